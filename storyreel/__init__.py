@@ -1,0 +1,1 @@
+"""Storyreel turns text into video, and everything that this takes."""

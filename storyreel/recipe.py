@@ -1,0 +1,175 @@
+"""A recipe: everything needed to repeat a training run, as one frozen value."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Literal, TypeVar
+
+from storyreel.systems.base import SystemConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What a stage is fed."""
+
+    frames: int
+    size: int  # pixels, square
+    channels: int = 3  # 4 keeps alpha
+    batch: int = 8  # clips an optimizer step, over all devices and accumulation
+    image_share: float = 0.0  # share of the items of a batch that are single frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optim:
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 1e-4
+    warmup: int = 1_000  # optimizer steps
+    final_lr: float = 0.05  # share of lr that cosine decay ends at
+    clip_norm: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRecipe:
+    """How one stage is trained."""
+
+    data: Data
+    optim: Optim = Optim()
+    steps: int
+    accumulate: int = 1  # micro-batches an optimizer step
+    precision: Literal["fp32", "bf16"] = "bf16"
+    compile: bool = False
+    gradient_checkpointing: bool = False
+    ema: float = 0.999
+    checkpoint_every: int = 500
+    sample_every: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A system, how its stages are trained, and the text encoder that it listens to."""
+
+    name: str
+    system: SystemConfig
+    stages: Mapping[str, StageRecipe] = field(default_factory=dict)
+    text: str = "minilm"
+    seed: int = 0
+
+
+def override(value: T, path: str, text: str) -> T:
+    """A copy of `value` with the field at dotted `path` set from `text`.
+
+    Raises ValueError naming the field, and what was wanted, for an unknown field or a wrong type.
+
+    >>> override(Optim(), "lr", "3e-4").lr
+    0.0003
+    """
+    return _override(value, path, path, text)
+
+
+def _override(value: Any, whole: str, path: str, text: str) -> Any:
+    head, _, rest = path.partition(".")
+    if isinstance(value, Mapping):
+        names, old = list(value), value.get(head)
+    elif is_dataclass(value):
+        names, old = [f.name for f in fields(value)], getattr(value, head, None)
+    else:
+        raise ValueError(f"{whole}: {path!r} goes into a {type(value).__name__}, which has no fields")
+    if head not in names:
+        near = difflib.get_close_matches(head, names, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(str, names))}"
+        raise ValueError(f"{whole}: no field {head!r}; {hint}")
+    if rest:
+        new = _override(old, whole, rest, text)
+    elif is_dataclass(old) or isinstance(old, Mapping):
+        raise ValueError(f"{whole} has fields of its own; set one of them, such as {whole}.{_first_field(old)}")
+    else:
+        hints = typing.get_type_hints(type(value)) if is_dataclass(value) else {}
+        new = _parse(whole, hints.get(head, type(old)), text)
+    if isinstance(value, Mapping):
+        return {**value, head: new}
+    return replace(value, **{head: new})
+
+
+def _first_field(value: Any) -> str:
+    return next(iter(value)) if isinstance(value, Mapping) else fields(value)[0].name
+
+
+def _parse(path: str, kind: Any, text: str) -> Any:
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if text not in args:
+            raise ValueError(f"{path} wants one of {', '.join(map(str, args))}, got {text!r}")
+        return text
+    if origin in (typing.Union, types.UnionType):
+        if type(None) in args and text.lower() == "none":
+            return None
+        return _parse(path, next(a for a in args if a is not type(None)), text)
+    if kind is str:
+        return text
+    if kind is bool and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    wanted = origin or kind
+    try:
+        new = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        raise ValueError(f"{path} wants {_named(wanted)}, got {text!r}") from None
+    if wanted is float and isinstance(new, int) and not isinstance(new, bool):
+        new = float(new)
+    if wanted is int and isinstance(new, float) and new.is_integer():
+        new = int(new)
+    if wanted is tuple and isinstance(new, list):
+        new = tuple(new)
+    if type(new) is not wanted:
+        raise ValueError(f"{path} wants {_named(wanted)}, got {text!r}")
+    if wanted is tuple and args:
+        kinds = [args[0]] * len(new) if args[-1] is Ellipsis else list(args)
+        if len(kinds) != len(new):
+            raise ValueError(f"{path} wants {len(kinds)} values, got {text!r}")
+        new = tuple(_parse(path, k, repr(v)) for k, v in zip(kinds, new, strict=True))
+    return new
+
+
+def _named(kind: type) -> str:
+    words = {int: "a whole number", float: "a number", bool: "true or false", tuple: "a list such as (1, 2)"}
+    return words.get(kind, f"a {kind.__name__}")
+
+
+def as_json(recipe: Any) -> Any:
+    """The recipe as plain JSON values, the form in which a run folder keeps it."""
+    if is_dataclass(recipe) and not isinstance(recipe, type):
+        return {f.name: as_json(getattr(recipe, f.name)) for f in dataclasses.fields(recipe)}
+    if isinstance(recipe, Mapping):
+        return {k: as_json(v) for k, v in recipe.items()}
+    if isinstance(recipe, (list, tuple)):
+        return [as_json(v) for v in recipe]
+    return recipe
+
+
+def from_json(kind: type[T], value: Any) -> T:
+    """The frozen dataclass `kind` from what `as_json` gave. ValueError names an unknown or missing field."""
+    hints = typing.get_type_hints(kind)
+    known = {f.name for f in fields(kind)}  # pyright: ignore[reportArgumentType]
+    if not isinstance(value, dict) or set(value) - known:
+        extra = sorted(set(value) - known) if isinstance(value, dict) else value
+        raise ValueError(f"{kind.__name__}: does not know {extra}")
+    made = {}
+    for name, item in value.items():
+        hint = hints[name]
+        if is_dataclass(hint):
+            item = from_json(typing.cast(type, hint), item)
+        elif typing.get_origin(hint) is tuple or hint is tuple:
+            item = tuple(tuple(i) if isinstance(i, list) else i for i in item)
+        made[name] = item
+    try:
+        return kind(**made)
+    except TypeError as error:
+        raise ValueError(f"{kind.__name__}: {error}") from None

@@ -1,0 +1,135 @@
+"""What a system promises to the trainer and to the generator."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from storyreel.clip import Clip
+
+Batch: TypeAlias = dict[str, Tensor]
+"""What a loss sees. Keys: `video` float (b, c, t, h, w) in [-1, 1]; `context` int64 (b,), how many leading
+frames of each clip are given rather than told by its caption; `text` float (b, l, d) with `text_mask` bool
+(b, l), true where there is a token; and whatever a stage's `prepare` adds (such as `codes`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Where training stands; handed to every loss, so that no stage keeps a counter."""
+
+    step: int
+    turn: str
+    rng: torch.Generator
+    progress: float = 0.0  # step / steps, in [0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A scalar to descend and its named parts, detached, for the log."""
+
+    total: Tensor
+    parts: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Stage(nn.Module):
+    """One network with one objective: a row of the paper's training table.
+
+    Adversarial stages list two turns; the trainer keeps one optimizer for each and takes one step per turn.
+    Everybody else inherits the single turn. Parameters that must not learn have `requires_grad` False.
+    """
+
+    turns: ClassVar[tuple[str, ...]] = ("main",)
+    needs_text: ClassVar[bool] = False
+
+    def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:
+        return (p for p in self.parameters() if p.requires_grad)
+
+    def prepare(self, batch: Batch) -> Batch:
+        """The part of the work that depends on frozen weights alone; done once a clip and cached.
+
+        Returns the entries that replace `video` in the batch (small integer or half tensors, batch first).
+        The default, no entries, means that there is nothing to prepare and `video` stays.
+        """
+        return {}
+
+    @abstractmethod
+    def loss(self, batch: Batch, tick: Tick) -> Loss: ...
+
+    @abstractmethod
+    def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:
+        """One sample a generator; sample i depends on cond[i] and rng[i] alone."""
+
+
+class TextEncoder(Protocol):
+    """Sentences to token states. `storyreel.text` has the implementations."""
+
+    name: str
+    dim: int
+
+    def __call__(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """-> states float32 (b, l, dim), mask bool (b, l)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is wanted: the answer to the forty-argument pipeline. None means the model's own default."""
+
+    prompt: str = ""
+    story: tuple[tuple[str, float], ...] = ()  # (prompt, seconds) each; instead of `prompt`
+    seed: int = 0
+    index: int = 0  # which video of this seed
+    frames: int | None = None
+    fps: Fraction | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    image: Clip | None = None  # one frame to start from
+    extend: Clip | None = None  # a clip to continue
+    transparent: bool = False
+
+    def rng(self) -> torch.Generator:
+        """The one source of randomness of this video: depends on (seed, index) alone."""
+        mixed = (self.seed * 0x9E3779B97F4A7C15 + self.index * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**63
+        return torch.Generator().manual_seed(mixed)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told to the caller while a video is being made; `preview()` gives what there is so far."""
+
+    done: int
+    total: int
+    what: str = "sampling"
+    preview: Callable[[], Clip] | None = None
+
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+"""Called after each step; raising from it cancels the generation."""
+
+
+class System(nn.Module):
+    """The stages of one paper, in training order, and how they make a video together."""
+
+    name: ClassVar[str]
+    text_dim: int
+
+    @property
+    @abstractmethod
+    def stages(self) -> dict[str, Stage]:
+        """Name -> stage, in training order. A later stage may hold earlier ones, frozen."""
+
+    @abstractmethod
+    def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
+        """One clip, at the model's own size. ValueError names the field that cannot be served."""
+
+
+class SystemConfig(Protocol):
+    """A frozen dataclass tree of hyperparameters that knows what it describes."""
+
+    def build(self) -> Any: ...
