@@ -5,11 +5,11 @@ Exit codes: 0 success, 1 the job failed, 2 usage, 130 interrupted.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
-
-import click
+from typing import cast
 
 VERBS = {
     "generate": "Make a video from a sentence, a story, an image or a clip.",
@@ -24,62 +24,55 @@ VERBS = {
 }
 
 
-class LazyVerbs(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        import typer
-
-        command = typer.main.get_command(importlib.import_module(f"storyreel.cli.{cmd_name}").app)
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-    def resolve_command(self, ctx: click.Context, args: list[str]):
-        import difflib
-
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], VERBS, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(VERBS)}."
-            ctx.fail(f"No such command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
-
-
-def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value:
-        from importlib.metadata import version
-
-        click.echo(f"storyreel {version('storyreel')}")
-        ctx.exit()
-
-
-@click.group(cls=LazyVerbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Print the version.")
-def storyreel() -> None:
-    """Storyreel turns text into video, and everything that this takes."""
+def usage() -> str:
+    """What `storyreel --help` prints."""
+    wide = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:{wide}}  {what}" for verb, what in VERBS.items())
+    return (
+        "Usage: storyreel [--help | --version] VERB [ARGS]...\n\n"
+        "  Storyreel turns text into video, and everything that this takes.\n\n"
+        f"Verbs (storyreel VERB --help says more):\n{verbs}\n"
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point. Bad input ends in one clear line on stderr, never a traceback (STORYREEL_DEBUG=1 shows it)."""
-    try:
-        code = storyreel.main(args=argv, prog_name="storyreel", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
-    except click.UsageError as error:
-        error.show()
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help"):
+        print(usage(), end="")
+        sys.exit(0 if args else 2)
+    if args[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"storyreel {version('storyreel')}")
+        sys.exit(0)
+    if args[0] not in VERBS:
+        near = difflib.get_close_matches(args[0], VERBS, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(VERBS)}."
+        print(f"storyreel: no verb {args[0]!r}. {hint}", file=sys.stderr)
         sys.exit(2)
-    except click.ClickException as error:
-        error.show()
+    _run(args[0], args[1:])
+
+
+def _run(verb: str, args: list[str]) -> None:
+    import typer
+
+    # Newer Typer carries its own copy of Click, so its exceptions are reached through Typer alone.
+    usage_error, click_exception = cast(tuple[type[Exception], ...], typer.BadParameter.__mro__[1:3])
+    try:
+        command = typer.main.get_command(importlib.import_module(f"storyreel.cli.{verb}").app)
+        code = command.main(args=args, prog_name=f"storyreel {verb}", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except usage_error as error:
+        error.show()  # pyright: ignore[reportAttributeAccessIssue]
+        sys.exit(2)
+    except click_exception as error:
+        error.show()  # pyright: ignore[reportAttributeAccessIssue]
         sys.exit(1)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("storyreel: interrupted", err=True)
+    except (typer.Abort, KeyboardInterrupt):
+        print("storyreel: interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,5 +83,5 @@ def main(argv: list[str] | None = None) -> None:
         message = str(error)
         if isinstance(error, OSError) and error.filename and error.strerror:
             message = f"{error.filename}: {error.strerror}"
-        click.echo(f"storyreel: error: {' '.join(message.split())}", err=True)
+        print(f"storyreel: error: {' '.join(message.split())}", file=sys.stderr)
         sys.exit(1)
