@@ -1,0 +1,97 @@
+"""What made a file: one JSON document, `{"storyreel": 1, ...}`, kept in the comment tag that each format has.
+
+The document holds `Clip.meta` as it is, `caption`, and under `file` what the container itself may not be able to say:
+the exact frame rate, the number of frames, the size before padding and the whole factor of enlargement.
+"""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from storyreel.clip import Clip
+
+LIMIT = 1 << 20  # characters; a longer comment is some other program's, and is not read
+VERSION = 1
+OWN_KEYS = ("storyreel", "caption", "file")
+
+
+@cache
+def made_by() -> str:
+    """This program and its version, as files name it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"storyreel {version('storyreel')}"
+    except PackageNotFoundError:  # run from a source tree that was not installed
+        return "storyreel"
+
+
+def document(clip: Clip, scale: int = 1) -> dict[str, Any]:
+    """The document for a clip that is written `scale` times as large as it is."""
+    height, width = clip.size
+    file = {
+        "by": made_by(),
+        "fps": str(clip.fps),
+        "frames": len(clip),
+        "size": [width * scale, height * scale],
+        "scale": scale,
+    }
+    return {**clip.meta, "storyreel": VERSION, "caption": clip.caption, "file": file}
+
+
+def dump(doc: dict[str, Any], ascii_only: bool = False) -> str:
+    """JSON text. Raises ValueError when the meta holds something JSON cannot say, or is too long to be read back."""
+    try:
+        text = json.dumps(doc, ensure_ascii=ascii_only, allow_nan=False)
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate: only the escaped form can hold it
+        text = json.dumps(doc, ensure_ascii=True, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"meta: wanted values that JSON can hold: {error}") from error
+    if len(text) > LIMIT:
+        raise ValueError(f"meta: the JSON is {len(text)} characters long, wanted at most {LIMIT}")
+    return text
+
+
+def parse(text: str | None) -> dict[str, Any] | None:
+    """The document in a comment, or None: foreign or malformed comments are no error."""
+    if not text or len(text) > LIMIT or not text.lstrip().startswith("{"):
+        return None
+    try:
+        doc = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return doc if isinstance(doc, dict) and "storyreel" in doc else None
+
+
+def clip_fields(doc: dict[str, Any] | None) -> dict[str, Any]:
+    """`caption` and `meta` for a Clip, from a document (or none)."""
+    if doc is None:
+        return {}
+    caption = doc.get("caption")
+    return {
+        "caption": caption if isinstance(caption, str) else "",
+        "meta": {key: value for key, value in doc.items() if key not in OWN_KEYS},
+    }
+
+
+def file_facts(doc: dict[str, Any] | None) -> dict[str, Any]:
+    """The `file` part with its types checked: `fps` Fraction, `frames` int, `size` (width, height); absent if unfit."""
+    file = (doc or {}).get("file")
+    facts: dict[str, Any] = {}
+    if not isinstance(file, dict):
+        return facts
+    fps, frames, size = file.get("fps"), file.get("frames"), file.get("size")
+    try:
+        if isinstance(fps, str) and len(fps) < 40 and 0 < Fraction(fps) < 10_000:
+            facts["fps"] = Fraction(fps)
+    except (ValueError, ZeroDivisionError):
+        pass
+    if isinstance(frames, int) and frames > 0:
+        facts["frames"] = frames
+    if isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size):
+        facts["size"] = tuple(size)
+    return facts
