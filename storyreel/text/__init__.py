@@ -1,0 +1,46 @@
+"""Text encoders: sentences to token states, frozen. One Protocol, `storyreel.systems.base.TextEncoder`."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from storyreel.text.states import StateEncoder
+
+__all__ = ["load_text_encoder"]
+
+_KINDS = {
+    "minilm": "MiniLM-L6-v2, 384 wide",
+    "t5:<hub name or folder>": "the encoder of any T5",
+    "hash:<dim>": "hashed words, without weights",
+}
+
+
+def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) -> StateEncoder:
+    """The encoder that `name` names: "minilm", "t5:<hub name or folder>" or "hash:<dim>".
+
+    bulk: arithmetic for more than a few captions at once, "fp32" or "bf16" (autocast; about 1e-2 off, faster
+    where the processor has bf16). A few captions are always encoded in float32.
+    truncate: cut captions that are longer than the encoder's `max_tokens` instead of raising ValueError.
+    """
+    if bulk not in ("fp32", "bf16"):
+        raise ValueError(f"bulk: wanted fp32 or bf16, got {bulk!r}")
+    kind, _, rest = name.partition(":")
+    if name == "minilm":
+        from storyreel.text.minilm import MiniLM
+
+        return MiniLM(bulk=bulk, truncate=truncate)
+    if kind == "t5" and rest:
+        from storyreel.text.t5 import T5
+
+        return T5(rest, bulk=bulk, truncate=truncate)
+    if kind == "hash":
+        from storyreel.text.hashed import HashedWords
+
+        if not rest.isascii() or not rest.isdigit() or not 1 <= int(rest) <= 65_536:
+            raise ValueError(f"text encoder {name!r}: wanted hash:<dim> with dim from 1 to 65536, such as hash:64")
+        return HashedWords(int(rest), truncate=truncate)
+    near = difflib.get_close_matches(kind, ("minilm", "t5", "hash"), 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"text encoder {name!r} is not known; {hint}There are: {', '.join(_KINDS)}")

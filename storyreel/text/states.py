@@ -1,0 +1,87 @@
+"""What all text encoders share: padding to one tensor, a memory of recent captions, the limit on length."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+FEW = 16  # captions up to which each is encoded by itself
+REMEMBERED = 2_048  # captions kept in memory
+MOST_CHARACTERS = 20_000  # refused without tokenizing
+
+
+class StateEncoder(ABC):
+    """Sentences to token states (b, l, dim) float32 with a mask (b, l), true where there is a token.
+
+    A few captions (at most 16) are encoded one by one and remembered: the states of a sentence are then the same
+    to the last bit whatever else is asked for, which "the same seed gives the same pixels" rests on. More are
+    encoded in one padded batch, and not remembered; sort long lists by length before cutting them into batches.
+    """
+
+    name: str
+    dim: int
+    max_tokens: int
+    truncate: bool
+
+    def __init__(self, *, truncate: bool = False) -> None:
+        self.truncate = truncate
+        self._memory: OrderedDict[str, Tensor] = OrderedDict()
+
+    @abstractmethod
+    def count_tokens(self, caption: str) -> int:
+        """Tokens that the caption takes, marks for start and end included."""
+
+    @abstractmethod
+    def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """The states (b, l, dim) float32 and mask (b, l) of a batch padded to its longest caption."""
+
+    @torch.no_grad()  # not inference mode: training saves these states for its backward pass
+    def __call__(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """-> states float32 (b, l, dim), mask bool (b, l). ValueError for a caption over `max_tokens`."""
+        if isinstance(captions, str):
+            raise ValueError("captions: wanted a list of sentences, got one string; put it into a list")
+        if not captions:
+            raise ValueError("captions: wanted at least one sentence, got an empty list")
+        for caption in captions:
+            if len(caption) > MOST_CHARACTERS and not self.truncate:
+                self._refuse(caption, f"{len(caption)} characters")
+        if len(captions) > FEW:
+            return self.encode(captions)
+        return pad([self._remembered(caption) for caption in captions])
+
+    def _remembered(self, caption: str) -> Tensor:
+        if caption in self._memory:
+            self._memory.move_to_end(caption)
+            return self._memory[caption]
+        states, mask = self.encode([caption])
+        self._memory[caption] = states[0, mask[0]].clone()
+        if len(self._memory) > REMEMBERED:
+            self._memory.popitem(last=False)
+        return self._memory[caption]
+
+    def check_length(self, caption: str, tokens: int) -> None:
+        """ValueError when the caption takes more than `max_tokens` and is not to be cut."""
+        if tokens > self.max_tokens and not self.truncate:
+            self._refuse(caption, f"{tokens} tokens")
+
+    def _refuse(self, caption: str, size: str) -> NoReturn:
+        raise ValueError(
+            f"prompt: {caption[:40]!r}... has {size}; text encoder {self.name} takes at most "
+            f"{self.max_tokens} tokens, about {self.max_tokens * 3 // 4} words"
+        )
+
+
+def pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Rows (l_i, dim) -> one tensor (b, max l, dim) with zeros after each row's end, and its mask (b, max l)."""
+    longest = max(len(row) for row in rows)
+    states = torch.zeros(len(rows), longest, rows[0].shape[-1])
+    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
+    for i, row in enumerate(rows):
+        states[i, : len(row)] = row
+        mask[i, : len(row)] = True
+    return states, mask
