@@ -1,0 +1,163 @@
+"""A dataset folder: `metadata.parquet` with a row a clip, beside the clips. Reading it.
+
+Columns: `file_name` (required; relative to the folder), `caption` and/or `captions` (list of strings), `split`
+("train" or "held_out"; none means train), `context` (leading frames that are given rather than told; default 0),
+`num_frames`, `fps`, `attributes` (a JSON object as text), and anything else. `datasets.load_dataset("videofolder",
+data_dir=...)` opens the same folder as it is. Writing is in `storyreel.data.write`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storyreel.clip import Clip
+from storyreel.data.write import METADATA, write_folder, write_world
+
+__all__ = ["METADATA", "SPLITS", "DatasetFolder", "read_clip", "write_folder", "write_world"]
+SPLITS = ("train", "held_out")
+
+
+class DatasetFolder:
+    """The rows and clips of one dataset folder; nothing is decoded until it is asked for."""
+
+    def __init__(self, path: Path, table: pa.Table) -> None:
+        self.path = path
+        self.table = table
+
+    @classmethod
+    def open(cls, path: str | Path) -> DatasetFolder:
+        """Raises ValueError or OSError naming the folder and what is wrong with it."""
+        path = Path(path)
+        file = path / METADATA
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such dataset folder")
+        if not file.is_file():
+            raise ValueError(f"{path}: not a dataset folder; wanted a {METADATA} in it")
+        try:
+            table = pq.read_table(file, partitioning=None)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"{file}: not a readable Parquet file ({_first_line(error)})") from None
+        if "file_name" not in table.column_names:
+            raise ValueError(f"{file}: wanted a column 'file_name', got {', '.join(table.column_names) or 'none'}")
+        if not pa.types.is_string(table.schema.field("file_name").type):
+            table = _as_text(table, "file_name", file)
+        if table.column("file_name").null_count:
+            raise ValueError(f"{file}: column 'file_name' has {table.column('file_name').null_count} empty rows")
+        return cls(path, table)
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def __repr__(self) -> str:
+        return f"DatasetFolder({str(self.path)!r}, {len(self)} clips)"
+
+    @cached_property
+    def file_names(self) -> list[str]:
+        return self.table.column("file_name").to_pylist()
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """ "train" or "held_out" for each row; a missing column or value means "train"."""
+        if "split" not in self.table.column_names:
+            return ["train"] * len(self)
+        return [s or "train" for s in self.table.column("split").to_pylist()]
+
+    @cached_property
+    def contexts(self) -> list[int]:
+        """Leading frames that are given, for each row."""
+        if "context" not in self.table.column_names:
+            return [0] * len(self)
+        return [int(c or 0) for c in self.table.column("context").to_pylist()]
+
+    @cached_property
+    def all_captions(self) -> list[list[str]]:
+        """Every caption of each row, without repetition; an empty list where there is none."""
+        names = self.table.column_names
+        several = self.table.column("captions").to_pylist() if "captions" in names else [None] * len(self)
+        single = self.table.column("caption").to_pylist() if "caption" in names else [None] * len(self)
+        given = ([*(many or []), one] if one else (many or []) for many, one in zip(several, single, strict=True))
+        return [list(dict.fromkeys(c for c in row if c and c.strip())) for row in given]
+
+    def row(self, index: int) -> dict[str, Any]:
+        """All columns of one row; `attributes` decoded from JSON."""
+        row = self.table.slice(index, 1).to_pylist()[0]
+        if isinstance(row.get("attributes"), str):
+            try:
+                row["attributes"] = json.loads(row["attributes"])
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{self.path / METADATA}: row {index}: attributes are not JSON ({error})") from None
+        return row
+
+    def captions(self, index: int) -> list[str]:
+        return self.all_captions[index]
+
+    def file(self, index: int) -> Path:
+        """Where the clip lies. Raises ValueError for a name that leaves the folder."""
+        name = self.file_names[index]
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"{self.path / METADATA}: row {index}: file_name {name!r} leaves the dataset folder")
+        return self.path / name
+
+    def clip(self, index: int) -> Clip:
+        """Decoded from its file, with the caption of the row. ValueError or OSError names the file."""
+        captions = self.captions(index)
+        return read_clip(self.file(index)).replace(caption=captions[0] if captions else "")
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex digest of metadata.parquet and the sizes of the files that it names."""
+        hashed = hashlib.sha256((self.path / METADATA).read_bytes())
+        sizes: dict[str, int] = {}
+        for folder in sorted({os.path.dirname(name) for name in self.file_names}):
+            if (self.path / folder).is_dir():
+                with os.scandir(self.path / folder) as entries:
+                    sizes |= {os.path.join(folder, e.name): e.stat().st_size for e in entries if e.is_file()}
+        for name in self.file_names:
+            hashed.update(f"{name}:{sizes.get(name, -1)}\n".encode())
+        return hashed.hexdigest()
+
+
+def read_clip(path: Path) -> Clip:
+    """A video of any supported kind; .png and .jpg are one-frame clips."""
+    from storyreel import video_io
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: the file is empty (0 bytes)")
+    if path.suffix.lower() in (".png", ".jpg", ".jpeg"):
+        return _read_image(path)
+    return video_io.read(path)
+
+
+def _read_image(path: Path) -> Clip:
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            mode = "RGBA" if image.has_transparency_data else "RGB"
+            return Clip(np.asarray(image.convert(mode))[None])
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: not a readable image ({_first_line(error)})") from None
+
+
+def _as_text(table: pa.Table, name: str, file: Path) -> pa.Table:
+    try:
+        column = table.column(name).cast(pa.string())
+    except pa.ArrowException:
+        kind = table.schema.field(name).type
+        raise ValueError(f"{file}: column {name!r} is {kind}, wanted text") from None
+    return table.set_column(table.column_names.index(name), name, column)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
