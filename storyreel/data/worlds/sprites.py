@@ -1,0 +1,249 @@
+"""World `sprites`: captioned characters that walk, slash, thrust, cast, shoot and fall.
+
+The pictures are composed from the Liberated Pixel Cup sheets (CC-BY-SA 3.0 / GPL 3.0, see NOTICE), which stay
+where they are: `Sprites(source)` reads them from a folder. Clips are 64x64 RGBA with straight alpha. A clip depends
+on (seed, index) alone. Combinations for which `held_out` is true appear in the split of that name and nowhere else.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from storyreel.clip import Clip
+from storyreel.data.worlds import sprites_language
+from storyreel.data.worlds.sprites_parts import (
+    ACTIONS, BELTS, BODIES, CAPES, FACIAL_HAIR, FACINGS, FEET, HAIR_COLORS, HAIR_STYLES, HANDS, HEADS, LAYERS, LEGS,
+    ROWS, TORSOS, WEAPONS, Part,
+)  # fmt: skip
+
+CELL = 64
+JUDGED = ("sex", "body", "hair_color", "torso", "legs", "feet", "head", "action", "facing")
+
+
+@dataclass(frozen=True)
+class Character:
+    """Who is seen: a sheet for each layer, and what each attribute is called (None where it cannot be seen)."""
+
+    attributes: dict[str, str | None]
+    sheets: tuple[tuple[int, str], ...]  # (layer, file)
+    weapons: dict[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)  # by action
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sprites:
+    """Makes clips of the world.
+
+    source: folder of the sheets (the one that holds `body/`, `hair/`, ...).
+    frames: frames a clip; each action's cycle is resampled to this many.
+    carried: share of clips that begin with a given frame (row field `context` = 1): another pose of the same
+        character, after which the captioned action goes on. From these a model learns to continue a story.
+    """
+
+    source: Path
+    frames: int = 8
+    fps: Fraction = Fraction(8)
+    carried: float = 0.0
+    captions: int = 2
+    name: str = "sprites"
+
+    def __post_init__(self) -> None:
+        if not (Path(self.source) / "body" / "male" / "light.png").is_file():
+            raise ValueError(
+                f"source: {self.source} holds no body/male/light.png; wanted the folder of the Liberated Pixel Cup "
+                "sheets (`storyreel data fetch sprites -o FOLDER` gets it)"
+            )
+
+    def make(self, seed: int, index: int, split: str = "train") -> tuple[Clip, dict[str, Any]]:
+        """Clip `index` of this seed and its row: captions, what each mentions, attributes, context, split."""
+        rng = np.random.default_rng([seed, index, 0 if split == "train" else 1])
+        for _ in range(10_000):
+            character = draw_character(rng)
+            if held_out(character.attributes) == (split != "train"):
+                break
+        context = int(rng.random() < self.carried)
+        frames = self._carried(character, rng) if context else self._plain(character)
+        told = [sprites_language.caption(character.attributes, rng, full=i == 0) for i in range(self.captions)]
+        row = {
+            "caption": told[0][0],
+            "captions": [text for text, _ in told],
+            "mentions": [list(mentioned) for _, mentioned in told],
+            "attributes": character.attributes,
+            "context": context,
+            "split": split,
+        }
+        return Clip(frames, self.fps, told[0][0]), row
+
+    def _plain(self, who: Character) -> np.ndarray:
+        action, facing = who.attributes["action"], who.attributes["facing"]
+        n = len(ROWS[str(action)][1])
+        return self._render(
+            who, [(str(action), str(facing), (2 * i + 1) * n // (2 * self.frames)) for i in range(self.frames)]
+        )
+
+    def _carried(self, who: Character, rng: np.random.Generator) -> np.ndarray:
+        """A given pose, then the action from where it stands (same action) or from its beginning (another one)."""
+        action, facing = str(who.attributes["action"]), str(who.attributes["facing"])
+        n = len(ROWS[action][1])
+        at = [(2 * i + 1) * n // (2 * self.frames) for i in range(self.frames)]
+        if rng.random() < 0.5:
+            first = int(rng.integers(self.frames))
+            last = self.frames - 1
+            follow = [
+                min(first + i, last) if action == "hurt" else (first + i) % self.frames for i in range(self.frames)
+            ]
+            return self._render(who, [(action, facing, at[i]) for i in follow])
+        others = [a for a in ACTIONS if a in who.weapons]
+        before = str(rng.choice(others))
+        turned = "down" if before == "hurt" else str(rng.choice(FACINGS))
+        steps = len(ROWS[before][1])
+        first = (2 * int(rng.integers(self.frames)) + 1) * steps // (2 * self.frames)
+        return self._render(who, [(before, turned, first), *((action, facing, i) for i in at[: self.frames - 1])])
+
+    def _render(self, who: Character, poses: list[tuple[str, str, int]]) -> np.ndarray:
+        frames = np.zeros((len(poses), CELL, CELL, 4), np.uint8)
+        for frame, (action, facing, step) in zip(frames, poses, strict=True):
+            for _, name in sorted(who.sheets + who.weapons[action], key=lambda pair: pair[0]):
+                paint(frame.reshape(-1, 4), *cell(str(self.source), name, action, facing, step))
+        return frames
+
+
+def held_out(attributes: dict[str, str | None]) -> bool:
+    """Whether this combination of parts is kept from training: fixed pairs of (body, torso) and (hair, legs)."""
+    pairs = (("body", "torso"), ("hair_color", "legs"))
+    return any(
+        attributes[a] is not None and attributes[b] is not None
+        and zlib.crc32(f"{attributes[a]}/{attributes[b]}".encode()) % 12 == 0
+        for a, b in pairs
+    )  # fmt: skip
+
+
+def draw_character(rng: np.random.Generator) -> Character:
+    """A random character with an action and a facing, from parts whose sheets have that action."""
+    action = str(rng.choice(ACTIONS))
+    facing = "down" if action == "hurt" else str(rng.choice(FACINGS))
+    body = str(rng.choice(list(BODIES), p=[0.24, 0.14, 0.14, 0.12, 0.12, 0.12, 0.12]))
+    sex = "male" if body == "skeleton" else str(rng.choice(["male", "female"]))
+    layers = [("body", f"body/{sex}/{rng.choice(BODIES[body])}")]
+    seen: dict[str, str | None] = {"sex": None if body == "skeleton" else sex, "body": body}
+
+    parts = _draw_clothes(rng, body, sex, action)
+    hidden = {group for part in parts for group in part.hides}
+    layers += [(layer, file) for part in parts if part.group not in hidden for layer, file in part.files]
+    seen |= {group: None for group in ("torso", "legs", "feet", "head", "hands", "belt", "cape")}
+    seen |= {part.group: part.label for part in parts if part.group not in hidden}
+    seen["hands"] = None if action == "hurt" else seen["hands"]
+
+    layers += _draw_face(rng, body, sex, "hair" in hidden, facing, seen)
+    fitting = [w for w in WEAPONS if w.suits(sex, action)]
+    weapon = fitting[rng.integers(len(fitting))] if fitting and (action == "shoot" or rng.random() < 0.75) else None
+    seen |= {"weapon": weapon.label if weapon else None, "action": action, "facing": facing}
+    weapons: dict[str, tuple[tuple[int, str], ...]] = {a: () for a in ACTIONS if all(p.suits(sex, a) for p in parts)}
+    if weapon:
+        drawn = [(layer, f.replace("arrow", "arrow_skeleton") if body == "skeleton" and layer == "arrow" else f)
+                 for layer, f in weapon.files]  # fmt: skip
+        weapons[action] = tuple((LAYERS[layer], file.format(sex=sex)) for layer, file in drawn)
+    if seen["cape"] and facing == "up":
+        seen["torso"] = seen["belt"] = None  # the cape covers the back
+    return Character(seen, tuple((LAYERS[layer], file.format(sex=sex)) for layer, file in layers), weapons)
+
+
+def _draw_clothes(rng: np.random.Generator, body: str, sex: str, action: str) -> list[Part]:
+    def pick(parts: tuple[Part, ...]) -> Part:
+        fit = [p for p in parts if p.suits(sex, action)]
+        labels = sorted({p.label for p in fit})
+        label = labels[rng.integers(len(labels))]  # every label as likely, however many sheets it has
+        same = [p for p in fit if p.label == label]
+        return same[rng.integers(len(same))]
+
+    if body == "skeleton" and rng.random() < 0.35:
+        return [next(p for p in FEET if not p.files), *([pick(HEADS)] if rng.random() < 0.5 else [HEADS[0]])]
+    parts = [pick(TORSOS), pick(LEGS), pick(FEET), pick(HEADS) if rng.random() < 0.6 else HEADS[0]]
+    for group, share in ((HANDS, 0.2), (BELTS, 0.25), (CAPES, 0.25)):
+        if rng.random() < share and any(p.suits(sex, action) for p in group):
+            parts.append(pick(group))
+    return parts
+
+
+def _draw_face(
+    rng: np.random.Generator, body: str, sex: str, covered: bool, facing: str, seen: dict
+) -> list[tuple[str, str]]:
+    """Hair, facial hair, ears and eyes; fills in what can be seen of them."""
+    layers: list[tuple[str, str]] = []
+    seen |= {"hair_color": None, "hair_style": None, "facial_hair": None, "ears": None, "eyes": None}
+    color = str(rng.choice(list(HAIR_COLORS)))
+    shade = str(rng.choice(HAIR_COLORS[color]))
+    if not covered and rng.random() < {"skeleton": 0.1, "orc": 0.6, "red orc": 0.6}.get(body, 0.92):
+        style = str(rng.choice(list(HAIR_STYLES)))
+        layers.append(("hair", f"hair/{sex}/{style}/{shade}"))
+        helmet = seen["head"] in ("metal helmet", "golden helmet", "kettle hat", "leather cap", "chain hood")
+        seen |= {"hair_color": None if helmet else color, "hair_style": None if helmet else HAIR_STYLES[style]}
+    elif not covered and seen["head"] == "bare head":
+        seen["hair_style"] = "bald"
+    if sex == "male" and body != "skeleton" and rng.random() < 0.3:
+        kind = str(rng.choice(list(FACIAL_HAIR)))
+        layers.append(("facial_hair", f"facial/male/{kind}/{shade}"))
+        if facing != "up" and kind != "fiveoclock" and seen["head"] not in ("metal helmet", "golden helmet"):
+            seen["facial_hair"] = f"{color} {FACIAL_HAIR[kind]}"
+    if body in ("light", "tanned", "dark", "dark elf"):
+        sheet = str(rng.choice(BODIES[body]))
+        if rng.random() < (0.7 if body == "dark elf" else 0.12):
+            layers.append(("ears", f"body/{sex}/ears/elvenears_{sheet}"))
+            seen["ears"] = "elven"
+        if rng.random() < 0.3:
+            eyes = str(rng.choice(["blue", "brown", "gray", "green", "orange", "purple", "red", "yellow"]))
+            layers.append(("eyes", f"body/{sex}/eyes/{eyes}"))
+            seen["eyes"] = eyes if facing != "up" else None
+    return layers
+
+
+def paint(frame: np.ndarray, where: np.ndarray, layer: np.ndarray) -> None:
+    """Compose `layer` (n, 4) over the pixels `where` of `frame` (h * w, 4) in place (uint8, straight alpha)."""
+    a = layer[:, 3:]
+    if (a == 255).all():
+        frame[where] = layer
+        return
+    over = a.astype(np.float32) / 255
+    under = frame[where].astype(np.float32)
+    below = under[:, 3:] / 255 * (1 - over)
+    alpha = over + below
+    rgb = (layer[:, :3] * over + under[:, :3] * below) / alpha
+    frame[where] = np.concatenate([rgb, alpha * 255], 1).round().astype(np.uint8)
+
+
+@lru_cache(maxsize=1600)
+def sheet(source: str, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """(palette indices (h, w), palette (256, 4)), or (RGBA (h, w, 4), None) for sheets without a palette."""
+    from PIL import Image
+
+    with Image.open(Path(source) / f"{name}.png") as image:
+        if image.mode != "P":
+            return np.asarray(image.convert("RGBA")), None
+        colors = image.crop((0, 0, 256, 1))
+        colors.putdata(range(256))  # so that PIL applies both kinds of transparency
+        return np.asarray(image), np.asarray(colors.convert("RGBA"))[0]
+
+
+@lru_cache(maxsize=200_000)
+def cell(source: str, name: str, action: str, facing: str, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """One drawing, sparse: (indices of its pixels in a 64x64 frame, their RGBA values (n, 4) uint8).
+
+    Oversize weapons (192 pixels a cell) are cut to the middle.
+    """
+    pixels, palette = sheet(source, name)
+    first, columns = ROWS[action]
+    row = 0 if action == "hurt" else FACINGS.index(facing)
+    if "oversize" in name:
+        top, left = row * 192 + 64, columns[step] * 192 + 64
+    else:
+        top, left = (first + row) * CELL, columns[step] * CELL
+    cut = pixels[top : top + CELL, left : left + CELL]
+    rgba = (cut if palette is None else palette[cut]).reshape(-1, 4)
+    where = np.flatnonzero(rgba[:, 3]).astype(np.uint16)
+    return where, rgba[where]
