@@ -44,12 +44,14 @@ class Sprites:
     frames: frames a clip; each action's cycle is resampled to this many.
     carried: share of clips that begin with a given frame (row field `context` = 1): another pose of the same
         character, after which the captioned action goes on. From these a model learns to continue a story.
+    held_out_share: share of clips from the held-out combinations.
     """
 
     source: Path
     frames: int = 8
     fps: Fraction = Fraction(8)
     carried: float = 0.0
+    held_out_share: float = 0.0
     captions: int = 2
     name: str = "sprites"
 
@@ -60,9 +62,10 @@ class Sprites:
                 "sheets (`storyreel data fetch sprites -o FOLDER` gets it)"
             )
 
-    def make(self, seed: int, index: int, split: str = "train") -> tuple[Clip, dict[str, Any]]:
+    def make(self, seed: int, index: int) -> tuple[Clip, dict[str, Any]]:
         """Clip `index` of this seed and its row: captions, what each mentions, attributes, context, split."""
-        rng = np.random.default_rng([seed, index, 0 if split == "train" else 1])
+        rng = np.random.default_rng([seed, index])
+        split = "held_out" if rng.random() < self.held_out_share else "train"
         for _ in range(10_000):
             character = draw_character(rng)
             if held_out(character.attributes) == (split != "train"):
