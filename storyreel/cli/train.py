@@ -1,0 +1,48 @@
+"""storyreel train: a recipe on a dataset folder, into a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as phenaki_sprites.")],
+    data: Annotated[
+        list[str] | None, typer.Option(help="Dataset folder, with its weight: DIR[,WEIGHT]; may repeat.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; the same again resumes it.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Train this stage alone.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe: stages.tokenizer.steps=100")
+    ] = None,
+    init: Annotated[Path | None, typer.Option(help="Start from the weights of a model folder or a run.")] = None,
+    parallel: Annotated[str, typer.Option(help="Under torchrun: ddp or fsdp.")] = "ddp",
+    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Where prepared data is kept.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print recipe, sizes, memory and FLOPs; train nothing.")
+    ] = False,
+) -> None:
+    """Train a recipe on a dataset folder. Run the same command again to resume exactly."""
+    from storyreel.train.command import Command, resolve
+
+    resolved = resolve(recipe, settings or [])
+    if dry_run:
+        from storyreel.train.plan import describe
+
+        typer.echo(describe(resolved))
+        return
+    if not data:
+        raise typer.BadParameter("wanted a dataset folder", param_hint="--data")
+    if out is None:
+        raise typer.BadParameter("wanted a run folder", param_hint="--out")
+    given: dict[str, Any] = dict(stage=stage, init=init, parallel=parallel, device=device, threads=threads)
+    Command(resolved, data, out, cache=cache, quiet=quiet, **given).run()

@@ -1,0 +1,259 @@
+"""A run folder: what is being trained, how far it has come, and everything needed to go on.
+
+RUN/recipe.json                      the resolved recipe; another recipe is refused
+RUN/<stage>/log.jsonl                one line an optimizer step; no wall-clock numbers, so that it can be compared
+RUN/<stage>/timing.jsonl             clips/s and seconds
+RUN/<stage>/checkpoint-<step>/       weights, ema, optimizer-<turn> (safetensors) and state.json with their digests
+RUN/<stage>/final.safetensors        the averaged weights of a finished stage; final.json has its digest
+RUN/<stage>/samples/                 contact sheets
+RUN/model/                           the finished model folder
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from torch import Tensor
+
+from storyreel.recipe import Recipe, as_json
+from storyreel.train.tensor_file import digest_of, read_json, read_tensors, write_json, write_tensors
+
+MAY_CHANGE = ("steps", "checkpoint_every", "sample_every")  # of a stage, between two calls of the same run
+KEEP = 2
+
+
+class Run:
+    """A run folder that belongs to one recipe. `Run.open` begins or resumes it."""
+
+    def __init__(self, path: Path, recipe: Recipe):
+        self.path, self.recipe = path, recipe
+
+    @classmethod
+    def open(cls, path: str | Path, recipe: Recipe) -> Run:
+        """Begin a run, or go on with one. ValueError names the fields in which the recipes differ."""
+        path = Path(path)
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"{path}: a run is a folder, and this is a file")
+        path.mkdir(parents=True, exist_ok=True)
+        file, now = path / "recipe.json", json.loads(json.dumps(as_json(recipe)))
+        if file.exists():
+            saved = read_json(file)
+            changed = differences(recipe, saved)
+            wrong = [c for c in changed if not _may_change(c[0])]
+            if wrong:
+                named = "; ".join(f"{name} was {_short(old)}, now {_short(new)}" for name, old, new in wrong[:5])
+                more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+                raise ValueError(f"{path} was begun with another recipe: {named}{more}; give another run folder")
+        elif any(path.glob("*/checkpoint-*")):
+            raise ValueError(f"{path}: has checkpoints but no recipe.json; give another run folder")
+        if not file.exists() or read_json(file) != now:
+            write_json(file, now)
+        return cls(path, recipe)
+
+    def stage(self, name: str) -> StageRun:
+        return StageRun(self.path / name, name, self.recipe.seed)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a stage needs to go on: `tensors[file][name]` on the CPU, and the numbers of state.json."""
+
+    path: Path
+    step: int
+    state: dict[str, Any]
+    tensors: dict[str, dict[str, Tensor]]
+
+
+class StageRun:
+    """The part of a run folder that belongs to one stage."""
+
+    def __init__(self, path: Path, name: str, seed: int = 0):
+        self.path, self.name, self.seed = path, name, seed
+        self._log: IO[bytes] | None = None
+        self._lock: IO[str] | None = None
+
+    # -- one writer at a time ------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Take the folder for this process. ValueError when another process is training into it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            self._lock = None
+            raise ValueError(f"{self.path}: another process is training into this folder") from None
+        for left in [*self.path.glob(".tmp-*"), *self.path.glob("*.tmp-*")]:  # of a process that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def close(self) -> None:
+        for file in (self._log, self._lock):
+            if file:
+                file.close()
+        self._log = self._lock = None
+
+    # -- log -----------------------------------------------------------------------------------------------
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        file = self.path / "log.jsonl"
+        try:
+            if self._log is None:
+                self._log = file.open("ab", buffering=0)
+            self._log.write((json.dumps(record) + "\n").encode())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(file)) from None
+
+    def cut_log(self, length: int) -> None:
+        """Forget what was logged after the checkpoint that training goes on from."""
+        file = self.path / "log.jsonl"
+        if self._log:
+            self._log.close()
+            self._log = None
+        if file.exists():
+            os.truncate(file, min(length, file.stat().st_size))
+
+    # -- checkpoints ---------------------------------------------------------------------------------------
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """(step, folder), the newest first."""
+        found = [(p.name.removeprefix("checkpoint-"), p) for p in self.path.glob("checkpoint-*") if p.is_dir()]
+        return sorted(((int(step), p) for step, p in found if step.isdigit()), reverse=True)
+
+    def save(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], **state: Any) -> Path:
+        """Write a checkpoint as a whole or not at all, and drop those before the last two.
+
+        OSError when the disk is full or the folder cannot be written; what was there before stays.
+        """
+        final, made = self.path / f"checkpoint-{step}", self.path / f".tmp-checkpoint-{step}-{os.getpid()}"
+        try:
+            made.mkdir(parents=True)
+            digests = {name: write_tensors(made / f"{name}.safetensors", each) for name, each in tensors.items()}
+            log = self.path / "log.jsonl"
+            if self._log:
+                os.fsync(self._log.fileno())
+            length = log.stat().st_size if log.exists() else 0
+            whole = {"checkpoint": 1, "step": step, "stage": self.name, "log_bytes": length, "sha256": digests, **state}
+            write_json(made / "state.json", whole)
+            if final.exists():
+                shutil.rmtree(final)
+            made.rename(final)
+            sync_folder(self.path)
+        except OSError as error:
+            shutil.rmtree(made, ignore_errors=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                where = self.checkpoints()
+                kept = f"; {where[0][1].name} is whole" if where else ""
+                raise OSError(f"{final}: no room to write the checkpoint ({error.strerror}){kept}") from None
+            raise
+        for _, old in self.checkpoints()[KEEP:]:
+            shutil.rmtree(old)
+        return final
+
+    def load(self, tell: Callable[[str], None] = lambda line: None) -> Checkpoint | None:
+        """The newest whole checkpoint, or None where there is none. A damaged one is told about and passed over.
+
+        ValueError when there are checkpoints and all of them are damaged.
+        """
+        found = self.checkpoints()
+        for i, (step, path) in enumerate(found):
+            try:
+                return _read_checkpoint(path, step)
+            except (ValueError, OSError) as error:
+                after = found[i + 1][1].name if i + 1 < len(found) else None
+                if after is None:
+                    raise ValueError(f"{error}; no whole checkpoint is left in {self.path}") from None
+                tell(f"{error}; going back to {after}")
+        return None
+
+    # -- the finished stage --------------------------------------------------------------------------------
+
+    def finish(self, step: int, tensors: Mapping[str, Tensor], **state: Any) -> Path:
+        path = self.path / "final.safetensors"
+        digest = write_tensors(path, tensors)
+        write_json(self.path / "final.json", {"step": step, "stage": self.name, "sha256": digest, **state})
+        return path
+
+    def final(self) -> dict[str, Any] | None:
+        """What final.json says (`step`, `sha256`, `frozen`), or None when the stage is not finished."""
+        file = self.path / "final.json"
+        return read_json(file) if file.exists() else None
+
+    def final_tensors(self) -> dict[str, Tensor]:
+        """The averaged weights. ValueError when the stage is not finished or the file was changed."""
+        told, path = self.final(), self.path / "final.safetensors"
+        if told is None:
+            raise ValueError(f"{self.path}: stage {self.name!r} is not finished; train it first")
+        return read_tensors(path, told["sha256"])
+
+
+def _read_checkpoint(path: Path, step: int) -> Checkpoint:
+    state = read_json(path / "state.json")
+    if state.get("step") != step or not isinstance(state.get("sha256"), dict):
+        raise ValueError(f"{path}/state.json: is not of this checkpoint")
+    tensors = {name: read_tensors(path / f"{name}.safetensors", digest) for name, digest in state["sha256"].items()}
+    return Checkpoint(path, step, state, tensors)
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename inside `path` outlast a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def differences(recipe: Any, saved: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """(dotted field, saved value, value now) wherever they differ.
+
+    A field that the saved recipe does not have, because it is younger than the run, is no difference while it has
+    its default.
+    """
+    if is_dataclass(recipe) and isinstance(saved, dict):
+        now = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(recipe)}
+        default = {f.name: f for f in dataclasses.fields(recipe)}
+        young = {n for n in now if n not in saved and _is_default(default[n], now[n])}
+        now = {n: v for n, v in now.items() if n not in young}
+    elif isinstance(recipe, Mapping) and isinstance(saved, dict):
+        now = dict(recipe)
+    else:
+        value = json.loads(json.dumps(as_json(recipe)))
+        return [] if value == saved else [(path, saved, value)]
+    found: list[tuple[str, Any, Any]] = []
+    for name in [*now, *(n for n in saved if n not in now)]:
+        at = f"{path}.{name}" if path else str(name)
+        if name not in saved or name not in now:
+            old = saved.get(name, "absent")
+            found.append((at, old, as_json(now[name]) if name in now else "absent"))
+        else:
+            found += differences(now[name], saved[name], at)
+    return found
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    if field.default is not dataclasses.MISSING:
+        return bool(field.default == value)
+    return field.default_factory is not dataclasses.MISSING and bool(field.default_factory() == value)
+
+
+def _may_change(path: str) -> bool:
+    parts = path.split(".")
+    return len(parts) == 3 and parts[0] == "stages" and parts[2] in MAY_CHANGE
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+__all__ = ["Checkpoint", "Run", "StageRun", "differences", "digest_of"]

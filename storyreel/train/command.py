@@ -1,0 +1,158 @@
+"""What `storyreel train` does, as a value: recipe and folders in, run folder out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from storyreel.recipe import Recipe, StageRecipe, override
+from storyreel.run import Run
+from storyreel.systems.base import Stage, System
+from storyreel.train.loop import BatchSource, own_tensors
+from storyreel.train.report import Reporter
+from storyreel.train.stages import Prepare, train_system
+from storyreel.train.tensor_file import copy_into
+
+
+def resolve(name: str, settings: Sequence[str]) -> Recipe:
+    """The named recipe with `field.field=value` overrides. ValueError names the nearest recipe or field."""
+    from storyreel import recipes
+
+    recipe = recipes.get(name)
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        if not equals or not path:
+            raise ValueError(f"--set {setting}: wanted field=value, such as stages.tokenizer.optim.lr=3e-4")
+        recipe = override(recipe, path.strip(), value.strip())
+    return recipe
+
+
+@dataclass(kw_only=True)
+class Command:
+    recipe: Recipe
+    data: Sequence[str]
+    out: Path
+    stage: str | None = None
+    init: Path | None = None
+    parallel: str = "ddp"
+    device: str = "auto"
+    threads: int | None = None
+    cache: Path | None = None
+    quiet: bool = False
+
+    def run(self) -> None:
+        """Train, and write RUN/model when every stage is finished."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        folders = open_folders(self.data)
+        run = Run.open(self.out, self.recipe)
+        torch.manual_seed(self.recipe.seed)
+        system: System = self.recipe.system.build()
+        if self.init is not None:
+            begin_from(system, self.init)
+        system.to(self._device())
+        with Reporter(self.out, quiet=self.quiet) as reporter:
+            done = train_system(
+                system, run, self._loaders(folders), only=self.stage, on_step=reporter, tell=reporter.tell
+            )
+        if done:
+            self._export(system, run, folders)
+
+    def _device(self) -> torch.device:
+        if self.device != "auto":
+            return torch.device(self.device)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def _loaders(self, folders: list[tuple[Any, float]]) -> Callable[..., BatchSource]:
+        from storyreel.data.loader import Loader
+
+        texts: dict[str, Any] = {}
+
+        def make(
+            name: str, settings: StageRecipe, stage: Stage, prepare: Prepare | None, prepare_key: str
+        ) -> BatchSource:
+            if stage.needs_text and not texts:
+                from storyreel.text import load_text_encoder
+
+                texts["encoder"] = load_text_encoder(self.recipe.text)
+            return Loader(
+                folders,
+                settings.data,
+                seed=self.recipe.seed,
+                text=texts["encoder"] if stage.needs_text else None,
+                prepare=prepare,
+                prepare_key=prepare_key,
+                cache=self.cache,
+            )
+
+        return make
+
+    def _export(self, system: System, run: Run, folders: list[tuple[Any, float]]) -> None:
+        from storyreel.model import save_model
+
+        training = {
+            "steps": {name: (run.stage(name).final() or {}).get("step") for name in self.recipe.stages},
+            "data": [{"name": Path(f.path).name, "digest": f.digest, "clips": len(f), "weight": w} for f, w in folders],
+            "torch": torch.__version__,
+        }
+        save_model(
+            run.path / "model", system.cpu(), recipe=self.recipe, card=card(self.recipe, training), training=training
+        )
+
+
+def open_folders(data: Sequence[str]) -> list[tuple[Any, float]]:
+    """DIR or DIR,WEIGHT each."""
+    from storyreel.data.folder import DatasetFolder
+
+    found = []
+    for each in data:
+        path, comma, weight = each.rpartition(",")
+        if not comma or os.path.isdir(each):
+            path, weight = each, "1"
+        try:
+            number = float(weight)
+        except ValueError:
+            number = -1.0
+        if not number > 0:
+            raise ValueError(f"--data {each}: the weight after the comma wants a number above 0, got {weight!r}")
+        found.append((DatasetFolder.open(path), number))
+    return found
+
+
+def begin_from(system: System, path: Path) -> None:
+    """Give the stages the weights of a model folder, or of the finished stages of a run."""
+    if (path / "model.json").exists():
+        from storyreel.model import load_tensors
+
+        found = load_tensors(path)
+    else:
+        finals = sorted(path.glob("*/final.json"))
+        if not finals:
+            raise ValueError(f"{path}: wanted a model folder (with model.json) or a run with a finished stage")
+        from storyreel.run import StageRun
+
+        found = {f.parent.name: StageRun(f.parent, f.parent.name).final_tensors() for f in finals}
+    if not set(found) & set(system.stages):
+        raise ValueError(f"{path}: has {', '.join(found)}; wanted one of {', '.join(system.stages)}")
+    for name, stage in system.stages.items():
+        if name in found:
+            own = own_tensors(stage)
+            left_out = tuple(f"{n}." for n in getattr(stage, "training_only", ()))
+            own = {n: t for n, t in own.items() if n in found[name] or not n.startswith(left_out)}
+            copy_into(own, found[name], f"{path}: {name}")
+
+
+def card(recipe: Recipe, training: dict[str, Any]) -> str:
+    """The README.md of a model that has no hand-written one."""
+    rows = "\n".join(
+        f"| {name} | {steps} | {recipe.stages[name].data.batch} |" for name, steps in training["steps"].items()
+    )
+    data = "\n".join(f"- {d['name']}: {d['clips']} clips, weight {d['weight']:g}" for d in training["data"])
+    head = f"---\nlibrary_name: storyreel\npipeline_tag: text-to-video\n---\n\n# {recipe.name}\n"
+    table = f"| stage | steps | clips a step |\n|---|---|---|\n{rows}\n"
+    return f"{head}\nTrained with `storyreel train {recipe.name}`.\n\n{table}\n## Data\n\n{data}\n"

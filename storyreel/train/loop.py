@@ -1,0 +1,340 @@
+"""The loop: one for every stage of every system, adversarial ones too.
+
+    for each step: batch(step) -> for each turn: micro-batches -> gradients -> clip -> AdamW -> average -> log
+
+A step is a pure function of the weights, the optimizer's moments and (seed, step): the loader makes batch(step) from
+them, and the random numbers of a loss come from a generator seeded with (seed, step, turn, part). So a checkpoint needs
+no random state, and a run that was killed and resumed equals one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from storyreel.recipe import StageRecipe
+from storyreel.run import StageRun
+from storyreel.systems.base import Batch, Stage, Tick
+from storyreel.train import parallel
+from storyreel.train.optim import (
+    Average,
+    begin_optimizer,
+    learning_rate,
+    make_optimizer,
+    optimizer_state,
+    parameters_of,
+)
+
+
+class BatchSource(Protocol):
+    """What the loop needs of a loader: batch(step) of this rank, a pure function of the step."""
+
+    def prefetch(self, start: int) -> Iterator[Batch]: ...
+
+
+OnStep = Callable[[dict[str, Any], dict[str, Any]], None]
+"""Called after each step with the log record and with what is not logged: `clips`, `seconds`, `steps`, `stage`."""
+
+
+def train_stage(
+    stage: Stage,
+    loader: BatchSource,
+    recipe: StageRecipe,
+    run: StageRun,
+    *,
+    on_step: OnStep | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+    kind: parallel.Kind = "none",
+    frozen: dict[str, str] | None = None,
+) -> Path:
+    """Train one stage up to `recipe.steps`, from its newest checkpoint if there is one.
+
+    Returns the path of final.safetensors, the averaged weights; the stage itself holds them too when this returns.
+    frozen: name -> digest of the earlier stages that this one was built on; a checkpoint made on others is refused.
+
+    Raises ValueError for a setting that cannot be followed and for a loss or gradient that is not finite (naming the
+    step and the tensor; the last checkpoint stays), OSError when the disk fails, KeyboardInterrupt after SIGINT or
+    SIGTERM, when a checkpoint has been written.
+    """
+    trainer = Trainer(stage, recipe, run, kind, frozen or {})
+    if trainer.parallel.rank == 0:
+        run.open()
+    try:
+        start = trainer.resume(tell)
+        if start < recipe.steps or run.final() is None:
+            trainer.train(loader, start, on_step)
+        return trainer.finish()
+    finally:
+        run.close()
+
+
+class Trainer:
+    """The state of one stage's training: parameters by turn, their optimizers and their average."""
+
+    def __init__(self, stage: Stage, recipe: StageRecipe, run: StageRun, kind: parallel.Kind, frozen: dict[str, str]):
+        self.stage, self.recipe, self.run, self.frozen = stage, recipe, run, frozen
+        prepare_stage(stage, recipe, run.name)
+        self.device = next(stage.parameters()).device
+        self.parallel = parallel.make(kind, stage)
+        parts = self.parallel.world * recipe.accumulate
+        if recipe.data.batch % parts or recipe.accumulate < 1:
+            raise ValueError(
+                f"stages.{run.name}.data.batch: {recipe.data.batch} clips cannot be split evenly over "
+                f"{self.parallel.world} processes x {recipe.accumulate} accumulated micro-batches"
+            )
+        self.turns = parameters_of(stage, f"stage {run.name!r}")
+        self.losses = {turn: self.parallel.loss_of(stage, turn) for turn in self.turns}
+        self.optimizers = {}
+        for turn, params in self.turns.items():
+            optimizer = make_optimizer(params, recipe.optim, fused=kind != "fsdp")
+            begin_optimizer(optimizer, params)
+            self.optimizers[turn] = optimizer
+        self.average = Average({n: p for params in self.turns.values() for n, p in params.items()}, recipe.ema)
+
+    # -- checkpoints ---------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """file -> name -> the live tensors that a checkpoint holds."""
+        state = {f"optimizer-{t}": optimizer_state(o, self.turns[t]) for t, o in self.optimizers.items()}
+        return {"weights": own_tensors(self.stage), "ema": self.average.tensors, **state}
+
+    def save(self, step: int) -> None:
+        whole = {f: {n: self.parallel.whole(t) for n, t in each.items()} for f, each in self.tensors().items()}
+        if self.parallel.rank == 0:
+            self.run.save(step, whole, frozen=self.frozen, torch=torch.__version__)
+        self.parallel.wait()
+
+    def resume(self, tell: Callable[[str], None]) -> int:
+        """Fill in the newest whole checkpoint; the step to go on from."""
+        found = self.run.load(tell)
+        if found is None:
+            self.save(0)
+            self.run.cut_log(0)
+            return 0
+        if found.state.get("frozen", {}) != self.frozen:
+            raise ValueError(
+                f"{found.path}: stage {self.run.name!r} was begun on another "
+                f"{' or '.join(sorted({**found.state.get('frozen', {}), **self.frozen}))}; "
+                f"remove {self.run.path} to train it anew"
+            )
+        for file, tensors in self.tensors().items():
+            _fill(tensors, found.tensors.get(file, {}), f"{found.path}/{file}.safetensors", self.parallel)
+        if found.step > self.recipe.steps:
+            raise ValueError(
+                f"stages.{self.run.name}.steps: {self.recipe.steps} is fewer than the {found.step} already trained"
+            )
+        if self.parallel.rank == 0:
+            self.run.cut_log(int(found.state["log_bytes"]))
+        return found.step
+
+    # -- the loop ------------------------------------------------------------------------------------------
+
+    def train(self, loader: BatchSource, start: int, on_step: OnStep | None) -> None:
+        steps, recipe = self.recipe.steps, self.recipe
+        with Interrupts() as interrupts:
+            batches = loader.prefetch(start) if start < steps else iter(())
+            for step in range(start, steps):
+                began = time.perf_counter()
+                batch = {k: v.to(self.device, non_blocking=True) for k, v in next(batches).items()}
+                record = self.step(batch, step)
+                done = step + 1
+                if self.parallel.rank == 0:
+                    self.run.log(record)
+                if recipe.sample_every and (done % recipe.sample_every == 0 or done == steps):
+                    self.samples(batch, done)
+                stop = self.parallel.any(interrupts.asked)
+                if stop or done % recipe.checkpoint_every == 0 or done == steps:
+                    self.save(done)
+                if on_step:
+                    seconds = time.perf_counter() - began
+                    on_step(record, dict(clips=recipe.data.batch, seconds=seconds, steps=steps, stage=self.run.name))
+                if stop:
+                    raise KeyboardInterrupt
+
+    def step(self, batch: Batch, step: int) -> dict[str, Any]:
+        """One optimizer step of every turn on the same batch; the line of the log."""
+        lr = learning_rate(self.recipe.optim, step, self.recipe.steps)
+        record: dict[str, Any] = {"step": step + 1, "lr": lr}
+        for turn, params in self.turns.items():
+            if len(self.turns) > 1:
+                for other, theirs in self.turns.items():
+                    for p in theirs.values():
+                        p.requires_grad_(other == turn)
+            optimizer = self.optimizers[turn]
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.zero_grad(set_to_none=True)
+            values = self.backward(batch, step, turn)
+            values["norm"] = self.parallel.clip(params.values(), self.recipe.optim.clip_norm)
+            numbers = dict(zip(values, _numbers(values.values()), strict=True))
+            self.refuse_nan(numbers, params, step, turn)
+            optimizer.step()
+            prefix = f"{turn}/" if len(self.turns) > 1 else ""
+            record |= {prefix + n: v if math.isfinite(v) else None for n, v in numbers.items()}
+        for params in self.turns.values():
+            for p in params.values():
+                p.requires_grad_(True)
+        self.average.update(step)
+        return record
+
+    def backward(self, batch: Batch, step: int, turn: str) -> dict[str, Tensor]:
+        """Gradients of the mean over the micro-batches; the loss and its parts, meaned likewise."""
+        count = self.recipe.accumulate
+        size = len(next(iter(batch.values()))) // count
+        sums: dict[str, Tensor] = {}
+        for micro in range(count):
+            part = self.parallel.rank * count + micro
+            seed = seed_of(self.run.seed, self.run.name, step, turn, part)
+            torch.manual_seed(seed)  # for dropout, which takes no generator
+            tick = Tick(step, turn, torch.Generator().manual_seed(seed), step / self.recipe.steps)
+            piece = {k: v[micro * size : (micro + 1) * size] for k, v in batch.items()}
+            with self.parallel.together(turn, micro == count - 1):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+                    loss = self.losses[turn](piece, tick)
+                (loss.total.float() / count).backward()
+            for name, value in {"loss": loss.total, **loss.parts}.items():
+                value = value.detach().float() / count
+                sums[name] = sums[name] + value if name in sums else value
+        mean = self.parallel.mean(torch.stack([sums[n].reshape(()).to(self.device) for n in sums]))
+        return dict(zip(sums, mean, strict=True))
+
+    def refuse_nan(self, numbers: dict[str, float], params: dict[str, nn.Parameter], step: int, turn: str) -> None:
+        if math.isfinite(numbers["loss"]) and math.isfinite(numbers["norm"]):
+            return
+        where = f"stage {self.run.name!r}, step {step + 1}" + (f", turn {turn!r}" if len(self.turns) > 1 else "")
+        if not math.isfinite(numbers["loss"]):
+            parts = [n for n, v in numbers.items() if n not in ("loss", "norm") and not math.isfinite(v)]
+            what = f"the loss is {numbers['loss']}" + (f" (from {', '.join(parts)})" if parts else "")
+        else:
+            what = "the gradient is not finite"
+        weights = [n for n, p in params.items() if not bool(p.detach().isfinite().all())]
+        grads = [n for n, p in params.items() if p.grad is not None and not bool(p.grad.isfinite().all())]
+        first = f"; first bad weight: {weights[0]}" if weights else f"; first bad gradient: {grads[0]}" if grads else ""
+        raise ValueError(f"{where}: {what}{first}; the last checkpoint stays")
+
+    # -- the average ---------------------------------------------------------------------------------------
+
+    def samples(self, batch: Batch, step: int) -> None:
+        """A contact sheet of what the averaged weights make of this batch, if the stage can show that."""
+        make: Callable[[Batch, torch.Generator], Tensor] | None = getattr(self.stage, "samples", None)
+        if make is None:
+            return
+        from storyreel.train.contact_sheet import write_contact_sheet
+
+        seed = seed_of(self.run.seed, self.run.name, 0, "samples", 0)
+        self.average.swap()
+        self.stage.eval()
+        try:
+            with torch.no_grad():
+                video = make({k: v[:8] for k, v in batch.items()}, torch.Generator().manual_seed(seed))
+            if self.parallel.rank == 0:
+                write_contact_sheet(self.run.path / "samples" / f"{step:07d}.png", video)
+        finally:
+            self.average.swap()
+            train_mode(self.stage)
+
+    def finish(self) -> Path:
+        """Leave the averaged weights in the stage, and in final.safetensors."""
+        self.average.swap()
+        self.stage.eval()
+        whole = {n: self.parallel.whole(t) for n, t in own_tensors(self.stage).items()}
+        path = self.run.path / "final.safetensors"
+        if self.parallel.rank == 0 and (self.run.final() or {}).get("step") != self.recipe.steps:
+            self.run.finish(self.recipe.steps, whole, frozen=self.frozen)
+        self.parallel.wait()
+        return path
+
+
+def prepare_stage(stage: Stage, recipe: StageRecipe, name: str) -> None:
+    """Training mode, earlier stages frozen, and what the recipe asks of the stage itself."""
+    for inner in inner_stages(stage):
+        inner.requires_grad_(False)
+    train_mode(stage)
+    if hasattr(stage, "gradient_checkpointing"):
+        stage.gradient_checkpointing = recipe.gradient_checkpointing  # pyright: ignore[reportAttributeAccessIssue]
+    elif recipe.gradient_checkpointing:
+        raise ValueError(f"stages.{name}.gradient_checkpointing: {type(stage).__name__} cannot do that")
+    if recipe.compile:
+        compile_stage(stage)
+
+
+def train_mode(stage: Stage) -> None:
+    stage.train()
+    for inner in inner_stages(stage):
+        inner.eval()
+
+
+def compile_stage(stage: Stage) -> None:
+    """Compile the networks inside a stage, each as a whole; the loss around them stays plain Python."""
+    for child in stage.children():
+        if not isinstance(child, Stage):
+            for part in child if isinstance(child, nn.ModuleList) else [child]:
+                part.compile()
+
+
+def inner_stages(stage: Stage) -> list[Stage]:
+    """Earlier stages that this one holds."""
+    return [m for m in stage.modules() if isinstance(m, Stage) and m is not stage]
+
+
+def own_tensors(stage: Stage) -> dict[str, Tensor]:
+    """Parameters and buffers of this stage itself, each once, without those of the earlier stages that it holds."""
+    seen = {id(t) for inner in inner_stages(stage) for t in inner.state_dict(keep_vars=True).values()}
+    own: dict[str, Tensor] = {}
+    for name, tensor in stage.state_dict(keep_vars=True).items():
+        if isinstance(tensor, Tensor) and id(tensor) not in seen:
+            seen.add(id(tensor))
+            own[name] = tensor
+    return own
+
+
+def seed_of(*what: int | str) -> int:
+    """A generator's seed from what it is for."""
+    return int.from_bytes(hashlib.sha256("/".join(map(str, what)).encode()).digest()[:8], "little") >> 1
+
+
+def _fill(target: dict[str, Tensor], source: dict[str, Tensor], where: str, ranks: parallel.Single) -> None:
+    for name in [*target, *source]:
+        if name not in source or name not in target:
+            raise ValueError(f"{where}: {'lacks' if name not in source else 'has unknown'} {name!r}")
+        if source[name].shape != target[name].shape:
+            raise ValueError(f"{where}: {name} is {list(source[name].shape)}, wanted {list(target[name].shape)}")
+    for name, tensor in target.items():
+        ranks.fill(tensor, source[name])
+
+
+def _numbers(values: Any) -> list[float]:
+    """One wait for the device, however many scalars."""
+    return torch.stack([v.detach().float().reshape(()) for v in values]).tolist()
+
+
+class Interrupts:
+    """Turns SIGINT and SIGTERM into a flag that the loop looks at between steps; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._old: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._old[number] = signal.signal(number, self._ask)
+        return self
+
+    def _ask(self, number: int, frame: Any) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *error: object) -> None:
+        for number, old in self._old.items():
+            signal.signal(number, old)

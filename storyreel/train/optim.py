@@ -1,0 +1,93 @@
+"""Optimizers, the learning-rate curve and the moving average of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from storyreel.recipe import Optim
+from storyreel.systems.base import Stage
+
+
+def learning_rate(optim: Optim, step: int, steps: int) -> float:
+    """Linear warm-up, then a cosine down to `final_lr * lr` at the last step."""
+    if step < optim.warmup:
+        return optim.lr * (step + 1) / optim.warmup
+    share = (step - optim.warmup) / max(1, steps - optim.warmup)
+    return optim.lr * (optim.final_lr + (1 - optim.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+
+
+def parameters_of(stage: Stage, where: str) -> dict[str, dict[str, nn.Parameter]]:
+    """turn -> name -> parameter. ValueError when a turn has none, or a parameter has two turns."""
+    names = {id(p): n for n, p in stage.named_parameters()}
+    taken: dict[int, str] = {}
+    found: dict[str, dict[str, nn.Parameter]] = {}
+    for turn in stage.turns:
+        mine = {id(p): p for p in stage.parameters_for(turn) if p.requires_grad}
+        if not mine:
+            raise ValueError(f"{where}: turn {turn!r} has no parameter that learns")
+        for key in mine:
+            if key not in names:
+                raise ValueError(f"{where}: turn {turn!r} has a parameter that is not of the stage")
+            if key in taken:
+                raise ValueError(f"{where}: {names[key]} belongs to the turns {taken[key]!r} and {turn!r}; wanted one")
+            taken[key] = turn
+        found[turn] = {names[key]: p for key, p in mine.items()}
+    return found
+
+
+def make_optimizer(params: Mapping[str, nn.Parameter], optim: Optim, *, fused: bool) -> torch.optim.AdamW:
+    """AdamW; biases, norms and other one-dimensional parameters do not decay."""
+    groups = [
+        {"params": [p for p in params.values() if p.ndim > 1], "weight_decay": optim.weight_decay},
+        {"params": [p for p in params.values() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [g for g in groups if g["params"]]
+    return torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=fused)
+
+
+def optimizer_state(optimizer: torch.optim.AdamW, params: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """`<parameter>.<moment>` -> tensor; the same tensors that the optimizer holds."""
+    return {f"{n}.{key}": value for n, p in params.items() for key, value in optimizer.state.get(p, {}).items()}
+
+
+def begin_optimizer(optimizer: torch.optim.AdamW, params: Mapping[str, nn.Parameter]) -> None:
+    """Make the moments now, as the first step would, so that a checkpoint of step 0 is like any other."""
+    for p in params.values():
+        step = torch.zeros((), dtype=torch.float32, device=p.device if optimizer.defaults["fused"] else "cpu")
+        optimizer.state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+
+
+class Average:
+    """An exponential moving average of the learning parameters in float32.
+
+    The decay starts low, (1 + step) / (10 + step), so that a short run does not average its random start.
+    """
+
+    def __init__(self, params: Mapping[str, nn.Parameter], decay: float):
+        if not 0 <= decay < 1:
+            raise ValueError(f"ema: wanted at least 0 and less than 1, got {decay}")
+        self.params, self.decay = dict(params), decay
+        self.tensors = {n: p.detach().clone().float() for n, p in self.params.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        weight = 1 - min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_([*map(_local, self.tensors.values())], [_local(p) for p in self.params.values()], weight)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the weights and their average; twice gives back the same bits."""
+        for name, p in self.params.items():
+            kept = p.detach().clone()
+            p.copy_(self.tensors[name])
+            self.tensors[name].copy_(kept)
+
+
+def _local(tensor: Tensor) -> Tensor:
+    """The part of a sharded tensor that is here."""
+    tensor = tensor.detach()
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,60 @@
+"""One process or many: what the loop must know about ranks, and nothing more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from storyreel.systems.base import Batch, Loss, Stage, Tick
+
+Kind = Literal["none", "ddp", "fsdp"]
+LossOf = Callable[[Batch, Tick], Loss]
+
+
+class Single:
+    """One process: everything is here."""
+
+    rank, world = 0, 1
+
+    def loss_of(self, stage: Stage, turn: str) -> LossOf:
+        return stage.loss
+
+    def together(self, turn: str, last: bool) -> contextlib.AbstractContextManager[None]:
+        """Gradients are exchanged in the backward pass of the last micro-batch only."""
+        return contextlib.nullcontext()
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over all ranks."""
+        return values
+
+    def any(self, flag: bool) -> bool:
+        """Whether it holds on any rank."""
+        return flag
+
+    def clip(self, params: Iterable[nn.Parameter], limit: float) -> Tensor:
+        """Scale the gradients to at most this norm; the norm before that."""
+        return nn.utils.clip_grad_norm_(params, limit)
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """A tensor gathered from all ranks, on the CPU."""
+        return tensor.detach().cpu()
+
+    def fill(self, tensor: Tensor, whole: Tensor) -> None:
+        """Copy this rank's part of `whole` into `tensor`."""
+        with torch.no_grad():
+            tensor.copy_(whole)
+
+    def wait(self) -> None:
+        """Until every rank is here."""
+
+
+def make(kind: Kind, stage: Stage) -> Single:
+    if kind == "none":
+        return Single()
+    from storyreel.train.distributed import make_distributed
+
+    return make_distributed(kind, stage)

@@ -1,0 +1,105 @@
+"""What a person sees of a training run: a bar or plain lines on stderr, TensorBoard, and timing.jsonl."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+class Reporter:
+    """An `on_step` for `train_stage`. Use as a context manager; it draws a bar on a terminal, and elsewhere a line
+    every 30 seconds."""
+
+    def __init__(self, run: Path, *, quiet: bool = False, tensorboard: bool = True, every: float = 30.0):
+        self.run, self.quiet, self.every = run, quiet, every
+        self.tensorboard = tensorboard and importlib.util.find_spec("tensorboard") is not None
+        self.bar: Any = None
+        self.task: Any = None
+        self.writer: Any = None
+        self.stage = ""
+        self.pace = 0.0  # clips/s, a moving average
+        self.last_line = self.last_timing = 0.0
+        self.began = time.time()
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close_stage()
+
+    def tell(self, line: str) -> None:
+        print(f"storyreel: {line}", file=sys.stderr, flush=True)
+
+    def __call__(self, record: dict[str, Any], extra: dict[str, Any]) -> None:
+        if extra["stage"] != self.stage:
+            self._open_stage(extra["stage"], record["step"])
+        pace = extra["clips"] / max(extra["seconds"], 1e-9)
+        self.pace = pace if not self.pace else 0.95 * self.pace + 0.05 * pace
+        loss = next((v for k, v in record.items() if k == "loss" or k.endswith("/loss")), None)
+        left = (extra["steps"] - record["step"]) * extra["clips"] / self.pace
+        self._show(record["step"], extra["steps"], loss, left)
+        now = time.time()
+        if now - self.last_timing > 10 or record["step"] == extra["steps"]:
+            self.last_timing = now
+            line = {"step": record["step"], "clips_per_second": round(self.pace, 3), "unix": round(now, 1)}
+            with (self.run / self.stage / "timing.jsonl").open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        if self.writer and (record["step"] % 10 == 0 or record["step"] == extra["steps"]):
+            for name, value in record.items():
+                if name != "step" and value is not None:
+                    self.writer.add_scalar(f"{self.stage}/{name}", value, record["step"])
+            self.writer.add_scalar(f"{self.stage}/clips_per_second", self.pace, record["step"])
+
+    def _show(self, step: int, steps: int, loss: float | None, left: float) -> None:
+        if self.quiet:
+            return
+        text = "nan" if loss is None else f"{loss:.4g}"
+        if self.bar is not None:
+            self.bar.update(
+                self.task, completed=step, total=steps, loss=text, pace=f"{self.pace:.3g}", left=clock(left)
+            )
+        elif time.time() - self.last_line > self.every or step == steps:
+            self.last_line = time.time()
+            line = f"{self.stage} step {step}/{steps} loss {text} {self.pace:.3g} clips/s {clock(left)} left"
+            print(line, file=sys.stderr, flush=True)
+
+    def _open_stage(self, stage: str, step: int) -> None:
+        self._close_stage()
+        self.stage, self.pace = stage, 0.0
+        if not self.quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("loss {task.fields[loss]}  {task.fields[pace]} clips/s  {task.fields[left]} left"),
+                console=Console(stderr=True),
+            )
+            self.task = self.bar.add_task(stage, total=None, loss="", pace="", left="")
+            self.bar.start()
+        if self.tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(str(self.run / stage / "tensorboard"), purge_step=step)
+
+    def _close_stage(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+        if self.writer is not None:
+            self.writer.close()
+        self.bar = self.writer = None
+        self.stage = ""
+
+
+def clock(seconds: float) -> str:
+    """3 s, 12 min, 4.5 h, 3.2 days."""
+    for size, word in ((86400 * 2, "days"), (3600 * 1.5, "h"), (90, "min")):
+        if seconds > size:
+            return f"{seconds / {'days': 86400, 'h': 3600, 'min': 60}[word]:.3g} {word}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,116 @@
+"""Tensors and JSON on disk: safetensors only, written to a temporary name and renamed, read with their digest checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_bytes
+from safetensors.torch import save_file
+from torch import Tensor
+
+MAX_JSON = 16 * 2**20  # bytes; a recipe is a few kB
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> str:
+    """Write, flush to the disk, rename; returns the sha256. OSError names the path, and leaves no half file."""
+    made = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    whole = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
+    try:
+        try:
+            save_file(whole, made, metadata=metadata)
+        except SafetensorError as error:
+            raise _as_os_error(error, path) from None
+        with made.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        os.replace(made, path)
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise
+    return digest
+
+
+def _as_os_error(error: SafetensorError, path: Path) -> OSError:
+    """safetensors puts the system's error number at the end of its own message: `... (os error 28)`."""
+    words = str(error)
+    number = words.rpartition("(os error ")[2].rstrip(")\"' ")
+    if number.isdigit():
+        return OSError(int(number), os.strerror(int(number)), str(path))
+    return OSError(f"{path}: could not be written: {words}")
+
+
+def read_tensors(path: Path, digest: str | None = None) -> dict[str, Tensor]:
+    """Tensors on the CPU. ValueError when the file is no safetensors file, is cut short, or has another sha256."""
+    if path.suffix in PICKLES:
+        raise ValueError(f"{path}: is a pickle, which can run code when it is opened; wanted .safetensors")
+    if not path.exists():
+        near = next((p for p in sorted(path.parent.glob(f"{path.stem}.*")) if p.suffix in PICKLES), None)
+        if near:
+            raise ValueError(f"{near}: is a pickle, which can run code when it is opened; wanted {path.name}")
+        raise ValueError(f"{path}: is missing")
+    data = path.read_bytes()
+    if data[:2] == b"PK" or data[:1] == b"\x80":
+        raise ValueError(f"{path}: is a pickle with the name of a safetensors file; wanted safetensors")
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise ValueError(f"{path}: is damaged or was changed (its sha256 is not the one that was written down)")
+    try:
+        return load_bytes(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ValueError(f"{path}: is not a whole safetensors file ({error})") from None
+
+
+def digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    made = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    try:
+        with made.open("w") as file:
+            file.write(json.dumps(value, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(made, path)
+    except OSError as error:
+        made.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. ValueError when it is missing, larger than 16 MiB, or something else."""
+    if not path.exists():
+        raise ValueError(f"{path}: is missing")
+    if path.stat().st_size > MAX_JSON:
+        raise ValueError(f"{path}: is larger than {MAX_JSON // 2**20} MiB, too large for what it should hold")
+    try:
+        value = json.loads(path.read_text())
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: is not JSON") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: wanted a JSON object")
+    return value
+
+
+def copy_into(target: Mapping[str, Tensor], source: Mapping[str, Tensor], where: str) -> None:
+    """Copy `source` into the tensors of `target`. ValueError names the first that is missing, unknown or misshapen."""
+    missing = [n for n in target if n not in source]
+    extra = [n for n in source if n not in target]
+    if missing or extra:
+        names = missing or extra
+        which = "lacks" if missing else "has unknown"
+        raise ValueError(f"{where}: {which} {names[0]!r}" + (f" and {len(names) - 1} more" if len(names) > 1 else ""))
+    for name, tensor in target.items():
+        if tensor.shape != source[name].shape:
+            raise ValueError(f"{where}: {name} is {list(source[name].shape)}, wanted {list(tensor.shape)}")
+    with torch.no_grad():
+        for name, tensor in target.items():
+            tensor.copy_(source[name])
