@@ -7,6 +7,7 @@ the exact frame rate, the number of frames, the size before padding and the whol
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -38,6 +39,7 @@ def document(clip: Clip, scale: int = 1) -> dict[str, Any]:
         "frames": len(clip),
         "size": [width * scale, height * scale],
         "scale": scale,
+        "alpha": clip.has_alpha,
     }
     return {**clip.meta, "storyreel": VERSION, "caption": clip.caption, "file": file}
 
@@ -79,19 +81,19 @@ def clip_fields(doc: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def file_facts(doc: dict[str, Any] | None) -> dict[str, Any]:
-    """The `file` part with its types checked: `fps` Fraction, `frames` int, `size` (width, height); absent if unfit."""
+    """The `file` part with its types checked: `fps` Fraction, `frames` int, `size` (width, height), `alpha`;
+    absent if unfit."""
     file = (doc or {}).get("file")
     facts: dict[str, Any] = {}
     if not isinstance(file, dict):
         return facts
     fps, frames, size = file.get("fps"), file.get("frames"), file.get("size")
-    try:
-        if isinstance(fps, str) and len(fps) < 40 and 0 < Fraction(fps) < 10_000:
-            facts["fps"] = Fraction(fps)
-    except (ValueError, ZeroDivisionError):
-        pass
+    if isinstance(fps, str) and re.fullmatch(r"[1-9]\d{0,9}(/[1-9]\d{0,9})?", fps):
+        facts["fps"] = Fraction(fps)
     if isinstance(frames, int) and frames > 0:
         facts["frames"] = frames
     if isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size):
         facts["size"] = tuple(size)
+    if isinstance(file.get("alpha"), bool):
+        facts["alpha"] = file["alpha"]
     return facts

@@ -1,26 +1,36 @@
 """Read and write clips. The suffix names the format; this is the only file that imports PyAV.
 
-.mkv is FFV1, lossless and never enlarged (the dataset format); .mp4 is H.264 that plays everywhere.
+`.mp4` H.264 that plays everywhere, `.webm` VP9 with alpha, `.mkv` FFV1 (lossless, never enlarged by itself: the format
+of dataset folders), `.gif`, `.webp`, `.apng` (see `animation`), `.png` one picture or a sprite sheet (see `sheet`).
 """
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from storyreel import stamp
+from storyreel import animation, sheet, sniff, stamp, timing
+from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, open_image
 from storyreel.clip import Clip
 from storyreel.files import replacing
 
-MAX_PIXELS = 40_000_000  # a frame
-MAX_FRAMES = 10_000
-MAX_TOTAL = 1 << 30  # pixels of all frames together: 3 GiB of RGB
+__all__ = ["FORMATS", "MAX_FRAMES", "MAX_PIXELS", "open_image", "probe", "read", "read_meta", "scale_for", "write"]
+
+FORMATS = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
 GREY = (128, 128, 128)
+_ALPHA = (".webm", ".webp", ".apng", ".png", ".mkv", ".gif")
+_CODECS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
+_LARGEST = {".mp4": 16_384, ".webm": 16_384, ".webp": 16_383, ".gif": 65_535, ".mkv": 32_768}
 
 
 def scale_for(height: int, width: int) -> int:
@@ -33,72 +43,229 @@ def scale_for(height: int, width: int) -> int:
     return factor - 1 if odd and (factor - 1) * longer >= 256 else factor
 
 
-def write(clip: Clip, path: str | Path, *, scale: int | str | None = "auto", background: Any = GREY) -> Path:
+def write(
+    clip: Clip,
+    path: str | Path,
+    *,
+    scale: int | str | None = "auto",
+    quality: int | None = None,
+    lossless: bool = False,
+    background: tuple[int, int, int] | None = None,
+    metadata: bool = True,
+) -> Path:
+    """Write `clip` to the format that the suffix of `path` names; returns the path.
+
+    scale: whole factor of enlargement without blur; "auto" brings small clips to 256-512 pixels (.mkv and .png stay as
+        they are); None or 1 for none.
+    quality: 1 (small) to 100 (best) for .mp4, .webm and lossy .webp; None for a good one.
+    lossless: .webp keeps exact pixels; .mkv, .apng and .png always do; ValueError for a format that cannot.
+    background: colour that a clip with alpha is composed over, mid grey where the format has no alpha.
+    metadata: False leaves out what made the clip.
+    The file appears whole or not at all. ValueError: what the format cannot hold; OSError: what the disk will not.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in (".mkv", ".mp4"):
-        raise ValueError(f"{path}: no such format {suffix!r}")
-    factor = scale_for(*clip.size) if scale == "auto" else int(scale or 1)
-    if suffix == ".mkv":
-        factor = 1
-    else:
-        clip = clip.over(background)
-    comment = stamp.dump(stamp.document(clip, factor))
-    frames = (f.repeat(factor, axis=0).repeat(factor, axis=1) for f in clip.frames)
+    if suffix not in FORMATS:
+        raise ValueError(f"{path}: unknown format {suffix or 'without a suffix'!r}, wanted one of {' '.join(FORMATS)}")
+    if quality is not None and not 1 <= quality <= 100:
+        raise ValueError(f"quality: wanted 1 to 100, got {quality}")
+    if lossless and suffix in (".mp4", ".webm", ".gif"):
+        raise ValueError(f"{path}: {suffix} is never lossless here, wanted .mkv, .apng, .webp or .png")
+    if background is not None or suffix not in _ALPHA:
+        clip = clip.over(background or GREY)
+    factor = _factor(clip, scale, suffix)
+    largest = _LARGEST.get(suffix, 65_535)
+    if max(clip.size) * factor > largest:
+        height, width = clip.size
+        raise ValueError(f"{path}: {width * factor}x{height * factor} pixels, {suffix} holds at most {largest} a side")
+    doc = stamp.document(clip, factor) if metadata else None
+    if suffix == ".png" and len(clip) > 1:
+        return sheet.write(clip, path, factor, doc)
+    text = None if doc is None else stamp.dump(doc, ascii_only=suffix in (".gif", ".webp"))
     with replacing(path) as (made,):
-        _encode(made, frames, clip, comment, suffix)
+        if suffix in _CODECS:
+            _encode(made, clip, factor, quality, text)
+        else:
+            animation.write(made, clip, factor, quality=quality, lossless=lossless, comment=text)
     return path
 
 
-def _encode(path: Path, frames: Iterator[np.ndarray], clip: Clip, comment: str, suffix: str) -> None:
-    source = "rgba" if clip.has_alpha else "rgb24"
-    options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
-    with av.open(str(path), "w", options=options) as container:
-        container.metadata["comment"] = comment
-        stream: Any = container.add_stream("ffv1" if suffix == ".mkv" else "libx264", rate=clip.fps)
-        for index, frame in enumerate(frames):
-            if suffix == ".mp4":
-                frame = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
-            if index == 0:
-                stream.height, stream.width = frame.shape[:2]
-                stream.pix_fmt = {".mkv": "bgra" if clip.has_alpha else "bgr0", ".mp4": "yuv420p"}[suffix]
-                if suffix == ".mkv":
-                    stream.codec_context.thread_count = 1
-                    stream.options = {"level": "3", "g": "1", "slicecrc": "0"}
-                else:
-                    stream.options = {"crf": "18"}
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=source)
-            picture.pts, picture.time_base = index, 1 / clip.fps
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
+def _factor(clip: Clip, scale: int | str | None, suffix: str) -> int:
+    if scale == "auto":
+        return 1 if suffix in (".mkv", ".png") else scale_for(*clip.size)
+    factor = 1 if scale is None else int(scale) if str(scale).isdecimal() else 0
+    if not 1 <= factor <= 64:
+        raise ValueError(f"scale: wanted 'auto' or a whole number from 1 to 64, got {scale!r}")
+    return factor
+
+
+def _encode(path: Path, clip: Clip, factor: int, quality: int | None, comment: str | None) -> None:
+    """Encode with PyAV. H.264 has whole chroma blocks, so odd sizes grow by a repeated last row or column."""
+    suffix = path.suffix.lower()
+    height, width = (side * factor for side in clip.size)
+    pad = (height % 2, width % 2) if suffix == ".mp4" else (0, 0)
+    try:
+        with av.open(str(path), "w", options={"movflags": "+faststart"} if suffix == ".mp4" else {}) as container:
+            if comment is not None:
+                container.metadata["comment"] = comment
+            stream: Any = container.add_stream(_CODECS[suffix], rate=clip.fps)
+            stream.height, stream.width = height + pad[0], width + pad[1]
+            stream.time_base = stream.codec_context.time_base = 1 / clip.fps
+            convert = _set_up(stream, suffix, clip.has_alpha, quality)
+            for index, frame in enumerate(clip.frames):
+                frame = frame.repeat(factor, axis=0).repeat(factor, axis=1)
+                frame = np.pad(frame, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="edge") if any(pad) else frame
+                picture = convert(av.VideoFrame.from_ndarray(frame, format="rgba" if clip.has_alpha else "rgb24"))
+                picture.pts, picture.time_base = index, 1 / clip.fps
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode())
+    except FFmpegError as error:
+        if error.errno is not None and error.errno in errno.errorcode and error.errno != errno.EINVAL:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise ValueError(f"{suffix} cannot hold {clip!r}: {error.strerror}") from error
+
+
+def _set_up(stream: Any, suffix: str, alpha: bool, quality: int | None) -> Any:
+    """Codec options; returns the function that converts an RGB frame to what the codec takes."""
+    reformatter = VideoReformatter()
+    if suffix == ".mkv":
+        stream.pix_fmt = "bgra" if alpha else "bgr0"
+        stream.codec_context.thread_count = 1  # starting threads costs more than coding a small clip
+        stream.options = {"level": "3", "g": "1", "slicecrc": "1", "slices": "4"}
+        return lambda frame: reformatter.reformat(frame, format=stream.pix_fmt)
+    crf = {".mp4": 18, ".webm": 20}[suffix] if quality is None else round((100 - quality) * 0.51)
+    stream.pix_fmt = "yuva420p" if alpha else "yuv420p"
+    stream.options = {"crf": str(crf)}
+    if suffix == ".webm":  # libvpx: no alternate reference frames where there is alpha, b=0 makes crf mean quality
+        stream.options |= {"b": "0", "auto-alt-ref": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+    context = stream.codec_context
+    context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+    context.color_range = int(ColorRange.MPEG)
+    bt709 = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
+    return lambda frame: reformatter.reformat(frame, format=stream.pix_fmt, src_color_range=ColorRange.JPEG, **bt709)
 
 
 def read(path: str | Path, *, max_pixels: int = MAX_PIXELS, max_frames: int = MAX_FRAMES) -> Clip:
-    with av.open(str(path)) as container:
-        doc = stamp.parse(_comment(container))
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        frames = [_pixels(frame) for frame in container.decode(stream)]
-        rate = stream.average_rate or Fraction(25)
-    facts = stamp.file_facts(doc)
-    return Clip(np.stack(frames), facts.get("fps", Fraction(rate)), **stamp.clip_fields(doc))
+    """The clip in a video, an animation, a sprite sheet (by the PNG or its .json) or a picture.
+
+    max_pixels: of one frame; max_frames: of the clip; both are checked before anything is decoded, or while.
+    A variable frame rate becomes a steady one (`timing.steady`); rotated video is turned upright.
+    ValueError: no such format, truncated, corrupt, empty or too large. OSError: not there, not readable.
+    """
+    path = Path(path)
+    kind = sniff.kind(path)
+    if kind == "json" or (kind == "png" and (path := sheet.atlas_of(path) or path).suffix == ".json"):
+        return sheet.read(path, max_pixels, max_frames)
+    if kind in sniff.PICTURES:
+        return animation.read(path, max_pixels, max_frames)
+    try:
+        with av.open(str(path), format=kind) as container:
+            return _decode(container, path, max_pixels, max_frames)
+    except FFmpegError as error:
+        raise ValueError(f"{path}: is corrupt or truncated: {error.strerror}") from error
 
 
-def read_meta(path: str | Path) -> dict[str, Any] | None:
-    with av.open(str(path)) as container:
-        return stamp.parse(_comment(container))
+def _decode(container: Any, path: Path, max_pixels: int, max_frames: int) -> Clip:
+    stream = _video_stream(container, path)
+    check_size(path, stream.codec_context.height, stream.codec_context.width, max(1, stream.frames), max_pixels)
+    facts = stamp.file_facts(doc := stamp.parse(_comment(container)))
+    pictures: list[np.ndarray] = []
+    starts: list[Fraction] = []
+    convert = VideoReformatter()
+    for frame in _frames(container, stream):
+        if frame.is_corrupt and pictures:
+            raise ValueError(f"{path}: is corrupt: frame {len(pictures)} is damaged")
+        check_size(path, frame.height, frame.width, len(pictures) + 1, max_pixels, max_frames)
+        pictures.append(_pixels(frame, convert))
+        base = frame.time_base or stream.time_base
+        starts.append(Fraction(0) if frame.pts is None else frame.pts * base)
+    if not pictures or len({picture.shape for picture in pictures}) != 1:
+        raise ValueError(f"{path}: {'changes its size on the way' if pictures else 'holds no frame that can be read'}")
+    rate = Fraction(stream.average_rate or stream.guessed_rate or Fraction(len(pictures), 1))
+    if any(after <= before for before, after in pairwise(starts)):
+        starts = [index / rate for index in range(len(pictures))]
+    index, fps = timing.steady(starts, starts[-1] + 1 / rate, facts, rate)
+    check_size(path, pictures[0].shape[0], pictures[0].shape[1], len(index), max_pixels, max_frames)
+    frames = np.stack(pictures if len(index) == len(pictures) else [pictures[i] for i in index])
+    width, height = facts.get("size", (0, 0))
+    if (frames.shape[1] - height, frames.shape[2] - width) in ((0, 1), (1, 0), (1, 1)):
+        frames = frames[:, :height, :width]  # the row or column that H.264 needed
+    return Clip(frames, fps, **stamp.clip_fields(doc))
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    if not container.streams.video:
+        raise ValueError(f"{path}: holds no video stream")
+    stream = container.streams.video[0]
+    small = stream.codec_context.height * stream.codec_context.width < 640 * 480
+    stream.codec_context.thread_count = 1 if small else 0
+    stream.codec_context.options = {"err_detect": "crccheck+explode"} if stream.codec_context.name == "ffv1" else {}
+    return stream
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    """Decoded frames. FFmpeg's own VP8 and VP9 decoders drop the alpha that WebM carries beside: libvpx keeps it."""
+    name = stream.codec_context.name
+    if stream.metadata.get("alpha_mode") != "1" or name not in ("vp8", "vp9"):
+        yield from container.decode(stream)
+        return
+    decoder: Any = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[name], "r")
+    for packet in container.demux(stream):
+        for frame in decoder.decode(packet if packet.size else None):
+            frame.time_base = packet.time_base or stream.time_base
+            yield frame
+
+
+def _pixels(frame: Any, convert: VideoReformatter) -> np.ndarray:
+    """One frame, upright, uint8 (h, w, 3 or 4). FFV1's packed forms are taken as they lie: no conversion to set up."""
+    name = frame.format.name
+    if name in ("bgr0", "bgra"):
+        plane = frame.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width * 4]
+        pixels = rows.reshape(frame.height, frame.width, 4)[..., [2, 1, 0, 3][: 4 if name == "bgra" else 3]]
+    else:
+        alpha = name.startswith(("yuva", "gbrap", "ya", "rgba", "argb", "abgr", "pal8"))
+        pixels = convert.reformat(frame, format="rgba" if alpha else "rgb24").to_ndarray()
+    turns = round(frame.rotation / 90) % 4
+    return np.rot90(pixels, turns) if turns else pixels
 
 
 def _comment(container: Any) -> str | None:
-    tags = {key.lower(): value for key, value in container.metadata.items()}
-    return tags.get("comment")
+    return {key.lower(): value for key, value in container.metadata.items()}.get("comment")
 
 
-def _pixels(frame: av.VideoFrame) -> np.ndarray:
-    """One frame as uint8 (h, w, 3 or 4). FFV1's packed forms are taken as they lie: no swscale set-up a frame."""
-    name = frame.format.name
-    if name in ("bgr0", "bgra"):
-        plane: Any = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width * 4]
-        return rows.reshape(frame.height, frame.width, 4)[..., [2, 1, 0, 3][: 4 if name == "bgra" else 3]]
-    return frame.to_ndarray(format="rgba" if name.startswith("yuva") else "rgb24")
+def read_meta(path: str | Path) -> dict[str, Any] | None:
+    """The document of what made a file (`stamp`), or None when it has none of ours. OSError, ValueError as `read`."""
+    return probe(path)["made"]
+
+
+def probe(path: str | Path) -> dict[str, Any]:
+    """What a file is, without decoding it: format, width, height, frames, fps, seconds, alpha, made (the document).
+
+    frames, fps and seconds are None where the container does not say them.
+    """
+    path = Path(path)
+    kind = sniff.kind(path)
+    if kind == "json" or (kind == "png" and (path := sheet.atlas_of(path) or path).suffix == ".json"):
+        return sheet.probe(path)
+    if kind in sniff.PICTURES:
+        return animation.probe(path)
+    try:
+        with av.open(str(path), format=kind) as container:
+            stream = _video_stream(container, path)
+            context = stream.codec_context
+            doc = stamp.parse(_comment(container))
+            frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+            rate = stream.average_rate or stream.guessed_rate
+            fps = stamp.file_facts(doc).get("fps") if stamp.file_facts(doc).get("frames") == frames else None
+            fps = fps or (Fraction(rate) if rate else None)
+            alpha = stream.metadata.get("alpha_mode") == "1" or any(c.is_alpha for c in context.format.components)
+            width, height = context.width, context.height
+            name = {"mov": "mp4", "matroska": "webm" if context.name in ("vp8", "vp9", "av1") else "mkv"}.get(
+                kind, kind
+            )
+            seconds = float(frames / fps) if fps else None
+    except FFmpegError as error:
+        raise ValueError(f"{path}: is corrupt or truncated: {error.strerror}") from error
+    facts = {"format": f"{name} ({context.name})", "width": width, "height": height, "frames": frames}
+    return {**facts, "fps": fps, "seconds": seconds, "alpha": alpha, "made": doc}

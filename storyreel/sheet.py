@@ -1,0 +1,165 @@
+"""Sprite sheets: one PNG with every frame, and a JSON atlas in the "hash" form of TexturePacker and Aseprite."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from fractions import Fraction
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from storyreel import stamp, timing
+from storyreel.animation import MAX_FRAMES, check_size, open_image, png_text
+from storyreel.clip import Clip
+from storyreel.files import replacing
+
+_ATLAS_LIMIT = 32 << 20  # bytes
+_SHOWN = 100  # milliseconds for a frame whose duration the atlas does not say, as Aseprite does
+_LARGEST = 32_767
+
+
+def write(clip: Clip, path: Path, factor: int, doc: dict[str, Any] | None) -> Path:
+    """The sheet at `path` and its atlas beside it with suffix .json; both appear or none. Returns `path`.
+
+    Frames lie row by row in a grid that is nearly square, without gaps, none rotated or trimmed.
+    """
+    frames = clip.frames.repeat(factor, axis=1).repeat(factor, axis=2) if factor > 1 else clip.frames
+    count, height, width, channels = frames.shape
+    columns = min(count, max(1, math.ceil(math.sqrt(count * height / width))))
+    rows = math.ceil(count / columns)
+    if max(columns * width, rows * height) > _LARGEST:
+        raise ValueError(f"{path}: {count} frames of {width}x{height} make a sheet above {_LARGEST} pixels a side")
+    grid = np.zeros((rows * columns, height, width, channels), np.uint8)
+    grid[:count] = frames
+    sheet = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    sheet = sheet.reshape(rows * height, columns * width, channels)
+    places = [(index % columns * width, index // columns * height) for index in range(count)]
+    text = None if doc is None else stamp.dump(doc)
+    atlas = _atlas(clip, path, factor, places, doc)
+    with replacing(path, path.with_suffix(".json")) as (made, made_atlas):
+        Image.fromarray(sheet).save(made, format="PNG", pnginfo=png_text(text))
+        made_atlas.write_text(json.dumps(atlas, indent=1, ensure_ascii=True), encoding="utf-8")
+    return path
+
+
+def _atlas(clip: Clip, path: Path, factor: int, places: list[tuple[int, int]], doc: dict[str, Any] | None) -> Any:
+    height, width = (side * factor for side in clip.size)
+    size = {"w": width, "h": height}
+    digits = max(4, len(str(len(clip))))
+    shown = timing.ticks(len(clip), clip.fps, 1000)
+    frames = {
+        f"{path.stem}_{index:0{digits}}": {
+            "frame": {"x": x, "y": y, **size},
+            "rotated": False,
+            "trimmed": False,
+            "spriteSourceSize": {"x": 0, "y": 0, **size},
+            "sourceSize": size,
+            "duration": shown[index],
+        }
+        for index, (x, y) in enumerate(places)
+    }
+    sheet = {"w": max(x for x, _ in places) + width, "h": max(y for _, y in places) + height}
+    tag = {"name": path.stem, "from": 0, "to": len(clip) - 1, "direction": "forward"}
+    meta: dict[str, Any] = {"app": "storyreel", "version": stamp.made_by().partition(" ")[2], "image": path.name}
+    meta |= {"format": "RGBA8888" if clip.has_alpha else "RGB888", "size": sheet, "scale": str(factor)}
+    meta["frameTags"] = [tag]
+    return {"frames": frames, "meta": meta if doc is None else {**meta, "storyreel": doc}}
+
+
+def atlas_of(path: Path) -> Path | None:
+    """The atlas beside a PNG, when there is one that names it; None for a plain picture."""
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return None
+    try:
+        atlas = _load(beside)
+    except ValueError:
+        return None
+    return beside if os.path.basename(str(atlas["meta"].get("image"))) == path.name else None
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _ATLAS_LIMIT:
+        raise ValueError(f"{path}: {path.stat().st_size} bytes is too long for an atlas")
+    try:
+        atlas = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: is not JSON: {error}") from error
+    if not isinstance(atlas, dict) or not isinstance(atlas.get("meta"), dict) or not atlas.get("frames"):
+        raise ValueError(f"{path}: is not an atlas, wanted JSON with 'frames' and 'meta'")
+    if isinstance(atlas["frames"], dict):
+        atlas["frames"] = list(atlas["frames"].values())
+    return atlas
+
+
+def read(path: Path, max_pixels: int, max_frames: int) -> Clip:
+    """The clip of an atlas, ours or another program's: hash or array form, rotated and trimmed frames too."""
+    atlas = _load(path)
+    image = path.with_name(os.path.basename(str(atlas["meta"].get("image"))))
+    sheet = open_image(image, max(max_pixels, 40_000_000)).frames[0]
+    entries = atlas["frames"]
+    try:
+        cuts = [_cut(entry) for entry in entries]
+        shown = [Fraction(entry.get("duration") or _SHOWN).limit_denominator(1000) / 1000 for entry in entries]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path}: has a frame without a proper {error}") from error
+    height, width = max(cut["h"] for cut in cuts), max(cut["w"] for cut in cuts)
+    check_size(path, height, width, len(cuts), max_pixels, max_frames)
+    channels = 4 if any(cut["box"][2:] != (cut["w"], cut["h"]) for cut in cuts) else sheet.shape[-1]
+    pictures = np.zeros((len(cuts), height, width, channels), np.uint8)
+    for picture, cut in zip(pictures, cuts, strict=True):
+        _paste(picture, sheet, cut, path)
+    starts = list(accumulate(shown[:-1], initial=Fraction(0)))
+    doc = _document(atlas)
+    index, fps = timing.steady(starts, starts[-1] + shown[-1], stamp.file_facts(doc))
+    check_size(path, height, width, len(index), max_pixels, max_frames)
+    return Clip(pictures[index], fps, **stamp.clip_fields(doc))
+
+
+def _cut(entry: dict[str, Any]) -> dict[str, Any]:
+    """Where a frame lies: `box` (x, y, w, h) on its own canvas, `at` (x, y) in the sheet, `w`, `h` of the canvas."""
+    frame = {key: int(entry["frame"][key]) for key in "xywh"}
+    source = entry.get("spriteSourceSize") or {"x": 0, "y": 0}
+    canvas = entry.get("sourceSize") or frame
+    box = (int(source["x"]), int(source["y"]), frame["w"], frame["h"])
+    cut = {"box": box, "at": (frame["x"], frame["y"]), "rotated": bool(entry.get("rotated"))}
+    cut |= {"w": int(canvas["w"]), "h": int(canvas["h"])}
+    if min(*box, *cut["at"]) < 0 or not cut["w"] or not cut["h"]:
+        raise ValueError("frame rectangle")
+    return cut
+
+
+def _paste(picture: np.ndarray, sheet: np.ndarray, cut: dict[str, Any], path: Path) -> None:
+    """A rotated frame stands in the sheet turned by 90 degrees clockwise, its w and h are those before turning."""
+    left, top, width, height = cut["box"]
+    x, y = cut["at"]
+    across, down = (height, width) if cut["rotated"] else (width, height)
+    pixels = sheet[y : y + down, x : x + across]
+    pixels = np.rot90(pixels) if cut["rotated"] else pixels
+    if pixels.shape[:2] != (height, width) or top + height > len(picture) or left + width > picture.shape[1]:
+        raise ValueError(f"{path}: a frame of {width}x{height} at {x},{y} does not lie inside its sheet or canvas")
+    picture[top : top + height, left : left + width, : pixels.shape[-1]] = pixels
+    if pixels.shape[-1] < picture.shape[-1]:
+        picture[top : top + height, left : left + width, 3] = 255
+
+
+def _document(atlas: dict[str, Any]) -> dict[str, Any] | None:
+    """The document inside the atlas, through the same checks as a comment."""
+    try:
+        return stamp.parse(json.dumps(atlas["meta"].get("storyreel")))
+    except (ValueError, RecursionError):
+        return None
+
+
+def probe(path: Path) -> dict[str, Any]:
+    """As `video_io.probe`."""
+    clip = read(path, 40_000_000, MAX_FRAMES)
+    height, width = clip.size
+    facts: dict[str, Any] = {"format": "sprite sheet", "width": width, "height": height, "frames": len(clip)}
+    facts |= {"fps": clip.fps, "seconds": clip.seconds, "alpha": clip.has_alpha}
+    return {**facts, "made": _document(_load(path))}
