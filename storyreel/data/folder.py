@@ -42,7 +42,7 @@ class DatasetFolder:
         if not file.is_file():
             raise ValueError(f"{path}: not a dataset folder; wanted a {METADATA} in it")
         try:
-            table = pq.read_table(file, partitioning=None)
+            table = pq.ParquetFile(file).read()
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{file}: not a readable Parquet file ({_first_line(error)})") from None
         if "file_name" not in table.column_names:

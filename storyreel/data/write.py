@@ -85,15 +85,17 @@ def write_world(
     path = Path(path)
     if clips < 1:
         raise ValueError(f"clips: wanted at least 1, got {clips}")
-    plan = json.loads(json.dumps({"world": type(world).__name__.lower(), **(plan or {}), "seed": seed}))
+    made_as: dict[str, Any] = json.loads(
+        json.dumps({"world": type(world).__name__.lower(), **(plan or {}), "seed": seed})
+    )
     have = DatasetFolder.open(path) if (path / METADATA).exists() else None
-    _check_plan(path, plan, have)
+    _check_plan(path, made_as, have)
     done = len(have) if have else 0
     if have and done >= clips:
         return have
     (path / "clips").mkdir(parents=True, exist_ok=True)
     (path / PARTS).mkdir(exist_ok=True)
-    put(path / PLAN, json.dumps(plan, indent=2) + "\n")
+    put(path / PLAN, json.dumps(made_as, indent=2) + "\n")
 
     chunks = [(start, min(start + CHUNK, clips)) for start in range(done, clips, CHUNK)]
     todo = [c for c in chunks if not _part(path, *c).exists()]
@@ -105,7 +107,7 @@ def write_world(
         for count in run(partial(_make_chunk, path, world, seed), todo, workers=workers):
             advance(count)
     tables = [have.table] if have else []
-    tables += [pq.read_table(_part(path, *c), partitioning=None) for c in chunks]
+    tables += [pq.ParquetFile(_part(path, *c)).read() for c in chunks]
     _write_table(pa.concat_tables(tables, promote_options="permissive"), path)
     shutil.rmtree(path / PARTS)
     return DatasetFolder.open(path)
@@ -117,7 +119,7 @@ def put(path: Path, content: str | bytes) -> None:
         made.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def _check_plan(path: Path, plan: dict[str, Any], have: DatasetFolder | None) -> None:
+def _check_plan(path: Path, plan: Mapping[str, Any], have: DatasetFolder | None) -> None:
     file = path / PLAN
     if file.exists():
         old = json.loads(file.read_text())

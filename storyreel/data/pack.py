@@ -1,0 +1,173 @@
+"""Decoded clips in a packed cache: decoded once in parallel, then read by memory map.
+
+A cache folder holds shards of up to 256 clips: `00000.npy`, uint8 (frames of all clips one after another, size,
+size, channels), and `00000.json`, how many frames each clip has and why some were refused. Its name is a digest of
+the dataset, the size and the channels, so it is never stale and is shared by every recipe of that size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from storyreel.clip import Clip
+from storyreel.data.folder import DatasetFolder, read_clip
+from storyreel.data.parallel import default_workers, progress, run
+from storyreel.files import replacing
+
+SHARD = 256
+FORMAT = 1
+GREY = (128, 128, 128)
+
+
+def cache_folder(cache: Path | None) -> Path:
+    """`cache`, or $STORYREEL_CACHE, or the user's cache folder of this platform."""
+    if cache is not None:
+        return Path(cache)
+    if os.environ.get("STORYREEL_CACHE"):
+        return Path(os.environ["STORYREEL_CACHE"])
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("storyreel"))
+
+
+def fit(clip: Clip, size: int, channels: int) -> np.ndarray:
+    """uint8 (t, size, size, channels): the middle square of the clip, over mid grey; channel 3 is its alpha.
+
+    Channels 0 to 2 are what one sees, so models of 3 and of 4 channels see the same picture.
+    """
+    height, width = clip.size
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    if height != width:
+        clip = clip.replace(frames=clip.frames[:, top : top + side, left : left + side])
+    seen = clip.over(GREY)
+    if channels == 3:
+        return (seen if side == size else seen.resize(size, size)).frames
+    alpha = clip.frames[..., 3:] if clip.has_alpha else np.full((*clip.frames.shape[:3], 1), 255, np.uint8)
+    if side != size:
+        seen = seen.resize(size, size)
+        alpha = Clip(alpha.repeat(3, axis=-1)).resize(size, size).frames[..., :1]
+    return np.concatenate([seen.frames, alpha], axis=-1)
+
+
+class Pack:
+    """The decoded clips of one dataset folder at one size. `clip i` is row i of the folder."""
+
+    def __init__(self, path: Path, key: str, refused: dict[int, str], counts: np.ndarray) -> None:
+        self.path = path
+        self.key = key
+        self.refused = refused  # row -> why it cannot be used
+        self.counts = counts  # int64, frames of each row; 0 where refused
+        self._shards: dict[int, np.ndarray] = {}
+        starts = np.zeros(len(counts), np.int64)
+        for first in range(0, len(counts), SHARD):
+            span = counts[first : first + SHARD]
+            starts[first : first + SHARD] = np.cumsum(span) - span
+        self._starts = starts
+
+    def frames(self, row: int, first: int = 0, count: int | None = None) -> np.ndarray:
+        """uint8 (count, size, size, channels), a view into the memory map."""
+        shard = row // SHARD
+        if shard not in self._shards:
+            self._shards[shard] = np.load(_shard(self.path, shard), mmap_mode="r")
+        start = int(self._starts[row]) + first
+        return self._shards[shard][start : start + (int(self.counts[row]) if count is None else count)]
+
+    @classmethod
+    def open(cls, folder: DatasetFolder, size: int, channels: int, cache: Path | None) -> Pack:
+        """Decode what is not yet in the cache, then map it. Clips that cannot be read are refused, with the reason.
+
+        Interrupted, it goes on at the last whole shard. Several processes may call it at once: one works, the
+        others wait. OSError when the disk is too small, before anything is written.
+        """
+        from filelock import FileLock
+
+        key = hashlib.sha256(f"{FORMAT} {folder.digest} {size} {channels}".encode()).hexdigest()[:32]
+        path = cache_folder(cache) / "clips" / key
+        path.mkdir(parents=True, exist_ok=True)
+        shards = range(-(-len(folder) // SHARD))
+        if not all(_done(path, s) for s in shards):
+            with FileLock(path / ".lock"):
+                _build(folder, path, size, channels, [s for s in shards if not _done(path, s)])
+        counts: list[int] = []
+        refused: dict[int, str] = {}
+        for shard in shards:
+            notes = json.loads(_notes(path, shard).read_text())
+            counts += notes["counts"]
+            refused |= {int(row): why for row, why in notes["refused"].items()}
+        return cls(path, key, refused, np.array(counts, np.int64))
+
+
+def _shard(path: Path, shard: int) -> Path:
+    return path / f"{shard:05d}.npy"
+
+
+def _notes(path: Path, shard: int) -> Path:
+    return path / f"{shard:05d}.json"
+
+
+def _done(path: Path, shard: int) -> bool:
+    return _notes(path, shard).exists()  # written after the frames
+
+
+def _build(folder: DatasetFolder, path: Path, size: int, channels: int, shards: list[int]) -> None:
+    rows = len(folder)
+    jobs = []
+    for shard in shards:
+        span = range(shard * SHARD, min((shard + 1) * SHARD, rows))
+        jobs.append((shard, [(row, _file(folder, row)) for row in span]))
+    frames = (
+        sum(int(folder.table.column("num_frames")[row].as_py() or 1) for _, span in jobs for row, _ in span)
+        if "num_frames" in folder.table.column_names
+        else sum(len(span) for _, span in jobs)
+    )
+    need_space(path, frames * size * size * channels)
+    workers = min(default_workers(), len(jobs))
+    with progress(f"decoding {folder.path.name}", rows) as advance:
+        advance(rows - sum(len(span) for _, span in jobs))
+        for count in run(partial(_pack_shard, path, size, channels), jobs, workers=workers):
+            advance(count)
+
+
+def need_space(path: Path, wanted: int) -> None:
+    """OSError when fewer than `wanted` bytes are free where `path` lies."""
+    free = shutil.disk_usage(path).free
+    if wanted > free:
+        raise OSError(
+            f"{path}: the cache needs {wanted / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
+            "make room, or name another place with STORYREEL_CACHE"
+        )
+
+
+def _file(folder: DatasetFolder, row: int) -> Path | str:
+    try:
+        return folder.file(row)
+    except ValueError as error:
+        return str(error)
+
+
+def _pack_shard(path: Path, size: int, channels: int, job: tuple[int, list[tuple[int, Path | str]]]) -> int:
+    shard, span = job
+    clips, counts, refused = [], [], {}
+    for row, file in span:
+        try:
+            if isinstance(file, str):
+                raise ValueError(file)
+            clips.append(fit(read_clip(file), size, channels))
+            counts.append(len(clips[-1]))
+        except (ValueError, OSError, ArithmeticError, LookupError) as error:
+            counts.append(0)
+            refused[row] = " ".join(str(error).split())
+    empty = np.zeros((0, size, size, channels), np.uint8)
+    with replacing(_shard(path, shard)) as (made,), made.open("wb") as file:
+        np.save(file, np.concatenate(clips) if clips else empty)
+    with replacing(_notes(path, shard)) as (made,):
+        made.write_text(json.dumps({"counts": counts, "refused": refused}))
+    return len(span)
