@@ -20,6 +20,8 @@ def replacing(*paths: str | Path) -> Iterator[list[Path]]:
     temporary = [path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix}") for path in wanted]
     try:
         for path in wanted:
+            if path.parent.exists() and not path.parent.is_dir():
+                raise NotADirectoryError(20, f"{path.parent} is a file, wanted a folder", str(path))
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
                 raise IsADirectoryError(21, "is a folder, wanted a file name", str(path))
