@@ -1,0 +1,194 @@
+"""How a judge is trained: real clips, their attributes, cross-entropy a head; and measured on clips it never saw."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from storyreel.data.folder import DatasetFolder
+from storyreel.data.pack import Pack
+from storyreel.evaluate.judge import Judge, JudgeConfig, as_seen, to_video
+from storyreel.evaluate.score import AttributeAccuracy, Report, labels
+
+MOST_CLASSES = 64
+UNSCORED = -100  # cross_entropy leaves these out
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeTraining:
+    """How long, how fast, and on what: the answer to a dozen arguments."""
+
+    steps: int = 4000
+    batch: int = 64
+    lr: float = 2e-3
+    weight_decay: float = 0.02
+    warmup: int = 100
+    shift: int = 1  # pixels that a clip is moved by at most, so that the judge forgives a model's small misplacements
+    seed: int = 0
+    attributes: tuple[str, ...] = ()  # () means what the world says is judged, else every attribute with classes
+    channels: int = 4
+    size: int | None = None  # pixels; None is the size of the dataset's first clip
+    frames: int | None = None
+
+
+class Clips:
+    """The usable clips of one split of a dataset folder, with a class index an attribute."""
+
+    def __init__(self, folder: DatasetFolder, pack: Pack, config: JudgeConfig, split: str) -> None:
+        self.pack, self.config = pack, config
+        self.rows = [i for i, s in enumerate(folder.splits) if s == split and pack.counts[i] > 0]
+        self.wanted = [labels(folder.row(i).get("attributes") or {}) for i in self.rows]
+        self.answers = np.full((len(self.rows), len(config.classes)), UNSCORED, np.int64)
+        for column, (name, classes) in enumerate(config.classes.items()):
+            index = {value: i for i, value in enumerate(classes)}
+            for row, wish in enumerate(self.wanted):
+                value = wish.get(name)
+                self.answers[row, column] = UNSCORED if value is None else index.get(value, UNSCORED)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def video(self, picks: Iterable[int]) -> Tensor:
+        """Float (b, c, t, h, w) in [-1, 1]."""
+        c, seen = self.config, []
+        for pick in picks:
+            frames = np.asarray(self.pack.frames(self.rows[pick]))
+            t = len(frames)
+            if t != c.frames:  # nearest in time, as Clip.resample
+                frames = frames[[min(t - 1, ((2 * i + 1) * t) // (2 * c.frames)) for i in range(c.frames)]]
+            seen.append(as_seen(frames, c.channels))
+        return to_video(np.stack(seen))
+
+
+def find_classes(folder: DatasetFolder, only: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
+    """Attribute -> its classes, sorted, as they occur in the training split.
+
+    Raises ValueError when the folder has no attributes, or lacks one of `only`.
+    """
+    rows = [i for i, split in enumerate(folder.splits) if split == "train"]
+    found: dict[str, set[str]] = {}
+    for i in rows:
+        for name, value in labels(folder.row(i).get("attributes") or {}).items():
+            if value is not None:
+                found.setdefault(name, set()).add(value)
+    if not found:
+        raise ValueError(
+            f"{folder.path}: the clips have no attributes to learn from (column 'attributes', a JSON object)"
+        )
+    if missing := [name for name in only if name not in found]:
+        raise ValueError(f"attributes: {folder.path} has no {', '.join(missing)}; it has {', '.join(found)}")
+    names = only or judged_by_world(folder, found) or tuple(found)
+    return {n: tuple(sorted(found[n])) for n in names if only or 2 <= len(found[n]) <= MOST_CLASSES}
+
+
+def judged_by_world(folder: DatasetFolder, found: Iterable[str]) -> tuple[str, ...]:
+    """The attributes that the world of this folder says are to be judged; () when it does not say."""
+    try:
+        plan = json.loads((folder.path / "dataset.json").read_text())
+        world = importlib.import_module(f"storyreel.data.worlds.{plan['world']}")
+    except (OSError, ValueError, KeyError, ModuleNotFoundError):
+        return ()
+    there = set(found)
+    return tuple(name for name in getattr(world, "JUDGED", ()) if name in there)
+
+
+def train_judge(
+    data: DatasetFolder,
+    how: JudgeTraining,
+    *,
+    config: JudgeConfig | None = None,
+    cache: Path | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+) -> tuple[Judge, Report]:
+    """Train on the split "train", measure on "held_out". `on_step(step, loss)` after each step.
+
+    Raises ValueError when one of the two splits is empty, or when the loss is not finite.
+    """
+    config = config or _config(data, how)
+    pack = Pack.open(data, config.size, 4 if config.channels == 4 else 3, cache)
+    train, unseen = (Clips(data, pack, config, split) for split in ("train", "held_out"))
+    for clips, split in ((train, "train"), (unseen, "held_out")):
+        if not len(clips):
+            raise ValueError(f"{data.path}: no usable clip in the split {split!r}; a judge needs both")
+    torch.manual_seed(how.seed)  # the initial weights and dropout; everything else has its own generator
+    judge = config.build().train().to("cuda" if torch.cuda.is_available() else "cpu")
+    _descend(judge, train, how, on_step or (lambda step, loss: None))
+    return judge.eval(), measure(judge, unseen)
+
+
+def measure(judge: Judge, clips: Clips) -> Report:
+    """Accuracy of the judge on clips whose attributes are known."""
+    metric, device = AttributeAccuracy(tuple(judge.config.classes)), judge.heads.weight.device
+    with torch.inference_mode():
+        for first in range(0, len(clips), 64):
+            picks = range(first, min(first + 64, len(clips)))
+            best = {name: said.argmax(1).tolist() for name, said in judge.logits(clips.video(picks).to(device)).items()}
+            for i, pick in enumerate(picks):
+                seen = {name: judge.config.classes[name][index[i]] for name, index in best.items()}
+                metric.update(seen, clips.wanted[pick])
+    return metric.compute()
+
+
+def _config(data: DatasetFolder, how: JudgeTraining) -> JudgeConfig:
+    first = next((i for i, split in enumerate(data.splits) if split == "train"), None)
+    if first is None:
+        raise ValueError(f"{data.path}: no usable clip in the split 'train'; a judge needs one")
+    clip = data.clip(first)
+    return JudgeConfig(
+        classes=find_classes(data, how.attributes),
+        frames=how.frames or len(clip),
+        size=how.size or min(clip.size),
+        channels=how.channels,
+    )
+
+
+def _descend(judge: Judge, clips: Clips, how: JudgeTraining, on_step: Callable[[int, float], None]) -> None:
+    """AdamW, warm-up and cosine to zero, bf16 autocast; every epoch in a new order."""
+    device = judge.heads.weight.device
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=how.lr, weight_decay=how.weight_decay, betas=(0.9, 0.99))
+    rng = np.random.default_rng(how.seed)
+    order = np.empty(0, np.int64)
+    for step in range(how.steps):
+        while len(order) < how.batch:
+            order = np.concatenate([order, rng.permutation(len(clips))])
+        picks, order = order[: how.batch], order[how.batch :]
+        video = shifted(clips.video(picks), how.shift, rng).to(device)
+        answers = torch.from_numpy(clips.answers[picks]).to(device)
+        decay = 0.5 * (1 + math.cos(math.pi * step / how.steps))
+        for group in optimizer.param_groups:
+            group["lr"] = how.lr * min(1.0, (step + 1) / how.warmup) * decay
+        with torch.autocast(device.type, torch.bfloat16):
+            said = judge.logits(video)
+        loss = torch.stack([_cross_entropy(said[n], answers[:, i]) for i, n in enumerate(said)]).mean()
+        if not bool(loss.isfinite()):
+            raise ValueError(f"loss: {loss.item()} at step {step}; try a smaller --lr")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(judge.parameters(), 5.0)
+        optimizer.step()
+        on_step(step, loss.item())
+
+
+def _cross_entropy(said: Tensor, answers: Tensor) -> Tensor:
+    """Mean over the scored clips of the batch; 0 when there is none."""
+    total = F.cross_entropy(said.float(), answers, ignore_index=UNSCORED, reduction="sum")
+    return total / (answers != UNSCORED).sum().clamp(min=1)
+
+
+def shifted(video: Tensor, most: int, rng: np.random.Generator) -> Tensor:
+    """Each clip moved by up to `most` pixels each way; the edge is repeated."""
+    if most == 0:
+        return video
+    b, _, _, h, w = video.shape
+    padded = F.pad(video, (most, most, most, most, 0, 0), mode="replicate")
+    moves = rng.integers(0, 2 * most + 1, size=(b, 2)).tolist()
+    return torch.stack([clip[..., y : y + h, x : x + w] for clip, (y, x) in zip(padded, moves, strict=True)])
