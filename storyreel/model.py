@@ -20,8 +20,7 @@ from torch import Tensor
 
 from storyreel.recipe import Recipe, StageRecipe, as_json, from_json
 from storyreel.systems.base import Stage, System
-from storyreel.train.loop import own_tensors
-from storyreel.train.tensor_file import PICKLES, copy_into, read_json, read_tensors, write_json, write_tensors
+from storyreel.tensor_file import PICKLES, copy_into, read_json, read_tensors, write_json, write_tensors
 
 SYSTEMS = {"phenaki": "storyreel.systems.phenaki:PhenakiConfig"}
 """System name -> where its config class is; imported when a model of that system is opened."""
@@ -79,6 +78,22 @@ def load_tensors(path: str | Path) -> dict[str, dict[str, Tensor]]:
     path = Path(path)
     told = _read(path)
     return {n: read_tensors(path / n / "model.safetensors", c["sha256"]) for n, c in told["components"].items()}
+
+
+def inner_stages(stage: Stage) -> list[Stage]:
+    """Earlier stages that this one holds."""
+    return [m for m in stage.modules() if isinstance(m, Stage) and m is not stage]
+
+
+def own_tensors(stage: Stage) -> dict[str, Tensor]:
+    """Parameters and buffers of this stage itself, each once, without those of the earlier stages that it holds."""
+    seen = {id(t) for inner in inner_stages(stage) for t in inner.state_dict(keep_vars=True).values()}
+    own: dict[str, Tensor] = {}
+    for name, tensor in stage.state_dict(keep_vars=True).items():
+        if isinstance(tensor, Tensor) and id(tensor) not in seen:
+            seen.add(id(tensor))
+            own[name] = tensor
+    return own
 
 
 def exported(stage: Stage) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ from typing import IO, Any
 from torch import Tensor
 
 from storyreel.recipe import Recipe, as_json
-from storyreel.train.tensor_file import digest_of, read_json, read_tensors, write_json, write_tensors
+from storyreel.tensor_file import digest_of, read_json, read_tensors, write_json, write_tensors
 
 MAY_CHANGE = ("steps", "checkpoint_every", "sample_every")  # of a stage, between two calls of the same run
 KEEP = 2

@@ -18,6 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # (systems/base.py, systems/cascade.py); KNOWS_SYSTEMS may import the systems themselves.
 MAY_IMPORT = {
     "files": set(),
+    "tensor_file": set(),
     "clip": {"video_io"},
     "stamp": {"clip"},
     "video_io": {"clip", "stamp"},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
 }
 FREE = {"cli", "reproduce", "__init__", "__main__"}  # these tie things together, and nobody imports them
-FOR_ALL = {"files"}  # writing a file whole or not at all
+FOR_ALL = {"files", "tensor_file"}  # writing a file whole or not at all
 CONTRACTS = {"base", "cascade"}
 KNOWS_SYSTEMS = {"recipes"}
 

@@ -45,4 +45,4 @@ def train(
     if out is None:
         raise typer.BadParameter("wanted a run folder", param_hint="--out")
     given: dict[str, Any] = dict(stage=stage, init=init, parallel=parallel, device=device, threads=threads)
-    Command(resolved, data, out, cache=cache, quiet=quiet, **given).run()
+    Command(recipe=resolved, data=data, out=out, cache=cache, quiet=quiet, **given).run()

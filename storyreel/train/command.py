@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
+from storyreel.model import own_tensors
 from storyreel.recipe import Recipe, StageRecipe, override
 from storyreel.run import Run
 from storyreel.systems.base import Stage, System
-from storyreel.train.loop import BatchSource, own_tensors
+from storyreel.tensor_file import copy_into
+from storyreel.train.loop import BatchSource
 from storyreel.train.report import Reporter
 from storyreel.train.stages import Prepare, train_system
-from storyreel.train.tensor_file import copy_into
 
 
 def resolve(name: str, settings: Sequence[str]) -> Recipe:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from storyreel.model import inner_stages, own_tensors
 from storyreel.recipe import StageRecipe
 from storyreel.run import StageRun
 from storyreel.systems.base import Batch, Stage, Tick
@@ -187,16 +188,19 @@ class Trainer:
         return record
 
     def backward(self, batch: Batch, step: int, turn: str) -> dict[str, Tensor]:
-        """Gradients of the mean over the micro-batches; the loss and its parts, meaned likewise."""
+        """Gradients of the mean over the micro-batches; the loss and its parts, meaned likewise.
+
+        With n = processes x micro-batches, part p of the global batch is its items p, p + n, p + 2n, ... and has random
+        numbers of its own. So 2 processes, or 2 accumulated micro-batches in one, descend the same loss.
+        """
         count = self.recipe.accumulate
-        size = len(next(iter(batch.values()))) // count
         sums: dict[str, Tensor] = {}
         for micro in range(count):
-            part = self.parallel.rank * count + micro
+            part = micro * self.parallel.world + self.parallel.rank
             seed = seed_of(self.run.seed, self.run.name, step, turn, part)
             torch.manual_seed(seed)  # for dropout, which takes no generator
             tick = Tick(step, turn, torch.Generator().manual_seed(seed), step / self.recipe.steps)
-            piece = {k: v[micro * size : (micro + 1) * size] for k, v in batch.items()}
+            piece = {k: v[micro::count] for k, v in batch.items()}
             with self.parallel.together(turn, micro == count - 1):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
                     loss = self.losses[turn](piece, tick)
@@ -260,7 +264,7 @@ def prepare_stage(stage: Stage, recipe: StageRecipe, name: str) -> None:
         inner.requires_grad_(False)
     train_mode(stage)
     if hasattr(stage, "gradient_checkpointing"):
-        stage.gradient_checkpointing = recipe.gradient_checkpointing  # pyright: ignore[reportAttributeAccessIssue]
+        setattr(stage, "gradient_checkpointing", recipe.gradient_checkpointing)  # noqa: B010
     elif recipe.gradient_checkpointing:
         raise ValueError(f"stages.{name}.gradient_checkpointing: {type(stage).__name__} cannot do that")
     if recipe.compile:
@@ -279,22 +283,6 @@ def compile_stage(stage: Stage) -> None:
         if not isinstance(child, Stage):
             for part in child if isinstance(child, nn.ModuleList) else [child]:
                 part.compile()
-
-
-def inner_stages(stage: Stage) -> list[Stage]:
-    """Earlier stages that this one holds."""
-    return [m for m in stage.modules() if isinstance(m, Stage) and m is not stage]
-
-
-def own_tensors(stage: Stage) -> dict[str, Tensor]:
-    """Parameters and buffers of this stage itself, each once, without those of the earlier stages that it holds."""
-    seen = {id(t) for inner in inner_stages(stage) for t in inner.state_dict(keep_vars=True).values()}
-    own: dict[str, Tensor] = {}
-    for name, tensor in stage.state_dict(keep_vars=True).items():
-        if isinstance(tensor, Tensor) and id(tensor) not in seen:
-            seen.add(id(tensor))
-            own[name] = tensor
-    return own
 
 
 def seed_of(*what: int | str) -> int:

@@ -76,7 +76,8 @@ class Average:
     @torch.no_grad()
     def update(self, step: int) -> None:
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_([*map(_local, self.tensors.values())], [_local(p) for p in self.params.values()], weight)
+        for name, p in self.params.items():
+            _local(self.tensors[name]).lerp_(_local(p), weight)
 
     @torch.no_grad()
     def swap(self) -> None:

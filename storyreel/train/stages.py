@@ -7,12 +7,13 @@ from typing import TypeAlias
 
 import torch
 
+from storyreel.model import own_tensors
 from storyreel.recipe import StageRecipe
 from storyreel.run import Run
 from storyreel.systems.base import Batch, Stage, System
-from storyreel.train.loop import BatchSource, OnStep, own_tensors, train_stage
+from storyreel.tensor_file import copy_into
+from storyreel.train.loop import BatchSource, OnStep, train_stage
 from storyreel.train.parallel import Kind
-from storyreel.train.tensor_file import copy_into
 
 Prepare: TypeAlias = Callable[[Batch], Batch]
 MakeLoader: TypeAlias = Callable[[str, StageRecipe, Stage, Prepare | None, str], BatchSource]

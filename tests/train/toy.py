@@ -109,8 +109,7 @@ class ToyLoader:
     def batch(self, step: int) -> Batch:
         rng = torch.Generator().manual_seed(step)
         shape = (self.data.batch, self.data.channels, self.data.frames, self.data.size, self.data.size)
-        size = self.data.batch // self.world
-        video = torch.rand(shape, generator=rng)[self.rank * size : (self.rank + 1) * size] * 2 - 1
+        video = torch.rand(shape, generator=rng)[self.rank :: self.world] * 2 - 1
         return self.make({"video": video}) if self.make else {"video": video}
 
     def prefetch(self, start: int) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Tensors and JSON on disk: safetensors only, written to a temporary name and renamed, read with their digest checked."""
+"""Tensors and JSON: safetensors only, written to a temporary name and renamed, read with the digest checked."""
 
 from __future__ import annotations
 
