@@ -40,7 +40,8 @@ class StateEncoder(ABC):
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """The states (b, l, dim) float32 and mask (b, l) of a batch padded to its longest caption."""
 
-    @torch.no_grad()  # not inference mode: training saves these states for its backward pass
+    @torch.inference_mode(False)  # training saves these states, also remembered ones, for its backward pass
+    @torch.no_grad()
     def __call__(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """-> states float32 (b, l, dim), mask bool (b, l). ValueError for a caption over `max_tokens`."""
         if isinstance(captions, str):

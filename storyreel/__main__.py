@@ -1,0 +1,6 @@
+"""`python -m storyreel` is the command line."""
+
+from storyreel.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""How a list of independent jobs is run: in this process, in several, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+OnResult = Callable[[int, Any], None]
+"""Called in the calling process with (index of the item, its result), in the order in which they are finished."""
+
+
+class Engine(Protocol):
+    """Runs `function` on each item and gives the results in the order of the items.
+
+    The function and the items must be picklable when they leave the process. An exception in the function ends the
+    run and is raised here; so does one raised by `on_result`, which is the way to stop early.
+    """
+
+    def run(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, on_result: OnResult | None = None
+    ) -> list[Result]: ...
+
+
+def get_engine(name: str = "local", workers: int | None = None) -> Engine:
+    """The engine "local" or "ray". workers: processes or tasks at a time; None lets the engine choose."""
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers: wanted at least 1, got {workers}")
+    if name == "local":
+        return Local(workers or 1)
+    if name == "ray":
+        return Ray(workers)
+    raise ValueError(f"engine: wanted local or ray, got {name!r}")
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Local:
+    """One worker runs in this process; more are processes of their own, which share the cores among them."""
+
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
+
+    def run(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, on_result: OnResult | None = None
+    ) -> list[Result]:
+        if self.workers == 1 or len(items) <= 1:
+            results = []
+            for index, item in enumerate(items):
+                results.append(function(item))
+                if on_result:
+                    on_result(index, results[-1])
+            return results
+        workers = min(self.workers, len(items))
+        others = set(multiprocessing.active_children())
+        # Fresh processes: one that is forked after PyTorch has started its threads can hang.
+        pool = ProcessPoolExecutor(
+            workers, multiprocessing.get_context("spawn"), _start_worker, (max(1, cores() // workers),)
+        )
+        try:
+            futures = {pool.submit(function, item): index for index, item in enumerate(items)}
+            for future in as_completed(futures):
+                result = future.result()
+                if on_result:
+                    on_result(futures[future], result)
+            pool.shutdown()
+            return [future.result() for future in futures]
+        except BrokenProcessPool:
+            raise OSError(
+                "engine local: a worker process died, perhaps for want of memory; try fewer workers"
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+
+
+def _start_worker(threads: int) -> None:
+    """Ctrl-C is the parent's to handle; the arithmetic libraries, not yet imported, learn their share of the cores."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+
+
+class Ray:
+    """Tasks on a Ray cluster: the one that RAY_ADDRESS names, else one that is started on this machine."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        try:
+            self._ray: Any = importlib.import_module("ray")
+        except ImportError:
+            raise ValueError("engine ray: ray is not installed; run: pip install 'storyreel[ray]'") from None
+        self.workers = workers
+
+    def run(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, on_result: OnResult | None = None
+    ) -> list[Result]:
+        started = not self._ray.is_initialized()
+        if started:
+            own: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+            self._ray.init(log_to_driver=False, logging_level="error", **own)
+        try:
+            return self._run(function, items, on_result)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except self._ray.exceptions.RayError as error:
+            raise OSError(f"engine ray: {str(error).splitlines()[0]}") from None
+        finally:
+            if started:
+                self._ray.shutdown()
+
+    def _run(self, function: Callable[..., Any], items: Sequence[Any], on_result: OnResult | None) -> list[Any]:
+        at_a_time = self.workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        # Ray pickles functions of installed modules by name; its processes are used again, and so are loaded models.
+        task = self._ray.remote(num_cpus=1)(function)
+        results: list[Any] = [None] * len(items)
+        running: dict[Any, int] = {}
+        waiting = iter(enumerate(items))
+        while True:
+            while len(running) < at_a_time and (following := next(waiting, None)) is not None:
+                running[task.remote(following[1])] = following[0]
+            if not running:
+                return results
+            done, _ = self._ray.wait(list(running), num_returns=1)
+            index = running.pop(done[0])
+            results[index] = self._ray.get(done[0])
+            if on_result:
+                on_result(index, results[index])

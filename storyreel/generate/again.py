@@ -1,0 +1,71 @@
+"""From a file's metadata back to the wish that made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from storyreel.generate.asked import Asked, Settings, check_seed
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a file."""
+
+    asked: Asked
+    model: str
+    digest: str
+    seed: int
+    index: int
+    threads: int | None  # the arithmetic may round differently with another number
+    scale: int | None  # whole factor of enlargement in the file
+
+
+def origin_of(path: str | Path, changes: Settings | None = None, prompt: str | None = None) -> Origin:
+    """Read it from a file, with some settings changed. ValueError when the file does not say what made it."""
+    from storyreel.video_io import read_meta
+
+    meta = read_meta(path)
+    if not meta or not isinstance(meta.get("asked"), dict) or not isinstance(meta.get("model"), str):
+        raise ValueError(f"{path}: does not say what made it; wanted a file that storyreel generate wrote")
+    asked = dict(meta["asked"])
+    for name in ("steps", "guidance"):  # what the model chose then; its default may have changed since
+        if asked.get(name) is None and isinstance(meta.get(name), (int, float)):
+            asked[name] = meta[name]
+    if prompt is not None:
+        asked["prompt"] = prompt
+    try:
+        wish = Asked.from_json(asked, changes)
+        seed, index = check_seed(meta.get("seed")), check_seed(meta.get("index", 0))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    threads, file = meta.get("threads"), meta.get("file")
+    return Origin(
+        wish,
+        meta["model"],
+        str(meta.get("digest", "")),
+        seed,
+        index,
+        threads if isinstance(threads, int) and 1 <= threads <= 1024 else None,
+        _scale(file.get("scale")) if isinstance(file, dict) else None,
+    )
+
+
+def made_by(meta: dict[str, Any] | None, asked: dict[str, Any], seed: int, index: int, digest: str) -> bool:
+    """Whether metadata says that just this wish, seed and model made the file."""
+    if not meta:
+        return False
+    found = [_plain(meta.get("asked")), meta.get("seed"), meta.get("index"), meta.get("digest")]
+    return found == [_plain(asked), seed, index, digest]
+
+
+def _plain(asked: Any) -> Any:
+    """Without what may differ between two equal wishes: where a given picture lay, and its pixels beside its digest."""
+    if not isinstance(asked, dict):
+        return None
+    return {k: v.get("sha256") if k in ("image", "extend") and isinstance(v, dict) else v for k, v in asked.items()}
+
+
+def _scale(value: Any) -> int | None:
+    return value if isinstance(value, int) and 1 <= value <= 64 else None

@@ -1,0 +1,197 @@
+"""What a person asks for: checked once, here, whether it comes from Python, the command line or a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from storyreel.clip import Clip
+from storyreel.generate.given import Given
+from storyreel.generate.story import Story, check_story
+
+if TYPE_CHECKING:
+    from storyreel.systems.base import Request
+
+MOST_FRAMES = 100_000
+LARGEST_SEED = 2**63 - 1
+
+
+class Settings(TypedDict, total=False):
+    """The keyword arguments of a generation; None, or left out, means the model's own default."""
+
+    frames: int | None
+    seconds: float | None
+    fps: Fraction | float | str | None
+    steps: int | None
+    guidance: float | None
+    image: Given | Clip | str | Path | None
+    extend: Given | Clip | str | Path | None
+    story: Sequence[tuple[str, float]] | None
+    transparent: bool
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A checked wish. Every field that is None was left to the model."""
+
+    prompt: str = ""
+    story: Story = ()
+    frames: int | None = None
+    seconds: float | None = None
+    fps: Fraction | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    image: Given | None = None
+    extend: Given | None = None
+    transparent: bool = False
+
+    @classmethod
+    def of(cls, prompt: str | None, settings: Settings) -> Asked:
+        """ValueError names the setting, its value and what was wanted."""
+        s: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
+        if unknown := sorted(set(s) - {f.name for f in fields(cls)} | set(s) & {"prompt"}):
+            raise ValueError(
+                f"does not know the setting {unknown[0]!r}; there are {', '.join(Settings.__annotations__)}"
+            )
+        if prompt is not None and not isinstance(prompt, str):
+            raise ValueError(f"prompt: wanted a sentence, got {type(prompt).__name__}")
+        story = check_story(s["story"]) if "story" in s else ()
+        _check_conflicts(prompt, s)
+        return cls(
+            prompt=(prompt or "").strip(),
+            story=story,
+            frames=_whole("frames", s.get("frames"), MOST_FRAMES),
+            seconds=_number("seconds", s.get("seconds"), over=0, most=MOST_FRAMES),
+            fps=_fps(s.get("fps")),
+            steps=_whole("steps", s.get("steps"), 10_000),
+            guidance=_number("guidance", s.get("guidance"), most=1_000),
+            image=Given.of(s["image"], "image") if "image" in s else None,
+            extend=Given.of(s["extend"], "extend") if "extend" in s else None,
+            transparent=_truth("transparent", s.get("transparent", False)),
+        )
+
+    @property
+    def prompts(self) -> list[str]:
+        return [prompt for prompt, _ in self.story] or [self.prompt]
+
+    @property
+    def caption(self) -> str:
+        return ", then ".join(self.prompts)
+
+    def request(self, seed: int, index: int, default_fps: Fraction) -> Request:
+        """For a system; `seconds` become frames at the wished frame rate, else at the model's own."""
+        from storyreel.systems.base import Request
+
+        frames = self.frames
+        if self.seconds is not None:
+            frames = max(1, round(self.seconds * (self.fps or default_fps)))
+            if frames > MOST_FRAMES:
+                raise ValueError(f"seconds: {self.seconds} are {frames} frames; wanted at most {MOST_FRAMES}")
+        return Request(
+            prompt=self.prompt,
+            story=self.story,
+            seed=seed,
+            index=index,
+            frames=frames,
+            fps=self.fps,
+            steps=self.steps,
+            guidance=self.guidance,
+            image=self.image.clip if self.image else None,
+            extend=self.extend.clip if self.extend else None,
+            transparent=self.transparent,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields that were set, as JSON values. Equal wishes give equal values; `from_json` gives them back."""
+        out: dict[str, Any] = {"story": [list(part) for part in self.story]} if self.story else {"prompt": self.prompt}
+        for name in ("frames", "seconds", "steps", "guidance"):
+            if getattr(self, name) is not None:
+                out[name] = getattr(self, name)
+        if self.fps is not None:
+            out["fps"] = str(self.fps)
+        if self.transparent:
+            out["transparent"] = True
+        for name in ("image", "extend"):
+            if (given := getattr(self, name)) is not None:
+                out[name] = given.note()
+        return out
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], changes: Settings | None = None) -> Asked:
+        """What `as_json` gave, with some settings changed. ValueError when it is something else."""
+        settings: dict[str, Any] = {key: item for key, item in value.items() if key != "prompt"}
+        changed = {key: item for key, item in (changes or {}).items() if item is not None}
+        settings.update(changed)
+        if "frames" in changed:
+            settings.pop("seconds", None)
+        if "seconds" in changed:
+            settings.pop("frames", None)
+        for kind in ("image", "extend"):
+            if isinstance(settings.get(kind), dict):
+                settings[kind] = Given.from_note(settings[kind], kind)
+        return cls.of(value.get("prompt"), settings)  # pyright: ignore[reportArgumentType]
+
+
+def check_seed(seed: Any) -> int:
+    """ValueError unless it is a whole number from 0 to 2^63 - 1."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"seed: wanted a whole number from 0 to {LARGEST_SEED}, got {seed!r}")
+    return seed
+
+
+def _check_conflicts(prompt: str | None, s: dict[str, Any]) -> None:
+    if "story" in s:
+        for other in ("frames", "seconds"):
+            if other in s:
+                raise ValueError(f"{other}: a story's parts have their own durations; leave it out")
+        if prompt:
+            raise ValueError("prompt: a story has its own prompts; wanted one of the two")
+    elif not (prompt or "").strip():
+        raise ValueError("prompt: it is empty; wanted a sentence")
+    if "frames" in s and "seconds" in s:
+        raise ValueError("seconds: frames are given as well; wanted one of the two")
+    if "image" in s and "extend" in s:
+        raise ValueError("extend: an image is given as well; wanted one of the two")
+
+
+def _whole(name: str, value: Any, most: int) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ValueError(f"{name}: wanted a whole number from 1 to {most}, got {value!r}")
+    return value
+
+
+def _number(name: str, value: Any, *, most: float, over: float | None = None) -> float | None:
+    if value is None:
+        return None
+    wanted = f"a number from 0 to {most:g}" if over is None else f"a number over {over:g}, at most {most:g}"
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{name}: wanted {wanted}, got {value!r}")
+    if value < 0 or value > most or (over is not None and value <= over):
+        raise ValueError(f"{name}: wanted {wanted}, got {value!r}")
+    return float(value)
+
+
+def _fps(value: Any) -> Fraction | None:
+    if value is None:
+        return None
+    try:
+        fps = Fraction(value).limit_denominator(1_001_000)
+        if isinstance(value, bool) or not 0 < fps <= 1_000:
+            raise ValueError
+    except (ValueError, TypeError, ZeroDivisionError, OverflowError):
+        raise ValueError(
+            f"fps: wanted a frame rate over 0, at most 1000, such as 8 or 30000/1001, got {value!r}"
+        ) from None
+    return fps
+
+
+def _truth(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: wanted true or false, got {value!r}")
+    return value

@@ -1,0 +1,196 @@
+"""Many videos: one job each, run by an engine, written by the calling process as they come, and not made twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from storyreel.clip import Clip
+from storyreel.engine import Engine
+from storyreel.generate.again import made_by
+from storyreel.generate.asked import Asked
+from storyreel.generate.prompts import Row
+from storyreel.systems.base import OnProgress
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to be made. Picklable; `model` is a name on the shelf or a path."""
+
+    model: str
+    asked: Asked
+    seed: int
+    index: int
+    path: Path
+    where: str = ""  # the line of the prompt file
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a job: a file that was written or found, or the reason why there is none."""
+
+    job: Job
+    clip: Clip | None = None
+    error: str | None = None
+    reused: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        about = self.job.asked.as_json()
+        for given in ("image", "extend"):
+            if given in about:
+                about[given] = about[given].get("path", "given")
+        told: dict[str, Any] = {**about, "seed": self.job.seed, "index": self.job.index}
+        if self.error is not None:
+            return {**told, "where": self.job.where or None, "error": self.error}
+        told = {"path": str(self.job.path), **told, "reused": self.reused}
+        if self.clip is not None:
+            height, width = self.clip.size
+            told |= {"frames": len(self.clip), "fps": str(self.clip.fps), "seconds": round(self.clip.seconds, 4)}
+            told |= {"width": width, "height": height, "transparent": self.clip.has_alpha}
+            told |= {key: self.clip.meta.get(key) for key in ("model", "digest", "steps", "guidance")}
+        return told
+
+
+def jobs_for(rows: Sequence[Row], model: str, digest: str, folder: Path, suffix: str, *, seed: int, count: int):
+    """The jobs of a prompt file, in its order.
+
+    A row's videos have (seed, 0), (seed, 1), ... exactly as if it were alone; a prompt that comes again with the same
+    settings and seed goes on counting. Names come from what is asked, not from the place in the file, so that lines
+    can be added and moved.
+    """
+    seen: Counter[str] = Counter()
+    jobs = []
+    for row in rows:
+        row_seed = seed if row.seed is None else row.seed
+        wish = json.dumps([row.asked.as_json(), row_seed, digest], sort_keys=True)
+        for _ in range(row.count or count):
+            index = seen[wish]
+            seen[wish] += 1
+            name = _named(row.name, index, suffix) if row.name else _name(row.asked, wish, index, suffix)
+            jobs.append(Job(model, row.asked, row_seed, index, folder / name, row.where))
+    _check_names(jobs)
+    return jobs
+
+
+def is_made(job: Job, digest: str) -> bool:
+    """Whether the job's file is there, with metadata that says it was made by this very job."""
+    from storyreel.video_io import read_meta
+
+    if not job.path.is_file():
+        return False
+    try:
+        meta = read_meta(job.path)
+    except (ValueError, OSError):
+        return False  # some other program's, or half of a file: made again
+    return made_by(meta, job.asked.as_json(), job.seed, job.index, digest)
+
+
+def run(
+    jobs: Sequence[Job],
+    engine: Engine,
+    write: Callable[[Clip, Path], Any],
+    *,
+    digest: str = "",
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+    on_done: Callable[[Done], None] | None = None,
+) -> list[Done]:
+    """Make the jobs' videos and write each as soon as it is there; results in the order of the jobs.
+
+    resume: jobs whose file is there already are left as they are. A job that cannot be served gives a Done with an
+    `error`, and the others go on; a file that cannot be written (OSError) ends the run.
+    on_progress sees the steps; it works where the engine runs in this process alone.
+    """
+    results: dict[int, Done] = {}
+    told = on_done or (lambda _: None)
+    for place, job in enumerate(jobs):
+        if resume and is_made(job, digest):
+            results[place] = Done(job, reused=True)
+            told(results[place])
+    todo = [place for place in range(len(jobs)) if place not in results]
+
+    def finish(number: int, done: Done) -> None:
+        if done.clip is not None:
+            write(done.clip, done.job.path)
+        results[todo[number]] = done
+        told(done)
+
+    function = partial(make, on_progress=on_progress) if on_progress else make
+    engine.run(function, [jobs[place] for place in todo], on_result=finish)
+    return [results[place] for place in range(len(jobs))]
+
+
+def make(job: Job, on_progress: OnProgress | None = None) -> Done:
+    """What an engine runs. The model stays loaded in the process for the next job."""
+    try:
+        clip = _model(job.model).make(job.asked, job.seed, job.index, on_progress)
+    except (ValueError, OSError) as error:
+        return Done(job, error=" ".join(str(error).split()))
+    return Done(job, clip)
+
+
+@cache
+def _model(name: str):
+    from storyreel.generate.model import load
+
+    return load(name)
+
+
+def check_writable(folder: Path) -> None:
+    """OSError, before any work is done, when files cannot be made in `folder`. The folder is made when missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".storyreel-{os.getpid()}"
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be written to: {error.strerror}", str(folder)) from None
+
+
+def slug(text: str, longest: int = 48) -> str:
+    """A file name from a sentence."""
+    words = re.findall(r"[^\W_]+", text.lower())
+    name = ""
+    for word in words:
+        if name and len(name) + len(word) + 1 > longest:
+            break
+        name = f"{name}-{word}" if name else word[:longest]
+    return name or "video"
+
+
+def _name(asked: Asked, wish: str, index: int, suffix: str) -> str:
+    code = hashlib.sha256(f"{wish}#{index}".encode()).hexdigest()[:8]
+    return f"{slug(asked.prompts[0])}-{code}{suffix}"
+
+
+def _named(name: str, index: int, suffix: str) -> str:
+    path = Path(name) if Path(name).suffix.lower() == suffix else Path(f"{name}{suffix}")
+    return str(path) if index == 0 else numbered(path, index).name
+
+
+def numbered(path: Path, index: int) -> Path:
+    """video.mp4 -> video-002.mp4"""
+    return path.with_name(f"{path.stem}-{index:03d}{path.suffix}")
+
+
+def _check_names(jobs: Sequence[Job]) -> None:
+    taken: dict[Path, Job] = {}
+    for job in jobs:
+        other = taken.setdefault(job.path, job)
+        if other is not job:
+            raise ValueError(f"{job.where}: name {job.path.name!r} is taken by {other.where}")
+
+
+def many(job: Job, count: int) -> list[Job]:
+    """`count` videos of one wish: the same file name, numbered."""
+    if count == 1:
+        return [job]
+    return [replace(job, index=i, path=numbered(job.path, i)) for i in range(count)]

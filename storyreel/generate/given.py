@@ -1,0 +1,93 @@
+"""A picture or a clip that a generation starts from: opened, checked, and noted so that it can be had again."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from storyreel.clip import Clip
+
+EMBEDDED = 32_000  # bytes of PNG up to which the pixels themselves go into a file's metadata
+
+Kind = Literal["image", "extend"]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A clip (of one frame for an image) and the path that it came from."""
+
+    clip: Clip
+    path: str | None = None
+
+    @classmethod
+    def of(cls, value: Given | Clip | str | Path, kind: Kind) -> Given:
+        """From a clip or a file. ValueError for a file of another sort, OSError for one that cannot be read."""
+        if isinstance(value, (str, Path)):
+            from storyreel import video_io
+
+            opened = video_io.open_image(value) if kind == "image" else video_io.read(value)
+            value = cls(opened, str(Path(value).absolute()))
+        elif isinstance(value, Clip):
+            value = cls(value)
+        elif not isinstance(value, Given):
+            raise ValueError(f"{kind}: wanted a Clip or the path of a file, got {type(value).__name__}")
+        if kind == "image" and len(value.clip) != 1:
+            raise ValueError(f"image: wanted one frame, got a clip of {len(value.clip)}; a clip goes to extend")
+        return value
+
+    @property
+    def sha256(self) -> str:
+        """Of the pixels and their shape."""
+        frames = self.clip.frames
+        return hashlib.sha256(repr(frames.shape).encode() + frames.tobytes()).hexdigest()
+
+    def note(self) -> dict[str, Any]:
+        """What a file's metadata says of it: path, digest, and a small one's pixels themselves."""
+        from PIL import Image
+
+        note: dict[str, Any] = {"sha256": self.sha256, "frames": len(self.clip), "fps": str(self.clip.fps)}
+        if self.path:
+            note["path"] = self.path
+        t, h, w, c = self.clip.frames.shape
+        if t * h <= 65_535 and t * h * w * c <= 64 * EMBEDDED:
+            buffer = io.BytesIO()
+            Image.fromarray(self.clip.frames.reshape(t * h, w, c)).save(buffer, "PNG", optimize=True)
+            if buffer.tell() <= EMBEDDED:
+                note["png"] = base64.b64encode(buffer.getvalue()).decode()
+        return note
+
+    @classmethod
+    def from_note(cls, note: Any, kind: Kind) -> Given:
+        """The same pixels again. ValueError when they are neither in the note nor still at the path."""
+        if not isinstance(note, dict) or not isinstance(note.get("sha256"), str):
+            raise ValueError(f"{kind}: the metadata does not say what it was; give it with --{kind}")
+        given = cls._embedded(note) if "png" in note else None
+        path = note.get("path")
+        if given is None and isinstance(path, str) and Path(path).is_file():
+            given = cls.of(path, kind)
+        if given is None or given.sha256 != note["sha256"]:
+            where = f"is no longer, or no longer the same, at {path}" if path else "is not in the metadata"
+            raise ValueError(f"{kind}: what the file was made from {where}; give it with --{kind}")
+        return given
+
+    @classmethod
+    def _embedded(cls, note: dict[str, Any]) -> Given | None:
+        from PIL import Image
+
+        try:
+            with Image.open(io.BytesIO(base64.b64decode(note["png"], validate=True)), formats=["PNG"]) as picture:
+                if picture.width * picture.height > 64 * EMBEDDED:
+                    return None
+                strip = np.asarray(picture)
+            frames = strip.reshape(int(note["frames"]), -1, *strip.shape[1:])
+            path = note.get("path")
+            return cls(Clip(frames, Fraction(note["fps"])), path if isinstance(path, str) else None)
+        except (ValueError, TypeError, KeyError, OSError, ZeroDivisionError, SyntaxError):
+            return None

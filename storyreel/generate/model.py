@@ -1,0 +1,141 @@
+"""A trained model, ready to be asked. `storyreel.load` gives one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor
+
+from storyreel import Cancelled
+from storyreel.clip import Clip
+from storyreel.generate import shelf
+from storyreel.generate.asked import Asked, Settings, check_seed
+from storyreel.generate.words import note_for
+from storyreel.model import load_model
+from storyreel.systems.base import OnProgress, System, TextEncoder
+from storyreel.text import load_text_encoder
+
+DEFAULT_FPS = Fraction(8)
+MOST_AT_ONCE = 100_000
+
+
+def load(name: str | Path | None = None, *, device: str | torch.device | None = None) -> Model:
+    """A model by its name (`storyreel models` lists them) or by the path of its folder.
+
+    device: None takes a GPU where there is one. ValueError suggests the nearest name, or says what is wrong with
+    the folder.
+    """
+    folder = shelf.find(name)
+    system, recipe, info = load_model(folder)
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    system = system.to(device).eval()
+    return Model(system, load_text_encoder(recipe.text), name=shelf.display_name(folder), info=info)
+
+
+class Model:
+    """Sentences to videos. Call it."""
+
+    def __init__(self, system: System, text: TextEncoder, *, name: str, info: dict[str, Any]) -> None:
+        self.system, self.text, self.name, self.info = system, text, name, info
+        self._noted = False
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, {self.info.get('system', type(self.system).__name__)}, {self.digest[:12]})"
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the weights, hex."""
+        return str(self.info.get("digest", ""))
+
+    @property
+    def fps(self) -> Fraction:
+        """The model's own frame rate."""
+        return Fraction(getattr(self.system, "fps", None) or self.info.get("fps") or DEFAULT_FPS)
+
+    @property
+    def words(self) -> list[str] | None:
+        """The words that the model knows, lower-case, where its folder lists them."""
+        return known_words(self.info)
+
+    def __call__(
+        self,
+        prompt: str | None = None,
+        *,
+        seed: int = 0,
+        count: int = 1,
+        on_progress: OnProgress | None = None,
+        **settings: Unpack[Settings],
+    ) -> list[Clip]:
+        """`count` videos of the prompt; the one at index i depends on (seed, i) alone, not on `count`.
+
+        settings: frames or seconds; fps; steps; guidance; image (a first frame: Clip or file); extend (a clip to go
+        on from); story (a list of (prompt, seconds) instead of a prompt); transparent. Left out, the model decides.
+        on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
+        The clips' `meta` says all that made them. ValueError names what the model cannot serve.
+        """
+        asked = Asked.of(prompt, settings)
+        check_seed(seed)
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_AT_ONCE:
+            raise ValueError(f"count: wanted a whole number from 1 to {MOST_AT_ONCE}, got {count!r}")
+        if not self._noted and (note := note_for(asked.prompts, self.words, self.name)):
+            self._noted = True
+            warnings.warn(note, stacklevel=2)
+        clips: list[Clip] = []
+        try:
+            for index in range(count):
+                clips.append(self.make(asked, seed, index, on_progress))
+        except Cancelled as stop:
+            stop.clips = clips
+            raise
+        return clips
+
+    def make(self, asked: Asked, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
+        """The one video of (seed, index)."""
+        request = asked.request(seed, index, self.fps)
+        text = _Here(self.text, next((p.device for p in self.system.parameters()), torch.device("cpu")))
+        with torch.inference_mode():
+            clip = self.system.generate(request, text, on_progress or (lambda _: None))
+        return clip.replace(caption=clip.caption or asked.caption, meta=self._meta(asked, seed, index, clip))
+
+    def _meta(self, asked: Asked, seed: int, index: int, clip: Clip) -> dict[str, Any]:
+        """Enough to make the clip again: `asked` as it was, and what the model made of it where it decided."""
+        meta: dict[str, Any] = {"model": self.name, "digest": self.digest}
+        if asked.story:
+            meta["story"] = [list(part) for part in asked.story]
+        else:
+            meta["prompt"] = asked.prompt
+        meta |= {"seed": seed, "index": index, "steps": asked.steps, "guidance": asked.guidance}
+        meta |= clip.meta | {"frames": len(clip), "fps": str(clip.fps)}
+        return meta | {"asked": asked.as_json(), "threads": torch.get_num_threads(), "version": _version()}
+
+
+class _Here:
+    """A text encoder whose states lie on the model's device."""
+
+    def __init__(self, text: TextEncoder, device: torch.device) -> None:
+        self.name, self.dim, self._text, self._device = text.name, text.dim, text, device
+
+    def __call__(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        states, mask = self._text(captions)
+        return states.to(self._device), mask.to(self._device)
+
+
+def known_words(info: dict[str, Any]) -> list[str] | None:
+    """`words` of a model.json, at its top or under `training`."""
+    training = info.get("training")
+    words = info.get("words") or (training.get("words") if isinstance(training, dict) else None)
+    return [str(word) for word in words] if isinstance(words, Iterable) and not isinstance(words, str) else None
+
+
+def _version() -> str:
+    try:
+        return version("storyreel")
+    except PackageNotFoundError:
+        return "source"

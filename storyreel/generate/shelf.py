@@ -1,0 +1,95 @@
+"""Where models lie: the ones that ship with the package, the user's own, or any folder. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+PREFERRED = ("phenaki-sprites", "phenaki-digits")
+
+
+def folders() -> list[Path]:
+    """Folders of model folders, in the order in which names are looked up.
+
+    They are: the package's own; those in STORYREEL_MODELS (a path list); `models` in the user's data folder.
+    """
+    import platformdirs
+
+    own = [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
+    return [Path(__file__).parents[1] / "pretrained", *own, Path(platformdirs.user_data_dir("storyreel")) / "models"]
+
+
+def here() -> dict[str, Path]:
+    """Name -> folder of every model on the shelf; the preferred ones first."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        for card in sorted(folder.glob("*/model.json")):
+            found.setdefault(card.parent.name, card.parent)
+    return {name: found[name] for name in sorted(found, key=lambda n: ((*PREFERRED, n).index(n), n))}
+
+
+def names() -> list[str]:
+    """Names of the models that `storyreel.load` knows."""
+    return list(here())
+
+
+def find(name: str | Path | None) -> Path:
+    """The folder of a model by its name, or by its path (also that of the run folder that made it).
+
+    None gives the first one on the shelf. ValueError suggests the nearest name.
+    """
+    shelf = here()
+    if name is None:
+        if not shelf:
+            raise ValueError("no model is here; train one (storyreel train) or name a model folder with -m")
+        return next(iter(shelf.values()))
+    if str(name) in shelf:
+        return shelf[str(name)]
+    path = Path(name).expanduser()
+    for folder in (path, path / "model"):
+        if (folder / "model.json").is_file():
+            return folder
+    if path.exists() and (path.is_dir() or len(path.parts) > 1 or path.suffix):
+        raise ValueError(f"model {str(name)!r}: wanted a folder with a model.json in it")
+    near = difflib.get_close_matches(str(name).lower(), shelf, 1, 0.4)
+    hint = (
+        f"did you mean {near[0]!r}? `storyreel models` lists what is here" if near else "`storyreel models` lists them"
+    )
+    raise ValueError(f"model {str(name)!r} is not known; {hint}")
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """`model.json` with `name`, `path`, `megabytes` and `about` (what the model knows, one line) added."""
+    file = folder / "model.json"
+    try:
+        info = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file}: wanted JSON: {error}") from None
+    if not isinstance(info, dict):
+        raise ValueError(f"{file}: wanted a JSON object, got {type(info).__name__}")
+    size = sum(item.stat().st_size for item in folder.rglob("*.safetensors"))
+    own = {"name": display_name(folder), "path": str(folder), "megabytes": round(size / 1e6, 1)}
+    return {"about": _first_line(card(folder)), **info, **own}
+
+
+def display_name(folder: Path) -> str:
+    """The name by which a file's metadata names the model: its folder's, or its run's for `RUN/model`."""
+    folder = folder.resolve()
+    return folder.parent.name if folder.name == "model" else folder.name
+
+
+def card(folder: Path) -> str:
+    """The text of the model's card, empty when it has none."""
+    file = folder / "README.md"
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def _first_line(text: str) -> str:
+    """The first sentence line of a card, after its header block and its title."""
+    if text.startswith("---\n"):
+        text = text.partition("\n---\n")[2]
+    lines = (line.strip() for line in text.splitlines())
+    return next((line for line in lines if line and line[0] not in "#|![<"), "")

@@ -1,0 +1,114 @@
+"""Story files: a list of prompts with durations."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+Story = tuple[tuple[str, float], ...]
+"""(prompt, seconds) of each part, in order."""
+
+LARGEST_FILE = 4_000_000  # bytes
+_BEFORE = re.compile(r"^\s*(?P<seconds>[-+]?[\d.]+(?:e[-+]?\d+)?)\s*s(?:ec(?:onds?)?)?\s*:\s*(?P<prompt>.*)$", re.I)
+_FORMS = 'wanted "3s: a prompt" or "a prompt | 2.5"'
+
+
+def read_story(path: str | Path) -> Story:
+    """The parts of a story file, by its suffix.
+
+    .json: a list of {"prompt": ..., "seconds": ...}; .jsonl: one of them a line; else text, one part a line, either
+    `3s: a prompt` or `a prompt | 2.5`, with # comments. ValueError names the file and the line.
+    """
+    path = Path(path)
+    parts = []
+    for where, value in _entries(path):
+        prompt, seconds = _part(value, where)
+        parts.append((prompt, seconds))
+    if not parts:
+        raise ValueError(f"{path}: the story has no parts; {_FORMS}")
+    return tuple(parts)
+
+
+def check_story(story: Sequence[Any]) -> Story:
+    """The same checks for a story that is given as a list of (prompt, seconds)."""
+    if isinstance(story, (str, bytes)) or not story:
+        raise ValueError(f"story: wanted a list of (prompt, seconds), got {story!r}")
+    parts = []
+    for number, value in enumerate(story, 1):
+        if not isinstance(value, (list, tuple)) or len(value) != 2:
+            raise ValueError(f"story, part {number}: wanted (prompt, seconds), got {value!r}")
+        parts.append(_part({"prompt": value[0], "seconds": value[1]}, f"story, part {number}"))
+    return tuple(parts)
+
+
+def read_text(path: Path) -> str:
+    """A small UTF-8 file. ValueError names it when it is none."""
+    if path.is_file() and path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"{path}: {path.stat().st_size} bytes; wanted a text file of at most {LARGEST_FILE}")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: wanted text in UTF-8") from None
+
+
+def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, object) for each object of a .json list or of a .jsonl file."""
+    text = read_text(path)
+    if path.suffix.lower() == ".json":
+        value = _json(text, str(path))
+        if not isinstance(value, list):
+            raise ValueError(f"{path}: wanted a JSON list of objects, got {type(value).__name__}")
+        values = [(f"{path}, entry {n}", item) for n, item in enumerate(value, 1)]
+    else:
+        lines = [(f"{path}, line {n}", line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+        values = [(where, _json(line, where)) for where, line in lines]
+    for where, item in values:
+        if not isinstance(item, dict):
+            raise ValueError(f"{where}: wanted a JSON object, got {json.dumps(item)[:60]}")
+        yield where, item
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: wanted JSON: {error}") from None
+
+
+def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    if path.suffix.lower() in (".json", ".jsonl"):
+        for where, item in read_objects(path):
+            if unknown := set(item) - {"prompt", "seconds"}:
+                raise ValueError(f"{where}: does not know {sorted(unknown)}; wanted prompt and seconds")
+            yield where, item
+        return
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        where, line = f"{path}, line {number}", line.strip()
+        if not line or line.startswith("#"):
+            continue
+        if match := _BEFORE.match(line):
+            yield where, {"prompt": match["prompt"], "seconds": match["seconds"]}
+            continue
+        prompt, bar, seconds = line.rpartition("|")
+        if not bar:
+            raise ValueError(f"{where}: no duration in {line[:60]!r}; {_FORMS}")
+        yield where, {"prompt": prompt, "seconds": seconds.strip().removesuffix("s")}
+
+
+def _part(value: dict[str, Any], where: str) -> tuple[str, float]:
+    prompt, seconds = value.get("prompt"), value.get("seconds")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise ValueError(f"{where}: the prompt is empty; wanted a sentence")
+    try:
+        if isinstance(seconds, bool) or seconds is None:
+            raise ValueError
+        number = float(seconds)
+    except (TypeError, ValueError):
+        raise ValueError(f"{where}: wanted a duration in seconds, got {seconds!r}") from None
+    if not math.isfinite(number) or number <= 0:
+        raise ValueError(f"{where}: wanted a duration over 0 seconds, got {seconds}")
+    return prompt.strip(), number
