@@ -1,0 +1,127 @@
+"""Recipes for Phenaki. `storyreel train phenaki_tiny --data DIR -o RUN` trains the tokenizer, then the transformer.
+
+| recipe          | parameters | clips            | trained on       | result                         |
+| --------------- | ---------- | ---------------- | ---------------- | ------------------------------ |
+| phenaki_tiny    | 0.1 M      | 5 x 16x16        | tests            | learns a batch by heart        |
+| phenaki_digits  | 8 M        | 10 x 64x64       | 2 CPU cores      | see docs/results.md            |
+| phenaki_sprites | 8 M        | 8 x 64x64, matte | 2 CPU cores      | see docs/results.md            |
+| phenaki_small   | 0.2 B      | 11 x 128x128     | one GPU, not yet | --                             |
+| phenaki_paper   | 1.8 B      | 11 x 128x128     | never            | checked for its size on `meta` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.systems.phenaki import MaskGitConfig, PhenakiConfig
+from storyreel.systems.phenaki_tokenizer import CViViTConfig
+
+
+def phenaki_paper() -> Recipe:
+    """Villegas et al. 2022, Section 3 and Tables 6 and 7: the hyperparameters as printed."""
+    data = Data(frames=11, size=128, batch=512, image_share=0.2)
+    return Recipe(
+        name="phenaki_paper",
+        system=PhenakiConfig(),
+        text="t5:google/t5-v1_1-xxl",
+        stages={
+            "tokenizer": StageRecipe(
+                data=replace(data, batch=128, image_share=0.0),
+                optim=Optim(lr=1e-4, warmup=100_000, clip_norm=10.0),
+                steps=1_000_000,
+            ),
+            "prior": StageRecipe(data=data, optim=Optim(lr=1e-4, warmup=10_000, clip_norm=10.0), steps=1_000_000),
+        },
+    )
+
+
+def phenaki_small() -> Recipe:
+    """The paper's shapes at a size that one GPU trains in days."""
+    paper = phenaki_paper()
+    return replace(
+        paper,
+        name="phenaki_small",
+        system=PhenakiConfig(
+            tokenizer=CViViTConfig(video_perceptual=0.0, image_perceptual=0.0),
+            prior=MaskGitConfig(dim=768, depth=16, heads=12, mlp=3072, text_dim=384, steps=24),
+        ),
+        text="minilm",
+        stages={
+            "tokenizer": replace(paper.stages["tokenizer"], steps=200_000, optim=Optim(lr=2e-4, warmup=5_000)),
+            "prior": replace(paper.stages["prior"], steps=200_000, optim=Optim(lr=3e-4, warmup=5_000)),
+        },
+    )
+
+
+def phenaki_sprites() -> Recipe:
+    """Ships as `phenaki-sprites`: eight frames of 64x64 with a matte, in 128 tokens of six digits each.
+
+    A tube holds the seven frames after the first, so that a clip is two latent frames. One frame is carried over.
+    """
+    data = Data(frames=8, size=64, channels=4, batch=32)
+    return Recipe(
+        name="phenaki_sprites",
+        system=PhenakiConfig(
+            tokenizer=CViViTConfig(
+                size=64, channels=4, tube=7, dim=192, space_depth=1, time_depth=1, heads=6, mlp=768,
+                levels=(8, 8, 8, 8, 8, 8), widths=(128, 192), blocks=1, l1=0.5,
+                adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
+            ),
+            prior=MaskGitConfig(
+                latent_frames=2, dim=224, depth=5, heads=7, mlp=896, text_dim=384, steps=24, guidance=3.0, temperature=4.0
+            ),
+            carry=1,
+        ),
+        stages={
+            "tokenizer": StageRecipe(data=data, optim=Optim(lr=1e-3, warmup=200, weight_decay=1e-4), steps=6_000),
+            "prior": StageRecipe(data=replace(data, batch=64), optim=Optim(lr=1e-3, warmup=500, weight_decay=0.01), steps=8_000),
+        },
+    )  # fmt: skip
+
+
+def phenaki_digits() -> Recipe:
+    """Ships as `phenaki-digits`: ten frames of 64x64, a frame and three tubes of three, in 256 tokens."""
+    sprites = phenaki_sprites()
+    data = Data(frames=10, size=64, batch=32)
+    return replace(
+        sprites,
+        name="phenaki_digits",
+        system=PhenakiConfig(
+            tokenizer=CViViTConfig(
+                size=64, tube=3, dim=128, space_depth=1, time_depth=1, heads=4, mlp=512, levels=(8, 8, 8, 8),
+                widths=(64, 128), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
+            ),
+            prior=MaskGitConfig(
+                latent_frames=4, dim=256, depth=6, heads=8, mlp=1024, text_dim=384, steps=24, guidance=3.0, temperature=4.0
+            ),
+            carry=4,
+        ),
+        stages={
+            "tokenizer": replace(sprites.stages["tokenizer"], data=data, steps=2_000),
+            "prior": replace(sprites.stages["prior"], data=replace(data, batch=32), steps=6_000),
+        },
+    )  # fmt: skip
+
+
+def phenaki_tiny() -> Recipe:
+    """The same code at toy size, for tests and for a first look."""
+    data = Data(frames=5, size=16, batch=8)
+    stage = StageRecipe(
+        data=data, optim=Optim(lr=3e-3, warmup=10), steps=100, precision="fp32", ema=0.9, checkpoint_every=50, sample_every=100
+    )
+    return Recipe(
+        name="phenaki_tiny",
+        system=PhenakiConfig(
+            tokenizer=CViViTConfig(
+                size=16, patch=4, tube=2, dim=32, space_depth=1, time_depth=1, heads=2, mlp=64, num_codes=64, code_dim=8,
+                adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
+            ),
+            prior=MaskGitConfig(
+                latent_frames=3, dim=64, depth=2, heads=2, mlp=128, text_dim=32, steps=6, guidance=2.0, temperature=4.0
+            ),
+            carry=3,
+        ),
+        stages={"tokenizer": stage, "prior": stage},
+        text="hash:32",
+    )  # fmt: skip

@@ -1,0 +1,402 @@
+"""Phenaki: videos of any length from a text that may change, by masked prediction of video tokens.
+
+Villegas et al., "Phenaki: Variable Length Video Generation From Open Domain Textual Descriptions", 2022,
+https://arxiv.org/abs/2210.02399. Two stages, trained in this order:
+
+    video --CViViT.encode--> codes --MaskGit.sample(text)--> codes --CViViT.decode--> video
+
+Axes: b batch, c channels, f frames of pixels, t latent frames, p patches a latent frame, g digits a code, n = t * p
+tokens, u = n * g units (a vector quantiser has one digit, and then units are tokens), l text tokens, d width.
+Videos are float (b, c, f, h, w) in [-1, 1]; codes are int64 (b, t, p, g).
+
+Differs from the paper: a convolutional trunk between pixels and tokens (`widths` longer than one; the paper has
+linear patches alone); finite scalar quantisation whose digits are masked and predicted one by one (`levels`); an L1
+term (`l1`). The paper recipe leaves all of these off. T5 stands for T5X.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from storyreel.clip import Clip
+from storyreel.nn.attention import Block, KeysValues
+from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
+from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskGitConfig:
+    """Section 2.2 and Table 7. The defaults are the paper's 1.8 B model."""
+
+    latent_frames: int = 6
+    dim: int = 2048
+    depth: int = 24
+    heads: int = 32
+    mlp: int = 8192
+    dropout: float = 0.0
+    text_dim: int = 4096
+    drop_text: float = 0.1
+    steps: int = 48  # Appendix: videos of the paper
+    guidance: float = 12.0
+    temperature: float = 8.0  # of the choice of what to keep
+
+
+class MaskGit(Stage):
+    """Bidirectional transformer that fills masked video tokens given a text (Section 2.2)."""
+
+    needs_text = True
+
+    def __init__(self, config: MaskGitConfig, tokenizer: CViViT):
+        super().__init__()
+        self.config = c = config
+        self._frozen = (tokenizer,)  # in a tuple, so that its weights are not weights of this stage
+        sizes, patches = tokenizer.sizes, tokenizer.config.grid**2
+        self.register_buffer("first_row", torch.tensor([sum(sizes[:i]) + i for i in range(len(sizes))]), persistent=False)
+        self.register_buffer("mask_id", torch.tensor(sizes), persistent=False)  # one past the last value of a digit
+        self.embed = nn.Embedding(sum(sizes) + len(sizes), c.dim)
+        nn.init.normal_(self.embed.weight, std=0.02)
+        self.time = nn.Parameter(torch.randn(c.latent_frames, 1, c.dim) * 0.02)
+        self.space = nn.Parameter(torch.randn(patches, c.dim) * 0.02)
+        self.no_text = nn.Parameter(torch.zeros(c.text_dim))
+        self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp, c.text_dim, c.dropout) for _ in range(c.depth))
+        self.norm = nn.LayerNorm(c.dim)
+        self.to_logits = nn.Linear(c.dim, sum(sizes))
+        self.gradient_checkpointing = False
+
+    first_row: Tensor
+    mask_id: Tensor
+
+    @property
+    def tokenizer(self) -> CViViT:
+        return self._frozen[0]
+
+    def text_memory(self, text: Tensor) -> list[KeysValues]:
+        """The keys and values of a text (b, l, text_dim) in every layer: once a sample, not once a step."""
+        return [block.to_text.keys_values(text) for block in self.blocks]  # pyright: ignore
+
+    def hidden(self, codes: Tensor, memory: list[KeysValues], text_mask: Tensor) -> Tensor:
+        """Codes (b, t, p, g) with `mask_id` holes -> states (b, n, d)."""
+        x = self.embed(codes + self.first_row).sum(-2)  # (b, t, p, d)
+        x = (x + self.time[: codes.shape[1]] + self.space).flatten(1, 2)
+        for block, text in zip(self.blocks, memory, strict=True):
+            if self.gradient_checkpointing and self.training:
+                x = checkpoint(block, x, None, text, text_mask, use_reentrant=False)  # pyright: ignore[reportAssignmentType]
+            else:
+                x = block(x, None, text, text_mask)
+        return self.norm(x)  # pyright: ignore[reportArgumentType]
+
+    def logits(self, codes: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, ...]:
+        """For each digit, (b, t, p, size of the digit)."""
+        x = self.to_logits(self.hidden(codes, self.text_memory(text), text_mask))
+        return x.unflatten(1, codes.shape[1:3]).split(self.tokenizer.sizes, -1)
+
+    @torch.no_grad()
+    def prepare(self, batch: Batch) -> Batch:
+        """Codes of the whole clip; by causality those of its first frame alone are the first ones."""
+        return {"codes": self.tokenizer.encode(batch["video"]).to(torch.int16)}
+
+    def loss(self, batch: Batch, tick: Tick) -> Loss:
+        """Cross-entropy on the masked units only, at a random cosine mask ratio.
+
+        An image (`length` 1) masks and scores the tokens of its first frame alone; frames that are given (`context`)
+        are never masked.
+        """
+        codes = (batch if "codes" in batch else self.prepare(batch))["codes"].long()
+        text, text_mask = self._drop_text(batch, tick.rng)
+        image = batch.get("length", torch.full((len(codes),), 2)) == 1
+        context = batch.get("context", torch.zeros(len(codes), dtype=torch.long))
+        given = torch.where(context > 0, 1 + (context - 1).clamp(min=0) // self.tokenizer.config.tube, 0)
+        parts = [
+            self._nll(codes[pick, :frames], text[pick], text_mask[pick], given[pick], tick.rng)
+            for pick, frames in ((~image, codes.shape[1]), (image, 1))
+            if pick.any()
+        ]
+        total = sum(nll for nll, _, _ in parts) / sum(count for _, count, _ in parts)
+        right = sum(hits for _, _, hits in parts) / sum(count for _, count, _ in parts)
+        return Loss(total, {"accuracy": torch.as_tensor(right).detach()})
+
+    def _nll(self, codes: Tensor, text: Tensor, text_mask: Tensor, given: Tensor, rng: torch.Generator):
+        """(summed loss, number of units, number of right guesses) over the masked units of like-shaped codes."""
+        b, t, p, g = codes.shape
+        device = codes.device
+        ratio = torch.cos(torch.rand(b, 1, generator=rng, device=device) * math.pi / 2)
+        free = (torch.arange(t, device=device) >= given[:, None])[:, :, None, None].expand(b, t, p, g).flatten(1)
+        noise = torch.rand(b, t * p * g, generator=rng, device=device).masked_fill(~free, 2.0)
+        count = (ratio * free.sum(1, keepdim=True)).ceil().clamp(min=1)
+        hidden = (noise.argsort(1).argsort(1) < count).view(b, t, p, g) & free.view(b, t, p, g)
+        x = self.hidden(torch.where(hidden, self.mask_id, codes), self.text_memory(text), text_mask)
+        open_tokens = hidden.any(-1).flatten(1)
+        logits = self.to_logits(x[open_tokens]).float().split(self.tokenizer.sizes, -1)  # only where a digit is hidden
+        asked, wanted = hidden.flatten(1, 2)[open_tokens], codes.flatten(1, 2)[open_tokens]
+        nll, hits = x.new_zeros((), dtype=torch.float32), x.new_zeros((), dtype=torch.float32)
+        for digit, guess in enumerate(logits):
+            ask, want = asked[:, digit], wanted[:, digit]
+            nll = nll + (F.cross_entropy(guess, want, reduction="none") * ask).sum()
+            hits = hits + ((guess.argmax(-1) == want) & ask).sum()
+        return nll, asked.sum(), hits
+
+    def _drop_text(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """A tenth of the texts is replaced by the learned vector of no text, for guidance."""
+        text, mask = batch["text"], batch["text_mask"]
+        dropped = torch.rand(len(text), generator=rng, device=text.device) < self.config.drop_text
+        return self.unconditioned(text, mask, dropped)
+
+    def unconditioned(self, text: Tensor, mask: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+        text = torch.where(where[:, None, None], self.no_text.to(text.dtype), text)
+        first = torch.arange(text.shape[1], device=text.device) == 0
+        return text, torch.where(where[:, None], first, mask)
+
+    def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """For the contact sheet: videos of the first captions of a batch."""
+        cond = {k: v[:6] for k, v in batch.items() if k in ("text", "text_mask")}
+        seeds = torch.randint(2**31, (len(cond["text"]),), generator=rng)
+        codes = self.sample(cond, rng=[torch.Generator().manual_seed(int(s)) for s in seeds])
+        return self.tokenizer.decode(codes)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        cond: Batch,
+        *,
+        rng: Sequence[torch.Generator],
+        steps: int | None = None,
+        guidance: float | None = None,
+        temperature: float | None = None,
+        on_step: Callable[[int, int, Tensor], None] | None = None,
+    ) -> Tensor:
+        """MaskGIT's sampler: text (b, l, d) and mask, optionally `prefix` codes (b, t', p, g) -> codes (b, t, p, g).
+
+        All begins masked but the prefix; at every step all holes are guessed, the surest are kept, the others masked
+        again on a cosine schedule. What is sure is judged by log-probability plus Gumbel noise that cools down
+        (`temperature`; 8 in the paper's appendix). `guidance` 1 is the conditional model, 0 the unconditional one.
+        """
+        c = self.config
+        steps, guidance = steps or c.steps, c.guidance if guidance is None else guidance
+        heat = c.temperature if temperature is None else temperature
+        text, mask = cond["text"], cond["text_mask"]
+        b = len(text)
+        memory, text_mask, twice = self._guided_memory(text, mask, guidance)
+        codes = self.mask_id.expand(b, c.latent_frames, self.space.shape[0], -1).clone()
+        if "prefix" in cond:
+            codes[:, : cond["prefix"].shape[1]] = cond["prefix"]
+        units = int((codes[0] == self.mask_id).sum())
+        for step in range(steps):
+            x = self.to_logits(self.hidden(codes.repeat(twice, 1, 1, 1), memory, text_mask)).float()
+            if twice == 2:
+                told, untold = x.chunk(2)
+                x = untold.lerp(told, guidance)
+            guess, sure = self._guess(x.unflatten(1, codes.shape[1:3]), rng)
+            left = math.floor(units * math.cos(math.pi / 2 * (step + 1) / steps)) if step + 1 < steps else 0
+            sure = sure + heat * (1 - (step + 1) / steps) * _gumbel(sure.shape, rng).to(sure.device)
+            holes = codes == self.mask_id
+            codes = torch.where(holes, guess, codes)
+            if left:
+                flat = sure.masked_fill(~holes, torch.inf).flatten(1)
+                again = flat.topk(min(left, int(holes[0].sum()) - 1), largest=False).indices
+                codes = codes.flatten(1).scatter(1, again, self._mask_ids(again)).view_as(codes)
+            if on_step:
+                on_step(step + 1, steps, torch.where(codes == self.mask_id, guess, codes))
+        return codes
+
+    def _guided_memory(self, text: Tensor, mask: Tensor, guidance: float) -> tuple[list[KeysValues], Tensor, int]:
+        """Both branches of guidance as one batch; only one where the other would not count."""
+        everywhere = torch.ones(len(text), dtype=torch.bool, device=text.device)
+        if guidance == 1:
+            return self.text_memory(text), mask, 1
+        empty, empty_mask = self.unconditioned(text, mask, everywhere)
+        if guidance == 0:
+            return self.text_memory(empty), empty_mask, 1
+        return self.text_memory(torch.cat([text, empty])), torch.cat([mask, empty_mask]), 2
+
+    def _guess(self, logits: Tensor, rng: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+        """Sample every digit: values (b, t, p, g) and their log-probabilities. By Gumbel noise of each video's own."""
+        values, sure = [], []
+        for x in logits.split(self.tokenizer.sizes, -1):
+            value = (x + _gumbel(x.shape, rng).to(x.device)).argmax(-1, keepdim=True)
+            values.append(value)
+            sure.append(x.log_softmax(-1).gather(-1, value))
+        return torch.cat(values, -1), torch.cat(sure, -1)
+
+    def _mask_ids(self, units: Tensor) -> Tensor:
+        return self.mask_id[units % len(self.mask_id)]
+
+
+def _gumbel(shape: torch.Size, rng: Sequence[torch.Generator]) -> Tensor:
+    """Gumbel noise (b, ...), row i drawn from rng[i] alone, on the CPU so that every device sees the same."""
+    uniform = torch.stack([torch.rand(shape[1:], generator=g) for g in rng])
+    return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhenakiConfig:
+    """Both stages, and how clips are joined into a longer video."""
+
+    tokenizer: CViViTConfig = CViViTConfig()
+    prior: MaskGitConfig = MaskGitConfig()
+    fps: int = 8
+    carry: int = 5  # K, the last frames of a clip that the next one begins with
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.tokenizer.latent_frames(self.carry) < self.prior.latent_frames:
+            raise ValueError(f"carry: {self.carry} frames leave nothing to make in a clip of {self.frames}")
+
+    @property
+    def frames(self) -> int:
+        """Frames of pixels a clip."""
+        return 1 + (self.prior.latent_frames - 1) * self.tokenizer.tube
+
+    def build(self) -> Phenaki:
+        return Phenaki(self)
+
+
+class Phenaki(System):
+    """Text, story, image or clip to a video of any length (Section 2.3)."""
+
+    name = "phenaki"
+    longest = 4096  # frames a request may ask for
+
+    def __init__(self, config: PhenakiConfig):
+        super().__init__()
+        self.config = config
+        self.tokenizer = config.tokenizer.build()
+        self.prior = MaskGit(config.prior, self.tokenizer)
+        self.text_dim = config.prior.text_dim
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        return {"tokenizer": self.tokenizer, "prior": self.prior}
+
+    @torch.no_grad()
+    def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
+        """Clip after clip: each begins with the last `carry` frames of the one before, and follows its own prompt."""
+        parts = self._parts(request)
+        video = self._given(request)
+        start = 0 if request.image or not request.extend else video.shape[2]
+        total = sum(frames for _, frames in parts)
+        made, run = video, _Run(self, request, on_progress, self._clips(parts, made=video.shape[2] if request.image else 0))
+        ends = 0
+        for prompt, frames in parts:
+            ends += frames
+            states, mask = text([prompt])
+            while made.shape[2] - start < ends:
+                made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
+        made = self._with_alpha(request, made)
+        return Clip.from_tensor(made[0, :, : start + total], request.fps or Fraction(self.config.fps), parts[0][0])
+
+    def _parts(self, request: Request) -> list[tuple[str, int]]:
+        """(prompt, frames) each. ValueError for what cannot be made."""
+        c = self.config
+        fps = request.fps or Fraction(c.fps)
+        if request.story:
+            short = [s for _, s in request.story if not s > 0]
+            if short:
+                raise ValueError(f"story: a part of {short[0]} seconds; wanted more than 0")
+            parts = [(prompt, max(1, round(seconds * fps))) for prompt, seconds in request.story]
+        else:
+            parts = [(request.prompt, c.frames if request.frames is None else request.frames)]
+        total = sum(frames for _, frames in parts)
+        if not 1 <= total <= self.longest:
+            raise ValueError(f"frames: this model makes 1 to {self.longest} frames, got {total}")
+        return parts
+
+    def _clips(self, parts: list[tuple[str, int]], made: int) -> int:
+        """How many times the sampler will run, for the progress bar."""
+        c, count, ends = self.config, 0, 0
+        for _, frames in parts:
+            ends += frames
+            while made < ends:
+                made += c.frames if made == 0 else c.frames - c.carry
+                count += 1
+            made = min(made, ends)
+        return count
+
+    def _given(self, request: Request) -> Tensor:
+        """The frames to begin with (1, c, f, h, w); none for a text alone."""
+        c = self.config.tokenizer
+        given = request.image or request.extend
+        if given is None:
+            return torch.zeros(1, c.channels, 0, c.size, c.size)
+        if request.image is not None and request.extend is not None:
+            raise ValueError("image: a video begins with an image or extends a clip, not both")
+        clip = given.replace(frames=given.frames[:1]) if request.image else given
+        return for_model(clip, c.size, c.channels)
+
+    def _with_alpha(self, request: Request, video: Tensor) -> Tensor:
+        """Colours as they are seen, over the flat background; RGBA where transparency is asked for."""
+        if video.shape[1] == 3:
+            if request.transparent:
+                raise ValueError("transparent: this model has no matte; it was trained without transparency")
+            return video
+        solid = video[:, 3:] > 0
+        rgb = torch.where(solid, video[:, :3], torch.full_like(video[:, :3], BACKGROUND))
+        return torch.cat([rgb, torch.where(solid, 1.0, -1.0)], 1) if request.transparent else rgb
+
+
+BACKGROUND = 128 / 127.5 - 1  # mid grey, over which models with a matte are trained
+
+
+def for_model(clip: Clip, size: int, channels: int) -> Tensor:
+    """(1, channels, f, size, size) in [-1, 1]. With four channels: colours over mid grey, and the matte.
+
+    An opaque clip whose corners share one colour is taken to stand before a background of that colour.
+    """
+    clip = clip if clip.size == (size, size) else _fit(clip, size)
+    if channels == 3:
+        return clip.over((128, 128, 128)).to_tensor()[None]
+    if not clip.has_alpha:
+        f = clip.frames
+        corner = f[:, :1, :1]
+        same = all((f[:, y, x] == corner[:, 0, 0]).all() for y, x in ((0, -1), (-1, 0), (-1, -1)))
+        matte = (f != corner).any(-1, keepdims=True) if same else torch.ones(f.shape[:3] + (1,), dtype=torch.bool).numpy()
+        clip = Clip(torch.cat([torch.from_numpy(f.copy()), torch.from_numpy(matte * 255).byte()], -1).numpy(), clip.fps)
+    matte = torch.from_numpy(clip.frames[..., 3:].copy()).permute(3, 0, 1, 2).float() / 127.5 - 1
+    return torch.cat([clip.over((128, 128, 128)).to_tensor(), matte])[None]
+
+
+def _fit(clip: Clip, size: int) -> Clip:
+    """The largest square from the middle, resized."""
+    h, w = clip.size
+    side = min(h, w)
+    top, left = (h - side) // 2, (w - side) // 2
+    cut = clip.replace(frames=clip.frames[:, top : top + side, left : left + side])
+    return cut.resize(size, size)
+
+
+class _Run:
+    """One video in the making: the rng, the settings, and how far it is."""
+
+    def __init__(self, system: Phenaki, request: Request, on_progress: OnProgress, clips: int):
+        self.system, self.request, self.on_progress = system, request, on_progress
+        self.rng, self.clips, self.done = request.rng(), clips, 0
+
+    def clip(self, made: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """The frames that follow what is `made` (1, c, f, h, w): a whole clip, or one after the carried frames."""
+        s, c = self.system, self.system.config
+        cond: Batch = {"text": text, "text_mask": mask}
+        kept = made.shape[2] and min(made.shape[2], c.carry)
+        if kept:
+            kept = 1 + (kept - 1) // c.tokenizer.tube * c.tokenizer.tube
+            cond["prefix"] = s.tokenizer.encode(made[:, :, -kept:])
+        codes = s.prior.sample(
+            cond, rng=[self.rng], steps=self.request.steps, guidance=self.request.guidance, on_step=self._report(made)
+        )
+        self.done += 1
+        return s.tokenizer.decode(codes)[:, :, kept:]
+
+    def _report(self, made: Tensor) -> Callable[[int, int, Tensor], None]:
+        def report(step: int, steps: int, codes: Tensor) -> None:
+            def preview() -> Clip:
+                video = self.system.tokenizer.decode(codes)
+                return Clip.from_tensor(self.system._with_alpha(self.request, video)[0], self.system.config.fps)
+
+            self.on_progress(Progress(self.done * steps + step, self.clips * steps, "sampling", preview))
+
+        return report

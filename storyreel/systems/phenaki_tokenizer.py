@@ -1,0 +1,196 @@
+"""C-ViViT, the video tokenizer of Phenaki (Villegas et al. 2022, Section 2.1), https://arxiv.org/abs/2210.02399.
+
+    video (b, c, f, h, w) --patches--> space transformer --> causal time transformer --> codes (b, t, p, g)
+    codes --> causal time transformer --> space transformer --patches--> video
+
+Axes: b batch, c channels, f frames of pixels, t latent frames (the first is one frame, each later one a tube of
+several), p patches a latent frame, g digits a code (a vector quantiser has one), d width.
+
+Differs from the paper where a recipe says so: a convolutional trunk between pixels and tokens (`widths` longer than
+one; the paper has linear patches alone), finite scalar quantisation (`levels`), an L1 term (`l1`). The perceptual
+and adversarial terms are in `phenaki_losses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from storyreel.nn.attention import Block, causal_alibi
+from storyreel.nn.conv import Downsampler, Upsampler
+from storyreel.nn.quantize import FiniteScalarQuantizer, VectorQuantizer
+from storyreel.systems.base import Batch, Loss, Stage, Tick
+
+
+@dataclass(frozen=True, kw_only=True)
+class CViViTConfig:
+    """Section 2.1. The defaults are the paper's."""
+
+    size: int = 128  # pixels, square
+    channels: int = 3  # 4: the fourth is the matte
+    patch: int = 8  # pixels a side of a token
+    tube: int = 2  # frames a latent frame, after the first, which stands alone
+    dim: int = 512
+    space_depth: int = 4
+    time_depth: int = 4
+    heads: int = 8
+    mlp: int = 2048
+    num_codes: int = 8192
+    code_dim: int = 32
+    levels: tuple[int, ...] = ()  # finite scalar quantisation instead, so many levels a digit
+    widths: tuple[int, ...] = ()  # channels of the convolutional trunk, finest first; its last width is dim
+    blocks: int = 1
+    l2: float = 1.0
+    l1: float = 0.0
+    adversarial: float = 0.1
+    image_perceptual: float = 0.1
+    video_perceptual: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.size % self.patch:
+            raise ValueError(f"patch: {self.patch} does not divide size {self.size}")
+        if self.widths and self.widths[-1] != self.dim:
+            raise ValueError(f"widths: the last must be dim {self.dim}, got {self.widths}")
+        if self.patch % 2 ** max(len(self.widths) - 1, 0):
+            raise ValueError(f"widths: {len(self.widths) - 1} halvings do not fit into patches of {self.patch}")
+
+    @property
+    def grid(self) -> int:
+        """Tokens a side."""
+        return self.size // self.patch
+
+    def latent_frames(self, frames: int) -> int:
+        """Frames of pixels -> latent frames. ValueError where they do not fill the last tube."""
+        if frames < 1 or (frames - 1) % self.tube:
+            low = 1 + (max(frames, 1) - 1) // self.tube * self.tube
+            raise ValueError(f"frames: wanted 1 + a multiple of {self.tube} (as {low} or {low + self.tube}), got {frames}")
+        return 1 + (frames - 1) // self.tube
+
+    def build(self) -> CViViT:
+        return CViViT(self)
+
+
+class CViViT(Stage):
+    """Causal video tokenizer (Section 2.1): space attends fully, time only to the past.
+
+    Being causal in time it codes an image, a clip or an hour with the same weights, and the codes of a clip never
+    change when frames are appended: the property that Phenaki lives on.
+    """
+
+    def __init__(self, config: CViViTConfig):
+        super().__init__()
+        self.config = c = config
+        widths = c.widths or (c.dim,)
+        self.cell = c.patch // 2 ** (len(widths) - 1)  # pixels a side of what is projected linearly
+        pixels = c.channels * self.cell**2
+        self.from_frame = nn.Linear(pixels, widths[0])
+        self.from_tube = nn.Linear(pixels * c.tube, widths[0])
+        self.down = Downsampler(widths, c.blocks)
+        self.position = nn.Parameter(torch.randn(c.grid**2, c.dim) * 0.02)
+        self.encode_space = _blocks(c, c.space_depth)
+        self.encode_time = _blocks(c, c.time_depth)
+        self.quantize = (
+            FiniteScalarQuantizer(c.dim, c.levels) if c.levels else VectorQuantizer(c.dim, c.num_codes, c.code_dim)
+        )
+        self.decode_time = _blocks(c, c.time_depth)
+        self.decode_position = nn.Parameter(torch.randn(c.grid**2, c.dim) * 0.02)
+        self.decode_space = _blocks(c, c.space_depth)
+        self.up = Upsampler(widths, c.blocks)
+        self.to_frame = nn.Linear(self.up.width, pixels)
+        self.to_tube = nn.Linear(self.up.width, pixels * c.tube)
+        self.gradient_checkpointing = False
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Values of each digit of a code."""
+        return self.quantize.sizes
+
+    def encode(self, video: Tensor) -> Tensor:
+        """(b, c, f, h, w) in [-1, 1], f = 1 + a multiple of the tube -> codes (b, t, p, g)."""
+        return self.quantize(self._encode(video))[1]
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (b, t, p, g) -> (b, c, f, h, w) in [-1, 1] or a little beyond."""
+        for digit, size in enumerate(self.sizes):
+            if codes.numel() and (codes[..., digit].min() < 0 or codes[..., digit].max() >= size):
+                raise ValueError(f"codes: digit {digit} must be in [0, {size}), got {codes[..., digit].max()}")
+        return self._decode(self.quantize.lookup(codes))
+
+    def reconstruct(self, video: Tensor) -> Tensor:
+        return self._decode(self.quantize(self._encode(video))[0])
+
+    def loss(self, batch: Batch, tick: Tick) -> Loss:
+        """The terms that need no other network; `PerceptualCViViT` adds the rest."""
+        video = batch["video"]
+        z, codes, vq = self.quantize(self._encode(video))
+        made = self._decode(z)
+        l2, l1 = F.mse_loss(made, video), F.l1_loss(made, video)
+        total = self.config.l2 * l2 + self.config.l1 * l1 + vq
+        parts = {"l2": l2, "l1": l1, "vq": vq, "psnr": 10 * torch.log10(4 / l2), "usage": self._usage(codes)}
+        return Loss(total, {k: v.detach() for k, v in parts.items()})
+
+    def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:
+        return self.decode(cond["codes"])
+
+    def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """For the contact sheet: each clip above what is left of it."""
+        video = batch["video"][:4]
+        return torch.stack([video, self.reconstruct(video).to(video.dtype)], 1).flatten(0, 1)
+
+    def _usage(self, codes: Tensor) -> Tensor:
+        """Share of the values of the digits that occur in this batch."""
+        used = [codes[..., i].unique().numel() / size for i, size in enumerate(self.sizes)]
+        return torch.tensor(sum(used) / len(used))
+
+    def _encode(self, video: Tensor) -> Tensor:
+        c = self.config
+        if video.shape[1] != c.channels or video.shape[-2:] != (c.size, c.size):
+            raise ValueError(f"video: wanted {c.channels} channels of {c.size}x{c.size}, got {tuple(video.shape)}")
+        b, t = len(video), c.latent_frames(video.shape[2])
+        cut = {"p1": self.cell, "p2": self.cell}
+        x = self.from_frame(rearrange(video[:, :, :1], "b c f (h p1) (w p2) -> b f h w (c p1 p2)", **cut))
+        if t > 1:
+            tubes = rearrange(video[:, :, 1:], "b c (t f) (h p1) (w p2) -> b t h w (f c p1 p2)", f=c.tube, **cut)
+            x = torch.cat([x, self.from_tube(tubes)], 1)
+        x = self.down(x.flatten(0, 1)).flatten(1, 2) + self.position  # (b t, p, d)
+        x = self._run(self.encode_space, x)
+        return self._through_time(self.encode_time, x, b)
+
+    def _decode(self, z: Tensor) -> Tensor:
+        c = self.config
+        b = len(z)
+        x = self._through_time(self.decode_time, z.flatten(0, 1), b).flatten(0, 1) + self.decode_position
+        x = self._run(self.decode_space, x)  # (b t, p, d)
+        x = self.up(rearrange(x, "n (h w) d -> n h w d", h=c.grid))
+        x = rearrange(x, "(b t) h w d -> b t h w d", b=b)
+        cut = {"p1": self.cell, "p2": self.cell, "c": c.channels}
+        video = rearrange(self.to_frame(x[:, :1]), "b f h w (c p1 p2) -> b c f (h p1) (w p2)", **cut)
+        if x.shape[1] == 1:
+            return video
+        tubes = rearrange(self.to_tube(x[:, 1:]), "b t h w (f c p1 p2) -> b c (t f) (h p1) (w p2)", f=c.tube, **cut)
+        return torch.cat([video, tubes], 2)
+
+    def _through_time(self, blocks: nn.ModuleList, x: Tensor, b: int) -> Tensor:
+        """(b t, p, d) -> (b, t, p, d): each patch attends to its own past."""
+        t = len(x) // b
+        x = rearrange(x, "(b t) p d -> (b p) t d", b=b)
+        x = self._run(blocks, x, causal_alibi(t, self.config.heads, x.device))
+        return rearrange(x, "(b p) t d -> b t p d", b=b)
+
+    def _run(self, blocks: nn.ModuleList, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        for block in blocks:
+            if self.gradient_checkpointing and self.training:
+                x = checkpoint(block, x, bias, use_reentrant=False)  # pyright: ignore[reportAssignmentType]
+            else:
+                x = block(x, None if bias is None else bias.to(x.dtype))
+        return x
+
+
+def _blocks(c: CViViTConfig, depth: int) -> nn.ModuleList:
+    return nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(depth))
