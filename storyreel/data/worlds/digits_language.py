@@ -1,0 +1,83 @@
+"""What the world `digits` is called in English: the caption forms of three papers, and paraphrases."""
+
+from __future__ import annotations
+
+import numpy as np
+
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+PHRASES: dict[str, tuple[str, ...]] = {  # the first is the papers' own
+    "up and down": ("up and down", "vertically", "up and down between the walls", "up and down again and again"),
+    "left and right": ("left and right", "horizontally", "from side to side", "left and right between the walls"),
+    "left then right": ("left then right", "to the left and then to the right", "first left, then right"),
+    "right then left": ("right then left", "to the right and then to the left", "first right, then left"),
+    "up then down": ("up then down", "upwards and then downwards", "first up, then down"),
+    "down then up": ("down then up", "downwards and then upwards", "first down, then up"),
+    "up": ("up", "upwards", "straight up", "towards the top"),
+    "left": ("left", "leftwards", "to the left", "towards the left side"),
+    "down": ("down", "downwards", "straight down", "towards the bottom"),
+    "right": ("right", "rightwards", "to the right", "towards the right side"),
+}
+SPEEDS: dict[str, tuple[str, ...]] = {
+    "slow": ("slowly", "at a slow pace"),
+    "normal": ("at a normal speed", "at a moderate pace"),
+    "fast": ("quickly", "fast"),
+}
+
+# {d} a digit, {a} a digit with its article, {m} a motion with or without a speed
+SINGLE = (
+    "Digit {d} is moving {m}.",  # GODIVA
+    "Digit {d} moves {m}.",
+    "the digits {d} is moving {m} .",  # SyncDRAW
+    "the digit {d} is moving {m} .",  # MAGE
+    "{a} moves {m}",
+    "{a} is moving {m}",
+    "the number {d} goes {m}",
+    "a handwritten {d} travels {m}",
+    "there is {a} that moves {m}",
+    "a video of {a} moving {m}",
+    "a white {d} on black, moving {m}",
+    "number {d} moving {m}",
+    "the {d} slides {m}",
+    "show me {a} going {m}",
+    "{a}, drifting {m}",
+)
+DOUBLE = (
+    "Digit {d} moves {m} while digit {e} moves {n}.",  # GODIVA
+    "Digit {d} is moving {m} and digit {e} is moving {n}.",
+    "digit {d} is {m} and digit {e} is {n} .",  # SyncDRAW
+    "the digit {d} is moving {m} and the digit {e} is moving {n} .",  # MAGE
+    "{a} moves {m} while {b} moves {n}",
+    "{a} goes {m}, {b} goes {n}",
+    "the number {d} goes {m} and the number {e} goes {n}",
+    "two digits: {a} moving {m} and {b} moving {n}",
+    "there are {a} that moves {m} and {b} that moves {n}",
+    "a video of {a} moving {m} and {b} moving {n}",
+    "as the {d} slides {m}, the {e} slides {n}",
+    "a handwritten {d} travels {m} and a handwritten {e} travels {n}",
+    "show me {a} going {m} and {b} going {n}",
+)
+
+
+def caption(
+    digits: list[int], motions: list[str], speeds: list[str], rng: np.random.Generator, *, full: bool = False
+) -> tuple[str, tuple[str, ...]]:
+    """A sentence for one or two digits and what it mentions: `digits`, `motions` and perhaps `speeds`.
+
+    `full`: the papers' own wording, without speeds. Two digits are named in either order.
+    """
+    order = list(rng.permutation(len(digits))) if not full else list(range(len(digits)))
+    forms = SINGLE if len(digits) == 1 else DOUBLE
+    form = forms[rng.integers(4 if full else len(forms))]
+    told = not full and rng.random() < 0.35
+    in_words = rng.random() < 0.5
+    said = {}
+    for digit, article, motion, which in zip("de", "ab", "mn", order, strict=False):
+        name = NAMES[digits[which]] if in_words else str(digits[which])
+        phrases = PHRASES[motions[which]]
+        phrase = phrases[0] if full or rng.random() < 0.5 else phrases[rng.integers(len(phrases))]
+        if told:
+            pace = SPEEDS[speeds[which]]
+            phrase = f"{phrase} {pace[rng.integers(len(pace))]}"
+        said |= {digit: name, article: f"{'an' if digits[which] == 8 else 'a'} {name}", motion: phrase}
+    mentioned = ("digits", "motions", "speeds") if told else ("digits", "motions")
+    return form.format(**said), mentioned

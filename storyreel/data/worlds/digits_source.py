@@ -1,0 +1,109 @@
+"""Pictures of handwritten digits: from MNIST's IDX files, or scikit-learn's bundled samples, enlarged."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HELD_OUT_SAMPLES = 300  # the last of scikit-learn's 1,797: other writers than the first
+IMAGES, LABELS = 2051, 2049  # magic numbers of IDX files: uint8 in three dimensions, and in one
+
+
+@lru_cache(maxsize=4)
+def glyphs(mnist: str | None, side: int) -> dict[str, list[np.ndarray]]:
+    """split -> for each digit 0 to 9 its pictures, uint8 (n, side, side), white ink on black.
+
+    `train` and `held_out` share no sample. Raises ValueError or OSError for a folder that is not MNIST.
+    """
+    if mnist is None:
+        pictures, labels = _bundled(side)
+        first = len(labels) - HELD_OUT_SAMPLES
+        parts = {"train": slice(0, first), "held_out": slice(first, None)}
+        found = {split: (pictures[part], labels[part]) for split, part in parts.items()}
+    else:
+        found = _mnist(Path(mnist), side)
+    made = {split: [images[names == d] for d in range(10)] for split, (images, names) in found.items()}
+    for split, by_digit in made.items():
+        for digit, samples in enumerate(by_digit):
+            if not len(samples):
+                raise ValueError(f"{mnist}: no pictures of {digit} for the split {split!r}")
+    return made
+
+
+def _bundled(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's 8x8 samples of 16 grey levels, grown without steps and with the contrast of ink."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    data: Any = load_digits()
+    inner = round(side * 24 / 28)  # MNIST, too, leaves a margin
+    margin = (side - inner) // 2
+    made = np.zeros((len(data.target), side, side), np.uint8)
+    for image, small in zip(made, data.images, strict=True):
+        grey = Image.fromarray((small * (255 / 16)).astype(np.float32)).resize((inner, inner), Image.Resampling.BICUBIC)
+        ink = np.clip((np.asarray(grey) - 70) * (255 / 110), 0, 255)
+        image[margin : margin + inner, margin : margin + inner] = ink.round()
+    return made, data.target
+
+
+def _mnist(folder: Path, side: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; wanted MNIST's IDX files in it")
+    train = _pair(folder, "train", side)
+    if _find(folder, "t10k", "images") is not None:
+        return {"train": train, "held_out": _pair(folder, "t10k", side)}
+    first = len(train[1]) * 9 // 10
+    return {"train": (train[0][:first], train[1][:first]), "held_out": (train[0][first:], train[1][first:])}
+
+
+def _find(folder: Path, part: str, kind: str) -> Path | None:
+    number = 3 if kind == "images" else 1
+    for dot in "-.":
+        for end in ("", ".gz"):
+            file = folder / f"{part}-{kind}{dot}idx{number}-ubyte{end}"
+            if file.is_file():
+                return file
+    return None
+
+
+def _pair(folder: Path, part: str, side: int) -> tuple[np.ndarray, np.ndarray]:
+    files = [_find(folder, part, kind) for kind in ("images", "labels")]
+    for file, kind, number in zip(files, ("images", "labels"), (3, 1), strict=True):
+        if file is None:
+            raise FileNotFoundError(f"{folder}: no {part}-{kind}-idx{number}-ubyte (or .gz)")
+    images, labels = read_idx(files[0], IMAGES), read_idx(files[1], LABELS)  # pyright: ignore[reportArgumentType]
+    if images.shape[1:] != (28, 28):
+        raise ValueError(f"{files[0]}: pictures of {images.shape[2]}x{images.shape[1]}, wanted 28x28")
+    if len(images) != len(labels):
+        raise ValueError(f"{files[1]}: {len(labels)} labels for {len(images)} pictures")
+    if len(labels) and labels.max() > 9:
+        raise ValueError(f"{files[1]}: a label {labels.max()}, wanted 0 to 9")
+    if side != 28:
+        from PIL import Image
+
+        how = Image.Resampling.BOX if side < 28 else Image.Resampling.BICUBIC
+        images = np.stack([np.asarray(Image.fromarray(i).resize((side, side), how)) for i in images])
+    return images, labels
+
+
+def read_idx(file: Path, magic: int) -> np.ndarray:
+    """The uint8 array of an IDX file, plain or gzipped; ValueError when it is not one or is cut short."""
+    raw = file.read_bytes()
+    if raw[:2] == b"\x1f\x8b":
+        try:
+            raw = gzip.decompress(raw)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"{file}: damaged gzip file ({error})") from None
+    rank = magic & 255
+    if len(raw) < 4 + 4 * rank or int.from_bytes(raw[:4], "big") != magic:
+        raise ValueError(f"{file}: not an IDX file of bytes with {rank} dimensions (magic {magic})")
+    shape = tuple(int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(rank))
+    wanted = 4 + 4 * rank + int(np.prod(shape, dtype=object))
+    if len(raw) != wanted:
+        raise ValueError(f"{file}: {len(raw)} bytes, wanted {wanted}: cut short or not MNIST")
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
