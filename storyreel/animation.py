@@ -20,6 +20,7 @@ from storyreel.clip import Clip
 MAX_PIXELS = 40_000_000  # of one frame
 MAX_FRAMES = 10_000
 MAX_TOTAL = 1 << 30  # pixels of all frames together: 3 GiB of RGB
+SUFFIXES = (".gif", ".webp", ".apng")
 _STILL = Fraction(1, 10)  # seconds that a frame without a duration is shown, as browsers do
 _ASCII = b"ASCII\0\0\0"
 

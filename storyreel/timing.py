@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 FASTEST = 60  # frames a second that a file of variable rate is read at, at most
+_UNEVEN = Fraction(7, 5)  # a gap that is longer than the mean by more than this is no jitter
 
 
 def ticks(count: int, fps: Fraction, per_second: int) -> list[int]:
@@ -27,7 +28,7 @@ def steady(
     container rounds them (Matroska and WebP to 1 ms, GIF to 10 ms) and may have merged frames that are the same.
     rate: the container's own idea of the frame rate.
     Frames that are each within half a frame of a steady rate are taken one for one. Otherwise the clip runs at the
-    rate of the shortest gap, at most 60, and longer frames are repeated.
+    rate of the usual gap, or of the shortest where that is much less, at most 60, and longer frames are repeated.
     """
     first, count = starts[0], len(starts)
     total = max(end - first, Fraction(1, 1000))
@@ -37,10 +38,13 @@ def steady(
         if facts["frames"] == 1 or abs(promised - total) <= slack:
             return _show(starts, facts["fps"], facts["frames"]), facts["fps"]
     mean = rate if rate and rate > 0 else count / total
-    if all(abs(start - first - index / mean) <= Fraction(1, 2) / mean for index, start in enumerate(starts)):
+    gaps = [after - before for before, after in pairwise([*starts, end])]
+    on_time = all(abs(start - first - index / mean) <= Fraction(1, 2) / mean for index, start in enumerate(starts))
+    if on_time and max(gaps) * mean <= _UNEVEN:
         return list(range(count)), mean
-    shortest = min(after - before for before, after in zip(starts, [*starts[1:], end], strict=True) if after > before)
-    fps = min(Fraction(FASTEST), (1 / shortest).limit_denominator(1001))
+    usual, shortest = sorted(gaps)[count // 2], min(gap for gap in gaps if gap > 0)
+    step = usual if shortest > usual * Fraction(3, 5) else shortest  # jitter alone should not raise the rate
+    fps = min(Fraction(FASTEST), (1 / step).limit_denominator(1001))
     return _show(starts, fps, max(1, round(total * fps))), fps
 
 

@@ -30,6 +30,7 @@ FORMATS = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
 GREY = (128, 128, 128)
 _ALPHA = (".webm", ".webp", ".apng", ".png", ".mkv", ".gif")
 _CODECS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
+_AT_ONCE = 128_000_000  # pixels
 _LARGEST = {".mp4": 16_384, ".webm": 16_384, ".webp": 16_383, ".gif": 65_535, ".mkv": 32_768}
 
 
@@ -92,7 +93,10 @@ def write(
 
 def _factor(clip: Clip, scale: int | str | None, suffix: str) -> int:
     if scale == "auto":
-        return 1 if suffix in (".mkv", ".png") else scale_for(*clip.size)
+        factor = 1 if suffix in (".mkv", ".png") else scale_for(*clip.size)
+        while suffix in animation.SUFFIXES and factor > 1 and clip.frames[..., 0].size * factor**2 > _AT_ONCE:
+            factor -= 1  # Pillow holds every frame of an animation at once
+        return factor
     factor = 1 if scale is None else int(scale) if str(scale).isdecimal() else 0
     if not 1 <= factor <= 64:
         raise ValueError(f"scale: wanted 'auto' or a whole number from 1 to 64, got {scale!r}")
@@ -131,7 +135,7 @@ def _set_up(stream: Any, suffix: str, alpha: bool, quality: int | None) -> Any:
     if suffix == ".mkv":
         stream.pix_fmt = "bgra" if alpha else "bgr0"
         stream.codec_context.thread_count = 1  # starting threads costs more than coding a small clip
-        stream.options = {"level": "3", "g": "1", "slicecrc": "1", "slices": "4"}
+        stream.options = {"level": "3", "g": "1", "slicecrc": "1"}
         return lambda frame: reformatter.reformat(frame, format=stream.pix_fmt)
     crf = {".mp4": 18, ".webm": 20}[suffix] if quality is None else round((100 - quality) * 0.51)
     stream.pix_fmt = "yuva420p" if alpha else "yuv420p"
