@@ -126,7 +126,7 @@ class Judge(nn.Module):
         """
         metric = AttributeAccuracy(tuple(self.config.classes))
         for seen, wish in zip(self.read(clips), wanted, strict=True):
-            metric.update(seen, labels(wish))
+            metric.update((seen, labels(wish)))
         return metric.compute()
 
     def save(self, path: str | Path, *, card: str = "", facts: Mapping[str, Any] | None = None) -> Path:

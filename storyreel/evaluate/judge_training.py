@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +47,8 @@ class Clips:
     def __init__(self, folder: DatasetFolder, pack: Pack, config: JudgeConfig, split: str) -> None:
         self.pack, self.config = pack, config
         self.rows = [i for i, s in enumerate(folder.splits) if s == split and pack.counts[i] > 0]
-        self.wanted = [labels(folder.row(i).get("attributes") or {}) for i in self.rows]
+        every = attributes_of(folder)
+        self.wanted = [labels(every[i]) for i in self.rows]
         self.answers = np.full((len(self.rows), len(config.classes)), UNSCORED, np.int64)
         for column, (name, classes) in enumerate(config.classes.items()):
             index = {value: i for i, value in enumerate(classes)}
@@ -74,10 +76,9 @@ def find_classes(folder: DatasetFolder, only: tuple[str, ...] = ()) -> dict[str,
 
     Raises ValueError when the folder has no attributes, or lacks one of `only`.
     """
-    rows = [i for i, split in enumerate(folder.splits) if split == "train"]
     found: dict[str, set[str]] = {}
-    for i in rows:
-        for name, value in labels(folder.row(i).get("attributes") or {}).items():
+    for split, attributes in zip(folder.splits, attributes_of(folder), strict=True):
+        for name, value in labels(attributes).items() if split == "train" else ():
             if value is not None:
                 found.setdefault(name, set()).add(value)
     if not found:
@@ -88,6 +89,19 @@ def find_classes(folder: DatasetFolder, only: tuple[str, ...] = ()) -> dict[str,
         raise ValueError(f"attributes: {folder.path} has no {', '.join(missing)}; it has {', '.join(found)}")
     names = only or judged_by_world(folder, found) or tuple(found)
     return {n: tuple(sorted(found[n])) for n in names if only or 2 <= len(found[n]) <= MOST_CLASSES}
+
+
+def attributes_of(folder: DatasetFolder) -> list[dict[str, Any]]:
+    """The attributes of every row; {} where there are none. ValueError for what is not a JSON object."""
+    if "attributes" not in folder.table.column_names:
+        return [{}] * len(folder)
+    try:
+        rows = [json.loads(text or "{}") for text in folder.table.column("attributes").to_pylist()]
+        if not all(isinstance(row, dict) for row in rows):
+            raise TypeError
+    except (ValueError, TypeError):
+        raise ValueError(f"{folder.path}: wanted JSON objects in the column 'attributes'") from None
+    return rows
 
 
 def judged_by_world(folder: DatasetFolder, found: Iterable[str]) -> tuple[str, ...]:
@@ -134,7 +148,7 @@ def measure(judge: Judge, clips: Clips) -> Report:
             best = {name: said.argmax(1).tolist() for name, said in judge.logits(clips.video(picks).to(device)).items()}
             for i, pick in enumerate(picks):
                 seen = {name: judge.config.classes[name][index[i]] for name, index in best.items()}
-                metric.update(seen, clips.wanted[pick])
+                metric.update((seen, clips.wanted[pick]))
     return metric.compute()
 
 

@@ -89,57 +89,58 @@ class Report:
 class AttributeAccuracy:
     """Share of right answers, higher is better, 0 to 1. A few hundred clips give an attribute to within 3 points.
 
-    An attribute that is absent or None in `wanted` is not scored for that clip.
+    An attribute that is absent or None in what was wanted is not scored.
     """
 
     attributes: tuple[str, ...]
-    rows: list[list[float]] = field(default_factory=list)  # a clip each: 1 right, 0 wrong, nan not scored
+    right: list[list[int]] = field(default_factory=list)  # a clip each: how many answers were right, by attribute
+    asked: list[list[int]] = field(default_factory=list)  # and out of how many
     mistakes: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
 
-    def update(self, seen: Mapping[str, str | None], wanted: Mapping[str, str | None]) -> None:
-        """One clip: what was seen in it, and what should have been."""
-        row = []
-        for name in self.attributes:
-            want, got = wanted.get(name), seen.get(name)
-            row.append(float("nan") if want is None else float(want == got))
-            if want is not None and want != got:
-                self.mistakes.setdefault(name, Counter())[str(want), str(got)] += 1
-        self.rows.append(row)
+    def update(self, *things: tuple[Mapping[str, str | None], Mapping[str, str | None]]) -> None:
+        """One clip: for each thing in it (most clips have one), what was seen of it and what was wanted."""
+        right, asked = [0] * len(self.attributes), [0] * len(self.attributes)
+        for seen, wanted in things:
+            for i, name in enumerate(self.attributes):
+                want, got = wanted.get(name), seen.get(name)
+                if want is None:
+                    continue
+                asked[i] += 1
+                right[i] += want == got
+                if want != got:
+                    self.mistakes.setdefault(name, Counter())[str(want), str(got)] += 1
+        self.right.append(right)
+        self.asked.append(asked)
 
     def merge(self, other: AttributeAccuracy) -> None:
         """Add what another one counted, for the same attributes."""
         if self.attributes != other.attributes:
             raise ValueError(f"attributes: cannot merge {self.attributes} with {other.attributes}")
-        self.rows += other.rows
+        self.right += other.right
+        self.asked += other.asked
         for name, counts in other.mistakes.items():
             self.mistakes.setdefault(name, Counter()).update(counts)
 
     def compute(self, resamples: int = 1000, seed: int = 0) -> Report:
-        table = np.array(self.rows, dtype=np.float64).reshape(len(self.rows), len(self.attributes))
+        shape = (len(self.right), len(self.attributes))
+        right, asked = (np.array(x, np.int64).reshape(shape) for x in (self.right, self.asked))
         shares = {}
-        for column, name in enumerate(self.attributes):
-            scored = table[:, column][~np.isnan(table[:, column])]
+        for name, r, n in zip(self.attributes, right.sum(0).tolist(), asked.sum(0).tolist(), strict=True):
             common = self.mistakes.get(name, Counter()).most_common(3)
-            shares[name] = Share(int(scored.sum()), len(scored), tuple((w, g, k) for (w, g), k in common))
-        return Report(shares, _mean(table), _bootstrap(table, resamples, seed), len(table))
+            shares[name] = Share(r, n, tuple((w, g, k) for (w, g), k in common))
+        rng = np.random.default_rng(seed)
+        low, high = 0.0, 1.0
+        if asked.any():
+            picks = (rng.integers(len(right), size=len(right)) for _ in range(resamples))
+            means = [_mean(right[pick].sum(0), asked[pick].sum(0)) for pick in picks]
+            low, high = np.nanquantile(means, [0.025, 0.975]).tolist()
+        return Report(shares, _mean(right.sum(0), asked.sum(0)), (low, high), len(right))
 
 
-def _mean(table: np.ndarray) -> float:
+def _mean(right: np.ndarray, asked: np.ndarray) -> float:
     """Mean over attributes of each one's accuracy; attributes that were never scored are left out."""
-    scored = ~np.isnan(table)
-    n = scored.sum(0)
-    if not n.any():
-        return float("nan")
-    return float((np.where(scored, table, 0).sum(0)[n > 0] / n[n > 0]).mean())
-
-
-def _bootstrap(table: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
-    if not len(table) or np.isnan(table).all():
-        return 0.0, 1.0
-    rng = np.random.default_rng(seed)
-    means = [_mean(table[rng.integers(len(table), size=len(table))]) for _ in range(resamples)]
-    low, high = np.nanquantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    scored = asked > 0
+    return float((right[scored] / asked[scored]).mean()) if scored.any() else float("nan")
 
 
 def labels(attributes: Mapping[str, Any], only: Sequence[str] | None = None) -> dict[str, str | None]:

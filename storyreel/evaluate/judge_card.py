@@ -1,0 +1,35 @@
+"""The README of a judge folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from storyreel.evaluate.score import Report
+
+
+def write_card(name: str, facts: Mapping[str, Any], report: Report) -> str:
+    """What the judge is, what it was trained on, and how often it is right on real clips that it never saw."""
+    table = "\n".join(report.lines())
+    sprites = "sprites" in name
+    source = (
+        "Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is offered "
+        "under CC-BY-SA 3.0."
+        if sprites
+        else "Licence: Apache-2.0."
+    )
+    return f"""# {name}
+
+A judge: says which attributes a clip shows (`storyreel evaluate CLIPS --judge {name.removeprefix("judge-")}`). It was
+trained on real clips only, {facts["steps"]} steps of {facts["batch"]} clips, seed {facts["seed"]}, from a
+dataset of {facts["clips"]} clips (digest `{str(facts["data"])[:16]}`), with
+`storyreel evaluate --train-judge --data DATASET -o FOLDER`.
+
+On real clips of combinations that it never saw (the split `held_out`):
+
+```
+{table}
+```
+
+It knows this world alone: shown anything else, it still names one of its classes. {source}
+"""
