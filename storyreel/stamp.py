@@ -81,7 +81,7 @@ def clip_fields(doc: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def file_facts(doc: dict[str, Any] | None) -> dict[str, Any]:
-    """The `file` part with its types checked: `fps` Fraction, `frames` int, `size` (width, height), `alpha`;
+    """The `file` part with its types checked: `fps` Fraction, `frames` int, `size` (width, height), `alpha`, `crc32`;
     absent if unfit."""
     file = (doc or {}).get("file")
     facts: dict[str, Any] = {}
@@ -94,6 +94,8 @@ def file_facts(doc: dict[str, Any] | None) -> dict[str, Any]:
         facts["frames"] = frames
     if isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size):
         facts["size"] = tuple(size)
+    if isinstance(file.get("crc32"), int):
+        facts["crc32"] = file["crc32"]  # of the pixels; only lossless video has it
     if isinstance(file.get("alpha"), bool):
         facts["alpha"] = file["alpha"]
     return facts

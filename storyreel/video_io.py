@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import zlib
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -80,6 +81,8 @@ def write(
         height, width = clip.size
         raise ValueError(f"{path}: {width * factor}x{height * factor} pixels, {suffix} holds at most {largest} a side")
     doc = stamp.document(clip, factor) if metadata else None
+    if doc is not None and suffix == ".mkv" and factor == 1:
+        doc["file"]["crc32"] = zlib.crc32(clip.frames)
     if suffix == ".png" and len(clip) > 1:
         return sheet.write(clip, path, factor, doc)
     text = None if doc is None else stamp.dump(doc, ascii_only=suffix in (".gif", ".webp"))
@@ -135,7 +138,7 @@ def _set_up(stream: Any, suffix: str, alpha: bool, quality: int | None) -> Any:
     if suffix == ".mkv":
         stream.pix_fmt = "bgra" if alpha else "bgr0"
         stream.codec_context.thread_count = 1  # starting threads costs more than coding a small clip
-        stream.options = {"level": "3", "g": "1", "slicecrc": "1"}
+        stream.options = {"level": "3", "g": "1", "slicecrc": "0"}
         return lambda frame: reformatter.reformat(frame, format=stream.pix_fmt)
     crf = {".mp4": 18, ".webm": 20}[suffix] if quality is None else round((100 - quality) * 0.51)
     stream.pix_fmt = "yuva420p" if alpha else "yuv420p"
@@ -191,6 +194,9 @@ def _decode(container: Any, path: Path, max_pixels: int, max_frames: int) -> Cli
     index, fps = timing.steady(starts, starts[-1] + 1 / rate, facts, rate)
     check_size(path, pictures[0].shape[0], pictures[0].shape[1], len(index), max_pixels, max_frames)
     frames = np.stack(pictures if len(index) == len(pictures) else [pictures[i] for i in index])
+    crc = facts.get("crc32") if stream.codec_context.name == "ffv1" and facts.get("frames") == len(frames) else None
+    if crc is not None and facts.get("size") == (frames.shape[2], frames.shape[1]) and crc != zlib.crc32(frames):
+        raise ValueError(f"{path}: is corrupt: its pixels are not those that were written")  # FFV1 itself only warns
     width, height = facts.get("size", (0, 0))
     if (frames.shape[1] - height, frames.shape[2] - width) in ((0, 1), (1, 0), (1, 1)):
         frames = frames[:, :height, :width]  # the row or column that H.264 needed
@@ -203,7 +209,6 @@ def _video_stream(container: Any, path: Path) -> Any:
     stream = container.streams.video[0]
     small = stream.codec_context.height * stream.codec_context.width < 640 * 480
     stream.codec_context.thread_count = 1 if small else 0
-    stream.codec_context.options = {"err_detect": "crccheck+explode"} if stream.codec_context.name == "ffv1" else {}
     return stream
 
 
