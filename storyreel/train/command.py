@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 
@@ -14,10 +15,15 @@ from storyreel.model import own_tensors
 from storyreel.recipe import Recipe, StageRecipe, override
 from storyreel.run import Run
 from storyreel.systems.base import Stage, System
-from storyreel.tensor_file import copy_into
+from storyreel.tensor_file import copy_into, read_json, write_json
+
+if TYPE_CHECKING:
+    from storyreel.data.folder import DatasetFolder
+from storyreel.train.distributed import first_alone, processes
 from storyreel.train.loop import BatchSource
+from storyreel.train.parallel import Kind
 from storyreel.train.report import Reporter
-from storyreel.train.stages import Prepare, train_system
+from storyreel.train.stages import MakeLoader, Prepare, train_system
 
 
 def resolve(name: str, settings: Sequence[str]) -> Recipe:
@@ -33,8 +39,13 @@ def resolve(name: str, settings: Sequence[str]) -> Recipe:
     return recipe
 
 
+Folders: TypeAlias = "list[tuple[DatasetFolder, float]]"
+
+
 @dataclass(kw_only=True)
 class Command:
+    """The options of `storyreel train`."""
+
     recipe: Recipe
     data: Sequence[str]
     out: Path
@@ -50,50 +61,71 @@ class Command:
         """Train, and write RUN/model when every stage is finished."""
         if self.threads:
             torch.set_num_threads(self.threads)
-        folders = open_folders(self.data)
-        run = Run.open(self.out, self.recipe)
-        torch.manual_seed(self.recipe.seed)
-        system: System = self.recipe.system.build()
-        if self.init is not None:
-            begin_from(system, self.init)
-        system.to(self._device())
-        with Reporter(self.out, quiet=self.quiet) as reporter:
-            done = train_system(
-                system, run, self._loaders(folders), only=self.stage, on_step=reporter, tell=reporter.tell
-            )
-        if done:
-            self._export(system, run, folders)
+        if self.parallel not in ("ddp", "fsdp"):
+            raise ValueError(f"--parallel: wanted ddp or fsdp, got {self.parallel!r}")
+        with processes(self._device()) as (rank, world, device):
+            kind: Kind = "none" if world == 1 else cast(Kind, self.parallel)
+            folders = open_folders(self.data)
+            run = Run.open(self.out, self.recipe)
+            note_data(run, folders, rank == 0)
+
+            def build() -> System:
+                torch.manual_seed(self.recipe.seed)
+                system: System = self.recipe.system.build()
+                if self.init is not None:
+                    begin_from(system, self.init)
+                return system.to(device)
+
+            with Reporter(self.out, quiet=self.quiet, active=rank == 0) as reporter:
+                system = train_system(
+                    build,
+                    run,
+                    self._loaders(folders, rank, world),
+                    only=self.stage,
+                    on_step=reporter,
+                    tell=reporter.tell,
+                    kind=kind,
+                )
+            if system is not None and rank == 0:
+                self._export(system, run, folders)
 
     def _device(self) -> torch.device:
         if self.device != "auto":
-            return torch.device(self.device)
+            try:
+                return torch.device(self.device)
+            except RuntimeError:
+                raise ValueError(f"--device: wanted cpu, cuda, ... or auto, got {self.device!r}") from None
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def _loaders(self, folders: list[tuple[Any, float]]) -> Callable[..., BatchSource]:
+    def _loaders(self, folders: Folders, rank: int, world: int) -> MakeLoader:
         from storyreel.data.loader import Loader
-
-        texts: dict[str, Any] = {}
 
         def make(
             name: str, settings: StageRecipe, stage: Stage, prepare: Prepare | None, prepare_key: str
         ) -> BatchSource:
-            if stage.needs_text and not texts:
-                from storyreel.text import load_text_encoder
+            def open_loader() -> BatchSource:
+                text = None
+                if stage.needs_text:
+                    from storyreel.text import load_text_encoder
 
-                texts["encoder"] = load_text_encoder(self.recipe.text)
-            return Loader(
-                folders,
-                settings.data,
-                seed=self.recipe.seed,
-                text=texts["encoder"] if stage.needs_text else None,
-                prepare=prepare,
-                prepare_key=prepare_key,
-                cache=self.cache,
-            )
+                    text = load_text_encoder(self.recipe.text)
+                return Loader(
+                    folders,
+                    settings.data,
+                    seed=self.recipe.seed,
+                    rank=rank,
+                    world=world,
+                    text=text,
+                    prepare=prepare,
+                    prepare_key=prepare_key,
+                    cache=self.cache,
+                )
+
+            return first_alone(open_loader, rank, world)
 
         return make
 
-    def _export(self, system: System, run: Run, folders: list[tuple[Any, float]]) -> None:
+    def _export(self, system: System, run: Run, folders: Folders) -> None:
         from storyreel.model import save_model
 
         training = {
@@ -106,7 +138,7 @@ class Command:
         )
 
 
-def open_folders(data: Sequence[str]) -> list[tuple[Any, float]]:
+def open_folders(data: Sequence[str]) -> Folders:
     """DIR or DIR,WEIGHT each."""
     from storyreel.data.folder import DatasetFolder
 
@@ -123,6 +155,16 @@ def open_folders(data: Sequence[str]) -> list[tuple[Any, float]]:
             raise ValueError(f"--data {each}: the weight after the comma wants a number above 0, got {weight!r}")
         found.append((DatasetFolder.open(path), number))
     return found
+
+
+def note_data(run: Run, folders: Folders, write: bool) -> None:
+    """RUN/data.json says what a run was trained on. Other data is allowed, and said, since no resume is exact then."""
+    file = run.path / "data.json"
+    now = {"folders": [{"digest": f.digest, "weight": w} for f, w in folders]}
+    if file.exists() and read_json(file) != now and write:
+        print(f"storyreel: {run.path} was begun on other data; it goes on with what is given now", file=sys.stderr)
+    if write:
+        write_json(file, now)
 
 
 def begin_from(system: System, path: Path) -> None:

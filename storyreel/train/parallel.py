@@ -48,6 +48,9 @@ class Single:
         with torch.no_grad():
             tensor.copy_(whole)
 
+    def settle(self, stage: Stage) -> None:
+        """After the stage ran without a backward pass, before its weights are changed."""
+
     def wait(self) -> None:
         """Until every rank is here."""
 

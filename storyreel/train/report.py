@@ -14,8 +14,8 @@ class Reporter:
     """An `on_step` for `train_stage`. Use as a context manager; it draws a bar on a terminal, and elsewhere a line
     every 30 seconds."""
 
-    def __init__(self, run: Path, *, quiet: bool = False, tensorboard: bool = True, every: float = 30.0):
-        self.run, self.quiet, self.every = run, quiet, every
+    def __init__(self, run: Path, *, quiet: bool = False, tensorboard: bool = True, active: bool = True):
+        self.run, self.quiet, self.active, self.every = run, quiet, active, 30.0
         self.tensorboard = tensorboard and importlib.util.find_spec("tensorboard") is not None
         self.bar: Any = None
         self.task: Any = None
@@ -32,9 +32,12 @@ class Reporter:
         self._close_stage()
 
     def tell(self, line: str) -> None:
-        print(f"storyreel: {line}", file=sys.stderr, flush=True)
+        if self.active:
+            print(f"storyreel: {line}", file=sys.stderr, flush=True)
 
     def __call__(self, record: dict[str, Any], extra: dict[str, Any]) -> None:
+        if not self.active:
+            return
         if extra["stage"] != self.stage:
             self._open_stage(extra["stage"], record["step"])
         pace = extra["clips"] / max(extra["seconds"], 1e-9)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import torch
 
 from storyreel.model import own_tensors
-from storyreel.recipe import StageRecipe
+from storyreel.recipe import Recipe, StageRecipe
 from storyreel.run import Run
 from storyreel.systems.base import Batch, Stage, System
 from storyreel.tensor_file import copy_into
@@ -21,7 +21,7 @@ MakeLoader: TypeAlias = Callable[[str, StageRecipe, Stage, Prepare | None, str],
 
 
 def train_system(
-    system: System,
+    build: Callable[[], System],
     run: Run,
     make_loader: MakeLoader,
     *,
@@ -29,35 +29,49 @@ def train_system(
     on_step: OnStep | None = None,
     tell: Callable[[str], None] = lambda line: None,
     kind: Kind = "none",
-) -> bool:
-    """Train the stages in order, each from where it stands; True when every stage of the system is finished.
+) -> System | None:
+    """Train the stages in order, each from where it stands; the system when all of them are finished, else None.
 
-    only: train this stage alone; the earlier ones must be finished. Weights that the system already has are the start
-    of a stage that has no checkpoint yet.
+    build: makes the system with the weights that it starts from, on the device to train on.
+    only: train this stage alone; the earlier ones must be finished.
     """
-    recipe = run.recipe
-    wanted = list(recipe.stages)
-    order = [name for name in system.stages if name in wanted]
-    if unknown := [n for n in wanted if n not in system.stages]:
-        raise ValueError(f"stages.{unknown[0]}: system {system.name!r} has {', '.join(system.stages)}")
+    recipe, system = run.recipe, build()
+    order = order_of(system, recipe)
     if only is not None and only not in order:
         raise ValueError(f"--stage {only}: this recipe has {', '.join(order)}")
+    wanted = order if only is None else [only]
     frozen: dict[str, str] = {}
-    for name in order:
+    for name in order[: order.index(wanted[-1]) + 1]:
         stage, part, settings = system.stages[name], run.stage(name), recipe.stages[name]
-        if only in (None, name):
+        if name in wanted and (part.final() or {}).get("step") != settings.steps:
             prepare, key = _prepare_of(stage, name, frozen)
             loader = make_loader(name, settings, stage, prepare, key)
             train_stage(stage, loader, settings, part, on_step=on_step, tell=tell, kind=kind, frozen=frozen)
-        elif only is None or order.index(name) < order.index(only) or part.final():
-            tensors = part.final_tensors()
-            copy_into(own_tensors(stage), tensors, f"{part.path}/final.safetensors")
-        told = part.final()
-        if told:
-            frozen = {**frozen, name: told["sha256"]}
-        stage.requires_grad_(False)
-        stage.eval()
-    return all((run.stage(n).final() or {}).get("step") == recipe.stages[n].steps for n in order)
+            if kind == "fsdp":  # its parameters are shards now, which a later stage cannot use
+                system = build()
+                load_finals(system, run, [*frozen, name])
+        else:
+            load_finals(system, run, [name])
+        frozen = {**frozen, name: (part.final() or {})["sha256"]}
+    if not all((run.stage(n).final() or {}).get("step") == recipe.stages[n].steps for n in order):
+        return None
+    load_finals(system, run, order)
+    return system.requires_grad_(False).eval()
+
+
+def order_of(system: System, recipe: Recipe) -> list[str]:
+    """The stages to train, in the system's order. ValueError for one that the system does not have."""
+    for name in recipe.stages:
+        if name not in system.stages:
+            raise ValueError(f"stages.{name}: system {system.name!r} has {', '.join(system.stages)}")
+    return [name for name in system.stages if name in recipe.stages]
+
+
+def load_finals(system: System, run: Run, names: Iterable[str]) -> None:
+    """Give the stages their averaged weights. ValueError when one is not finished, or its file was changed."""
+    for name in names:
+        part = run.stage(name)
+        copy_into(own_tensors(system.stages[name]), part.final_tensors(), f"{part.path}/final.safetensors")
 
 
 def _prepare_of(stage: Stage, name: str, frozen: dict[str, str]) -> tuple[Prepare | None, str]:

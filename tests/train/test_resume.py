@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-import torch
-from toy import toy_loader, toy_recipe
+from toy import build, toy_loader, toy_recipe
 
 from storyreel.run import Run
 from storyreel.train import train_system
@@ -12,14 +11,12 @@ from storyreel.train import train_system
 
 def train(path: Path, recipe, *, stop_at: int | None = None, stage: str = "prior", **more) -> Run:
     run = Run.open(path, recipe)
-    torch.manual_seed(recipe.seed)
-    system = recipe.system.build()
 
     def on_step(record, extra):
         if stop_at is not None and extra["stage"] == stage and record["step"] == stop_at:
             raise KeyboardInterrupt
 
-    train_system(system, run, toy_loader, on_step=on_step, **more)
+    train_system(lambda: build(recipe), run, toy_loader, on_step=on_step, **more)
     return run
 
 

@@ -131,3 +131,8 @@ def toy_recipe(**changes) -> Recipe:
 
 def toy_loader(name, settings, stage, prepare, key, rank=0, world=1):
     return ToyLoader(settings.data, prepare, rank, world)
+
+
+def build(recipe: Recipe) -> ToySystem:
+    torch.manual_seed(recipe.seed)
+    return recipe.system.build()

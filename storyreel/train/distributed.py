@@ -1,0 +1,184 @@
+"""Many processes, one model: DDP (every rank holds all of it) and FSDP2 (every rank holds a share)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import types
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from storyreel.model import inner_stages
+from storyreel.systems.base import Batch, Loss, Stage, Tick
+from storyreel.train.parallel import Kind, LossOf, Single
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def processes(device: torch.device) -> Iterator[tuple[int, int, torch.device]]:
+    """(rank, world, device of this rank). Joins the group that `torchrun` describes; alone where there is none."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield 0, 1, device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield dist.get_rank(), dist.get_world_size(), device
+    finally:
+        dist.destroy_process_group()
+
+
+def first_alone(make: Callable[[], T], rank: int, world: int) -> T:
+    """Let rank 0 make something, and fill the caches that it needs, before the others do."""
+    if world == 1:
+        return make()
+    made = make() if rank == 0 else None
+    dist.barrier()
+    return made if made is not None else make()
+
+
+def make_distributed(kind: Kind, stage: Stage) -> Single:
+    """Before the optimizers are made: FSDP replaces the parameters of `stage` by their shards."""
+    if not dist.is_initialized():
+        raise ValueError(f"--parallel {kind}: wanted a process group; start with torchrun")
+    device = next(stage.parameters()).device
+    with torch.no_grad():
+        for tensor in [*stage.parameters(), *stage.buffers()]:
+            dist.broadcast(tensor, 0)
+    if kind == "ddp":
+        return Replicated(device)
+    if kind == "fsdp":
+        shard(stage)
+        return Sharded(device)
+    raise ValueError(f"--parallel: wanted ddp or fsdp, got {kind!r}")
+
+
+class _Group(Single):
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.rank, self.world = dist.get_rank(), dist.get_world_size()
+
+    def mean(self, values: Tensor) -> Tensor:
+        dist.all_reduce(values)
+        return values / self.world
+
+    def any(self, flag: bool) -> bool:
+        told = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(told, dist.ReduceOp.MAX)
+        return bool(told)
+
+    def wait(self) -> None:
+        dist.barrier()
+
+
+class _TurnLoss(nn.Module):
+    """One turn's loss as a forward, which is what DDP wraps."""
+
+    def __init__(self, stage: Stage):
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, batch: Batch, tick: Tick) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = self.stage.loss(batch, tick)
+        return loss.total, loss.parts
+
+
+class Replicated(_Group):
+    """DDP: one wrapper a turn, over the parameters of that turn alone."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__(device)
+        self.wrapped: dict[str, DistributedDataParallel] = {}
+
+    def loss_of(self, stage: Stage, turn: str) -> LossOf:
+        learning = [p for p in stage.parameters() if p.requires_grad]
+        mine = {id(p) for p in stage.parameters_for(turn)}
+        for p in learning:
+            p.requires_grad_(id(p) in mine)
+        # A turn may leave parameters out in some steps (an image has no motion), so unused ones are looked for.
+        self.wrapped[turn] = DistributedDataParallel(_TurnLoss(stage), find_unused_parameters=True)
+        for p in learning:
+            p.requires_grad_(True)
+
+        def loss(batch: Batch, tick: Tick) -> Loss:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
+                return Loss(*self.wrapped[turn](batch, tick))
+
+        return loss
+
+    def together(self, turn: str, last: bool) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if last else self.wrapped[turn].no_sync()
+
+
+class Sharded(_Group):
+    """FSDP2: parameters, gradients, moments and average are shards of the whole."""
+
+    def loss_of(self, stage: Stage, turn: str) -> LossOf:
+        sharded: Any = stage
+        return lambda batch, tick: Loss(*sharded.sharded_loss(batch, tick))
+
+    def clip(self, params: Iterable[nn.Parameter], limit: float) -> Tensor:
+        norm = nn.utils.clip_grad_norm_(params, limit)
+        return norm.full_tensor() if isinstance(norm, DTensor) else norm
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        tensor = tensor.detach()
+        return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).cpu()
+
+    @torch.no_grad()
+    def fill(self, tensor: Tensor, whole: Tensor) -> None:
+        if isinstance(tensor, DTensor):
+            whole = distribute_tensor(whole.to(self.device), tensor.device_mesh, tensor.placements)
+        tensor.copy_(whole)
+
+    def settle(self, stage: Stage) -> None:
+        for module in stage.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
+
+
+def shard(stage: Stage) -> None:
+    """Shard the blocks of every ModuleList, each gathered only while it runs, then the rest of the stage.
+
+    Frozen parameters stay whole on every rank. A stage whose blocks are not called as modules names those that are
+    with `shard_units() -> Iterable[nn.Module]`.
+    """
+    frozen = {p for p in stage.parameters() if not p.requires_grad}
+    inner = {m for i in inner_stages(stage) for m in i.modules()}
+    units = getattr(stage, "shard_units", None)
+    found = (
+        units()
+        if units
+        else (block for m in stage.modules() if isinstance(m, nn.ModuleList) and m not in inner for block in m)
+    )
+    done: set[nn.Module] = set()
+    for block in found:
+        # Blocks inside blocks are gathered with the outer one; a list has no forward of its own.
+        if isinstance(block, (nn.ModuleList, nn.ModuleDict)) or any(block in set(d.modules()) for d in done):
+            continue
+        if any(p.requires_grad for p in block.parameters()):
+            fully_shard(block, ignored_params=frozen & set(block.parameters()))
+            done.add(block)
+    fully_shard(stage, ignored_params=frozen)
+
+    def sharded_loss(self: Stage, batch: Batch, tick: Tick) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = self.loss(batch, tick)  # a plain tuple, in which FSDP finds the tensors to hook
+        return loss.total, loss.parts
+
+    stage.sharded_loss = types.MethodType(sharded_loss, stage)  # pyright: ignore[reportArgumentType]
+    register_fsdp_forward_method(stage, "sharded_loss")
+    for name in ("samples", "prepare"):
+        if hasattr(stage, name):
+            register_fsdp_forward_method(stage, name)
