@@ -82,7 +82,7 @@ def write(
         raise ValueError(f"{path}: {width * factor}x{height * factor} pixels, {suffix} holds at most {largest} a side")
     doc = stamp.document(clip, factor) if metadata else None
     if doc is not None and suffix == ".mkv" and factor == 1:
-        doc["file"]["crc32"] = zlib.crc32(clip.frames)
+        doc["file"]["crc32"] = zlib.crc32(clip.frames.data)
     if suffix == ".png" and len(clip) > 1:
         return sheet.write(clip, path, factor, doc)
     text = None if doc is None else stamp.dump(doc, ascii_only=suffix in (".gif", ".webp"))
@@ -193,9 +193,9 @@ def _decode(container: Any, path: Path, max_pixels: int, max_frames: int) -> Cli
         starts = [index / rate for index in range(len(pictures))]
     index, fps = timing.steady(starts, starts[-1] + 1 / rate, facts, rate)
     check_size(path, pictures[0].shape[0], pictures[0].shape[1], len(index), max_pixels, max_frames)
-    frames = np.stack(pictures if len(index) == len(pictures) else [pictures[i] for i in index])
+    frames = np.ascontiguousarray(np.stack(pictures if len(index) == len(pictures) else [pictures[i] for i in index]))
     crc = facts.get("crc32") if stream.codec_context.name == "ffv1" and facts.get("frames") == len(frames) else None
-    if crc is not None and facts.get("size") == (frames.shape[2], frames.shape[1]) and crc != zlib.crc32(frames):
+    if crc is not None and facts.get("size") == (frames.shape[2], frames.shape[1]) and crc != zlib.crc32(frames.data):
         raise ValueError(f"{path}: is corrupt: its pixels are not those that were written")  # FFV1 itself only warns
     width, height = facts.get("size", (0, 0))
     if (frames.shape[1] - height, frames.shape[2] - width) in ((0, 1), (1, 0), (1, 1)):
