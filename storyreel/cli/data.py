@@ -1,0 +1,135 @@
+"""storyreel data: make, check, look at, fetch or export a dataset folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from storyreel.data.write import World
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, check, fetch or look at a dataset folder.")
+
+WORLDS = {  # the options that each understands, besides those of all
+    "digits": ("size", "digits", "mnist"),
+    "sprites": ("source",),
+}
+OF_ALL = ("frames", "fps", "captions", "carried", "held_out_share")
+Folder = Annotated[Path, typer.Argument(help="Dataset folder.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@app.command()
+def make(
+    world: Annotated[str, typer.Argument(help="digits or sprites.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Dataset folder to write.")],
+    clips: Annotated[int, typer.Option(min=1, help="How many clips.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other clips.")] = 0,
+    frames: Annotated[int | None, typer.Option(help="Frames a clip.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Frames a second, such as 8 or 30000/1001.")] = None,
+    captions: Annotated[int | None, typer.Option(help="Captions a clip.")] = None,
+    carried: Annotated[float | None, typer.Option(help="Share of clips that begin with a given frame.")] = None,
+    held_out_share: Annotated[float | None, typer.Option(help="Share of clips of held-out combinations.")] = None,
+    size: Annotated[int | None, typer.Option(help="digits: canvas, pixels.")] = None,
+    digits: Annotated[str | None, typer.Option(help="digits: 1, 2 or both.")] = None,
+    mnist: Annotated[Path | None, typer.Option(help="digits: folder of MNIST's IDX files.")] = None,
+    source: Annotated[Path | None, typer.Option(help="sprites: folder of the LPC sheets.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores by default.")] = None,
+) -> None:
+    """Write clips of a world. The same command again goes on, or says that all is there; more clips extend it."""
+    from storyreel.data.write import write_world
+
+    given: dict[str, Any] = dict(frames=frames, fps=fps, captions=captions, carried=carried)
+    given |= dict(held_out_share=held_out_share, size=size, digits=digits, mnist=mnist, source=source)
+    made, plan = _world(world, {name: value for name, value in given.items() if value is not None})
+    folder = write_world(out, made, clips, seed, workers=workers, plan=plan)
+    splits = folder.splits
+    held = f", {splits.count('held_out')} of them held out" if "held_out" in splits else ""
+    typer.echo(f"{out}: {len(folder)} clips of {world}{held}")
+
+
+def _world(name: str, options: dict[str, Any]) -> tuple[World, dict[str, Any]]:
+    """The world, and what it was set to, for `dataset.json`."""
+    import difflib
+    from dataclasses import fields
+    from fractions import Fraction
+
+    if name not in WORLDS:
+        near = difflib.get_close_matches(name, WORLDS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {' and '.join(WORLDS)}"
+        raise typer.BadParameter(f"no world {name!r}; {hint}", param_hint="WORLD")
+    for option in options:
+        if option not in (*OF_ALL, *WORLDS[name]):
+            flag = "--" + option.replace("_", "-")
+            raise typer.BadParameter(f"the world {name} has no such setting", param_hint=flag)
+    if "fps" in options:
+        try:
+            options["fps"] = Fraction(options["fps"])
+        except (ValueError, ZeroDivisionError):
+            raise typer.BadParameter(f"wanted a number such as 8, got {options['fps']!r}", param_hint="--fps") from None
+    if name == "digits":
+        from storyreel.data.worlds.digits import Digits as World
+    else:
+        from storyreel.data.worlds.sprites import Sprites as World
+
+        if "source" not in options:
+            raise typer.BadParameter(
+                "wanted the folder of the LPC sheets (`storyreel data fetch sprites -o FOLDER` gets it)",
+                param_hint="--source",
+            )
+    world = World(**options)
+    settings = {f.name: getattr(world, f.name) for f in fields(world) if f.name != "name"}
+    # where a folder lies says nothing about the clips, and would not let the dataset be moved
+    plain = {k: v if isinstance(v, (int, float, str)) else v and str(v) for k, v in settings.items() if k != "source"}
+    return world, {"world": name, **plain, **({"mnist": settings["mnist"] is not None} if "mnist" in plain else {})}
+
+
+@app.command()
+def check(folder: Folder, as_json: Json = False, workers: Annotated[int | None, typer.Option(min=1)] = None) -> None:
+    """Decode every clip; say which are refused and why. Exit code 1 when none can be used."""
+    import json
+
+    from storyreel.data.check import check as look
+    from storyreel.data.folder import DatasetFolder
+
+    report = look(DatasetFolder.open(folder), workers)
+    typer.echo(json.dumps(report.as_json(), indent=2) if as_json else str(report))
+    if not report.usable:
+        raise typer.Exit(1)
+
+
+@app.command()
+def preview(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write, .png.")],
+    clips: Annotated[int, typer.Option(min=1, max=500, help="How many strips.")] = 12,
+    split: Annotated[str | None, typer.Option(help="Only of this split: train or held_out.")] = None,
+) -> None:
+    """Draw film strips with their captions."""
+    from storyreel.data.folder import DatasetFolder
+    from storyreel.data.preview import contact_sheet
+    from storyreel.files import replacing
+
+    if out.suffix.lower() not in (".png", ".jpg", ".webp"):
+        raise typer.BadParameter(f"wanted a .png, got {out.name!r}", param_hint="--out")
+    sheet = contact_sheet(DatasetFolder.open(folder), clips, split)
+    with replacing(out) as (made,):
+        sheet.save(made)
+    typer.echo(str(out))
+
+
+@app.command()
+def fetch(
+    world: Annotated[str, typer.Argument(help="sprites.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to unpack into, new or empty.")],
+    url: Annotated[str | None, typer.Option(help="Another address of the same archive.")] = None,
+) -> None:
+    """Download the sheets that the world `sprites` is made from (about 100 MB, CC-BY-SA 3.0 / GPL 3.0)."""
+    from storyreel.data.fetch import LPC, fetch_sprites
+
+    if world != "sprites":
+        raise typer.BadParameter(f"there is nothing to fetch for {world!r}, only for sprites", param_hint="WORLD")
+    count = fetch_sprites(out, url or LPC)
+    typer.echo(f"{out}: {count} files; next: storyreel data make sprites --source {out} -o DIR")

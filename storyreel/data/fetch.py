@@ -1,0 +1,112 @@
+"""Get the Liberated Pixel Cup sheets that the world `sprites` is made from, for users who have the internet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path, PurePosixPath
+
+from storyreel.data.parallel import progress
+
+COMMIT = "2668274"
+LPC = f"https://codeload.github.com/jrconway3/Universal-LPC-spritesheet/tar.gz/{COMMIT}"
+MAX_DOWNLOAD = 500 << 20  # bytes
+MAX_UNPACKED = 1 << 30
+MAX_FILES = 30_000
+WANTED = "body/male/light.png"  # without it the archive is not what it should be
+KEPT = {".png", ".txt", ".md", ".csv", ".json"}
+
+
+def fetch_sprites(out: Path, url: str = LPC, timeout: float = 60.0) -> int:
+    """Download, check and unpack the sheets into `out`, which must be empty or new. How many files there are.
+
+    The folder appears whole or not at all. Only pictures and texts are unpacked; an archive with links, or with
+    names that lead out of it, is refused. ValueError or OSError says what went wrong.
+    """
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out}: is there already; give a new or an empty folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
+        archive, unpacked = Path(work) / "archive.tar.gz", Path(work) / "unpacked"
+        _download(url, archive, timeout)
+        _unpack(archive, unpacked, url)
+        found = sorted(unpacked.rglob(WANTED))
+        if not found:
+            raise ValueError(f"{url}: the archive holds no {WANTED}; it is not the Universal LPC Spritesheet")
+        root = found[0].parents[len(PurePosixPath(WANTED).parts) - 1]
+        _check_sheet(found[0], url)
+        count = sum(file.is_file() for file in root.rglob("*"))
+        if out.exists():
+            out.rmdir()
+        os.replace(root, out)
+    return count
+
+
+def _download(url: str, file: Path, timeout: float) -> None:
+    if not url.startswith(("https://", "http://", "file://")):
+        raise ValueError(f"{url}: wanted an address that begins with https://")
+    request = urllib.request.Request(url, headers={"User-Agent": "storyreel"})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer, file.open("wb") as made:
+            size = int(answer.headers.get("Content-Length") or 0)
+            if size > MAX_DOWNLOAD:
+                raise ValueError(f"{url}: {size >> 20} MB, more than the {MAX_DOWNLOAD >> 20} MB allowed")
+            with progress("downloading", size or None, "bytes") as advance:
+                while chunk := answer.read(1 << 18):
+                    made.write(chunk)
+                    advance(len(chunk))
+                    if made.tell() > MAX_DOWNLOAD:
+                        raise ValueError(f"{url}: more than the {MAX_DOWNLOAD >> 20} MB allowed")
+            if size and made.tell() < size:
+                raise ValueError(f"{url}: the download broke off after {made.tell()} of {size} bytes")
+    except urllib.error.HTTPError as error:
+        raise OSError(f"{url}: the server answered {error.code} {error.reason}") from None
+    except urllib.error.URLError as error:
+        raise OSError(f"{url}: could not be reached ({error.reason})") from None
+    except TimeoutError:
+        raise OSError(f"{url}: no answer within {timeout:g} s") from None
+
+
+def _unpack(archive: Path, folder: Path, url: str) -> None:
+    files = total = 0
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                parts = PurePosixPath(member.name).parts
+                if member.isdir() or member.type == tarfile.XGLTYPE:
+                    continue
+                if PurePosixPath(member.name).is_absolute() or ".." in parts or "\\" in member.name:
+                    raise ValueError(
+                        f"{url}: the archive names {member.name!r}, which leads out of it; nothing is kept"
+                    )
+                if not member.isfile():
+                    raise ValueError(f"{url}: the archive holds {member.name!r}, which is no plain file")
+                files, total = files + 1, total + member.size
+                if files > MAX_FILES or total > MAX_UNPACKED:
+                    raise ValueError(f"{url}: the archive unpacks to more than {MAX_FILES} files or 1 GB")
+                source = tar.extractfile(member)
+                if source is None or Path(member.name).suffix.lower() not in KEPT:
+                    continue
+                target = folder.joinpath(*parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as made:
+                    shutil.copyfileobj(source, made)
+    except (tarfile.TarError, EOFError) as error:
+        raise ValueError(f"{url}: not a whole tar.gz archive ({error})") from None
+
+
+def _check_sheet(file: Path, url: str) -> None:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as sheet:
+            size = sheet.size
+    except OSError:
+        raise ValueError(f"{url}: {WANTED} is no picture") from None
+    if size != (832, 1344):
+        raise ValueError(f"{url}: {WANTED} is {size[0]}x{size[1]}, wanted the universal layout, 832x1344")
