@@ -27,7 +27,7 @@ from torch import Tensor
 from storyreel.recipe import Recipe, as_json
 from storyreel.tensor_file import digest_of, read_json, read_tensors, write_json, write_tensors
 
-MAY_CHANGE = ("steps", "checkpoint_every", "sample_every")  # of a stage, between two calls of the same run
+MAY_CHANGE = ("steps", "checkpoint_every", "sample_every", "accumulate")  # of a stage, between two calls of the same run
 KEEP = 2
 
 
@@ -93,8 +93,9 @@ class StageRun:
             self._lock.close()
             self._lock = None
             raise ValueError(f"{self.path}: another process is training into this folder") from None
-        for left in [*self.path.glob(".tmp-*"), *self.path.glob("*.tmp-*")]:  # of a process that was killed
+        for left in self.path.glob("*.tmp-*"):  # of a process that was killed while it wrote
             shutil.rmtree(left) if left.is_dir() else left.unlink()
+        self._drop_old()
 
     def close(self) -> None:
         for file in (self._log, self._lock):
@@ -155,9 +156,12 @@ class StageRun:
                 kept = f"; {where[0][1].name} is whole" if where else ""
                 raise OSError(f"{final}: no room to write the checkpoint ({error.strerror}){kept}") from None
             raise
+        self._drop_old()
+        return final
+
+    def _drop_old(self) -> None:
         for _, old in self.checkpoints()[KEEP:]:
             shutil.rmtree(old)
-        return final
 
     def load(self, tell: Callable[[str], None] = lambda line: None) -> Checkpoint | None:
         """The newest whole checkpoint, or None where there is none. A damaged one is told about and passed over.

@@ -1,5 +1,9 @@
 """A run that was stopped and resumed equals one that was not, bit for bit."""
 
+import json
+import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,4 +39,18 @@ def test_resume_equals_uninterrupted(tmp_path, stage, at):
         train(tmp_path / "cut", toy_recipe(), stop_at=at, stage=stage)
     train(tmp_path / "cut", toy_recipe())
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+    assert len(contents(tmp_path / "whole")) > 8
+
+
+def test_killed_twenty_times_equals_uninterrupted(tmp_path):
+    """Issue: kill -9 twenty times at random moments; the log and the weights are those of an uninterrupted run."""
+    seed = random.randrange(2**31)
+    command = [sys.executable, str(Path(__file__).parent / "killer.py"), str(tmp_path), "20", str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, f"seed {seed}: {done.stderr[-2000:]}"
+    told = json.loads(done.stdout)
+    assert len(told["kills"]) == 20
+    assert len({tuple(k) for k in told["kills"]}) >= 5, "the kills fell on too few different moments"
+    for run in range(told["runs"]):
+        assert contents(tmp_path / f"killed-{run}") == contents(tmp_path / "whole"), f"seed {seed}, {told}"
     assert len(contents(tmp_path / "whole")) > 8
