@@ -99,11 +99,12 @@ def _train(data: Path, out: Path, how: JudgeTraining, quiet: bool) -> tuple[dict
 
     folder = DatasetFolder.open(data)
     with _bar("training the judge", how.steps, quiet, "steps") as advance:
-        judge, report = train_judge(folder, how, on_step=lambda step, loss: advance(1))
+        judge, report, held_out = train_judge(folder, how, on_step=lambda step, loss: advance(1))
     facts = {"data": folder.digest, "clips": len(folder), "steps": how.steps, "batch": how.batch, "seed": how.seed}
-    facts["held_out"] = report.as_json()
-    judge.save(out, card=write_card(out.name, facts, report), facts=facts)
-    return {"judge": str(out), **report.as_json()}, [*report.lines(), f"judge: {out}"]
+    facts |= {"unseen": report.as_json(), "unseen_held_out": held_out.as_json()}
+    judge.save(out, card=write_card(out.name, facts, report, held_out), facts=facts)
+    document = {"judge": str(out), "unseen": facts["unseen"], "unseen_held_out": facts["unseen_held_out"]}
+    return document, [*report.lines(), "", "of these, held-out combinations:", *held_out.lines(), "", f"judge: {out}"]
 
 
 def _bar(title: str, total: int, quiet: bool, unit: str = "clips") -> AbstractContextManager[Callable[[int], None]]:

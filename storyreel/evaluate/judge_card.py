@@ -8,9 +8,9 @@ from typing import Any
 from storyreel.evaluate.score import Report
 
 
-def write_card(name: str, facts: Mapping[str, Any], report: Report) -> str:
+def write_card(name: str, facts: Mapping[str, Any], report: Report, held_out: Report) -> str:
     """What the judge is, what it was trained on, and how often it is right on real clips that it never saw."""
-    table = "\n".join(report.lines())
+    table, rare = "\n".join(report.lines()), "\n".join(held_out.lines())
     sprites = "sprites" in name
     source = (
         "Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is offered "
@@ -25,10 +25,17 @@ trained on real clips only, {facts["steps"]} steps of {facts["batch"]} clips, se
 dataset of {facts["clips"]} clips (digest `{str(facts["data"])[:16]}`), with
 `storyreel evaluate --train-judge --data DATASET -o FOLDER`.
 
-On real clips of combinations that it never saw (the split `held_out`):
+On real clips that it never saw (every tenth row of the dataset):
 
 ```
 {table}
+```
+
+On those of them whose combination of attributes is held out from the training of generators (the judge has met such
+combinations, in other clips, so that it does not take them for something else):
+
+```
+{rare}
 ```
 
 It knows this world alone: shown anything else, it still names one of its classes. {source}

@@ -1,4 +1,9 @@
-"""How a judge is trained: real clips, their attributes, cross-entropy a head; and measured on clips it never saw."""
+"""How a judge is trained: real clips, their attributes, cross-entropy a head; and measured on clips it never saw.
+
+It learns from both splits of a dataset. A judge that had never seen a held-out combination learns that there is none
+(a toy judge called every one of them by a combination that it knew) and would then mark a good generator down for
+making it. What it is measured on are other clips: every tenth row of the dataset, which it does not learn from.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +27,7 @@ from storyreel.evaluate.score import AttributeAccuracy, Report, labels
 
 MOST_CLASSES = 64
 UNSCORED = -100  # cross_entropy leaves these out
+UNSEEN = 10  # every tenth row is for measuring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +48,11 @@ class JudgeTraining:
 
 
 class Clips:
-    """The usable clips of one split of a dataset folder, with a class index an attribute."""
+    """The usable clips among some rows of a dataset folder, with a class index an attribute."""
 
-    def __init__(self, folder: DatasetFolder, pack: Pack, config: JudgeConfig, split: str) -> None:
+    def __init__(self, folder: DatasetFolder, pack: Pack, config: JudgeConfig, rows: Iterable[int]) -> None:
         self.pack, self.config = pack, config
-        self.rows = [i for i, s in enumerate(folder.splits) if s == split and pack.counts[i] > 0]
+        self.rows = [i for i in rows if pack.counts[i] > 0]
         every = attributes_of(folder)
         self.wanted = [labels(every[i]) for i in self.rows]
         self.answers = np.full((len(self.rows), len(config.classes)), UNSCORED, np.int64)
@@ -72,13 +78,13 @@ class Clips:
 
 
 def find_classes(folder: DatasetFolder, only: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
-    """Attribute -> its classes, sorted, as they occur in the training split.
+    """Attribute -> its classes, sorted, as they occur.
 
     Raises ValueError when the folder has no attributes, or lacks one of `only`.
     """
     found: dict[str, set[str]] = {}
-    for split, attributes in zip(folder.splits, attributes_of(folder), strict=True):
-        for name, value in labels(attributes).items() if split == "train" else ():
+    for attributes in attributes_of(folder):
+        for name, value in labels(attributes).items():
             if value is not None:
                 found.setdefault(name, set()).add(value)
     if not found:
@@ -122,21 +128,26 @@ def train_judge(
     config: JudgeConfig | None = None,
     cache: Path | None = None,
     on_step: Callable[[int, float], None] | None = None,
-) -> tuple[Judge, Report]:
-    """Train on the split "train", measure on "held_out". `on_step(step, loss)` after each step.
+) -> tuple[Judge, Report, Report]:
+    """Train on nine rows of ten, measure on the tenth. `on_step(step, loss)` after each step.
 
-    Raises ValueError when one of the two splits is empty, or when the loss is not finite.
+    Returns the judge, its report on all unseen clips, and on those of the split "held_out". Raises ValueError when
+    there are too few clips, or when the loss is not finite.
     """
+    if not len(data):
+        raise ValueError(f"{data.path}: no clips in it")
     config = config or _config(data, how)
     pack = Pack.open(data, config.size, 4 if config.channels == 4 else 3, cache)
-    train, unseen = (Clips(data, pack, config, split) for split in ("train", "held_out"))
-    for clips, split in ((train, "train"), (unseen, "held_out")):
-        if not len(clips):
-            raise ValueError(f"{data.path}: no usable clip in the split {split!r}; a judge needs both")
+    learnt = Clips(data, pack, config, (i for i in range(len(data)) if i % UNSEEN != UNSEEN - 1))
+    unseen = Clips(data, pack, config, range(UNSEEN - 1, len(data), UNSEEN))
+    if not len(learnt) or not len(unseen):
+        why = f" (refused: {next(iter(pack.refused.values()))})" if pack.refused else ""
+        raise ValueError(f"{data.path}: {len(learnt) + len(unseen)} usable clips; a judge needs {UNSEEN} or more{why}")
     torch.manual_seed(how.seed)  # the initial weights and dropout; everything else has its own generator
     judge = config.build().train().to("cuda" if torch.cuda.is_available() else "cpu")
-    _descend(judge, train, how, on_step or (lambda step, loss: None))
-    return judge.eval(), measure(judge, unseen)
+    _descend(judge, learnt, how, on_step or (lambda step, loss: None))
+    held_out = Clips(data, pack, config, (i for i in unseen.rows if data.splits[i] == "held_out"))
+    return judge.eval(), measure(judge, unseen), measure(judge, held_out)
 
 
 def measure(judge: Judge, clips: Clips) -> Report:
@@ -153,10 +164,7 @@ def measure(judge: Judge, clips: Clips) -> Report:
 
 
 def _config(data: DatasetFolder, how: JudgeTraining) -> JudgeConfig:
-    first = next((i for i, split in enumerate(data.splits) if split == "train"), None)
-    if first is None:
-        raise ValueError(f"{data.path}: no usable clip in the split 'train'; a judge needs one")
-    clip = data.clip(first)
+    clip = data.clip(0)
     return JudgeConfig(
         classes=find_classes(data, how.attributes),
         frames=how.frames or len(clip),
