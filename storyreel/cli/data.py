@@ -126,7 +126,7 @@ def fetch(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to unpack into, new or empty.")],
     url: Annotated[str | None, typer.Option(help="Another address of the same archive.")] = None,
 ) -> None:
-    """Download the sheets that the world `sprites` is made from (about 100 MB, CC-BY-SA 3.0 / GPL 3.0)."""
+    """Download the sheets that the world `sprites` is made from (CC-BY-SA 3.0 / GPL 3.0)."""
     from storyreel.data.fetch import LPC, fetch_sprites
 
     if world != "sprites":

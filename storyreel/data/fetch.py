@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from storyreel.data.parallel import progress
 
-COMMIT = "2668274"
+COMMIT = "2668274d5a96c91584172f2d299b90f0a8c0caac"
 LPC = f"https://codeload.github.com/jrconway3/Universal-LPC-spritesheet/tar.gz/{COMMIT}"
 MAX_DOWNLOAD = 500 << 20  # bytes
 MAX_UNPACKED = 1 << 30

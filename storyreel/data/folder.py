@@ -23,6 +23,14 @@ from storyreel.data.write import METADATA, write_folder, write_world
 
 __all__ = ["METADATA", "SPLITS", "DatasetFolder", "read_clip", "write_folder", "write_world"]
 SPLITS = ("train", "held_out")
+KINDS: dict[str, pa.DataType] = {
+    "file_name": pa.string(),
+    "caption": pa.string(),
+    "captions": pa.list_(pa.string()),
+    "split": pa.string(),
+    "context": pa.int32(),
+    "num_frames": pa.int32(),
+}
 
 
 class DatasetFolder:
@@ -47,8 +55,7 @@ class DatasetFolder:
             raise ValueError(f"{file}: not a readable Parquet file ({_first_line(error)})") from None
         if "file_name" not in table.column_names:
             raise ValueError(f"{file}: wanted a column 'file_name', got {', '.join(table.column_names) or 'none'}")
-        if not pa.types.is_string(table.schema.field("file_name").type):
-            table = _as_text(table, "file_name", file)
+        table = _checked(table, file)
         if table.column("file_name").null_count:
             raise ValueError(f"{file}: column 'file_name' has {table.column('file_name').null_count} empty rows")
         return cls(path, table)
@@ -150,13 +157,16 @@ def _read_image(path: Path) -> Clip:
         raise ValueError(f"{path}: not a readable image ({_first_line(error)})") from None
 
 
-def _as_text(table: pa.Table, name: str, file: Path) -> pa.Table:
-    try:
-        column = table.column(name).cast(pa.string())
-    except pa.ArrowException:
-        kind = table.schema.field(name).type
-        raise ValueError(f"{file}: column {name!r} is {kind}, wanted text") from None
-    return table.set_column(table.column_names.index(name), name, column)
+def _checked(table: pa.Table, file: Path) -> pa.Table:
+    """The table with the known columns in their types; ValueError names a column that cannot be read so."""
+    for name, kind in KINDS.items():
+        if name in table.column_names and table.schema.field(name).type != kind:
+            try:
+                column = table.column(name).cast(kind)
+            except pa.ArrowException:
+                raise ValueError(f"{file}: column {name!r} is {table.schema.field(name).type}, wanted {kind}") from None
+            table = table.set_column(table.column_names.index(name), name, column)
+    return table
 
 
 def _first_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 
 FRAMES = 8  # a strip
-FRAME = 96  # pixels that a frame is shown at, about
+FRAME = 128  # pixels that a frame is shown at, about
 GAP, LINE = 6, 16
 
 

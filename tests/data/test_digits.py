@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from storyreel.data.worlds import digits_source
 from storyreel.data.worlds.digits import BOUNCING, HELD_OUT, MOTIONS, ONE_WAY, Digits
 from storyreel.data.worlds.digits_language import DOUBLE, NAMES, PHRASES, SINGLE, SPEEDS, caption
 from storyreel.data.worlds.digits_source import glyphs
@@ -129,6 +130,14 @@ def test_splits_share_no_handwriting():
     held = {g.tobytes() for samples in made["held_out"] for g in samples}
     assert len(held) > 250
     assert train.isdisjoint(held)
+
+
+def test_bundled_samples_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    samples, labels = digits_source._samples()
+    assert np.array_equal(samples, load_digits().images)
+    assert np.array_equal(labels, load_digits().target)
 
 
 def test_split_can_be_asked_for():

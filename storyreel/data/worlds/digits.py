@@ -79,7 +79,8 @@ class Digits:
                 raise ValueError(f"{name}: wanted 0 to 1, got {getattr(self, name)}")
         if self.digits not in ("1", "2", "both"):
             raise ValueError(f"digits: wanted 1, 2 or both, got {self.digits!r}")
-        glyphs(self._mnist, self.side)  # a folder that is not MNIST is told at once
+        if self.mnist is not None:
+            glyphs(self._mnist, self.side)  # a folder that is not MNIST is told at once
 
     @property
     def side(self) -> int:

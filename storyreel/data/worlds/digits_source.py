@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,29 @@ def glyphs(mnist: str | None, side: int) -> dict[str, list[np.ndarray]]:
 def _bundled(side: int) -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's 8x8 samples of 16 grey levels, grown without steps and with the contrast of ink."""
     from PIL import Image
-    from sklearn.datasets import load_digits
 
-    data: Any = load_digits()
+    samples, labels = _samples()
     inner = round(side * 24 / 28)  # MNIST, too, leaves a margin
     margin = (side - inner) // 2
-    made = np.zeros((len(data.target), side, side), np.uint8)
-    for image, small in zip(made, data.images, strict=True):
+    made = np.zeros((len(labels), side, side), np.uint8)
+    for image, small in zip(made, samples, strict=True):
         grey = Image.fromarray((small * (255 / 16)).astype(np.float32)).resize((inner, inner), Image.Resampling.BICUBIC)
         ink = np.clip((np.asarray(grey) - 70) * (255 / 110), 0, 255)
         image[margin : margin + inner, margin : margin + inner] = ink.round()
-    return made, data.target
+    return made, labels
+
+
+def _samples() -> tuple[np.ndarray, np.ndarray]:
+    """(1797, 8, 8) grey levels 0 to 16, and labels. Read from the package's file: importing it takes seconds."""
+    package = find_spec("sklearn")
+    file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz" if package and package.origin else None
+    if file is not None and file.is_file():
+        table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
+        return table[:, :64].reshape(-1, 8, 8), table[:, 64].astype(np.int64)
+    from sklearn.datasets import load_digits  # where the package lays its files out in another way
+
+    data: Any = load_digits()
+    return data.images, data.target
 
 
 def _mnist(folder: Path, side: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
