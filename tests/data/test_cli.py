@@ -66,7 +66,7 @@ def test_sprites_through_the_same_door(tmp_path, storyreel, lpc):
     [
         (("make", "digit", "-o", "x"), 2, "did you mean 'digits'?"),
         (("make", "digits", "-o", "x", "--source", "y"), 2, "the world digits has no such setting"),
-        (("make", "digits", "-o", "x", "--clips", "0"), 2, "0"),
+        (("make", "digits", "-o", "x", "--clips", "0"), 2, "--clips"),
         (("make", "digits", "-o", "x", "--fps", "fast"), 2, "--fps"),
         (("make", "digits", "-o", "x", "--digits", "3"), 1, "digits: wanted 1, 2 or both, got '3'"),
         (("make", "digits", "-o", "x", "--mnist", "nowhere"), 1, "nowhere: no such folder"),
