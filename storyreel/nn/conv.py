@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,11 +12,12 @@ class ChannelNorm(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.norm = nn.RMSNorm(channels)
+        self.weight = nn.Parameter(torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, h, w) -> the same."""
-        return channels_first(self.norm(channels_last(x)))
+        x = channels_last(x)
+        return channels_first(F.rms_norm(x, x.shape[-1:], self.weight.to(x.dtype)))
 
 
 class ResidualBlock(nn.Module):
