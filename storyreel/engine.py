@@ -86,11 +86,21 @@ class Local:
                 child.terminate()
 
 
+def wait_calmly() -> None:
+    """Call before PyTorch is first imported: threads that wait for each other sleep instead of spinning.
+
+    Spinning gains microseconds on an idle machine and loses seconds on a busy one (measured: a toy model on two busy
+    cores, 2.3 s a video with spinning, 0.02 s without).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def _start_worker(threads: int) -> None:
     """Ctrl-C is the parent's to handle; the arithmetic libraries, not yet imported, learn their share of the cores."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    wait_calmly()
 
 
 class Ray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,17 @@ def origin_of(path: str | Path, changes: Settings | None = None, prompt: str | N
     if not meta or not isinstance(meta.get("asked"), dict) or not isinstance(meta.get("model"), str):
         raise ValueError(f"{path}: does not say what made it; wanted a file that storyreel generate wrote")
     asked = dict(meta["asked"])
-    for name in ("steps", "guidance"):  # what the model chose then; its default may have changed since
-        if asked.get(name) is None and isinstance(meta.get(name), (int, float)):
-            asked[name] = meta[name]
     if prompt is not None:
         asked["prompt"] = prompt
+    # What the model chose then; its default may have changed since.
+    chosen = {n: meta[n] for n in ("steps", "guidance") if isinstance(meta.get(n), (int, float))}
+    chosen = {n: value for n, value in chosen.items() if n not in asked and (changes or {}).get(n) is None}
     try:
-        wish = Asked.from_json(asked, changes)
+        wish = Asked.from_json({**asked, **chosen}, changes)
         seed, index = check_seed(meta.get("seed")), check_seed(meta.get("index", 0))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    wish = replace(wish, chosen=frozenset(chosen))
     threads, file = meta.get("threads"), meta.get("file")
     return Origin(
         wish,

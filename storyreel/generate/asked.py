@@ -48,12 +48,13 @@ class Asked:
     image: Given | None = None
     extend: Given | None = None
     transparent: bool = False
+    chosen: frozenset[str] = frozenset()  # fields that hold what the model chose when it was asked before
 
     @classmethod
     def of(cls, prompt: str | None, settings: Settings) -> Asked:
         """ValueError names the setting, its value and what was wanted."""
         s: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
-        if unknown := sorted(set(s) - {f.name for f in fields(cls)} | set(s) & {"prompt"}):
+        if unknown := sorted(set(s) - {f.name for f in fields(cls)} | set(s) & {"prompt", "chosen"}):
             raise ValueError(
                 f"does not know the setting {unknown[0]!r}; there are {', '.join(Settings.__annotations__)}"
             )
@@ -109,7 +110,7 @@ class Asked:
         """The fields that were set, as JSON values. Equal wishes give equal values; `from_json` gives them back."""
         out: dict[str, Any] = {"story": [list(part) for part in self.story]} if self.story else {"prompt": self.prompt}
         for name in ("frames", "seconds", "steps", "guidance"):
-            if getattr(self, name) is not None:
+            if getattr(self, name) is not None and name not in self.chosen:
                 out[name] = getattr(self, name)
         if self.fps is not None:
             out["fps"] = str(self.fps)

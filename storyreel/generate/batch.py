@@ -11,14 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
 from storyreel.engine import Engine
 from storyreel.generate.again import made_by
 from storyreel.generate.asked import Asked
 from storyreel.generate.prompts import Row
-from storyreel.systems.base import OnProgress
+
+if TYPE_CHECKING:
+    from storyreel.generate.model import Model
+    from storyreel.systems.base import OnProgress
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ class Done:
         return told
 
 
-def jobs_for(rows: Sequence[Row], model: str, digest: str, folder: Path, suffix: str, *, seed: int, count: int):
+def jobs_for(
+    rows: Sequence[Row], model: str, digest: str, folder: Path, suffix: str, *, seed: int, count: int
+) -> list[Job]:
     """The jobs of a prompt file, in its order.
 
     A row's videos have (seed, 0), (seed, 1), ... exactly as if it were alone; a prompt that comes again with the same
@@ -129,16 +134,17 @@ def run(
 
 
 def make(job: Job, on_progress: OnProgress | None = None) -> Done:
-    """What an engine runs. The model stays loaded in the process for the next job."""
+    """What an engine runs. The model stays loaded in the process for the next job; one that cannot be loaded raises."""
+    model = _model(job.model)
     try:
-        clip = _model(job.model).make(job.asked, job.seed, job.index, on_progress)
+        clip = model.make(job.asked, job.seed, job.index, on_progress)
     except (ValueError, OSError) as error:
         return Done(job, error=" ".join(str(error).split()))
     return Done(job, clip)
 
 
 @cache
-def _model(name: str):
+def _model(name: str) -> Model:
     from storyreel.generate.model import load
 
     return load(name)

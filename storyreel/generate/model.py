@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,12 +57,12 @@ class Model:
     @property
     def fps(self) -> Fraction:
         """The model's own frame rate."""
-        return Fraction(getattr(self.system, "fps", None) or self.info.get("fps") or DEFAULT_FPS)
+        return Fraction(self._default("fps") or DEFAULT_FPS)
 
     @property
     def words(self) -> list[str] | None:
         """The words that the model knows, lower-case, where its folder lists them."""
-        return known_words(self.info)
+        return shelf.known_words(self.info)
 
     def __call__(
         self,
@@ -102,7 +102,15 @@ class Model:
         text = _Here(self.text, next((p.device for p in self.system.parameters()), torch.device("cpu")))
         with torch.inference_mode():
             clip = self.system.generate(request, text, on_progress or (lambda _: None))
-        return clip.replace(caption=clip.caption or asked.caption, meta=self._meta(asked, seed, index, clip))
+        return clip.replace(caption=asked.caption, meta=self._meta(asked, seed, index, clip))
+
+    def _default(self, name: str) -> Any:
+        """What the model takes when it is not told: from its system, its config or its model.json; None if unsaid."""
+        config = getattr(self.system, "config", None)
+        for place in (self.system, config, *getattr(config, "__dict__", {}).values()):
+            if isinstance(value := getattr(place, name, None), (int, float, str, Fraction)):
+                return value
+        return self.info.get(name)
 
     def _meta(self, asked: Asked, seed: int, index: int, clip: Clip) -> dict[str, Any]:
         """Enough to make the clip again: `asked` as it was, and what the model made of it where it decided."""
@@ -111,7 +119,10 @@ class Model:
             meta["story"] = [list(part) for part in asked.story]
         else:
             meta["prompt"] = asked.prompt
-        meta |= {"seed": seed, "index": index, "steps": asked.steps, "guidance": asked.guidance}
+        meta |= {"seed": seed, "index": index}
+        for name in ("steps", "guidance"):
+            value = getattr(asked, name)
+            meta[name] = self._default(name) if value is None else value
         meta |= clip.meta | {"frames": len(clip), "fps": str(clip.fps)}
         return meta | {"asked": asked.as_json(), "threads": torch.get_num_threads(), "version": _version()}
 
@@ -125,13 +136,6 @@ class _Here:
     def __call__(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         states, mask = self._text(captions)
         return states.to(self._device), mask.to(self._device)
-
-
-def known_words(info: dict[str, Any]) -> list[str] | None:
-    """`words` of a model.json, at its top or under `training`."""
-    training = info.get("training")
-    words = info.get("words") or (training.get("words") if isinstance(training, dict) else None)
-    return [str(word) for word in words] if isinstance(words, Iterable) and not isinstance(words, str) else None
 
 
 def _version() -> str:

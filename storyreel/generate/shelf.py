@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def find(name: str | Path | None) -> Path:
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """`model.json` with `name`, `path`, `megabytes` and `about` (what the model knows, one line) added."""
+    """`model.json` with name, path, megabytes, parameters and `about` (one line on what the model knows) added."""
     file = folder / "model.json"
     try:
         info = json.loads(file.read_text(encoding="utf-8"))
@@ -71,7 +72,10 @@ def describe(folder: Path) -> dict[str, Any]:
     if not isinstance(info, dict):
         raise ValueError(f"{file}: wanted a JSON object, got {type(info).__name__}")
     size = sum(item.stat().st_size for item in folder.rglob("*.safetensors"))
-    own = {"name": display_name(folder), "path": str(folder), "megabytes": round(size / 1e6, 1)}
+    components = info.get("components")
+    counts = [c.get("parameters", 0) for c in components.values()] if isinstance(components, dict) else []
+    own: dict[str, Any] = {"name": display_name(folder), "path": str(folder), "megabytes": round(size / 1e6, 1)}
+    own["parameters"] = sum(counts)
     return {"about": _first_line(card(folder)), **info, **own}
 
 
@@ -79,6 +83,13 @@ def display_name(folder: Path) -> str:
     """The name by which a file's metadata names the model: its folder's, or its run's for `RUN/model`."""
     folder = folder.resolve()
     return folder.parent.name if folder.name == "model" else folder.name
+
+
+def known_words(info: dict[str, Any]) -> list[str] | None:
+    """`words` of a model.json, at its top or under `training`."""
+    training = info.get("training")
+    words = info.get("words") or (training.get("words") if isinstance(training, dict) else None)
+    return [str(word) for word in words] if isinstance(words, Iterable) and not isinstance(words, str) else None
 
 
 def card(folder: Path) -> str:

@@ -1,0 +1,85 @@
+"""Engines: results in order, in one process or several, and what happens when something goes wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+
+import pytest
+
+from storyreel.engine import Local, get_engine
+
+
+def die(item: int) -> int:
+    os._exit(9)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_items(workers):
+    told = {}
+    results = get_engine("local", workers).run(math.factorial, range(8), on_result=told.__setitem__)
+    assert results == [math.factorial(n) for n in range(8)]
+    assert told == dict(enumerate(results))
+
+
+def test_workers_are_other_processes():
+    pids = Local(2).run(_pid, range(4))
+    assert os.getpid() not in pids
+    assert Local(1).run(_pid, range(2)) == [os.getpid()] * 2
+    assert Local(2).run(_pid, range(1)) == [os.getpid()], "one item needs no process"
+
+
+def _pid(item: int) -> int:
+    return os.getpid()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_exception_ends_the_run_and_is_raised_here(workers):
+    with pytest.raises(ValueError, match="not defined for negative"):
+        Local(workers).run(math.factorial, [1, -1, 2])
+
+
+def test_the_caller_can_stop_a_run():
+    import multiprocessing
+
+    def stop(index: int, result: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Local(2).run(math.factorial, range(50), on_result=stop)
+    for child in multiprocessing.active_children():
+        child.join(10)
+    assert not [child for child in multiprocessing.active_children() if child.is_alive()]
+
+
+def test_a_worker_that_dies_is_one_clear_error():
+    with pytest.raises(OSError, match="a worker process died"):
+        Local(2).run(die, range(4))
+
+
+def test_what_is_no_engine_is_refused():
+    with pytest.raises(ValueError, match="wanted local or ray, got 'slurm'"):
+        get_engine("slurm")
+    with pytest.raises(ValueError, match="workers: wanted at least 1"):
+        get_engine("local", 0)
+
+
+def test_ray_says_what_to_install_when_it_is_absent(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"pip install 'storyreel\[ray\]'"):
+        get_engine("ray")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+def test_ray_runs_the_same(monkeypatch):
+    """A local cluster is started for it; about 20 s on two cores."""
+    from pathlib import Path
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    told = {}
+    results = get_engine("ray", 2).run(math.factorial, range(6), on_result=told.__setitem__)
+    assert results == [math.factorial(n) for n in range(6)]
+    assert told == dict(enumerate(results))
