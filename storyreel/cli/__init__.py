@@ -42,9 +42,12 @@ def main(argv: list[str] | None = None) -> None:
         print(usage(), end="")
         sys.exit(0 if args else 2)
     if args[0] == "--version":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(f"storyreel {version('storyreel')}")
+        try:
+            print(f"storyreel {version('storyreel')}")
+        except PackageNotFoundError:
+            print("storyreel, from a source tree that is not installed")
         sys.exit(0)
     if args[0] not in VERBS:
         near = difflib.get_close_matches(args[0], VERBS, 1)
@@ -62,6 +65,8 @@ def _run(verb: str, args: list[str]) -> None:
     try:
         command = typer.main.get_command(importlib.import_module(f"storyreel.cli.{verb}").app)
         code = command.main(args=args, prog_name=f"storyreel {verb}", standalone_mode=False)
+        if code == 130:  # Typer turns Ctrl-C into this code, without a word
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except typer.Exit as done:
         sys.exit(done.exit_code)
