@@ -12,7 +12,6 @@ import typer
 
 if TYPE_CHECKING:
     from storyreel.clip import Clip
-    from storyreel.evaluate.judge import Judge
     from storyreel.evaluate.judge_training import JudgeTraining
     from storyreel.evaluate.judged_clips import JudgedClip
 
@@ -67,16 +66,18 @@ def evaluate(
 def _measure(
     path: Path, name: str, which: tuple[Path | None, str | None, int], only: tuple[str, ...], quiet: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    from storyreel.evaluate.judge import Judge, check_known
     from storyreel.evaluate.judged_clips import find_clips
+    from storyreel.evaluate.judges import check_known, load_judge
 
     wanted, split, limit = which
-    judge = Judge.load(name)
-    if missing := [n for n in only if n not in judge.config.classes]:
-        raise ValueError(f"attributes: this judge does not know {', '.join(missing)}; it knows {_list(judge)}")
+    judge = load_judge(name)
+    if missing := [n for n in only if n not in judge.attributes]:
+        raise ValueError(
+            f"attributes: this judge does not know {', '.join(missing)}; it knows {', '.join(judge.attributes)}"
+        )
     found = find_clips(path, wanted=wanted, split=split, limit=limit)
     wishes = [{k: v for k, v in c.wanted.items() if not only or k in only} for c in found]
-    check_known(judge.config.classes, wishes)
+    check_known(judge, wishes)
     with _bar("judging", len(found), quiet) as advance:
         report = judge.accuracy(_opened(found, advance), wishes)
     return {"judge": name, "path": str(path), **report.as_json()}, report.lines()
@@ -88,18 +89,16 @@ def _opened(found: Iterable[JudgedClip], advance: Callable[[int], None]) -> Iter
         advance(1)
 
 
-def _list(judge: Judge) -> str:
-    return ", ".join(judge.config.classes)
-
-
 def _train(data: Path, out: Path, how: JudgeTraining, quiet: bool) -> tuple[dict[str, Any], list[str]]:
     from storyreel.data.folder import DatasetFolder
     from storyreel.evaluate.judge_card import write_card
-    from storyreel.evaluate.judge_training import train_judge
+    from storyreel.evaluate.judge_training import attributes_of, train_judge
+    from storyreel.evaluate.locator_training import train_locator
 
     folder = DatasetFolder.open(data)
     with _bar("training the judge", how.steps, quiet, "steps") as advance:
-        judge, report, held_out = train_judge(folder, how, on_step=lambda step, loss: advance(1))
+        train = train_locator if "centres" in next(iter(attributes_of(folder)), {}) else train_judge
+        judge, report, held_out = train(folder, how, on_step=lambda step, loss: advance(1))
     facts = {"data": folder.digest, "clips": len(folder), "steps": how.steps, "batch": how.batch, "seed": how.seed}
     facts |= {"unseen": report.as_json(), "unseen_held_out": held_out.as_json()}
     judge.save(out, card=write_card(out.name, facts, report, held_out), facts=facts)

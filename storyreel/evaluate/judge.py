@@ -4,15 +4,13 @@
 
 It is trained on real clips alone and never sees a generated one, so it can measure any model of the same world.
 Time is folded into the channels (8 RGBA frames are 32 channels): an action is a fixed pattern over frames, and 2-D
-convolutions over 32 channels cost a tenth of 3-D ones. On disk it is `judge.json`, `model.safetensors`, `README.md`.
+convolutions over 32 channels cost a tenth of 3-D ones.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from storyreel.clip import Clip
+from storyreel.evaluate.judge_folder import config_of, find_judge, weights_of, write_judge
 from storyreel.evaluate.score import AttributeAccuracy, Report, labels
 
-PRETRAINED = Path(__file__).parents[1] / "pretrained"
+KIND = "attributes"
 BATCH = 64
 
 
@@ -107,6 +106,11 @@ class Judge(nn.Module):
             clip = clip.resample(c.frames)
         return as_seen(fit(clip, c.size, 4 if c.channels == 4 else 3), c.channels)
 
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What it reports on."""
+        return tuple(self.config.classes)
+
     @torch.inference_mode()
     def read(self, clips: Iterable[Clip]) -> Iterator[dict[str, str]]:
         """For each clip, the likeliest class of every attribute."""
@@ -124,55 +128,22 @@ class Judge(nn.Module):
 
         Raises ValueError when there are fewer clips than wishes, or more.
         """
-        metric = AttributeAccuracy(tuple(self.config.classes))
+        metric = AttributeAccuracy(self.attributes)
         for seen, wish in zip(self.read(clips), wanted, strict=True):
             metric.update((seen, labels(wish)))
         return metric.compute()
 
     def save(self, path: str | Path, *, card: str = "", facts: Mapping[str, Any] | None = None) -> Path:
-        """Write the judge folder: weights in half precision, running statistics in single, and a digest of both."""
-        from safetensors.torch import save
-
-        from storyreel.files import replacing
-
-        path = Path(path)
-        parameters = {name for name, _ in self.named_parameters()}
-        tensors = {
-            name: (value.detach().cpu().half() if name in parameters else value.detach().cpu()).contiguous()
-            for name, value in self.state_dict().items()
-        }
-        blob = save(tensors)
-        document = {"storyreel_judge": 1, "config": asdict(self.config), "facts": dict(facts or {})}
-        document["sha256"] = hashlib.sha256(blob).hexdigest()
-        with replacing(path / "model.safetensors", path / "judge.json", path / "README.md") as (
-            weights,
-            config,
-            readme,
-        ):
-            weights.write_bytes(blob)
-            config.write_text(json.dumps(document, indent=1) + "\n")
-            readme.write_text(card)
-        return path
+        """Write the judge folder. See `storyreel.evaluate.judge_folder`."""
+        return write_judge(Path(path), KIND, self.config, self, card=card, facts=facts or {})
 
     @classmethod
     def load(cls, name: str | Path) -> Judge:
-        """A judge folder, or the name of one that ships ("sprites", "digits"). ValueError says what is wrong."""
-        return cls.load_with_facts(name)[0]
-
-    @classmethod
-    def load_with_facts(cls, name: str | Path) -> tuple[Judge, dict[str, Any]]:
-        """As `load`, and what the judge's training wrote down: data, steps, accuracy on unseen clips."""
+        """A judge folder, or the name of one that ships. ValueError says what is wrong with it."""
         path = find_judge(name)
-        document = _document(path / "judge.json")
-        settings = document["config"]
-        try:
-            settings["classes"] = {k: tuple(v) for k, v in settings["classes"].items()}
-            settings |= {k: tuple(settings[k]) for k in ("widths", "blocks")}
-            judge = JudgeConfig(**settings).build()
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{path / 'judge.json'}: not the settings of a judge ({error})") from None
-        judge.load_state_dict(_weights(path / "model.safetensors", document["sha256"], judge))
-        return judge.eval(), document["facts"]
+        judge = config_of(path, KIND, JudgeConfig).build()
+        judge.load_state_dict(weights_of(path, judge))
+        return judge.eval()
 
 
 def as_seen(frames: np.ndarray, channels: int) -> np.ndarray:
@@ -194,61 +165,3 @@ def without_background(clip: Clip, tolerance: int = 24) -> Clip:
     colors, counts = np.unique(edge, axis=0, return_counts=True)
     far = np.abs(clip.frames.astype(np.int16) - colors[counts.argmax()]).max(-1, keepdims=True) > tolerance
     return clip.replace(frames=np.concatenate([clip.frames, far.astype(np.uint8) * 255], axis=-1))
-
-
-def find_judge(name: str | Path) -> Path:
-    """The folder of a judge, given as a path or by its short name. ValueError suggests the nearest name."""
-    import difflib
-
-    if (Path(name) / "judge.json").is_file():
-        return Path(name)
-    shipped = {p.parent.name.removeprefix("judge-"): p.parent for p in sorted(PRETRAINED.glob("judge-*/judge.json"))}
-    short = str(name).removeprefix("judge-")
-    if short in shipped:
-        return shipped[short]
-    near = difflib.get_close_matches(short, shipped, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(shipped) or 'none'}, or give a judge folder"
-    raise ValueError(f"judge: no judge {str(name)!r}; {hint}")
-
-
-def _document(file: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(file.read_text())
-        missing = {"config", "sha256", "facts"} - set(document)
-    except (ValueError, TypeError):
-        raise ValueError(f"{file}: not a judge's JSON document") from None
-    if missing:
-        raise ValueError(f"{file}: wanted {', '.join(sorted(missing))} in it")
-    return document
-
-
-def _weights(file: Path, digest: str, judge: Judge) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    blob = file.read_bytes()
-    if hashlib.sha256(blob).hexdigest() != digest:
-        raise ValueError(f"{file}: its SHA-256 is not the one in judge.json; the file is damaged or was changed")
-    try:
-        tensors = load(blob)
-    except SafetensorError as error:
-        raise ValueError(f"{file}: not a safetensors file ({error})") from None
-    wanted = judge.state_dict()
-    for name in sorted(set(wanted) ^ set(tensors)):
-        raise ValueError(f"{file}: tensor {name} is {'missing' if name in wanted else 'unknown'}")
-    for name, value in wanted.items():
-        if value.shape != tensors[name].shape:
-            raise ValueError(f"{file}: tensor {name} is {tuple(tensors[name].shape)}, wanted {tuple(value.shape)}")
-    return {name: value.to(wanted[name].dtype) for name, value in tensors.items()}
-
-
-def check_known(classes: Mapping[str, Sequence[str]], wanted: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Attributes that these wishes hold and the judge knows. ValueError when there is none."""
-    there = {name for wish in wanted for name, value in labels(wish).items() if value is not None}
-    known = [name for name in classes if name in there]
-    if not known:
-        raise ValueError(
-            f"attributes: the clips are labelled with {', '.join(sorted(there)) or 'nothing'}; "
-            f"this judge knows {', '.join(classes)}"
-        )
-    return known

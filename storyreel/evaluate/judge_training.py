@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from storyreel.data.folder import DatasetFolder
@@ -28,6 +28,10 @@ from storyreel.evaluate.score import AttributeAccuracy, Report, labels
 MOST_CLASSES = 64
 UNSCORED = -100  # cross_entropy leaves these out
 UNSEEN = 10  # every tenth row is for measuring
+
+
+OnStep: TypeAlias = Callable[[int, float], None]
+"""Called after each step with its number and its loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +131,7 @@ def train_judge(
     *,
     config: JudgeConfig | None = None,
     cache: Path | None = None,
-    on_step: Callable[[int, float], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> tuple[Judge, Report, Report]:
     """Train on nine rows of ten, measure on the tenth. `on_step(step, loss)` after each step.
 
@@ -138,21 +142,17 @@ def train_judge(
         raise ValueError(f"{data.path}: no clips in it")
     config = config or _config(data, how)
     pack = Pack.open(data, config.size, 4 if config.channels == 4 else 3, cache)
-    learnt = Clips(data, pack, config, (i for i in range(len(data)) if i % UNSEEN != UNSEEN - 1))
-    unseen = Clips(data, pack, config, range(UNSEEN - 1, len(data), UNSEEN))
-    if not len(learnt) or not len(unseen):
-        why = f" (refused: {next(iter(pack.refused.values()))})" if pack.refused else ""
-        raise ValueError(f"{data.path}: {len(learnt) + len(unseen)} usable clips; a judge needs {UNSEEN} or more{why}")
+    learnt, unseen = (Clips(data, pack, config, rows) for rows in learnt_and_unseen(data, pack))
     torch.manual_seed(how.seed)  # the initial weights and dropout; everything else has its own generator
-    judge = config.build().train().to("cuda" if torch.cuda.is_available() else "cpu")
-    _descend(judge, learnt, how, on_step or (lambda step, loss: None))
+    judge = config.build().train().to(device())
+    descend(judge, how, _loss(judge, learnt, how), on_step)
     held_out = Clips(data, pack, config, (i for i in unseen.rows if data.splits[i] == "held_out"))
     return judge.eval(), measure(judge, unseen), measure(judge, held_out)
 
 
 def measure(judge: Judge, clips: Clips) -> Report:
     """Accuracy of the judge on clips whose attributes are known."""
-    metric, device = AttributeAccuracy(tuple(judge.config.classes)), judge.heads.weight.device
+    metric, device = AttributeAccuracy(judge.attributes), judge.heads.weight.device
     with torch.inference_mode():
         for first in range(0, len(clips), 64):
             picks = range(first, min(first + 64, len(clips)))
@@ -173,31 +173,64 @@ def _config(data: DatasetFolder, how: JudgeTraining) -> JudgeConfig:
     )
 
 
-def _descend(judge: Judge, clips: Clips, how: JudgeTraining, on_step: Callable[[int, float], None]) -> None:
-    """AdamW, warm-up and cosine to zero, bf16 autocast; every epoch in a new order."""
+def _loss(judge: Judge, clips: Clips, how: JudgeTraining) -> Callable[[], Tensor]:
+    """A function that gives the loss of the next batch; every epoch in a new order."""
     device = judge.heads.weight.device
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=how.lr, weight_decay=how.weight_decay, betas=(0.9, 0.99))
     rng = np.random.default_rng(how.seed)
+    picks = batches(len(clips), how.batch, rng)
+
+    def loss() -> Tensor:
+        some = next(picks)
+        video = shifted(clips.video(some), how.shift, rng).to(device)
+        answers = torch.from_numpy(clips.answers[some]).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            said = judge.logits(video)
+        return torch.stack([_cross_entropy(said[n], answers[:, i]) for i, n in enumerate(said)]).mean()
+
+    return loss
+
+
+def batches(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Endless batches of indices below `count`; each comes once an epoch."""
     order = np.empty(0, np.int64)
+    while True:
+        while len(order) < batch:
+            order = np.concatenate([order, rng.permutation(count)])
+        yield order[:batch]
+        order = order[batch:]
+
+
+def descend(network: nn.Module, how: JudgeTraining, loss_of: Callable[[], Tensor], on_step: OnStep | None) -> None:
+    """AdamW, warm-up and cosine to zero. Raises ValueError when the loss is not finite."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=how.lr, weight_decay=how.weight_decay, betas=(0.9, 0.99))
     for step in range(how.steps):
-        while len(order) < how.batch:
-            order = np.concatenate([order, rng.permutation(len(clips))])
-        picks, order = order[: how.batch], order[how.batch :]
-        video = shifted(clips.video(picks), how.shift, rng).to(device)
-        answers = torch.from_numpy(clips.answers[picks]).to(device)
         decay = 0.5 * (1 + math.cos(math.pi * step / how.steps))
         for group in optimizer.param_groups:
             group["lr"] = how.lr * min(1.0, (step + 1) / how.warmup) * decay
-        with torch.autocast(device.type, torch.bfloat16):
-            said = judge.logits(video)
-        loss = torch.stack([_cross_entropy(said[n], answers[:, i]) for i, n in enumerate(said)]).mean()
+        loss = loss_of()
         if not bool(loss.isfinite()):
             raise ValueError(f"loss: {loss.item()} at step {step}; try a smaller --lr")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(judge.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
-        on_step(step, loss.item())
+        if on_step:
+            on_step(step, loss.item())
+
+
+def learnt_and_unseen(data: DatasetFolder, pack: Pack) -> tuple[list[int], list[int]]:
+    """The usable rows to learn from, nine of ten, and the others. ValueError when one of them is empty."""
+    usable = [i for i in range(len(data)) if pack.counts[i] > 0]
+    learnt = [i for i in usable if i % UNSEEN != UNSEEN - 1]
+    unseen = [i for i in usable if i % UNSEEN == UNSEEN - 1]
+    if not learnt or not unseen:
+        why = f" (refused: {next(iter(pack.refused.values()))})" if pack.refused else ""
+        raise ValueError(f"{data.path}: {len(usable)} usable clips; a judge needs {UNSEEN} or more{why}")
+    return learnt, unseen
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _cross_entropy(said: Tensor, answers: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.write import write_folder
 from storyreel.evaluate.judge import Judge, JudgeConfig, to_video, without_background
+from storyreel.evaluate.judge_folder import facts_of
 from storyreel.evaluate.judge_training import JudgeTraining, find_classes, train_judge
 from storyreel.evaluate.judged_clips import find_clips
 
@@ -99,8 +100,8 @@ def test_accuracy_wants_a_wish_for_every_clip(trained):
 def test_saved_and_loaded_it_says_the_same(trained, tmp_path: Path):
     judge = trained[0]
     judge.save(tmp_path / "judge", card="# toy", facts={"steps": 150})
-    again, facts = Judge.load_with_facts(tmp_path / "judge")
-    assert facts == {"steps": 150}
+    again = Judge.load(tmp_path / "judge")
+    assert facts_of(tmp_path / "judge") == {"steps": 150}
     video = to_video(np.stack([judge.see(clip) for clip, _ in toy_items(8, 3)]))
     for name, said in judge(video).items():
         torch.testing.assert_close(again(video)[name], said, atol=0.02, rtol=0)  # half precision on disk
@@ -117,7 +118,7 @@ def test_the_full_size_judge_is_small_enough_to_ship(tmp_path: Path):
     [
         (lambda p: (p / "model.safetensors").write_bytes(b"x" * 50), "its SHA-256 is not the one in judge.json"),
         (lambda p: (p / "judge.json").write_text("{"), "not a judge's JSON document"),
-        (lambda p: (p / "judge.json").write_text('{"config": {}}'), "wanted facts, sha256 in it"),
+        (lambda p: (p / "judge.json").write_text('{"config": {}}'), "wanted facts, kind, sha256 in it"),
         (lambda p: _edit(p, "frames", 8), "wanted (16, 32, 3, 3)"),
         (lambda p: _edit(p, "hats", 8), "not the settings of a judge"),
     ],
