@@ -133,3 +133,17 @@ def fetch(
         raise typer.BadParameter(f"there is nothing to fetch for {world!r}, only for sprites", param_hint="WORLD")
     count = fetch_sprites(out, url or LPC)
     typer.echo(f"{out}: {count} files; next: storyreel data make sprites --source {out} -o DIR")
+
+
+@app.command()
+def export(
+    folder: Folder,
+    webdataset: Annotated[Path, typer.Option(help="Folder to write WebDataset shards into.")],
+    shard: Annotated[int, typer.Option(min=1, help="Clips a shard.")] = 1000,
+) -> None:
+    """Write the clips and rows as WebDataset shards (.tar); shards that are there are kept."""
+    from storyreel.data.export import export_webdataset
+    from storyreel.data.folder import DatasetFolder
+
+    made = export_webdataset(DatasetFolder.open(folder), webdataset, shard)
+    typer.echo(f"{webdataset}: {len(made)} shards")

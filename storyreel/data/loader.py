@@ -133,17 +133,20 @@ class Loader:
     def _item(self, number: int) -> tuple[_Source, int]:
         """Source and row of item `number` of the whole training."""
         period, place = divmod(number, PATTERN)
-        if period not in self._mixed:
-            order = np.random.default_rng([self.seed, MIX, period]).permutation(self._pattern)
-            seen = np.zeros(PATTERN, np.int64)  # how often its folder came before
-            for which in range(len(self.sources)):
-                mine = order == which
-                seen[mine] = np.arange(mine.sum())
-            self._mixed = {**dict(list(self._mixed.items())[-3:]), period: (order, seen)}
-        order, seen = self._mixed[period]
+        order, seen = self._mixed.get(period) or self._mix(period)
         which = int(order[place])
         position = period * int((self._pattern == which).sum()) + int(seen[place])
         return self.sources[which], self.sources[which].row(self.seed, which, position)
+
+    def _mix(self, period: int) -> tuple[np.ndarray, np.ndarray]:
+        """For each of the next PATTERN items its folder, and how often that folder came before in this period."""
+        order = np.random.default_rng([self.seed, MIX, period]).permutation(self._pattern)
+        seen = np.zeros(PATTERN, np.int64)
+        for which in range(len(self.sources)):
+            mine = order == which
+            seen[mine] = np.arange(mine.sum())
+        self._mixed = {**dict(list(self._mixed.items())[-3:]), period: (order, seen)}
+        return order, seen
 
 
 class _Source:
@@ -177,10 +180,7 @@ class _Source:
         self._orders: dict[int, np.ndarray] = {}
 
     def prepare(self, prepare: Callable[[Batch], Batch], key: str, cache: Path | None) -> None:
-        whole = f"{self.data.frames} {key}"
-        self.prepared = Prepared.open(self.pack, self.whole_clips, prepare, whole, cache)
-        if self.prepared and not key:
-            raise ValueError("prepare_key: wanted a digest of what the prepared entries depend on, got nothing")
+        self.prepared = Prepared.open(self.pack, self.whole_clips, prepare, (self.data.frames, key), cache)
 
     def whole_clips(self, rows: Sequence[int]) -> Batch:
         """What `prepare` sees: the first window of each clip."""
@@ -194,10 +194,11 @@ class _Source:
     def row(self, seed: int, which: int, position: int) -> int:
         """The row at `position` of all epochs of this folder, laid end to end."""
         epoch, place = divmod(position, len(self.rows))
-        if epoch not in self._orders:
+        order = self._orders.get(epoch)
+        if order is None:
             order = np.random.default_rng([seed, ORDER, which, epoch]).permutation(self.rows)
             self._orders = {**dict(list(self._orders.items())[-1:]), epoch: order}
-        return int(self._orders[epoch][place])
+        return int(order[place])
 
     def window(self, row: int, where: float, image: bool) -> tuple[np.ndarray, int, int]:
         """uint8 (data.frames, h, w, c), real frames, given frames. `where` in [0, 1) chooses what is cut out.

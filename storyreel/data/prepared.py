@@ -108,21 +108,23 @@ class Prepared:
         pack: Pack,
         load: Callable[[Sequence[int]], Batch],
         prepare: Callable[[Batch], Batch],
-        key: str,
+        key: tuple[int, str],
         cache: Path | None,
     ) -> Prepared | None:
         """Run `prepare` once over all usable clips in order. None when it prepares nothing.
 
         load: rows -> the batch of whole clips that `prepare` is given.
-        key: what `prepare` and `load` depend on besides the clips: a digest of the frozen weights, frames, ...
+        key: frames a clip, and a digest of what `prepare` depends on. ValueError when there is none.
         """
         rows = np.flatnonzero(pack.counts).tolist()
         places = {row: place for place, row in enumerate(rows)}
-        path = cache_folder(cache) / "prepared" / hashlib.sha256(f"{pack.key} {key}".encode()).hexdigest()[:32]
+        path = (
+            cache_folder(cache) / "prepared" / hashlib.sha256(f"{pack.key} {key[0]} {key[1]}".encode()).hexdigest()[:32]
+        )
         if not (path / "entries.json").exists():
             path.mkdir(parents=True, exist_ok=True)
             with FileLock(path / ".lock"):
-                if not (path / "entries.json").exists() and not _prepare(rows, load, prepare, path):
+                if not (path / "entries.json").exists() and not _prepare(rows, load, prepare, key[1], path):
                     return None
         kinds: dict[str, str] = json.loads((path / "entries.json").read_text())
         return cls(
@@ -130,11 +132,15 @@ class Prepared:
         )
 
 
-def _prepare(rows: list[int], load: Callable[[Sequence[int]], Batch], prepare: Callable, path: Path) -> bool:
+def _prepare(
+    rows: list[int], load: Callable[[Sequence[int]], Batch], prepare: Callable[[Batch], Batch], key: str, path: Path
+) -> bool:
     with torch.inference_mode():
         first = {name: value.cpu() for name, value in prepare(load(rows[:1])).items()}
     if not first:
         return False
+    if not key:
+        raise ValueError("prepare_key: wanted a digest of what the prepared entries depend on, got nothing")
     for name, value in first.items():
         if len(value) != 1:
             raise ValueError(f"prepare: entry {name!r} has shape {tuple(value.shape)}, wanted the batch first")

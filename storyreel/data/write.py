@@ -110,6 +110,8 @@ def write_world(
     tables += [pq.ParquetFile(_part(path, *c)).read() for c in chunks]
     _write_table(pa.concat_tables(tables, promote_options="permissive"), path)
     shutil.rmtree(path / PARTS)
+    for left in (path / "clips").glob(".*"):  # of a process that was killed while it wrote
+        left.unlink()
     return DatasetFolder.open(path)
 
 

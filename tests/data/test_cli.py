@@ -1,6 +1,7 @@
 """`storyreel data`: one line for what was wrong, exit codes, nothing half-written."""
 
 import json
+import tarfile
 
 import pytest
 from PIL import Image
@@ -95,3 +96,24 @@ def test_an_unwritable_place_is_named(tmp_path, storyreel):
     assert code == 1
     assert str(tmp_path / "file") in err
     assert len(err.splitlines()) == 1
+
+
+def test_export_as_webdataset(tmp_path, storyreel):
+    """A clip's files share a key, lie together, and hold the bytes of the folder."""
+    storyreel("make", "digits", "-o", tmp_path / "d", "--clips", 5, "--size", 32, "--workers", 1)
+    (tmp_path / "d" / "clips" / "000001.mkv").write_bytes(b"")
+    ask = ("export", tmp_path / "d", "--webdataset", tmp_path / "w", "--shard", 2)
+    assert storyreel(*ask)[:2] == (0, f"{tmp_path / 'w'}: 3 shards\n")
+    folder = DatasetFolder.open(tmp_path / "d")
+    with tarfile.open(tmp_path / "w" / "000001.tar") as tar:
+        names = tar.getnames()
+        assert names == [f"0000000{row}{end}" for row in (2, 3) for end in (".mkv", ".txt", ".json")]
+        read = {name: tar.extractfile(name).read() for name in names}
+    assert read["00000003.mkv"] == folder.file(3).read_bytes()
+    assert read["00000003.txt"].decode() == folder.captions(3)[0]
+    assert json.loads(read["00000002.json"])["attributes"] == folder.row(2)["attributes"]
+    with tarfile.open(tmp_path / "w" / "000000.tar") as tar:
+        assert len(tar.getnames()) == 3
+    before = (tmp_path / "w" / "000000.tar").stat().st_mtime_ns
+    assert storyreel(*ask)[0] == 0
+    assert (tmp_path / "w" / "000000.tar").stat().st_mtime_ns == before

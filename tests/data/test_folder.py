@@ -1,6 +1,8 @@
 """Dataset folders: written whole, resumed, refused with a clear line."""
 
 import json
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -199,6 +201,14 @@ def test_contact_sheet(tmp_path):
     assert len(np.unique(np.asarray(sheet).reshape(-1, 3), axis=0)) > 100
     with pytest.raises(ValueError, match="no clips to show in split 'held_out'"):
         contact_sheet(folder, 3, "held_out")
+
+
+@pytest.mark.parametrize("module", ["storyreel.data.pack", "storyreel.data.check", "storyreel.data.worlds.digits"])
+def test_workers_import_no_torch(module):
+    """Each worker process imports these anew: seconds, were torch or scikit-learn among them."""
+    code = f"import sys, {module}; print([m for m in ('torch', 'sklearn', 'transformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_hugging_face_opens_it_as_it_is(tmp_path, monkeypatch):

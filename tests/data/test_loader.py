@@ -184,6 +184,25 @@ def test_prepared_entries_replace_the_video(tmp_path):
     assert sum(calls) > done
 
 
+def test_prepared_entries_need_a_key(tmp_path):
+    folder = make(tmp_path / "d", count=1)
+    with pytest.raises(ValueError, match="prepare_key: wanted a digest"):
+        Loader([(folder, 1)], DATA, prepare=lambda batch: {"codes": batch["length"]}, cache=tmp_path / "c")
+
+
+def test_prepared_entries_and_image_share(tmp_path):
+    """Items that are images say so, and carry the entries of their clip."""
+    data = Data(frames=4, size=16, batch=6, image_share=0.5)
+    folders = [(make(tmp_path / "d"), 1), (make(tmp_path / "e", base=3), 2)]
+    loader = Loader(
+        folders, data, prepare=lambda b: {"codes": b["video"][:, 0, :, 0, 0]}, prepare_key="k", cache=tmp_path / "c"
+    )
+    batch = loader.batch(0)
+    assert batch["length"].tolist() == [1, 1, 1, 4, 4, 4]
+    assert batch["codes"].shape == (6, 4)
+    assert torch.equal((batch["codes"].diff() * 127.5).round(), torch.ones(6, 3))
+
+
 def test_nothing_prepared_leaves_the_video(tmp_path):
     loader = Loader([(make(tmp_path / "d"), 1)], DATA, prepare=lambda batch: {}, cache=tmp_path / "c")
     assert "video" in loader.batch(0)
