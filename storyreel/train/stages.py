@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import torch
+from torch import nn
 
 from storyreel.model import own_tensors
 from storyreel.recipe import Recipe, StageRecipe
@@ -44,6 +45,7 @@ def train_system(
     for name in order[: order.index(wanted[-1]) + 1]:
         stage, part, settings = system.stages[name], run.stage(name), recipe.stages[name]
         if name in wanted and (part.final() or {}).get("step") != settings.steps:
+            freeze_others(system, stage)
             prepare, key = _prepare_of(stage, name, frozen)
             loader = make_loader(name, settings, stage, prepare, key)
             train_stage(stage, loader, settings, part, on_step=on_step, tell=tell, kind=kind, frozen=frozen)
@@ -65,6 +67,16 @@ def order_of(system: System, recipe: Recipe) -> list[str]:
         if name not in system.stages:
             raise ValueError(f"stages.{name}: system {system.name!r} has {', '.join(system.stages)}")
     return [name for name in system.stages if name in recipe.stages]
+
+
+def freeze_others(system: System, stage: Stage) -> None:
+    """Everything but the stage that is to be trained neither learns nor drops out."""
+    for other in system.stages.values():
+        if other is not stage:
+            other.eval()
+            for tensor in own_tensors(other).values():
+                if isinstance(tensor, nn.Parameter):
+                    tensor.requires_grad_(False)
 
 
 def load_finals(system: System, run: Run, names: Iterable[str]) -> None:

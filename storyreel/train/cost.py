@@ -1,0 +1,185 @@
+"""What a training step costs, counted without doing it.
+
+The stage is built on torch's `meta` device, where tensors have shapes and no contents, and its own loss and backward
+pass run there under PyTorch's FLOP counter: nothing is modelled by hand, so new stages need no formula. Two things are
+upper bounds: a boolean mask is taken to keep everything (a masked transformer scores only what was masked), and images
+are counted as clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx.experimental import _config as shapes  # pyright: ignore[reportPrivateImportUsage]
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_any_only, tree_map_only
+from torch.utils.flop_counter import FlopCounterMode
+
+from storyreel.model import inner_stages, own_tensors
+from storyreel.recipe import Recipe, StageRecipe
+from storyreel.systems.base import Batch, Stage, System, Tick
+
+TEXT_TOKENS = 32  # assumed length of a caption
+ITEMS = 2  # clips that are counted; the rest is proportion
+STATE_BYTES = 4 * 5  # float32 weight, gradient, two moments, average
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """parameters: of the stage itself, `trained` those that learn, `parts` by its top-level modules.
+    forward, step: FLOPs (a multiply-add is two) of one clip's forward pass, and of a whole optimizer step of all turns.
+    prepared: FLOPs a clip, once, for what the frozen stages before it make of the clip.
+    state, activations: bytes for weights and their optimizer, and for what a micro-batch of one clip keeps.
+    """
+
+    parameters: int
+    trained: int
+    parts: dict[str, int]
+    forward: float
+    step: float
+    prepared: float
+    state: int
+    activations: int
+
+    def memory(self, recipe: StageRecipe, gpus: int = 1, *, sharded: bool = False) -> float:
+        """Bytes on each device: an estimate, without the framework's own."""
+        micro = max(1, recipe.data.batch // (gpus * recipe.accumulate))
+        return self.state / (gpus if sharded else 1) + self.activations * micro
+
+
+def costs(recipe: Recipe) -> dict[str, Cost]:
+    """Stage -> cost. ValueError names a stage whose loss cannot run without contents."""
+    with torch.device("meta"):
+        system: System = recipe.system.build()
+    return {name: cost_of(system, name, settings) for name, settings in recipe.stages.items()}
+
+
+def cost_of(system: System, name: str, recipe: StageRecipe) -> Cost:
+    stage = system.stages[name]
+    stage.requires_grad_(True)
+    for inner in inner_stages(stage):
+        inner.requires_grad_(False)
+    if hasattr(stage, "gradient_checkpointing"):
+        setattr(stage, "gradient_checkpointing", recipe.gradient_checkpointing)  # noqa: B010
+    stage.train()
+    batch = imagined_batch(recipe, system.text_dim if stage.needs_text else None)
+    try:
+        with imagined(), torch.device("meta"):
+            prepared, batch = _prepare(stage, batch)
+            runs = [_run(stage, batch, turn) for turn in stage.turns]
+    except (RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"stage {name!r}: its cost cannot be counted: {error}") from error
+    own = own_tensors(stage)
+    learning = {id(p) for p in stage.parameters() if p.requires_grad}
+    whole = sum(t.numel() for t in own.values())
+    trained = sum(t.numel() for t in own.values() if id(t) in learning)
+    held = sum(p.numel() for other in system.stages.values() if other is not stage for p in other.parameters())
+    half = 0.5 if recipe.precision == "bf16" else 1.0
+    return Cost(
+        parameters=whole,
+        trained=trained,
+        parts=_parts(own),
+        forward=runs[0][0] / ITEMS,
+        step=sum(total for _, total, _ in runs) / ITEMS * recipe.data.batch,
+        prepared=prepared / ITEMS,
+        state=trained * STATE_BYTES + (whole - trained + held) * 4,
+        activations=int(max(kept for _, _, kept in runs) / ITEMS * half),
+    )
+
+
+def imagined_batch(recipe: StageRecipe, text_dim: int | None, items: int = ITEMS) -> Batch:
+    """Videos and texts without contents; the small whole numbers beside them are real."""
+    data = recipe.data
+    video = torch.empty(items, data.channels, data.frames, data.size, data.size, device="meta")
+    length, context = torch.full((items,), data.frames), torch.zeros(items, dtype=torch.int64)
+    batch: Batch = {"video": video, "length": length, "context": context}
+    if text_dim is not None:
+        batch["text"] = torch.empty(items, TEXT_TOKENS, text_dim, device="meta")
+        batch["text_mask"] = torch.ones(items, TEXT_TOKENS, dtype=torch.bool)
+    return batch
+
+
+def _prepare(stage: Stage, batch: Batch) -> tuple[float, Batch]:
+    if type(stage).prepare is Stage.prepare:
+        return 0.0, batch
+    with FlopCounterMode(display=False) as counter, Imagination(), torch.no_grad():
+        made = stage.prepare(batch)
+    rest = {k: v for k, v in batch.items() if k != "video"} if made else batch
+    return counter.get_total_flops(), {**rest, **made}
+
+
+def _run(stage: Stage, batch: Batch, turn: str) -> tuple[float, float, int]:
+    """(FLOPs forward, FLOPs with backward, bytes kept for the backward pass) of one turn."""
+    mine = {id(p) for p in stage.parameters_for(turn)}
+    learning = [p for p in stage.parameters() if p.requires_grad]
+    weights = {p.untyped_storage()._cdata for p in stage.parameters()}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in weights:
+            kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    for p in learning:
+        p.requires_grad_(id(p) in mine)
+    try:
+        with FlopCounterMode(display=False) as counter, Imagination():
+            with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+                loss = stage.loss(batch, Tick(0, turn, torch.Generator()))
+            forward = counter.get_total_flops()
+            loss.total.backward()
+    finally:
+        for p in learning:
+            p.requires_grad_(True)
+            p.grad = None
+    return forward, counter.get_total_flops(), sum(kept.values())
+
+
+@contextmanager
+def imagined() -> Iterator[None]:
+    with shapes.patch(meta_nonzero_assume_all_nonzero=True):
+        yield
+
+
+class Imagination(TorchDispatchMode):
+    """Lets tensors with and without contents meet: the result has none. A mask with contents selects as it says."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return {torch.bool: True}.get(args[0].dtype, 1)
+        if func is torch.ops.aten._unique2.default and args[0].is_meta:
+            flat = args[0].flatten()  # as if no two were equal
+            return flat, flat.long(), flat.long()
+        whole = (args, kwargs)
+        if tree_any_only(Tensor, lambda t: t.is_meta, whole) and tree_any_only(Tensor, lambda t: not t.is_meta, whole):
+            if func is torch.ops.aten.index.Tensor:
+                args = (args[0], _as_numbers(args[1]), *args[2:])
+            if func not in (torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default):
+                args, kwargs = tree_map_only(Tensor, lambda t: t.to("meta"), (args, kwargs))
+        return func(*args, **kwargs)
+
+
+def _as_numbers(index: list[Tensor | None]) -> list[Tensor | None]:
+    """Masks with contents as the whole numbers that they select."""
+    made: list[Tensor | None] = []
+    for each in index:
+        if each is not None and each.dtype is torch.bool and not each.is_meta:
+            made += list(each.nonzero().unbind(1))
+        else:
+            made.append(each)
+    return made
+
+
+def _parts(own: dict[str, Tensor]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name, tensor in own.items():
+        head = name.partition(".")[0]
+        found[head] = found.get(head, 0) + tensor.numel()
+    return found
