@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -33,13 +36,40 @@ class _Worker(SpawnProcess):
     def _Popen(process_obj: Any) -> Any:
         main = sys.modules["__main__"]
         kept = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
-        try:
-            for name in kept:
-                setattr(main, name, None)
-            return SpawnProcess._Popen(process_obj)  # pyright: ignore[reportAttributeAccessIssue]
-        finally:
-            for name, value in kept.items():
-                setattr(main, name, value)
+        with _uninterrupted():
+            try:
+                for name in kept:
+                    setattr(main, name, None)
+                return SpawnProcess._Popen(process_obj)  # pyright: ignore[reportAttributeAccessIssue]
+            finally:
+                for name, value in kept.items():
+                    setattr(main, name, value)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What starts in here never sees Ctrl-C: stopping workers is the parent's part."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin() -> None:
+    """In each worker: nobody outlives a parent that was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Context(SpawnContext):
@@ -79,7 +109,7 @@ def run(function: Callable[[A], B], items: Iterable[A], *, workers: int, threads
     if threads:
         pool = ThreadPoolExecutor(workers)
     else:
-        pool = ProcessPoolExecutor(workers, mp_context=_Context())
+        pool = ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_begin)
     flying: deque[Future[B]] = deque()
     try:
         for item in items:

@@ -1,0 +1,75 @@
+"""Worker processes: in order, stopped by Ctrl-C without noise, gone when their parent is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from storyreel.data.parallel import run
+
+SCRIPT = """
+import sys, time
+from storyreel.data.parallel import run
+for done in run(time.sleep, [0.05] * 2000, workers=2):
+    print(".", flush=True)
+"""  # without a __main__ guard, as scripts are
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_results_come_in_order(threads):
+    items = [f"({x} * {x}, __import__('os').getpid())" for x in range(6)]
+    found = list(run(eval, items, workers=2, threads=threads))
+    assert [value for value, _ in found] == [0, 1, 4, 9, 16, 25]
+    assert (os.getpid() in {pid for _, pid in found}) == threads
+
+
+def test_errors_come_through():
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(run(int, ["1", "2", "seven", "4"] * 5, workers=2))
+
+
+def start():
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == ".\n"
+    return process
+
+
+def test_an_interruption_ends_it_without_noise_of_workers():
+    process = start()
+    os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
+    _, err = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert err.count("Traceback") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds children in /proc")
+def test_workers_do_not_outlive_a_killed_parent():
+    process = start()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= 2
+    process.kill()
+    process.wait()
+    for _ in range(100):
+        if not any(_running(pid) for pid in children):
+            return
+        time.sleep(0.1)
+    pytest.fail("workers are still there")
+
+
+def _running(pid):
+    """A zombie that nobody collects has ended, too."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] not in "ZX"
+    except OSError:
+        return False
