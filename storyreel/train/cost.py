@@ -143,7 +143,8 @@ def _run(stage: Stage, batch: Batch, turn: str) -> tuple[float, float, int]:
 
 @contextmanager
 def imagined() -> Iterator[None]:
-    with shapes.patch(meta_nonzero_assume_all_nonzero=True):
+    settings: Any = shapes
+    with settings.patch(meta_nonzero_assume_all_nonzero=True):
         yield
 
 

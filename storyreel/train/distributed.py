@@ -6,7 +6,7 @@ import contextlib
 import os
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
@@ -129,8 +129,7 @@ class Sharded(_Group):
         sharded: Any = stage
         return lambda batch, tick: Loss(*sharded.sharded_loss(batch, tick))
 
-    def clip(self, params: Iterable[nn.Parameter], limit: float) -> Tensor:
-        norm = nn.utils.clip_grad_norm_(params, limit)
+    def whole_norm(self, norm: Tensor) -> Tensor:
         return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
     def whole(self, tensor: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,7 +54,7 @@ def train_stage(
     run: StageRun,
     *,
     on_step: OnStep | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    tell: Callable[[str], None] = warnings.warn,
     kind: parallel.Kind = "none",
     frozen: dict[str, str] | None = None,
 ) -> Path:
@@ -66,6 +67,8 @@ def train_stage(
     step and the tensor; the last checkpoint stays), OSError when the disk fails, KeyboardInterrupt after SIGINT or
     SIGTERM, when a checkpoint has been written.
     """
+    for note in stage.notes():
+        tell(f"{run.name}: {note}")
     trainer = Trainer(stage, recipe, run, kind, frozen or {})
     if trainer.parallel.rank == 0:
         run.open()
@@ -176,9 +179,10 @@ class Trainer:
                 group["lr"] = lr
             optimizer.zero_grad(set_to_none=True)
             values = self.backward(batch, step, turn)
-            values["norm"] = self.parallel.clip(params.values(), self.recipe.optim.clip_norm)
+            values["norm"], clip = self.parallel.clip(list(params.values()), self.recipe.optim.clip_norm)
             numbers = dict(zip(values, _numbers(values.values()), strict=True))
             self.refuse_nan(numbers, params, step, turn)
+            clip()
             optimizer.step()
             prefix = f"{turn}/" if len(self.turns) > 1 else ""
             record |= {prefix + n: v if math.isfinite(v) else None for n, v in numbers.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -35,9 +35,13 @@ class Single:
         """Whether it holds on any rank."""
         return flag
 
-    def clip(self, params: Iterable[nn.Parameter], limit: float) -> Tensor:
-        """Scale the gradients to at most this norm; the norm before that."""
-        return nn.utils.clip_grad_norm_(params, limit)
+    def clip(self, params: list[nn.Parameter], limit: float) -> tuple[Tensor, Callable[[], None]]:
+        """The norm of the gradients, and what scales them to at most `limit`, to be called when it is finite."""
+        norm = nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
+        return self.whole_norm(norm), lambda: nn.utils.clip_grads_with_norm_(params, limit, norm)
+
+    def whole_norm(self, norm: Tensor) -> Tensor:
+        return norm
 
     def whole(self, tensor: Tensor) -> Tensor:
         """A tensor gathered from all ranks, on the CPU."""

@@ -44,7 +44,9 @@ def train_system(
     frozen: dict[str, str] = {}
     for name in order[: order.index(wanted[-1]) + 1]:
         stage, part, settings = system.stages[name], run.stage(name), recipe.stages[name]
-        if name in wanted and (part.final() or {}).get("step") != settings.steps:
+        told = part.final() or {}
+        finished = told.get("step") == settings.steps and told.get("frozen") == frozen
+        if name in wanted and not finished:
             freeze_others(system, stage)
             prepare, key = _prepare_of(stage, name, frozen)
             loader = make_loader(name, settings, stage, prepare, key)
