@@ -32,13 +32,13 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
     A stage's `training_only` modules (a discriminator, say) are left out.
     """
     path = Path(path)
-    made = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    made, old = (path.with_name(f".{path.name}.{word}-{os.getpid()}") for word in ("tmp", "old"))
     try:
         made.mkdir(parents=True)
         components = {}
         for name, stage in system.stages.items():
             (made / name).mkdir()
-            tensors = {n: _half(t) for n, t in exported(stage).items()}
+            tensors = {n: _half(t, f"{name}: {n}") for n, t in exported(stage).items()}
             digest = write_tensors(made / name / "model.safetensors", tensors)
             count = sum(t.numel() for t in tensors.values() if t.is_floating_point())
             config = as_json(getattr(recipe.system, name, None))
@@ -50,10 +50,11 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
         write_json(made / "model.json", {**whole, "training": training, "digest": _digest(components)})
         (made / "README.md").write_text(card)
         if path.exists():
-            shutil.rmtree(path)
+            path.rename(old)
         made.rename(path)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     return path
 
 
@@ -136,12 +137,12 @@ def _recipe(path: Path, told: dict[str, Any]) -> Recipe:
         raise ValueError(f"{path}/model.json: {error}") from None
 
 
-def _half(tensor: Tensor) -> Tensor:
+def _half(tensor: Tensor, name: str) -> Tensor:
     if not tensor.is_floating_point():
         return tensor
     half = tensor.detach().to(torch.float16)
     if not bool(half.isfinite().all()):
-        raise ValueError("a weight is not finite, or too large for float16; the model was not written")
+        raise ValueError(f"{name} is not finite, or too large for float16; the model was not written")
     return half
 
 
