@@ -133,13 +133,13 @@ class Ray:
     def _run(self, function: Callable[..., Any], items: Sequence[Any], on_result: OnResult | None) -> list[Any]:
         at_a_time = self.workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         # Ray pickles functions of installed modules by name; its processes are used again, and so are loaded models.
-        task = self._ray.remote(num_cpus=1)(function)
+        task = self._ray.remote(num_cpus=1)(_call)
         results: list[Any] = [None] * len(items)
         running: dict[Any, int] = {}
         waiting = iter(enumerate(items))
         while True:
             while len(running) < at_a_time and (following := next(waiting, None)) is not None:
-                running[task.remote(following[1])] = following[0]
+                running[task.remote(function, following[1])] = following[0]
             if not running:
                 return results
             done, _ = self._ray.wait(list(running), num_returns=1)
@@ -147,3 +147,8 @@ class Ray:
             results[index] = self._ray.get(done[0])
             if on_result:
                 on_result(index, results[index])
+
+
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
+    wait_calmly()
+    return function(item)

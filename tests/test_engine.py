@@ -1,8 +1,10 @@
-"""Engines: results in order, in one process or several, and what happens when something goes wrong."""
+"""Engines: results in order, in one process or several, and what happens when something goes wrong.
+
+Ray is tested by a whole batch, in test_cli.py.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 
@@ -71,15 +73,3 @@ def test_ray_says_what_to_install_when_it_is_absent(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'storyreel\[ray\]'"):
         get_engine("ray")
-
-
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
-def test_ray_runs_the_same(monkeypatch):
-    """A local cluster is started for it; about 20 s on two cores."""
-    from pathlib import Path
-
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    told = {}
-    results = get_engine("ray", 2).run(math.factorial, range(6), on_result=told.__setitem__)
-    assert results == [math.factorial(n) for n in range(6)]
-    assert told == dict(enumerate(results))
