@@ -44,11 +44,19 @@ class Stage(nn.Module):
     Everybody else inherits the single turn. Parameters that must not learn have `requires_grad` False.
     """
 
-    turns: ClassVar[tuple[str, ...]] = ("main",)
+    turns: tuple[str, ...] = ("main",)
+    training_only: tuple[str, ...] = ()  # names of modules that a model does not need once it is trained
     needs_text: ClassVar[bool] = False
 
     def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:
         return (p for p in self.parameters() if p.requires_grad)
+
+    def notes(self) -> list[str]:
+        """Lines that the trainer shows before it begins: what is left out, say, and how to have it.
+
+        ValueError for what would stop training later.
+        """
+        return []
 
     def prepare(self, batch: Batch) -> Batch:
         """The part of the work that depends on frozen weights alone; done once a clip and cached.

@@ -13,7 +13,7 @@ and adversarial terms are in `phenaki_losses`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,8 +24,10 @@ from torch.utils.checkpoint import checkpoint
 
 from storyreel.nn.attention import Block, causal_alibi
 from storyreel.nn.conv import Downsampler, Upsampler
+from storyreel.nn.discriminator import Discriminator
 from storyreel.nn.quantize import FiniteScalarQuantizer, VectorQuantizer
 from storyreel.systems.base import Batch, Loss, Stage, Tick
+from storyreel.systems.phenaki_losses import Judges, discriminator_loss, generator_loss, pick_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +53,20 @@ class CViViTConfig:
     adversarial: float = 0.1
     image_perceptual: float = 0.1
     video_perceptual: float = 1.0
+    vgg: str = ""  # safetensors file for the image perceptual term; see phenaki_losses. Only training reads it
+    i3d: str = ""  # the same for the video perceptual term
+    judged_frames: int = 1  # random frames a clip that VGG and the discriminator see; 0: all
+    discriminator: int = 512  # its channels where it is coarsest
+    r1: float = 10.0  # weight of the discriminator's gradient penalty
+    r1_every: int = 16  # steps
 
     def __post_init__(self) -> None:
         if self.size % self.patch:
             raise ValueError(f"patch: {self.patch} does not divide size {self.size}")
         if self.widths and self.widths[-1] != self.dim:
             raise ValueError(f"widths: the last must be dim {self.dim}, got {self.widths}")
+        if self.judged_frames < 0 or self.discriminator < 1 or self.r1_every < 1:
+            raise ValueError("judged_frames wants at least 0, discriminator and r1_every at least 1")
         if self.patch % 2 ** max(len(self.widths) - 1, 0):
             raise ValueError(f"widths: {len(self.widths) - 1} halvings do not fit into patches of {self.patch}")
 
@@ -69,7 +79,8 @@ class CViViTConfig:
         """Frames of pixels -> latent frames. ValueError where they do not fill the last tube."""
         if frames < 1 or (frames - 1) % self.tube:
             low = 1 + (max(frames, 1) - 1) // self.tube * self.tube
-            raise ValueError(f"frames: wanted 1 + a multiple of {self.tube} (as {low} or {low + self.tube}), got {frames}")
+            near = f"{low} or {low + self.tube}"
+            raise ValueError(f"frames: wanted 1 + a multiple of {self.tube} (as {near}), got {frames}")
         return 1 + (frames - 1) // self.tube
 
     def build(self) -> CViViT:
@@ -82,6 +93,8 @@ class CViViT(Stage):
     Being causal in time it codes an image, a clip or an hour with the same weights, and the codes of a clip never
     change when frames are appended: the property that Phenaki lives on.
     """
+
+    training_only = ("discriminator",)
 
     def __init__(self, config: CViViTConfig):
         super().__init__()
@@ -104,7 +117,28 @@ class CViViT(Stage):
         self.up = Upsampler(widths, c.blocks)
         self.to_frame = nn.Linear(self.up.width, pixels)
         self.to_tube = nn.Linear(self.up.width, pixels * c.tube)
+        self.discriminator: Discriminator | None = None
+        if c.adversarial:
+            self.turns = ("generator", "discriminator")
+            self.discriminator = Discriminator(c.size, c.channels, c.discriminator)
+        self._judges = Judges(image=c.image_perceptual, vgg=c.vgg, video=c.video_perceptual, i3d=c.i3d)
         self.gradient_checkpointing = False
+
+    def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:
+        """The discriminator's in its own turn, all others in the other."""
+        theirs = list(self.discriminator.parameters()) if self.discriminator is not None else []
+        if turn == "discriminator":
+            return theirs
+        out = {id(p) for p in theirs}
+        return [p for p in self.parameters() if p.requires_grad and id(p) not in out]
+
+    def notes(self) -> list[str]:
+        return self._judges.notes()
+
+    def shard_units(self) -> Iterable[nn.Module]:
+        """The blocks to shard one by one; not those of the discriminator, whose penalty is differentiated twice."""
+        blocks = (self.encode_space, self.encode_time, self.decode_time, self.decode_space)
+        return (block for each in blocks for block in each)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -117,23 +151,58 @@ class CViViT(Stage):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (b, t, p, g) -> (b, c, f, h, w) in [-1, 1] or a little beyond."""
-        for digit, size in enumerate(self.sizes):
-            if codes.numel() and (codes[..., digit].min() < 0 or codes[..., digit].max() >= size):
-                raise ValueError(f"codes: digit {digit} must be in [0, {size}), got {codes[..., digit].max()}")
+        self.check(codes)
         return self._decode(self.quantize.lookup(codes))
+
+    def check(self, codes: Tensor) -> None:
+        """ValueError unless these are codes (b, t, p, g) of this tokenizer, every digit in its range."""
+        wanted = (self.config.grid**2, len(self.sizes))
+        if codes.ndim != 4 or tuple(codes.shape[2:]) != wanted or 0 in codes.shape:
+            raise ValueError(f"codes: wanted (b, t, {wanted[0]}, {wanted[1]}), got {tuple(codes.shape)}")
+        for digit, size in enumerate(self.sizes):
+            low, high = (int(v) for v in codes[..., digit].aminmax())
+            if low < 0 or high >= size:
+                raise ValueError(f"codes: digit {digit} must be in [0, {size}), got {low if low < 0 else high}")
 
     def reconstruct(self, video: Tensor) -> Tensor:
         return self._decode(self.quantize(self._encode(video))[0])
 
     def loss(self, batch: Batch, tick: Tick) -> Loss:
-        """The terms that need no other network; `PerceptualCViViT` adds the rest."""
+        """Section 2.1: what the recipe weighs of L_VQ, L_2 and the terms of `phenaki_losses`; L_VQ always."""
         video = batch["video"]
+        if tick.turn == "discriminator":
+            return self._discriminator_loss(video, tick)
         z, codes, vq = self.quantize(self._encode(video))
         made = self._decode(z)
         l2, l1 = F.mse_loss(made, video), F.l1_loss(made, video)
         total = self.config.l2 * l2 + self.config.l1 * l1 + vq
         parts = {"l2": l2, "l1": l1, "vq": vq, "psnr": 10 * torch.log10(4 / l2), "usage": self._usage(codes)}
+        for name, (weight, term) in self._judged(made, video, tick).items():
+            total, parts[name] = total + weight * term, term
         return Loss(total, {k: v.detach() for k, v in parts.items()})
+
+    def _judged(self, made: Tensor, video: Tensor, tick: Tick) -> dict[str, tuple[float, Tensor]]:
+        """name -> (weight, term) of what other networks judge."""
+        c, judges, found = self.config, self._judges, {}
+        if judges.on("video_perceptual"):
+            found["video_perceptual"] = c.video_perceptual, judges.video_perceptual(made, video)
+        if self.discriminator is None and not judges.on("image_perceptual"):
+            return found
+        some, real = pick_frames([made, video], c.judged_frames, tick.rng)
+        if judges.on("image_perceptual"):
+            found["image_perceptual"] = c.image_perceptual, judges.image_perceptual(some, real)
+        if self.discriminator is not None:
+            found["adversarial"] = c.adversarial, generator_loss(self.discriminator, some)
+        return found
+
+    def _discriminator_loss(self, video: Tensor, tick: Tick) -> Loss:
+        c = self.config
+        if self.discriminator is None:
+            raise ValueError("turn 'discriminator': the adversarial term of this tokenizer is off")
+        with torch.no_grad():
+            made = self.reconstruct(video)
+        some, real = pick_frames([made, video], c.judged_frames, tick.rng)
+        return discriminator_loss(self.discriminator, some, real, tick, c.r1, c.r1_every)
 
     def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:
         return self.decode(cond["codes"])
