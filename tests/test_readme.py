@@ -39,7 +39,9 @@ def parameters(words: list[str]):
     command = typer.main.get_command(importlib.import_module(f"storyreel.cli.{words[0]}").app)
     rest = words[1:]
     while hasattr(command, "commands"):  # a verb with verbs of its own, such as `data make`
-        name = next(word for word in rest if not word.startswith("-"))
+        name = next((word for word in rest if not word.startswith("-")), None)
+        if name is None and getattr(command, "invoke_without_command", False):
+            break
         assert name in command.commands, f"storyreel {words[0]} has no {name}"  # pyright: ignore
         rest.remove(name)
         command = command.commands[name]  # pyright: ignore
