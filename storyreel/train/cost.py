@@ -47,9 +47,13 @@ class Cost:
     activations: int
 
     def memory(self, recipe: StageRecipe, gpus: int = 1, *, sharded: bool = False) -> float:
-        """Bytes on each device: an estimate, without the framework's own."""
+        """Bytes on each device: an estimate, without the framework's own.
+
+        sharded: weights and gradients are whole during a step all the same, unless the stage has `shard_units`.
+        """
         micro = max(1, recipe.data.batch // (gpus * recipe.accumulate))
-        return self.state / (gpus if sharded else 1) + self.activations * micro
+        here = self.state / gpus + self.trained * 8 * (gpus > 1) if sharded else self.state
+        return here + self.activations * micro
 
 
 def costs(recipe: Recipe) -> dict[str, Cost]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import types
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import torch
@@ -16,7 +15,6 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from storyreel.model import inner_stages
 from storyreel.systems.base import Batch, Loss, Stage, Tick
 from storyreel.train.parallel import Kind, LossOf, Single
 
@@ -112,9 +110,7 @@ class Replicated(_Group):
             p.requires_grad_(True)
 
         def loss(batch: Batch, tick: Tick) -> Loss:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
-                return Loss(*self.wrapped[turn](batch, tick))
+            return Loss(*self.wrapped[turn](batch, tick))
 
         return loss
 
@@ -149,27 +145,15 @@ class Sharded(_Group):
 
 
 def shard(stage: Stage) -> None:
-    """Shard the blocks of every ModuleList, each gathered only while it runs, then the rest of the stage.
+    """Shard the stage as one unit: whole while a step runs, a share of weights, moments and average otherwise.
 
-    Frozen parameters stay whole on every rank. A stage whose blocks are not called as modules names those that are
-    with `shard_units() -> Iterable[nn.Module]`.
+    A stage with `shard_units() -> Iterable[nn.Module]` names blocks that are used by calling them and in no other way;
+    each of these is whole only while it runs. Frozen parameters stay whole on every rank.
     """
     frozen = {p for p in stage.parameters() if not p.requires_grad}
-    inner = {m for i in inner_stages(stage) for m in i.modules()}
-    units = getattr(stage, "shard_units", None)
-    found = (
-        units()
-        if units
-        else (block for m in stage.modules() if isinstance(m, nn.ModuleList) and m not in inner for block in m)
-    )
-    done: set[nn.Module] = set()
-    for block in found:
-        # Blocks inside blocks are gathered with the outer one; a list has no forward of its own.
-        if isinstance(block, (nn.ModuleList, nn.ModuleDict)) or any(block in set(d.modules()) for d in done):
-            continue
-        if any(p.requires_grad for p in block.parameters()):
-            fully_shard(block, ignored_params=frozen & set(block.parameters()))
-            done.add(block)
+    units: Callable[[], Iterable[nn.Module]] = getattr(stage, "shard_units", tuple)
+    for block in units():
+        fully_shard(block, ignored_params=frozen & set(block.parameters()))
     fully_shard(stage, ignored_params=frozen)
 
     def sharded_loss(self: Stage, batch: Batch, tick: Tick) -> tuple[Tensor, dict[str, Tensor]]:

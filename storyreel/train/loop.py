@@ -9,10 +9,7 @@ no random state, and a run that was killed and resumed equals one that was not.
 
 from __future__ import annotations
 
-import hashlib
 import math
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,11 +19,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from storyreel.model import inner_stages, own_tensors
+from storyreel.model import own_tensors
 from storyreel.recipe import StageRecipe
 from storyreel.run import StageRun
 from storyreel.systems.base import Batch, Stage, Tick
 from storyreel.train import parallel
+from storyreel.train.interrupts import Interrupts
 from storyreel.train.optim import (
     Average,
     begin_optimizer,
@@ -35,6 +33,8 @@ from storyreel.train.optim import (
     optimizer_state,
     parameters_of,
 )
+from storyreel.train.randomness import seed_dropout, seed_of
+from storyreel.train.readiness import prepare_stage, train_mode
 
 
 class BatchSource(Protocol):
@@ -264,44 +264,6 @@ class Trainer:
         return path
 
 
-def prepare_stage(stage: Stage, recipe: StageRecipe, name: str) -> None:
-    """Training mode, earlier stages frozen, and what the recipe asks of the stage itself."""
-    inner = inner_stages(stage)
-    theirs = {id(p) for each in inner for p in each.parameters()}
-    own = [p for p in stage.parameters() if id(p) not in theirs]
-    if not any(p.requires_grad for p in own):  # frozen as a whole, by the later stage that holds it
-        for p in own:
-            p.requires_grad_(True)
-    for each in inner:
-        each.requires_grad_(False)
-    train_mode(stage)
-    if hasattr(stage, "gradient_checkpointing"):
-        setattr(stage, "gradient_checkpointing", recipe.gradient_checkpointing)  # noqa: B010
-    elif recipe.gradient_checkpointing:
-        raise ValueError(f"stages.{name}.gradient_checkpointing: {type(stage).__name__} cannot do that")
-    if recipe.compile:
-        compile_stage(stage)
-
-
-def train_mode(stage: Stage) -> None:
-    stage.train()
-    for inner in inner_stages(stage):
-        inner.eval()
-
-
-def compile_stage(stage: Stage) -> None:
-    """Compile the networks inside a stage, each as a whole; the loss around them stays plain Python."""
-    for child in stage.children():
-        if not isinstance(child, Stage):
-            for part in child if isinstance(child, nn.ModuleList) else [child]:
-                part.compile()
-
-
-def seed_of(*what: int | str) -> int:
-    """A generator's seed from what it is for."""
-    return int.from_bytes(hashlib.sha256("/".join(map(str, what)).encode()).digest()[:8], "little") >> 1
-
-
 def _fill(target: dict[str, Tensor], source: dict[str, Tensor], where: str, ranks: parallel.Single) -> None:
     for name in [*target, *source]:
         if name not in source or name not in target:
@@ -315,34 +277,3 @@ def _fill(target: dict[str, Tensor], source: dict[str, Tensor], where: str, rank
 def _numbers(values: Any) -> list[float]:
     """One wait for the device, however many scalars."""
     return torch.stack([v.detach().float().reshape(()) for v in values]).tolist()
-
-
-def seed_dropout(seed: int) -> None:
-    """Seed the global generators, for what takes no generator. (torch.manual_seed keeps a stack trace a call where
-    there is a CUDA build and no device in use yet: 3 ms and a leak every step.)"""
-    torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed_all(seed)
-
-
-class Interrupts:
-    """Turns SIGINT and SIGTERM into a flag that the loop looks at between steps; a second one stops at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._old: dict[int, Any] = {}
-
-    def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._old[number] = signal.signal(number, self._ask)
-        return self
-
-    def _ask(self, number: int, frame: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *error: object) -> None:
-        for number, old in self._old.items():
-            signal.signal(number, old)

@@ -69,6 +69,9 @@ class ToyPrior(Stage):
         self.tokenizer = tokenizer
         self.blocks = nn.ModuleList(nn.Linear(config.dim, config.dim) for _ in range(2))
 
+    def shard_units(self) -> nn.ModuleList:
+        return self.blocks
+
     def prepare(self, batch: Batch) -> Batch:
         return {"latents": self.tokenizer.encode(batch["video"])}
 

@@ -1,0 +1,120 @@
+"""Schedules, averages, turns and contact sheets."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from toy import ToyConfig, ToyLoader, ToyPrior, ToyTokenizer, build, toy_recipe, toy_stage
+
+from storyreel.recipe import Optim
+from storyreel.run import Run
+from storyreel.systems.base import Loss
+from storyreel.train.contact_sheet import contact_sheet
+from storyreel.train.loop import Trainer
+from storyreel.train.optim import Average, learning_rate, make_optimizer, parameters_of
+from storyreel.train.randomness import seed_of
+
+
+def test_learning_rate():
+    optim = Optim(lr=2.0, warmup=4, final_lr=0.1)
+    rates = [learning_rate(optim, step, 104) for step in range(105)]
+    assert rates[:4] == [0.5, 1.0, 1.5, 2.0]
+    assert rates[4] == 2.0
+    assert rates[54] == pytest.approx(2 * (0.1 + 0.9 / 2))
+    assert rates[104] == pytest.approx(0.2)
+    assert all(a > b for a, b in pairwise(rates[4:]))
+    assert learning_rate(Optim(warmup=0, lr=1.0), 0, 10) == 1.0
+
+
+def test_only_matrices_decay():
+    params = dict(nn.Linear(3, 2).named_parameters())
+    optimizer = make_optimizer(params, Optim(weight_decay=0.5), fused=True)
+    assert [(len(g["params"]), g["weight_decay"]) for g in optimizer.param_groups] == [(1, 0.5), (1, 0.0)]
+
+
+def test_average():
+    weight = nn.Parameter(torch.zeros(2))
+    average = Average({"weight": weight}, 0.5)
+    with torch.no_grad():
+        weight.fill_(1.0)
+    average.update(0)
+    assert average.tensors["weight"].tolist() == pytest.approx([0.9, 0.9])  # 1 / 10 of the start is kept
+    average.update(1000)
+    assert average.tensors["weight"].tolist() == pytest.approx([0.95, 0.95])
+    before = (weight.detach().clone(), average.tensors["weight"].clone())
+    average.swap()
+    assert torch.equal(weight, before[1])
+    average.swap()
+    assert torch.equal(weight, before[0])
+    assert torch.equal(average.tensors["weight"], before[1])
+
+
+def test_a_parameter_has_one_turn():
+    class Both(ToyTokenizer):
+        def parameters_for(self, turn):
+            return self.parameters()
+
+    class None_(ToyTokenizer):
+        def parameters_for(self, turn):
+            return []
+
+    with pytest.raises(ValueError, match="belongs to the turns 'generator' and 'discriminator'"):
+        parameters_of(Both(ToyConfig()), "stage 'x'")
+    with pytest.raises(ValueError, match="turn 'generator' has no parameter that learns"):
+        parameters_of(None_(ToyConfig()), "stage 'x'")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_turn_moves_its_own_parameters_alone(tmp_path, precision):
+    recipe = toy_stage(precision=precision)
+    stage = build(toy_recipe()).tokenizer
+    trainer = Trainer(stage, recipe, Run.open(tmp_path, toy_recipe()).stage("tokenizer"), "none", {})
+    trainer.turns = {"discriminator": trainer.turns["discriminator"]}
+    before = {n: p.detach().clone() for n, p in stage.named_parameters()}
+    record = trainer.step(ToyLoader(recipe.data).batch(0), 0)
+    moved = {n for n, p in stage.named_parameters() if not torch.equal(p, before[n])}
+    assert moved == {"critic.weight"}  # its bias cancels in the loss
+    assert record["step"] == 1
+    assert record["norm"] > 0
+
+
+def test_accumulation_follows_the_same_curve(tmp_path):
+    """Without randomness, four micro-batches and one are the same step within rounding."""
+    found = []
+    for count in (1, 4):
+        recipe = toy_recipe(accumulate=count)
+        stage = build(recipe).prior
+        stage.__class__ = Plain
+        run = Run.open(tmp_path / str(count), recipe).stage("prior")
+        trainer = Trainer(stage, recipe.stages["prior"], run, "none", {})
+        batch = {"latents": torch.randn(4, 8, generator=torch.Generator().manual_seed(0))}
+        found.append([trainer.step(batch, step)["loss"] for step in range(5)])
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+class Plain(ToyPrior):
+    def loss(self, batch, tick):
+        return Loss((self.blocks[1](self.blocks[0](batch["latents"])) - batch["latents"]).square().mean())
+
+
+def test_seeds_differ_by_what_they_are_for():
+    seeds = {seed_of(0, "prior", step, turn, part) for step in range(5) for turn in "ab" for part in range(5)}
+    assert len(seeds) == 50
+    assert all(0 <= s < 2**63 for s in seeds)
+
+
+def test_contact_sheet():
+    video = torch.full((2, 4, 20, 6, 8), 1.0)
+    video[:, 3] = -1  # all transparent
+    video[0, 0, 0, 0, 0] = float("nan")
+    sheet = contact_sheet(video)
+    assert sheet.shape == (2 * 6 + 2, 16 * 8 + 15 * 2, 3)
+    assert sheet[0, 0].tolist() == [255, 0, 255]
+    assert sheet[1, 1].tolist() == [160, 160, 160]
+    assert contact_sheet(torch.zeros(1, 1, 1, 2, 2)).dtype == np.uint8
+    with pytest.raises(ValueError, match="wanted"):
+        contact_sheet(torch.zeros(1, 2, 1, 2, 2))
