@@ -158,7 +158,8 @@ class Imagination(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
-            return {torch.bool: True}.get(args[0].dtype, 1)
+            kind = args[0].dtype
+            return True if kind is torch.bool else 1.0 if kind.is_floating_point else 1
         if func is torch.ops.aten._unique2.default and args[0].is_meta:
             flat = args[0].flatten()  # as if no two were equal
             return flat, flat.long(), flat.long()
