@@ -77,10 +77,13 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, mlp), nn.GELU(), nn.Linear(mlp, dim))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, bias: Tensor | None = None, text: KeysValues | None = None, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, bias: Tensor | None = None, text: KeysValues | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         x = x + self.dropout(self.attention(self.norm_self(x), bias))
         if self.to_text is not None and self.norm_text is not None:
-            assert text is not None and mask is not None
+            assert text is not None
+            assert mask is not None
             x = x + self.dropout(self.to_text(self.norm_text(x), text, mask))
         return x + self.dropout(self.mlp(self.norm_mlp(x)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,7 +42,7 @@ class Downsampler(nn.Module):
     def __init__(self, widths: tuple[int, ...], blocks: int):
         super().__init__()
         layers: list[nn.Module] = []
-        for width, wider in zip(widths, widths[1:], strict=False):
+        for width, wider in pairwise(widths):
             layers += [ResidualBlock(width) for _ in range(blocks)]
             layers.append(nn.Conv2d(width, wider, 2, stride=2))
         self.layers = nn.Sequential(*layers)

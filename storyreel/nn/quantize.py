@@ -29,7 +29,8 @@ class VectorQuantizer(nn.Module):
         """(..., dim) -> quantised (..., dim), codes (..., 1), loss: ||sg(z) - e||^2 + beta ||z - sg(e)||^2."""
         z = F.normalize(self.down(x).float(), dim=-1)
         book = F.normalize(self.codebook.float(), dim=-1)
-        with torch.no_grad():
+        device = "cpu" if z.is_meta else z.device.type  # when costs are counted there is no device
+        with torch.no_grad(), torch.autocast(device, enabled=False):  # bfloat16 would miss the nearest
             codes = (z @ book.T).argmax(-1)
         e = F.embedding(codes, book)
         loss = F.mse_loss(e, z.detach()) + self.beta * F.mse_loss(z, e.detach())
