@@ -1,0 +1,70 @@
+"""storyreel reproduce: what a paper claims for itself, trained and measured at small scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+PAPERS = ("phenaki",)
+
+
+@app.command()
+def reproduce(
+    paper: Annotated[str, typer.Argument(help="phenaki.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.")] = Path(
+        "reproduce-phenaki"
+    ),
+    only: Annotated[Optional[str], typer.Option(help="One claim alone: tokens, story or combinations.")] = None,  # noqa: UP045
+    minutes: Annotated[float, typer.Option(help="tokens: training time, about, for both codings together.")] = 60.0,
+    steps: Annotated[Optional[int], typer.Option(help="tokens: optimizer steps of each, instead of minutes.")] = None,  # noqa: UP045
+    source: Annotated[Optional[Path], typer.Option(help="Folder of the LPC sheets; not needed.")] = None,  # noqa: UP045
+    quick: Annotated[bool, typer.Option("--quick", help="A few clips of everything: a look, no result.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other stories and prompts.")] = 7,
+    recipe: Annotated[str, typer.Option(help="tokens: whose tokenizer; that of the world by default.")] = "",
+    model: Annotated[Optional[list[str]], typer.Option(help="WORLD=MODEL, such as sprites=RUN; may repeat.")] = None,  # noqa: UP045
+    judge: Annotated[Optional[list[str]], typer.Option(help="WORLD=JUDGE; may repeat.")] = None,  # noqa: UP045
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Train and measure, at small scale and on equal compute, what a paper claims for itself.
+
+    The same command again goes on where it was stopped; what is measured is kept.
+
+    storyreel reproduce phenaki -o results --only story
+    """
+    if paper not in PAPERS:
+        raise typer.BadParameter(f"no paper {paper!r}; there is {', '.join(PAPERS)}", param_hint="PAPER")
+    from storyreel.reproduce.phenaki import run
+    from storyreel.reproduce.settings import Settings
+
+    settings = Settings(
+        out=out,
+        minutes=2.0 if quick and minutes == 60.0 else minutes,
+        steps=steps,
+        source=source,
+        quick=quick,
+        seed=seed,
+        recipe=recipe,
+        models=_pairs("--model", model),
+        judges=_pairs("--judge", judge),
+    )
+    results = run(settings, only)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(results))
+    else:
+        typer.echo(str(out / "results.md"))
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    found = {}
+    for each in given or []:
+        world, equals, name = each.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"wanted WORLD=NAME, got {each!r}", param_hint=option)
+        found[world] = name
+    return found

@@ -1,0 +1,120 @@
+"""Claim (c): combinations that training never had come out right.
+
+The prompts are drawn from the world itself, which needs no sheets: characters whose parts are held out, and digits
+with motions that they never had. They tell all that can be told; what a prompt does not say is not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from storyreel.clip import Clip
+from storyreel.evaluate.judges import AnyJudge, check_known
+from storyreel.evaluate.locator import Locator, pairs
+from storyreel.evaluate.score import AttributeAccuracy, labels
+from storyreel.generate.asked import Asked
+from storyreel.generate.model import Model
+from storyreel.reproduce.interval import gap_of
+from storyreel.reproduce.kept import has_matte, make_once
+from storyreel.reproduce.pictures import write_sheet
+from storyreel.reproduce.settings import Settings
+
+RIGHT = 0.9  # mean attribute accuracy on held-out combinations
+SPLITS = ("held_out", "train")
+STREAM = 0xC0  # of random numbers, apart from the world's own
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A prompt, the attributes that it tells, and a real clip of them where one can be made."""
+
+    prompt: str
+    wanted: dict[str, Any]
+    real: Clip | None = None
+
+
+def measure(settings: Settings, world: str) -> dict[str, Any]:
+    """Generate and judge both splits. ValueError, of one line, without the world's model or judge.
+
+    Clips that are there are not made again.
+    """
+    model, judge = settings.model(world), settings.judge(world)
+    found: dict[str, Any] = {}
+    metrics, pictures = {}, []
+    for split in SPLITS:
+        wishes = wishes_of(settings, world, split)
+        check_known(judge, [w.wanted for w in wishes])
+        folder = settings.out / "combinations" / f"{model.name}-{split}"
+        clips = list(_made(settings, model, wishes, folder))
+        metrics[split] = score(judge, clips, wishes)
+        found[split] = metrics[split].compute().as_json()
+        if all(w.real is not None for w in wishes):
+            found[f"{split}_real"] = score(judge, [w.real for w in wishes if w.real], wishes).compute().as_json()
+        pictures.append(f"combinations-{world}-{split}.png")
+        shown = [(w.prompt, clip) for w, clip in zip(wishes, clips, strict=True)][:SHOWN]
+        write_sheet(settings.out / pictures[-1], shown, side=64)
+    mean = found["held_out"]["mean"]["accuracy"]
+    return {
+        "world": world,
+        "model": {"name": model.name, "digest": model.digest},
+        "n": settings.prompts,
+        **found,
+        "gap": gap_of(metrics["held_out"], metrics["train"]).as_json(),
+        "holds": None if mean is None else bool(mean >= RIGHT),
+        "pictures": pictures,
+    }
+
+
+def wishes_of(settings: Settings, world: str, split: str) -> list[Wish]:
+    make = _sprite if world == "sprites" else _digit
+    return [make(settings, split, index) for index in range(settings.prompts)]
+
+
+def score(judge: AnyJudge, clips: list[Clip], wishes: list[Wish]) -> AttributeAccuracy:
+    """As `judge.accuracy`, and with the counts of each clip, for comparing."""
+    metric = AttributeAccuracy(judge.attributes)
+    for seen, wish in zip(judge.read(clips), wishes, strict=True):
+        metric.update(*(pairs(seen, wish.wanted) if isinstance(judge, Locator) else [(seen, labels(wish.wanted))]))
+    return metric
+
+
+def _sprite(settings: Settings, split: str, index: int) -> Wish:
+    from storyreel.data.worlds.sprites import Sprites, draw_character, held_out
+    from storyreel.data.worlds.sprites_language import caption
+
+    rng = np.random.default_rng([settings.seed, STREAM, SPLITS.index(split), index])
+    who = draw_character(rng)
+    while held_out(who.attributes) != (split == "held_out"):
+        who = draw_character(rng)
+    prompt, told = caption(who.attributes, rng, full=True)
+    real = None
+    if settings.source:
+        world = Sprites(source=settings.source)
+        real = Clip(world._plain(who), world.fps, prompt)
+    return Wish(prompt, {name: who.attributes[name] for name in told}, real)
+
+
+def _digit(settings: Settings, split: str, index: int) -> Wish:
+    from storyreel.data.worlds.digits import Digits
+
+    clip, row = Digits(captions=1).make(settings.seed + STREAM, index, split)
+    return Wish(row["caption"], {name: row["attributes"][name] for name in row["mentions"][0]}, clip)
+
+
+def _made(settings: Settings, model: Model, wishes: list[Wish], folder: Path) -> Iterator[Clip]:
+    from storyreel.data.parallel import progress
+
+    matte = has_matte(model)
+    with progress(folder.name, len(wishes)) as advance:
+        for index, wish in enumerate(wishes):
+            asked = Asked.of(wish.prompt, {"transparent": matte})
+            yield make_once(model, asked, settings.seed + index, folder / f"{index:05d}.mkv")
+            advance(1)
+            if (index + 1) % 50 == 0:
+                settings.tell(f"combinations: {folder.name}, {index + 1} of {len(wishes)}")

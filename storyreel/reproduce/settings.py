@@ -1,0 +1,103 @@
+"""How large a reproduction is, and what it is made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from storyreel.evaluate.judges import AnyJudge, load_judge
+from storyreel.generate.model import Model, load
+
+Tell: TypeAlias = Callable[[str], None]
+WORLDS = ("sprites", "digits")
+
+
+def to_stderr(line: str) -> None:
+    import sys
+
+    print(f"storyreel: {line}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options of `storyreel reproduce`.
+
+    minutes: of training, for both tokenizers of claim (a) together; `steps` says it exactly instead.
+    source: folder of the LPC sheets; with it claim (a) is trained on sprites, and stories are compared with real ones.
+    recipe: whose tokenizer claim (a) trains; "" is that of the world.
+    models, judges: by world, names or folders.
+    """
+
+    out: Path
+    minutes: float = 60.0
+    steps: int | None = None
+    source: Path | None = None
+    quick: bool = False
+    seed: int = 7
+    recipe: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
+    judges: Mapping[str, str] = field(default_factory=dict)
+    tell: Tell = to_stderr
+
+    def __post_init__(self) -> None:
+        if not 0 < self.minutes <= 100_000:
+            raise ValueError(f"--minutes: wanted more than 0, got {self.minutes:g}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"--steps: wanted at least 1, got {self.steps}")
+        for option, given in (("--model", self.models), ("--judge", self.judges)):
+            if unknown := sorted(set(given) - set(WORLDS)):
+                raise ValueError(f"{option}: no world {unknown[0]!r}; there are {' and '.join(WORLDS)}")
+
+    @property
+    def clips(self) -> int:
+        """Clips that claim (a) makes: to train on, and a tenth to measure."""
+        return 160 if self.quick else 3000
+
+    @property
+    def stories(self) -> int:
+        return 1 if self.quick else 5
+
+    @property
+    def parts(self) -> tuple[int, float]:
+        """How many parts a story has, and the seconds of each; a minute in all."""
+        return (3, 2.0) if self.quick else (12, 5.0)
+
+    @property
+    def prompts(self) -> int:
+        """Prompts a model for claim (c), from either split."""
+        return 8 if self.quick else 200
+
+    def model(self, world: str) -> Model:
+        """ValueError, of one line, where there is none."""
+        return load(self.models.get(world, f"phenaki-{world}"))
+
+    def judge(self, world: str) -> AnyJudge:
+        """ValueError, of one line, where there is none."""
+        return load_judge(self.judges.get(world, world))
+
+    def judge_digest(self, world: str) -> str:
+        """sha256 of the judge's weights; "" where there is none."""
+        from storyreel.evaluate.judge_folder import find_judge
+        from storyreel.tensor_file import digest_of
+
+        try:
+            return digest_of(find_judge(self.judges.get(world, world)) / "model.safetensors")
+        except (ValueError, OSError):
+            return ""
+
+    @property
+    def command(self) -> str:
+        """What to type for the same."""
+        words = ["storyreel reproduce phenaki", f"-o {self.out}"]
+        words += ["--quick"] if self.quick else []
+        words += (
+            [f"--steps {self.steps}"] if self.steps else [] if self.minutes == 60 else [f"--minutes {self.minutes:g}"]
+        )
+        words += [f"--source {self.source}"] if self.source else []
+        words += [f"--seed {self.seed}"] if self.seed != 7 else []
+        words += [f"--recipe {self.recipe}"] if self.recipe else []
+        words += [f"--model {world}={name}" for world, name in self.models.items()]
+        words += [f"--judge {world}={name}" for world, name in self.judges.items()]
+        return " ".join(words)
