@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,7 +60,8 @@ class MaskGit(Stage):
         self.config = c = config
         self._frozen = (tokenizer,)  # in a tuple, so that its weights are not weights of this stage
         sizes, patches = tokenizer.sizes, tokenizer.config.grid**2
-        self.register_buffer("first_row", torch.tensor([sum(sizes[:i]) + i for i in range(len(sizes))]), persistent=False)
+        rows = torch.tensor([sum(sizes[:i]) + i for i in range(len(sizes))])  # of value 0 of each digit
+        self.register_buffer("first_row", rows, persistent=False)
         self.register_buffer("mask_id", torch.tensor(sizes), persistent=False)  # one past the last value of a digit
         self.embed = nn.Embedding(sum(sizes) + len(sizes), c.dim)
         nn.init.normal_(self.embed.weight, std=0.02)
@@ -101,7 +103,8 @@ class MaskGit(Stage):
     @torch.no_grad()
     def prepare(self, batch: Batch) -> Batch:
         """Codes of the whole clip; by causality those of its first frame alone are the first ones."""
-        return {"codes": self.tokenizer.encode(batch["video"]).to(torch.int16)}
+        small = torch.int16 if max(self.tokenizer.sizes) <= 2**15 else torch.int32
+        return {"codes": self.tokenizer.encode(batch["video"]).to(small)}
 
     def loss(self, batch: Batch, tick: Tick) -> Loss:
         """Cross-entropy on the masked units only, at a random cosine mask ratio.
@@ -111,17 +114,17 @@ class MaskGit(Stage):
         """
         codes = (batch if "codes" in batch else self.prepare(batch))["codes"].long()
         text, text_mask = self._drop_text(batch, tick.rng)
-        image = batch.get("length", torch.full((len(codes),), 2)) == 1
-        context = batch.get("context", torch.zeros(len(codes), dtype=torch.long))
+        none = torch.zeros(len(codes), dtype=torch.long, device=codes.device)
+        image, context = batch.get("length", none) == 1, batch.get("context", none)
         given = torch.where(context > 0, 1 + (context - 1).clamp(min=0) // self.tokenizer.config.tube, 0)
         parts = [
             self._nll(codes[pick, :frames], text[pick], text_mask[pick], given[pick], tick.rng)
             for pick, frames in ((~image, codes.shape[1]), (image, 1))
             if pick.any()
         ]
-        total = sum(nll for nll, _, _ in parts) / sum(count for _, count, _ in parts)
-        right = sum(hits for _, _, hits in parts) / sum(count for _, count, _ in parts)
-        return Loss(total, {"accuracy": torch.as_tensor(right).detach()})
+        nll, count, hits = (torch.stack(values).sum() for values in zip(*parts, strict=True))
+        count = count.clamp(min=1)  # of a batch in which everything is given there is nothing to learn
+        return Loss(nll / count, {"accuracy": (hits / count).detach()})
 
     def _nll(self, codes: Tensor, text: Tensor, text_mask: Tensor, given: Tensor, rng: torch.Generator):
         """(summed loss, number of units, number of right guesses) over the masked units of like-shaped codes."""
@@ -177,33 +180,44 @@ class MaskGit(Stage):
         All begins masked but the prefix; at every step all holes are guessed, the surest are kept, the others masked
         again on a cosine schedule. What is sure is judged by log-probability plus Gumbel noise that cools down
         (`temperature`; 8 in the paper's appendix). `guidance` 1 is the conditional model, 0 the unconditional one.
+        More steps than there are holes fill one hole each, and the rest have nothing to do.
+
+        on_step(step, steps, codes with every hole guessed) after each step.
+        ValueError for fewer than one step, a prefix that is no code, or a model that gives NaN.
         """
         c = self.config
-        steps, guidance = steps or c.steps, c.guidance if guidance is None else guidance
+        steps, guidance = c.steps if steps is None else steps, c.guidance if guidance is None else guidance
+        if steps < 1:
+            raise ValueError(f"steps: wanted at least 1, got {steps}")
         heat = c.temperature if temperature is None else temperature
-        text, mask = cond["text"], cond["text_mask"]
-        b = len(text)
-        memory, text_mask, twice = self._guided_memory(text, mask, guidance)
+        memory, text_mask, twice = self._guided_memory(cond["text"], cond["text_mask"], guidance)
+        codes = self._begin(cond)
+        units = holes_left = int((codes[0] == self.mask_id).sum())
+        for step in range(steps):
+            if not holes_left:
+                if on_step:
+                    on_step(step + 1, steps, codes)
+                continue
+            guess, sure = self._guess(codes, memory, text_mask, twice, guidance, rng)
+            left = math.floor(units * math.cos(math.pi / 2 * (step + 1) / steps)) if step + 1 < steps else 0
+            noise = torch.stack([_gumbel(codes.shape[1:], g) for g in rng]).to(sure.device)
+            sure = sure + heat * (1 - (step + 1) / steps) * noise
+            holes = codes == self.mask_id
+            filled = torch.where(holes, guess, codes)
+            holes_left = min(left, holes_left - 1)
+            again = sure.masked_fill(~holes, torch.inf).flatten(1).topk(holes_left, largest=False).indices
+            codes = filled.flatten(1).scatter(1, again, self._mask_ids(again)).view_as(codes)
+            if on_step:
+                on_step(step + 1, steps, filled)
+        return codes
+
+    def _begin(self, cond: Batch) -> Tensor:
+        """Codes (b, t, p, g) that are all holes but the prefix."""
+        b, c = len(cond["text"]), self.config
         codes = self.mask_id.expand(b, c.latent_frames, self.space.shape[0], -1).clone()
         if "prefix" in cond:
+            self.tokenizer.check(cond["prefix"])
             codes[:, : cond["prefix"].shape[1]] = cond["prefix"]
-        units = int((codes[0] == self.mask_id).sum())
-        for step in range(steps):
-            x = self.to_logits(self.hidden(codes.repeat(twice, 1, 1, 1), memory, text_mask)).float()
-            if twice == 2:
-                told, untold = x.chunk(2)
-                x = untold.lerp(told, guidance)
-            guess, sure = self._guess(x.unflatten(1, codes.shape[1:3]), rng)
-            left = math.floor(units * math.cos(math.pi / 2 * (step + 1) / steps)) if step + 1 < steps else 0
-            sure = sure + heat * (1 - (step + 1) / steps) * _gumbel(sure.shape, rng).to(sure.device)
-            holes = codes == self.mask_id
-            codes = torch.where(holes, guess, codes)
-            if left:
-                flat = sure.masked_fill(~holes, torch.inf).flatten(1)
-                again = flat.topk(min(left, int(holes[0].sum()) - 1), largest=False).indices
-                codes = codes.flatten(1).scatter(1, again, self._mask_ids(again)).view_as(codes)
-            if on_step:
-                on_step(step + 1, steps, torch.where(codes == self.mask_id, guess, codes))
         return codes
 
     def _guided_memory(self, text: Tensor, mask: Tensor, guidance: float) -> tuple[list[KeysValues], Tensor, int]:
@@ -216,31 +230,53 @@ class MaskGit(Stage):
             return self.text_memory(empty), empty_mask, 1
         return self.text_memory(torch.cat([text, empty])), torch.cat([mask, empty_mask]), 2
 
-    def _guess(self, logits: Tensor, rng: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
-        """Sample every digit: values (b, t, p, g) and their log-probabilities. By Gumbel noise of each video's own."""
+    def _guess(
+        self,
+        codes: Tensor,
+        memory: list[KeysValues],
+        text_mask: Tensor,
+        twice: int,
+        guidance: float,
+        rng: Sequence[torch.Generator],
+    ) -> tuple[Tensor, Tensor]:
+        """Codes with every hole sampled, and the log-probabilities of what was sampled; both (b, t, p, g).
+
+        Logits are computed for tokens with a hole alone. Sampling is by Gumbel noise of each video's own.
+        """
+        states = self.hidden(codes.repeat(twice, 1, 1, 1), memory, text_mask)
+        holes = (codes == self.mask_id).any(-1)  # (b, t, p)
+        logits = self.to_logits(states[holes.flatten(1).repeat(twice, 1)]).float()  # (m, sum of sizes)
+        if twice == 2:
+            told, untold = logits.chunk(2)
+            logits = untold.lerp(told, guidance)
+        counts = holes.flatten(1).sum(1).tolist()
         values, sure = [], []
         for x in logits.split(self.tokenizer.sizes, -1):
-            value = (x + _gumbel(x.shape, rng).to(x.device)).argmax(-1, keepdim=True)
+            noise = torch.cat([_gumbel((n, x.shape[-1]), g) for n, g in zip(counts, rng, strict=True)]).to(x.device)
+            value = (x + noise).argmax(-1, keepdim=True)
             values.append(value)
             sure.append(x.log_softmax(-1).gather(-1, value))
-        return torch.cat(values, -1), torch.cat(sure, -1)
+        found = torch.cat(sure, -1)
+        if not bool(found.isfinite().all()):
+            raise ValueError("prior: the model gave NaN or infinity; nothing was sampled")
+        guess = codes.masked_scatter(holes[..., None], torch.cat(values, -1))
+        return guess, torch.zeros(codes.shape, device=codes.device).masked_scatter(holes[..., None], found)
 
     def _mask_ids(self, units: Tensor) -> Tensor:
         return self.mask_id[units % len(self.mask_id)]
 
 
-def _gumbel(shape: torch.Size, rng: Sequence[torch.Generator]) -> Tensor:
-    """Gumbel noise (b, ...), row i drawn from rng[i] alone, on the CPU so that every device sees the same."""
-    uniform = torch.stack([torch.rand(shape[1:], generator=g) for g in rng])
-    return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+def _gumbel(shape: Sequence[int], rng: torch.Generator) -> Tensor:
+    """Gumbel noise, drawn on the CPU so that every device sees the same."""
+    return -torch.log(-torch.log(torch.rand(tuple(shape), generator=rng).clamp(1e-20, 1 - 1e-7)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhenakiConfig:
     """Both stages, and how clips are joined into a longer video."""
 
-    tokenizer: CViViTConfig = CViViTConfig()
-    prior: MaskGitConfig = MaskGitConfig()
+    tokenizer: CViViTConfig = field(default_factory=CViViTConfig)
+    prior: MaskGitConfig = field(default_factory=MaskGitConfig)
     fps: int = 8
     carry: int = 5  # K, the last frames of a clip that the next one begins with
 
@@ -252,6 +288,11 @@ class PhenakiConfig:
     def frames(self) -> int:
         """Frames of pixels a clip."""
         return 1 + (self.prior.latent_frames - 1) * self.tokenizer.tube
+
+    def carried(self, made: int) -> int:
+        """How many of the `made` frames so far the next clip begins with: at most `carry`, and whole tubes."""
+        tube = self.tokenizer.tube
+        return 1 + (min(made, self.carry) - 1) // tube * tube if made else 0
 
     def build(self) -> Phenaki:
         return Phenaki(self)
@@ -281,7 +322,7 @@ class Phenaki(System):
         video = self._given(request)
         start = 0 if request.image or not request.extend else video.shape[2]
         total = sum(frames for _, frames in parts)
-        made, run = video, _Run(self, request, on_progress, self._clips(parts, made=video.shape[2] if request.image else 0))
+        made, run = video, _Run(self, request, on_progress, self._clips(parts, video.shape[2], start))
         ends = 0
         for prompt, frames in parts:
             ends += frames
@@ -307,13 +348,13 @@ class Phenaki(System):
             raise ValueError(f"frames: this model makes 1 to {self.longest} frames, got {total}")
         return parts
 
-    def _clips(self, parts: list[tuple[str, int]], made: int) -> int:
-        """How many times the sampler will run, for the progress bar."""
-        c, count, ends = self.config, 0, 0
+    def _clips(self, parts: list[tuple[str, int]], made: int, start: int) -> int:
+        """How many times the sampler will run, where `made` frames are there and the first part is at `start`."""
+        count, ends = 0, start
         for _, frames in parts:
             ends += frames
             while made < ends:
-                made += c.frames if made == 0 else c.frames - c.carry
+                made += self.config.frames - self.config.carried(made)
                 count += 1
             made = min(made, ends)
         return count
@@ -355,8 +396,8 @@ def for_model(clip: Clip, size: int, channels: int) -> Tensor:
         f = clip.frames
         corner = f[:, :1, :1]
         same = all((f[:, y, x] == corner[:, 0, 0]).all() for y, x in ((0, -1), (-1, 0), (-1, -1)))
-        matte = (f != corner).any(-1, keepdims=True) if same else torch.ones(f.shape[:3] + (1,), dtype=torch.bool).numpy()
-        clip = Clip(torch.cat([torch.from_numpy(f.copy()), torch.from_numpy(matte * 255).byte()], -1).numpy(), clip.fps)
+        matte = (f != corner).any(-1, keepdims=True) if same else np.ones((*f.shape[:3], 1), bool)
+        clip = clip.replace(frames=np.concatenate([f, matte.astype(np.uint8) * 255], -1))
     matte = torch.from_numpy(clip.frames[..., 3:].copy()).permute(3, 0, 1, 2).float() / 127.5 - 1
     return torch.cat([clip.over((128, 128, 128)).to_tensor(), matte])[None]
 
@@ -381,10 +422,9 @@ class _Run:
         """The frames that follow what is `made` (1, c, f, h, w): a whole clip, or one after the carried frames."""
         s, c = self.system, self.system.config
         cond: Batch = {"text": text, "text_mask": mask}
-        kept = made.shape[2] and min(made.shape[2], c.carry)
+        kept = c.carried(made.shape[2])
         if kept:
-            kept = 1 + (kept - 1) // c.tokenizer.tube * c.tokenizer.tube
-            cond["prefix"] = s.tokenizer.encode(made[:, :, -kept:])
+            cond["prefix"] = s.tokenizer.encode(made[:, :, -kept:].clamp(-1, 1))
         codes = s.prior.sample(
             cond, rng=[self.rng], steps=self.request.steps, guidance=self.request.guidance, on_step=self._report(made)
         )
