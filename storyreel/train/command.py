@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,11 +133,21 @@ class Command:
         training = {
             "steps": {name: (run.stage(name).final() or {}).get("step") for name in self.recipe.stages},
             "data": [{"name": Path(f.path).name, "digest": f.digest, "clips": len(f), "weight": w} for f, w in folders],
+            "words": known_words(folders),
             "torch": torch.__version__,
         }
         save_model(
             run.path / "model", system.cpu(), recipe=self.recipe, card=card(self.recipe, training), training=training
         )
+
+
+def known_words(folders: Folders, most: int = 1_000) -> list[str]:
+    """The words of the captions that a model was trained on, the most frequent ones, in alphabetic order."""
+    counts: Counter[str] = Counter()
+    for folder, _ in folders:
+        for captions in folder.all_captions:
+            counts.update(word for caption in captions for word in re.findall(r"[^\W_]+", caption.lower()))
+    return sorted(word for word, _ in counts.most_common(most))
 
 
 def open_folders(data: Sequence[str]) -> Folders:

@@ -19,8 +19,23 @@ import numpy as np
 from storyreel.clip import Clip
 from storyreel.data.worlds import sprites_language
 from storyreel.data.worlds.sprites_parts import (
-    ACTIONS, BELTS, BODIES, CAPES, FACIAL_HAIR, FACINGS, FEET, HAIR_COLORS, HAIR_STYLES, HANDS, HEADS, LAYERS, LEGS,
-    ROWS, TORSOS, WEAPONS, Part,
+    ACTIONS,
+    BELTS,
+    BODIES,
+    CAPES,
+    FACIAL_HAIR,
+    FACINGS,
+    FEET,
+    HAIR_COLORS,
+    HAIR_STYLES,
+    HANDS,
+    HEADS,
+    LAYERS,
+    LEGS,
+    ROWS,
+    TORSOS,
+    WEAPONS,
+    Part,
 )  # fmt: skip
 
 CELL = 64
@@ -66,10 +81,9 @@ class Sprites:
         """Clip `index` of this seed and its row: captions, what each mentions, attributes, context, split."""
         rng = np.random.default_rng([seed, index])
         split = "held_out" if rng.random() < self.held_out_share else "train"
-        for _ in range(10_000):
+        character = draw_character(rng)
+        while held_out(character.attributes) != (split != "train"):
             character = draw_character(rng)
-            if held_out(character.attributes) == (split != "train"):
-                break
         context = int(rng.random() < self.carried)
         frames = self._carried(character, rng) if context else self._plain(character)
         told = [sprites_language.caption(character.attributes, rng, full=i == 0) for i in range(self.captions)]

@@ -17,46 +17,97 @@ SKINS = {
     "dark": ("dark-skinned", "black", "brown-skinned"),
 }
 PEOPLES = {
-    "orc": ("orc", "orc", "green orc", "green-skinned orc"), "red orc": ("red orc",),
+    "orc": ("orc", "orc", "green orc", "green-skinned orc"),
+    "red orc": ("red orc",),
     "dark elf": ("dark elf", "dark elf", "drow", "grey-skinned elf"),
     "skeleton": ("skeleton", "skeleton", "undead skeleton", "skeleton warrior", "bony skeleton"),
-}  # fmt: skip
+}
 SOMEBODY = ("person", "character", "figure", "hero", "somebody")
 
 WORDS = {  # other words for a label
-    "maroon": ("maroon", "dark red"), "teal": ("teal", "turquoise", "cyan"), "magenta": ("magenta", "purple-pink"),
-    "gray": ("gray", "grey"), "golden": ("golden", "gold"), "pants": ("pants", "trousers"), "blonde": ("blonde", "blond", "yellow"),
-    "chain mail": ("chain mail", "chainmail", "a mail shirt"), "plate armor": ("plate armor", "plate armour", "steel armor", "a breastplate"),
-    "golden armor": ("golden armor", "gold armor", "golden armour"), "leather armor": ("leather armor", "leather armour", "leather"),
+    "maroon": ("maroon", "dark red"),
+    "teal": ("teal", "turquoise", "cyan"),
+    "magenta": ("magenta", "purple-pink"),
+    "gray": ("gray", "grey"),
+    "golden": ("golden", "gold"),
+    "pants": ("pants", "trousers"),
+    "blonde": ("blonde", "blond", "yellow"),
+    "chain mail": ("chain mail", "chainmail", "a mail shirt"),
+    "plate armor": ("plate armor", "plate armour", "steel armor", "a breastplate"),
+    "golden armor": ("golden armor", "gold armor", "golden armour"),
+    "leather armor": ("leather armor", "leather armour", "leather"),
     "metal greaves": ("metal greaves", "metal pants", "steel leg armor", "plate leggings"),
     "golden greaves": ("golden greaves", "gold leg armor", "golden leggings"),
-    "metal helmet": ("metal helmet", "steel helmet", "metal helm"), "golden helmet": ("golden helmet", "gold helm", "golden helm"),
-    "kettle hat": ("kettle hat", "kettle helmet", "wide-brimmed helmet"), "leather cap": ("leather cap", "leather hat", "feathered hat"),
-    "chain hood": ("chain hood", "chainmail hood", "mail coif"), "cloth hood": ("cloth hood", "brown hood", "hood"),
-    "metal boots": ("metal boots", "steel boots"), "golden boots": ("golden boots", "gold boots"),
-    "purple tabard": ("purple tabard", "purple jacket", "tabard over chain mail"), "formal suit": ("formal suit", "suit and tie", "green vest and tie"),
-    "longsword": ("longsword", "sword", "long sword"), "saber": ("saber", "sabre", "curved sword"), "dagger": ("dagger", "knife"),
-    "curly hair": ("curly hair", "an afro"), "bare head": ("bare head", "uncovered head"), "tiara": ("tiara", "crown"),
-}  # fmt: skip
+    "metal helmet": ("metal helmet", "steel helmet", "metal helm"),
+    "golden helmet": ("golden helmet", "gold helm", "golden helm"),
+    "kettle hat": ("kettle hat", "kettle helmet", "wide-brimmed helmet"),
+    "leather cap": ("leather cap", "leather hat", "feathered hat"),
+    "chain hood": ("chain hood", "chainmail hood", "mail coif"),
+    "cloth hood": ("cloth hood", "brown hood", "hood"),
+    "metal boots": ("metal boots", "steel boots"),
+    "golden boots": ("golden boots", "gold boots"),
+    "purple tabard": ("purple tabard", "purple jacket", "tabard over chain mail"),
+    "formal suit": ("formal suit", "suit and tie", "green vest and tie"),
+    "longsword": ("longsword", "sword", "long sword"),
+    "saber": ("saber", "sabre", "curved sword"),
+    "dagger": ("dagger", "knife"),
+    "curly hair": ("curly hair", "an afro"),
+    "bare head": ("bare head", "uncovered head"),
+    "tiara": ("tiara", "crown"),
+}
 
 DOING = {  # (verb in -ing, verb in -s), each said without and with the weapon
     "walk": (("walking", "walks"), ("strolling", "strolls"), ("marching", "marches"), ("walking along", "walks along")),
-    "slash": (("slashing", "slashes"), ("swinging", "swings"), ("attacking with a slash", "attacks with a slash"),
-              ("doing a slash", "does a slash")),
+    "slash": (
+        ("slashing", "slashes"),
+        ("swinging", "swings"),
+        ("attacking with a slash", "attacks with a slash"),
+        ("doing a slash", "does a slash"),
+    ),
     "thrust": (("thrusting", "thrusts"), ("stabbing", "stabs"), ("jabbing", "jabs"), ("lunging", "lunges")),
-    "spellcast": (("casting a spell", "casts a spell"), ("doing magic", "does magic"), ("conjuring", "conjures"),
-                  ("casting magic", "casts magic"), ("spellcasting", "spellcasts")),
-    "shoot": (("shooting an arrow", "shoots an arrow"), ("firing a bow", "fires a bow"), ("shooting", "shoots"),
-              ("shooting a bow", "shoots a bow")),
-    "hurt": (("falling down", "falls down"), ("getting hurt", "gets hurt"), ("collapsing", "collapses"), ("dying", "dies"),
-             ("falling to the ground", "falls to the ground")),
-}  # fmt: skip
+    "spellcast": (
+        ("casting a spell", "casts a spell"),
+        ("doing magic", "does magic"),
+        ("conjuring", "conjures"),
+        ("casting magic", "casts magic"),
+        ("spellcasting", "spellcasts"),
+    ),
+    "shoot": (
+        ("shooting an arrow", "shoots an arrow"),
+        ("firing a bow", "fires a bow"),
+        ("shooting", "shoots"),
+        ("shooting a bow", "shoots a bow"),
+    ),
+    "hurt": (
+        ("falling down", "falls down"),
+        ("getting hurt", "gets hurt"),
+        ("collapsing", "collapses"),
+        ("dying", "dies"),
+        ("falling to the ground", "falls to the ground"),
+    ),
+}
 ARMED = {
-    "slash": (("slashing with {w}", "slashes with {w}"), ("swinging {w}", "swings {w}"), ("attacking with {w}", "attacks with {w}")),
-    "thrust": (("thrusting {w}", "thrusts {w}"), ("stabbing with {w}", "stabs with {w}"), ("attacking with {w}", "attacks with {w}")),
-    "shoot": (("shooting {w}", "shoots {w}"), ("shooting an arrow with {w}", "shoots an arrow with {w}"), ("firing {w}", "fires {w}")),
-    "walk": (("walking with {w}", "walks with {w}"), ("carrying {w}", "carries {w}"), ("holding {w} and walking", "walks holding {w}")),
-}  # fmt: skip
+    "slash": (
+        ("slashing with {w}", "slashes with {w}"),
+        ("swinging {w}", "swings {w}"),
+        ("attacking with {w}", "attacks with {w}"),
+    ),
+    "thrust": (
+        ("thrusting {w}", "thrusts {w}"),
+        ("stabbing with {w}", "stabs with {w}"),
+        ("attacking with {w}", "attacks with {w}"),
+    ),
+    "shoot": (
+        ("shooting {w}", "shoots {w}"),
+        ("shooting an arrow with {w}", "shoots an arrow with {w}"),
+        ("firing {w}", "fires {w}"),
+    ),
+    "walk": (
+        ("walking with {w}", "walks with {w}"),
+        ("carrying {w}", "carries {w}"),
+        ("holding {w} and walking", "walks holding {w}"),
+    ),
+}
 FACING = {
     "left": ("facing left", "to the left", "looking left", "turned left", "seen from the left side", "leftward"),
     "right": ("facing right", "to the right", "looking right", "turned right", "seen from the right side", "rightward"),
@@ -71,14 +122,44 @@ FACING = {
     "down": ("facing the viewer", "facing forward", "from the front", "facing down", "towards us", "facing the camera"),
 }
 
-UNCOUNTED = {"armor", "armour", "mail", "chainmail", "leather", "feet", "pants", "trousers", "greaves", "leggings", "shoes",
-             "boots", "slippers", "gloves", "bracers", "wings"}  # fmt: skip
+UNCOUNTED = {
+    "armor",
+    "armour",
+    "mail",
+    "chainmail",
+    "leather",
+    "feet",
+    "pants",
+    "trousers",
+    "greaves",
+    "leggings",
+    "shoes",
+    "boots",
+    "slippers",
+    "gloves",
+    "bracers",
+    "wings",
+}
 
 MENTION = {  # how often people say it
-    "sex": 0.85, "body": 0.75, "hair_color": 0.7, "hair_style": 0.5, "facial_hair": 0.6, "torso": 0.75, "legs": 0.5,
-    "feet": 0.4, "head": 0.75, "hands": 0.35, "belt": 0.35, "cape": 0.75, "weapon": 0.8, "action": 0.95, "facing": 0.85,
-    "ears": 0.6, "eyes": 0.2,
-}  # fmt: skip
+    "sex": 0.85,
+    "body": 0.75,
+    "hair_color": 0.7,
+    "hair_style": 0.5,
+    "facial_hair": 0.6,
+    "torso": 0.75,
+    "legs": 0.5,
+    "feet": 0.4,
+    "head": 0.75,
+    "hands": 0.35,
+    "belt": 0.35,
+    "cape": 0.75,
+    "weapon": 0.8,
+    "action": 0.95,
+    "facing": 0.85,
+    "ears": 0.6,
+    "eyes": 0.2,
+}
 
 
 def caption(seen: Attributes, rng: np.random.Generator, *, full: bool = False) -> tuple[str, tuple[str, ...]]:
@@ -252,6 +333,8 @@ def _two_sentences(s: _Speaker, facing: str) -> str:
     return f"{first}. {she} {' and '.join(second)}." if second else first
 
 
+PICTURES = ("a sprite of", "pixel art of", "animation of", "a game character:", "a video of")
+
 FORMS = (
     lambda s, f: f"{_a(s.subject())} {_with(s)} {s.doing(0)}{_comma(f)}",
     lambda s, f: f"{_a(s.subject())} {_with(s)} {s.doing(0)} {f}",
@@ -263,9 +346,7 @@ FORMS = (
     lambda s, f: f"{_a(_hair_first(s))} {s.doing(0)}{_comma(f)}",
     lambda s, f: f"{_a(_hair_first(s))} {s.doing(1)} {f}",
     lambda s, f: _wielding(s, f),
-    lambda s, f: (
-        f"{s.pick(('a sprite of', 'pixel art of', 'animation of', 'a game character:', 'a video of'))} {_a(s.subject())} {_with(s)} {s.doing(0)}{_comma(f)}"
-    ),
+    lambda s, f: f"{s.pick(PICTURES)} {_a(s.subject())} {_with(s)} {s.doing(0)}{_comma(f)}",
     lambda s, f: f"{s.doing(0)}{_comma(f)}: {_a(s.subject())} {_with(s)}",
     lambda s, f: f"{_a(s.subject())} who {s.doing(1) or 'stands'} {f}{_comma(_with(s))}",
     lambda s, f: f"there is {_a(s.subject())} {_with(s)} {s.doing(0)}{_comma(f)}",

@@ -69,7 +69,8 @@ HAIR_STYLES = {  # sheet: what a person would call it, after the colour
     "page2": "pageboy hair", "parted": "parted hair", "pixie": "pixie cut", "plain": "plain hair",
     "ponytail": "ponytail", "ponytail2": "ponytail", "princess": "wavy hair", "shorthawk": "short mohawk",
     "shortknot": "short hair in a knot", "shoulderl": "shoulder-length hair", "shoulderr": "shoulder-length hair",
-    "swoop": "swept hair", "unkempt": "unkempt hair", "xlong": "very long hair", "xlongknot": "very long hair in a knot",
+    "swoop": "swept hair", "unkempt": "unkempt hair", "xlong": "very long hair",
+    "xlongknot": "very long hair in a knot",
 }  # fmt: skip
 
 FACIAL_HAIR = {
@@ -161,8 +162,8 @@ BELTS = (
 )
 
 CAPES = (
-    *(_part("cape", f"{c} cape", f"behind:behind_body/cape/{cut}/female/{f}_{c}", f"back:torso/back/cape/{cut}/female/{f}_{c}",
-            f"neck:accessories/neck/{clip}/female/{clip}_{c}", sexes=_F)
+    *(_part("cape", f"{c} cape", f"behind:behind_body/cape/{cut}/female/{f}_{c}",
+            f"back:torso/back/cape/{cut}/female/{f}_{c}", f"neck:accessories/neck/{clip}/female/{clip}_{c}", sexes=_F)
       for cut, f, clip in (("normal", "cape", "capeclip"), ("tattered", "tattercape", "capetie"))
       for c in CAPE_COLORS if not (cut == "tattered" and c == "lavender")),
     _part("cape", "wings", "back:torso/back/wings/wings_no_th-sh", sexes=_F),
@@ -181,8 +182,10 @@ WEAPONS = (
     *(_part("weapon", w, f"weapon:weapons/oversize/right hand/{{sex}}/{w}_{{sex}}", lacks=_OTHER["slash"])
       for w in ("longsword", "mace", "rapier", "saber")),
     _part("weapon", "wand", "weapon:weapons/right hand/{sex}/woodwand_{sex}", lacks=_OTHER["slash"]),
-    *(_part("weapon", b.replace("recurve", "recurve ").replace("great", "great "), f"weapon:weapons/right hand/either/{b}",
-            "arrow:weapons/left hand/either/arrow", "behind:behind_body/equipment/quiver", lacks=_OTHER["shoot"])
+    *(_part("weapon", b.replace("recurve", "recurve ").replace("great", "great "),
+            f"weapon:weapons/right hand/either/{b}", "arrow:weapons/left hand/either/arrow",
+            "behind:behind_body/equipment/quiver", lacks=_OTHER["shoot"])
       for b in ("bow", "greatbow", "recurvebow")),
-    _part("weapon", "shield", "shield:weapons/left hand/male/shield_male_cutoutforbody", sexes=_M, lacks=_OTHER["thrust+walk"]),
+    _part("weapon", "shield", "shield:weapons/left hand/male/shield_male_cutoutforbody", sexes=_M,
+          lacks=_OTHER["thrust+walk"]),
 )  # fmt: skip
