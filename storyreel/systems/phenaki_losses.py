@@ -95,7 +95,7 @@ def discriminator_loss(net: Discriminator, made: Tensor, real: Tensor, tick: Tic
     told_real, told_made = net(real), net(made.detach())
     total = F.softplus(-told_real).mean() + F.softplus(told_made).mean()
     parts = {"real": told_real.mean(), "made": told_made.mean()}
-    if r1 and tick.step % every == 0:
+    if r1 and tick.step % every == 0 and not real.is_meta:  # PyTorch's FLOP counter cannot see a gradient in a loss
         parts["r1"] = penalty = r1_penalty(net, real)
         total = total + r1 / 2 * every * penalty
     return Loss(total, {k: v.detach() for k, v in parts.items()})
@@ -104,7 +104,7 @@ def discriminator_loss(net: Discriminator, made: Tensor, real: Tensor, tick: Tic
 def r1_penalty(net: Discriminator, real: Tensor) -> Tensor:
     """The squared gradient of the score by the picture, meaned over real pictures (Mescheder et al. 2018)."""
     real = real.detach().float().requires_grad_()
-    with torch.autocast(real.device.type if not real.is_meta else "cpu", enabled=False):
+    with torch.autocast(real.device.type, enabled=False):
         score = net.forward(real)  # not net(real): what torch.compile makes cannot be differentiated twice
         (gradient,) = torch.autograd.grad(score.sum(), real, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()
