@@ -1,0 +1,130 @@
+"""The sprites world: pictures need the sheets (skipped without them); the language and the hold-out do not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from storyreel.data.worlds import sprites_language
+from storyreel.data.worlds.sprites import JUDGED, Sprites, draw_character, held_out, paint
+from storyreel.data.worlds.sprites_parts import ACTIONS, FACINGS
+
+SHEETS = Path(__file__).parents[3] / "shared" / "lpc"
+needs_sheets = pytest.mark.skipif(not SHEETS.is_dir(), reason="the Liberated Pixel Cup sheets are not beside the checkout")
+
+
+def characters(n: int):
+    rng = np.random.default_rng(0)
+    return [(draw_character(rng), rng) for _ in range(n)]
+
+
+def test_every_action_facing_and_body_occurs():
+    seen = [c.attributes for c, _ in characters(400)]
+    assert {a["action"] for a in seen} == set(ACTIONS)
+    assert {a["facing"] for a in seen} == set(FACINGS)
+    assert {a["body"] for a in seen} >= {"light", "dark", "tanned", "dark elf", "orc", "red orc", "skeleton"}
+
+
+def test_sheets_that_lack_an_action_are_not_used_for_it():
+    for character, _ in characters(400):
+        if character.attributes["action"] in ("thrust", "shoot"):
+            assert not any("no_th-sh" in name for _, name in character.sheets)
+
+
+def test_weapons_fit_the_action():
+    fits = {"spear": "thrust walk", "bow": "shoot", "longsword": "slash", "trident": "thrust", "dagger": "walk slash"}
+    for character, _ in characters(600):
+        weapon = character.attributes["weapon"]
+        if weapon in fits:
+            assert character.attributes["action"] in fits[weapon].split()
+        if character.attributes["action"] == "shoot":
+            assert "bow" in str(weapon)
+
+
+def test_layers_are_painted_in_order():
+    for character, _ in characters(50):
+        names = [name for _, name in sorted(character.sheets, key=lambda s: s[0])]
+        body = next(i for i, n in enumerate(names) if n.startswith("body/") and n.count("/") == 2)
+        assert all("behind" in n for n in names[:body])
+
+
+def test_captions_say_what_they_mention_and_only_that():
+    marks = {"left": "left", "right": "right"}
+    for character, rng in characters(300):
+        text, mentioned = sprites_language.caption(character.attributes, rng)
+        assert set(mentioned) <= set(sprites_language.MENTION)
+        for side, word in marks.items():
+            if "facing" in mentioned and character.attributes["facing"] == side:
+                assert word in text.lower()
+            if word in text.lower().replace("kettle", "").split() and "facing" not in mentioned:
+                raise AssertionError(f"{text!r} gives the facing away")
+        if "hair_color" not in mentioned:
+            assert "-haired" not in text
+
+
+def test_a_full_caption_mentions_all_that_is_judged_and_can_be_seen():
+    for character, rng in characters(100):
+        _, mentioned = sprites_language.caption(character.attributes, rng, full=True)
+        for name in JUDGED:
+            value = character.attributes[name]
+            assert value is None or name in mentioned or value.startswith("bare")
+
+
+def test_there_are_many_ways_to_say_it():
+    rng = np.random.default_rng(1)
+    character = draw_character(rng)
+    assert len({sprites_language.caption(character.attributes, rng)[0] for _ in range(100)}) > 90
+    assert len(sprites_language.FORMS) >= 12
+
+
+def test_hold_out_is_a_minority_of_combinations_and_of_no_single_part():
+    kept, out = set(), 0
+    for character, _ in characters(1500):
+        if held_out(character.attributes):
+            out += 1
+        else:
+            kept |= {(k, v) for k, v in character.attributes.items() if k in JUDGED}
+    assert 0.05 < out / 1500 < 0.4
+    everything = {(k, v) for c, _ in characters(1500) for k, v in c.attributes.items() if k in JUDGED}
+    assert everything - kept == set(), "a part that occurs in held-out clips alone cannot be learned"
+
+
+def test_paint_puts_soft_pixels_over_what_is_there():
+    frame = np.zeros((2, 4), np.uint8)
+    frame[0] = (100, 0, 0, 255)
+    paint(frame, np.array([0, 1], np.uint16), np.array([[0, 200, 0, 128], [9, 9, 9, 255]], np.uint8))
+    assert frame[0].tolist() == [50, 100, 0, 255]
+    assert frame[1].tolist() == [9, 9, 9, 255]
+
+
+def test_a_folder_without_the_sheets_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="body/male/light.png"):
+        Sprites(source=tmp_path)
+
+
+@needs_sheets
+def test_a_clip_depends_on_seed_and_index_alone():
+    world, again = Sprites(source=SHEETS), Sprites(source=SHEETS)
+    again.make(5, 3)
+    a, b = world.make(5, 7)[0], again.make(5, 7)[0]
+    assert a.frames.shape == (8, 64, 64, 4)
+    assert np.array_equal(a.frames, b.frames)
+    assert not np.array_equal(a.frames, world.make(5, 8)[0].frames)
+
+
+@needs_sheets
+def test_clips_show_somebody_who_moves_before_nothing():
+    world = Sprites(source=SHEETS)
+    for index in range(12):
+        clip, row = world.make(0, index)
+        alpha = clip.frames[..., 3]
+        assert 0.05 < (alpha > 0).mean() < 0.6
+        assert (clip.frames[1:] != clip.frames[:-1]).any(), row["attributes"]
+
+
+@needs_sheets
+def test_splits_and_given_frames():
+    rows = [Sprites(source=SHEETS, held_out_share=0.5, carried=0.5).make(1, i)[1] for i in range(60)]
+    assert {r["split"] for r in rows} == {"train", "held_out"}
+    assert {r["context"] for r in rows} == {0, 1}
+    assert all(held_out(r["attributes"]) == (r["split"] == "held_out") for r in rows)
