@@ -65,23 +65,26 @@ def phenaki_sprites() -> Recipe:
         system=PhenakiConfig(
             tokenizer=CViViTConfig(
                 size=64, channels=4, tube=7, dim=192, space_depth=1, time_depth=1, heads=6, mlp=768,
-                levels=(8, 8, 8, 8, 8, 8), widths=(128, 192), blocks=1, l1=0.5,
+                levels=(8, 8, 8, 8, 8, 8), widths=(128, 192), blocks=1, l1=0.5, first_frame=3.0,
                 adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
-                latent_frames=2, dim=224, depth=5, heads=7, mlp=896, text_dim=384, steps=24, guidance=3.0, temperature=4.0
+                latent_frames=2, dim=224, depth=5, heads=7, mlp=896, text_dim=384,
+                steps=24, guidance=3.0, temperature=4.0,
             ),
             carry=1,
         ),
         stages={
             "tokenizer": StageRecipe(data=data, optim=Optim(lr=1e-3, warmup=200, weight_decay=1e-4), steps=6_000),
-            "prior": StageRecipe(data=replace(data, batch=64), optim=Optim(lr=1e-3, warmup=500, weight_decay=0.01), steps=8_000),
+            "prior": StageRecipe(
+                data=replace(data, batch=64), optim=Optim(lr=1e-3, warmup=500, weight_decay=0.01), steps=8_000
+            ),
         },
     )  # fmt: skip
 
 
 def phenaki_digits() -> Recipe:
-    """Ships as `phenaki-digits`: ten frames of 64x64, a frame and three tubes of three, in 256 tokens."""
+    """Ships as `phenaki-digits`: ten frames of 64x64, a frame and three tubes of three, in 64 tokens of eight digits."""
     sprites = phenaki_sprites()
     data = Data(frames=10, size=64, batch=32)
     return replace(
@@ -89,17 +92,18 @@ def phenaki_digits() -> Recipe:
         name="phenaki_digits",
         system=PhenakiConfig(
             tokenizer=CViViTConfig(
-                size=64, tube=3, dim=128, space_depth=1, time_depth=1, heads=4, mlp=512, levels=(8, 8, 8, 8),
-                widths=(64, 128), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
+                size=64, patch=16, tube=3, dim=192, space_depth=1, time_depth=1, heads=6, mlp=768, levels=(8,) * 8,
+                widths=(64, 128, 192), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
-                latent_frames=4, dim=256, depth=6, heads=8, mlp=1024, text_dim=384, steps=24, guidance=3.0, temperature=4.0
+                latent_frames=4, dim=224, depth=5, heads=7, mlp=896, text_dim=384,
+                steps=24, guidance=3.0, temperature=4.0,
             ),
             carry=4,
         ),
         stages={
-            "tokenizer": replace(sprites.stages["tokenizer"], data=data, steps=2_000),
-            "prior": replace(sprites.stages["prior"], data=replace(data, batch=32), steps=6_000),
+            "tokenizer": replace(sprites.stages["tokenizer"], data=data, steps=3_000),
+            "prior": replace(sprites.stages["prior"], data=replace(data, batch=64), steps=6_000),
         },
     )  # fmt: skip
 
@@ -108,17 +112,23 @@ def phenaki_tiny() -> Recipe:
     """The same code at toy size, for tests and for a first look."""
     data = Data(frames=5, size=16, batch=8)
     stage = StageRecipe(
-        data=data, optim=Optim(lr=3e-3, warmup=10), steps=100, precision="fp32", ema=0.9, checkpoint_every=50, sample_every=100
+        data=data,
+        optim=Optim(lr=3e-3, warmup=10),
+        steps=100,
+        precision="fp32",
+        ema=0.9,
+        checkpoint_every=50,
+        sample_every=100,
     )
     return Recipe(
         name="phenaki_tiny",
         system=PhenakiConfig(
             tokenizer=CViViTConfig(
-                size=16, patch=4, tube=2, dim=32, space_depth=1, time_depth=1, heads=2, mlp=64, num_codes=64, code_dim=8,
-                adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
+                size=16, patch=4, tube=2, dim=32, space_depth=1, time_depth=1, heads=2, mlp=64,
+                num_codes=64, code_dim=8, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
-                latent_frames=3, dim=64, depth=2, heads=2, mlp=128, text_dim=32, steps=6, guidance=2.0, temperature=4.0
+                latent_frames=3, dim=64, depth=2, heads=2, mlp=128, text_dim=32, steps=6, guidance=2.0, temperature=4.0,
             ),
             carry=3,
         ),

@@ -50,6 +50,7 @@ class CViViTConfig:
     blocks: int = 1
     l2: float = 1.0
     l1: float = 0.0
+    first_frame: float = 1.0  # weight of the first frame's pixels beside those of each later one
     adversarial: float = 0.1
     image_perceptual: float = 0.1
     video_perceptual: float = 1.0
@@ -174,7 +175,8 @@ class CViViT(Stage):
             return self._discriminator_loss(video, tick)
         z, codes, vq = self.quantize(self._encode(video))
         made = self._decode(z)
-        l2, l1 = F.mse_loss(made, video), F.l1_loss(made, video)
+        weight = self._weight(video)
+        l2, l1 = ((made - video) ** 2 * weight).mean(), ((made - video).abs() * weight).mean()
         total = self.config.l2 * l2 + self.config.l1 * l1 + vq
         parts = {"l2": l2, "l1": l1, "vq": vq, "psnr": 10 * torch.log10(4 / l2), "usage": self._usage(codes)}
         for name, (weight, term) in self._judged(made, video, tick).items():
@@ -211,6 +213,12 @@ class CViViT(Stage):
         """For the contact sheet: each clip above what is left of it."""
         video = batch["video"][:4]
         return torch.stack([video, self.reconstruct(video).to(video.dtype)], 1).flatten(0, 1)
+
+    def _weight(self, video: Tensor) -> Tensor:
+        """(f, 1, 1) weights of mean one; the first frame stands alone in its tokens and may count more."""
+        weight = torch.ones(video.shape[2], 1, 1, device=video.device)
+        weight[0] = self.config.first_frame
+        return weight / weight.mean()
 
     def _usage(self, codes: Tensor) -> Tensor:
         """Share of the values of the digits that occur in this batch."""
