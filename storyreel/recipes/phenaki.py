@@ -84,7 +84,7 @@ def phenaki_sprites() -> Recipe:
 
 
 def phenaki_digits() -> Recipe:
-    """Ships as `phenaki-digits`: ten frames of 64x64, a frame and three tubes of three, in 64 tokens of eight digits."""
+    """Ships as `phenaki-digits`: ten frames of 64x64, one and three tubes of three, in 64 tokens of eight digits."""
     sprites = phenaki_sprites()
     data = Data(frames=10, size=64, batch=32)
     return replace(
