@@ -335,6 +335,8 @@ class Phenaki(System):
     def _parts(self, request: Request) -> list[tuple[str, int]]:
         """(prompt, frames) each. ValueError for what cannot be made."""
         c = self.config
+        if request.transparent and c.tokenizer.channels == 3:
+            raise ValueError("transparent: this model has no matte; it was trained without transparency")
         fps = request.fps or Fraction(c.fps)
         if request.story:
             short = [s for _, s in request.story if not s > 0]
@@ -373,8 +375,6 @@ class Phenaki(System):
     def _with_alpha(self, request: Request, video: Tensor) -> Tensor:
         """Colours as they are seen, over the flat background; RGBA where transparency is asked for."""
         if video.shape[1] == 3:
-            if request.transparent:
-                raise ValueError("transparent: this model has no matte; it was trained without transparency")
             return video
         solid = video[:, 3:] > 0
         rgb = torch.where(solid, video[:, :3], torch.full_like(video[:, :3], BACKGROUND))

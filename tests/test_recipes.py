@@ -1,0 +1,109 @@
+"""Every recipe: it builds, its numbers agree with one another, and it is JSON and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+
+from storyreel import recipes
+from storyreel.recipe import Recipe, as_json, from_json, override
+from storyreel.systems.base import Batch, Stage, Tick
+
+
+def built_on_meta(name: str) -> Any:
+    with torch.device("meta"):
+        return recipes.get(name).system.build()
+
+
+def parameters(stage: Stage) -> int:
+    """What is left of a stage when it has been trained."""
+    out = {id(p) for name in getattr(stage, "training_only", ()) if (m := getattr(stage, name)) for p in m.parameters()}
+    return sum(p.numel() for p in stage.parameters() if id(p) not in out)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_builds(name: str):
+    recipe, system = recipes.get(name), built_on_meta(name)
+    assert recipe.name == name
+    assert list(recipe.stages) == list(system.stages), "a recipe for each stage, in the order of training"
+    assert all(p.is_meta for p in system.parameters())
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_its_numbers_agree(name: str):
+    recipe, system = recipes.get(name), built_on_meta(name)
+    config: Any = recipe.system
+    for stage in recipe.stages.values():
+        assert (stage.data.frames, stage.data.size, stage.data.channels) == (
+            config.frames, config.tokenizer.size, config.tokenizer.channels,
+        )  # fmt: skip
+        assert stage.data.batch % stage.accumulate == 0
+        assert stage.optim.warmup <= stage.steps
+    dims = {"minilm": 384, "t5:google/t5-v1_1-xxl": 4096, "hash:32": 32}
+    assert system.text_dim == dims[recipe.text]
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_it_is_json_and_back(name: str):
+    recipe = recipes.get(name)
+    told = json.loads(json.dumps(as_json(recipe)))
+    assert from_json(type(recipe.system), told["system"]) == recipe.system
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(ValueError, match="recipe: no 'phenaki_tinny'; did you mean 'phenaki_tiny'"):
+        recipes.get("phenaki_tinny")
+
+
+def test_a_setting_is_changed_by_its_path():
+    recipe: Recipe = override(recipes.get("phenaki_tiny"), "system.prior.depth", "3")
+    assert len(recipe.system.build().prior.blocks) == 3
+
+
+def test_phenaki_paper_has_the_papers_size():
+    """Villegas et al. 2022: a transformer of 1.8 B (Table 7), a tokenizer of about 50 M (Section 3.3)."""
+    system = built_on_meta("phenaki_paper")
+    assert parameters(system.prior) == pytest.approx(1.8e9, rel=0.05)
+    assert parameters(system.tokenizer) == pytest.approx(50e6, rel=0.08)
+    assert system.prior.time.shape[0] * system.prior.space.shape[0] == 1536  # tokens of a video, Table 6
+    assert system.config.frames == 11
+    assert system.config.carry == 5
+
+
+@pytest.mark.parametrize("name", [n for n in recipes.names() if n.endswith("_tiny")])
+def test_a_tiny_recipe_takes_steps(name: str):
+    recipe = recipes.get(name)
+    torch.manual_seed(0)
+    system: Any = recipe.system.build()
+    for key, stage in system.stages.items():
+        optimizers = {t: torch.optim.AdamW(stage.parameters_for(t), lr=1e-3) for t in stage.turns}
+        before = [p.detach().clone() for p in stage.parameters()]
+        losses = [step(stage, optimizers, batch(recipe, key), number) for number in range(2)]
+        assert all(loss.isfinite() for loss in losses)
+        assert any(not p.equal(old) for p, old in zip(stage.parameters(), before, strict=True))
+
+
+def batch(recipe: Recipe, stage: str) -> Batch:
+    data, rng = recipe.stages[stage].data, torch.Generator().manual_seed(0)
+    b, dim = 2, int(recipe.text.rpartition(":")[2])
+    return {
+        "video": torch.rand(b, data.channels, data.frames, data.size, data.size, generator=rng) * 2 - 1,
+        "length": torch.tensor([data.frames, 1]),
+        "context": torch.tensor([1, 0]),
+        "text": torch.randn(b, 4, dim, generator=rng),
+        "text_mask": torch.ones(b, 4, dtype=torch.bool),
+    }
+
+
+def step(stage: Stage, optimizers: dict[str, torch.optim.Optimizer], data: Batch, number: int) -> torch.Tensor:
+    total = torch.zeros(())
+    for turn, optimizer in optimizers.items():
+        loss = stage.loss(data, Tick(step=number, turn=turn, rng=torch.Generator().manual_seed(number)))
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        total = total + loss.total.detach()
+    return total
