@@ -24,7 +24,16 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers"
-PACKAGES = ("phenaki-pytorch==0.5.0", "vector-quantize-pytorch==1.32.0", "ema-pytorch==0.8.3", "beartype==0.23.1")
+PACKAGES = (
+    "phenaki-pytorch==0.5.0",
+    "vector-quantize-pytorch==1.32.0",
+    "ema-pytorch==0.8.3",
+    "einx==0.4.3",
+    "torch-einops-utils==0.2.0",
+    "beartype==0.23.1",
+    "frozendict==2.5.1",
+    "loguru==0.7.3",
+)
 
 TASKS = {
     "tokenizer": "tokenizer, train step (4 clips)",
