@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-SHORT = 64  # at or below this many keys a plain batched matmul beats the fused kernel on a CPU
+SHORT = 256  # at or below this many keys a plain batched matmul beats the fused kernel on a CPU
 
 KeysValues = tuple[Tensor, Tensor]
 
