@@ -49,7 +49,8 @@ def number(measured: dict[str, Any] | None, unit: str = "", *, percent: bool = F
 
 
 def holds(part: dict[str, Any] | None) -> str:
-    return {True: "yes", False: "no"}.get((part or {}).get("holds"), NOTHING)  # pyright: ignore[reportArgumentType]
+    verdict = (part or {}).get("holds")
+    return NOTHING if verdict is None else "yes" if verdict else "no"
 
 
 def _done(part: dict[str, Any] | None) -> bool:

@@ -50,11 +50,9 @@ class Script:
 def write_script(seed: int, count: int, seconds: float) -> Script:
     """Story number `seed`: `count` parts; no two neighbours do the same in the same direction."""
     rng = np.random.default_rng([seed, STREAM])
-    for _ in range(10_000):
+    who = draw_character(rng)
+    while not _fit(who):
         who = draw_character(rng)
-        seen = who.attributes
-        if seen["action"] != "hurt" and seen["facing"] != "up" and not held_out(seen) and len(_actions(who)) >= 3:
-            break
     parts, before = [], ("", "")
     while len(parts) < count:
         now = str(rng.choice(_actions(who))), str(rng.choice(FACINGS))
@@ -75,6 +73,13 @@ def act(source: Path, script: Script, fps: Fraction, cycle: int) -> Clip:
             (part.action, part.facing, (2 * (i % cycle) + 1) * steps // (2 * cycle)) for i in range(part.frames(fps))
         ]
     return Clip(Sprites(source=source)._render(script.who, poses), fps)
+
+
+def _fit(who: Character) -> bool:
+    """Seen from a side that shows everything, of a combination that training had, and able to do a few things."""
+    seen = who.attributes
+    turned = seen["facing"] == "up" or seen["action"] == "hurt"
+    return not turned and not held_out(seen) and len(_actions(who)) >= 3
 
 
 def _actions(who: Character) -> list[str]:
