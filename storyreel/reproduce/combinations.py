@@ -50,7 +50,7 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
     for split in SPLITS:
         wishes = wishes_of(settings, world, split)
         check_known(judge, [w.wanted for w in wishes])
-        folder = settings.out / "combinations" / f"{model.name}-{split}"
+        folder = settings.out / "combinations" / f"{world}-{model.name}-{split}"
         clips = list(_made(settings, model, wishes, folder))
         metrics[split] = score(judge, clips, wishes)
         found[split] = metrics[split].compute().as_json()
