@@ -130,12 +130,14 @@ def _parse(path: str, kind: Any, text: str) -> Any:
         new = tuple(new)
     if type(new) is not wanted:
         raise ValueError(f"{path} wants {_named(wanted)}, got {text!r}")
-    if wanted is tuple and args:
-        kinds = [args[0]] * len(new) if args[-1] is Ellipsis else list(args)
-        if len(kinds) != len(new):
-            raise ValueError(f"{path} wants {len(kinds)} values, got {text!r}")
-        new = tuple(_parse(path, k, repr(v)) for k, v in zip(kinds, new, strict=True))
-    return new
+    return _parse_each(path, args, new, text) if isinstance(new, tuple) and args else new
+
+
+def _parse_each(path: str, kinds: tuple[Any, ...], values: tuple[Any, ...], text: str) -> tuple[Any, ...]:
+    wanted = [kinds[0]] * len(values) if kinds[-1] is Ellipsis else list(kinds)
+    if len(wanted) != len(values):
+        raise ValueError(f"{path} wants {len(wanted)} values, got {text!r}")
+    return tuple(_parse(path, kind, repr(value)) for kind, value in zip(wanted, values, strict=True))
 
 
 def _named(kind: type) -> str:

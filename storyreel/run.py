@@ -27,7 +27,7 @@ from torch import Tensor
 from storyreel.recipe import Recipe, as_json
 from storyreel.tensor_file import digest_of, read_json, read_tensors, write_json, write_tensors
 
-MAY_CHANGE = ("steps", "checkpoint_every", "sample_every", "accumulate")  # of a stage, between two calls of the same run
+MAY_CHANGE = ("steps", "checkpoint_every", "sample_every", "accumulate")  # of a stage, between two calls of a run
 KEEP = 2
 
 

@@ -10,7 +10,7 @@ from storyreel.data.worlds.sprites import JUDGED, Sprites, draw_character, held_
 from storyreel.data.worlds.sprites_parts import ACTIONS, FACINGS
 
 SHEETS = Path(__file__).parents[3] / "shared" / "lpc"
-needs_sheets = pytest.mark.skipif(not SHEETS.is_dir(), reason="the Liberated Pixel Cup sheets are not beside the checkout")
+needs_sheets = pytest.mark.skipif(not SHEETS.is_dir(), reason="there are no Pixel Cup sheets beside the checkout")
 
 
 def characters(n: int):
@@ -98,7 +98,7 @@ def test_paint_puts_soft_pixels_over_what_is_there():
 
 
 def test_a_folder_without_the_sheets_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="body/male/light.png"):
+    with pytest.raises(ValueError, match=r"body/male/light\.png"):
         Sprites(source=tmp_path)
 
 
