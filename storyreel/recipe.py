@@ -96,7 +96,7 @@ def _override(value: Any, whole: str, path: str, text: str) -> Any:
         new = _parse(whole, hints.get(head, type(old)), text)
     if isinstance(value, Mapping):
         return {**value, head: new}
-    return replace(value, **{head: new})
+    return replace(typing.cast(Any, value), **{head: new})
 
 
 def _first_field(value: Any) -> str:
