@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False)
 # A prompt that shows what the model can do, and one to try next.
 PROMPTS = {
     "phenaki-sprites": (
-        "an orc in plate armor walking, facing left",
+        "a knight in golden armor with a golden helmet slashing with a sword to the right",
         "a dark-skinned woman with purple hair shoots an arrow to the right",
     ),
     "phenaki-digits": ("the digit 3 is moving up then down", "the digit 7 moves left then right"),
