@@ -3,7 +3,7 @@
 | recipe          | parameters | clips            | trained on       | result                         |
 | --------------- | ---------- | ---------------- | ---------------- | ------------------------------ |
 | phenaki_tiny    | 0.1 M      | 5 x 16x16        | tests            | learns a batch by heart        |
-| phenaki_digits  | 8 M        | 10 x 64x64       | 2 CPU cores      | see docs/results.md            |
+| phenaki_digits  | 7 M        | 10 x 64x64       | not yet          | --                             |
 | phenaki_sprites | 8 M        | 8 x 64x64, matte | 2 CPU cores      | see docs/results.md            |
 | phenaki_small   | 0.2 B      | 11 x 128x128     | one GPU, not yet | --                             |
 | phenaki_paper   | 1.8 B      | 11 x 128x128     | never            | checked for its size on `meta` |
@@ -84,7 +84,7 @@ def phenaki_sprites() -> Recipe:
 
 
 def phenaki_digits() -> Recipe:
-    """Ships as `phenaki-digits`: ten frames of 64x64, one and three tubes of three, in 64 tokens of eight digits."""
+    """To ship as `phenaki-digits`: ten frames of 64x64, one and three tubes of three, in 256 tokens of five digits."""
     sprites = phenaki_sprites()
     data = Data(frames=10, size=64, batch=32)
     return replace(
@@ -92,8 +92,8 @@ def phenaki_digits() -> Recipe:
         name="phenaki_digits",
         system=PhenakiConfig(
             tokenizer=CViViTConfig(
-                size=64, patch=16, tube=3, dim=192, space_depth=1, time_depth=1, heads=6, mlp=768, levels=(8,) * 8,
-                widths=(64, 128, 192), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
+                size=64, tube=3, dim=192, space_depth=1, time_depth=1, heads=6, mlp=768, levels=(8,) * 5,
+                widths=(96, 192), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
                 latent_frames=4, dim=224, depth=5, heads=7, mlp=896, text_dim=384,
