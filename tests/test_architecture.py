@@ -172,3 +172,9 @@ print(json.dumps(heavy))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT.parent, check=True)
     assert json.loads(done.stdout) == {}
+
+
+def test_test_files_have_names_of_their_own():
+    """pytest imports them by base name, so two files of one name break the collection of the whole suite."""
+    names = [file.name for file in (ROOT.parent / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
