@@ -166,9 +166,18 @@ def draw_character(rng: np.random.Generator) -> Character:
         drawn = [(layer, f.replace("arrow", "arrow_skeleton") if body == "skeleton" and layer == "arrow" else f)
                  for layer, f in weapon.files]  # fmt: skip
         weapons[action] = tuple((LAYERS[layer], file.format(sex=sex)) for layer, file in drawn)
-    if seen["cape"] and facing == "up":
-        seen["torso"] = seen["belt"] = None  # the cape covers the back
+    _hide_what_is_covered(seen)
     return Character(seen, tuple((LAYERS[layer], file.format(sex=sex)) for layer, file in layers), weapons)
+
+
+def _hide_what_is_covered(seen: dict[str, str | None]) -> None:
+    """Parts that are drawn but of which next to nothing is left to see are neither told nor judged."""
+    if seen["facing"] == "up" and seen["cape"]:
+        seen["torso"] = seen["belt"] = seen["legs"] = None
+    if seen["facing"] == "up" and seen["head"] == "tiara":
+        seen["head"] = None
+    if seen["torso"] in ("chain mail", "purple tabard"):
+        seen["legs"] = None
 
 
 def _draw_clothes(rng: np.random.Generator, body: str, sex: str, action: str) -> list[Part]:
