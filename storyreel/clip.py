@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 
+GREY = (128, 128, 128)  # what a clip with alpha is seen over where nothing else is asked for
+
+
 @dataclass(frozen=True, eq=False)
 class Clip:
     """An immutable short video.
@@ -117,7 +120,7 @@ class Clip:
         index = [min(t - 1, ((2 * i + 1) * t) // (2 * num_frames)) for i in range(num_frames)]
         return self.replace(frames=self.frames[index], fps=self.fps * num_frames / t)
 
-    def over(self, background: tuple[int, int, int]) -> Clip:
+    def over(self, background: tuple[int, int, int] = GREY) -> Clip:
         """RGB clip: this one composed over a flat colour. RGB clips are returned as they are."""
         if not self.has_alpha:
             return self

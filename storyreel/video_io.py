@@ -22,13 +22,12 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from storyreel import animation, sheet, sniff, stamp, timing
 from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, open_image
-from storyreel.clip import Clip
+from storyreel.clip import GREY, Clip
 from storyreel.files import replacing
 
 __all__ = ["FORMATS", "MAX_FRAMES", "MAX_PIXELS", "open_image", "probe", "read", "read_meta", "scale_for", "write"]
 
 FORMATS = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
-GREY = (128, 128, 128)
 _ALPHA = (".webm", ".webp", ".apng", ".png", ".mkv", ".gif")
 _CODECS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
 _AT_ONCE = 128_000_000  # pixels

@@ -95,7 +95,7 @@ def picture(clip: Clip, seconds: float | None = None) -> Any:
     from rich.text import Text
 
     moment = time.monotonic() if seconds is None else seconds
-    frame = clip.over((128, 128, 128)).frames[int(moment * clip.fps) % len(clip)]
+    frame = clip.over().frames[int(moment * clip.fps) % len(clip)]
     stride = max(1, -(-frame.shape[1] // WIDE))
     frame = frame[::stride, ::stride]
     text = Text(end="")

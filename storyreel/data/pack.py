@@ -23,7 +23,6 @@ from storyreel.files import replacing
 
 SHARD = 256
 FORMAT = 1
-GREY = (128, 128, 128)
 
 
 def cache_folder(cache: Path | None) -> Path:
@@ -47,7 +46,7 @@ def fit(clip: Clip, size: int, channels: int) -> np.ndarray:
     top, left = (height - side) // 2, (width - side) // 2
     if height != width:
         clip = clip.replace(frames=clip.frames[:, top : top + side, left : left + side])
-    seen = clip.over(GREY)
+    seen = clip.over()
     if channels == 3:
         return (seen if side == size else seen.resize(size, size)).frames
     alpha = clip.frames[..., 3:] if clip.has_alpha else np.full((*clip.frames.shape[:3], 1), 255, np.uint8)

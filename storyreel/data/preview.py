@@ -39,7 +39,7 @@ def contact_sheet(folder: DatasetFolder, clips: int = 12, split: str | None = No
 
 def _strip(clip: Clip, title: str) -> Image.Image:
     height, width = clip.size
-    shown = clip.over((128, 128, 128)).resample(min(FRAMES, len(clip)))
+    shown = clip.over().resample(min(FRAMES, len(clip)))
     factor = FRAME // max(height, width)
     if factor >= 1:
         shown = shown.resize(height * factor, width * factor)

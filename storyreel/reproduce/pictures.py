@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw, ImageFont
 from storyreel.clip import Clip
 from storyreel.files import replacing
 
-GREY = (128, 128, 128)
 PAPER, INK = (24, 24, 27), (228, 228, 231)
 LINE, GAP = 15, 4
 
@@ -36,7 +35,7 @@ def cut(clip: Clip, first: int, last: int) -> Clip:
 
 
 def _strip(title: str, clip: Clip, frames: int, side: int) -> Image.Image:
-    shown = clip.over(GREY)
+    shown = clip.over()
     index = np.unique(np.linspace(0, len(shown) - 1, frames).round().astype(int))
     factor = max(1, side // max(shown.size))
     big = shown.frames[index].repeat(factor, 1).repeat(factor, 2)

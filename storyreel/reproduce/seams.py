@@ -18,12 +18,10 @@ from storyreel.clip import Clip
 from storyreel.evaluate.score import wilson
 from storyreel.reproduce.interval import mean_of, ratio_of
 
-GREY = (128, 128, 128)
-
 
 def differences(clip: Clip) -> np.ndarray:
     """float (t - 1,): mean absolute difference of frame i + 1 and frame i over pixels and colours, 0 to 255."""
-    frames = clip.over(GREY).frames.astype(np.int16)
+    frames = clip.over().frames.astype(np.int16)
     return np.abs(frames[1:] - frames[:-1]).mean((1, 2, 3))
 
 

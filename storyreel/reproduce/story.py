@@ -88,7 +88,7 @@ def tell_story(settings: Settings, model: Model, script: Script, seed: int) -> C
         clip = make_once(model, asked, seed, path, on_progress)
     movie = path.with_suffix(".mp4")
     if done or not movie.is_file():
-        clip.over((128, 128, 128)).save(movie)
+        clip.over().save(movie)
         settings.tell(f"story: {movie}")
     return clip
 

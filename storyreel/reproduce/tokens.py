@@ -219,8 +219,7 @@ def seen(video: Tensor, like: Clip) -> Clip:
 
 def psnr(real: Clip, made: Clip) -> float:
     """Of the colours as one sees them, over grey; dB, 60 for no difference that can be told."""
-    grey = (128, 128, 128)
-    error = real.over(grey).frames.astype(np.float64) - made.over(grey).frames
+    error = real.over().frames.astype(np.float64) - made.over().frames
     return float(10 * np.log10(255**2 / max(float((error**2).mean()), 255**2 / 1e6)))
 
 

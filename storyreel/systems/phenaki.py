@@ -391,7 +391,7 @@ def for_model(clip: Clip, size: int, channels: int) -> Tensor:
     """
     clip = clip if clip.size == (size, size) else _fit(clip, size)
     if channels == 3:
-        return clip.over((128, 128, 128)).to_tensor()[None]
+        return clip.over().to_tensor()[None]
     if not clip.has_alpha:
         f = clip.frames
         corner = f[:, :1, :1]
@@ -399,7 +399,7 @@ def for_model(clip: Clip, size: int, channels: int) -> Tensor:
         matte = (f != corner).any(-1, keepdims=True) if same else np.ones((*f.shape[:3], 1), bool)
         clip = clip.replace(frames=np.concatenate([f, matte.astype(np.uint8) * 255], -1))
     matte = torch.from_numpy(clip.frames[..., 3:].copy()).permute(3, 0, 1, 2).float() / 127.5 - 1
-    return torch.cat([clip.over((128, 128, 128)).to_tensor(), matte])[None]
+    return torch.cat([clip.over().to_tensor(), matte])[None]
 
 
 def _fit(clip: Clip, size: int) -> Clip:
