@@ -29,7 +29,8 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Optim:
-    lr: float = 1e-4
+    lr: float = 1e-4  # of AdamW, at its peak
+    muon: float = 0.0  # peak learning rate of the weight matrices under Muon, such as 0.02; 0: AdamW for them too
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 1e-4
     warmup: int = 1_000  # optimizer steps

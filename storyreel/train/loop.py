@@ -1,8 +1,8 @@
 """The loop: one for every stage of every system, adversarial ones too.
 
-    for each step: batch(step) -> for each turn: micro-batches -> gradients -> clip -> AdamW -> average -> log
+    for each step: batch(step) -> for each turn: micro-batches -> gradients -> clip -> AdamW (or Muon) -> average -> log
 
-A step is a pure function of the weights, the optimizer's moments and (seed, step): the loader makes batch(step) from
+A step is a pure function of the weights, the optimizers' moments and (seed, step): the loader makes batch(step) from
 them, and the random numbers of a loss come from a generator seeded with (seed, step, turn, part). So a checkpoint needs
 no random state, and a run that was killed and resumed equals one that was not.
 """
@@ -27,9 +27,9 @@ from storyreel.train import parallel
 from storyreel.train.interrupts import Interrupts
 from storyreel.train.optim import (
     Average,
-    begin_optimizer,
+    begin_optimizers,
     learning_rate,
-    make_optimizer,
+    make_optimizers,
     optimizer_state,
     parameters_of,
 )
@@ -99,9 +99,8 @@ class Trainer:
         self.losses = {turn: self.parallel.loss_of(stage, turn) for turn in self.turns}
         self.optimizers = {}
         for turn, params in self.turns.items():
-            optimizer = make_optimizer(params, recipe.optim, fused=kind != "fsdp")
-            begin_optimizer(optimizer, params)
-            self.optimizers[turn] = optimizer
+            self.optimizers[turn] = make_optimizers(stage, params, recipe, fused=kind != "fsdp")
+            begin_optimizers(self.optimizers[turn])
         self.average = Average({n: p for params in self.turns.values() for n, p in params.items()}, recipe.ema)
 
     # -- checkpoints ---------------------------------------------------------------------------------------
@@ -174,16 +173,17 @@ class Trainer:
                 for other, theirs in self.turns.items():
                     for p in theirs.values():
                         p.requires_grad_(other == turn)
-            optimizer = self.optimizers[turn]
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            optimizer.zero_grad(set_to_none=True)
+            for optimizer in self.optimizers[turn]:
+                for group in optimizer.param_groups:
+                    group["lr"] = lr * group.get("share", 1.0)
+                optimizer.zero_grad(set_to_none=True)
             values = self.backward(batch, step, turn)
             values["norm"], clip = self.parallel.clip(list(params.values()), self.recipe.optim.clip_norm)
             numbers = dict(zip(values, _numbers(values.values()), strict=True))
             self.refuse_nan(numbers, params, step, turn)
             clip()
-            optimizer.step()
+            for optimizer in self.optimizers[turn]:
+                optimizer.step()
             prefix = f"{turn}/" if len(self.turns) > 1 else ""
             record |= {prefix + n: v if math.isfinite(v) else None for n, v in numbers.items()}
         for params in self.turns.values():

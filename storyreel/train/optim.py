@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from storyreel.recipe import Optim
+from storyreel.recipe import Optim, StageRecipe
 from storyreel.systems.base import Stage
+from storyreel.train.muon import Muon, matrices
+
+Optimizers: TypeAlias = list[torch.optim.Optimizer]
 
 
 def learning_rate(optim: Optim, step: int, steps: int) -> float:
@@ -39,26 +43,47 @@ def parameters_of(stage: Stage, where: str) -> dict[str, dict[str, nn.Parameter]
     return found
 
 
-def make_optimizer(params: Mapping[str, nn.Parameter], optim: Optim, *, fused: bool) -> torch.optim.AdamW:
-    """AdamW; biases, norms and other one-dimensional parameters do not decay."""
+def make_optimizers(
+    stage: Stage, params: Mapping[str, nn.Parameter], recipe: StageRecipe, *, fused: bool
+) -> Optimizers:
+    """AdamW for all, or Muon for the matrices and AdamW for the rest.
+
+    Biases, norms and other one-dimensional parameters do not decay. A group's `share` times the learning rate of
+    the step is its own learning rate.
+    """
+    optim, chosen = recipe.optim, matrices(stage) if recipe.optim.muon else set()
+    rest = [p for p in params.values() if id(p) not in chosen]
     groups = [
-        {"params": [p for p in params.values() if p.ndim > 1], "weight_decay": optim.weight_decay},
-        {"params": [p for p in params.values() if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": optim.weight_decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    groups = [g for g in groups if g["params"]]
-    return torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=fused)
+    made: Optimizers = []
+    if rest:
+        groups = [g for g in groups if g["params"]]
+        made.append(torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=fused))
+    if mine := [p for p in params.values() if id(p) in chosen]:
+        dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        made.append(Muon(mine, optim.muon, weight_decay=optim.weight_decay, dtype=dtype))
+        made[-1].param_groups[0]["share"] = optim.muon / optim.lr
+    return made
 
 
-def optimizer_state(optimizer: torch.optim.AdamW, params: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """`<parameter>.<moment>` -> tensor; the same tensors that the optimizer holds."""
-    return {f"{n}.{key}": value for n, p in params.items() for key, value in optimizer.state.get(p, {}).items()}
+def optimizer_state(optimizers: Optimizers, params: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """`<parameter>.<moment>` -> tensor; the same tensors that the optimizers hold."""
+    return {
+        f"{n}.{key}": value for o in optimizers for n, p in params.items() for key, value in o.state.get(p, {}).items()
+    }
 
 
-def begin_optimizer(optimizer: torch.optim.AdamW, params: Mapping[str, nn.Parameter]) -> None:
+def begin_optimizers(optimizers: Optimizers) -> None:
     """Make the moments now, as the first step would, so that a checkpoint of step 0 is like any other."""
-    for p in params.values():
-        step = torch.zeros((), dtype=torch.float32, device=p.device if optimizer.defaults["fused"] else "cpu")
-        optimizer.state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+    for optimizer in optimizers:
+        for p in (p for group in optimizer.param_groups for p in group["params"]):
+            if isinstance(optimizer, Muon):
+                optimizer.state[p] = {"momentum": torch.zeros_like(p)}
+                continue
+            step = torch.zeros((), dtype=torch.float32, device=p.device if optimizer.defaults["fused"] else "cpu")
+            optimizer.state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
 
 
 class Average:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +16,14 @@ from storyreel.run import Run
 from storyreel.systems.base import Loss
 from storyreel.train.contact_sheet import contact_sheet
 from storyreel.train.loop import Trainer
-from storyreel.train.optim import Average, learning_rate, make_optimizer, parameters_of
+from storyreel.train.optim import (
+    Average,
+    begin_optimizers,
+    learning_rate,
+    make_optimizers,
+    optimizer_state,
+    parameters_of,
+)
 from storyreel.train.randomness import seed_of
 
 
@@ -31,9 +39,35 @@ def test_learning_rate():
 
 
 def test_only_matrices_decay():
-    params = dict(nn.Linear(3, 2).named_parameters())
-    optimizer = make_optimizer(params, Optim(weight_decay=0.5), fused=True)
+    layer = nn.Linear(3, 2)
+    recipe = replace(toy_stage(), optim=Optim(weight_decay=0.5))
+    [optimizer] = make_optimizers(layer, dict(layer.named_parameters()), recipe, fused=True)
     assert [(len(g["params"]), g["weight_decay"]) for g in optimizer.param_groups] == [(1, 0.5), (1, 0.0)]
+
+
+def test_muon_takes_the_matrices_and_makes_their_steps_orthogonal():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Embedding(5, 6), nn.Linear(6, 12), nn.Conv2d(2, 4, 3))
+    params = dict(net.named_parameters())
+    recipe = replace(toy_stage(), optim=Optim(lr=1e-3, muon=0.1, weight_decay=0.0))
+    adamw, muon = optimizers = make_optimizers(net, params, recipe, fused=True)
+    assert {n for n, p in params.items() if any(p is q for q in muon.param_groups[0]["params"])} == {
+        "1.weight",
+        "2.weight",
+    }
+    assert muon.param_groups[0]["share"] == pytest.approx(100)
+    assert sum(len(g["params"]) for g in adamw.param_groups) == 3
+    begin_optimizers(optimizers)
+    before = net[1].weight.detach().clone()
+    for p in params.values():
+        p.grad = torch.randn(p.shape)
+    muon.step()
+    step = (before - net[1].weight.detach()) / 0.1 / 2**0.5  # 12 rows of 6: steps of a tall matrix are longer
+    lengths = torch.linalg.svdvals(step)
+    assert 0.6 < float(lengths.min()) <= float(lengths.max()) < 1.3
+    u, _, vt = torch.linalg.svd(net[1].weight.grad, full_matrices=False)
+    assert torch.nn.functional.cosine_similarity(step.flatten(), (u @ vt).flatten(), dim=0) > 0.98
+    assert set(optimizer_state(optimizers, params)) >= {"1.weight.momentum", "0.weight.exp_avg"}
 
 
 def test_average():

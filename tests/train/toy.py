@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -128,8 +128,10 @@ def toy_stage(**changes) -> StageRecipe:
 
 
 def toy_recipe(**changes) -> Recipe:
+    """Its tokenizer learns by AdamW, its prior by Muon."""
     stage = toy_stage(**changes)
-    return Recipe(name="toy", system=ToyConfig(), stages={"tokenizer": stage, "prior": stage}, text="hash:4")
+    by_muon = replace(stage, optim=replace(stage.optim, muon=0.02))
+    return Recipe(name="toy", system=ToyConfig(), stages={"tokenizer": stage, "prior": by_muon}, text="hash:4")
 
 
 def toy_loader(name, settings, stage, prepare, key, rank=0, world=1):
