@@ -18,7 +18,7 @@ def reproduce(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.")] = Path(
         "reproduce-phenaki"
     ),
-    only: Annotated[Optional[str], typer.Option(help="One claim alone: tokens, story or combinations.")] = None,  # noqa: UP045
+    only: Annotated[Optional[str], typer.Option(help="One alone: tokens, story, combinations, reconstruction.")] = None,  # noqa: UP045
     minutes: Annotated[float, typer.Option(help="tokens: training time, about, for both codings together.")] = 60.0,
     steps: Annotated[Optional[int], typer.Option(help="tokens: optimizer steps of each, instead of minutes.")] = None,  # noqa: UP045
     source: Annotated[Optional[Path], typer.Option(help="Folder of the LPC sheets; not needed.")] = None,  # noqa: UP045

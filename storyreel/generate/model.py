@@ -99,8 +99,9 @@ class Model:
     def make(self, asked: Asked, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
         """The one video of (seed, index)."""
         request = asked.request(seed, index, self.fps)
-        text = _Here(self.text, next((p.device for p in self.system.parameters()), torch.device("cpu")))
-        with torch.inference_mode():
+        device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
+        text = _Here(self.text, device)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16_pays(device)):
             clip = self.system.generate(request, text, on_progress or (lambda _: None))
         return clip.replace(caption=asked.caption, meta=self._meta(asked, seed, index, clip))
 
@@ -125,6 +126,15 @@ class Model:
             meta[name] = self._default(name) if value is None else value
         meta |= clip.meta | {"frames": len(clip), "fps": str(clip.fps)}
         return meta | {"asked": asked.as_json(), "threads": torch.get_num_threads(), "version": _version()}
+
+
+def bf16_pays(device: torch.device) -> bool:
+    """Whether bfloat16 matmuls are faster here: on GPUs, and on CPUs with instructions for them (twice as fast)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # pyright: ignore
+    )
 
 
 class _Here:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from storyreel.reproduce import combinations, story, tokens
+from storyreel.reproduce import combinations, reconstruction, story, tokens
 from storyreel.reproduce.report import write_report
 from storyreel.reproduce.settings import WORLDS, Settings
 from storyreel.tensor_file import read_json, write_json
 
-CLAIMS = ("tokens", "story", "combinations")
+CLAIMS = ("tokens", "story", "combinations", "reconstruction")
 
 
 def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
@@ -63,17 +63,21 @@ def todo(settings: Settings, only: str | None) -> dict[str, tuple[Callable[[], d
         all_of["tokens"] = (lambda: tokens.measure(settings)), asked
     if only in (None, "story"):
         all_of["story"] = _with_model(settings, "sprites", lambda: story.measure(settings), how)
-    if only in (None, "combinations"):
+    for claim, module in (("combinations", combinations), ("reconstruction", reconstruction)):
+        if only not in (None, claim):
+            continue
         for world in WORLDS:
 
-            def measure(world: str = world) -> dict[str, Any]:
+            def measure(world: str = world, module: Any = module) -> dict[str, Any]:
                 try:
                     settings.judge(world)
                 except ValueError as error:
                     raise MissingError(str(error)) from None
-                return combinations.measure(settings, world)
+                if module is reconstruction and world == "sprites" and not settings.source:
+                    raise MissingError("real sprites are drawn from the LPC sheets; name their folder with --source")
+                return module.measure(settings, world)
 
-            all_of[f"combinations-{world}"] = _with_model(settings, world, measure, how)
+            all_of[f"{claim}-{world}"] = _with_model(settings, world, measure, how)
     return all_of
 
 

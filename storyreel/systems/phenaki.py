@@ -381,6 +381,18 @@ class Phenaki(System):
         return torch.cat([rgb, torch.where(solid, 1.0, -1.0)], 1) if request.transparent else rgb
 
 
+def _settled(video: Tensor) -> Tensor:
+    """Frames as they would be seen, with a matte that is on or off: what the tokenizer was trained to code.
+
+    A soft matte and a stain outside of it would be coded again, clip after clip, and grow.
+    """
+    video = video.clamp(-1, 1)
+    if video.shape[1] == 3:
+        return video
+    solid = video[:, 3:] > 0
+    return torch.cat([video[:, :3].where(solid, torch.full_like(video[:, :3], BACKGROUND)), solid * 2.0 - 1], 1)
+
+
 BACKGROUND = 128 / 127.5 - 1  # mid grey, over which models with a matte are trained
 
 
@@ -424,7 +436,7 @@ class _Run:
         cond: Batch = {"text": text, "text_mask": mask}
         kept = c.carried(made.shape[2])
         if kept:
-            cond["prefix"] = s.tokenizer.encode(made[:, :, -kept:].clamp(-1, 1))
+            cond["prefix"] = s.tokenizer.encode(_settled(made[:, :, -kept:]))
         codes = s.prior.sample(
             cond, rng=[self.rng], steps=self.request.steps, guidance=self.request.guidance, on_step=self._report(made)
         )
