@@ -147,3 +147,20 @@ def export(
 
     made = export_webdataset(DatasetFolder.open(folder), webdataset, shard)
     typer.echo(f"{webdataset}: {len(made)} shards")
+
+
+@app.command()
+def prompts(
+    benchmark: Annotated[str, typer.Argument(help="moving-digits.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File for storyreel generate --prompts: .txt or .jsonl.")],
+    real: Annotated[Path | None, typer.Option(help="Also write the world's own clips of the prompts here.")] = None,
+) -> None:
+    """Write the prompts of a benchmark, to run any model on them."""
+    from storyreel.evaluate import benchmarks
+
+    asked = benchmarks.prompts(benchmark)
+    asked.write_for_models(out)
+    if real is not None:
+        benchmarks.write_real(benchmark, real)
+    typer.echo(f"{out}: {len(asked.prompts)} prompts; next: storyreel generate --prompts {out} -o CLIPS -m MODEL")
+    typer.echo(f"then: storyreel evaluate CLIPS --benchmark {benchmark}")

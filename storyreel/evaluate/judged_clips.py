@@ -84,6 +84,11 @@ def told_by_caption(folder: DatasetFolder, split: str | None = None) -> dict[str
     return told
 
 
+def prompt_of(file: Path) -> str:
+    """The prompt that a clip's own metadata name; "" where there is none, or the file cannot be read."""
+    return _prompt(_meta(file))
+
+
 def _by_prompt(path: Path, folder: DatasetFolder, split: str | None) -> Iterator[JudgedClip]:
     told = told_by_caption(folder, split)
     for file in clip_files(path):

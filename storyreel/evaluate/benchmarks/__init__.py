@@ -1,0 +1,51 @@
+"""Benchmarks with a fixed list of prompts, that anybody's videos can be scored on.
+
+A benchmark is a module with `PROMPTS` (a file of this folder) and `run`; `run(name, path)` finds it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storyreel.evaluate.benchmarks.prompt_list import PromptList
+
+_HOME = {"moving-digits": "moving_digits"}
+
+
+def names() -> list[str]:
+    """The benchmarks that there are."""
+    return list(_HOME)
+
+
+def run(
+    name: str, path: str | Path, *, quiet: bool = False, judge: str | Path = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """Score the videos of a folder: a JSON document, and lines of a table for people.
+
+    judge: another judge than the benchmark's own; the document then says that it is not comparable.
+    ValueError or OSError, of one line: no such benchmark, no such folder, no video that answers a prompt.
+    """
+    return _module(name).run(path, quiet=quiet, judge=judge)
+
+
+def prompts(name: str) -> PromptList:
+    """The prompts of a benchmark, in order, and its protocol."""
+    return _module(name).prompts()
+
+
+def write_real(name: str, folder: str | Path) -> list[Path]:
+    """Write the real clips of the prompts as 0000.mkv, 0001.mkv, ...: what a model cannot do better than."""
+    module = _module(name)
+    return [module.real_clip(p).save(Path(folder) / f"{p.name}.mkv", scale=None) for p in module.prompts().prompts]
+
+
+def _module(name: str) -> Any:
+    if name not in _HOME:
+        near = difflib.get_close_matches(name, _HOME, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(_HOME)}"
+        raise ValueError(f"benchmark: no benchmark {name!r}; {hint}")
+    return importlib.import_module(f"{__name__}.{_HOME[name]}")
