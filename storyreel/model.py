@@ -22,7 +22,10 @@ from storyreel.recipe import Recipe, StageRecipe, as_json, from_json
 from storyreel.systems.base import Stage, System
 from storyreel.tensor_file import PICKLES, copy_into, read_json, read_tensors, write_json, write_tensors
 
-SYSTEMS = {"phenaki": "storyreel.systems.phenaki:PhenakiConfig"}
+SYSTEMS = {
+    "encoder": "storyreel.systems.encoder:EncoderConfig",
+    "phenaki": "storyreel.systems.phenaki:PhenakiConfig",
+}
 """System name -> where its config class is; imported when a model of that system is opened."""
 
 

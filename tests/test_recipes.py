@@ -32,14 +32,20 @@ def test_every_recipe_builds(name: str):
     assert all(p.is_meta for p in system.parameters())
 
 
+def seen_by(config: Any) -> tuple[int, int]:
+    """Pixels and channels of the clips that a system is fed."""
+    if hasattr(config, "dual"):
+        return config.dual.size, config.channels
+    return config.tokenizer.size, config.tokenizer.channels
+
+
 @pytest.mark.parametrize("name", recipes.names())
 def test_its_numbers_agree(name: str):
     recipe, system = recipes.get(name), built_on_meta(name)
     config: Any = recipe.system
     for stage in recipe.stages.values():
-        assert (stage.data.frames, stage.data.size, stage.data.channels) == (
-            config.frames, config.tokenizer.size, config.tokenizer.channels,
-        )  # fmt: skip
+        size, channels = seen_by(config)
+        assert (stage.data.frames, stage.data.size, stage.data.channels) == (config.frames, size, channels)
         assert stage.data.batch % stage.accumulate == 0
         assert stage.optim.warmup <= stage.steps
     dims = {"minilm": 384, "t5:google/t5-v1_1-xxl": 4096, "hash:32": 32}

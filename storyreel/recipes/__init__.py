@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from storyreel.recipe import Recipe
 
-SYSTEMS = {"phenaki": ("paper", "small", "sprites", "digits", "tiny")}
+SYSTEMS = {"encoder": ("sprites", "digits", "tiny"), "phenaki": ("paper", "small", "sprites", "digits", "tiny")}
 
 
 def names() -> list[str]:

@@ -37,7 +37,7 @@ _MAKERS = {
 
 @runtime_checkable
 class Extractor(Protocol):
-    """A network and its preprocessing. Row i of what it gives depends on clip i alone, not on the batch."""
+    """A network and its preprocessing. Row i of what it gives depends on clip i alone (up to rounding)."""
 
     name: str  # what stands in the brackets of a score: fvd[i3d-k400]
     digest: str  # sha256 of its weights, hex; "random:<seed>" for random ones

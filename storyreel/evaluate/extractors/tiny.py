@@ -1,4 +1,4 @@
-"""Small networks with seeded random weights, so that tests walk every path in milliseconds. No score of theirs counts."""
+"""Small networks with seeded random weights: tests walk every path in milliseconds. No score of theirs counts."""
 
 from __future__ import annotations
 

@@ -1,0 +1,166 @@
+"""A text-video dual encoder: sentences, frames and clips as unit vectors in one space, and a feature of whole clips.
+
+    frame (b, t, 3, h, w) --FrameTower--> looks (b, t, d) --to_frame--> frame embeddings (b, t, e)
+    looks and their changes --TimeTower--> feature (b, f) --to_video--> video embeddings (b, e)
+    token states (b, l, s) --TextTower--> text embeddings (b, e)
+
+A frame's embedding knows nothing of its neighbours, so single pictures can be compared with a text. The feature is
+where Frechet distances are measured: what a caption says and how a clip is damaged must both be legible in it.
+No statistic crosses a clip, so an embedding depends on its own clip (or sentence) alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from storyreel.nn.attention import Block
+from storyreel.nn.conv import ChannelNorm, Downsampler, ResidualBlock, channels_first, channels_last
+
+DAMAGES = ("none", "shuffled", "frozen", "warped", "jittered", "noisy", "blurred", "patched", "recoloured")
+"""What can be wrong with a clip; index 0 is nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DualEncoderConfig:
+    size: int = 64  # pixels, square
+    frames: int = 8  # of a window; longer clips are read window by window
+    patch: int = 4
+    widths: tuple[int, ...] = (48, 96, 160)  # channels at size / patch, and halved from there
+    dim: int = 192  # of what is known of one frame, and inside the towers
+    heads: int = 6
+    mlp: int = 384
+    time_depth: int = 2
+    text_depth: int = 2
+    text_dim: int = 384  # of the token states
+    feature: int = 256
+    embed: int = 128
+
+    def build(self) -> DualEncoder:
+        return DualEncoder(self)
+
+
+class FrameTower(nn.Module):
+    """One picture to one vector: patches, residual convolutions, and what stands where on a coarse grid."""
+
+    def __init__(self, config: DualEncoderConfig):
+        super().__init__()
+        c = config
+        grid, odd = divmod(c.size, c.patch * 2 ** (len(c.widths) - 1))
+        if odd or not grid:
+            raise ValueError(f"size: {c.size} cannot be cut into patches of {c.patch} and halved {len(c.widths) - 1}x")
+        self.patches = nn.Conv2d(3, c.widths[0], c.patch, stride=c.patch)
+        self.down = Downsampler(c.widths, 1)
+        self.last = nn.Sequential(ResidualBlock(c.widths[-1]), ChannelNorm(c.widths[-1]), nn.SiLU())
+        self.place = nn.Linear(c.widths[-1] * grid * grid, c.dim)
+        self.norm = nn.LayerNorm(c.dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, 3, h, w) in [-1, 1] -> (n, d)."""
+        x = self.patches(images.contiguous(memory_format=torch.channels_last))
+        x = self.last(channels_first(self.down(channels_last(x))))
+        return self.norm(self.place(channels_last(x).flatten(1)))
+
+
+class TimeTower(nn.Module):
+    """What is known of the frames, and how that changes from one to the next -> one feature a clip."""
+
+    def __init__(self, config: DualEncoderConfig):
+        super().__init__()
+        c = config
+        self.join = nn.Linear(2 * c.dim, c.dim)
+        self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))
+        self.norm = nn.LayerNorm(c.dim)
+        self.to_feature = nn.Linear(c.dim, c.feature)
+        self.feature_norm = nn.LayerNorm(c.feature, elementwise_affine=False)
+        self.register_buffer("positions", waves(c.frames, c.dim), persistent=False)
+
+    positions: Tensor
+
+    def forward(self, looks: Tensor) -> Tensor:
+        """(b, t, d) -> (b, f)."""
+        change = F.pad(looks[:, 1:] - looks[:, :-1], (0, 0, 1, 0))
+        x = self.join(torch.cat([looks, change], -1)) + self.positions
+        for block in self.blocks:
+            x = block(x)
+        return self.feature_norm(self.to_feature(self.norm(x).mean(1)))
+
+
+class TextTower(nn.Module):
+    """Token states of a frozen text encoder -> one vector a sentence."""
+
+    def __init__(self, config: DualEncoderConfig):
+        super().__init__()
+        c = config
+        self.states = nn.Linear(c.text_dim, c.dim)
+        self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.text_depth))
+        self.norm = nn.LayerNorm(c.dim)
+        self.to_text = nn.Linear(c.dim, c.embed)
+
+    def forward(self, text: Tensor, mask: Tensor) -> Tensor:
+        """States (b, l, s) and mask (b, l), true where there is a token -> (b, e) of unit length."""
+        x = self.states(text)
+        for block in self.blocks:
+            x = block(x, mask[:, None, None, :])
+        x = self.norm(x) * mask[..., None]
+        return unit(self.to_text(x.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)))
+
+
+class DualEncoder(nn.Module):
+    """The three towers and their heads. Video is (b, 3 or 4, t, h, w) in [-1, 1]; a fourth channel is not looked at."""
+
+    def __init__(self, config: DualEncoderConfig):
+        super().__init__()
+        self.config = c = config
+        self.frame_tower, self.time_tower, self.text_tower = FrameTower(c), TimeTower(c), TextTower(c)
+        self.to_frame = nn.Linear(c.dim, c.embed)
+        self.to_video = nn.Linear(c.feature, c.embed)
+        self.to_damage = nn.Linear(c.feature, len(DAMAGES))
+        self.sharpness = nn.Parameter(torch.tensor(math.log(10.0)))  # log of 1 / temperature
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    def looks(self, video: Tensor) -> Tensor:
+        """What is known of every frame by itself: (b, t, d). ValueError for a video of another size."""
+        c = self.config
+        if video.ndim != 5 or video.shape[1] not in (3, 4) or tuple(video.shape[3:]) != (c.size, c.size):
+            raise ValueError(f"video: wanted (b, 3 or 4, t, {c.size}, {c.size}), got {tuple(video.shape)}")
+        b, _, t = video.shape[:3]
+        images = video[:, :3].transpose(1, 2).flatten(0, 1)  # (b * t, 3, h, w)
+        return self.frame_tower(images).unflatten(0, (b, t))
+
+    def frames(self, looks: Tensor) -> Tensor:
+        """Frame embeddings (b, t, e) of unit length."""
+        return unit(self.to_frame(looks))
+
+    def feature(self, looks: Tensor) -> Tensor:
+        """The feature (b, f) of one window of `config.frames` frames. ValueError for another number of them."""
+        if looks.shape[1] != self.config.frames:
+            raise ValueError(f"video: wanted {self.config.frames} frames a window, got {looks.shape[1]}")
+        return self.time_tower(looks)
+
+    def video(self, feature: Tensor) -> Tensor:
+        """Video embeddings (b, e) of unit length."""
+        return unit(self.to_video(feature))
+
+    def text(self, text: Tensor, mask: Tensor) -> Tensor:
+        """Text embeddings (b, e) of unit length."""
+        return self.text_tower(text, mask)
+
+    def damage(self, feature: Tensor) -> Tensor:
+        """Logits (b, len(DAMAGES)) of what is wrong with a clip."""
+        return self.to_damage(feature)
+
+
+def unit(x: Tensor) -> Tensor:
+    """Scaled to length one, in float32."""
+    return F.normalize(x.float(), dim=-1)
+
+
+def waves(frames: int, dim: int) -> Tensor:
+    """Sine and cosine positions (t, d) of up to `frames` frames."""
+    at = torch.arange(frames)[:, None] * torch.exp(-math.log(1000.0) * torch.arange(0, dim, 2) / dim)
+    return torch.cat([at.sin(), at.cos()], -1)[:, :dim]
