@@ -1,0 +1,98 @@
+"""Measure a film in one pass: transitions, the spans between them, and raw scores of each span.
+
+Nothing is decided here. A score is what it is whatever the thresholds are, so that a set can be filtered anew in
+seconds, without decoding a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from storyreel.curate.footage import FilmInfo
+
+Score = float | int | str | list | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureSettings:
+    """All that the raw numbers depend on, besides the bytes of the file.
+
+    samples_per_second: how often motion, text, marks, bars and quality are looked at.
+    flow_long_side: pixels of the longer side of the pictures that optical flow is found in.
+    flow_step: seconds between the two frames of a pair whose flow is found.
+    text_long_side: pixels of the longer side of the pictures in which text is looked for; 0 looks for none.
+    trim: frames that a span loses at each end next to a gradual transition, besides a part of its length.
+    max_pixels: of a frame; a larger film is refused. max_seconds: of decoding without a single frame.
+    """
+
+    samples_per_second: float = 2.0
+    flow_long_side: int = 256
+    flow_step: float = 0.25
+    text_long_side: int = 320
+    trim: int = 2
+    max_pixels: int = 8192 * 8192
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+Kind = Literal["hard", "dissolve", "fade-black", "fade-white", "wipe"]
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One change of shot. start, end: its first and last frame, in presentation order.
+
+    A hard cut between frames k - 1 and k has start = end = k. strength: from 0 to 1, how plain it is.
+    """
+
+    start: int
+    end: int
+    kind: Kind
+    strength: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """Frames [start, end) of one shot, without any that a transition blends, and their raw scores by name."""
+
+    start: int
+    end: int
+    scores: dict[str, Score]
+
+
+@dataclass(frozen=True)
+class FilmMeasures:
+    """All that one pass over a film gave."""
+
+    info: FilmInfo
+    transitions: tuple[Transition, ...]
+    spans: tuple[Span, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "info": self.info.as_json(),
+            "transitions": [asdict(transition) for transition in self.transitions],
+            "spans": [asdict(span) for span in self.spans],
+        }
+
+    @classmethod
+    def from_json(cls, doc: dict[str, Any]) -> FilmMeasures:
+        transitions = tuple(Transition(**each) for each in doc["transitions"])
+        return cls(FilmInfo.from_json(doc["info"]), transitions, tuple(Span(**each) for each in doc["spans"]))
+
+
+def measure(
+    path: str | Path, settings: MeasureSettings | None = None, *, on_frames: Callable[[int], None] | None = None
+) -> FilmMeasures:
+    """Decode a film once; its transitions, spans and raw scores: a pure function of the bytes and the settings.
+
+    on_frames: called now and then with the number of frames that are done.
+    Memory does not grow with the length of the film (a few numbers a sample excepted).
+    ValueError, one line: what cannot be read. OSError: not there.
+    """
+    raise NotImplementedError(Fraction)
