@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from storyreel.clip import Clip
-from storyreel.reproduce.interval import gap_of, mean_of, ratio_of
+from storyreel.evaluate.interval import gap_of, mean_of, ratio_of
+from storyreel.evaluate.seams import Seams, differences, starts_of_clips
 from storyreel.reproduce.script import act, write_script
-from storyreel.reproduce.seams import Seams, differences, starts_of_clips
 from storyreel.reproduce.settings import Settings
 
 CYCLE = 8
@@ -192,10 +192,15 @@ def reproduced(shop: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
     return out
 
 
-def test_it_measures_all_three_claims(reproduced: Path):
+def test_it_measures_all_claims(reproduced: Path):
     parts = json.loads((reproduced / "results.json").read_text())["parts"]
-    assert set(parts) == {"tokens", "story", "combinations-sprites", "combinations-digits"}
-    assert not any("missing" in part for part in parts.values())
+    assert set(parts) == {
+        "tokens", "story", "combinations-sprites", "combinations-digits", "reconstruction-sprites", "reconstruction-digits",
+    }  # fmt: skip
+    assert [name for name, part in parts.items() if "missing" in part] == ["reconstruction-sprites"]  # wants sheets
+    left = parts["reconstruction-digits"]
+    assert left["reconstructed"]["clips"] == left["real"]["clips"] == left["psnr"]["n"] == 3
+    assert 0 < left["psnr"]["value"] < 40
     tokens = parts["tokens"]
     assert tokens["codings"]["clips"]["tokens"] == 3 * 16
     assert tokens["codings"]["frames"]["tokens"] == 5 * 16
@@ -222,8 +227,8 @@ def test_the_report_has_tables_pictures_and_commands(reproduced: Path):
     assert "--only story" in text
     assert text.count("| sex |") == 1
     for part in json.loads((reproduced / "results.json").read_text())["parts"].values():
-        assert part["pictures"]
-        for picture in part["pictures"]:
+        assert part.get("pictures") or "--source" in part["missing"]
+        for picture in part.get("pictures", ()):
             assert picture in text
             assert (reproduced / picture).stat().st_size > 1000
 
@@ -234,13 +239,13 @@ def test_what_is_measured_is_kept(reproduced: Path, shop: dict[str, str], monkey
     def never(*args: object) -> None:
         raise AssertionError("measured again")
 
-    for module in (phenaki.tokens, phenaki.story, phenaki.combinations):
+    for module in (phenaki.tokens, phenaki.story, phenaki.combinations, phenaki.reconstruction):
         monkeypatch.setattr(module, "measure", never)
     said: list[str] = []
-    before = (reproduced / "results.json").read_text()
+    before = json.loads((reproduced / "results.json").read_text())
     phenaki.run(settings_for(reproduced, shop, said))
-    assert [line.split(":")[0] for line in said] == ["tokens", "story", "combinations-sprites", "combinations-digits"]
-    assert (reproduced / "results.json").read_text() == before
+    assert {line.split(":")[0] for line in said} == set(before["parts"])
+    assert json.loads((reproduced / "results.json").read_text()) == before
 
 
 def test_a_story_is_not_told_twice(reproduced: Path, shop: dict[str, str], monkeypatch: pytest.MonkeyPatch):
@@ -282,7 +287,7 @@ def test_the_verb(tmp_path: Path, shop: dict[str, str], capsys: pytest.CaptureFi
 
     for args, code, words in (
         (["nobody"], 2, "no paper 'nobody'"),
-        (["phenaki", "--only", "fame"], 1, "wanted one of tokens, story, combinations"),
+        (["phenaki", "--only", "fame"], 1, "wanted one of tokens, story, combinations, reconstruction"),
         (["phenaki", "--minutes", "0"], 1, "--minutes: wanted more than 0"),
         (["phenaki", "--model", "sprites"], 2, "WORLD=NAME"),
         (["phenaki", "--judge", "cats=x"], 1, "no world 'cats'"),

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from storyreel.clip import Clip
+from storyreel.evaluate.interval import gap_of
 from storyreel.evaluate.judges import AnyJudge, check_known
 from storyreel.evaluate.locator import Locator, pairs
 from storyreel.evaluate.score import AttributeAccuracy, labels
 from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model
-from storyreel.evaluate.interval import gap_of
 from storyreel.reproduce.kept import has_matte, make_once
 from storyreel.reproduce.pictures import write_sheet
 from storyreel.reproduce.settings import Settings

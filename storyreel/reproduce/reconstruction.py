@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from storyreel.clip import Clip
-from storyreel.reproduce.combinations import Wish, score, wishes_of
 from storyreel.evaluate.interval import mean_of
+from storyreel.reproduce.combinations import Wish, score, wishes_of
 from storyreel.reproduce.pictures import write_sheet
 from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Request

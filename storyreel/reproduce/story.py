@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storyreel.clip import Clip
+from storyreel.evaluate.interval import ratio_of
 from storyreel.evaluate.judges import AnyJudge, check_known
 from storyreel.evaluate.score import AttributeAccuracy, labels, wilson
+from storyreel.evaluate.seams import Seams, differences, starts_of_clips
 from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model
-from storyreel.evaluate.interval import ratio_of
 from storyreel.reproduce.kept import has_matte, make_once
 from storyreel.reproduce.pictures import cut, write_sheet
 from storyreel.reproduce.script import Part, Script, act, write_script
-from storyreel.evaluate.seams import Seams, differences, starts_of_clips
 from storyreel.reproduce.settings import Settings
 
 FOLLOWS = 0.9  # mean attribute accuracy of the parts: the bar that the model itself is held to

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder, write_world
+from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.judges import AnyJudge
 from storyreel.recipe import StageRecipe
-from storyreel.evaluate.interval import mean_of
 from storyreel.reproduce.pictures import write_sheet
 from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Tick
