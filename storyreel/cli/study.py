@@ -1,0 +1,86 @@
+"""storyreel study: raters compare clips blind on a page, and a report says what their votes mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="A human study: compare clips blind, two by two.")
+
+Folder = Annotated[Path, typer.Argument(help="Study folder.", metavar="STUDY")]
+
+
+@app.command()
+def create(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of clips, one a model, of the same prompts.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Study folder to make, new or empty.")],
+    preset: Annotated[str, typer.Option(help="make-a-video or godiva.")] = "make-a-video",
+    seed: Annotated[int, typer.Option(min=0, help="Decides sides, order and catch trials.")] = 0,
+    questions: Annotated[str, typer.Option(help="Only these of the preset, separated by commas.")] = "",
+    raters: Annotated[Optional[int], typer.Option(min=1, help="Votes wanted a pair.")] = None,  # noqa: UP045
+    per_rater: Annotated[Optional[int], typer.Option(min=0, help="Pairs a rater sees; 0 for all.")] = None,  # noqa: UP045
+    prompts: Annotated[Optional[int], typer.Option(min=1, help="At most so many prompts.")] = None,  # noqa: UP045
+    catch: Annotated[
+        int, typer.Option(min=-1, help="Catch trials a rater, of each kind; -1: one for every 12 pairs.")
+    ] = -1,
+    ties: Annotated[bool, typer.Option(help="Whether raters may say that two clips are alike.")] = True,
+    watch: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0, max=60, help="Seconds before an answer; the clip's length, at most 4, by default."),
+    ] = None,
+    names: Annotated[str, typer.Option(help="What reports call the models, separated by commas.")] = "",
+    webm: Annotated[bool, typer.Option("--webm", help="VP9 in WebM instead of H.264 in MP4.")] = False,
+) -> None:
+    """Pair the clips of two or more models by prompt, and copy them under names that say nothing.
+
+    storyreel study create out/ours out/theirs --preset make-a-video -o STUDY
+    """
+    from storyreel.data.parallel import progress
+    from storyreel.study.create import Wishes
+    from storyreel.study.create import create as make
+
+    wishes = Wishes(
+        questions=_listed(questions), raters=raters, per_rater=per_rater, catch=catch, ties=ties, watch=watch,
+        names=_listed(names), prompts=prompts, suffix=".webm" if webm else ".mp4",
+    )  # fmt: skip
+    with progress("copying clips", None) as advance:
+        made = make(folders, out, preset_name=preset, seed=seed, wishes=wishes, on_clip=lambda done, total: advance(1))
+    study = made.study
+    pairs = len(study.indices("pair"))
+    if made.unpaired:
+        typer.echo(
+            f"storyreel: {len(made.unpaired)} clips have no partner and are left out, such as {made.unpaired[0]}",
+            err=True,
+        )
+    typer.echo(f"{out}: {pairs} pairs of {len(study.prompts)} prompts, {', '.join(study.models)}")
+    typer.echo(f"next: storyreel study serve {out}")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@app.command()
+def serve(
+    folder: Folder,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all of the network.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 8400,
+) -> None:
+    """Show the study to raters until Ctrl-C. Every answer is on the disk before the page goes on."""
+    from storyreel.study.plan import Study
+    from storyreel.study.server import StudyServer
+
+    server = StudyServer(Study.open(folder), host, port)
+    counts = server.votes.counts()
+    typer.echo(server.url)
+    typer.echo(f"{counts['votes']} votes of {counts['raters']} raters so far. Ctrl-C ends; nothing is lost.", err=True)
+    if not server.local:
+        typer.echo("Everybody who can reach this address can vote.", err=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        typer.echo(f"{server.votes.counts()['votes']} votes; next: storyreel study report {folder}", err=True)
+    finally:
+        server.server_close()

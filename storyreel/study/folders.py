@@ -1,0 +1,132 @@
+"""Folders of clips, a model each: which clips of two models were made from the same prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from storyreel import video_io
+
+SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif", ".webp", ".apng")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One clip of a model: `key` is the same for clips that belong together; `prompt` is "" where none is known."""
+
+    file: Path
+    key: tuple[str, int]
+    prompt: str
+
+
+def clip_files(folder: Path) -> list[Path]:
+    """The clips of a folder and its subfolders, sorted. FileNotFoundError, ValueError: there are none."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder of clips")
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+    if not files:
+        raise ValueError(f"{folder}: no clips in it ({' '.join(SUFFIXES)})")
+    return files
+
+
+def model_names(folders: Sequence[Path]) -> list[str]:
+    """What reports call each folder: its name, with as many of its parents as it takes to tell them apart.
+
+    >>> model_names([Path("out/a/clips"), Path("out/b/clips")])
+    ['a/clips', 'b/clips']
+    """
+    whole = [folder.resolve().parts for folder in folders]
+    if len(set(whole)) < len(whole):
+        raise ValueError("wanted different folders, one is named twice: " + ", ".join(map(str, folders)))
+    depth = 1
+    while len({parts[-depth:] for parts in whole}) < len(whole):
+        depth += 1
+    return ["/".join(parts[-depth:]) for parts in whole]
+
+
+def _prompt(file: Path) -> str:
+    """The prompt in the file's own metadata, or "". ValueError names a file that cannot be read."""
+    doc = video_io.read_meta(file) or {}
+    found = doc.get("prompt") or doc.get("caption")
+    return " ".join(found.split()) if isinstance(found, str) else ""
+
+
+def spoken(stem: str) -> str:
+    """A file name as a prompt: `a_red_ball-3` is "a red ball"; "" where it holds no word.
+
+    >>> spoken("a_red_ball-3"), spoken("00012"), spoken("clip_7")
+    ('a red ball', '', '')
+    """
+    words = re.sub(r"[-_.]?\d+$", "", stem).replace("_", " ").strip()
+    return words if re.search(r"[^\W\d]{2}", words) and words.lower() not in ("clip", "video", "sample", "gen") else ""
+
+
+def find(folders: Sequence[Path]) -> list[list[Found]]:
+    """The clips of each folder, keyed so that those of one prompt share a key.
+
+    Keys come from the prompts inside the clips when every clip has one (the n-th clip of a prompt meets the n-th of
+    the others), and otherwise from the paths below the folder without their suffix.
+    """
+    files = [clip_files(folder) for folder in folders]
+    prompts = [[_prompt(file) for file in of_model] for of_model in files]
+    found: list[list[Found]] = []
+    if all(prompt for of_model in prompts for prompt in of_model):
+        for of_model, said in zip(files, prompts, strict=True):
+            seen: dict[str, int] = {}
+            clips = []
+            for file, prompt in zip(of_model, said, strict=True):
+                seen[prompt] = seen.get(prompt, -1) + 1
+                clips.append(Found(file, (prompt, seen[prompt]), prompt))
+            found.append(clips)
+        return found
+    for folder, of_model, said in zip(folders, files, prompts, strict=True):
+        stems = [str(file.relative_to(folder).with_suffix("")) for file in of_model]
+        twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{folder}: two clips are named {twice!r}; wanted names that differ before the suffix")
+        found.append([Found(f, (s, 0), p) for f, s, p in zip(of_model, stems, said, strict=True)])
+    told = {clip.key: clip.prompt for clips in found for clip in clips if clip.prompt}
+    return [[Found(c.file, c.key, told.get(c.key) or spoken(Path(c.key[0]).name)) for c in clips] for clips in found]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Two clips of one prompt by the models `a` < `b` (places among the folders).
+
+    `prompt` is the name of the clips where no prompt is `known`.
+    """
+
+    a: int
+    b: int
+    prompt: str
+    clips: tuple[Path, Path]
+    known: bool = True
+
+
+def pair(folders: Sequence[Path]) -> tuple[list[Pairing], list[Path]]:
+    """Every pair of models on every prompt that both have; and the clips that met no other.
+
+    ValueError: fewer than two folders, or two of them share no prompt.
+    """
+    if len(folders) < 2:
+        raise ValueError(f"wanted at least two folders of clips to compare, got {len(folders)}")
+    names = model_names(folders)
+    found = [{clip.key: clip for clip in clips} for clips in find(folders)]
+    pairs: list[Pairing] = []
+    used: set[Path] = set()
+    for a in range(len(found)):
+        for b in range(a + 1, len(found)):
+            shared = [key for key in found[a] if key in found[b]]
+            if not shared:
+                raise ValueError(
+                    f"{folders[a]} and {folders[b]}: no clip of {names[a]} has the prompt or the file name of one of "
+                    f"{names[b]}; wanted clips made from the same prompts"
+                )
+            for key in shared:
+                one, other = found[a][key], found[b][key]
+                pairs.append(Pairing(a, b, one.prompt or key[0], (one.file, other.file), bool(one.prompt)))
+                used |= {one.file, other.file}
+    left = [clip.file for clips in found for clip in clips.values() if clip.file not in used]
+    return pairs, left

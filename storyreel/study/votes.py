@@ -1,0 +1,231 @@
+"""Votes in SQLite: an answer that was acknowledged is on the disk, whatever happens to the process.
+
+Write-ahead log with `synchronous = FULL`: a commit returns after fsync. Tokens are kept as their SHA-256 alone, so a
+copy of the file lets nobody vote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from storyreel.study.assign import assign
+from storyreel.study.plan import VERSION, Study
+
+MAX_RATERS = 100_000
+IDLE = 3600.0  # seconds after which a rater's open trials are given to others too
+NEXT_QUESTION = 0.3  # seconds before a further question about the same clips can be answered
+SLACK = 0.05  # seconds by which the clocks of page and server may differ
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (study TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS raters (id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, joined REAL NOT NULL,
+    seen REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS trials (id INTEGER PRIMARY KEY, public TEXT NOT NULL UNIQUE,
+    rater INTEGER NOT NULL REFERENCES raters, position INTEGER NOT NULL, item INTEGER NOT NULL,
+    question INTEGER NOT NULL, a_left INTEGER NOT NULL, UNIQUE (rater, position));
+CREATE TABLE IF NOT EXISTS votes (trial INTEGER PRIMARY KEY REFERENCES trials, answer TEXT NOT NULL,
+    watched REAL NOT NULL, at REAL NOT NULL);
+"""
+
+
+class Refused(Exception):
+    """An HTTP status and one line that says why."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status, self.why = status, why
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One question about one item, for one rater. `public` is the name that the page knows."""
+
+    id: int
+    public: str
+    item: int
+    question: int
+    a_left: bool
+    first: bool  # of the questions about this item
+
+
+@dataclass(frozen=True)
+class Where:
+    """How far a rater is: answers given and wanted, the trial that waits (None at the end), and the item after it."""
+
+    done: int
+    total: int
+    pair: int
+    pairs: int
+    trial: Trial | None
+    after: Trial | None
+
+
+class Votes:
+    """The votes of one study, open for writing. Any number of threads may use it, and several processes the file."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._lock = threading.Lock()
+        self._shown: dict[str, float] = {}
+        self._db = open_votes(study)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def join(self) -> str:
+        """A token for a new rater, whose trials are fixed now. Refused 409: enough votes; 503: too many raters."""
+        token, now = secrets.token_urlsafe(24), time.time()
+        with self._write() as db:
+            number = db.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM raters").fetchone()[0]
+            if number > MAX_RATERS:
+                raise Refused(503, "this study takes no more raters")
+            shown = assign(self.study, number, self._load(db, now))
+            if not shown:
+                raise Refused(409, "this study has all the votes that it needs")
+            db.execute("INSERT INTO raters VALUES (?, ?, ?, ?)", (number, _digest(token), now, now))
+            asked = [(item, q) for item in shown for q in range(len(self.study.questions))]
+            rows = [
+                (secrets.token_urlsafe(12), number, place, one.item, q, one.a_left)
+                for place, (one, q) in enumerate(asked)
+            ]
+            db.executemany(
+                "INSERT INTO trials (public, rater, position, item, question, a_left) VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
+        return token
+
+    def _load(self, db: sqlite3.Connection, now: float) -> dict[int, int]:
+        """Item -> raters who voted on it, or who are at work and will."""
+        sql = """SELECT item, COUNT(DISTINCT rater) FROM trials JOIN raters ON raters.id = rater
+                 WHERE seen > ? OR EXISTS (SELECT 1 FROM votes WHERE trial = trials.id) GROUP BY item"""
+        return dict(db.execute(sql, (now - IDLE,)).fetchall())
+
+    def _rater(self, db: sqlite3.Connection, token: str) -> int:
+        row = db.execute("SELECT id FROM raters WHERE token = ?", (_digest(token),)).fetchone()
+        if row is None:
+            raise Refused(401, "unknown token; open the study's page to begin")
+        return row[0]
+
+    def _where(self, db: sqlite3.Connection, rater: int) -> Where:
+        sql = """SELECT id, public, item, question, a_left, votes.trial IS NOT NULL FROM trials
+                 LEFT JOIN votes ON votes.trial = trials.id WHERE rater = ? ORDER BY position"""
+        rows = db.execute(sql, (rater,)).fetchall()
+        each = len(self.study.questions)
+        open_ = [i for i, row in enumerate(rows) if not row[5]]
+        trials = [Trial(r[0], r[1], r[2], r[3], bool(r[4]), i % each == 0) for i, r in enumerate(rows)]
+        at = open_[0] if open_ else len(rows)
+        after = (at // each + 1) * each
+        return Where(
+            done=len(rows) - len(open_),
+            total=len(rows),
+            pair=at // each + 1,
+            pairs=len(rows) // each,
+            trial=trials[at] if open_ else None,
+            after=trials[after] if after < len(rows) else None,
+        )
+
+    def where(self, token: str) -> Where:
+        """How far the rater with this token is. Refused 401: there is no such token."""
+        with self._lock:
+            where = self._where(self._db, self._rater(self._db, token))
+        if where.trial is not None:
+            self._shown.setdefault(where.trial.public, time.monotonic())
+        return where
+
+    def vote(self, token: str, public: str, answer: str, watched: float) -> bool:
+        """Keep an answer; True when it is new, False when the same vote was there already.
+
+        Refused: 401 no such token, 400 no such answer, 403 a trial that was not given to this rater, 409 another
+        answer to a trial that has one, 425 before the clips could have been watched.
+        """
+        if answer not in self.study.answers:
+            raise Refused(400, f"answer: wanted one of {', '.join(self.study.answers)}")
+        if not isfinite(watched) or not 0 <= watched < 1e6:
+            raise Refused(400, "watched: wanted seconds")
+        with self._write() as db:
+            rater, now = self._rater(db, token), time.time()
+            known = db.execute(
+                "SELECT id, answer FROM trials LEFT JOIN votes ON trial = id WHERE public = ? AND rater = ?",
+                (public, rater),
+            ).fetchone()
+            waiting = self._where(db, rater).trial
+            if known is None or (known[1] is None and (waiting is None or waiting.id != known[0])):
+                raise Refused(403, "this trial was not given to you")
+            if known[1] is not None:
+                if known[1] != answer:
+                    raise Refused(409, "this trial has another answer already")
+                return False
+            assert waiting is not None
+            self._check_watched(waiting)
+            db.execute("INSERT INTO votes VALUES (?, ?, ?, ?)", (known[0], answer, watched, now))
+            db.execute("UPDATE raters SET seen = ? WHERE id = ?", (now, rater))
+        self._shown.pop(public, None)
+        return True
+
+    def _check_watched(self, trial: Trial) -> None:
+        """By the server's own clock. After a restart nothing is known of when a trial was shown, and it passes."""
+        wanted = self.study.items[trial.item].watch
+        wanted = wanted if trial.first else min(wanted, NEXT_QUESTION)
+        since = time.monotonic() - self._shown.get(trial.public, float("-inf"))
+        if since < wanted - SLACK:
+            raise Refused(425, f"watch the clips for {wanted:g} seconds first")
+
+    def counts(self) -> dict[str, Any]:
+        """raters who joined, votes so far."""
+        with self._lock:
+            raters = self._db.execute("SELECT COUNT(*) FROM raters").fetchone()[0]
+            return {"raters": raters, "votes": self._db.execute("SELECT COUNT(*) FROM votes").fetchone()[0]}
+
+
+def open_votes(study: Study) -> sqlite3.Connection:
+    """The database of a study, made when it is missing. ValueError: it belongs to another study or version."""
+    path = study.votes_file
+    try:
+        db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        check_belongs(db, study, path)
+        db.execute("BEGIN IMMEDIATE")
+        if not db.execute("PRAGMA user_version").fetchone()[0]:
+            for statement in SCHEMA.strip().split(";"):
+                db.execute(statement)
+            db.execute("INSERT INTO meta VALUES (?)", (study.id,))
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        raise ValueError(f"{path}: cannot be used as the votes of a study: {error}") from error
+    return db
+
+
+def check_belongs(db: sqlite3.Connection, study: Study, path: Path) -> None:
+    """ValueError unless the database is new, or of this version and study."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version and version != VERSION:
+        raise ValueError(f"{path}: holds votes of version {version}, this storyreel reads version {VERSION}")
+    if version and db.execute("SELECT study FROM meta").fetchone() != (study.id,):
+        raise ValueError(f"{path}: holds the votes of another study")
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
