@@ -23,17 +23,19 @@ class ChannelNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Norm, SiLU, 3x3 convolution, twice; the second begins at zero."""
+    """SiLU, 3x3 convolution, twice; the second begins at zero, which is what keeps it tame.
+
+    Without a norm: in networks as shallow as these it took half of the time on a CPU and gave nothing back.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
-        self.norm1, self.conv1 = ChannelNorm(channels), nn.Conv2d(channels, channels, 3, padding=1)
-        self.norm2, self.conv2 = ChannelNorm(channels), nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        return x + self.conv2(F.silu(self.norm2(h)))
+        return x + self.conv2(F.silu(self.conv1(F.silu(x))))
 
 
 class Downsampler(nn.Module):
@@ -53,16 +55,16 @@ class Downsampler(nn.Module):
 
 
 class Upsampler(nn.Module):
-    """The way back: the mirror of `Downsampler`, with one more block and a wider layer at the finest scale."""
+    """The way back: blocks at each width, doublings between; one more block and a wider layer at the finest scale."""
 
     def __init__(self, widths: tuple[int, ...], blocks: int):
         super().__init__()
-        layers: list[nn.Module] = []
+        layers: list[nn.Module] = [ResidualBlock(widths[-1]) for _ in range(blocks)] if len(widths) > 1 else []
         for wider, width in zip(widths[::-1], widths[-2::-1], strict=False):
             layers += [nn.Conv2d(wider, 4 * width, 1), nn.PixelShuffle(2)]
             layers += [ResidualBlock(width) for _ in range(blocks + (width == widths[0]))]
         if layers:
-            layers += [ChannelNorm(widths[0]), nn.Conv2d(widths[0], 2 * widths[0], 3, padding=1), nn.SiLU()]
+            layers += [nn.SiLU(), nn.Conv2d(widths[0], 2 * widths[0], 3, padding=1), nn.SiLU()]
         self.layers = nn.Sequential(*layers)
         self.width = 2 * widths[0] if layers else widths[0]
 

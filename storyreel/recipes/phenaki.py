@@ -68,8 +68,8 @@ def phenaki_sprites() -> Recipe:
         name="phenaki_sprites",
         system=PhenakiConfig(
             tokenizer=CViViTConfig(
-                size=64, channels=4, tube=7, dim=192, space_depth=1, time_depth=1, heads=6, mlp=768,
-                levels=(8, 8, 8, 8, 8, 8), widths=(128, 192), blocks=1, l1=0.5, first_frame=3.0,
+                size=64, channels=4, tube=7, dim=192, space_depth=2, time_depth=1, heads=6, mlp=640,
+                levels=(8,) * 6, widths=(64, 128), blocks=1, l1=0.5, first_frame=2.0,
                 adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
@@ -94,8 +94,8 @@ def phenaki_digits() -> Recipe:
         name="phenaki_digits",
         system=PhenakiConfig(
             tokenizer=CViViTConfig(
-                size=64, tube=3, dim=192, space_depth=1, time_depth=1, heads=6, mlp=768, levels=(8,) * 5,
-                widths=(96, 192), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
+                size=64, tube=3, dim=192, space_depth=1, time_depth=1, heads=6, mlp=640, levels=(8,) * 5,
+                widths=(48, 96), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
                 latent_frames=4, dim=224, depth=5, heads=7, mlp=896, text_dim=384,

@@ -1,13 +1,13 @@
 """C-ViViT, the video tokenizer of Phenaki (Villegas et al. 2022, Section 2.1), https://arxiv.org/abs/2210.02399.
 
-    video (b, c, f, h, w) --patches--> space transformer --> causal time transformer --> codes (b, t, p, g)
-    codes --> causal time transformer --> space transformer --patches--> video
+    video (b, c, f, h, w) --patches, tubes--> space transformer --> causal time transformer --> codes (b, t, p, g)
+    codes --> causal time transformer --> space transformer --tubes, patches--> video
 
 Axes: b batch, c channels, f frames of pixels, t latent frames (the first is one frame, each later one a tube of
 several), p patches a latent frame, g digits a code (a vector quantiser has one), d width.
 
-Differs from the paper where a recipe says so: a convolutional trunk between pixels and tokens (`widths` longer than
-one; the paper has linear patches alone), finite scalar quantisation (`levels`), an L1 term (`l1`). The perceptual
+Differs from the paper where a recipe says so: a convolutional trunk between pixels and patches, the same for every
+frame (`widths`; the paper has linear patches alone), finite scalar quantisation (`levels`), an L1 term (`l1`). The perceptual
 and adversarial terms are in `phenaki_losses`.
 """
 
@@ -45,8 +45,8 @@ class CViViTConfig:
     num_codes: int = 8192
     code_dim: int = 32
     levels: tuple[int, ...] = ()  # finite scalar quantisation instead, so many levels a digit
-    widths: tuple[int, ...] = ()  # channels of the convolutional trunk, finest first; its last width is dim
-    blocks: int = 1
+    widths: tuple[int, ...] = ()  # channels of the convolutional trunk of a frame, finest first; (): linear patches
+    blocks: int = 1  # residual blocks of the trunk at each width
     l2: float = 1.0
     l1: float = 0.0
     first_frame: float = 1.0  # weight of the first frame's pixels beside those of each later one
@@ -63,8 +63,6 @@ class CViViTConfig:
     def __post_init__(self) -> None:
         if self.size % self.patch:
             raise ValueError(f"patch: {self.patch} does not divide size {self.size}")
-        if self.widths and self.widths[-1] != self.dim:
-            raise ValueError(f"widths: the last must be dim {self.dim}, got {self.widths}")
         if self.judged_frames < 0 or self.discriminator < 1 or self.r1_every < 1:
             raise ValueError("judged_frames wants at least 0, discriminator and r1_every at least 1")
         if self.patch % 2 ** max(len(self.widths) - 1, 0):
@@ -99,12 +97,10 @@ class CViViT(Stage):
     def __init__(self, config: CViViTConfig):
         super().__init__()
         self.config = c = config
-        widths = c.widths or (c.dim,)
-        self.cell = c.patch // 2 ** (len(widths) - 1)  # pixels a side of what is projected linearly
-        pixels = c.channels * self.cell**2
-        self.from_frame = nn.Linear(pixels, widths[0])
-        self.from_tube = nn.Linear(pixels * c.tube, widths[0])
-        self.down = Downsampler(widths, c.blocks)
+        self.trunk = FrameEncoder(c)
+        width = self.trunk.width
+        self.from_frame = nn.Linear(width, c.dim)
+        self.from_tube = nn.Linear(width * c.tube, c.dim)
         self.position = nn.Parameter(torch.randn(c.grid**2, c.dim) * 0.02)
         self.encode_space = _blocks(c, c.space_depth)
         self.encode_time = _blocks(c, c.time_depth)
@@ -114,9 +110,9 @@ class CViViT(Stage):
         self.decode_time = _blocks(c, c.time_depth)
         self.decode_position = nn.Parameter(torch.randn(c.grid**2, c.dim) * 0.02)
         self.decode_space = _blocks(c, c.space_depth)
-        self.up = Upsampler(widths, c.blocks)
-        self.to_frame = nn.Linear(self.up.width, pixels)
-        self.to_tube = nn.Linear(self.up.width, pixels * c.tube)
+        self.to_frame = nn.Linear(c.dim, width)
+        self.to_tube = nn.Linear(c.dim, width * c.tube)
+        self.trunk_back = FrameDecoder(c)
         self.discriminator: Discriminator | None = None
         if c.adversarial:
             self.turns = ("generator", "discriminator")
@@ -229,12 +225,12 @@ class CViViT(Stage):
         if video.shape[1] != c.channels or video.shape[-2:] != (c.size, c.size):
             raise ValueError(f"video: wanted {c.channels} channels of {c.size}x{c.size}, got {tuple(video.shape)}")
         b, t = len(video), c.latent_frames(video.shape[2])
-        cut = {"p1": self.cell, "p2": self.cell}
-        x = self.from_frame(rearrange(video[:, :, :1], "b c f (h p1) (w p2) -> b f h w (c p1 p2)", **cut))
+        x = rearrange(self.trunk(rearrange(video, "b c f h w -> (b f) c h w")), "(b f) p d -> b f p d", b=b)
+        tokens = self.from_frame(x[:, :1])
         if t > 1:
-            tubes = rearrange(video[:, :, 1:], "b c (t f) (h p1) (w p2) -> b t h w (f c p1 p2)", f=c.tube, **cut)
-            x = torch.cat([x, self.from_tube(tubes)], 1)
-        x = self.down(x.flatten(0, 1)).flatten(1, 2) + self.position  # (b t, p, d)
+            tubes = self.from_tube(rearrange(x[:, 1:], "b (t f) p d -> b t p (f d)", f=c.tube))
+            tokens = torch.cat([tokens, tubes], 1)
+        x = tokens.flatten(0, 1) + self.position  # (b t, p, d)
         x = self._run(self.encode_space, x)
         return self._through_time(self.encode_time, x, b)
 
@@ -243,14 +239,12 @@ class CViViT(Stage):
         b = len(z)
         x = self._through_time(self.decode_time, z.flatten(0, 1), b).flatten(0, 1) + self.decode_position
         x = self._run(self.decode_space, x)  # (b t, p, d)
-        x = self.up(rearrange(x, "n (h w) d -> n h w d", h=c.grid))
-        x = rearrange(x, "(b t) h w d -> b t h w d", b=b)
-        cut = {"p1": self.cell, "p2": self.cell, "c": c.channels}
-        video = rearrange(self.to_frame(x[:, :1]), "b f h w (c p1 p2) -> b c f (h p1) (w p2)", **cut)
-        if x.shape[1] == 1:
-            return video
-        tubes = rearrange(self.to_tube(x[:, 1:]), "b t h w (f c p1 p2) -> b c (t f) (h p1) (w p2)", f=c.tube, **cut)
-        return torch.cat([video, tubes], 2)
+        x = rearrange(x, "(b t) p d -> b t p d", b=b)
+        frames = self.to_frame(x[:, :1])
+        if x.shape[1] > 1:
+            tubes = rearrange(self.to_tube(x[:, 1:]), "b t p (f d) -> b (t f) p d", f=c.tube)
+            frames = torch.cat([frames, tubes], 1)
+        return rearrange(self.trunk_back(frames.flatten(0, 1)), "(b f) c h w -> b c f h w", b=b)
 
     def _through_time(self, blocks: nn.ModuleList, x: Tensor, b: int) -> Tensor:
         """(b t, p, d) -> (b, t, p, d): each patch attends to its own past."""
@@ -266,6 +260,42 @@ class CViViT(Stage):
             else:
                 x = block(x, None if bias is None else bias.to(x.dtype))
         return x
+
+
+class FrameEncoder(nn.Module):
+    """Each frame by itself to what its patches are made of: their pixels (the paper), or a convolutional trunk's channels.
+
+    Frames share its weights, so that what one frame teaches all have learnt.
+    """
+
+    def __init__(self, c: CViViTConfig):
+        super().__init__()
+        self.cell = c.patch // 2 ** max(len(c.widths) - 1, 0)  # pixels a side of what is projected linearly
+        pixels = c.channels * self.cell**2
+        self.width = c.widths[-1] if c.widths else pixels
+        self.from_pixels = nn.Linear(pixels, c.widths[0]) if c.widths else nn.Identity()
+        self.down = Downsampler(c.widths, c.blocks) if c.widths else nn.Identity()
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(n, c, h, w) -> (n, p, width)."""
+        x = rearrange(frames, "n c (h p1) (w p2) -> n h w (c p1 p2)", p1=self.cell, p2=self.cell)
+        return self.down(self.from_pixels(x)).flatten(1, 2)
+
+
+class FrameDecoder(nn.Module):
+    """The way back of `FrameEncoder`."""
+
+    def __init__(self, c: CViViTConfig):
+        super().__init__()
+        self.cell, self.grid = c.patch // 2 ** max(len(c.widths) - 1, 0), c.grid
+        self.up = Upsampler(c.widths, c.blocks) if c.widths else nn.Identity()
+        pixels = c.channels * self.cell**2
+        self.to_pixels = nn.Linear(self.up.width, pixels) if isinstance(self.up, Upsampler) else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, p, width) -> (n, c, h, w)."""
+        x = self.to_pixels(self.up(rearrange(x, "n (h w) d -> n h w d", h=self.grid)))
+        return rearrange(x, "n h w (c p1 p2) -> n c (h p1) (w p2)", p1=self.cell, p2=self.cell)
 
 
 def _blocks(c: CViViTConfig, depth: int) -> nn.ModuleList:
