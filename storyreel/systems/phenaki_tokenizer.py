@@ -7,8 +7,8 @@ Axes: b batch, c channels, f frames of pixels, t latent frames (the first is one
 several), p patches a latent frame, g digits a code (a vector quantiser has one), d width.
 
 Differs from the paper where a recipe says so: a convolutional trunk between pixels and patches, the same for every
-frame (`widths`; the paper has linear patches alone), finite scalar quantisation (`levels`), an L1 term (`l1`). The perceptual
-and adversarial terms are in `phenaki_losses`.
+frame (`widths`; the paper has linear patches alone), finite scalar quantisation (`levels`), an L1 term (`l1`).
+The perceptual and adversarial terms are in `phenaki_losses`.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ class CViViT(Stage):
 
 
 class FrameEncoder(nn.Module):
-    """Each frame by itself to what its patches are made of: their pixels (the paper), or a convolutional trunk's channels.
+    """Each frame by itself to what its patches are made of: their pixels (the paper), or channels of a trunk.
 
     Frames share its weights, so that what one frame teaches all have learnt.
     """
