@@ -21,7 +21,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Preset:
-    """raters: votes wanted a pair. per_rater: pairs a rater is shown, 0 for all. ties: the answers that name no winner."""
+    """raters: votes wanted a pair. per_rater: pairs a rater sees, 0 for all. ties: the answers that name no winner."""
 
     questions: tuple[Question, ...]
     raters: int
