@@ -32,6 +32,7 @@ from storyreel.nn.axial import AxialBlock
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
 from storyreel.systems.godiva_decoding import Decoder, Sampling
 from storyreel.systems.godiva_tokenizer import FrameVQVAE, FrameVQVAEConfig
+from storyreel.systems.godiva_waves import WaveDecoder
 from storyreel.systems.pixels import for_model, shown
 
 Offset = tuple[int, int, int]  # frames, rows, columns
@@ -161,9 +162,9 @@ class Generator(Stage):
     def logits(self, codes: Tensor, text: Tensor, mask: Tensor) -> list[Tensor]:
         """For each part of a code, (b, n, values of the part): what the whole of `codes` gives at once."""
         text, mask = self.memory(text, mask)
-        return self._logits(self.hidden(codes, self.text_memory(text), mask), codes.flatten(1, 2))
+        return self.logits_of(self.hidden(codes, self.text_memory(text), mask), codes.flatten(1, 2))
 
-    def _logits(self, x: Tensor, codes: Tensor) -> list[Tensor]:
+    def logits_of(self, x: Tensor, codes: Tensor) -> list[Tensor]:
         """States (b, n, d) and codes (b, n, g); each part is told those before it."""
         return [head(x, codes[..., i - 1] if i else None) for i, head in enumerate(self.heads)]
 
@@ -183,7 +184,7 @@ class Generator(Stage):
         dropped = torch.rand(len(text), generator=tick.rng, device=text.device) < self.config.drop_text
         text, mask = self.unconditioned(text, mask, dropped)
         flat = codes.flatten(1, 2)
-        guesses = self._logits(self.hidden(codes, self.text_memory(text), mask), flat)
+        guesses = self.logits_of(self.hidden(codes, self.text_memory(text), mask), flat)
         asked = self._asked(batch, codes)  # (b, n)
         count = asked.sum().clamp(min=1)
         nll, hits = codes.new_zeros((), dtype=torch.float32), torch.ones_like(asked)
@@ -231,7 +232,8 @@ class Generator(Stage):
             self.tokenizer.check(prefix)
             if prefix.shape[1] > frames:
                 raise ValueError(f"prefix: wanted at most {frames} frames, got {prefix.shape[1]}")
-        decoder = Decoder(self, cond["text"], cond["text_mask"], frames, c.sampling(guidance))
+        kind = WaveDecoder if c.reach == "octant" else Decoder
+        decoder = kind(self, cond["text"], cond["text_mask"], frames, c.sampling(guidance))
         return decoder.run(rng, prefix, on_token)
 
 

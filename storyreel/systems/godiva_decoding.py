@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from storyreel.systems.godiva import Generator
 
 
+FEW = 8  # videos below which a CPU is quicker in float32: it waits for weights, not for arithmetic
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """How a token is drawn from its logits.
@@ -61,34 +64,32 @@ class Sampling:
         return which.gather(1, place)[:, 0]
 
 
-class _Layer:
+class Layer:
     """The weights of a block as a step wants them, the keys and values of the text, and the axis's cache."""
 
-    def __init__(self, block: Any, text: Tensor, mask: Tensor, grid: tuple[int, int, int], dtype: torch.dtype):
-        t, h, w = grid
-        r, heads = len(text), block.attention.heads
+    cache: Tensor
+    keys: Tensor
+    values: Tensor
+    length: int  # of a line
+
+    def __init__(self, block: Any, text: Tensor, mask: Tensor, dtype: torch.dtype):
         attention, cross = block.attention, block.to_text
         dim = attention.to_out.weight.shape[0]
-        width, device = dim // heads, text.device
-        self.axis, self.wide = attention.axis, attention.wide
+        self.axis, self.wide, self.heads = attention.axis, attention.wide, attention.heads
+        self.width = dim // self.heads
         self.norms = [(n.weight.to(dtype), n.bias.to(dtype)) for n in (block.norm_self, block.norm_text, block.norm_mlp)]
         qkv = attention.to_qkv.weight.clone()
-        qkv[:dim] *= width**-0.5
-        self.qkv, self.out = qkv.to(dtype), attention.to_out.weight.to(dtype).T
-        self.to_q = (cross.to_q.weight * width**-0.5).to(dtype)
-        self.text_out = cross.to_out.weight.to(dtype).T
-        self.first, self.second = block.mlp[0], block.mlp[2]
+        qkv[:dim] *= self.width**-0.5
+        self.qkv, self.out = qkv.to(dtype), attention.to_out.weight.to(dtype)
+        self.to_q = (cross.to_q.weight * self.width**-0.5).to(dtype)
+        self.text_out = cross.to_out.weight.to(dtype)
         self.first = (block.mlp[0].weight.to(dtype), block.mlp[0].bias.to(dtype))
-        self.second = (block.mlp[2].weight.to(dtype).T, block.mlp[2].bias.to(dtype))
+        self.second = (block.mlp[2].weight.to(dtype), block.mlp[2].bias.to(dtype))
         k, v = cross.keys_values(text)
         self.text_k = k.flatten(0, 1).transpose(1, 2).to(dtype).contiguous()  # (r a, k, l)
         self.text_v = v.flatten(0, 1).to(dtype).contiguous()
-        hidden = torch.zeros(mask.shape, device=device, dtype=dtype).masked_fill(~mask, -torch.inf)
-        self.text_mask = hidden[:, None, None].expand(r, heads, 1, -1).flatten(0, 1).contiguous()
-        lines, self.length = {"T": (h * w, t), "R": (w, h), "C": (1, w)}[self.axis]
-        room = self.length * 2 if self.wide else self.length
-        self.cache = torch.zeros(2, r, heads, lines, room, width, device=device, dtype=dtype)
-        self.keys, self.values = self.cache.flatten(1, 2)  # (r a, lines, room, k) each
+        hidden = torch.zeros(mask.shape, device=text.device, dtype=dtype).masked_fill(~mask, -torch.inf)
+        self.text_mask = hidden[:, None, None].expand(len(text), self.heads, 1, -1).flatten(0, 1).contiguous()
 
     def turn(self, i: int, j: int) -> None:
         """A new line begins: what was this one becomes the one before."""
@@ -112,22 +113,38 @@ class Decoder:
         self.model, self.sampling = model, sampling
         self.frames, self.grid = frames, model.grid
         device, self.videos = model.start.device, len(text)
-        self.dtype = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else torch.float32
+        self.dtype = self._dtype(device.type)
         with torch.autocast(device.type, enabled=False):
             text, mask = model.memory(text.to(device), mask.to(device))
             text, mask = self._branches(text.float(), mask)
-            self.layers = [_Layer(b, text, mask, (frames, *self.grid), self.dtype) for b in model.blocks]
             self.rows = len(text)
             self.tables = [table.to(self.dtype) for table in model.tokenizer.tables()]
             self.embed = model.embed.weight.to(self.dtype).T
             places = (model.time[:frames] + model.row + model.column).flatten(0, 2) + model.embed.bias
             self.places = places.to(self.dtype)[:, None]  # (n, 1, d)
+            self.layers = [Layer(b, text, mask, self.dtype) for b in model.blocks]
+            for layer in self.layers:
+                self._make_cache(layer)
         self.tokens = len(self.places)
         index = model.neighbours[: self.tokens]
-        self.beside = torch.where(index < 0, self.tokens, index).unbind(0)
+        self.neighbours = torch.where(index < 0, self.tokens, index)  # (n, neighbours)
+        self.beside = self.neighbours.unbind(0)
         self.vectors = torch.zeros(self.videos, self.tokens + 1, model.tokenizer.vector_dim, device=device, dtype=self.dtype)
         self.vectors[:, -1] = model.start
         self.codes = torch.zeros(self.videos, self.tokens, len(self.tables), device=device, dtype=torch.long)
+
+    def _dtype(self, device: str) -> torch.dtype:
+        """What it computes in: float32, or that of autocast where there are rows enough for it to pay."""
+        if not torch.is_autocast_enabled(device) or (device == "cpu" and self.videos < FEW):
+            return torch.float32
+        return torch.get_autocast_dtype(device)
+
+    def _make_cache(self, layer: Layer) -> None:
+        height, width = self.grid
+        lines, layer.length = {"T": (height * width, self.frames), "R": (width, height), "C": (1, width)}[layer.axis]
+        room = layer.length * 2 if layer.wide else layer.length
+        layer.cache = self.places.new_zeros(2, self.rows, layer.heads, lines, room, layer.width)
+        layer.keys, layer.values = layer.cache.flatten(1, 2)  # (r a, lines, room, k) each
 
     def _branches(self, text: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Both branches of guidance as one batch; only one where the other would not count."""
@@ -143,13 +160,7 @@ class Decoder:
         self, rng: Sequence[torch.Generator], prefix: Tensor | None, on_token: Callable[[int, int, Tensor], None] | None
     ) -> Tensor:
         """-> codes (b, t, p, g). A video's numbers come from its own generator, whatever else is in the batch."""
-        device = self.codes.device
-        chances = torch.stack([torch.rand(self.tokens, len(self.tables), generator=g) for g in rng], -1).to(device)
-        known = 0
-        if prefix is not None:
-            known = prefix.shape[1] * prefix.shape[2]
-            self.codes[:, :known] = prefix.flatten(1, 2)
-        width = self.grid[1]
+        chances, known, width = self._chances(rng), self._begin(prefix), self.grid[1]
         for n in range(self.tokens):
             x = self.step(n)
             if n >= known:
@@ -162,6 +173,19 @@ class Decoder:
                     on_token(n + 1, self.tokens, self._grid())
         return self._grid()
 
+    def _chances(self, rng: Sequence[torch.Generator]) -> Tensor:
+        """A number in [0, 1) for each part of each token of each video (n, g, b), whatever the order of drawing."""
+        shape = self.tokens, len(self.tables)
+        return torch.stack([torch.rand(shape, generator=g) for g in rng], -1).to(self.codes.device)
+
+    def _begin(self, prefix: Tensor | None) -> int:
+        """Enter the codes that are given (b, t', p, g); how many tokens they are."""
+        if prefix is None:
+            return 0
+        known = prefix.shape[1] * prefix.shape[2]
+        self.codes[:, :known] = prefix.flatten(1, 2)
+        return known
+
     def replay(self, codes: Tensor) -> list[Tensor]:
         """Logits of each part (r, n, values), token by token, where the tokens are `codes` (b, t, p, g)."""
         self.codes[:] = codes.flatten(1, 2)
@@ -169,9 +193,13 @@ class Decoder:
         for n in range(self.tokens):
             states.append(self.step(n))
             self._enter(n)
+        return self._logits(torch.stack(states, 1))
+
+    def _logits(self, states: Tensor) -> list[Tensor]:
+        """Of states (r, n, d) of known tokens."""
         told = self.codes.repeat(self.rows // self.videos, 1, 1)
         with torch.autocast(self.codes.device.type, enabled=False):
-            return self.model._logits(self.model.norm(torch.stack(states, 1).float()), told)
+            return self.model.logits_of(self.model.norm(states.float()), told)
 
     def step(self, n: int) -> Tensor:
         """The state (r, d) of token n, of all before it."""
@@ -213,7 +241,7 @@ class Decoder:
         return self.codes.unflatten(1, (self.frames, -1)).clone()
 
 
-def _through(layer: _Layer, x: Tensor, line: int, first: int, at: int) -> Tensor:
+def _through(layer: Layer, x: Tensor, line: int, first: int, at: int) -> Tensor:
     """One block, for one token of each row: (r, d) -> (r, d)."""
     r, d = x.shape
     width = layer.cache.shape[-1]
@@ -224,11 +252,11 @@ def _through(layer: _Layer, x: Tensor, line: int, first: int, at: int) -> Tensor
     q = qkv[:, 0].reshape(cells, 1, width)
     keys, values = layer.keys[:, line, first : at + 1], layer.values[:, line, first : at + 1]
     seen = torch.bmm(torch.bmm(q, keys.transpose(1, 2)).softmax(-1), values)
-    x = torch.addmm(x, seen.view(r, d), layer.out)
+    x = torch.addmm(x, seen.view(r, d), layer.out.T)
     weight, bias = layer.norms[1]
     q = F.linear(F.layer_norm(x, shape, weight, bias), layer.to_q).view(cells, 1, width)
     said = torch.bmm(torch.baddbmm(layer.text_mask, q, layer.text_k).softmax(-1), layer.text_v)
-    x = torch.addmm(x, said.view(r, d), layer.text_out)
+    x = torch.addmm(x, said.view(r, d), layer.text_out.T)
     weight, bias = layer.norms[2]
     h = F.gelu(F.linear(F.layer_norm(x, shape, weight, bias), *layer.first))
-    return x.add_(layer.second[1]).addmm_(h, layer.second[0])
+    return x.add_(layer.second[1]).addmm_(h, layer.second[0].T)
