@@ -12,12 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from running import serving
 from simulated import make_study
 
 from storyreel.study.assign import assign
@@ -50,19 +50,6 @@ class Rater:
 
     def vote(self, trial: str, answer: str) -> tuple[int, Any]:
         return self.ask("POST", "/api/vote", {"trial": trial, "answer": answer, "watched": 1.5})
-
-
-@contextmanager
-def serving(study: Study) -> Iterator[StudyServer]:
-    server = StudyServer(study)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
