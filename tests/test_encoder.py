@@ -216,3 +216,40 @@ def test_it_makes_no_videos(folder: Path):
 
     with pytest.raises(ValueError, match="an encoder makes no videos"):
         load(folder)("a cat")
+
+
+def test_it_is_trained_listed_and_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """`storyreel train encoder_tiny`, as a person calls it; the folder is an extractor, and `models` lists it."""
+    from storyreel.cli import main
+    from storyreel.data.folder import write_folder
+
+    def call(*args: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(arg) for arg in args])
+        return int(stopped.value.code or 0), *capsys.readouterr()
+
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (6, 16, 16, 3)).astype(np.uint8) for _ in range(5)]
+    write_folder(tmp_path / "data", [(Clip(f, caption=f"noise {i}"), {"split": "train"}) for i, f in enumerate(noise)])
+    monkeypatch.setenv("STORYREEL_CACHE", str(tmp_path / "cache"))
+    run = tmp_path / "encoder-toy"
+    short = ("--set=stages.dual.steps=3", "--set=stages.dual.data.batch=4", "--threads", 1)
+    code, _, err = call("train", "encoder_tiny", "--data", tmp_path / "data", "-o", run, *short)
+    assert code == 0, err
+    logged = json.loads((run / "dual" / "log.jsonl").read_text().splitlines()[-1])
+    assert {"video_top1", "frame_top1", "damage_accuracy", "temperature"} <= set(logged)
+    encoder = load_encoder(run)
+    assert encoder.features(frames(1, 5, 16, 16)).isfinite().all()
+    (run / "model").rename(tmp_path / "shelf-encoder")
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    (tmp_path / "shelf-encoder").rename(shelf / "encoder-toy")
+    monkeypatch.setenv("STORYREEL_MODELS", str(shelf))
+    row = next(line for line in call("models")[1].splitlines() if line.startswith("encoder-toy"))
+    assert "encoder" in row.split()
+    code, _, err = call("generate", "noise 1", "-m", "encoder-toy", "-o", tmp_path / "a.mp4")
+    assert code == 1
+    assert "an encoder makes no videos" in err
+    assert err.count("\n") == 1

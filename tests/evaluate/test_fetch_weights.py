@@ -141,16 +141,19 @@ def test_the_conversion_command_works(tmp_path: Path):
 def test_the_command_line(monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]):
     import storyreel.evaluate.extractors.download as download
 
+    def call(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main(list(args))
+        return int(stopped.value.code or 0), *capsys.readouterr()
+
     monkeypatch.setattr(download.fetch, "__kwdefaults__", {**download.fetch.__kwdefaults__, "opener": Server()})
-    assert main(["models", "fetch", "toy"]) == 0
-    said = capsys.readouterr()
-    assert said.out.strip() == str(folder)
-    assert "licence of toy: none" in said.err
-    assert main(["models", "weights", "--json"]) == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["weights"]}
+    code, out, err = call("models", "fetch", "toy")
+    assert (code, out.strip()) == (0, str(folder))
+    assert "licence of toy: none" in err
+    rows = {row["name"]: row for row in json.loads(call("models", "weights", "--json")[1])["weights"]}
     assert rows["toy"]["here"] is True
     assert rows["i3d-k400"]["here"] is False
-    assert main(["models", "weights"]) == 0
-    assert "inception-2015" in capsys.readouterr().out
-    assert main(["models", "fetch", "ty"]) == 1
-    assert "did you mean 'toy'" in capsys.readouterr().err
+    assert "inception-2015" in call("models", "weights")[1]
+    code, _, err = call("models", "fetch", "tyo")
+    assert code == 1
+    assert "did you mean 'toy'" in err

@@ -216,8 +216,9 @@ def refuse_pickle(path: Path, target: Path | None = None) -> None:
 def conversion(path: Path, target: Path | None = None) -> str:
     """The command that turns a pickled state dict into safetensors; `weights_only` keeps torch from running code."""
     target = target or path.with_suffix(".safetensors")
-    return (
-        'python -c "import sys, torch; from safetensors.torch import save_file; '
-        "save_file({k: v.clone() for k, v in torch.load(sys.argv[1], map_location='cpu', weights_only=True).items()}, "
-        f'sys.argv[2])" {path} {target}'
+    script = (
+        "import sys, torch; from safetensors.torch import save_file; "
+        "tensors = torch.load(sys.argv[1], map_location='cpu', weights_only=True); "
+        "save_file({name: t.contiguous().clone() for name, t in tensors.items()}, sys.argv[2])"
     )
+    return f'python -c "{script}" {path} {target}'
