@@ -90,7 +90,7 @@ def dynamic(flow: Flow) -> float:
 
 
 def _inside(by: Tensor) -> Tensor:
-    """1 where a track begins and ends a few pixels inside the picture, else 0: (n, h, w). The edge cannot be followed."""
+    """1 where a track begins and ends a few pixels inside the picture, else 0: (n, h, w)."""
     h, w = by.shape[-2:]
     edge = min(EDGE, (min(h, w) - 1) // 4)
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
