@@ -29,7 +29,9 @@ class CodeUsage(nn.Module):
     @torch.no_grad()
     def update(self, codes: Tensor) -> Tensor:
         """Codes of any shape, one step's. -> how often each occurred (k,), over all processes."""
-        seen = torch.zeros_like(self.counts).index_add_(0, codes.flatten(), torch.ones_like(codes.flatten(), dtype=torch.float32))
+        seen = torch.zeros_like(self.counts).index_add_(
+            0, codes.flatten(), torch.ones_like(codes.flatten(), dtype=torch.float32)
+        )
         if dist.is_initialized():
             dist.all_reduce(seen)
         self.idle.add_(1).masked_fill_(seen > 0, 0)

@@ -39,7 +39,8 @@ def godiva_small() -> Recipe:
         name="godiva_small",
         system=GodivaConfig(
             tokenizer=FrameVQVAEConfig(
-                size=128, patch=8, dim=128, num_codes=8_192, average=0.99, widths=(64, 128, 256, 128), blocks=2, frames=4,
+                size=128, patch=8, dim=128, num_codes=8_192, average=0.99, widths=(64, 128, 256, 128), blocks=2,
+                frames=4,
             ),
             generator=GeneratorConfig(dim=640, heads=10, mlp=2560, layers="TRC" * 4, reach="raster", guidance=2.0),
         ),
@@ -55,7 +56,7 @@ SMALL = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
 
 
 def godiva_digits() -> Recipe:
-    """To ship as `godiva-digits`: ten frames of 64x64 in 640 tokens of two parts, of 64 values each."""
+    """To ship as `godiva-digits`: ten frames of 64x64 in 640 tokens of two parts of 64 values."""
     data = Data(frames=10, size=64, batch=16)
     return Recipe(
         name="godiva_digits",
@@ -75,7 +76,7 @@ def godiva_digits() -> Recipe:
 
 
 def godiva_sprites() -> Recipe:
-    """To ship as `godiva-sprites`: eight frames of 64x64 with a matte, in 512 tokens of three parts, of 64 values each."""
+    """To ship as `godiva-sprites`: eight frames of 64x64 with a matte, in 512 tokens of three parts of 64 values."""
     data = Data(frames=8, size=64, channels=4, batch=16)
     return Recipe(
         name="godiva_sprites",

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -105,7 +105,9 @@ class Generator(Stage):
             for axis in c.layers
         )
         self.norm = nn.LayerNorm(c.dim)
-        self.heads = nn.ModuleList(Head(c.dim, sizes) for sizes in zip((0, *tokenizer.sizes), tokenizer.sizes, strict=False))
+        self.heads = nn.ModuleList(
+            Head(c.dim, sizes) for sizes in zip((0, *tokenizer.sizes), tokenizer.sizes, strict=False)
+        )
         self.gradient_checkpointing = False
         self._told_long = False
 
@@ -289,6 +291,7 @@ class Godiva(System):
     """A text, or a text and the first frames, to a clip of at most `frames` frames."""
 
     name = "godiva"
+    together = 32  # candidates in a batch
 
     def __init__(self, config: GodivaConfig):
         super().__init__()
@@ -303,10 +306,24 @@ class Godiva(System):
 
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
         """Token after token; frames that are given are the first tokens."""
-        return self.candidates(request, [request.rng()], text, on_progress)[0]
+        return self._together(request, [request.rng()], text, on_progress)[0]
+
+    def candidates(self, request: Request, count: int, text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        """`count` attempts at a video, made `together` at a time."""
+        made: list[Clip] = []
+        for first in range(0, count, self.together):
+            here = range(first, min(count, first + self.together))
+            batches = -(-count // self.together)
+
+            def report(step: Progress, before: int = first // self.together, batches: int = batches) -> None:
+                on_progress(replace(step, done=step.done + before * step.total, total=step.total * batches))
+
+            rng = [replace(request, candidate=number).rng() for number in here]
+            made += self._together(request, rng, text, report)
+        return made
 
     @torch.no_grad()
-    def candidates(
+    def _together(
         self, request: Request, rng: Sequence[torch.Generator], text: TextEncoder, on_progress: OnProgress
     ) -> list[Clip]:
         """A clip for each generator, made as one batch."""

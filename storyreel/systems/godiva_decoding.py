@@ -77,7 +77,9 @@ class Layer:
         dim = attention.to_out.weight.shape[0]
         self.axis, self.wide, self.heads = attention.axis, attention.wide, attention.heads
         self.width = dim // self.heads
-        self.norms = [(n.weight.to(dtype), n.bias.to(dtype)) for n in (block.norm_self, block.norm_text, block.norm_mlp)]
+        self.norms = [
+            (n.weight.to(dtype), n.bias.to(dtype)) for n in (block.norm_self, block.norm_text, block.norm_mlp)
+        ]
         qkv = attention.to_qkv.weight.clone()
         qkv[:dim] *= self.width**-0.5
         self.qkv, self.out = qkv.to(dtype), attention.to_out.weight.to(dtype)
@@ -129,7 +131,9 @@ class Decoder:
         index = model.neighbours[: self.tokens]
         self.neighbours = torch.where(index < 0, self.tokens, index)  # (n, neighbours)
         self.beside = self.neighbours.unbind(0)
-        self.vectors = torch.zeros(self.videos, self.tokens + 1, model.tokenizer.vector_dim, device=device, dtype=self.dtype)
+        self.vectors = torch.zeros(
+            self.videos, self.tokens + 1, model.tokenizer.vector_dim, device=device, dtype=self.dtype
+        )
         self.vectors[:, -1] = model.start
         self.codes = torch.zeros(self.videos, self.tokens, len(self.tables), device=device, dtype=torch.long)
 

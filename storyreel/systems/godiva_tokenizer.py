@@ -80,7 +80,9 @@ class FrameVQVAE(Stage):
         else:
             self.quantize = Codebook(c.num_codes, c.dim, beta=c.beta, average=c.average)
         starts = range(0, len(c.levels), c.joined)
-        self.parts = tuple(c.levels[i : i + c.joined] for i in starts) or ((c.num_codes,),)  # levels of each part's digits
+        self.parts = tuple(c.levels[i : i + c.joined] for i in starts) or (
+            (c.num_codes,),
+        )  # levels of each part's digits
         self.sizes = tuple(math.prod(part) for part in self.parts)
         self.usage = CodeUsage(math.prod(self.sizes), c.window)
 
@@ -186,7 +188,9 @@ def pick_frames(video: Tensor, count: int, rng: torch.Generator) -> Tensor:
     if not count or count >= t:
         return rearrange(video, "b c t h w -> (b t) c h w")
     which = torch.rand(b, t, generator=rng, device=rng.device).argsort(1)[:, :count].to(video.device)
-    return rearrange(video.gather(2, which[:, None, :, None, None].expand(b, c, count, h, w)), "b c t h w -> (b t) c h w")
+    return rearrange(
+        video.gather(2, which[:, None, :, None, None].expand(b, c, count, h, w)), "b c t h w -> (b t) c h w"
+    )
 
 
 def _number(digits: Tensor, sizes: Sequence[int]) -> Tensor:

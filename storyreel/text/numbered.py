@@ -13,7 +13,7 @@ from storyreel.text.states import pad
 
 
 class NumberedWords(HashedWords):
-    """A word's number in [0, count) is a hash of its letters; its state is that number as (number // 256, number % 256).
+    """A word's number in [0, count) is a hash of its letters; its state is (number // 256, number % 256).
 
     Two numbers below 256 are exact in half precision, in which states are kept. Now and then two words share a number.
     """
