@@ -41,11 +41,12 @@ class Span:
     shown: tuple[int, ...]
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)
     slack: float = 0.001
+    skip: int | None = None  # frames before the span, for a film whose times cannot be trusted: they are counted
 
     def as_json(self) -> dict[str, Any]:
         plain = list(self.shown) if self.shown != tuple(range(self.frames)) else None
         said = {"path": str(self.path), "start": str(self.start), "frames": self.frames, "fps": str(self.fps)}
-        return {"span": 1, **said, "shown": plain, "bars": list(self.bars), "slack": self.slack}
+        return {"span": 1, **said, "shown": plain, "bars": list(self.bars), "slack": self.slack, "skip": self.skip}
 
     def write(self, file: str | Path) -> Path:
         file = Path(file)
@@ -76,6 +77,7 @@ class Span:
             tuple(int(index) for index in shown),
             (top, bottom, left, right),
             float(said["slack"]),
+            said.get("skip"),
         )
         bars_are_right = min(span.bars) >= 0
         if span.fps <= 0 or not span.shown or max(shown) >= frames or min(shown) < 0 or not bars_are_right:
@@ -89,9 +91,7 @@ class Span:
         """
         wanted = iter(self.shown)
         index: int | None = next(wanted)
-        for number, picture in enumerate(
-            itertools.islice(_from(self.path, self.start, Fraction(self.slack)), self.frames)
-        ):
+        for number, picture in enumerate(itertools.islice(self._from_start(), self.frames)):
             while index == number:
                 yield _cut(picture, self.bars, self.path)
                 index = next(wanted, None)
@@ -106,14 +106,17 @@ class Span:
         """uint8 (t, h, w, 3): the frames at these places of the span, 0 the first and 1 the last."""
         wanted = [self.shown[round(place * (len(self.shown) - 1))] for place in places]
         found: dict[int, np.ndarray] = {}
-        for number, picture in enumerate(
-            itertools.islice(_from(self.path, self.start, Fraction(self.slack)), max(wanted) + 1)
-        ):
+        for number, picture in enumerate(itertools.islice(self._from_start(), max(wanted) + 1)):
             if number in wanted:
                 found[number] = _cut(picture, self.bars, self.path)
         if set(found) != set(wanted):
             raise ValueError(f"{self.path}: ends within the span at {float(self.start):.3f} s")
         return np.stack([found[number] for number in wanted])
+
+    def _from_start(self) -> Iterator[np.ndarray]:
+        if self.skip is not None:
+            return itertools.islice(_from(self.path, Fraction(0), Fraction(0)), self.skip, None)
+        return _from(self.path, self.start, Fraction(self.slack))
 
 
 def _cut(picture: np.ndarray, bars: tuple[int, int, int, int], path: Path) -> np.ndarray:
@@ -148,7 +151,7 @@ def _from(path: Path, start: Fraction, slack: Fraction) -> Iterator[np.ndarray]:
                         continue  # the index of the file is wrong: it landed behind the frame that was asked for
                 convert = VideoReformatter()
                 for time, frame in itertools.chain([first], frames):
-                    if time >= wanted:
+                    if time >= wanted or not start:
                         yield _pixels(frame, convert)
                 return
     except FFmpegError as error:

@@ -15,6 +15,7 @@ VERBS = {
     "generate": "Make a video from a sentence, a story, an image or a clip.",
     "models": "List the models that are here, and show their cards.",
     "inspect": "Print what made a file.",
+    "curate": "Turn raw footage into a dataset, with reasons.",
     "data": "Make, check, fetch or look at a dataset folder.",
     "train": "Train a recipe on a dataset folder; run again to resume.",
     "plan": "Estimate time and memory of a training run.",

@@ -17,6 +17,7 @@ from typing import Any
 from storyreel.curate.captions import DEFAULT, Captions, check_kinds
 from storyreel.curate.choose import choose
 from storyreel.curate.export import Export
+from storyreel.curate.models import Models, Work, run_models
 from storyreel.curate.rows import number_copies, rows_of
 from storyreel.curate.screen import Screen
 from storyreel.curate.sources import Source, find_sources
@@ -73,6 +74,7 @@ class Settings:
     export: Export = field(default_factory=Export)
     watch: Watch = field(default_factory=Watch)
     captions: tuple[str, ...] = DEFAULT
+    models: Models = field(default_factory=Models)
     sidecars: str | None = None  # folder of sidecar files, where they do not lie beside the films
 
     def __post_init__(self) -> None:
@@ -162,6 +164,8 @@ def curate(
                 row["captions_made"], row["caption_made_from"] = [], None
         thresholds = without(thresholds, steps)
         choose(rows, thresholds, store.edits())
+        work = Work(store, rows, settings.models, screen, notes)
+        run_models(work, steps, lambda: choose(rows, thresholds, store.edits()))
         return write_dataset(
             store, rows, thresholds, settings, where=where, screen=screen, notes=notes, export="write" in steps
         )

@@ -53,6 +53,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "fps_exact": pa.string(),
     "start_exact": pa.string(),  # seconds from the first frame, a fraction
     "slack": pa.float64(),  # seconds that the time stamp of that frame may be off
+    "skip": pa.int64(),  # frames to count from the beginning, for a film whose times cannot be trusted
     "shown": pa.list_(pa.int32()),  # frame of the span for each frame of the clip; none: one for one
     "width": pa.int32(),  # without bars
     "height": pa.int32(),
@@ -113,6 +114,7 @@ def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[st
             "fps_exact": str(fps),
             "start_exact": str(_exact(info, span.start)),
             "slack": _slack(info, span.start),
+            "skip": None if getattr(info, "seekable", True) else span.start,
             "shown": None if shown == list(range(span.end - span.start)) else shown,
             "width": width,
             "height": height,
