@@ -244,7 +244,8 @@ def test_c3d_refuses_other_files(tmp_path: Path):
     np.savez(files["mean2.npz"], mean=np.zeros((3, 16, 112, 112)))
     with pytest.raises(ValueError, match=r"mean is \[3, 16, 112, 112\], wanted \[3, 16, 128, 171\]"):
         c3d_tensors(files)
-    np.savez(files["conv3d_deepnetA_ucf.npz"], **{"conv9/W": np.zeros(3)})
+    odd: Any = {"conv9/W": np.zeros(3)}
+    np.savez(files["conv3d_deepnetA_ucf.npz"], **odd)
     with pytest.raises(ValueError, match="has unknown 'conv9/W'"):
         c3d_tensors(files)
     np.savez(files["conv3d_deepnetA_ucf.npz"], a=np.array([{}], dtype=object), allow_pickle=True)

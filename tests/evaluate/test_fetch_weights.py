@@ -144,9 +144,10 @@ def test_the_command_line(monkeypatch: pytest.MonkeyPatch, folder: Path, capsys:
     def call(*args: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stopped:
             main(list(args))
-        return int(stopped.value.code or 0), *capsys.readouterr()
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), out, err
 
-    monkeypatch.setattr(download.fetch, "__kwdefaults__", {**download.fetch.__kwdefaults__, "opener": Server()})
+    monkeypatch.setitem(download.fetch.__kwdefaults__, "opener", Server())  # pyright: ignore[reportArgumentType]
     code, out, err = call("models", "fetch", "toy")
     assert (code, out.strip()) == (0, str(folder))
     assert "licence of toy: none" in err

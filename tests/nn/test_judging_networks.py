@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import pytest
 import torch
@@ -12,12 +14,14 @@ from storyreel.nn.c3d import C3D, FRAMES, SIDE
 from storyreel.nn.clip import ClipConfig, TowerConfig
 from storyreel.nn.inception import InceptionV3
 
+N = TypeVar("N", bound=torch.nn.Module)
+
 
 def count(net: torch.nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
 
 
-def shaken(net: torch.nn.Module) -> torch.nn.Module:
+def shaken(net: N) -> N:
     """Other values wherever a fresh layer has zeros or ones."""
     rng = torch.Generator().manual_seed(0)
     for name, tensor in net.state_dict().items():

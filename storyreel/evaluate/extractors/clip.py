@@ -126,11 +126,11 @@ def _byte_pairs(vocab: Path, merges: Path) -> Any:
     made.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(words), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
-    marks = [made.token_to_id(mark) for mark in (START, END)]
-    if None in marks:
+    start, end = made.token_to_id(START), made.token_to_id(END)
+    if start is None or end is None:
         raise ValueError(f"{vocab}: lacks {START} or {END}; wanted CLIP's")
     made.post_processor = processors.RobertaProcessing(
-        (END, marks[1]), (START, marks[0]), trim_offsets=False, add_prefix_space=False
+        (END, end), (START, start), trim_offsets=False, add_prefix_space=False
     )
     return made
 

@@ -182,13 +182,14 @@ def find_weights(name: str, weights: Path | None = None) -> dict[str, Path]:
     """
     wanted = entry(name)
     if weights is not None and not weights.is_dir():
-        if len(wanted.files) > 1:
+        first, *others = wanted.files
+        if others:
             names = ", ".join(file.read for file in wanted.files)
             raise ValueError(f"{weights}: wanted a folder with {names}, the weights of {name}")
         if not weights.is_file():
             raise ValueError(f"{weights}: is missing")
         refuse_pickle(weights)
-        return {wanted.files[0].name: weights}
+        return {first.name: weights}
     folder = weights_folder(name) if weights is None else weights
     for file in wanted.files:
         if (folder / file.read).is_file():
