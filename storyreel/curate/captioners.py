@@ -66,13 +66,14 @@ class Transformers:
         return [_together(said[start : start + per]) for start in range(0, len(said), per)]
 
     def _load(self) -> None:
+        from safetensors import SafetensorError
         from transformers import AutoTokenizer, BlipForConditionalGeneration, GitForCausalLM
 
         kind: Any = BlipForConditionalGeneration if self.model == "blip" else GitForCausalLM
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
             self._net = kind.from_pretrained(str(self.folder), local_files_only=True, use_safetensors=True).eval()
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             why = (str(error).splitlines() or [""])[0]
             raise ValueError(f"{self.folder}: could not be loaded: {why[:160]}") from None
 

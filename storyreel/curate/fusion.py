@@ -100,6 +100,8 @@ def _ask(texts: Sequence[str], models: Models) -> Any:
     try:
         with urllib.request.urlopen(request, timeout=models.chat_seconds) as answer:
             content = _read(answer, time.monotonic() + models.chat_seconds)
+    except NoAnswer:
+        raise
     except urllib.error.HTTPError as error:
         after = error.headers.get("Retry-After", "") if error.headers else ""
         again = error.code in (408, 409, 425, 429) or error.code >= 500

@@ -64,19 +64,20 @@ def load_aesthetics(folder: Path) -> tuple[Callable[[np.ndarray], float], str]:
     """(uint8 (t, h, w, 3) -> mean score, name of the weights)."""
     import torch
     import torch.nn.functional as F
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
     from transformers import CLIPVisionModelWithProjection
 
     head_file = folder / "head.safetensors"
     if not head_file.is_file() or not (folder / "clip" / "config.json").is_file():
         raise ValueError(f"{folder}: wanted clip/ (transformers' CLIP, safetensors) and head.safetensors in it")
-    head = load_file(str(head_file))
     try:
+        head = load_file(str(head_file))
         vision: Any = CLIPVisionModelWithProjection.from_pretrained(
             str(folder / "clip"), local_files_only=True, use_safetensors=True
         ).eval()
         weight, bias = head["weight"].float().reshape(1, -1), head["bias"].float().reshape(1)
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{folder}: could not be loaded: {(str(error).splitlines() or [''])[0][:160]}") from None
     dim, side = vision.config.projection_dim, vision.config.image_size
     if weight.shape[1] != dim:
