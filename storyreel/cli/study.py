@@ -38,6 +38,7 @@ def create(
     storyreel study create out/ours out/theirs --preset make-a-video -o STUDY
     """
     from storyreel.data.parallel import progress
+    from storyreel.study.binomial import half_width
     from storyreel.study.create import Wishes
     from storyreel.study.create import create as make
 
@@ -55,6 +56,8 @@ def create(
             err=True,
         )
     typer.echo(f"{out}: {pairs} pairs of {len(study.prompts)} prompts, {', '.join(study.models)}")
+    half = 100 * half_width(len(study.prompts))
+    typer.echo(f"so many prompts tell a win rate near 50 % to within about {half:.1f} points")
     typer.echo(f"next: storyreel study serve {out}")
 
 

@@ -20,6 +20,7 @@ import pytest
 from running import serving
 from simulated import make_study
 
+from storyreel import cli
 from storyreel.study.assign import assign
 from storyreel.study.plan import NOISE, PAIR, SAME, Study
 from storyreel.study.server import MAX_BODY, StudyServer
@@ -173,6 +174,28 @@ def test_the_page_allows_nothing_from_elsewhere(server: StudyServer):
         assert "default-src 'none'" in str(reply.getheader("Content-Security-Policy"))
         assert "http://" not in text
         assert "https://" not in text
+
+
+def test_a_vote_that_cannot_be_stored_is_not_acknowledged(server: StudyServer, capsys: pytest.CaptureFixture[str]):
+    rater = Rater(port_of(server))
+    trial = rater.join()["trial"]["id"]
+    trigger = "CREATE TRIGGER full BEFORE INSERT ON votes BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    server.votes._db.execute(trigger)
+    assert rater.vote(trial, "left")[0] == 500
+    assert "disk full" in capsys.readouterr().err
+    assert stored(server.study) == {}
+    server.votes._db.execute("DROP TRIGGER full")
+    assert rater.vote(trial, "left")[0] == 200  # the page sends it again
+    assert stored(server.study) == {trial: "left"}
+
+
+def test_a_port_that_is_taken_is_one_line(server: StudyServer, capsys: pytest.CaptureFixture[str]):
+    for args in (["--port", str(port_of(server))], ["--host", "192.0.2.7"], ["--host", "no.such.host.invalid"]):
+        with pytest.raises(SystemExit) as done:
+            cli.main(["study", "serve", str(server.study.folder), *args])
+        err = capsys.readouterr().err
+        assert (done.value.code, err.count("\n")) == (1, 1)
+        assert "cannot serve at" in err
 
 
 def test_answers_wait_for_the_clips(tmp_path: Path):

@@ -234,6 +234,9 @@ async function resume(known) {
   await render(reply);
 }
 
+videos.forEach((video) => video.addEventListener("error", () => {
+  if (video.src) trouble("This browser cannot play the videos. Please try another one.");
+}));
 // A clip that has ended waits for the other one; then both start again.
 videos.forEach((video) => video.addEventListener("ended", () => {
   if (!paused && videos.every((each) => each.ended)) together();
