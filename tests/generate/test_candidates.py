@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_progress_counts_all_candidates(model):
     seen = []
     model("an orc", candidates=3, on_progress=seen.append)
     assert seen[-1].done == seen[-1].total
-    assert all(a.done < b.done for a, b in zip(seen, seen[1:], strict=False))
+    assert all(a.done < b.done for a, b in pairwise(seen))
     assert len({p.total for p in seen}) == 1
 
 
@@ -94,7 +95,7 @@ def test_without_any_encoder_one_line_says_so(monkeypatch):
         raise ValueError(f"{name} is not here")
 
     monkeypatch.setattr(ranking, "_load", load)
-    with pytest.raises(ValueError, match="candidates: no text-video encoder to rank them with.*sprites is not here"):
+    with pytest.raises(ValueError, match=r"candidates: no text-video encoder to rank them with.*sprites is not here"):
         ranking.load_ranker(None, ["godiva-sprites"])
 
 
