@@ -14,6 +14,7 @@ from storyreel.curate.cuts_evidence import Evidence
 
 CONTEXT = 3
 """Frames before and behind an interval whose mean stands for the shots there."""
+_LET_GO = 0.1
 LENGTHS = (4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70)
 
 
@@ -54,7 +55,8 @@ class Blends:
         ends = starts + length - 1
         weight = (np.arange(length, dtype=np.float32) + 1) / (length + 1)
         project, step, _ = self._parts(0, starts, ends, inside)
-        ramp = np.maximum(_explained(project, weight), _explained(project, weight * weight * (3 - 2 * weight)))
+        eased = weight * weight * (3 - 2 * weight)
+        ramp = np.maximum(*(_explained(project, w, float(((w - 0.5) ** 2).sum())) for w in (weight, eased)))
         _, texture_step, energies = self._parts(1, starts, ends, inside)
         before, behind, seen = energies
         clipped = np.clip(project, 0, 1)
@@ -65,7 +67,7 @@ class Blends:
         out.step[starts] = np.sqrt(np.maximum(step, 0))
         out.ramp[starts] = ramp
         out.dip[starts] = (wanted * got).sum(1) / total
-        out.parabola[starts] = 1 - ((wanted - got) ** 2).sum(1) / total
+        out.parabola[starts] = _explained(got, wanted, total)
         return out
 
     def _parts(self, which: int, starts: np.ndarray, ends: np.ndarray, inside: np.ndarray):
@@ -94,7 +96,13 @@ def _shifted_means(matrix: np.ndarray, side: int) -> np.ndarray:
     return out / CONTEXT
 
 
-def _explained(project: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """1 minus the squared error of each row against `wanted`, as a share of the spread of `wanted`."""
-    spread = max(float(((wanted - 0.5) ** 2).sum()), 1e-6)
-    return 1 - ((project - wanted) ** 2).sum(1) / spread
+def _explained(seen: np.ndarray, wanted: np.ndarray, spread: np.ndarray | float) -> np.ndarray:
+    """1 minus the squared error of each row against `wanted`, as a share of `spread`.
+
+    The worst frames of a long interval are let go: a flash in the middle of a dissolve.
+    """
+    errors = (seen - wanted) ** 2
+    kept = seen.shape[1] - int(seen.shape[1] * _LET_GO)
+    if kept < seen.shape[1]:
+        errors = np.partition(errors, kept - 1, 1)[:, :kept]
+    return 1 - errors.sum(1) / np.maximum(spread, 1e-6)

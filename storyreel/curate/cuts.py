@@ -1,0 +1,109 @@
+"""Find the transitions of a film in windows of small frames: hard cuts, fades, dissolves and wipes, as intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from storyreel.curate.cuts_evidence import REACH, Evidence, gather
+from storyreel.curate.cuts_fade import fades
+from storyreel.curate.cuts_gradual import CONTEXT, LENGTHS, Blends
+from storyreel.curate.cuts_hard import alike, hard_cuts
+from storyreel.curate.cuts_wipe import wipe_fit
+from storyreel.curate.spans import Kind, Transition
+
+MARGIN = REACH + 16
+"""Frames on both sides of a window that are looked at, but whose transitions a neighbouring window tells."""
+
+
+_BLEND = 0.76  # how well an interval must fit as a blend (1 is exactly)
+_EDGE = 0.46  # how well as a wipe
+_STEP = 14.0  # levels between what stands before and behind
+_BEYOND = 1.35  # times what changes within the shots in the same time
+_CLEAR = 2.2  # from so many times on, the fit alone decides; below, it must be better by
+_DOUBT = 0.6  # for each time that is missing
+_SAME = 0.85  # correlation, after a shift, of frames before and behind that show the same scene
+
+
+def find_transitions(detail: np.ndarray, chroma: np.ndarray) -> list[Transition]:
+    """All transitions in a window of frames. detail: uint8 (n, 36, 64) luma; chroma: uint8 (n, 2, 9, 16)."""
+    if len(detail) < 2:
+        return []
+    evidence = gather(detail, chroma)
+    found = [Transition(fade.start, fade.end, fade.kind, fade.strength) for fade in fades(evidence)]
+    cuts = [Transition(k, k, "hard", strength) for k, strength in hard_cuts(evidence)]
+    found += [cut for cut in cuts if not _touches(cut, found, 1)]
+    for one in gradual(evidence):
+        if not _touches(one, found, 1):
+            found.append(one)
+    return sorted(found, key=lambda one: one.start)
+
+
+def _touches(one: Transition, others: list[Transition], slack: int) -> bool:
+    return any(one.start <= other.end + slack and other.start <= one.end + slack for other in others)
+
+
+def gradual(evidence: Evidence) -> list[Transition]:
+    """Dissolves and wipes, best first and none over another."""
+    blends = Blends(evidence)
+    ideas: list[tuple[float, int, int, Kind, float]] = []  # rank, start, length, kind, fit
+    for length in LENGTHS:
+        fit = blends.fit(length)
+        calm = _usual(evidence, length)
+        plain = (fit.step > _STEP) & (fit.step > _BEYOND * calm)
+        beyond = fit.step / np.maximum(calm, 0.1)
+        quality = np.minimum(fit.ramp, fit.parabola) - _DOUBT * np.maximum(0, _CLEAR - beyond)
+        for start in np.flatnonzero(plain & (quality > _BLEND)):
+            good = float(quality[start])
+            ideas.append((good**3 * float(fit.step[start]), int(start), length, "dissolve", good))
+        edges = (beyond > 1) & (fit.ramp > 0.4) & (fit.dip < 0.6) & (fit.step > 1.5 * _STEP) & (length >= 6)
+        for start in np.flatnonzero(edges):
+            if start % max(1, length // 8):
+                continue
+            edge = wipe_fit(evidence, int(start), length)
+            if edge > _EDGE:
+                ideas.append((edge * float(fit.step[start]), int(start), length, "wipe", edge))
+    found: list[Transition] = []
+    for _, start, length, kind, good in sorted(ideas, reverse=True):
+        if _touches(Transition(start, start + length - 1, kind, good), found, 0):
+            continue
+        start, length = _refined(evidence, blends, start, length, kind)
+        one = Transition(start, start + length - 1, kind, good)
+        if not _touches(one, found, 0) and not _same_scene(evidence, start, length):
+            found.append(one)
+    return found
+
+
+def _usual(evidence: Evidence, length: int) -> np.ndarray:
+    """What changes within the shots on both sides of an interval, for each of its first frames, levels."""
+    lag = min(length + 1, 10)
+    change = evidence.distance(lag)
+    before = np.r_[0.0, change[:-1]]  # up to the frame before the interval
+    behind = np.zeros_like(change)
+    shift = length + lag
+    behind[: max(0, len(change) - shift)] = change[shift:]
+    return np.maximum(before, behind)
+
+
+def _same_scene(evidence: Evidence, start: int, length: int) -> bool:
+    return alike(evidence.detail[start - 1], evidence.detail[start + length]) > _SAME
+
+
+def _refined(evidence: Evidence, blends: Blends, start: int, length: int, kind: Kind) -> tuple[int, int]:
+    """The interval near the given one that fits best: to the frame for a blend, nearly so for a wipe."""
+    best, answer = -1.0, (start, length)
+    reach = max(2, length // 4)
+    stride = 1 if kind == "dissolve" else max(1, length // 12)
+    for longer in range(max(3, length - reach), length + reach + 1, stride):
+        starts = np.arange(start - reach, start + reach + 1, stride)
+        starts = starts[(starts >= CONTEXT) & (starts <= len(evidence) - longer - CONTEXT)]
+        if not len(starts):
+            continue
+        if kind == "dissolve":
+            fit = blends.fit(longer, starts)
+            rank = np.maximum(np.minimum(fit.ramp, fit.parabola)[starts], 0) ** 5 * fit.step[starts]
+        else:
+            rank = np.array([wipe_fit(evidence, int(at), longer) for at in starts]) * longer**0.25
+        at = int(rank.argmax())
+        if rank[at] > best:
+            best, answer = float(rank[at]), (int(starts[at]), longer)
+    return answer

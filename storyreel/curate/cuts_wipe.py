@@ -1,0 +1,71 @@
+"""Wipes: an edge moves over the picture, and what changes from frame to frame changes along that edge.
+
+A moving camera changes the whole picture at once; in a wipe nearly all change lies in a narrow band whose place in
+each frame follows from the direction and the interval.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from storyreel.curate.cuts_evidence import Evidence
+from storyreel.curate.cuts_gradual import CONTEXT
+
+DIRECTIONS = 16
+"""Straight edges that are tried; a circle that grows and one that shrinks come on top."""
+
+
+def wipe_fit(evidence: Evidence, start: int, length: int) -> float:
+    """How much more of the change lies along the best moving edge than its band has area, as a share: at most 1.
+
+    The frames are [start, start + length); 0 is what a change all over the picture gives.
+    """
+    change = _change(evidence, start, length)  # (t, cells)
+    total = change.sum()
+    if total <= 0:
+        return 0.0
+    band = _bands(length)  # (ways, t, cells)
+    inside = np.einsum("wtc,tc->w", band, change) / total
+    # The area is weighted with how much changes in each frame, so that one loud frame cannot stand for an edge.
+    area = band.mean(2) @ change.sum(1) / total
+    return float(((inside - area) / (1 - area)).max())
+
+
+def _change(evidence: Evidence, start: int, length: int) -> np.ndarray:
+    """How far each part of the picture comes nearer to the later shot, frame by frame, float32 (t, cells).
+
+    Change that leads elsewhere, as of things that move in either shot, is left out.
+    """
+    part = slice(start - CONTEXT, start + length + CONTEXT)
+    colour = evidence.chroma[part].repeat(2, 2).repeat(2, 3)
+    frames = np.concatenate([evidence.luma[part, None], colour], 1)  # (t, 3, 18, 32)
+    way = frames[-CONTEXT:].mean(0) - frames[:CONTEXT].mean(0)
+    inner = frames[CONTEXT - 1 : len(frames) - CONTEXT + 1]  # one frame more on each side
+    nearer = ((inner[2:] - inner[:-2]) * way).sum(1) / np.sqrt(np.maximum((way * way).sum(0), 4.0))
+    change = np.maximum(nearer, 0).reshape(length, -1)
+    # Each frame counts alike: a wipe goes on all the time.
+    return change / np.maximum(change.sum(1, keepdims=True), 0.1 * change.sum(1).max() + 1e-6)
+
+
+@cache
+def _bands(length: int) -> np.ndarray:
+    """Which parts lie near the edge in each frame, for each way of wiping: float32 (ways, length, 18 * 32)."""
+    weight = (np.arange(length) + 1) / (length + 1)
+    half = 0.05 + 1.0 / (length + 1)
+    bands = np.abs(_moments()[:, None] - weight[None, :, None]) < half
+    return bands.astype(np.float32)
+
+
+@cache
+def _moments() -> np.ndarray:
+    """When each part of the picture changes, from 0 to 1, for each way of wiping: (ways, 18 * 32)."""
+    y, x = np.meshgrid((np.arange(18) + 0.5) / 18 - 0.5, (np.arange(32) + 0.5) / 32 - 0.5, indexing="ij")
+    ways = []
+    for number in range(DIRECTIONS):
+        angle = 2 * np.pi * number / DIRECTIONS
+        ways.append(np.cos(angle) * x + np.sin(angle) * y)
+    circle = np.hypot(x * 16 / 9, y)
+    ways += [circle, -circle]
+    return np.stack([((way - way.min()) / (way.max() - way.min())).ravel() for way in ways])
