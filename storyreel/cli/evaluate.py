@@ -35,7 +35,7 @@ def evaluate(
     compare: Annotated[Optional[tuple[Path, Path]], typer.Option(help="Two reports, A and B, instead.")] = None,  # noqa: UP045
     out: Annotated[Optional[Path], typer.Option("--out", "-o", help="Folder for the report (or judge).")] = None,  # noqa: UP045
     wanted: Annotated[Optional[Path], typer.Option(help="Dataset folder whose captions were the prompts of CLIPS.")] = None,  # noqa: E501, UP045
-    split: Annotated[str, typer.Option(help="Only rows of this split of CLIPS (or of --wanted): train, held_out.")] = "",
+    split: Annotated[str, typer.Option(help="Only rows of this split of CLIPS (or --wanted): train, held_out.")] = "",
     real_split: Annotated[str, typer.Option(help="Only rows of this split of --real.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most this many clips.")] = 1_000_000,
     controls: Annotated[bool, typer.Option(help="Also measure damaged real clips.")] = True,

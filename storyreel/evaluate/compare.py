@@ -32,8 +32,8 @@ class Difference:
     better: str | None
 
     def as_json(self) -> dict[str, Any]:
-        known = self.a is not None and self.b is not None
-        return clean({**vars(self), "difference": self.b - self.a if known else None})  # pyright: ignore[reportOptionalOperand]
+        gap = None if self.a is None or self.b is None else self.b - self.a
+        return clean({**vars(self), "difference": gap})
 
 
 def read_report(path: Path) -> dict[str, Any]:

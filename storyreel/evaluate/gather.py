@@ -68,7 +68,8 @@ class Network(Gathered):
 
     def __init__(self, extractor: Extractor, kind: Kind = "features", damage: Damage = "") -> None:
         super().__init__()
-        self.extractor, self.kind, self.damage = extractor, kind, damage
+        self.extractor, self.kind = extractor, kind
+        self.damage: Damage = damage
         self.label = f"{extractor.name}/{kind}" + (f"/{damage}" if damage else "")
         self.depends = {
             "extractor": extractor.name,

@@ -75,7 +75,12 @@ class Protocol:
         return self.video if metric in FVD else self.frame if metric in FID else self.text if metric in TEXT else ""
 
 
-_NETS = {"video": "i3d-k400", "frame": "inception-2015", "classes": "c3d-ucf101", "text": "clip-vit-b-32"}
+_NETS: dict[str, Any] = {
+    "video": "i3d-k400",
+    "frame": "inception-2015",
+    "classes": "c3d-ucf101",
+    "text": "clip-vit-b-32",
+}
 _STYLEGAN_V: dict[str, Any] = {
     **_NETS, "stride": 1, "short": "drop", "start": "random", "size": None, "n": 2048, "minimum": 256,
     "real_n": 2048, "ddof": 0,

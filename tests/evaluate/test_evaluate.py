@@ -44,6 +44,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_clips(folder: Path, n: int = 24, **how: float) -> Path:
+    """Clips of a model, of these prompts."""
     folder.mkdir(parents=True)
     for i, clip in enumerate(clips_of(n, 2, **how)):
         clip.replace(meta={"prompt": clip.caption, "seed": i}).save(folder / f"{i:03}.mkv")
@@ -147,8 +148,8 @@ def test_real_clips_measured_against_themselves_are_perfect(real: Path):
 
 def test_workers_and_batches_change_nothing(made: Path, real: Path):
     found = {
-        evaluate(Asked(made, real, ("fvd", "jitter"), ("tiny",), batch=b, workers=w)).measurements[0].score.value
-        for b, w in ((1, 0), (7, 2), (64, 3))
+        evaluate(Asked(made, real, ("kvd",), ("tiny",), batch=b, workers=w, controls=False)).measurements[0].score.value
+        for b, w in ((1, 0), (7, 3))
     }
     assert max(found) - min(found) < 1e-6
 
@@ -200,7 +201,7 @@ def test_an_unreadable_clip_is_told_and_more_than_one_in_a_hundred_refused(tmp_p
 def test_clips_without_a_prompt_have_no_clipsim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = write_clips(tmp_path / "c", n=3)
     made_clip("red", 2, 1, 0, 0).replace(caption="").save(folder / "zz.mkv")
-    with pytest.raises(ValueError, match=r"clipsim: 1 of 4 clips have no prompt .* zz.mkv"):
+    with pytest.raises(ValueError, match=r"clipsim: 1 of 4 clips have no prompt .*zz.mkv"):
         evaluate_with(Wordy(), Asked(folder, None, ("clipsim",), ("wordy",)), monkeypatch)
 
 
@@ -264,6 +265,7 @@ def test_reports_are_compared_clip_against_clip(made: Path, real: Path, tmp_path
     worse = write_clips(tmp_path / "worse", noise=30.0)
     for name, folder, more in (("a", made, []), ("b", worse, []), ("c", worse, ["--limit", "20"])):
         args = [str(folder), "--real", str(real), *TINY, "--metrics", "fvd,flicker", "-o", str(tmp_path / name), *more]
+        args += ["--no-controls", "--quiet"]
         assert run(args, capsys)[0] == 0
     code, out, _ = run(["--compare", str(tmp_path / "a"), str(tmp_path / "b" / "report.json"), "--json"], capsys)
     said = {score["name"]: score for score in json.loads(out)["scores"]}
