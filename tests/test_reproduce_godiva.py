@@ -28,17 +28,17 @@ def test_layers_of_the_five():
 
 
 def test_all_five_cost_the_same():
-    five = variants("godiva_digits", 1000, 50)
+    five = variants(TINY, 1000, 50)
     whole = {name: one.flops * one.steps for name, one in five.items()}
     assert max(whole.values()) == pytest.approx(min(whole.values()), rel=0.01)
     assert five["full"].steps == 1000
     assert five["half"].steps > 1300
-    for name, one in five.items():
-        recipe = ablation.resolve("godiva_digits", one.settings)
+    for one in five.values():
+        recipe = ablation.resolve(TINY, one.settings)
         assert recipe.system.generator.layers == one.layers  # pyright: ignore
         assert recipe.system.generator.reach == "octant"  # pyright: ignore
         assert recipe.stages["generator"].steps == one.steps
-        assert f"layers={layers_of(name, 'TRCTRC')}" in one.command("godiva_digits", Path("d"), Path("r"))
+        assert f"layers={one.layers}" in one.command(TINY, Path("d"), Path("r"))
     with pytest.raises(ValueError, match="wanted a recipe of GODIVA"):
         variants("phenaki_tiny", 10, 10)
 
@@ -150,3 +150,10 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
             main(["reproduce", "godiva", *args])
         assert end.value.code == 1
         assert words in capsys.readouterr().err
+
+
+def test_minutes_become_steps_and_stay(tmp_path: Path):
+    file = tmp_path / "steps.txt"
+    steps = ablation.steps_for(TINY, 0.5, file)
+    assert 20 <= steps < 5000
+    assert ablation.steps_for(TINY, 60.0, file) == steps  # measured once

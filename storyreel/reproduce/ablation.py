@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,7 @@ def losses(model: Model, clips: Sequence[Clip]) -> list[float]:
     return found
 
 
+@lru_cache(maxsize=64)
 def _flops(recipe: str, settings: tuple[str, ...]) -> float:
     resolved = resolve(recipe, settings)
     with torch.device("meta"):
