@@ -112,7 +112,7 @@ def _settings(
     from storyreel.curate.pipeline import Settings
     from storyreel.curate.thresholds import Thresholds
 
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in models.items()}
+    plain: dict[str, Any] = {name: str(value) if isinstance(value, Path) else value for name, value in models.items()}
     settings, thresholds = _change(Settings(models=Models(**plain)), Thresholds(), sets)
     assert settings is not None
     if captions is not None:

@@ -160,7 +160,7 @@ class Film:
             mean = (count - 1) / seconds[-1]
             if abs(mean / float(fps) - 1) > 0.005:
                 fps = max(Fraction(mean).limit_denominator(1001), Fraction(1, 1001))
-            if any(abs(at - index / float(fps)) > max(0.75 / float(fps), 0.002) for index, at in enumerate(seconds)):
+            if any(abs(at - index / float(fps)) > max(0.45 / float(fps), 0.0005) for index, at in enumerate(seconds)):
                 times = tuple(round(at, 6) for at in seconds)
         length = count / float(fps) if times is None else times[-1] + float(np.median(np.diff(times)))
         info = FilmInfo(
@@ -171,6 +171,7 @@ class Film:
             frames=count,
             seconds=round(length, 6),
             damaged=self.damaged,
+            seekable=rising or count == 1,
             **self._facts,
         )
         return replace(info)

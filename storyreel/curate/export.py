@@ -52,6 +52,7 @@ def span_of(row: Mapping[str, Any]) -> dict[str, Any]:
         "shown": row["shown"],
         "bars": row["bars"],
         "slack": row["slack"],
+        "skip": row["skip"],
     }
 
 
@@ -95,7 +96,7 @@ def _encode(span: Any, file: Path, how: Export, beat: Any) -> tuple[int, int]:
                 stream: Any = None
                 for index, picture in enumerate(span.pictures()):
                     if stream is None:
-                        size = _size(*picture.shape[:2], how.side, even=True)
+                        size = _size(picture.shape[0], picture.shape[1], how.side, even=True)
                         if 0 in size:
                             raise ValueError(f"{span.path}: is 1 pixel high or wide, which H.264 cannot hold")
                         stream = _stream(container, span.fps, size, how)

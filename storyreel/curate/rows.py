@@ -93,7 +93,7 @@ def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[st
     info = measures.info
     rows = []
     for span in measures.spans:
-        scores = dict(span.scores)
+        scores: dict[str, Any] = dict(span.scores)
         top, bottom, left, right = bars = [int(b) for b in scores.get("bars") or (0, 0, 0, 0)]
         width, height = info.width - left - right, info.height - top - bottom
         shown, fps = steady_frames(info, span.start, span.end)

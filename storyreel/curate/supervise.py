@@ -85,7 +85,8 @@ class Worker:
     def _ask(self, item: Any, patience: float, on_beat: Beat) -> tuple[str, Any]:
         if self._process is None:
             self._start()
-        process, pipe = self._process, self._pipe
+        process: Any = self._process  # `stop` may forget it at any moment
+        pipe: Any = self._pipe
         try:
             if not self._ready:
                 self._wait(pipe, STARTING, "does not start")

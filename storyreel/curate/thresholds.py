@@ -85,7 +85,7 @@ class Thresholds:
     @classmethod
     def from_json(cls, value: Mapping[str, Mapping[str, float | None]]) -> Thresholds:
         """ValueError names a field that is not known."""
-        kinds = {f.name: type(f.default) for f in fields(cls)}
+        kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(cls)}
         made: dict[str, Any] = {}
         for name, parts in value.items():
             if name not in kinds:

@@ -92,6 +92,19 @@ def test_a_variable_rate_becomes_steady(tmp_path: Path):
     assert len(clip) == folder.row(0)["num_frames"]
 
 
+def test_frames_of_a_film_whose_times_go_back_are_counted(tmp_path: Path):
+    parts = [encode(tmp_path / f"{i}.ts", numbered(60)[30 * i : 30 * i + 30]).read_bytes() for i in range(2)]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "joined.ts").write_bytes(b"".join(parts))
+    settings = Settings(export=Export(format="virtual"))
+    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    assert rows_in(tmp_path / "out")[1]["skip"] is not None
+    folder = DatasetFolder.open(tmp_path / "out")
+    frames = [number for i in range(2) for number in numbers(folder.clip(i).frames)]
+    assert frames == sorted(frames)
+    assert len(frames) >= 58
+
+
 @pytest.mark.parametrize("form", ["mp4", "mkv", "virtual"])
 def test_kept_clips_open_as_a_dataset(tmp_path: Path, form: Any):
     encode(tmp_path / "in" / "two shots\nof « été ».mp4", numbered(48))
