@@ -20,6 +20,7 @@ VERBS = {
     "train": "Train a recipe on a dataset folder; run again to resume.",
     "plan": "Estimate time and memory of a training run.",
     "evaluate": "Measure clips.",
+    "leaderboard": "Put models side by side on equal terms.",
     "study": "Let people compare clips, blind, and say what their votes mean.",
     "reproduce": "Train and measure what a paper claims for itself, at small scale.",
     "demo": "Make a first video with a model that ships in the package.",
