@@ -6,7 +6,7 @@ import numpy as np
 
 from storyreel.curate.cuts_evidence import REACH, Evidence, gather
 from storyreel.curate.cuts_fade import fades
-from storyreel.curate.cuts_gradual import CONTEXT, LENGTHS, Blends
+from storyreel.curate.cuts_gradual import CONTEXT, LENGTHS, Blends, Fit
 from storyreel.curate.cuts_hard import alike, hard_cuts
 from storyreel.curate.cuts_wipe import wipe_fit
 from storyreel.curate.spans import Kind, Transition
@@ -16,11 +16,11 @@ MARGIN = REACH + 16
 
 
 _BLEND = 0.76  # how well an interval must fit as a blend (1 is exactly)
-_EDGE = 0.46  # how well as a wipe
+_EDGE = 0.4  # how well as a wipe
 _STEP = 14.0  # levels between what stands before and behind
 _BEYOND = 1.35  # times what changes within the shots in the same time
 _CLEAR = 2.2  # from so many times on, the fit alone decides; below, it must be better by
-_DOUBT = 0.6  # for each time that is missing
+_DOUBT = 0.4  # for each time that is missing
 _SAME = 0.85  # correlation, after a shift, of frames before and behind that show the same scene
 
 
@@ -48,11 +48,9 @@ def gradual(evidence: Evidence) -> list[Transition]:
     ideas: list[tuple[float, int, int, Kind, float]] = []  # rank, start, length, kind, fit
     for length in LENGTHS:
         fit = blends.fit(length)
-        calm = _usual(evidence, length)
-        plain = (fit.step > _STEP) & (fit.step > _BEYOND * calm)
-        beyond = fit.step / np.maximum(calm, 0.1)
-        quality = np.minimum(fit.ramp, fit.parabola) - _DOUBT * np.maximum(0, _CLEAR - beyond)
-        for start in np.flatnonzero(plain & (quality > _BLEND)):
+        beyond = fit.step / np.maximum(_usual(evidence, length), 0.1)
+        quality = _quality(evidence, fit, length)
+        for start in np.flatnonzero(quality > _BLEND):
             good = float(quality[start])
             ideas.append((good**3 * float(fit.step[start]), int(start), length, "dissolve", good))
         edges = (beyond > 1) & (fit.ramp > 0.4) & (fit.dip < 0.6) & (fit.step > 1.5 * _STEP) & (length >= 6)
@@ -67,10 +65,19 @@ def gradual(evidence: Evidence) -> list[Transition]:
         if _touches(Transition(start, start + length - 1, kind, good), found, 0):
             continue
         start, length = _refined(evidence, blends, start, length, kind)
+        if kind == "dissolve" and _quality(evidence, blends.fit(length, np.array([start])), length)[start] < _BLEND:
+            continue
         one = Transition(start, start + length - 1, kind, good)
         if not _touches(one, found, 0) and not _same_scene(evidence, start, length):
             found.append(one)
     return found
+
+
+def _quality(evidence: Evidence, fit: Fit, length: int) -> np.ndarray:
+    """How well intervals fit as a blend, less what is doubtful where the shots themselves change as much (n,)."""
+    beyond = fit.step / np.maximum(_usual(evidence, length), 0.1)
+    quality = np.minimum(fit.ramp, fit.parabola) - _DOUBT * np.maximum(0, _CLEAR - beyond)
+    return np.where((fit.step > _STEP) & (beyond > _BEYOND), quality, 0.0)
 
 
 def _usual(evidence: Evidence, length: int) -> np.ndarray:

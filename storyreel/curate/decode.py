@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -162,8 +162,12 @@ class Film:
                 fps = max(Fraction(mean).limit_denominator(1001), Fraction(1, 1001))
             if any(abs(at - index / float(fps)) > max(0.45 / float(fps), 0.0005) for index, at in enumerate(seconds)):
                 times = tuple(round(at, 6) for at in seconds)
+        seekable = rising and all(
+            abs(at - (index / float(fps) if times is None else times[index])) <= 0.45 / float(fps)
+            for index, at in enumerate(seconds)
+        )
         length = count / float(fps) if times is None else times[-1] + float(np.median(np.diff(times)))
-        info = FilmInfo(
+        return FilmInfo(
             name=self.path.name,
             digest=digest_of(self.path),
             fps=fps,
@@ -171,10 +175,9 @@ class Film:
             frames=count,
             seconds=round(length, 6),
             damaged=self.damaged,
-            seekable=rising or count == 1,
+            seekable=seekable or count == 1,
             **self._facts,
         )
-        return replace(info)
 
 
 def _picture(frame: Any, index: int, turns: int, base: Fraction, convert: VideoReformatter) -> Picture:

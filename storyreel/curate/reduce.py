@@ -65,10 +65,8 @@ def small_colour(picture: Picture, long_side: int) -> np.ndarray:
     luma = small_luma(picture, long_side)
     if not picture.chroma:
         return np.repeat(luma[..., None], 3, -1)
-    u, v = (
-        upright(cv2.resize(plane, luma.shape[:: -1 if picture.turns % 2 == 0 else 1], interpolation=cv2.INTER_AREA), t)
-        for plane, t in zip(picture.chroma, (picture.turns, picture.turns), strict=True)
-    )
+    size = luma.shape[::-1] if picture.turns % 2 == 0 else luma.shape
+    u, v = (upright(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), picture.turns) for plane in picture.chroma)
     return cv2.cvtColor(np.dstack([luma, v, u]), cv2.COLOR_YCrCb2RGB)
 
 

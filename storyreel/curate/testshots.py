@@ -15,9 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 MATERIALS = ("pan", "pan", "zoom", "plasma", "shapes", "digits", "static", "water", "text")
 TRAPS = ("flash", "shake", "whip", "dark", "twin", "flicker", "exposure", "passer", "static")
-_WORDS = (
-    "LIVE NEWS TODAY SCORE FINAL WEATHER SPECIAL REPORT DIRECTED BY MUSIC PRODUCED EPISODE SUBSCRIBE FOLLOW".split()
-)
+_WORDS = ("LIVE", "NEWS", "TODAY", "SCORE", "FINAL", "WEATHER", "SPECIAL", "REPORT", "MUSIC", "EPISODE", "FOLLOW")
 Picture = np.ndarray
 
 
@@ -113,7 +111,7 @@ def _camera(material: str, rng: np.random.Generator, canvas: Image.Image, size: 
     room = np.array([canvas.width - width, canvas.height - height], float)
     time = np.arange(n + 1)
     here = rng.uniform(0.2, 0.8, 2) * room
-    if material in ("static", "text", "flash") and rng.random() < 0.6 or material == "static":
+    if (material in ("static", "text", "flash") and rng.random() < 0.6) or material == "static":
         path = np.repeat(here[None], n + 1, 0)
     elif material == "whip":
         away = rng.uniform(0.0, 1.0, 2) * room
@@ -209,7 +207,7 @@ def _passer(
     view: Callable[[int], Picture], rng: np.random.Generator, size: tuple[int, int], n: int
 ) -> Callable[[int], Picture]:
     """Something large goes by close to the camera, in 10 to 30 frames."""
-    height, width = size
+    _, width = size
     wide, length, begin = width * rng.uniform(0.3, 0.6), int(rng.integers(10, 30)), int(rng.integers(0, max(1, n - 30)))
     colour = rng.uniform(20, 230, 3)
 
