@@ -16,7 +16,8 @@ import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
-from socket import socket
+from socket import AF_INET, AF_INET6, socket
+from socketserver import TCPServer
 from typing import Any
 
 from storyreel.study.plan import CLIP_NAME, CLIPS, Study
@@ -51,12 +52,18 @@ class StudyServer(ThreadingHTTPServer):
         }
         self.local = host in LOOPBACK
         self._free = threading.BoundedSemaphore(MAX_AT_ONCE)
+        self.address_family = AF_INET6 if ":" in host else AF_INET
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             self.votes.close()
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise OSError(f"cannot serve at {host}:{port}: {why}") from error
+
+    def server_bind(self) -> None:
+        """Without the look-up of the machine's full name, which may take a name server's whole patience."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     @property
     def url(self) -> str:
