@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "data": {"clip", "video_io", "span", "recipe", "systems", "text", "engine"},
     "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"},
     "generate": {"encoder", "evaluate", "clip", "video_io", "recipe", "model", "systems", "text", "engine"},
-    "evaluate": {"clip", "video_io", "nn", "data", "engine", "encoder", "text"},
+    "evaluate": {"clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"},
     "study": {"clip", "video_io"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
 }
