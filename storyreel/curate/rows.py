@@ -38,6 +38,7 @@ RAW = [
     "blockiness",
     "interlaced",
 ]
+RESOLUTIONS = ("motion_resolution", "text_resolution")  # "256x144": the size at which a score was measured
 COLUMNS: dict[str, pa.DataType] = {
     "clip": pa.string(),  # id
     "source": pa.string(),  # name of the film
@@ -61,6 +62,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "bars": pa.list_(pa.int32()),  # top, bottom, left, right
     "bars_share": pa.float64(),
     **{name: pa.float64() for name in RAW},
+    **{name: pa.string() for name in RESOLUTIONS},
     "phash": pa.string(),
     "before": pa.string(),  # the transition that the span begins after and ends with: cut, dissolve, ..., or none
     "after": pa.string(),
@@ -127,6 +129,7 @@ def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[st
             "licence": source.licence,
         }
         row |= {name: _number(scores.get(name)) for name in RAW}
+        row |= {name: scores.get(name) for name in RESOLUTIONS}
         row |= carried_columns(source.carried)
         rows.append(row)
     return rows

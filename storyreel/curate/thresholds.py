@@ -47,11 +47,11 @@ class Thresholds:
     motion: Motion = Motion(min=0.25)
     camera: Limit = Limit()
     object: Limit = Limit()
-    frozen: Limit = Limit(max=0.5)
+    frozen: Limit = Limit(max=0.9)
     repeated: Limit = Limit(max=0.75)
     jitter: Limit = Limit()
-    text: Limit = Limit(max=0.03)
-    marks: Limit = Limit(max=0.01)
+    text: Limit = Limit(max=0.08)
+    marks: Limit = Limit()
     bars: Limit = Limit(max=0.6)
     blur: Limit = Limit()
     exposure: Limit = Limit()
@@ -101,20 +101,20 @@ SCORES: dict[str, tuple[str, str]] = {  # field of Thresholds -> (column of the 
     "seconds": ("seconds", "length of the clip, seconds"),
     "frames": ("num_frames", "length of the clip, frames"),
     "side": ("side", "shorter side without bars, pixels"),
-    "motion": ("motion_flow", "mean optical flow, pixels"),
-    "camera": ("camera_motion", "flow of the camera, pixels"),
-    "object": ("object_motion", "flow that the camera does not explain, pixels"),
+    "motion": ("motion_flow", "mean optical flow, pixels a second"),
+    "camera": ("camera_motion", "flow of the camera, pixels a second"),
+    "object": ("object_motion", "flow that the camera does not explain, pixels a second"),
     "frozen": ("frozen_share", "share of frames that stand still"),
     "repeated": ("duplicate_share", "share of frames that repeat the one before"),
-    "jitter": ("jitter", "shake of the camera, pixels"),
+    "jitter": ("jitter", "shake from frame to frame, pixels at 256 wide"),
     "text": ("text_share", "share of the frame in text"),
     "marks": ("mark_share", "share of the frame in marks that never move"),
     "bars": ("bars_share", "share of the frame in black bars"),
-    "blur": ("blur", "sharpness"),
-    "exposure": ("exposure", "mean brightness"),
+    "blur": ("blur", "sharpness, variance of the Laplacian over that of the picture"),
+    "exposure": ("exposure", "mean brightness, 0 to 1"),
     "clipped": ("clipped_share", "share of pixels at black or white"),
-    "blockiness": ("blockiness", "steps at block borders"),
-    "interlaced": ("interlaced", "combing"),
+    "blockiness": ("blockiness", "how much larger steps are at block borders"),
+    "interlaced": ("interlaced", "share of moments that are combed"),
     "similarity": ("similarity", "cosine of caption and frames"),
     "aesthetics": ("aesthetics", "LAION aesthetic score"),
     "caption_words": ("caption_words", "words in the caption"),
