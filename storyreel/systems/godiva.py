@@ -191,7 +191,8 @@ class Generator(Stage):
         count = asked.sum().clamp(min=1)
         nll, hits = codes.new_zeros((), dtype=torch.float32), torch.ones_like(asked)
         for i, guess in enumerate(guesses):
-            nll = nll + (F.cross_entropy(guess.float().transpose(1, 2), flat[..., i], reduction="none") * asked).sum()
+            each = F.cross_entropy(guess.float().flatten(0, 1), flat[..., i].flatten(), reduction="none")
+            nll = nll + (each * asked.flatten()).sum()
             hits = hits & (guess.argmax(-1) == flat[..., i])
         return Loss(nll / count, {"accuracy": ((hits & asked).sum() / count).detach()})
 
