@@ -200,6 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="the peer's first frame too from single steps")
     parser.add_argument("--smoke", action="store_true", help="one repetition of the training step; writes no result")
     args = parser.parse_args()
     args.reps = 1 if args.smoke else args.reps
@@ -210,16 +211,18 @@ def main() -> None:
     print(told)
     if args.smoke:
         return
+    if args.quick:
+        TABLES["video"]["nuwa-pytorch"] = ("peer", "quick", "fp32")
     video = measure("video", TABLES["video"], args)
     grown, scaled = scale(args)
     told = f"## A video of {TOKENS:,} tokens, guidance 2\n\n{table(video, 'token', TOKENS)}\n\n{told}"
     told = f"{told}\n\n## Time a token against the number of tokens\n\n{grown}"
     print(told)
-    day = date.today().isoformat()
+    day, notes = date.today().isoformat(), NOTES + (QUICK if args.quick else "")
     page = (
         f"# GODIVA beside nuwa-pytorch, {day}\n\n{machine(args)}.\nMedian of {args.reps} repetitions (the peer's "
         f"video: one), training steps and waves after one to warm up, contenders taking turns; "
-        f"{time.perf_counter() - began:.0f} s in all. `make bench-godiva` repeats it.\n\n{told}\n\n{TARGETS}\n\n{NOTES}"
+        f"{time.perf_counter() - began:.0f} s in all. `make bench-godiva` repeats it.\n\n{told}\n\n{TARGETS}\n\n{notes}"
     )
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / f"godiva-{day}.md").write_text(page)
@@ -232,6 +235,9 @@ def main() -> None:
     (HERE / "results" / f"godiva-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
 
 
+QUICK = """- This was a `--quick` run: the peer's first frame, too, was integrated, from steps after 1, 64, 128 and 256
+  tokens.
+"""
 NOTES = """## What is compared
 
 - The peer's and the dense video are **integrated**, not made whole: the first frame is timed as a whole, single steps

@@ -143,6 +143,11 @@ class Generator(Stage):
     def hidden(self, codes: Tensor, memory: list[KeysValues], mask: Tensor) -> Tensor:
         """Codes (b, t, p, g), t at most `frames` -> states (b, n, d), each of what comes before its own token."""
         b, t, p, _ = codes.shape
+        if t > self.config.frames or p != self.grid[0] * self.grid[1]:
+            raise ValueError(
+                f"codes: this model has positions for {self.config.frames} frames of {self.grid[0] * self.grid[1]} "
+                f"tokens, got {t} of {p}"
+            )
         tables = self.tokenizer.tables()
         vectors = torch.cat([F.embedding(codes[..., i], table) for i, table in enumerate(tables)], -1).flatten(1, 2)
         vectors = torch.cat([vectors, self.start.expand(b, 1, -1)], 1)  # (b, n + 1, k)

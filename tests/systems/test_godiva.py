@@ -279,6 +279,9 @@ def test_what_cannot_be_sampled_is_refused():
         model.sample(cond(model), rng=rngs(1, 2), frames=4)
     with pytest.raises(ValueError, match=r"token ids must be in \[0, 40\), got 40"):
         model.sample({**cond(model), "prefix": torch.full((2, 1, 16, 1), 40)}, rng=rngs(1, 2))
+    data = batch(model, frames=4)
+    with pytest.raises(ValueError, match="codes: this model has positions for 3 frames of 16 tokens, got 4 of 16"):
+        model.loss(data, tick())
     with pytest.raises(ValueError, match="prefix: wanted at most 1 frames, got 2"):
         model.sample({**cond(model), "prefix": batch(model)["codes"][:, :2]}, rng=rngs(1, 2), frames=1)
     for reach in ("octant", "raster"):
