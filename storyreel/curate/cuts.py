@@ -15,12 +15,14 @@ MARGIN = REACH + 16
 """Frames on both sides of a window that are looked at, but whose transitions a neighbouring window tells."""
 
 
-_BLEND = 0.76  # how well an interval must fit as a blend (1 is exactly)
-_EDGE = 0.4  # how well as a wipe
+_BLEND = 0.79  # how well an interval must fit as a blend (1 is exactly)
+_EDGE = 0.45  # how well as a wipe
 _STEP = 14.0  # levels between what stands before and behind
-_BEYOND = 1.35  # times what changes within the shots in the same time
+_BEYOND = 1.2  # times what changes within the shots in the same time
 _CLEAR = 2.2  # from so many times on, the fit alone decides; below, it must be better by
-_DOUBT = 0.4  # for each time that is missing
+_DOUBT = 0.45  # for each time that is missing
+_MOST_DOUBT = 0.18
+_STRICT = 20.0  # how fast a worse fit falls behind
 _SAME = 0.85  # correlation, after a shift, of frames before and behind that show the same scene
 
 
@@ -51,15 +53,14 @@ def gradual(evidence: Evidence) -> list[Transition]:
         beyond = fit.step / np.maximum(_usual(evidence, length), 0.1)
         quality = _quality(evidence, fit, length)
         for start in np.flatnonzero(quality > _BLEND):
-            good = float(quality[start])
-            ideas.append((good**3 * float(fit.step[start]), int(start), length, "dissolve", good))
+            ideas.append((float(_rank(fit)[start]), int(start), length, "dissolve", float(quality[start])))
         edges = (beyond > 1) & (fit.ramp > 0.4) & (fit.dip < 0.6) & (fit.step > 1.5 * _STEP) & (length >= 6)
         for start in np.flatnonzero(edges):
             if start % max(1, length // 8):
                 continue
             edge = wipe_fit(evidence, int(start), length)
             if edge > _EDGE:
-                ideas.append((edge * float(fit.step[start]), int(start), length, "wipe", edge))
+                ideas.append((edge**2 * float(fit.step[start]), int(start), length, "wipe", edge))
     found: list[Transition] = []
     for _, start, length, kind, good in sorted(ideas, reverse=True):
         if _touches(Transition(start, start + length - 1, kind, good), found, 0):
@@ -76,8 +77,13 @@ def gradual(evidence: Evidence) -> list[Transition]:
 def _quality(evidence: Evidence, fit: Fit, length: int) -> np.ndarray:
     """How well intervals fit as a blend, less what is doubtful where the shots themselves change as much (n,)."""
     beyond = fit.step / np.maximum(_usual(evidence, length), 0.1)
-    quality = np.minimum(fit.ramp, fit.parabola) - _DOUBT * np.maximum(0, _CLEAR - beyond)
+    quality = np.minimum(fit.ramp, fit.parabola) - np.clip(_DOUBT * (_CLEAR - beyond), 0, _MOST_DOUBT)
     return np.where((fit.step > _STEP) & (beyond > _BEYOND), quality, 0.0)
+
+
+def _rank(fit: Fit) -> np.ndarray:
+    """Of intervals over one another the one with the largest step is wanted, as long as it fits nearly as well."""
+    return fit.step * np.exp(-_STRICT * (1 - np.minimum(fit.ramp, fit.parabola)))
 
 
 def _usual(evidence: Evidence, length: int) -> np.ndarray:
@@ -107,7 +113,7 @@ def _refined(evidence: Evidence, blends: Blends, start: int, length: int, kind: 
             continue
         if kind == "dissolve":
             fit = blends.fit(longer, starts)
-            rank = np.maximum(np.minimum(fit.ramp, fit.parabola)[starts], 0) ** 5 * fit.step[starts]
+            rank = _rank(fit)[starts]
         else:
             rank = np.array([wipe_fit(evidence, int(at), longer) for at in starts]) * longer**0.25
         at = int(rank.argmax())

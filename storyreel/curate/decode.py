@@ -95,6 +95,8 @@ class Film:
             raise ValueError(f"{self.path}: holds no video stream")
         stream = container.streams.video[0]
         context = stream.codec_context
+        if context is None:
+            raise ValueError(f"{self.path}: is in a codec that nothing here decodes")
         self._check_size(context.width, context.height)
         context.thread_count = self.threads
         context.thread_type = "AUTO"
