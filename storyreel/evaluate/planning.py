@@ -124,8 +124,21 @@ def fits(extractor: Extractor, about: About) -> bool:
     if about.kind == "text":
         return hasattr(extractor, "text_embeddings")
     if about.gathers == "logits":
-        return hasattr(extractor, "logits")
+        return _has_classes(extractor)
     return extractor.kind == about.kind
+
+
+def _has_classes(extractor: Extractor) -> bool:
+    """Only asking tells: an encoder has `logits` too, and refuses."""
+    import torch
+
+    blank = torch.zeros(1, max(2, extractor.min_frames), 64, 64, 3, dtype=torch.uint8)
+    try:
+        with torch.inference_mode():
+            extractor.logits(blank)
+    except (ValueError, AttributeError):
+        return False
+    return True
 
 
 def _kind(about: About) -> str:

@@ -233,6 +233,11 @@ class Wordy:
         return torch.nn.functional.normalize(torch.tensor(told) - 35, dim=-1)
 
 
+def test_an_encoder_without_classes_has_no_inception_score(made: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ValueError, match="is: wordy cannot give it; it wants one with classes"):
+        evaluate_with(Wordy(), Asked(made, None, ("is",), ("wordy",)), monkeypatch)
+
+
 def evaluate_with(extractor: object, asked: Asked, monkeypatch: pytest.MonkeyPatch):
     import storyreel.evaluate.extractors as extractors
 
