@@ -163,7 +163,16 @@ class Decoder:
     def run(
         self, rng: Sequence[torch.Generator], prefix: Tensor | None, on_token: Callable[[int, int, Tensor], None] | None
     ) -> Tensor:
-        """-> codes (b, t, p, g). A video's numbers come from its own generator, whatever else is in the batch."""
+        """-> codes (b, t, p, g). A video's numbers come from its own generator, whatever else is in the batch.
+
+        prefix: codes (b, t', p, g) that are given. on_token(done, of, codes so far) now and then.
+        """
+        with torch.autocast(self.codes.device.type, enabled=False):  # the types are chosen already
+            return self._run(rng, prefix, on_token)
+
+    def _run(
+        self, rng: Sequence[torch.Generator], prefix: Tensor | None, on_token: Callable[[int, int, Tensor], None] | None
+    ) -> Tensor:
         chances, known, width = self._chances(rng), self._begin(prefix), self.grid[1]
         for n in range(self.tokens):
             x = self.step(n)

@@ -37,7 +37,7 @@ class WaveDecoder(Decoder):
         depth = n // (height * width) + n // width % height + n % width
         return [(depth == step).nonzero()[:, 0] for step in range(self.frames + height + width - 2)]
 
-    def run(
+    def _run(
         self, rng: Sequence[torch.Generator], prefix: Tensor | None, on_token: Callable[[int, int, Tensor], None] | None
     ) -> Tensor:
         """-> codes (b, t, p, g); on_token after each wave, codes that are not known yet being 0."""
