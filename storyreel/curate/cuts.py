@@ -16,13 +16,16 @@ MARGIN = REACH + 16
 
 
 _BLEND = 0.79  # how well an interval must fit as a blend (1 is exactly)
-_EDGE = 0.45  # how well as a wipe
+_EDGE = 0.52  # how well as a wipe
+_SHORTEST = 5  # frames of a dissolve
+_STAYS = 24  # frames before and behind that must differ across it: something that goes by comes and goes
+_HOLD = 12  # frames of plain colour between the slopes of one fade, at most
 _STEP = 14.0  # levels between what stands before and behind
-_BEYOND = 1.2  # times what changes within the shots in the same time
+_BEYOND = 1.3  # times what changes within the shots in the same time
 _CLEAR = 2.2  # from so many times on, the fit alone decides; below, it must be better by
 _DOUBT = 0.45  # for each time that is missing
-_MOST_DOUBT = 0.18
-_STRICT = 20.0  # how fast a worse fit falls behind
+_MOST_DOUBT = 0.2
+_STRICT = 14.0  # how fast a worse fit falls behind
 _SAME = 0.85  # correlation, after a shift, of frames before and behind that show the same scene
 
 
@@ -37,7 +40,20 @@ def find_transitions(detail: np.ndarray, chroma: np.ndarray) -> list[Transition]
     for one in gradual(evidence):
         if not _touches(one, found, 1):
             found.append(one)
-    return sorted(found, key=lambda one: one.start)
+    return _joined(sorted(found, key=lambda one: one.start))
+
+
+def _joined(found: list[Transition]) -> list[Transition]:
+    """A slope to a colour and a blend out of it, with little between, are one fade."""
+    out: list[Transition] = []
+    for one in found:
+        pair = {out[-1].kind, one.kind} if out else set()
+        fade = next((kind for kind in ("fade-black", "fade-white") if kind in pair), None)
+        if fade is not None and "dissolve" in pair and one.start - out[-1].end <= _HOLD:
+            out[-1] = Transition(out[-1].start, one.end, fade, min(out[-1].strength, one.strength))
+        else:
+            out.append(one)
+    return out
 
 
 def _touches(one: Transition, others: list[Transition], slack: int) -> bool:
@@ -69,7 +85,7 @@ def gradual(evidence: Evidence) -> list[Transition]:
         if kind == "dissolve" and _quality(evidence, blends.fit(length, np.array([start])), length)[start] < _BLEND:
             continue
         one = Transition(start, start + length - 1, kind, good)
-        if not _touches(one, found, 0) and not _same_scene(evidence, start, length):
+        if not _touches(one, found, 0) and _stays(evidence, start, length):
             found.append(one)
     return found
 
@@ -97,8 +113,16 @@ def _usual(evidence: Evidence, length: int) -> np.ndarray:
     return np.maximum(before, behind)
 
 
-def _same_scene(evidence: Evidence, start: int, length: int) -> bool:
-    return alike(evidence.detail[start - 1], evidence.detail[start + length]) > _SAME
+def _stays(evidence: Evidence, start: int, length: int) -> bool:
+    """Whether what stands behind an interval is another scene than what stands before, and stays so for a while."""
+    before, behind = start - 1, start + length
+    if alike(evidence.detail[before], evidence.detail[behind]) > _SAME:
+        return False
+    step = float(evidence.between(np.array([before]), np.array([behind]))[0])
+    later = np.arange(behind, min(len(evidence), behind + _STAYS))
+    earlier = np.arange(max(0, before - _STAYS), before + 1)
+    back = min(evidence.between(np.array([before]), later).min(), evidence.between(earlier, np.array([behind])).min())
+    return float(back) > 0.5 * step
 
 
 def _refined(evidence: Evidence, blends: Blends, start: int, length: int, kind: Kind) -> tuple[int, int]:
@@ -106,7 +130,7 @@ def _refined(evidence: Evidence, blends: Blends, start: int, length: int, kind: 
     best, answer = -1.0, (start, length)
     reach = max(2, length // 4)
     stride = 1 if kind == "dissolve" else max(1, length // 12)
-    for longer in range(max(3, length - reach), length + reach + 1, stride):
+    for longer in range(max(_SHORTEST, length - reach), length + reach + 1, stride):
         starts = np.arange(start - reach, start + reach + 1, stride)
         starts = starts[(starts >= CONTEXT) & (starts <= len(evidence) - longer - CONTEXT)]
         if not len(starts):

@@ -15,7 +15,7 @@ from storyreel.curate.cuts_evidence import Evidence
 CONTEXT = 3
 """Frames before and behind an interval whose mean stands for the shots there."""
 _LET_GO = 0.1
-LENGTHS = (4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70)
+LENGTHS = (5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from storyreel.curate.cuts_evidence import Evidence
 from storyreel.curate.cuts_gradual import CONTEXT
 
+_AROUND = 10  # frames before and behind an interval that tell how much changes anyway
 DIRECTIONS = 16
 """Straight edges that are tried; a circle that grows and one that shrinks come on top."""
 
@@ -36,15 +37,18 @@ def wipe_fit(evidence: Evidence, start: int, length: int) -> float:
 def _change(evidence: Evidence, start: int, length: int) -> np.ndarray:
     """How far each part of the picture comes nearer to the later shot, frame by frame, float32 (t, cells).
 
-    Change that leads elsewhere, as of things that move in either shot, is left out.
+    Change that leads elsewhere is left out, and so is as much as there is before and behind: shake, leaves.
     """
-    part = slice(start - CONTEXT, start + length + CONTEXT)
-    colour = evidence.chroma[part].repeat(2, 2).repeat(2, 3)
-    frames = np.concatenate([evidence.luma[part, None], colour], 1)  # (t, 3, 18, 32)
-    way = frames[-CONTEXT:].mean(0) - frames[:CONTEXT].mean(0)
-    inner = frames[CONTEXT - 1 : len(frames) - CONTEXT + 1]  # one frame more on each side
-    nearer = ((inner[2:] - inner[:-2]) * way).sum(1) / np.sqrt(np.maximum((way * way).sum(0), 4.0))
-    change = np.maximum(nearer, 0).reshape(length, -1)
+    first, last = max(0, start - _AROUND), min(len(evidence), start + length + _AROUND)
+    colour = evidence.chroma[first:last].repeat(2, 2).repeat(2, 3)
+    frames = np.concatenate([evidence.luma[first:last, None], colour], 1)  # (t, 3, 18, 32)
+    begin, end = start - first, start - first + length
+    way = frames[end : end + CONTEXT].mean(0) - frames[begin - CONTEXT : begin].mean(0)
+    nearer = ((frames[2:] - frames[:-2]) * way).sum(1) / np.sqrt(np.maximum((way * way).sum(0), 4.0))
+    nearer = np.maximum(nearer, 0).reshape(len(frames) - 2, -1)  # row k is of frame k + 1
+    outside = np.concatenate([nearer[: max(0, begin - 2)], nearer[end:]])
+    usual = outside.mean(0) if len(outside) else np.zeros(nearer.shape[1], np.float32)
+    change = np.maximum(nearer[begin - 1 : end - 1] - 2 * usual, 0)
     # Each frame counts alike: a wipe goes on all the time.
     return change / np.maximum(change.sum(1, keepdims=True), 0.1 * change.sum(1).max() + 1e-6)
 
