@@ -1,6 +1,6 @@
 """Measuring films beside the naive chain: accuracy on test movies with known cuts, and speed at two sizes, in one run.
 
-    make bench-curate    or: python benchmarks/curate.py [--seeds 12] [--first 1000] [--speed] [--accuracy] [--movies DIR]
+    make bench-curate or: python benchmarks/curate.py [--seeds 12] [--first 1000] [--speed] [--accuracy] [--movies DIR]
 
 Accuracy: movies of `storyreel.curate.testmovies`, seeds from --first on; a transition counts as found within 5 frames,
 each at most once. PySceneDetect is the oracle beside: its wheel goes into benchmarks/.peers without its dependencies,

@@ -42,7 +42,7 @@ def test_hard_cuts_are_found_to_the_frame():
 
 @pytest.mark.parametrize("length", [6, 12, 30, 60])
 def test_dissolves_are_found_as_intervals(length: int):
-    (one,) = found(blend(textured(1, 60 + length, 0.2), textured(2, 60 + length, 0.2), length))
+    (one,) = found(blend(textured(1, 60 + length, 0.08), textured(2, 60 + length, 0.08), length))
     assert one.kind == "dissolve"
     overlap = min(one.end, 59 + length) - max(one.start, 60) + 1
     assert overlap / (max(one.end, 59 + length) - min(one.start, 60) + 1) >= 0.6
