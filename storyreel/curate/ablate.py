@@ -19,7 +19,7 @@ import numpy as np
 
 from storyreel.curate import charts
 from storyreel.curate.choose import choose
-from storyreel.curate.export import span_of
+from storyreel.curate.export import write_span
 from storyreel.curate.refilter import need_curated, saved_thresholds
 from storyreel.curate.rows import read_rows, table_of, write_table
 from storyreel.curate.store import read_edits, write_text
@@ -167,12 +167,11 @@ def write_subsets(
 
 
 def _write_subset(rows: Sequence[dict[str, Any]], out: Path) -> None:
-    from storyreel.span import Span
-
+    (out / "clips").mkdir(parents=True, exist_ok=True)
     written = []
     for row in rows:
         name = f"clips/{row['clip']}.span"
-        Span.from_json(span_of(row)).write(out / name)
+        write_span(row, str(out / name))
         written.append({**row, "file_name": name, "context": 0, "split": row.get("split") or "train"})
     write_table(table_of(written, FOR_DATASET), out / "metadata.parquet")
 

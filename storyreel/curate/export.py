@@ -6,8 +6,9 @@ Clips that are no longer kept go to curation/shelf/ and come back from there whe
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 from storyreel.files import replacing
+
+SUFFIXES = (".mp4", ".mkv", ".span")  # a clip that is encoded goes before a virtual one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +65,6 @@ def export_clip(job: tuple[dict[str, Any], str, Export], beat: Any = None) -> tu
 
     said, file, how = job
     span = Span.from_json(said)
-    if how.format == "virtual":
-        span.write(file)
-        return (0, 0)
     if how.format == "mkv":
         from storyreel import video_io
 
@@ -140,22 +140,41 @@ def _stream(container: Any, fps: Fraction, size: tuple[int, int], how: Export) -
     return stream
 
 
-def clip_file(dataset: Path, clip: str) -> Path | None:
-    """The file of a clip that is kept, encoded rather than virtual where both are there."""
-    return next((f for s in (".mp4", ".mkv", ".span") if (f := dataset / "clips" / f"{clip}{s}").exists()), None)
+def write_span(row: Mapping[str, Any], file: str) -> None:
+    """A virtual clip, whole or not at all; plain calls, since a set may have 100,000 of them."""
+    folder, name = os.path.split(file)
+    made = os.path.join(folder, f".{name}.tmp")
+    with open(made, "w", encoding="utf-8") as out:
+        out.write(json.dumps(span_of(row)) + "\n")
+    os.replace(made, file)
 
 
-def bring_back(dataset: Path, clip: str) -> None:
-    """Take the clip's files from the shelf."""
-    for file in _shelved(dataset, clip):
-        (dataset / "clips").mkdir(exist_ok=True)
-        os.replace(file, dataset / "clips" / file.name)
+class Shelf:
+    """The clip files of a dataset folder and of its shelf, listed once: asking for each of 100,000 would take long."""
 
+    def __init__(self, dataset: Path) -> None:
+        self.clips, self.shelf = dataset / "clips", dataset / "curation" / "shelf"
+        self.clips.mkdir(parents=True, exist_ok=True)
+        self.here = set(os.listdir(self.clips))
+        self.away = set(os.listdir(self.shelf)) if self.shelf.is_dir() else set()
 
-def _shelved(dataset: Path, clip: str) -> Iterator[Path]:
-    for suffix in (".mp4", ".mkv", ".span"):
-        if (file := dataset / "curation" / "shelf" / f"{clip}{suffix}").exists():
-            yield file
+    def bring_back(self, clip: str) -> None:
+        """Take the clip's files from the shelf."""
+        for name in (f"{clip}{suffix}" for suffix in SUFFIXES):
+            if name in self.away:
+                os.replace(self.shelf / name, self.clips / name)
+                self.away.discard(name)
+                self.here.add(name)
+
+    def file_of(self, row: Mapping[str, Any]) -> str:
+        """The name of a kept clip's file: encoded where there is one, else virtual, written if need be."""
+        clip = row["clip"]
+        self.bring_back(clip)
+        for suffix in SUFFIXES:
+            if f"{clip}{suffix}" in self.here:
+                return f"{clip}{suffix}"
+        write_span(row, os.path.join(self.clips, f"{clip}.span"))
+        return f"{clip}.span"
 
 
 def put_away(dataset: Path, kept: set[str]) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from storyreel.curate.card import card
 from storyreel.curate.choose import choose, counts
-from storyreel.curate.export import bring_back, clip_file, export_clip, put_away, span_of
+from storyreel.curate.export import Shelf, export_clip, put_away, span_of, write_span
 from storyreel.curate.rows import table_of, write_table
 from storyreel.curate.screen import Screen
 from storyreel.curate.store import Store, write_text
@@ -57,8 +57,10 @@ def write_dataset(
     A clip that cannot be written gets an `error` and is not kept; a full disk ends the run (OSError).
     """
     if export:
+        shelf = Shelf(store.dataset)
         for row in rows:
-            bring_back(store.dataset, row["clip"]) if row["kept"] else None
+            if row["kept"]:
+                shelf.bring_back(row["clip"])
         _export(store, rows, settings, where, screen)
         if any(row["error"] for row in rows):
             choose(rows, thresholds, store.edits())
@@ -67,8 +69,6 @@ def write_dataset(
 
 
 def _export(store: Store, rows: Sequence[dict[str, Any]], settings: Settings, where: Where, screen: Screen) -> None:
-    from storyreel.span import Span
-
     folder, how = store.dataset / "clips", settings.export
     todo = [row for row in rows if row["kept"] and not (folder / f"{row['clip']}{how.suffix}").exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def _export(store: Store, rows: Sequence[dict[str, Any]], settings: Settings, wh
 
     if how.format == "virtual":  # nothing is decoded, so nothing can hang or die
         for row in todo:
-            Span.from_json(span_of(row)).write(folder / f"{row['clip']}{how.suffix}")
+            write_span(row, str(folder / f"{row['clip']}{how.suffix}"))
         return
     jobs = [(span_of(row), str(folder / f"{row['clip']}{how.suffix}"), how) for row in todo]
     where.run(export_clip, jobs, settings.watch, finish)
@@ -96,10 +96,10 @@ def write_tables(
     """Tables, card and shelf from rows that are chosen; decodes nothing. suffix: None takes whatever clip is there."""
     write_table(table_of(rows), store.path / "spans.parquet")
     write_text(store.path / "thresholds.json", json.dumps(thresholds.as_json(), indent=2) + "\n")
-    names: dict[str, str] = {}
-    for row in rows:
-        if row["kept"]:
-            names[row["clip"]] = _file_of(store.dataset, row, suffix)
+    shelf = Shelf(store.dataset)
+    names = {
+        row["clip"]: shelf.file_of(row) if suffix is None else f"{row['clip']}{suffix}" for row in rows if row["kept"]
+    }
     kept = [
         {**row, "file_name": f"clips/{names[row['clip']]}", "context": 0, "split": row.get("split") or "train"}
         for row in rows
@@ -112,18 +112,6 @@ def write_tables(
     write_text(store.dataset / "README.md", text)
     seconds = sum(row["seconds"] for row in kept)
     return Written(store.dataset, len(store.films), len(rows), len(kept), seconds, counts(rows), refused)
-
-
-def _file_of(dataset: Path, row: dict[str, Any], suffix: str | None) -> str:
-    if suffix is not None:
-        return f"{row['clip']}{suffix}"
-    bring_back(dataset, row["clip"])
-    file = clip_file(dataset, row["clip"])
-    if file is None:
-        from storyreel.span import Span
-
-        file = Span.from_json(span_of(row)).write(dataset / "clips" / f"{row['clip']}.span")
-    return file.name
 
 
 def _plain(config: dict[str, Any], path: str = "") -> dict[str, Any]:
