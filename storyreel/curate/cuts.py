@@ -70,7 +70,7 @@ def gradual(evidence: Evidence) -> list[Transition]:
         quality = _quality(evidence, fit, length)
         for start in np.flatnonzero(quality > _BLEND):
             ideas.append((float(_rank(fit)[start]), int(start), length, "dissolve", float(quality[start])))
-        edges = (beyond > 1) & (fit.ramp > 0.4) & (fit.dip < 0.6) & (fit.step > 1.5 * _STEP) & (length >= 6)
+        edges = (beyond > 1.2) & (fit.ramp > 0.45) & (fit.dip < 0.6) & (fit.step > 1.5 * _STEP) & (length >= 6)
         for start in np.flatnonzero(edges):
             if start % max(1, length // 8):
                 continue

@@ -7,6 +7,7 @@ rates, in one decode) and how well the frames of any interval are a blend of wha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -34,6 +35,11 @@ class Evidence:
 
     def __len__(self) -> int:
         return len(self.luma)
+
+    @cached_property
+    def colour(self) -> np.ndarray:
+        """luma and chroma at one size: float32 (n, 3, 18, 32)."""
+        return np.concatenate([self.luma[:, None], self.chroma.repeat(2, 2).repeat(2, 3)], 1)
 
     def distance(self, lag: int) -> np.ndarray:
         """Root mean square difference of frames k - lag and k for each k, levels; 0 for the first `lag`."""

@@ -28,9 +28,9 @@ def wipe_fit(evidence: Evidence, start: int, length: int) -> float:
     if total <= 0:
         return 0.0
     band = _bands(length)  # (ways, t, cells)
-    inside = np.einsum("wtc,tc->w", band, change) / total
+    inside = band.reshape(len(band), -1) @ change.ravel() / total
     # The area is weighted with how much changes in each frame, so that one loud frame cannot stand for an edge.
-    area = band.mean(2) @ change.sum(1) / total
+    area = _areas(length) @ change.sum(1) / total
     return float(((inside - area) / (1 - area)).max())
 
 
@@ -40,8 +40,7 @@ def _change(evidence: Evidence, start: int, length: int) -> np.ndarray:
     Change that leads elsewhere is left out, and so is as much as there is before and behind: shake, leaves.
     """
     first, last = max(0, start - _AROUND), min(len(evidence), start + length + _AROUND)
-    colour = evidence.chroma[first:last].repeat(2, 2).repeat(2, 3)
-    frames = np.concatenate([evidence.luma[first:last, None], colour], 1)  # (t, 3, 18, 32)
+    frames = evidence.colour[first:last]  # (t, 3, 18, 32)
     begin, end = start - first, start - first + length
     way = frames[end : end + CONTEXT].mean(0) - frames[begin - CONTEXT : begin].mean(0)
     nearer = ((frames[2:] - frames[:-2]) * way).sum(1) / np.sqrt(np.maximum((way * way).sum(0), 4.0))
@@ -60,6 +59,12 @@ def _bands(length: int) -> np.ndarray:
     half = 0.05 + 1.0 / (length + 1)
     bands = np.abs(_moments()[:, None] - weight[None, :, None]) < half
     return bands.astype(np.float32)
+
+
+@cache
+def _areas(length: int) -> np.ndarray:
+    """Share of the picture that a band has in each frame: (ways, length)."""
+    return _bands(length).mean(2)
 
 
 @cache

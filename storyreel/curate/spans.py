@@ -22,7 +22,7 @@ class Transition:
     strength: float
 
 
-_SHARE = 0.15  # of a gradual transition's length that is trimmed on top, on each side: its ends are the faintest part
+_SHARE = 0.2  # of a gradual transition's length that is trimmed on top, on each side: its ends are the faintest part
 
 
 def spans_between(transitions: Sequence[Transition], frames: int, trim: int = 2) -> list[tuple[int, int]]:
