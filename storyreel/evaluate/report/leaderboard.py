@@ -59,11 +59,11 @@ def document_of(entrants: Sequence[Entrant], terms: Terms, by: str = "") -> dict
         raise ValueError(f"leaderboard: no score that all have and that may be quoted ({_reasons(left_out)})")
     if by and by not in names:
         raise ValueError(f"--by {by}: wanted one of {', '.join(names)}")
-    best = {name: order(entrants, name)[0] for name in names}
+    best = {name: order(entrants, name)[0] if is_ranked(entrants[0], name) else None for name in names}
     rows = order(entrants, by or names[0])
     first = rows[0].report
     prompts = [clip["prompt"] for clip in first["per_clip"]]
-    gaps = {(a.name, b.name): _gaps(a, b) for a in best.values() for b in rows if a is not b}
+    gaps = {(a.name, b.name): _gaps(a, b) for a in best.values() if a for b in rows if a is not b}
     from storyreel.stamp import made_by
 
     return clean(
@@ -78,7 +78,7 @@ def document_of(entrants: Sequence[Entrant], terms: Terms, by: str = "") -> dict
             "real": first.get("real"),
             "machine": terms.machine,
             "sorted_by": by or names[0],
-            "scores": [_about(first, name, best[name].name) for name in names],
+            "scores": [_about(first, name, best[name]) for name in names],
             "models": [_row(entrant, names, best, gaps) for entrant in rows],
             "left_out": left_out,
             "notes": [*terms.notes, *_notes(entrants)],
@@ -155,33 +155,39 @@ def order(entrants: Sequence[Entrant], name: str) -> list[Entrant]:
     def worse(entrant: Entrant) -> float:
         score = entrant.score(name) or {}
         if score["direction"] == "real":
-            return abs(score["value"] - score["real"]) if score.get("real") is not None else 0.0
+            return abs(score["value"] - score["real"]) if is_ranked(entrant, name) else 0.0
         return score["value"] if score["direction"] == "lower" else -score["value"]
 
     return sorted(entrants, key=worse)
+
+
+def is_ranked(entrant: Entrant, name: str) -> bool:
+    """Whether one value is better than another: not where they should be as real clips' are, and those are unknown."""
+    score = entrant.score(name) or {}
+    return score["direction"] != "real" or score.get("real") is not None
 
 
 def _gaps(best: Entrant, other: Entrant) -> dict[str, Difference]:
     return {found.name: found for found in compare(best.report, other.report)}
 
 
-def _about(report: Mapping[str, Any], name: str, best: str) -> dict[str, Any]:
+def _about(report: Mapping[str, Any], name: str, best: Entrant | None) -> dict[str, Any]:
     score = next(score for score in report["scores"] if score["name"] == name)
     kept = ("name", "direction", "unit", "protocol", "fingerprint", "floor", "controls", "real")
-    ranked = score["direction"] != "real" or score.get("real") is not None
-    return {**{key: score.get(key) for key in kept}, "best": best if ranked else None}
+    return {**{key: score.get(key) for key in kept}, "best": best.name if best else None}
 
 
 def _row(
     entrant: Entrant,
     names: Sequence[str],
-    best: Mapping[str, Entrant],
+    best: Mapping[str, Entrant | None],
     gaps: Mapping[tuple[str, str], Mapping[str, Difference]],
 ) -> dict[str, Any]:
     scores = {}
     for name in names:
         score = entrant.score(name) or {}
-        gap = gaps.get((best[name].name, entrant.name), {}).get(name)
+        leader = best[name]
+        gap = gaps.get((leader.name, entrant.name), {}).get(name) if leader else None
         told = {key: score[key] for key in ("value", "interval", "n", "warning")}
         told["to_best"] = None
         if gap is not None:
