@@ -63,8 +63,8 @@ def _table(document: Mapping[str, Any]) -> str:
         first = "" if score["direction"] == "lower" else ' data-first="descending"'
         chosen = {"lower": "ascending", "higher": "descending"}.get(score["direction"])
         now = f' data-sorted="{chosen}"' if chosen and score["name"] == document["sorted_by"] else ""
-        arrow = {"lower": " ↓", "higher": " ↑"}.get(score["direction"], " → real")
-        label = f"{escape(score['name'])}<small>{arrow}</small>"
+        wanted = {"lower": "lower is better", "higher": "higher is better"}.get(score["direction"], "as real clips")
+        label = f"{escape(score['name'])}<small>{wanted}</small>"
         title = escape(BETTER.get(score["direction"], ""))
         heads.append(f'<th scope="col" class="num" data-sort="number"{first}{now} title="{title}">{label}</th>')
     for name in ("seconds a clip", "parameters", "training compute"):
@@ -124,7 +124,7 @@ def _gap(told: Mapping[str, Any]) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3g}".replace("-", "−")
+    return f"{value:+.3g}".replace("-", "−") if value else "0"
 
 
 def _seconds(seconds: Mapping[str, Any] | None) -> str:

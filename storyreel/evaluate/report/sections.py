@@ -120,6 +120,8 @@ def _judge(judge: Mapping[str, Any] | None) -> str:
         return ""
     rows = []
     for name, told in judge["attributes"].items():
+        if not told["n"]:  # nothing was asked of it
+            continue
         mistakes = "; ".join(f"{m['wanted']} → {m['seen']} ({m['times']})" for m in told.get("mistakes") or ())
         rows.append(_judge_row(name, told["accuracy"], told["interval"], told["n"], mistakes))
     mean = judge.get("mean") or {}
