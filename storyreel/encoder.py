@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +31,7 @@ BATCH = 32  # windows at once
 class Encoder:
     """A trained dual encoder, on the CPU. Frames are uint8 (b, t, h, w, 3), of any size and length."""
 
-    kind: ClassVar[Literal["video", "frame"]] = "video"
+    kind: Literal["video", "frame"] = "video"
     min_frames = 2
 
     def __init__(self, net: DualEncoder, *, name: str, digest: str, text: str, trusted: bool = True) -> None:
@@ -148,7 +148,9 @@ def load_encoder(name: str | Path) -> Encoder:
     try:
         recipe, part = told["recipe"], told["components"][STAGE]
         known = {f.name for f in fields(DualEncoderConfig)}
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in recipe["system"][STAGE].items() if k in known}
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in recipe["system"][STAGE].items() if k in known
+        }
         net = _empty(DualEncoderConfig(**values))
         world, digest, text = str(recipe["name"]).partition("_")[2], str(part["sha256"]), str(recipe["text"])
     except (KeyError, TypeError, AttributeError) as error:

@@ -24,6 +24,7 @@ from storyreel.tensor_file import PICKLES, copy_into, read_json, read_tensors, w
 
 SYSTEMS = {
     "encoder": "storyreel.systems.encoder:EncoderConfig",
+    "godiva": "storyreel.systems.godiva:GodivaConfig",
     "phenaki": "storyreel.systems.phenaki:PhenakiConfig",
 }
 """System name -> where its config class is; imported when a model of that system is opened."""

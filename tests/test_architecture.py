@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1] / "storyreel"
 FILES = sorted(ROOT.rglob("*.py"))
 
 # Each folder or module of the package -> what it may import, besides itself. `systems` means its contracts alone
-# (systems/base.py, systems/cascade.py); KNOWS_SYSTEMS may import the systems themselves.
+# (systems/base.py, systems/cascade.py, systems/pixels.py); KNOWS_SYSTEMS may import the systems themselves.
 MAY_IMPORT = {
     "files": set(),
     "tensor_file": set(),
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "timing": set(),
     "animation": {"clip", "sniff", "stamp", "timing"},
     "sheet": {"clip", "stamp", "timing", "animation"},
+    "span": {"clip", "video_io"},
     "video_io": {"clip", "stamp", "sniff", "timing", "animation", "sheet"},
     "nn": set(),
     "diffusion": set(),
@@ -37,17 +38,17 @@ MAY_IMPORT = {
     "recipes": {"recipe", "systems", "nn"},
     "model": {"clip", "recipe", "recipes", "systems"},
     "run": {"clip", "video_io", "recipe", "model", "systems"},
-    "curate": {"clip", "video_io", "nn", "data", "engine", "encoder", "text"},
-    "data": {"clip", "video_io", "recipe", "systems", "text", "engine"},
+    "curate": {"clip", "video_io", "span", "sniff", "timing", "nn", "data", "engine", "encoder", "text"},
+    "data": {"clip", "video_io", "span", "recipe", "systems", "text", "engine"},
     "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"},
-    "generate": {"encoder", "clip", "video_io", "recipe", "model", "systems", "text", "engine"},
-    "evaluate": {"clip", "video_io", "nn", "data", "engine", "encoder", "text"},
+    "generate": {"encoder", "evaluate", "clip", "video_io", "recipe", "model", "systems", "text", "engine"},
+    "evaluate": {"clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"},
     "study": {"clip", "video_io"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
 }
 FREE = {"cli", "reproduce", "__init__", "__main__"}  # these tie things together, and nobody imports them
 FOR_ALL = {"files", "tensor_file"}  # writing a file whole or not at all
-CONTRACTS = {"base", "cascade"}
+CONTRACTS = {"base", "cascade", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from storyreel.evaluate.extractors import Extractor, TextVideo, load_extractor
 from storyreel.model import save_model
 from storyreel.nn.damage import damage
 from storyreel.nn.dual_encoder import DAMAGES
-from storyreel.systems.base import Batch, Tick
+from storyreel.systems.base import Batch, Loss, Tick
 from storyreel.systems.encoder import DualStage, contrast, distinct
 
 
@@ -59,6 +60,7 @@ def batch(b: int = 8) -> Batch:
 
 def trained(stage: DualStage, data: Batch, steps: int) -> dict[str, float]:
     optimizer = torch.optim.Adam(stage.parameters(), lr=3e-3)
+    loss = Loss(torch.zeros(()))
     for step in range(steps):
         optimizer.zero_grad()
         loss = stage.loss(data, Tick(step, "main", torch.Generator().manual_seed(step)))
@@ -78,13 +80,14 @@ def test_it_learns_a_batch_by_heart():
 def test_it_learns_what_is_damaged():
     """Of clips that stand still, or are noise, or blurred: the feature tells them apart."""
     torch.manual_seed(0)
-    config = recipes.get("encoder_tiny").system
+    config: Any = recipes.get("encoder_tiny").system
     net = config.dual.build()
     rng = torch.Generator().manual_seed(0)
     video = torch.rand(24, 3, 5, 16, 16, generator=rng) * 2 - 1
     kinds = torch.tensor([DAMAGES.index(k) for k in ("none", "frozen", "blurred")]).repeat(8)
     broken = damage(video, kinds, rng)
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    said = torch.zeros(())
     for _ in range(40):
         said = net.damage(net.feature(net.looks(broken)))
         loss = torch.nn.functional.cross_entropy(said, kinds)
@@ -216,3 +219,41 @@ def test_it_makes_no_videos(folder: Path):
 
     with pytest.raises(ValueError, match="an encoder makes no videos"):
         load(folder)("a cat")
+
+
+def test_it_is_trained_listed_and_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """`storyreel train encoder_tiny`, as a person calls it; the folder is an extractor, and `models` lists it."""
+    from storyreel.cli import main
+    from storyreel.data.folder import write_folder
+
+    def call(*args: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(arg) for arg in args])
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), out, err
+
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (6, 16, 16, 3)).astype(np.uint8) for _ in range(5)]
+    write_folder(tmp_path / "data", [(Clip(f, caption=f"noise {i}"), {"split": "train"}) for i, f in enumerate(noise)])
+    monkeypatch.setenv("STORYREEL_CACHE", str(tmp_path / "cache"))
+    run = tmp_path / "encoder-toy"
+    short = ("--set=stages.dual.steps=3", "--set=stages.dual.data.batch=4", "--threads", 1)
+    code, _, err = call("train", "encoder_tiny", "--data", tmp_path / "data", "-o", run, *short)
+    assert code == 0, err
+    logged = json.loads((run / "dual" / "log.jsonl").read_text().splitlines()[-1])
+    assert {"video_top1", "frame_top1", "damage_accuracy", "temperature"} <= set(logged)
+    encoder = load_encoder(run)
+    assert encoder.features(frames(1, 5, 16, 16)).isfinite().all()
+    (run / "model").rename(tmp_path / "shelf-encoder")
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    (tmp_path / "shelf-encoder").rename(shelf / "encoder-toy")
+    monkeypatch.setenv("STORYREEL_MODELS", str(shelf))
+    row = next(line for line in call("models")[1].splitlines() if line.startswith("encoder-toy"))
+    assert "encoder" in row.split()
+    code, _, err = call("generate", "noise 1", "-m", "encoder-toy", "-o", tmp_path / "a.mp4")
+    assert code == 1
+    assert "an encoder makes no videos" in err
+    assert err.count("\n") == 1

@@ -48,7 +48,7 @@ def test_its_numbers_agree(name: str):
         assert (stage.data.frames, stage.data.size, stage.data.channels) == (config.frames, size, channels)
         assert stage.data.batch % stage.accumulate == 0
         assert stage.optim.warmup <= stage.steps
-    dims = {"minilm": 384, "t5:google/t5-v1_1-xxl": 4096, "hash:32": 32}
+    dims = {"minilm": 384, "t5:google/t5-v1_1-xxl": 4096, "hash:32": 32, "words:32768": 2}
     assert system.text_dim == dims[recipe.text]
 
 

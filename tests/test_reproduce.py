@@ -195,8 +195,9 @@ def reproduced(shop: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 def test_it_measures_all_claims(reproduced: Path):
     parts = json.loads((reproduced / "results.json").read_text())["parts"]
     assert set(parts) == {
-        "tokens", "story", "combinations-sprites", "combinations-digits", "reconstruction-sprites", "reconstruction-digits",
-    }  # fmt: skip
+        *("tokens", "story", "combinations-sprites", "combinations-digits"),
+        *("reconstruction-sprites", "reconstruction-digits"),
+    }
     assert [name for name, part in parts.items() if "missing" in part] == ["reconstruction-sprites"]  # wants sheets
     left = parts["reconstruction-digits"]
     assert left["reconstructed"]["clips"] == left["real"]["clips"] == left["psnr"]["n"] == 3

@@ -10,14 +10,14 @@ import pytest
 WORDS = ["orc", "woman", "walk", "left", "right", "armor"]
 
 
-def make_tiny(folder: Path) -> Path:
+def make_tiny(folder: Path, name: str = "phenaki_tiny") -> Path:
     """Write the model folder `folder`; the same weights each time."""
     import torch
 
     from storyreel import recipes
     from storyreel.model import save_model
 
-    recipe = recipes.get("phenaki_tiny")
+    recipe = recipes.get(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         system = recipe.system.build()

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from storyreel.cli import data_import
+
 if TYPE_CHECKING:
     from storyreel.data.write import World
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, check, fetch or look at a dataset folder.")
+app.add_typer(data_import.app, name="import")
 
 WORLDS = {  # the options that each understands, besides those of all
     "digits": ("size", "digits", "mnist"),

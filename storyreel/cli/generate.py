@@ -56,6 +56,12 @@ def generate(
     extend: Annotated[Path | None, typer.Option(help="A video to go on from.")] = None,
     story: Annotated[Path | None, typer.Option(help='File with lines such as "3s: a prompt".')] = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Nothing behind the figure.")] = False,
+    candidates: Annotated[
+        int | None, typer.Option(help="Make so many of each video, and keep the one that shows the prompt best.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="What ranks candidates: sprites, digits, clip-vit-b-32, a folder.")
+    ] = None,
     scale: Annotated[str | None, typer.Option(help="Enlarge by a whole factor, or auto.  [default: auto]")] = None,
     prompts: Annotated[Path | None, typer.Option(help="A file of prompts: .txt .jsonl .json .csv")] = None,
     format: Annotated[str | None, typer.Option(help="Suffix of files in a folder.  [default: .mp4]")] = None,
@@ -68,7 +74,15 @@ def generate(
 ) -> None:
     """Make a video from a sentence, a story, an image or a clip; prints the path of each file."""
     settings: dict[str, Any] = dict(
-        frames=frames, seconds=seconds, fps=fps, steps=steps, guidance=guidance, image=image, extend=extend
+        frames=frames,
+        seconds=seconds,
+        fps=fps,
+        steps=steps,
+        guidance=guidance,
+        image=image,
+        extend=extend,
+        candidates=candidates,
+        encoder=encoder,
     )
     given = {key: value for key, value in settings.items() if value is not None}
     if transparent:

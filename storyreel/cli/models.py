@@ -1,10 +1,11 @@
-"""storyreel models: what is on the shelf, and the cards."""
+"""storyreel models: what is on the shelf, the cards, and the published weights that evaluate can use."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -37,6 +38,51 @@ def show(
     print(shelf.card(folder).rstrip() or f"{info['name']} has no card; it lies in {folder}")
     if words := shelf.known_words(info):
         print(f"\nWords that {info['name']} knows: {', '.join(words)}")
+
+
+@app.command()
+def weights(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """List the published weights that evaluate can use: what for, how large, and whether they are here."""
+    from storyreel.evaluate.extractors.registry import ENTRIES, weights_folder
+
+    rows = []
+    for name, entry in ENTRIES.items():
+        folder = weights_folder(name)
+        files = [
+            {"name": f.name, "read": f.read, "url": f.url, "sha256": f.sha256, "bytes": f.size} for f in entry.files
+        ]
+        here = all((folder / f.read).is_file() for f in entry.files)
+        own = {"name": name, "here": here, "folder": str(folder), "bytes": entry.size, "licence": entry.licence}
+        rows.append({**own, "about": entry.about, "files": files, "mirrors": list(entry.mirrors)})
+    if as_json:
+        print(json.dumps({"weights": rows}, indent=1))
+        return
+    cells = [("NAME", "HERE", "SIZE", "FOR")]
+    for row in rows:
+        size = f"{row['bytes'] / 1e6:.0f} MB" if row["bytes"] else "unknown"
+        cells.append((str(row["name"]), "yes" if row["here"] else "no", size, str(row["about"])))
+    wide = [max(len(cell[i]) for cell in cells) for i in range(3)]
+    for cell in cells:
+        print("  ".join(f"{text:{width}}" for text, width in zip(cell[:3], wide, strict=True)), cell[3], sep="  ")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Whose weights: i3d-k400, inception-2015, clip-vit-b-32, ...")],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", "-o", help="Folder to put them into; then name it to evaluate."),
+    ] = None,
+) -> None:
+    """Download published weights for evaluate, and check their sha256. Nothing else ever downloads them."""
+    from storyreel.evaluate.extractors.download import fetch as get
+    from storyreel.evaluate.extractors.registry import entry
+
+    print(f"storyreel: licence of {name}: {entry(name).licence}", file=sys.stderr)
+    folder = get(name, out, tell=lambda line: print(f"storyreel: {line}", file=sys.stderr))
+    print(folder)
 
 
 def _list(as_json: bool) -> None:

@@ -9,24 +9,26 @@ import typer
 
 app = typer.Typer(add_completion=False)
 
-PAPERS = ("phenaki",)
+PAPERS = ("phenaki", "godiva")
 
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="phenaki.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.")] = Path(
-        "reproduce-phenaki"
-    ),
-    only: Annotated[Optional[str], typer.Option(help="One alone: tokens, story, combinations, reconstruction.")] = None,  # noqa: UP045
-    minutes: Annotated[float, typer.Option(help="tokens: training time, about, for both codings together.")] = 60.0,
-    steps: Annotated[Optional[int], typer.Option(help="tokens: optimizer steps of each, instead of minutes.")] = None,  # noqa: UP045
+    paper: Annotated[str, typer.Argument(help="phenaki or godiva.")],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.  [default: reproduce-PAPER]"),
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="One claim alone, such as story; ablation or figure4.")] = None,
+    minutes: Annotated[float, typer.Option(help="Training time, about, of all that a claim compares.")] = 60.0,
+    steps: Annotated[Optional[int], typer.Option(help="Optimizer steps of each, instead of minutes.")] = None,  # noqa: UP045
     source: Annotated[Optional[Path], typer.Option(help="Folder of the LPC sheets; not needed.")] = None,  # noqa: UP045
     quick: Annotated[bool, typer.Option("--quick", help="A few clips of everything: a look, no result.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other stories and prompts.")] = 7,
-    recipe: Annotated[str, typer.Option(help="tokens: whose tokenizer; that of the world by default.")] = "",
+    recipe: Annotated[str, typer.Option(help="What is trained; that of the world by default.")] = "",
     model: Annotated[Optional[list[str]], typer.Option(help="WORLD=MODEL, such as sprites=RUN; may repeat.")] = None,  # noqa: UP045
     judge: Annotated[Optional[list[str]], typer.Option(help="WORLD=JUDGE; may repeat.")] = None,  # noqa: UP045
+    encoder: Annotated[str, typer.Option(help="godiva: who ranks candidates, a name or a model folder.")] = "digits",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Train and measure, at small scale and on equal compute, what a paper claims for itself.
@@ -37,8 +39,13 @@ def reproduce(
     """
     if paper not in PAPERS:
         raise typer.BadParameter(f"no paper {paper!r}; there is {', '.join(PAPERS)}", param_hint="PAPER")
-    from storyreel.reproduce.phenaki import run
     from storyreel.reproduce.settings import Settings
+
+    if paper == "godiva":
+        from storyreel.reproduce.godiva import run
+    else:
+        from storyreel.reproduce.phenaki import run
+    out = out or Path(f"reproduce-{paper}")
 
     settings = Settings(
         out=out,
@@ -50,6 +57,8 @@ def reproduce(
         recipe=recipe,
         models=_pairs("--model", model),
         judges=_pairs("--judge", judge),
+        paper=paper,
+        encoder=encoder,
     )
     results = run(settings, only)
     if as_json:

@@ -79,8 +79,12 @@ class Screen:
         if done.error is not None:
             where = f"{done.job.where}: " if done.job.where else ""
             print(f"storyreel: error: {where}{done.error}", file=sys.stderr, flush=True)
-        elif self.total > 1:
+            return
+        if self.total > 1:
             self.say(f"[{self._finished}/{self.total}] {done.job.path}{' (was there)' if done.reused else ''}")
+        if done.clip is not None and (ranked := done.clip.meta.get("candidates")):
+            of, by = len(ranked["scores"]), ranked["encoder"]
+            self.say(f"storyreel: candidate {ranked['chosen'] + 1} of {of} is kept, ranked by {by}")
 
     def _render(self) -> Any:
         from rich.console import Group

@@ -38,6 +38,7 @@ def create(
     storyreel study create out/ours out/theirs --preset make-a-video -o STUDY
     """
     from storyreel.data.parallel import progress
+    from storyreel.study.binomial import half_width
     from storyreel.study.create import Wishes
     from storyreel.study.create import create as make
 
@@ -55,6 +56,8 @@ def create(
             err=True,
         )
     typer.echo(f"{out}: {pairs} pairs of {len(study.prompts)} prompts, {', '.join(study.models)}")
+    half = 100 * half_width(len(study.prompts))
+    typer.echo(f"so many prompts tell a win rate near 50 % to within about {half:.1f} points")
     typer.echo(f"next: storyreel study serve {out}")
 
 
@@ -84,3 +87,35 @@ def serve(
         typer.echo(f"{server.votes.counts()['votes']} votes; next: storyreel study report {folder}", err=True)
     finally:
         server.server_close()
+
+
+@app.command()
+def report(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+) -> None:
+    """Say what the votes mean: win rates with intervals, tests, strengths, agreement, catch trials."""
+    import json
+
+    from storyreel.study.ballots import read_ballots
+    from storyreel.study.plan import Study
+    from storyreel.study.report import report as make
+    from storyreel.study.report_text import lines
+
+    study = Study.open(folder)
+    document = make(study, read_ballots(study), resamples=resamples, seed=seed)
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(lines(document)))
+
+
+@app.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, .csv or .json.")],
+) -> None:
+    """Write every vote with the names of models, prompts and questions."""
+    from storyreel.study.ballots import export as write
+    from storyreel.study.plan import Study
+
+    typer.echo(f"{out}: {write(Study.open(folder), out)} votes")

@@ -18,6 +18,8 @@ class FilmInfo:
     fps: average frames a second. times: when each frame is shown, seconds from the first, where the frame rate
     varies; None where frame k is shown at k / fps. frames: how many there are. seconds: until the last one goes away.
     audio: whether there is sound. damaged: frames that the decoder could not read or said to be damaged.
+    seekable: the time stamps rise, none more than 0.45 frames from where `time_of` says, so that a frame can be found
+    again by its time; where False, frames have to be counted from the beginning.
     """
 
     name: str
@@ -33,6 +35,7 @@ class FilmInfo:
     seconds: float
     audio: bool
     damaged: int = 0
+    seekable: bool = True
     licence: str | None = None
     source: str | None = None
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from storyreel.curate.footage import FilmInfo
+from storyreel.curate.spans import Kind, Transition
+
+__all__ = ["FilmMeasures", "Kind", "MeasureSettings", "Span", "Transition", "measure"]
 
 Score = float | int | str | list | None
 
@@ -26,7 +28,7 @@ class MeasureSettings:
     flow_step: seconds between the two frames of a pair whose flow is found.
     text_long_side: pixels of the longer side of the pictures in which text is looked for; 0 looks for none.
     trim: frames that a span loses at each end next to a gradual transition, besides a part of its length.
-    max_pixels: of a frame; a larger film is refused. max_seconds: of decoding without a single frame.
+    max_pixels: of a frame; a larger film is refused. max_damaged: frames that may be damaged; more refuse the film.
     """
 
     samples_per_second: float = 2.0
@@ -35,25 +37,18 @@ class MeasureSettings:
     text_long_side: int = 320
     trim: int = 2
     max_pixels: int = 8192 * 8192
+    max_damaged: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("samples_per_second", "flow_step"):
+            if not 0 < getattr(self, name) <= 60:
+                raise ValueError(f"{name}: wanted more than 0 and at most 60, got {getattr(self, name)}")
+        for name, least in (("flow_long_side", 32), ("text_long_side", 0), ("trim", 0), ("max_pixels", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}: wanted at least {least}, got {getattr(self, name)}")
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-Kind = Literal["hard", "dissolve", "fade-black", "fade-white", "wipe"]
-
-
-@dataclass(frozen=True)
-class Transition:
-    """One change of shot. start, end: its first and last frame, in presentation order.
-
-    A hard cut between frames k - 1 and k has start = end = k. strength: from 0 to 1, how plain it is.
-    """
-
-    start: int
-    end: int
-    kind: Kind
-    strength: float
 
 
 @dataclass(frozen=True)
@@ -95,4 +90,6 @@ def measure(
     Memory does not grow with the length of the film (a few numbers a sample excepted).
     ValueError, one line: what cannot be read. OSError: not there.
     """
-    raise NotImplementedError(Fraction)
+    from storyreel.curate.watch import watch_film
+
+    return watch_film(Path(path), settings or MeasureSettings(), on_frames)

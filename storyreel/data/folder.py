@@ -1,9 +1,9 @@
 """A dataset folder: `metadata.parquet` with a row a clip, beside the clips. Reading it.
 
 Columns: `file_name` (required; relative to the folder), `caption` and/or `captions` (list of strings), `split`
-("train" or "held_out"; none means train), `context` (leading frames that are given rather than told; default 0),
-`num_frames`, `fps`, `attributes` (a JSON object as text), and anything else. `datasets.load_dataset("videofolder",
-data_dir=...)` opens the same folder as it is. Writing is in `storyreel.data.write`.
+("train", "held_out", "val" or "test"; none means train), `context` (leading frames that are given rather than told;
+default 0), `num_frames`, `fps`, `attributes` (a JSON object as text), and anything else. `datasets.load_dataset(
+"videofolder", data_dir=...)` opens the same folder as it is. Writing is in `storyreel.data.write`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from storyreel.clip import Clip
 from storyreel.data.write import METADATA, write_folder, write_world
 
 __all__ = ["METADATA", "SPLITS", "DatasetFolder", "read_clip", "write_folder", "write_world"]
-SPLITS = ("train", "held_out")
+SPLITS = ("train", "held_out", "val", "test")
 KINDS: dict[str, pa.DataType] = {
     "file_name": pa.string(),
     "caption": pa.string(),
@@ -133,7 +133,7 @@ class DatasetFolder:
 
 
 def read_clip(path: Path) -> Clip:
-    """A video of any supported kind; .png and .jpg are one-frame clips."""
+    """A video of any supported kind; .png and .jpg are one-frame clips, .span a part of a film (`storyreel.span`)."""
     from storyreel import video_io
 
     if not path.is_file():
@@ -142,6 +142,10 @@ def read_clip(path: Path) -> Clip:
         raise ValueError(f"{path}: the file is empty (0 bytes)")
     if path.suffix.lower() in (".png", ".jpg", ".jpeg"):
         return _read_image(path)
+    if path.suffix == ".span":
+        from storyreel.span import Span
+
+        return Span.read(path).clip()
     return video_io.read(path)
 
 

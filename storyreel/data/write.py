@@ -57,12 +57,12 @@ def write_folder(
     workers = workers or default_workers()
     rows = []
     with progress("writing", None) as advance:
-        for row in run(partial(_write_item, path), numbered, workers=workers, threads=True):
+        for row in run(partial(write_item, path), numbered, workers=workers, threads=True):
             rows.append(row)
             advance(1)
     for name, content in (extra_files or {}).items():
         put(path / name, content)
-    _write_table(pa.Table.from_pylist(rows) if rows else pa.table({"file_name": pa.array([], pa.string())}), path)
+    write_table(pa.Table.from_pylist(rows) if rows else pa.table({"file_name": pa.array([], pa.string())}), path)
     return DatasetFolder.open(path)
 
 
@@ -89,7 +89,7 @@ def write_world(
         json.dumps({"world": type(world).__name__.lower(), **(plan or {}), "seed": seed})
     )
     have = DatasetFolder.open(path) if (path / METADATA).exists() else None
-    _check_plan(path, made_as, have)
+    check_plan(path, made_as, have)
     done = len(have) if have else 0
     if have and done >= clips:
         return have
@@ -108,7 +108,7 @@ def write_world(
             advance(count)
     tables = [have.table] if have else []
     tables += [pq.ParquetFile(_part(path, *c)).read() for c in chunks]
-    _write_table(pa.concat_tables(tables, promote_options="permissive"), path)
+    write_table(pa.concat_tables(tables, promote_options="permissive"), path)
     shutil.rmtree(path / PARTS)
     for left in (path / "clips").glob(".*"):  # of a process that was killed while it wrote
         left.unlink()
@@ -121,7 +121,7 @@ def put(path: Path, content: str | bytes) -> None:
         made.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def _check_plan(path: Path, plan: Mapping[str, Any], have: DatasetFolder | None) -> None:
+def check_plan(path: Path, plan: Mapping[str, Any], have: DatasetFolder | None) -> None:
     file = path / PLAN
     if file.exists():
         old = json.loads(file.read_text())
@@ -138,13 +138,13 @@ def _part(path: Path, start: int, stop: int) -> Path:
 
 
 def _make_chunk(path: Path, world: World, seed: int, span: tuple[int, int]) -> int:
-    rows = [_write_item(path, (index, *world.make(seed, index))) for index in range(*span)]
+    rows = [write_item(path, (index, *world.make(seed, index))) for index in range(*span)]
     with replacing(_part(path, *span)) as (made,):
         pq.write_table(pa.Table.from_pylist(rows), made)
     return len(rows)
 
 
-def _write_item(path: Path, item: tuple[int, Clip, dict[str, Any]]) -> dict[str, Any]:
+def write_item(path: Path, item: tuple[int, Clip, dict[str, Any]]) -> dict[str, Any]:
     from storyreel import video_io
 
     index, clip, row = item
@@ -171,7 +171,7 @@ def _write_item(path: Path, item: tuple[int, Clip, dict[str, Any]]) -> dict[str,
     return filled
 
 
-def _write_table(table: pa.Table, path: Path) -> None:
+def write_table(table: pa.Table, path: Path) -> None:
     for name, kind in (("context", pa.int32()), ("num_frames", pa.int32()), ("captions", pa.list_(pa.string()))):
         if name in table.column_names:
             table = table.set_column(table.column_names.index(name), name, table.column(name).cast(kind))

@@ -2,8 +2,8 @@
 
 A Frechet distance is biased: of two samples from the same clips it is well above 0, by about 1/n. So three things are
 told beside it: the bias that its n brings (`expected_bias`), its value for n without end (`extrapolate`), and a 95 %
-interval. A plain bootstrap would add that bias a second time, since a resample repeats clips; here its mean is put back
-to the value (`bootstrap_frechet`), or the distance is linearised in the weights of the clips (`frechet_influence`;
+interval. A plain bootstrap would add that bias a second time, since a resample repeats clips; here only its spread
+is used (`bootstrap_frechet`), or the distance is linearised in the weights of the clips (`frechet_influence`;
 Rippl, Munk and Sturm 2016), which needs no resampling and also says what each single clip does.
 """
 
@@ -113,11 +113,11 @@ def interval_of_influence(value: float, *sides: Tensor) -> tuple[float, float] |
 def bootstrap_frechet(
     a: Features, b: Features, value: float, *, ddof: int = 1, resamples: int = 200, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % interval of a Frechet distance: clips of both sides are resampled, the mean is put back to `value`."""
+    """95 % interval of a Frechet distance: clips of both sides are resampled; its width comes from their spread, its
+    middle stays `value`, since the mean of resamples is too high."""
     rng = np.random.default_rng(seed)
-    found = np.array([_weighted(a, b, ddof, rng) for _ in range(resamples)])
-    low, high = (np.quantile(found, [0.025, 0.975]) - found.mean() + value).tolist()
-    return max(0.0, low), max(0.0, high)
+    half = Z95 * float(np.std([_weighted(a, b, ddof, rng) for _ in range(resamples)], ddof=1))
+    return max(0.0, value - half), value + half
 
 
 def _weighted(a: Features, b: Features, ddof: int, rng: np.random.Generator) -> float:

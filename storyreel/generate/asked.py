@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from storyreel.systems.base import Request
 
 MOST_FRAMES = 100_000
+MOST_CANDIDATES = 1_024
 LARGEST_SEED = 2**63 - 1
 
 
@@ -32,6 +33,8 @@ class Settings(TypedDict, total=False):
     extend: Given | Clip | str | Path | None
     story: Sequence[tuple[str, float]] | None
     transparent: bool
+    candidates: int | None
+    encoder: str | Path | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Asked:
     image: Given | None = None
     extend: Given | None = None
     transparent: bool = False
+    candidates: int | None = None  # how many to make and rank, the best to be kept
+    encoder: str | None = None  # what ranks them: a name or a folder
     chosen: frozenset[str] = frozenset()  # fields that hold what the model chose when it was asked before
 
     @classmethod
@@ -73,6 +78,8 @@ class Asked:
             image=Given.of(s["image"], "image") if "image" in s else None,
             extend=Given.of(s["extend"], "extend") if "extend" in s else None,
             transparent=_truth("transparent", s.get("transparent", False)),
+            candidates=_whole("candidates", s.get("candidates"), MOST_CANDIDATES),
+            encoder=str(s["encoder"]) if "encoder" in s else None,
         )
 
     @property
@@ -109,7 +116,7 @@ class Asked:
     def as_json(self) -> dict[str, Any]:
         """The fields that were set, as JSON values. Equal wishes give equal values; `from_json` gives them back."""
         out: dict[str, Any] = {"story": [list(part) for part in self.story]} if self.story else {"prompt": self.prompt}
-        for name in ("frames", "seconds", "steps", "guidance"):
+        for name in ("frames", "seconds", "steps", "guidance", "candidates", "encoder"):
             if getattr(self, name) is not None and name not in self.chosen:
                 out[name] = getattr(self, name)
         if self.fps is not None:
@@ -157,6 +164,8 @@ def _check_conflicts(prompt: str | None, s: dict[str, Any]) -> None:
         raise ValueError("seconds: frames are given as well; wanted one of the two")
     if "image" in s and "extend" in s:
         raise ValueError("extend: an image is given as well; wanted one of the two")
+    if "encoder" in s and s.get("candidates", 1) == 1:
+        raise ValueError("encoder: there is nothing to rank; wanted candidates as well, such as 8")
 
 
 def _whole(name: str, value: Any, most: int) -> int | None:

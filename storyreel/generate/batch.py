@@ -59,6 +59,7 @@ class Done:
             told |= {"frames": len(self.clip), "fps": str(self.clip.fps), "seconds": round(self.clip.seconds, 4)}
             told |= {"width": width, "height": height, "transparent": self.clip.has_alpha}
             told |= {key: self.clip.meta.get(key) for key in ("model", "digest", "steps", "guidance")}
+            told |= {key: value for key, value in self.clip.meta.items() if key == "candidates"}
         return told
 
 

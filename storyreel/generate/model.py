@@ -16,9 +16,10 @@ from storyreel import Cancelled
 from storyreel.clip import Clip
 from storyreel.generate import shelf
 from storyreel.generate.asked import Asked, Settings, check_seed
+from storyreel.generate.ranking import Ranker, best, load_ranker
 from storyreel.generate.words import note_for
 from storyreel.model import load_model
-from storyreel.systems.base import OnProgress, System, TextEncoder
+from storyreel.systems.base import OnProgress, Request, System, TextEncoder
 from storyreel.text import load_text_encoder
 
 DEFAULT_FPS = Fraction(8)
@@ -45,6 +46,7 @@ class Model:
     def __init__(self, system: System, text: TextEncoder, *, name: str, info: dict[str, Any]) -> None:
         self.system, self.text, self.name, self.info = system, text, name, info
         self._noted = False
+        self._rankers: dict[str | None, Ranker] = {}
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, {self.info.get('system', type(self.system).__name__)}, {self.digest[:12]})"
@@ -76,7 +78,8 @@ class Model:
         """`count` videos of the prompt; the one at index i depends on (seed, i) alone, not on `count`.
 
         settings: frames or seconds; fps; steps; guidance; image (a first frame: Clip or file); extend (a clip to go
-        on from); story (a list of (prompt, seconds) instead of a prompt); transparent. Left out, the model decides.
+        on from); story (a list of (prompt, seconds) instead of a prompt); transparent; candidates (how many to make, of
+        which the best is kept) and encoder (what ranks them). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
@@ -102,8 +105,22 @@ class Model:
         device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
         text = _Here(self.text, device)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16_pays(device)):
-            clip = self.system.generate(request, text, on_progress or (lambda _: None))
+            if (asked.candidates or 1) > 1:
+                clip = self._best(asked, request, text, on_progress or (lambda _: None))
+            else:
+                clip = self.system.generate(request, text, on_progress or (lambda _: None))
         return clip.replace(caption=asked.caption, meta=self._meta(asked, seed, index, clip))
+
+    def _best(self, asked: Asked, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
+        """The candidate that an encoder ranks first; its `meta` says which encoder, and all scores."""
+        assert asked.candidates is not None
+        if asked.encoder not in self._rankers:  # before any work: there may be none
+            names = (self.name, str(self.info.get("recipe", {}).get("name", "")))
+            self._rankers[asked.encoder] = load_ranker(asked.encoder, names)
+        clips = self.system.candidates(request, asked.candidates, text, on_progress)
+        with torch.autocast(next(self.system.parameters()).device.type, enabled=False):
+            first, told = best(self._rankers[asked.encoder], asked.caption, clips)
+        return clips[first].replace(meta={**clips[first].meta, "candidates": told})
 
     def _default(self, name: str) -> Any:
         """What the model takes when it is not told: from its system, its config or its model.json; None if unsaid."""

@@ -13,9 +13,9 @@ from storyreel.generate.asked import Asked, check_seed
 from storyreel.generate.story import read_objects, read_text
 
 MOST_ROWS = 200_000
-WHOLE = ("seed", "count", "frames", "steps")
+WHOLE = ("seed", "count", "frames", "steps", "candidates")
 NUMBERS = ("seconds", "guidance")
-COLUMNS = ("prompt", *WHOLE, *NUMBERS, "fps", "image", "extend", "story", "transparent", "name")
+COLUMNS = ("prompt", *WHOLE, *NUMBERS, "fps", "image", "extend", "story", "transparent", "encoder", "name")
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -34,7 +34,8 @@ def read_prompts(path: str | Path, defaults: dict[str, Any]) -> list[Row]:
     """The rows of a prompt file; `defaults` are settings for rows that do not say their own.
 
     Text: a prompt a line, # comments. .jsonl, .json: objects. .csv: a header line. Keys or columns: prompt, seed,
-    count, frames, seconds, fps, steps, guidance, image, extend (paths beside the file), story, transparent, name.
+    count, frames, seconds, fps, steps, candidates, guidance, image, extend (paths beside the file), story, transparent,
+    encoder, name.
     ValueError names the file, the line and what was wanted.
     """
     path = Path(path)

@@ -120,7 +120,7 @@ class DualEncoder(nn.Module):
         self.to_frame = nn.Linear(c.dim, c.embed)
         self.to_video = nn.Linear(c.feature, c.embed)
         self.to_damage = nn.Linear(c.feature, len(DAMAGES))
-        self.sharpness = nn.Parameter(torch.tensor(math.log(10.0)))  # log of 1 / temperature
+        self.sharpness = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # log of 1 / temperature
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def looks(self, video: Tensor) -> Tensor:

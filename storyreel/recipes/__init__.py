@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from storyreel.recipe import Recipe
 
-SYSTEMS = {"encoder": ("sprites", "digits", "tiny"), "phenaki": ("paper", "small", "sprites", "digits", "tiny")}
+SYSTEMS = {
+    "encoder": ("sprites", "digits", "tiny"),
+    "godiva": ("paper", "small", "sprites", "digits", "tiny"),
+    "phenaki": ("paper", "small", "sprites", "digits", "tiny"),
+}
 
 
 def names() -> list[str]:

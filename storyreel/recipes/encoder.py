@@ -1,10 +1,10 @@
 """Recipes for the encoders that judge the worlds. `storyreel train encoder_sprites --data DIR -o RUN`.
 
-| recipe          | parameters | clips     | trained on  | result                                  |
-| --------------- | ---------- | --------- | ----------- | --------------------------------------- |
-| encoder_tiny    | 0.1 M      | 5 x 16x16 | tests       | learns a batch by heart                 |
-| encoder_digits  | 2.5 M      | 10 x 64x64 | 2 CPU cores | see docs/encoders.md                    |
-| encoder_sprites | 2.5 M      | 8 x 64x64 | 2 CPU cores | see docs/encoders.md                    |
+| recipe          | parameters | clips      | trained on  | result                |
+| --------------- | ---------- | ---------- | ----------- | --------------------- |
+| encoder_tiny    | 0.1 M      | 5 x 16x16  | tests       | learns one by heart   |
+| encoder_digits  | 2.7 M      | 10 x 64x64 | 2 CPU cores | see docs/encoders.md  |
+| encoder_sprites | 2.7 M      | 8 x 64x64  | 2 CPU cores | see docs/encoders.md  |
 """
 
 from __future__ import annotations

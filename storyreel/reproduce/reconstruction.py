@@ -73,5 +73,7 @@ def _two(wish: Wish, clip: Clip) -> list[tuple[str, Clip]]:
 def _psnr(real: Clip | None, clip: Clip) -> float:
     """In dB, over mid grey, of colours from 0 to 255."""
     assert real is not None
-    a, b = real.over().frames[: len(clip)].astype(np.float64), clip.over().frames.astype(np.float64)
+    again = clip.over().frames.astype(np.float64)
+    seen = real.over() if real.size == clip.size else real.over().resize(*clip.size)
+    a, b = seen.frames[: len(clip)].astype(np.float64), again
     return float(10 * np.log10(255**2 / max(1e-9, float(((a - b) ** 2).mean()))))

@@ -28,6 +28,7 @@ class Settings:
     source: folder of the LPC sheets; with it claim (a) is trained on sprites, and stories are compared with real ones.
     recipe: whose tokenizer claim (a) trains; "" is that of the world.
     models, judges: by world, names or folders.
+    encoder: name or folder of the encoder that ranks candidates (GODIVA).
     """
 
     out: Path
@@ -39,6 +40,8 @@ class Settings:
     recipe: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
     judges: Mapping[str, str] = field(default_factory=dict)
+    paper: str = "phenaki"
+    encoder: str = "digits"
     tell: Tell = to_stderr
 
     def __post_init__(self) -> None:
@@ -90,7 +93,7 @@ class Settings:
     @property
     def command(self) -> str:
         """What to type for the same."""
-        words = ["storyreel reproduce phenaki", f"-o {self.out}"]
+        words = [f"storyreel reproduce {self.paper}", f"-o {self.out}"]
         words += ["--quick"] if self.quick else []
         words += (
             [f"--steps {self.steps}"] if self.steps else [] if self.minutes == 60 else [f"--minutes {self.minutes:g}"]
@@ -100,4 +103,5 @@ class Settings:
         words += [f"--recipe {self.recipe}"] if self.recipe else []
         words += [f"--model {world}={name}" for world, name in self.models.items()]
         words += [f"--judge {world}={name}" for world, name in self.judges.items()]
+        words += [f"--encoder {self.encoder}"] if self.encoder != "digits" else []
         return " ".join(words)

@@ -21,7 +21,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Preset:
-    """raters: votes wanted a pair. per_rater: pairs a rater is shown, 0 for all. ties: the answers that name no winner."""
+    """raters: votes wanted a pair. per_rater: pairs a rater sees, 0 for all. ties: the answers that name no winner."""
 
     questions: tuple[Question, ...]
     raters: int
@@ -30,7 +30,7 @@ class Preset:
 
 
 PRESETS = {
-    # Singer et al., 2022 (arXiv:2209.14792), section 4.1: two questions, five annotators, the majority decides.
+    # Singer et al., 2022 (arXiv:2209.14792), human evaluation: two questions, five annotators, the majority decides.
     "make-a-video": Preset(
         (
             Question("quality", "Which video is of better quality?"),
@@ -40,7 +40,7 @@ PRESETS = {
         per_rater=25,
         ties=(TIE,),
     ),
-    # Wu et al., 2021 (arXiv:2104.14806), section 4: 200 people, visual realism and semantic consistency.
+    # Wu et al., 2021 (arXiv:2104.14806), human evaluation: 200 people, visual realism and semantic consistency.
     "godiva": Preset(
         (
             Question("realism", "Which video looks more real?"),

@@ -10,19 +10,22 @@ A vote that is sent again is taken once; a vote for a trial of somebody else is 
 from __future__ import annotations
 
 import json
+import sqlite3
+import sys
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
-from socket import socket
+from socket import AF_INET, AF_INET6, socket
+from socketserver import TCPServer
 from typing import Any
 
 from storyreel.study.plan import CLIP_NAME, CLIPS, Study
 from storyreel.study.votes import Refused, Trial, Votes, Where
 
 MAX_BODY = 4096  # bytes
-MAX_AT_ONCE = 512  # connections
-PATIENCE = 30  # seconds that a silent connection is kept
+MAX_AT_ONCE = 1024  # connections
+PATIENCE = 15  # seconds that a silent connection is kept
 PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/study.css": ("study.css", "text/css; charset=utf-8"),
@@ -49,12 +52,18 @@ class StudyServer(ThreadingHTTPServer):
         }
         self.local = host in LOOPBACK
         self._free = threading.BoundedSemaphore(MAX_AT_ONCE)
+        self.address_family = AF_INET6 if ":" in host else AF_INET
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             self.votes.close()
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise OSError(f"cannot serve at {host}:{port}: {why}") from error
+
+    def server_bind(self) -> None:
+        """Without the look-up of the machine's full name, which may take a name server's whole patience."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     @property
     def url(self) -> str:
@@ -73,7 +82,9 @@ class StudyServer(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: socket | Any, client_address: Any) -> None:
-        """A browser that goes away in the middle is no news."""
+        """A browser that goes away in the middle is no news; anything else is."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
     def server_close(self) -> None:
         super().server_close()
@@ -107,6 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
         except Refused as no:
             self.close_connection = self.close_connection or self.command == "POST"  # its body may be unread
             body, kind, status = _json({"error": no.why}), "application/json", no.status
+        except sqlite3.Error as error:  # such as a full disk: the page keeps the answer and sends it again
+            print(f"storyreel: {self.server.study.votes_file}: {error}", file=sys.stderr, flush=True)
+            self.close_connection = True
+            body, kind, status = _json({"error": "the answer could not be stored"}), "application/json", 500
         with suppress(ConnectionError, TimeoutError):
             self._send(status, body, kind)
 

@@ -89,10 +89,11 @@ class Votes:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def join(self) -> str:
         """A token for a new rater, whose trials are fixed now. Refused 409: enough votes; 503: too many raters."""

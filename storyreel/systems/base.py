@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -100,10 +100,12 @@ class Request:
     image: Clip | None = None  # one frame to start from
     extend: Clip | None = None  # a clip to continue
     transparent: bool = False
+    candidate: int = 0  # which attempt at this video, where several are made to choose from
 
     def rng(self) -> torch.Generator:
-        """The one source of randomness of this video: depends on (seed, index) alone."""
+        """The one source of randomness of this video: depends on (seed, index), and on which candidate it is."""
         mixed = (self.seed * 0x9E3779B97F4A7C15 + self.index * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**63
+        mixed = (mixed + self.candidate * 0xD6E8FEB86659FD93) % 2**63
         return torch.Generator().manual_seed(mixed)
 
 
@@ -135,6 +137,17 @@ class System(nn.Module):
     @abstractmethod
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
         """One clip, at the model's own size. ValueError names the field that cannot be served."""
+
+    def candidates(self, request: Request, count: int, text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        """`count` attempts at the video of a request, the first being what `generate` gives."""
+        made: list[Clip] = []
+        for number in range(count):
+
+            def report(step: Progress, before: int = number) -> None:
+                on_progress(replace(step, done=step.done + before * step.total, total=step.total * count))
+
+            made.append(self.generate(replace(request, candidate=number), text, report))
+        return made
 
 
 class SystemConfig(Protocol):

@@ -33,8 +33,8 @@ SHARPEST = 4.6  # log of the largest 1 / temperature, 100 as in CLIP
 class EncoderConfig:
     dual: DualEncoderConfig = field(default_factory=DualEncoderConfig)
     channels: int = 3  # of the clips that it is fed; only three are looked at
-    damaged: float = 0.3  # share of the clips of a batch
-    damage_weight: float = 0.5
+    damaged: float = 0.4  # share of the clips of a batch
+    damage_weight: float = 1.0
     frame_weight: float = 0.5
 
     @property

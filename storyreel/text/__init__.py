@@ -14,11 +14,12 @@ _KINDS = {
     "minilm": "MiniLM-L6-v2, 384 wide",
     "t5:<hub name or folder>": "the encoder of any T5",
     "hash:<dim>": "hashed words, without weights",
+    "words:<count>": "numbers of words, for a model that learns its own embedding",
 }
 
 
 def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) -> StateEncoder:
-    """The encoder that `name` names: "minilm", "t5:<hub name or folder>" or "hash:<dim>".
+    """The encoder that `name` names: "minilm", "t5:<hub name or folder>", "hash:<dim>" or "words:<count>".
 
     bulk: arithmetic for more than a few captions at once, "fp32" or "bf16" (autocast; about 1e-2 off, faster
     where the processor has bf16). A few captions are always encoded in float32.
@@ -41,6 +42,12 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
         if not rest.isascii() or not rest.isdigit() or not 1 <= int(rest) <= 65_536:
             raise ValueError(f"text encoder {name!r}: wanted hash:<dim> with dim from 1 to 65536, such as hash:64")
         return HashedWords(int(rest), truncate=truncate)
-    near = difflib.get_close_matches(kind, ("minilm", "t5", "hash"), 1)
+    if kind == "words":
+        from storyreel.text.numbered import NumberedWords
+
+        if not rest.isascii() or not rest.isdigit() or not 2 <= int(rest) <= 65_536:
+            raise ValueError(f"text encoder {name!r}: wanted words:<count> with 2 to 65536 words, such as words:16384")
+        return NumberedWords(int(rest), truncate=truncate)
+    near = difflib.get_close_matches(kind, ("minilm", "t5", "hash", "words"), 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"text encoder {name!r} is not known; {hint}There are: {', '.join(_KINDS)}")

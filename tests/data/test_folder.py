@@ -173,7 +173,7 @@ def test_digest_follows_rows_and_files(tmp_path):
 
 
 def test_check_says_why(tmp_path):
-    rows = [{"caption": "a"}, {"caption": "b"}, {"caption": "c", "num_frames": 9}, {"split": "test"}]
+    rows = [{"caption": "a"}, {"caption": "b"}, {"caption": "c", "num_frames": 9}, {"split": "dev"}]
     folder = write_folder(tmp_path / "d", [(noise(i), row) for i, row in enumerate(rows)], workers=1)
     (folder.path / "clips" / "000001.mkv").write_bytes(b"")
     (folder.path / "clips" / "000009.mkv").write_bytes(b"x")
@@ -185,7 +185,7 @@ def test_check_says_why(tmp_path):
     assert [(name, why.split(":")[0]) for name, why in report.notes] == [
         ("clips/000002.mkv", "the row says 9 frames, the file has 3"),
         ("clips/000003.mkv", "no caption"),
-        ("clips/000003.mkv", "split 'test'"),
+        ("clips/000003.mkv", "split 'dev'"),
         ("clips/000009.mkv", "no row names this file"),
     ]
     assert "refused:\n  clips/000001.mkv" in str(report)

@@ -122,7 +122,7 @@ def report(
         "strangers": [str(f) for f in found.strangers],
         "again": [str(f) for f in found.again],
         "comparable": own and not missing,
-        "groups": {group: {name: _share(s) for name, s in row.items()} for group, row in shares.items()},
+        "groups": {group: {name: share_json(s) for name, s in row.items()} for group, row in shares.items()},
         "verdicts": [v.as_json(found.files[v.prompt.index]) for v in verdicts],
     }
     return document, list(_lines(document, shares))
@@ -151,7 +151,7 @@ def _percent(share: Share) -> str:
     return f"{100 * share.accuracy:.1f}" if share.n else "--"
 
 
-def _share(share: Share) -> dict[str, Any]:
+def share_json(share: Share) -> dict[str, Any]:
     accuracy = round(share.accuracy, 5) if share.n else None
     return {"accuracy": accuracy, "interval": [round(x, 5) for x in share.interval], "right": share.right, "n": share.n}
 

@@ -61,7 +61,7 @@ def bilinear_tf1(images: Tensor, height: int, width: int) -> Tensor:
 def bicubic_short_side(images: Tensor, size: int) -> Tensor:
     """(n, 3, h, w) in 0 to 255: antialiased bicubic so that the short side is `size`, centre crop, rounded to whole.
 
-    What CLIP's published preprocessing does with Pillow; whole numbers agree with Pillow's within one.
+    What CLIP's published preprocessing does with Pillow; the numbers are Pillow's within two, and nearly all the same.
     """
     h, w = images.shape[-2:]
     short = min(h, w)

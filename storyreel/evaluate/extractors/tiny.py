@@ -24,7 +24,8 @@ class Tiny:
     preprocessing = f"area average to {SIDE}x{SIDE}, range [-1, 1]"
 
     def __init__(self, name: str, kind: Literal["video", "frame"]) -> None:
-        self.name, self.kind = name, kind
+        self.name = name
+        self.kind: Literal["video", "frame"] = kind
         self.min_frames = 2 if kind == "video" else 1
         rng = torch.Generator().manual_seed(SEED)
         width = 3 * SIDE**2 * (2 if kind == "video" else 1)

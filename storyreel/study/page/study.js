@@ -2,7 +2,7 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const LABELS = { left: "A is better", tie: "The same", right: "B is better", both_bad: "Both are bad" };
+const LABELS = { left: "A is better", tie: "The same", right: "B is better", both_bad: "Both bad" };
 const ORDER = ["left", "tie", "right", "both_bad"];
 const ARROWS = { ArrowLeft: "left", ArrowDown: "tie", ArrowRight: "right", ArrowUp: "both_bad" };
 const SETTLE = 350; // milliseconds after a new question in which a key pressed twice does no harm
@@ -234,6 +234,9 @@ async function resume(known) {
   await render(reply);
 }
 
+videos.forEach((video) => video.addEventListener("error", () => {
+  if (video.src) trouble("This browser cannot play the videos. Please try another one.");
+}));
 // A clip that has ended waits for the other one; then both start again.
 videos.forEach((video) => video.addEventListener("ended", () => {
   if (!paused && videos.every((each) => each.ended)) together();

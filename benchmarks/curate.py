@@ -1,0 +1,275 @@
+"""Measuring films beside the naive chain: accuracy on test movies with known cuts, and speed at two sizes, in one run.
+
+    make bench-curate or: python benchmarks/curate.py [--seeds 12] [--first 1000] [--speed] [--accuracy] [--movies DIR]
+
+Accuracy: movies of `storyreel.curate.testmovies`, seeds from --first on; a transition counts as found within 5 frames,
+each at most once. PySceneDetect is the oracle beside: its wheel goes into benchmarks/.peers without its dependencies,
+because it asks for the OpenCV with windows. Speed: one pass of ours against decode alone and against what people chain
+by hand (scenedetect and an ffmpeg split, Farneback at full size twice a second, rapidocr's defaults on three frames of
+a shot), interleaved, medians; both sides in one process each, models loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PEERS = HERE / ".peers"
+PEER = "scenedetect==0.7.2"
+TOLERANCE = 5
+SHORTEST = 16  # frames of a span that would be exported
+MOVES = {"pan", "zoom", "plasma", "shapes", "digits", "water", "shake", "dark", "flicker"}
+
+
+def peers() -> bool:
+    """PySceneDetect is importable, installed into benchmarks/.peers when it is not."""
+    sys.path.insert(0, str(PEERS))
+    if not (PEERS / "scenedetect").is_dir():
+        command = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--target", str(PEERS), PEER]
+        subprocess.run(command, check=False)
+    try:
+        import scenedetect  # noqa: F401  # pyright: ignore
+    except ImportError as error:
+        print(f"without PySceneDetect: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def overlap(a: tuple[int, int], b: tuple[int, int]) -> float:
+    return max(0, min(a[1], b[1]) - max(a[0], b[0]) + 1) / (max(a[1], b[1]) - min(a[0], b[0]) + 1)
+
+
+class Tally:
+    """Found, missed and false transitions of one detector over many movies."""
+
+    def __init__(self) -> None:
+        self.wanted: Counter[str] = Counter()
+        self.found: Counter[str] = Counter()
+        self.false = self.told = 0
+        self.overlaps: list[float] = []
+
+    def add(self, truth: Any, intervals: list[tuple[int, int]]) -> None:
+        used: set[int] = set()
+        self.told += len(intervals)
+        for cut in truth.transitions:
+            self.wanted[cut.kind] += 1
+            near = [
+                (overlap((cut.start, cut.end), one), index)
+                for index, one in enumerate(intervals)
+                if index not in used and one[0] <= cut.end + TOLERANCE and one[1] >= cut.start - TOLERANCE
+            ]
+            if near:
+                share, index = max(near)
+                used.add(index)
+                self.found[cut.kind] += 1
+                if cut.kind != "hard":
+                    self.overlaps.append(share)
+        self.false += len(intervals) - len(used)
+
+    def line(self, name: str) -> dict[str, Any]:
+        kinds = ("hard", "dissolve", "fade-black", "fade-white", "wipe")
+        gradual = [kind for kind in kinds if kind != "hard"]
+        return {
+            "detector": name,
+            **{kind: f"{self.found[kind]}/{self.wanted[kind]}" for kind in kinds},
+            "gradual recall": round(
+                sum(self.found[k] for k in gradual) / max(1, sum(self.wanted[k] for k in gradual)), 4
+            ),
+            "precision": round(1 - self.false / max(1, self.told), 4),
+            "mean IoU": round(statistics.fmean(self.overlaps), 3) if self.overlaps else None,
+        }
+
+
+def oracles(path: Path) -> dict[str, list[tuple[int, int]]]:
+    """Points of change that PySceneDetect's detectors tell, as intervals of one frame."""
+    import scenedetect  # pyright: ignore
+
+    kinds: dict[str, Callable[[], Any]] = {
+        "Content 27": lambda: scenedetect.ContentDetector(threshold=27, min_scene_len=5),
+        "Adaptive 3": lambda: scenedetect.AdaptiveDetector(adaptive_threshold=3.0, min_scene_len=5),
+        "Histogram": lambda: scenedetect.HistogramDetector(min_scene_len=5),
+        "Hash": lambda: scenedetect.HashDetector(min_scene_len=5),
+        "Threshold 12": lambda: scenedetect.ThresholdDetector(threshold=12, min_scene_len=5),
+    }
+    found = {}
+    for name, make in kinds.items():
+        scenes = scenedetect.detect(str(path), make())
+        frames = [int(scene[0].frame_num) for scene in scenes[1:]]
+        found[f"PySceneDetect {name}"] = [(frame, frame) for frame in frames]
+    return found
+
+
+def accuracy(seeds: range, folder: Path, beside: bool) -> dict[str, Any]:
+    from storyreel.curate import testmovies
+    from storyreel.curate.measure import measure
+
+    tallies: dict[str, Tally] = {"storyreel": Tally()}
+    checks: dict[str, Counter[str]] = {name: Counter() for name in ("static", "text", "bars", "spans")}
+    for seed in seeds:
+        path = folder / f"m{seed}.mp4"
+        truth = testmovies.plan(seed).truth if path.exists() else testmovies.write_movie(path, seed)
+        measures = measure(path)
+        tallies["storyreel"].add(truth, [(one.start, one.end) for one in measures.transitions])
+        judge(truth, measures, checks)
+        if beside:
+            for name, intervals in oracles(path).items():
+                tallies.setdefault(name, Tally()).add(truth, intervals)
+        print(f"seed {seed} done", file=sys.stderr)
+    return {
+        "seeds": [seeds.start, seeds.stop],
+        "cuts": [tally.line(name) for name, tally in tallies.items()],
+        "checks": {name: dict(counts) for name, counts in checks.items()},
+    }
+
+
+def judge(truth: Any, measures: Any, checks: dict[str, Counter[str]]) -> None:
+    """Static, text and bars of the spans that hold one shot alone, and how many spans hold a frame of a transition."""
+    for span in measures.spans:
+        if span.end - span.start < SHORTEST:
+            continue
+        checks["spans"]["all"] += 1
+        dirty = any(
+            cut.start < span.end and cut.end >= span.start and not (cut.kind == "hard" and cut.start == span.start)
+            for cut in truth.transitions
+        )
+        checks["spans"]["with a transition"] += dirty
+        shot = next((s for s in truth.shots if s.start <= span.start and span.end <= s.end), None)
+        scores = span.scores
+        if shot is None or scores["bars"] is None:
+            continue
+        wrong = max(abs(a - b) for a, b in zip(scores["bars"], truth.bars, strict=True))
+        checks["bars"]["right" if wrong <= 2 else "wrong"] += 1
+        if scores["motion_flow"] is not None and scores["motion_difference"] is not None:
+            still = scores["motion_flow"] < 0.25 and scores["motion_difference"] < 0.5
+            if shot.static or shot.material in MOVES:
+                checks["static"][f"{'static' if shot.static else 'moving'} said {'static' if still else 'moving'}"] += 1
+        if scores["text_share"] is not None and not truth.mark:
+            said = scores["text_share"] > 0.03
+            checks["text"][f"{'text' if shot.text else 'none'} said {'text' if said else 'none'}"] += 1
+
+
+def decode_only(path: Path) -> None:
+    import av
+
+    with av.open(str(path)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for _ in container.decode(video=0):
+            pass
+
+
+def ours(path: Path, text: bool = True) -> Any:
+    from storyreel.curate.measure import MeasureSettings, measure
+
+    return measure(path, MeasureSettings(text_long_side=320 if text else 0))
+
+
+def exported(path: Path) -> None:
+    """Our pass, and a quarter of the spans written as files, as much as is kept of usual footage."""
+    measures = ours(path)
+    for span in measures.spans[::4]:
+        _split(path, measures.info.time_of(span.start), measures.info.time_of(span.end))
+
+
+def _split(path: Path, start: float, end: float) -> None:
+    out = path.with_name("part.mp4")
+    times = ["-ss", f"{start:.3f}", "-i", str(path), "-t", f"{end - start:.3f}"]
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-y", *times, "-c:v", "libx264", "-preset", "veryfast", str(out)], check=True
+    )
+
+
+def naive(path: Path) -> None:
+    """scenedetect, a split of all shots; per shot Farneback at full size every half second, and rapidocr."""
+    import cv2
+    import scenedetect  # pyright: ignore
+
+    scenes = scenedetect.detect(str(path), scenedetect.ContentDetector())
+    for start, end in scenes:
+        _split(path, start.get_seconds(), end.get_seconds())
+        film = cv2.VideoCapture(str(path.with_name("part.mp4")))
+        step = max(1, round(film.get(cv2.CAP_PROP_FPS) / 2))
+        kept, last, index = [], None, 0
+        while (read := film.read())[0]:
+            if index % step == 0:
+                grey = cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY)
+                if last is not None:
+                    cv2.calcOpticalFlowFarneback(last, grey, None, 0.5, 3, 15, 3, 5, 1.2, 0)  # pyright: ignore
+                last = grey
+                kept.append(read[1])
+            index += 1
+        for frame in {0, len(kept) // 2, len(kept) - 1} if kept else ():
+            _ocr()(kept[frame])
+
+
+def _ocr(made: list[Any] = []) -> Any:  # noqa: B006
+    if not made:
+        import logging
+
+        logging.disable(logging.INFO)
+        from rapidocr import RapidOCR
+
+        made.append(RapidOCR())
+    return made[0]
+
+
+def speed(folder: Path, beside: bool, repeats: int) -> list[dict[str, Any]]:
+    from storyreel.curate import testmovies
+
+    rows = []
+    for height, width in ((360, 640), (720, 1280)):
+        path = folder / f"speed{height}.mp4"
+        if not path.exists():
+            testmovies.write_movie(path, 1, size=(height, width), shots=6)
+        ways: dict[str, Callable[[Path], Any]] = {"decode": decode_only, "ours": ours, "ours, exported": exported}
+        ways["ours, no text"] = lambda film: ours(film, text=False)
+        if not shutil.which("ffmpeg"):
+            ways.pop("ours, exported")
+        elif beside:
+            ways["naive"] = naive
+        frames = testmovies.plan(1, size=(height, width), shots=6).truth.frames
+        taken: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(repeats):
+            for name, way in ways.items():
+                start = time.perf_counter()
+                way(path)
+                taken[name].append(time.perf_counter() - start)
+        rates = {name: round(frames / statistics.median(times), 1) for name, times in taken.items()}
+        rows.append({"size": f"{width}x{height}", "frames": frames, "frames a second": rates})
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=12, help="how many movies")
+    parser.add_argument("--first", type=int, default=1000, help="seed of the first movie")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--accuracy", action="store_true", help="only this part")
+    parser.add_argument("--speed", action="store_true", help="only this part")
+    parser.add_argument("--movies", type=Path, help="folder that keeps the movies")
+    options = parser.parse_args()
+    beside = peers()
+    result: dict[str, Any] = {"date": str(date.today())}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.movies or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not options.speed:
+            result["accuracy"] = accuracy(range(options.first, options.first + options.seeds), folder, beside)
+        if not options.accuracy:
+            result["speed"] = speed(folder, beside, options.repeats)
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

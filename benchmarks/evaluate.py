@@ -1,0 +1,217 @@
+"""`storyreel evaluate` side by side: the Frechet distance against other ways to it, and one pass against its network.
+
+    make bench-evaluate                or: python benchmarks/evaluate.py [--reps 3] [--threads N] [--smoke]
+
+Frechet: the same features for all, 400 (I3D) and 2048 (Inception) of them, 2048 clips a side; means and covariances are
+formed beforehand for everybody (but at d = 2048 ours starts from the features, and needs no covariance). `sqrtm` is
+scipy's, as StyleGAN-V and most others use it; `eigvals` is what torchmetrics does (it is run itself where it is
+installed). Repetitions alternate, so that a busy moment of the machine hits everybody; what is told is the median.
+
+Throughput: features of clips from lossless files through the whole pass (read, decode, cut, batch, network) against the
+network alone on frames that are already in memory; both take turns, batch by batch. The network is I3D with random
+weights, as slow as with real ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+HERE = Path(__file__).parent
+TARGETS = {400: 8.0, 2048: 10.0}
+BAR = """Bars: at least 8 times as fast as sqrtm at d = 400 and 10 times at d = 2048, to 1e-8; the pass within 10 % of
+its network alone. torchmetrics, where it is not installed, is the form `torch eigvals`."""
+
+
+def features(n: int, d: int, seed: int, scale: float) -> Tensor:
+    """float32 (n, d) with a spectrum that falls as 1/k, as that of networks does."""
+    rng = torch.Generator().manual_seed(seed)
+    turn = torch.linalg.qr(torch.randn(d, d, generator=rng))[0]
+    return torch.randn(n, d, generator=rng) * torch.arange(1, d + 1).float().rsqrt() @ turn * scale + 0.02
+
+
+class Sides:
+    """Features of both sides, and their moments in each contender's form."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        from storyreel.evaluate.moments import Moments
+
+        self.x, self.y = x, y
+        self.moments = (Moments.of(x), Moments.of(y))
+        self.apart = (self.moments[0].mean - self.moments[1].mean).square().sum()
+        self.s1, self.s2 = (m.covariance() for m in self.moments)
+
+    def distance(self, root: float) -> float:
+        return float(self.apart + self.s1.trace() + self.s2.trace() - 2 * root)
+
+
+def ours(sides: Sides) -> float:
+    from storyreel.evaluate.frechet import frechet_distance, frechet_of_moments
+
+    if len(sides.x) > sides.x.shape[1]:
+        return frechet_of_moments(*sides.moments)
+    return frechet_distance(sides.x, sides.y)
+
+
+def by_sqrtm(sides: Sides) -> float:
+    from scipy.linalg import sqrtm
+
+    root: Any = sqrtm(sides.s1.numpy() @ sides.s2.numpy())
+    return sides.distance(float(np.trace(root).real))
+
+
+def by_eigvals(sides: Sides) -> float:
+    return sides.distance(float(torch.linalg.eigvals(sides.s1 @ sides.s2).sqrt().real.sum()))
+
+
+def by_torchmetrics(sides: Sides) -> float:
+    from torchmetrics.image.fid import _compute_fid  # pyright: ignore[reportMissingImports]
+
+    one, other = sides.moments
+    return float(_compute_fid(one.mean, sides.s1, other.mean, sides.s2))
+
+
+def contenders() -> dict[str, Callable[[Sides], float]]:
+    found = {"ours": ours, "scipy sqrtm": by_sqrtm, "torch eigvals": by_eigvals}
+    try:
+        import torchmetrics.image.fid  # noqa: F401  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return found
+    return found | {"torchmetrics": by_torchmetrics}
+
+
+def frechet(n: int, d: int, reps: int) -> dict[str, dict[str, Any]]:
+    """Name -> median seconds (wall and CPU), value, relative difference from sqrtm, times as fast as sqrtm."""
+    sides = Sides(features(n, d, 1, 1.0), features(n, d, 2, 1.1))
+    runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in contenders()}
+    ours(Sides(sides.x[:64], sides.y[:64]))
+    for turn in range(reps):
+        for name, function in contenders().items():
+            print(f"d {d}: {name}, {turn + 1} of {reps}", file=sys.stderr)
+            wall, cpu = time.perf_counter(), time.process_time()
+            value = function(sides)
+            runs[name].append((time.perf_counter() - wall, time.process_time() - cpu, value))
+    wanted = runs["scipy sqrtm"][0][2]
+    median = {name: statistics.median(r[0] for r in each) for name, each in runs.items()}
+    cpus = {name: statistics.median(r[1] for r in each) for name, each in runs.items()}
+    return {
+        name: {
+            "seconds": median[name],
+            "cpu_seconds": cpus[name],
+            "value": each[0][2],
+            "relative": abs(each[0][2] - wanted) / wanted,
+            "faster": median["scipy sqrtm"] / median[name],
+            "faster_cpu": cpus["scipy sqrtm"] / cpus[name],
+        }
+        for name, each in runs.items()
+    }
+
+
+def throughput(clips: int, side: int, reps: int) -> dict[str, Any]:
+    """Seconds of the network alone and of the whole pass over the same clips, both the best of `reps` turns."""
+    from storyreel.clip import Clip
+    from storyreel.evaluate.decode import Cut, one_pass
+    from storyreel.evaluate.extractors import load_extractor
+    from storyreel.evaluate.gather import Network
+    from storyreel.evaluate.protocols import PROTOCOLS
+    from storyreel.evaluate.sources import find
+
+    extractor = load_extractor("random-i3d")
+    cut, rng = Cut(PROTOCOLS["stylegan-v-fvd16"], 16), np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(clips):
+            ground = rng.integers(0, 255, (side // 8, side // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            frames = np.stack([np.roll(ground, 2 * t, 1) for t in range(16)])
+            Clip(frames).save(Path(folder) / f"{i:04}.mkv")
+        sources = find(folder).sources
+        held = [cut(Clip.open(s.file), 0) for s in sources]
+        alone: list[float] = []
+        whole: list[float] = []
+        for turn in range(reps + 1):
+            print(f"throughput: {turn} of {reps}", file=sys.stderr)
+            began = time.perf_counter()
+            with torch.inference_mode():
+                for at in range(0, clips, 4):
+                    extractor.features(torch.stack(held[at : at + 4]))  # pyright: ignore[reportArgumentType]
+            middle = time.perf_counter()
+            one_pass(sources, cut, [Network(extractor)], batch=4)
+            if turn:  # the first one warms up
+                alone.append(middle - began)
+                whole.append(time.perf_counter() - middle)
+    ratios = [w / a for w, a in zip(whole, alone, strict=True)]
+    return {
+        "clips": clips, "side": side, "alone": statistics.median(alone), "whole": statistics.median(whole),
+        "ratio": statistics.median(ratios), "ratios": ratios,
+    }  # fmt: skip
+
+
+def page(each: dict[int, dict[str, dict[str, Any]]], passed: dict[str, Any], n: int) -> str:
+    lines = ["| n | d | way | median s | CPU s | times sqrtm | times sqrtm, CPU | relative difference |"]
+    lines.append("| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
+    for d, found in each.items():
+        for name, r in found.items():
+            lines.append(
+                f"| {n} | {d} | {name} | {r['seconds']:.3f} | {r['cpu_seconds']:.3f} | {r['faster']:.1f} "
+                f"| {r['faster_cpu']:.1f} | {r['relative']:.1e} |"
+            )
+    per = passed["clips"] / passed["whole"]
+    lines += [
+        "",
+        f"A pass over {passed['clips']} clips of 16 frames, {passed['side']}x{passed['side']}, through I3D at 224x224: "
+        f"{passed['whole']:.2f} s ({per:.2f} clips/s), {100 * (passed['ratio'] - 1):+.1f} % against the network alone "
+        f"({passed['alone']:.2f} s).",
+    ]
+    return "\n".join(lines)
+
+
+def machine(threads: int) -> str:
+    import platform
+
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    cpu = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
+    load = Path("/proc/loadavg").read_text().split()[0] if Path("/proc/loadavg").exists() else "unknown"
+    python = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{cpu}, {threads} threads, {platform.system()}, {python}, load average at the end {load}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reps", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--n", type=int, default=2048)
+    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--smoke", action="store_true", help="small sizes, one repetition; writes no result")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if args.smoke:
+        args.n, args.clips, args.reps = 96, 4, 1
+    sizes = (32, 128) if args.smoke else tuple(TARGETS)
+    each = {d: frechet(args.n, d, 1 if d > 1000 else args.reps) for d in sizes}
+    passed = throughput(args.clips, 128, 1 if args.smoke else 2)
+    told = page(each, passed, args.n)
+    print(told)
+    if args.smoke:
+        return
+    day = date.today().isoformat()
+    head = f"# Evaluating, beside other ways to the same figures, {day}\n\n{machine(args.threads)}.\n"
+    head += f"Median of {args.reps} repetitions (one at d = 2048), taking turns. `make bench-evaluate` repeats it.\n\n"
+    (HERE / "results").mkdir(exist_ok=True)
+    (HERE / "results" / f"evaluate-{day}.md").write_text(f"{head}{told}\n\n{BAR}\n")
+    whole = {"date": day, "machine": machine(args.threads), "reps": args.reps, "frechet": each, "throughput": passed}
+    (HERE / "results" / f"evaluate-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

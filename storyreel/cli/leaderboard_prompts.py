@@ -1,0 +1,90 @@
+"""The prompts that all models of a leaderboard get, with a seed each: a file's, a benchmark's, or a world's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storyreel.generate.prompts import Row
+
+WORLDS = ("sprites", "digits")
+STREAM = 0xB0A2D  # of random numbers, apart from those of data sets
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """Prompts in order, each with its own seed, and what each should show where that is known (by prompt)."""
+
+    said: str  # where they are from, in words
+    rows: list[Row]
+    wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def digest(self, *more: str) -> str:
+        """Eight hex digits of all that is asked for, and of `more`."""
+        asked = [[row.asked.as_json(), row.seed, row.count] for row in self.rows]
+        return hashlib.sha256(json.dumps([asked, more], sort_keys=True).encode()).hexdigest()[:8]
+
+
+def wishes_of(
+    file: Path | None, benchmark: str, world: str, count: int | None, seed: int, settings: dict[str, Any]
+) -> Wishes:
+    """From one of the three. Row i without a seed of its own gets `seed` + i, so that no two share their noise.
+
+    settings: keyword arguments of every generation. ValueError, OSError, in one line: no such file, list or world.
+    """
+    from storyreel.generate.asked import Asked
+    from storyreel.generate.prompts import Row, read_prompts
+
+    if file is not None:
+        rows = read_prompts(file, settings)[:count]
+        rows = [
+            Row(r.where, r.asked, seed + i if r.seed is None else r.seed, r.count, r.name) for i, r in enumerate(rows)
+        ]
+        return Wishes(file.name, rows)
+    if benchmark:
+        from storyreel.evaluate import benchmarks
+
+        told = [(p.prompt, p.wanted) for p in benchmarks.prompts(benchmark).prompts[:count]]
+        said = benchmark
+    else:
+        told = list(map(_MAKERS[check_world(world)], [seed] * (count or 64), range(count or 64)))
+        said = f"{world}, held-out combinations"
+    rows = [
+        Row(f"{said}, prompt {i}", Asked.of(prompt, settings), seed + i, None, None)  # pyright: ignore[reportArgumentType]
+        for i, (prompt, _) in enumerate(told)
+    ]
+    return Wishes(said, rows, dict(told))
+
+
+def check_world(world: str) -> str:
+    if world not in WORLDS:
+        raise ValueError(f"--world {world}: wanted {' or '.join(WORLDS)}")
+    return world
+
+
+def _sprite(seed: int, index: int) -> tuple[str, dict[str, Any]]:
+    import numpy as np
+
+    from storyreel.data.worlds.sprites import draw_character, held_out
+    from storyreel.data.worlds.sprites_language import caption
+
+    rng = np.random.default_rng([seed, STREAM, index])
+    who = draw_character(rng)
+    while not held_out(who.attributes):
+        who = draw_character(rng)
+    prompt, told = caption(who.attributes, rng, full=True)
+    return prompt, {name: who.attributes[name] for name in told}
+
+
+def _digit(seed: int, index: int) -> tuple[str, dict[str, Any]]:
+    from storyreel.data.worlds.digits import Digits
+
+    _, row = Digits(captions=1).make(seed + STREAM, index, "held_out")
+    return row["caption"], {name: row["attributes"][name] for name in row["mentions"][0]}
+
+
+_MAKERS = {"sprites": _sprite, "digits": _digit}

@@ -1,0 +1,208 @@
+"""What a leaderboard compares: a model that makes its clips now, a folder of clips, or one that is measured already."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from storyreel.cli.leaderboard_prompts import Wishes
+
+if TYPE_CHECKING:
+    from storyreel.evaluate.report.leaderboard import Entrant
+
+Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+Measure = Callable[[Path], dict[str, Any]]
+MADE = "made_in"  # key of a clip's metadata: seconds that it took, where, and whether the model had run before
+
+
+@dataclass(frozen=True)
+class Run:
+    """A word of the command line: NAME=PATH or PATH."""
+
+    name: str
+    kind: Literal["model", "clips", "report"]
+    path: Path
+
+    @classmethod
+    def of(cls, said: str) -> Run:
+        """ValueError, in one line, where it names neither a folder of clips nor a model."""
+        name, equals, place = said.partition("=")
+        if not equals or os.path.exists(said):
+            name, place = "", said
+        path = Path(place).expanduser()
+        if path.is_file() and path.suffix == ".json":
+            return cls(name or _told(path), "report", path)
+        if path.is_dir() and not any((folder / "model.json").is_file() for folder in (path, path / "model")):
+            if (path / "report.json").is_file():
+                return cls(name or _told(path), "report", path / "report.json")
+            return cls(name or path.resolve().name, "clips", path)
+        from storyreel.generate import shelf
+
+        folder = shelf.find(place)
+        return cls(name or shelf.display_name(folder), "model", folder)
+
+
+def _told(report: Path) -> str:
+    from storyreel.evaluate.compare import read_report
+
+    return str(read_report(report).get("name") or report.parent.resolve().name)
+
+
+def folder_of_clips(run: Run, wishes: Wishes | None, out: Path) -> Path | None:
+    """Where a run's clips lie, or will; None for one that is measured already."""
+    if run.kind != "model":
+        return run.path if run.kind == "clips" else None
+    from storyreel.generate import shelf
+
+    assert wishes is not None
+    return out / "clips" / f"{run.name}-{wishes.digest(str(shelf.describe(run.path).get('digest')))}"
+
+
+def has_matte(folder: Path) -> bool:
+    """Whether a model can make transparent clips, from its model.json alone."""
+    from storyreel.generate import shelf
+
+    found: Any = shelf.describe(folder)
+    for key in ("recipe", "system", "tokenizer"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return isinstance(found, dict) and found.get("channels") == 4
+
+
+def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
+    """The clips that are not there yet, lossless, one after the other; each file says how long it took, and where."""
+    from storyreel.engine import cores, wait_calmly
+    from storyreel.generate import batch, shelf
+
+    wait_calmly()
+    import torch
+
+    from storyreel.generate.model import load
+
+    digest = str(shelf.describe(run.path).get("digest", ""))
+    jobs = batch.jobs_for(wishes.rows, str(run.path), digest, folder, ".mkv", seed=0, count=1)
+    batch.check_writable(folder)
+    todo = [job for job in jobs if not batch.is_made(job, digest)]
+    if not todo:
+        return
+    torch.set_num_threads(min(torch.get_num_threads(), cores()))
+    model = load(run.path)
+    here = machine_of(next((p.device.type for p in model.system.parameters()), "cpu"))
+    with bar(f"{run.name}: making clips", len(todo)) as advance:
+        for place, job in enumerate(todo):
+            begun = time.perf_counter()
+            clip = model.make(job.asked, job.seed, job.index)
+            about: dict[str, Any] = {
+                MADE: {"seconds": round(time.perf_counter() - begun, 4), "machine": here, "warm": place > 0}
+            }
+            if wanted := wishes.wanted.get(job.asked.prompt):
+                about["attributes"] = wanted
+            clip.replace(meta=clip.meta | about).save(job.path, scale=None)
+            advance(1)
+
+
+def machine_of(device: str) -> str:
+    """The processor with its usable cores, or the GPU."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        import platform
+
+        name = platform.processor() or platform.machine()
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} thread{'s' * (threads != 1)}"
+
+
+def entrant_of(run: Run, report: dict[str, Any], clips: Path, page: Path | None, out: Path) -> Entrant:
+    """A model as the leaderboard wants it: its report, and what its clips and its model folder say beside it."""
+    from storyreel.evaluate.report.leaderboard import Entrant
+
+    files = [clips / clip["file"] for clip in report["per_clip"]]
+    about = _model_of(run, files)
+    return Entrant(
+        run.name,
+        report,
+        path=str(run.path),
+        system=str(about.get("system") or ""),
+        digest=str(about.get("digest") or ""),
+        seconds=seconds_of(files),
+        parameters=about.get("parameters"),
+        training=training_of(about) if about else None,
+        link=os.path.relpath(page, out) if page is not None and page.is_file() else "",
+    )
+
+
+def _meta(file: Path) -> dict[str, Any]:
+    from storyreel.video_io import read_meta
+
+    try:
+        return read_meta(file) or {}
+    except (ValueError, OSError):
+        return {}
+
+
+def _model_of(run: Run, files: Sequence[Path]) -> dict[str, Any]:
+    """model.json of the model that made the clips, where it is at hand: on the shelf, with the same weights."""
+    from storyreel.generate import shelf
+
+    if run.kind == "model":
+        return shelf.describe(run.path)
+    meta = _meta(files[0]) if files else {}
+    folder = shelf.here().get(str(meta.get("model")))
+    about = shelf.describe(folder) if folder else {}
+    return about if about.get("digest") == meta.get("digest") else {}
+
+
+def seconds_of(files: Sequence[Path]) -> dict[str, Any] | None:
+    """The median of what the files say that they took on one machine, with its interval; the first after loading the
+    model does not count where there are others. None where none says it."""
+    import numpy as np
+
+    from storyreel.evaluate.uncertainty import resampled
+
+    told = [made for file in files if isinstance(made := _meta(file).get(MADE), dict)]
+    told = [made for made in told if isinstance(made.get("seconds"), float)]
+    warm = [made for made in told if made.get("warm")] or told
+    if not warm:
+        return None
+    machine = str(warm[-1].get("machine"))
+    seconds = [made["seconds"] for made in warm if str(made.get("machine")) == machine]
+    found = resampled(np.array(seconds), lambda rows: float(np.median(rows)))
+    return {**found.as_json(), "machine": machine}
+
+
+def training_of(about: dict[str, Any]) -> dict[str, Any] | None:
+    """FLOPs of the training: what model.json says, or counted from its recipe and the steps that it says were done."""
+    training = about.get("training")
+    if not isinstance(training, dict):
+        return None
+    if isinstance(flops := training.get("flops"), (int, float)):
+        return {"flops": float(flops), "note": "as its model.json says"}
+    steps = training.get("steps")
+    if not isinstance(steps, dict) or not all(isinstance(n, int) for n in steps.values()) or not steps:
+        return None
+    said = " + ".join(f"{n:,}" for n in steps.values()) + " steps"
+    flops = _counted(Path(about["path"]), steps)
+    return {"flops": flops, "note": said, "steps": steps}
+
+
+def _counted(folder: Path, steps: dict[str, int]) -> float | None:
+    """None where a stage's cost cannot be counted."""
+    from storyreel.model import load_model
+    from storyreel.train.cost import costs
+
+    try:
+        _, recipe, _ = load_model(folder)
+        found = costs(recipe)
+        return float(sum(found[name].step * n for name, n in steps.items()))
+    except (ValueError, OSError, KeyError):
+        return None

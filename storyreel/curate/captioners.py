@@ -1,0 +1,109 @@
+"""Captioners with published weights, from model folders in transformers' form: BLIP and GIT.
+
+SVD captions the middle frame with CoCa and the clip with VideoBLIP. CoCa's own weights need open_clip, which cannot be
+installed beside this stack; BLIP (Li et al. 2022) and GIT (Wang et al. 2022) are of its kind, and GIT was trained on
+videos too. Only safetensors are read. Pictures are prepared here: transformers' own processors need torchvision.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from storyreel.curate.models import digest_of_folder
+
+MIDDLE, THREE = (0.5,), (0.0, 0.5, 1.0)
+LONGEST = 40  # tokens of a caption
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+def load_captioner(folder: str | Path, kind: str = "image") -> Transformers:
+    """The captioner in a folder with config.json, model.safetensors and a tokenizer. kind: "image" or "video".
+
+    ValueError: not such a folder, no safetensors, or an architecture that is not known here.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder}: wanted a folder with config.json, model.safetensors and a tokenizer")
+    if not list(folder.glob("*.safetensors")):
+        raise ValueError(f"{folder}: holds no .safetensors; pickled weights are never loaded")
+    try:
+        found = json.loads((folder / "config.json").read_text()).get("model_type")
+    except (ValueError, AttributeError):
+        raise ValueError(f"{folder}/config.json: wanted a JSON object") from None
+    if found not in ("blip", "git"):
+        raise ValueError(f"{folder}: is a {found!r} model; captioners that are known are blip and git")
+    return Transformers(folder, found, kind)
+
+
+class Transformers:
+    """BLIP or GIT, greedy decoding. A video is three frames: GIT sees them together, BLIP each, and the three differing
+    sentences become one caption."""
+
+    def __init__(self, folder: Path, model: str, kind: str) -> None:
+        self.folder, self.model = folder, model
+        self.places = MIDDLE if kind == "image" else THREE
+        self.name = f"{model} {kind} {digest_of_folder(folder)}"
+        self._net: Any = None
+        self._tokenizer: Any = None
+        self._size, self._mean, self._std = _preparation(folder)
+
+    def __call__(self, videos: Sequence[np.ndarray]) -> list[str]:
+        import torch
+
+        if self._net is None:
+            self._load()
+        with torch.inference_mode():
+            if self.model == "git" and len(self.places) > 1:
+                return self._say(torch.stack([self._pixels(video) for video in videos]))
+            flat = torch.cat([self._pixels(video) for video in videos])  # (b * t, 3, s, s)
+            said = self._say(flat)
+        per = len(self.places)
+        return [_together(said[start : start + per]) for start in range(0, len(said), per)]
+
+    def _load(self) -> None:
+        from safetensors import SafetensorError
+        from transformers import AutoTokenizer, BlipForConditionalGeneration, GitForCausalLM
+
+        kind: Any = BlipForConditionalGeneration if self.model == "blip" else GitForCausalLM
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
+            self._net = kind.from_pretrained(str(self.folder), local_files_only=True, use_safetensors=True).eval()
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            why = (str(error).splitlines() or [""])[0]
+            raise ValueError(f"{self.folder}: could not be loaded: {why[:160]}") from None
+
+    def _pixels(self, video: np.ndarray) -> Any:
+        """uint8 (t, h, w, 3) -> float32 (t, 3, s, s): bicubic to a square, normalised."""
+        import torch
+        import torch.nn.functional as F
+
+        x = torch.from_numpy(np.ascontiguousarray(video)).permute(0, 3, 1, 2).float()
+        x = F.interpolate(x, (self._size, self._size), mode="bicubic", antialias=True).clamp(0, 255) / 255
+        return (x - torch.tensor(self._mean).view(3, 1, 1)) / torch.tensor(self._std).view(3, 1, 1)
+
+    def _say(self, pixels: Any) -> list[str]:
+        """pixels (n, 3, s, s), for GIT also (n, t, 3, s, s)."""
+        kept = self._net.generate(pixel_values=pixels, max_new_tokens=LONGEST, do_sample=False, num_beams=1)
+        return [" ".join(text.split()) for text in self._tokenizer.batch_decode(kept, skip_special_tokens=True)]
+
+
+def _preparation(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
+    """(side, mean, std) of the pictures, as preprocessor_config.json says, else as config.json and CLIP do."""
+    config = json.loads((folder / "config.json").read_text())
+    file = folder / "preprocessor_config.json"
+    said = json.loads(file.read_text()) if file.is_file() else {}
+    size = said.get("crop_size") or said.get("size") or {}
+    side = size if isinstance(size, int) else size.get("height") or size.get("shortest_edge")
+    side = side or config.get("vision_config", {}).get("image_size", 224)
+    return int(side), tuple(said.get("image_mean", CLIP_MEAN)), tuple(said.get("image_std", CLIP_STD))
+
+
+def _together(said: Sequence[str]) -> str:
+    """Sentences of several frames as one caption, each once."""
+    once = list(dict.fromkeys(text.rstrip(" .") for text in said if text.strip()))
+    return ", then ".join(once)

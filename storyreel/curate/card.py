@@ -1,0 +1,105 @@
+"""The README.md of a curated dataset: where its clips come from, by what they were chosen, and what was not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from storyreel.curate.choose import counts
+from storyreel.curate.thresholds import SCORES, Thresholds
+
+MOST = 200  # films that are listed by name
+
+
+def card(
+    rows: Sequence[Mapping[str, Any]],
+    thresholds: Thresholds,
+    config: Mapping[str, Any],
+    *,
+    films: int = 0,
+    refused: Sequence[Mapping[str, Any]] = (),
+    notes: Sequence[str] = (),
+) -> str:
+    """Markdown with the header that dataset hubs read. No dates: the same dataset has the same card."""
+    kept = [row for row in rows if row["kept"]]
+    licences = Counter(row.get("licence") or "not stated" for row in kept)
+    seconds, all_seconds = sum(r["seconds"] for r in kept), sum(r["seconds"] for r in rows)
+    share = f"{len(kept) / len(rows):.1%}" if rows else "0 %"
+    lines = [
+        "---",
+        "task_categories: [text-to-video]",
+        "tags: [video, storyreel]",
+        f"license: {_one_licence(licences)}",
+        "---",
+        "# A curated video dataset",
+        "",
+        f"{len(kept)} clips ({seconds / 3600:.3f} hours), chosen from {len(rows)} spans"
+        f" ({all_seconds / 3600:.3f} hours) of {films} films: {share} of the spans. `metadata.parquet` has a row a"
+        " clip; `curation/spans.parquet` has every span, kept or not, with all scores and the reasons.",
+        "",
+        "## Licences",
+        "",
+        *(f"- {name}: {count} clips" for name, count in sorted(licences.items(), key=lambda i: (-i[1], i[0]))),
+        "",
+        "## Chosen by",
+        "",
+        *_limits(thresholds),
+        "",
+        "## Rejected for",
+        "",
+        *([f"- {name}: {count} spans" for name, count in counts(rows).items()] or ["- nothing"]),
+        "",
+        "## Captions",
+        "",
+        *_captions(kept),
+        "",
+        "## Films",
+        "",
+        *_films(kept),
+    ]
+    if refused:
+        lines += ["", f"## Could not be used ({len(refused)})", ""]
+        lines += [f"- {_code(f['name'])}: {f['error']}" for f in refused[:MOST]]
+    if notes:
+        lines += ["", "## Notes", "", *(f"- {note}" for note in notes)]
+    lines += ["", "## Configuration", "", *(f"- {name}: {_code(value)}" for name, value in sorted(config.items()))]
+    return "\n".join(lines) + "\n"
+
+
+def _one_licence(licences: Mapping[str, int]) -> str:
+    return (
+        next(iter(licences)).lower().replace(" ", "-")
+        if len(licences) == 1 and "not stated" not in licences
+        else "other"
+    )
+
+
+def _limits(thresholds: Thresholds) -> list[str]:
+    lines = []
+    for name, parts in thresholds.as_json().items():
+        said = [f"{part.replace('_', ' ')} {value:g}" for part, value in parts.items() if value is not None]
+        if said:
+            lines.append(f"- {name}: {', '.join(said)}" + (f" ({SCORES[name][1]})" if name in SCORES else ""))
+    return lines or ["- nothing"]
+
+
+def _captions(kept: Sequence[Mapping[str, Any]]) -> list[str]:
+    made = Counter(row.get("caption_from") or "none" for row in kept)
+    return [f"- {name}: {count} clips" for name, count in sorted(made.items(), key=lambda i: (-i[1], i[0]))] or [
+        "- none"
+    ]
+
+
+def _films(kept: Sequence[Mapping[str, Any]]) -> list[str]:
+    clips: Counter[str] = Counter(row["source"] for row in kept)
+    licence = {row["source"]: row.get("licence") for row in kept}
+    lines = [
+        f"- {_code(name)}: {count} clips" + (f", {licence[name]}" if licence[name] else "")
+        for name, count in sorted(clips.items())[:MOST]
+    ]
+    return [*lines, f"- and {len(clips) - MOST} more"] if len(clips) > MOST else lines or ["- none"]
+
+
+def _code(text: Any) -> str:
+    return "`" + " ".join(str(text).replace("`", "'").split()) + "`"

@@ -1,0 +1,78 @@
+"""What cuts are found from: products of all pairs of small frames that are near in time.
+
+From these products alone follow, in closed form, the distance of any two frames at any lag (the cascade over frame
+rates, in one decode) and how well the frames of any interval are a blend of what stands before and behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+REACH = 96
+"""The longest lag, frames."""
+_BLOCK = 128
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A window of n frames.
+
+    luma: float32 (n, 18, 32), chroma: float32 (n, 2, 9, 16), both with black or grey at 0 and levels as unit.
+    detail: uint8 (n, 36, 64) luma.
+    level: float32 (n, 3) mean of each plane. texture: float32 (n, n) products of frames without their means, per
+    pixel; 0 where the frames are more than REACH apart. products: the same with the means.
+    """
+
+    detail: np.ndarray
+    luma: np.ndarray
+    chroma: np.ndarray
+    level: np.ndarray
+    texture: np.ndarray
+    products: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.luma)
+
+    @cached_property
+    def colour(self) -> np.ndarray:
+        """luma and chroma at one size: float32 (n, 3, 18, 32)."""
+        return np.concatenate([self.luma[:, None], self.chroma.repeat(2, 2).repeat(2, 3)], 1)
+
+    def distance(self, lag: int) -> np.ndarray:
+        """Root mean square difference of frames k - lag and k for each k, levels; 0 for the first `lag`."""
+        energy = np.diagonal(self.products)
+        out = np.zeros(len(self), np.float32)
+        squares = energy[lag:] + energy[:-lag] - 2 * np.diagonal(self.products, lag)
+        out[lag:] = np.sqrt(np.maximum(squares, 0))
+        return out
+
+    def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Root mean square difference of the frames of two arrays of indices, levels."""
+        energy = np.diagonal(self.products)
+        squares = energy[first] + energy[second] - 2 * self.products[first, second]
+        return np.sqrt(np.maximum(squares, 0))
+
+
+def gather(detail: np.ndarray, chroma: np.ndarray) -> Evidence:
+    """detail: uint8 (n, 36, 64); chroma: uint8 (n, 2, 9, 16)."""
+    count = len(detail)
+    luma = detail.reshape(count, 18, 2, 32, 2).mean((2, 4), dtype=np.float32)
+    colour = chroma.astype(np.float32) - 128
+    level = np.concatenate([luma.mean((1, 2))[:, None], colour.mean((2, 3))], 1)
+    flat = np.concatenate(
+        [
+            (luma - level[:, 0, None, None]).reshape(count, -1) / np.sqrt(luma[0].size),
+            (colour - level[:, 1:, None, None]).reshape(count, -1) / np.sqrt(colour[0, 0].size),
+        ],
+        1,
+    )
+    texture = np.zeros((count, count), np.float32)
+    for start in range(0, count, _BLOCK):
+        rows, stop = slice(start, start + _BLOCK), start + _BLOCK + REACH
+        texture[rows, start:stop] = flat[rows] @ flat[start:stop].T
+    upper = np.triu(texture)
+    texture = upper + np.triu(texture, 1).T
+    return Evidence(detail, luma, colour, level, texture, texture + level @ level.T)

@@ -1,0 +1,237 @@
+"""From raw footage to a dataset folder: measure each film once, then caption, choose and write.
+
+    footage ──measure──► curation/films ──rows──► captions, similarity ──choose──► clips/ + metadata.parquet
+
+Killed at any moment, the same call goes on and ends with the same bytes as one that was never killed: what is measured
+is written film by film, and everything after it is a function of these files alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from storyreel.curate.captions import DEFAULT, Captions, check_kinds
+from storyreel.curate.choose import choose
+from storyreel.curate.export import Export
+from storyreel.curate.models import Models, Work, run_models
+from storyreel.curate.rows import number_copies, rows_of
+from storyreel.curate.screen import Screen
+from storyreel.curate.sources import Source, find_sources
+from storyreel.curate.store import Film, Store, read_object, shown
+from storyreel.curate.supervise import Beat, Job, Outcome, Watch, call_watched, run_watched
+from storyreel.curate.thresholds import Duplicates, Limit, Motion, Thresholds
+from storyreel.curate.write import Written, write_dataset
+
+STEPS = ("cuts", "motion", "text", "quality", "captions", "similarity", "aesthetics", "duplicates", "write")
+
+
+JUDGED = {  # the thresholds that go with each step; a step that is left out judges nothing
+    "motion": ("motion", "camera", "object", "frozen", "repeated", "jitter"),
+    "text": ("text", "marks"),
+    "quality": ("bars", "blur", "exposure", "clipped", "blockiness", "interlaced"),
+    "captions": ("caption_words",),
+    "similarity": ("similarity",),
+    "aesthetics": ("aesthetics",),
+}
+
+
+def check_steps(steps: Sequence[str]) -> tuple[str, ...]:
+    """ValueError for a step that is not known, and for leaving out the cuts."""
+    for step in steps:
+        if step not in STEPS:
+            raise ValueError(f"steps: no step {step!r}; there are {', '.join(STEPS)}")
+    if "cuts" not in steps:
+        raise ValueError("steps: cuts cannot be left out, clips are the spans between them")
+    return tuple(steps)
+
+
+def without(thresholds: Thresholds, steps: Sequence[str]) -> Thresholds:
+    """The thresholds of the steps that are done; the other scores are stored but reject nothing."""
+    for step, names in JUDGED.items():
+        if step not in steps:
+            nothing = {name: Limit() if name != "motion" else Motion(difference_min=None) for name in names}
+            thresholds = replace(thresholds, **nothing)
+    if "duplicates" not in steps:
+        thresholds = replace(thresholds, duplicates=Duplicates(share=None))
+    return thresholds
+
+
+def default_measure() -> Any:
+    from storyreel.curate.measure import MeasureSettings
+
+    return MeasureSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything but the thresholds. `measure` and most of `export` belong to a dataset folder for good."""
+
+    measure: Any = field(default_factory=default_measure)
+    export: Export = field(default_factory=Export)
+    watch: Watch = field(default_factory=Watch)
+    captions: tuple[str, ...] = DEFAULT
+    models: Models = field(default_factory=Models)
+    sidecars: str | None = None  # folder of sidecar files, where they do not lie beside the films
+
+    def __post_init__(self) -> None:
+        check_kinds(self.captions)
+
+    def lasting(self) -> dict[str, Any]:
+        """What a dataset folder is bound to, JSON values."""
+        return {"measure": asdict(self.measure), "export": self.export.lasting()}
+
+
+@dataclass(frozen=True)
+class Where:
+    """What runs the jobs: "local" (watched processes) or "ray", and how many at a time."""
+
+    engine: str = "local"
+    workers: int | None = None
+
+    def run(
+        self,
+        function: Job,
+        items: Sequence[Any],
+        watch: Watch,
+        on_result: Callable[[int, Outcome], None],
+        on_beat: Callable[[int, int], None] = lambda index, frames: None,
+    ) -> None:
+        if not items:
+            return
+        if self.engine == "local":
+            from storyreel.engine import cores
+
+            run_watched(
+                function, items, workers=self.workers or cores(), watch=watch, on_result=on_result, on_beat=on_beat
+            )
+        else:
+            from storyreel.engine import get_engine
+
+            get_engine(self.engine, self.workers).run(
+                partial(call_watched, function, watch), items, on_result=on_result
+            )
+
+
+def measure_film(job: tuple[str, Any], beat: Beat) -> dict[str, Any]:
+    """(path, MeasureSettings) -> what was measured, as JSON values. Runs in a watched process."""
+    from storyreel.curate.measure import measure
+
+    path, settings = job
+    return measure(Path(path), settings, on_frames=beat).as_json()
+
+
+def curate(
+    footage: Sequence[str | Path],
+    dataset: str | Path,
+    settings: Settings,
+    thresholds: Thresholds,
+    *,
+    steps: Sequence[str] = STEPS,
+    where: Where = Where(),
+    redo: bool = False,
+    retry: bool = False,
+    screen: Screen | None = None,
+    job: Job = measure_film,
+) -> Written:
+    """Curate `footage` into the dataset folder; films of earlier calls stay in it.
+
+    redo: throw away what another configuration measured. retry: try films again that could not be read.
+    ValueError or OSError: no footage, a folder of another configuration or in use, a full disk. What a single film
+    does wrong is listed, and the others go on.
+    """
+    steps = check_steps(steps)
+    films, others = find_sources(footage)
+    if not films and not others:
+        raise ValueError("no footage was given; wanted files, folders or a manifest")
+    if not films:
+        raise ValueError(f"no film among the footage: {shown([f'{name} {why}' for name, why in others])}")
+    screen = screen or Screen(quiet=True)
+    with Store(dataset) as store, screen:
+        if "text" not in steps:
+            settings = replace(settings, measure=replace(settings.measure, text_long_side=0))
+        config = store.configure(settings.lasting(), redo=redo)
+        sources = store.sources(films)
+        for name, why in others:
+            screen.say(f"{name}: {why}, left out")
+        _measure(store, sources, settings, thresholds, where, retry, screen, job)
+        rows, notes = assemble(store, sources, settings, config)
+        if "captions" not in steps:
+            for row in rows:
+                row["captions_made"], row["caption_made_from"] = [], None
+        thresholds = without(thresholds, steps)
+        choose(rows, thresholds, store.edits())
+        work = Work(store, rows, settings.models, screen, notes)
+        run_models(work, steps, lambda: choose(rows, thresholds, store.edits()))
+        return write_dataset(
+            store, rows, thresholds, settings, where=where, screen=screen, notes=notes, export="write" in steps
+        )
+
+
+def _measure(
+    store: Store,
+    sources: Sequence[Source],
+    settings: Settings,
+    thresholds: Thresholds,
+    where: Where,
+    retry: bool,
+    screen: Screen,
+    job: Job,
+) -> None:
+    """Every film that is not measured yet; each result is on disk before the next is begun in its place."""
+    todo = [source for source in sources if not store.is_done(source, retry=retry)]
+    screen.begin_films(len(sources), [_size(source) for source in todo])
+
+    def finish(index: int, outcome: Outcome) -> None:
+        source = todo[index]
+        film = store.put_film(source, outcome.result, outcome.error, outcome.tries)
+        if film.error is not None:
+            screen.say(f"{source.name}: set aside: {film.error}")
+        kept, spans = _kept(store, film, source, thresholds) if outcome.result is not None else (0.0, 0.0)
+        screen.film_done(index, film.seconds, kept, spans)
+
+    where.run(job, [(source.path, settings.measure) for source in todo], settings.watch, finish, screen.film_beat)
+    store.settle()
+
+
+def _size(source: Source) -> int:
+    try:
+        return Path(source.path).stat().st_size
+    except OSError:
+        return 0
+
+
+def _kept(store: Store, film: Film, source: Source, thresholds: Thresholds) -> tuple[float, float]:
+    """(seconds that would be kept, seconds of all spans) of one film, before duplicates and models: for the screen."""
+    rows = rows_of(_read_film(store, film), source, "")
+    choose(rows, thresholds)
+    return sum(r["seconds"] for r in rows if r["kept"]), sum(r["seconds"] for r in rows)
+
+
+def _read_film(store: Store, film: Film) -> Any:
+    from storyreel.curate.measure import FilmMeasures
+
+    return FilmMeasures.from_json(read_object(store.film_file(film.film)))
+
+
+def assemble(
+    store: Store, sources: Sequence[Source], settings: Settings, config: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """(all rows, in the order of the films' names, with the captions that need no model; notes for the card)."""
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
+    folder = Path(settings.sidecars) if settings.sidecars else None
+    for source in sources:
+        film = store.films.get(source.name)
+        if film is None or film.error is not None:
+            continue
+        said = Captions(source, settings.captions, folder)
+        for row in rows_of(_read_film(store, film), source, config):
+            row["captions_made"], row["caption_made_from"] = said.of(row["start_seconds"], row["end_seconds"])
+            rows.append(row)
+        notes += said.notes
+    number_copies(rows)
+    return rows, notes

@@ -1,0 +1,112 @@
+"""What a picture is like at full size: bars, sharpness, exposure, blocks of the codec, combs of interlacing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_DARK = 30  # levels above which a line of pixels is lit; codecs ring around bars
+_STEP = 10  # levels by which the first line of the picture is brighter than a bar, at some moment
+
+
+@dataclass(frozen=True)
+class Quality:
+    """rows, columns: the brightest of 64 parts of each line of pixels, uint8. The rest: see `quality_of`."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    blur: float
+    exposure: float
+    clipped: float
+    blocks: float
+    combs: float
+
+
+def quality_of(luma: np.ndarray) -> Quality:
+    """Of one upright luma picture, uint8 (h, w), black at 0 and white at 255.
+
+    blur: variance of the Laplacian over that of the picture: sharp pictures have more; exposure: mean brightness from
+    0 to 1; clipped: share of pixels at black or white; blocks: how much larger steps are at borders of 8x8 blocks than
+    elsewhere, 0 for no blocks; combs: share of lines that differ more from their neighbours than from the next but one.
+    """
+    height, width = luma.shape
+    rows = cv2.resize(luma, (min(64, width), height), interpolation=cv2.INTER_AREA).max(1)
+    columns = cv2.resize(luma, (width, min(64, height)), interpolation=cv2.INTER_AREA).max(0)
+    lit = _inside(luma, rows, columns)
+    part = _middle(lit, 1_000_000)
+    spread = float(part.var())
+    sharp = float(cv2.Laplacian(part, cv2.CV_16S).var()) / max(spread, 1.0) if min(part.shape) > 2 else 0.0
+    counts = cv2.calcHist([part], [0], None, [256], [0, 256]).ravel() / part.size
+    level = float(counts @ np.arange(256)) / 255
+    return Quality(
+        rows, columns, sharp, level, float(counts[:4].sum() + counts[252:].sum()), _blocks(luma), _combs(part)
+    )
+
+
+def _inside(luma: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    lit_rows, lit_columns = np.flatnonzero(rows > _DARK), np.flatnonzero(columns > _DARK)
+    if len(lit_rows) < 3 or len(lit_columns) < 3:
+        return luma
+    return luma[lit_rows[0] : lit_rows[-1] + 1, lit_columns[0] : lit_columns[-1] + 1]
+
+
+def _middle(luma: np.ndarray, pixels: int) -> np.ndarray:
+    """The middle part of a picture that is too large to look at whole."""
+    scale = min(1.0, (pixels / luma.size) ** 0.5)
+    height, width = max(1, int(luma.shape[0] * scale)), max(1, int(luma.shape[1] * scale))
+    top, left = (luma.shape[0] - height) // 2, (luma.shape[1] - width) // 2
+    return luma[top : top + height, left : left + width]
+
+
+def _blocks(luma: np.ndarray) -> float:
+    if luma.shape[1] < 32:
+        return 0.0
+    some = luma[:: max(1, luma.shape[0] // 128)]
+    steps = cv2.absdiff(some[:, 1:], some[:, :-1]).mean(0)
+    border = steps[7::8].mean()
+    inner = np.delete(steps, np.s_[7::8]).mean()
+    return float(max(0.0, border / max(inner, 0.25) - 1))
+
+
+def _combs(luma: np.ndarray) -> float:
+    """Interlaced pictures of things that move: each line is like the next but one, and unlike the next."""
+    if luma.shape[0] < 8:
+        return 0.0
+    some = luma[:, :: max(1, luma.shape[1] // 128)].astype(np.int16)
+    some = some[: len(some) // 2 * 2]
+    near = np.abs(some[1:-1] - some[2:]) + np.abs(some[1:-1] - some[:-2])
+    far = np.abs(some[2:] - some[:-2])
+    return float(((near > 2 * far + 30) & (np.sign(some[1:-1] - some[2:]) == np.sign(some[1:-1] - some[:-2]))).mean())
+
+
+def bars_of(rows: np.ndarray, columns: np.ndarray) -> list[int]:
+    """[top, bottom, left, right] black pixels. rows, columns: uint8 (samples, lines), as in `Quality`.
+
+    A line belongs to a bar when no sample lights it and the first line beyond is lit plainly; a dark picture whose
+    brightness sets in slowly has no bars.
+    """
+    top, bottom = _sides(rows)
+    left, right = _sides(columns)
+    return [top, bottom, left, right]
+
+
+def _sides(lines: np.ndarray) -> tuple[int, int]:
+    brightest = lines.max(0).astype(int)
+    lit = np.flatnonzero(brightest > _DARK)
+    if not len(lit):
+        return 0, 0
+    return _side(brightest, int(lit[0])), _side(brightest[::-1], len(brightest) - 1 - int(lit[-1]))
+
+
+def _side(brightest: np.ndarray, first: int) -> int:
+    """Lines of black before the line `first`, the first that is lit."""
+    if first == 0 or brightest[:first].max() > _DARK:
+        return 0
+    outer = float(np.median(brightest[:first]))
+    inner = float(brightest[first : first + 3].max())
+    # The last line of a bar may hold the first of the picture in part: codecs smear both ways.
+    while first > 1 and brightest[first - 1] > outer + 0.5 * (inner - outer):
+        first -= 1
+    return first if outer <= 12 and inner > outer + _STEP and first >= 2 else 0

@@ -1,0 +1,212 @@
+"""The row of a span: everything that is known of it. docs/curate.md lists the columns; the browse page reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storyreel import timing
+from storyreel.curate.sources import Source
+from storyreel.files import replacing
+
+if TYPE_CHECKING:
+    from storyreel.curate.footage import FilmInfo
+    from storyreel.curate.measure import FilmMeasures
+
+REASON = pa.struct([("name", pa.string()), ("value", pa.float64()), ("limit", pa.float64()), ("margin", pa.float64())])
+RAW = [
+    "motion_flow",
+    "motion_difference",
+    "camera_motion",
+    "object_motion",
+    "frozen_share",
+    "duplicate_share",
+    "jitter",
+    "text_share",
+    "mark_share",
+    "blur",
+    "exposure",
+    "clipped_share",
+    "blockiness",
+    "interlaced",
+]
+RESOLUTIONS = ("motion_resolution", "text_resolution")  # "256x144": the size at which a score was measured
+COLUMNS: dict[str, pa.DataType] = {
+    "clip": pa.string(),  # id
+    "source": pa.string(),  # name of the film
+    "source_path": pa.string(),
+    "source_digest": pa.string(),
+    "start": pa.int64(),  # frames of the film, [start, end)
+    "end": pa.int64(),
+    "start_seconds": pa.float64(),
+    "end_seconds": pa.float64(),
+    "seconds": pa.float64(),
+    "num_frames": pa.int32(),  # of the clip, at `fps`
+    "fps": pa.float64(),
+    "fps_exact": pa.string(),
+    "start_exact": pa.string(),  # seconds from the first frame, a fraction
+    "slack": pa.float64(),  # seconds that the time stamp of that frame may be off
+    "skip": pa.int64(),  # frames to count from the beginning, for a film whose times cannot be trusted
+    "shown": pa.list_(pa.int32()),  # frame of the span for each frame of the clip; none: one for one
+    "width": pa.int32(),  # without bars
+    "height": pa.int32(),
+    "side": pa.int32(),
+    "bars": pa.list_(pa.int32()),  # top, bottom, left, right
+    "bars_share": pa.float64(),
+    **{name: pa.float64() for name in RAW},
+    **{name: pa.string() for name in RESOLUTIONS},
+    "phash": pa.string(),
+    "before": pa.string(),  # the transition that the span begins after and ends with: cut, dissolve, ..., or none
+    "after": pa.string(),
+    "caption": pa.string(),
+    "captions": pa.list_(pa.string()),
+    "caption_from": pa.string(),
+    "caption_words": pa.int32(),
+    "captions_made": pa.list_(pa.string()),  # before anybody edited them
+    "caption_made_from": pa.string(),
+    "similarity": pa.float64(),
+    "aesthetics": pa.float64(),
+    "licence": pa.string(),
+    "kept": pa.bool_(),
+    "decided_by": pa.string(),  # thresholds or manual
+    "reasons": pa.list_(REASON),
+    "duplicate_of": pa.string(),
+    "duplicate_share_of_bits": pa.float64(),
+    "error": pa.string(),
+    "split": pa.string(),
+}
+
+
+def clip_id(digest: str, start: int, end: int, config: str) -> str:
+    """20 hex digits that depend on the film's bytes, the span and the configuration that found it."""
+    return hashlib.sha256(f"{digest}:{start}:{end}:{config}".encode()).hexdigest()[:20]
+
+
+def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[str, Any]]:
+    """One row for each span of a film, in order, undecided and without captions."""
+    info = measures.info
+    rows = []
+    for span in measures.spans:
+        scores: dict[str, Any] = dict(span.scores)
+        top, bottom, left, right = bars = [int(b) for b in scores.get("bars") or (0, 0, 0, 0)]
+        width, height = info.width - left - right, info.height - top - bottom
+        shown, fps = steady_frames(info, span.start, span.end)
+        begins, ends = round(info.time_of(span.start), 6), round(info.time_of(span.end), 6)
+        row: dict[str, Any] = dict.fromkeys(COLUMNS)
+        row |= {
+            "clip": clip_id(info.digest, span.start, span.end, config),
+            "source": source.name,
+            "source_path": _text(source.path),
+            "source_digest": info.digest,
+            "start": span.start,
+            "end": span.end,
+            "start_seconds": begins,
+            "end_seconds": ends,
+            "seconds": ends - begins,
+            "num_frames": len(shown),
+            "fps": float(fps),
+            "fps_exact": str(fps),
+            "start_exact": str(_exact(info, span.start)),
+            "slack": _slack(info, span.start),
+            "skip": None if getattr(info, "seekable", True) else span.start,
+            "shown": None if shown == list(range(span.end - span.start)) else shown,
+            "width": width,
+            "height": height,
+            "side": min(width, height),
+            "bars": bars,
+            "bars_share": 1 - width * height / (info.width * info.height),
+            "phash": scores.get("phash"),
+            "before": next((t.kind for t in reversed(measures.transitions) if t.start < span.start), None),
+            "after": next((t.kind for t in measures.transitions if t.end > span.end), None),
+            "licence": source.licence,
+        }
+        row |= {name: _number(scores.get(name)) for name in RAW}
+        row |= {name: scores.get(name) for name in RESOLUTIONS}
+        row |= carried_columns(source.carried)
+        rows.append(row)
+    return rows
+
+
+def steady_frames(info: FilmInfo, start: int, end: int) -> tuple[list[int], Fraction]:
+    """(frame of the span, counted from its start, for each frame of the clip; frames a second of the clip).
+
+    Frames of a steady film are taken one for one; those of a variable rate are shown as `timing.steady` says.
+    """
+    plain = list(range(end - start))
+    if info.times is None:
+        return plain, info.fps
+    shown = [_exact(info, frame) for frame in range(start, end + 1)]
+    if any(b <= a for a, b in pairwise(shown)):
+        return plain, info.fps
+    return timing.steady(shown[:-1], shown[-1], {}, info.fps)
+
+
+def _exact(info: FilmInfo, frame: int) -> Fraction:
+    if info.times is None:
+        return frame / info.fps
+    return Fraction(info.time_of(frame)).limit_denominator(1_000_000)
+
+
+def _slack(info: FilmInfo, frame: int) -> float:
+    """Half of the time to the frame before: nearer to `frame` than to it."""
+    if info.times is None or frame == 0:
+        return float(1 / info.fps / 2)
+    return max(0.0, (info.time_of(frame) - info.time_of(frame - 1)) / 2)
+
+
+def carried_columns(carried: Mapping[str, str]) -> dict[str, str]:
+    """The manifest's own columns; `split` is the dataset's, and a name that a column here has gets `footage_`."""
+    return {
+        (name if name == "split" or (name not in COLUMNS and name != "file_name") else f"footage_{name}"): _text(value)
+        for name, value in carried.items()
+    }
+
+
+def number_copies(rows: list[dict[str, Any]]) -> None:
+    """Copies of one film have the same spans and so the same ids: the second one's get -2, and so on."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        count = seen[row["clip"]] = seen.get(row["clip"], 0) + 1
+        if count > 1:
+            row["clip"] = f"{row['clip']}-{count}"
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], more: Mapping[str, pa.DataType] | None = None) -> pa.Table:
+    """Known columns in their types and order, then `more`, then the carried ones by name, as text."""
+    kinds = {**(more or {}), **COLUMNS}
+    carried = sorted({name for row in rows for name in row} - set(kinds))
+    columns = {name: pa.array([row.get(name) for row in rows], kind) for name, kind in kinds.items()}
+    columns |= {name: pa.array([row.get(name) for row in rows], pa.string()) for name in carried}
+    return pa.table(columns)
+
+
+def write_table(table: pa.Table, file: Path) -> None:
+    with replacing(file) as (made,):
+        pq.write_table(table, made)
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """ValueError: not there, or not readable."""
+    if not file.is_file():
+        raise ValueError(f"{file}: not there; curate footage into this folder first")
+    try:
+        return pq.ParquetFile(file).read().to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{file}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,70 @@
+"""The kept clips as WebDataset shards: tar files of ID.mp4 and ID.json, read and written one clip at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+from storyreel.data.folder import DatasetFolder
+from storyreel.files import replacing
+
+
+def write_shards(dataset: str | Path, out: str | Path, shard: int = 1000) -> list[Path]:
+    """`out/00000-of-00003.tar`, ...: per clip its file and a .json with the whole row (the caption in it), .txt too.
+
+    The order is drawn by clip id, so that neighbours in a shard are not of one film. The same dataset gives the same
+    bytes. A shard that is there and begins with the same rows is kept; others are removed. ValueError: clips that are
+    virtual, which a tar cannot hold.
+    """
+    folder, out = DatasetFolder.open(dataset), Path(out)
+    if shard < 1:
+        raise ValueError(f"shard: wanted at least 1 clip, got {shard}")
+    order = sorted(range(len(folder)), key=lambda i: hashlib.sha256(folder.file_names[i].encode()).hexdigest())
+    virtual = [name for name in folder.file_names if name.endswith(".span")]
+    if virtual:
+        raise ValueError(f"{folder.path}: {len(virtual)} clips are virtual; curate with --set export.format=mp4 first")
+    count = -(-len(order) // shard)
+    made = []
+    for number in range(count):
+        rows = order[number * shard : (number + 1) * shard]
+        texts = [json.dumps(folder.row(row), ensure_ascii=False, sort_keys=True) for row in rows]
+        key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+        path = out / f"{number:05d}-of-{count:05d}.tar"
+        made.append(path)
+        if _key(path) == key:
+            continue
+        with replacing(path) as (temporary,), tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for row, text in zip(rows, texts, strict=True):
+                _add(tar, folder, row, text)
+        with replacing(path.with_suffix(".json")) as (temporary,):
+            temporary.write_text(json.dumps({"rows": len(rows), "digest": key}) + "\n")
+    for old in out.glob("[0-9]*-of-[0-9]*.tar"):
+        if old not in made:
+            old.unlink()
+            old.with_suffix(".json").unlink(missing_ok=True)
+    return made
+
+
+def _key(path: Path) -> str | None:
+    try:
+        return json.loads(path.with_suffix(".json").read_text())["digest"] if path.exists() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _add(tar: tarfile.TarFile, folder: DatasetFolder, row: int, text: str) -> None:
+    file = folder.file(row)
+    name = file.stem
+    member = tarfile.TarInfo(f"{name}{file.suffix}")
+    member.size = file.stat().st_size
+    with file.open("rb") as content:
+        tar.addfile(member, content)
+    captions = folder.captions(row)
+    for suffix, said in ((".txt", captions[0] if captions else ""), (".json", text)):
+        data = said.encode()
+        member = tarfile.TarInfo(f"{name}{suffix}")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))

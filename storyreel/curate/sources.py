@@ -1,0 +1,250 @@
+"""What is to be curated: files, folders and manifests become a sorted list of films, and what is no film is listed.
+
+A manifest is a .txt (a path a line), .csv, .jsonl or .parquet with a column `path`; further columns travel with every
+clip of the film: `licence` and `caption` have a meaning, all others are carried as text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+MANIFESTS = (".txt", ".csv", ".jsonl", ".parquet")
+VIDEOS = frozenset(
+    [
+        ".3g2",
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".divx",
+        ".f4v",
+        ".flv",
+        ".gif",
+        ".m2ts",
+        ".m2v",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".nut",
+        ".ogg",
+        ".ogm",
+        ".ogv",
+        ".rm",
+        ".rmvb",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+        ".y4m",
+    ]
+)
+SIDECARS = frozenset((".txt", ".json", ".srt", ".vtt"))
+PATH_COLUMNS = ("path", "file", "file_name", "filename", "source", "video")
+LICENCE_COLUMNS = ("licence", "license")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One film: its `name` in the dataset (unique, printable), where it lies, and what its manifest said."""
+
+    name: str
+    path: str
+    licence: str | None = None
+    caption: str | None = None
+    carried: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "path": self.path,
+            "licence": self.licence,
+            "caption": self.caption,
+            "carried": dict(self.carried),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Source:
+        return cls(**value)
+
+
+def find_sources(footage: Sequence[str | Path]) -> tuple[list[Source], list[tuple[str, str]]]:
+    """(films sorted by name, (file, why it is none) of everything else that lies there).
+
+    ValueError or OSError: something that is not there, an empty folder, a manifest that cannot be read.
+    """
+    films: dict[str, Source] = {}  # by path
+    others: list[tuple[str, str]] = []
+    for given in footage:
+        path = Path(given)
+        if path.is_dir():
+            found = list(_walk(path))
+            if not found:
+                raise ValueError(f"{printable(str(path))}: the folder holds no files; wanted footage")
+            entries: list[tuple[str, Path, dict[str, str]]] = [(str(f.relative_to(path)), f, {}) for f in found]
+            stems = {(f.parent, f.stem) for f in found if f.suffix.lower() in VIDEOS}
+            entries = [e for e in entries if not _is_sidecar(e[1], stems)]
+        elif not path.exists():
+            raise FileNotFoundError(2, "no such file or folder", printable(str(path)))
+        elif path.suffix.lower() in MANIFESTS:
+            entries = list(_read_manifest(path))
+        else:
+            entries = [(path.name, path, {})]
+        for name, file, said in entries:
+            why = no_film(file)
+            if why:
+                others.append((printable(str(file)), why))
+            else:
+                source = _source(name, file, said)
+                films.setdefault(source.path, source)
+    return named_apart({}, films.values()), sorted(set(others))
+
+
+def no_film(file: Path) -> str | None:
+    """Why a file is not even tried as a film; None when it is to be tried."""
+    from storyreel import sniff
+
+    try:
+        kind = sniff.kind(file)
+    except FileNotFoundError:
+        return "no such file"
+    except IsADirectoryError:
+        return "is a folder"
+    except ValueError as error:
+        if file.stat().st_size == 0:
+            return "is empty (0 bytes)"
+        # truncated files, and containers that the sniffer does not know, are for the decoder to judge
+        return None if file.suffix.lower() in VIDEOS or "truncated" in str(error) else "is no video"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if kind in sniff.PICTURES and kind != "gif":
+        return "is a picture"
+    return "is no video" if kind == "json" else None
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        yield from (Path(root, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _is_sidecar(file: Path, stems: set[tuple[Path, str]]) -> bool:
+    """film.txt, film.json, film.srt, film.en.vtt beside film.mp4."""
+    if file.suffix.lower() not in SIDECARS:
+        return False
+    return (file.parent, file.stem) in stems or (file.parent, Path(file.stem).stem) in stems
+
+
+def _source(name: str, file: Path, said: Mapping[str, str]) -> Source:
+    said = {k: v for k, v in said.items() if v not in (None, "")}
+    licence = next((said.pop(c) for c in LICENCE_COLUMNS if c in said), None)
+    caption = said.pop("caption", None)
+    return Source(
+        printable(name.replace(os.sep, "/")), os.path.abspath(file), licence, caption, dict(sorted(said.items()))
+    )
+
+
+def named_apart(known: Mapping[str, Source], new: Iterable[Source]) -> list[Source]:
+    """`known` (by path, names kept) and `new` together, sorted by name; what is known is told anew by `new`.
+
+    Two films of one name, from two folders, get their folders in front until they differ.
+    """
+    films = dict(known)
+    taken = {source.name for source in known.values()}
+    for source in new:
+        if source.path in films:
+            films[source.path] = replace(source, name=films[source.path].name)
+            continue
+        name = source.name
+        for parent in list(Path(source.path).parents)[len(Path(name).parts) - 1 :]:
+            if name not in taken:
+                break
+            name = printable(f"{parent.name}/{name}") if parent.name else printable(source.path.lstrip("/"))
+        taken.add(name)
+        films[source.path] = replace(source, name=name)
+    return sorted(films.values(), key=lambda source: source.name)
+
+
+def printable(name: str) -> str:
+    """The name without bytes that are no Unicode: they are written as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _read_manifest(path: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
+    """(name, file, columns as text) for each row. Paths are relative to the manifest."""
+    readers = {".txt": _lines, ".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+    count = 0
+    for where, row in readers[path.suffix.lower()](path):
+        column = next((c for c in PATH_COLUMNS if row.get(c)), None)
+        if column is None:
+            raise ValueError(f"{where}: no path; wanted a column {' or '.join(PATH_COLUMNS[:2])}")
+        said = {str(k).strip(): _text(v) for k, v in row.items() if k != column and v is not None}
+        given = Path(os.path.expanduser(str(row[column])))
+        name = given.name if given.is_absolute() or ".." in given.parts else str(given)
+        yield name, path.parent / given, said
+        count += 1
+    if not count:
+        raise ValueError(f"{path}: no films in it; wanted at least one row")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: wanted UTF-8 text, byte {error.start} is none") from None
+
+
+def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(_content(path).split("\n"), 1):
+        if line.strip() and not line.startswith("#"):
+            yield f"{path}, line {number}", {"path": line.rstrip("\r")}
+
+
+def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        reader = csv.DictReader(io.StringIO(_content(path), newline=""), strict=True)
+        for row in reader:
+            if None in row:
+                raise ValueError(f"{path}, line {reader.line_num}: more cells than columns")
+            yield f"{path}, line {reader.line_num}", row
+    except csv.Error as error:
+        raise ValueError(f"{path}: wanted CSV: {error}") from None
+
+
+def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(_content(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}, line {number}: wanted JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise ValueError(f"{path}, line {number}: wanted a JSON object")
+        yield f"{path}, line {number}", row
+
+
+def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+    for number, row in enumerate(table.to_pylist()):
+        yield f"{path}, row {number}", row

@@ -1,0 +1,204 @@
+"""Work that may die or hang, in a child process that is watched: what kills the child does not end the run.
+
+A film can crash a decoder (a signal), eat all memory, or make it loop for ever. So each worker is a process of its own
+that reports how far it has come; one that dies, or says nothing for `patience` seconds, is replaced, and its film is
+tried again, `tries` times in all. What cannot be read at all (ValueError) is not tried again: it would be no other.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from storyreel.data.parallel import _begin, _Context
+
+Beat = Callable[[int], None]
+"""Called in the worker with how many frames are done so far."""
+Job = Callable[[Any, Beat], Any]
+"""What a worker runs: `function(item, beat)`; importable by name, item and result picklable."""
+BEAT = 0.2  # seconds between two reports, at least
+STARTING = 60.0  # seconds that a fresh process may need for its imports, on a machine that may be busy
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item: its result, or the error of the last of `tries` tries."""
+
+    result: Any = None
+    error: str | None = None
+    tries: int = 1
+
+
+class _Lost(Exception):
+    """The worker died or hung; the text says which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """How long a worker may say nothing, seconds, and how often a film is tried."""
+
+    patience: float = 120.0
+    tries: int = 3
+
+    def __post_init__(self) -> None:
+        if self.patience <= 0 or self.tries < 1:
+            raise ValueError(f"patience and tries: wanted more than 0, got {self.patience} and {self.tries}")
+
+
+class Worker:
+    """One child process, started when it is first needed and again after it was lost."""
+
+    def __init__(self, function: Job) -> None:
+        self.function = function
+        self._process: Any = None
+        self._pipe: Any = None
+        self._ready = False
+        self.stopped = False
+
+    def call(self, item: Any, watch: Watch, on_beat: Beat = lambda frames: None) -> Outcome:
+        error = ""
+        for number in range(1, watch.tries + 1):
+            try:
+                kind, value = self._ask(item, watch.patience, on_beat)
+            except _Lost as lost:
+                error = str(lost)
+            else:
+                if kind == "done":
+                    return Outcome(value, tries=number)
+                error = value
+                if kind == "unreadable":
+                    return Outcome(error=error, tries=number)
+            if self.stopped:
+                break
+        return Outcome(error=error, tries=watch.tries)
+
+    def stop(self) -> None:
+        """Kill the child; a call that is under way ends with an error."""
+        self.stopped = True
+        self._drop()
+
+    def _ask(self, item: Any, patience: float, on_beat: Beat) -> tuple[str, Any]:
+        if self._process is None:
+            self._start()
+        process: Any = self._process  # `stop` may forget it at any moment
+        pipe: Any = self._pipe
+        try:
+            if not self._ready:
+                self._wait(pipe, STARTING, "does not start")
+                pipe.recv()
+                self._ready = True
+            pipe.send(item)
+            while True:
+                self._wait(pipe, patience, "hangs: no frame")
+                kind, value = pipe.recv()
+                if kind != "beat":
+                    return kind, value
+                on_beat(value)
+        except (EOFError, OSError):
+            process.join(5)
+            code = process.exitcode
+            self._drop()
+            why = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+            raise _Lost(f"the process that read it died ({why})") from None
+
+    def _start(self) -> None:
+        context = _Context()
+        self._pipe, theirs = context.Pipe()
+        self._process, self._ready = context.Process(target=_serve, args=(theirs, self.function), daemon=True), False
+        self._process.start()
+        theirs.close()
+
+    def _wait(self, pipe: Any, seconds: float, what: str) -> None:
+        if not pipe.poll(seconds):
+            self._drop()
+            raise _Lost(f"{what} in {seconds:g} s")
+
+    def _drop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.join(5)
+
+
+def _serve(pipe: Any, function: Job) -> None:
+    """The child: one item after another, until the parent goes away."""
+    _begin()
+    from storyreel.engine import wait_calmly
+
+    wait_calmly()
+    last = 0.0
+
+    def beat(frames: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= BEAT:
+            last = now
+            pipe.send(("beat", frames))
+
+    pipe.send(("ready", 0))
+    while True:
+        try:
+            item = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer = ("done", function(item, beat))
+        except ValueError as error:
+            answer = ("unreadable", " ".join(str(error).split()))
+        except Exception as error:  # a bug of a library on strange input is that film's error, not the run's
+            answer = ("failed", " ".join(f"{type(error).__name__}: {error}".split()))
+        pipe.send(answer)
+
+
+def run_watched(
+    function: Job,
+    items: Sequence[Any],
+    *,
+    workers: int,
+    watch: Watch,
+    on_result: Callable[[int, Outcome], None],
+    on_beat: Callable[[int, int], None] = lambda index, frames: None,
+) -> None:
+    """Each item in one of `workers` watched processes; `on_result(index, outcome)` in this thread, as they finish."""
+    count = max(1, min(workers, len(items)))
+    idle = [Worker(function) for _ in range(count)]
+    everyone, lock = list(idle), threading.Lock()
+
+    def call(index: int) -> Outcome:
+        with lock:
+            worker = idle.pop()
+        try:
+            return worker.call(items[index], watch, partial(on_beat, index))
+        finally:
+            with lock:
+                idle.append(worker)
+
+    pool = ThreadPoolExecutor(count, thread_name_prefix="storyreel-watch")
+    waiting = iter(range(len(items)))
+    flying: dict[Future[Outcome], int] = {}
+    try:
+        while True:
+            while len(flying) < count and (index := next(waiting, None)) is not None:
+                flying[pool.submit(call, index)] = index
+            if not flying:
+                return
+            for done in wait(flying, return_when=FIRST_COMPLETED).done:
+                on_result(flying.pop(done), done.result())
+    finally:
+        for worker in everyone:
+            worker.stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_mine: dict[Any, Worker] = {}
+
+
+def call_watched(function: Job, watch: Watch, item: Any) -> Outcome:
+    """For engines that run tasks elsewhere: one watched child in each of their processes, used again and again."""
+    worker = _mine.setdefault(function, Worker(function))
+    return worker.call(item, watch)

@@ -1,0 +1,138 @@
+"""The one pass over a film: windows of small frames for its cuts, samples for everything else. Memory stays flat."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from storyreel.curate.cuts import MARGIN, find_transitions
+from storyreel.curate.decode import Film, Picture
+from storyreel.curate.measure import FilmMeasures, MeasureSettings, Span
+from storyreel.curate.motion import difference, motion_of, shake
+from storyreel.curate.quality import quality_of
+from storyreel.curate.reduce import Thumb, small_colour, small_luma, stretched, thumb, upright
+from storyreel.curate.samples import Sample, scores_of, thin
+from storyreel.curate.spans import Transition, spans_between
+
+WINDOW = 1024
+"""Frames whose transitions are found at a time, besides MARGIN frames on both sides."""
+_EVERY = 64
+_MOVES = 1.0  # levels from one frame to the next: lines can only be told to comb where things move
+
+
+def watch_film(path: Path, settings: MeasureSettings, on_frames: Callable[[int], None] | None) -> FilmMeasures:
+    """See `measure.measure`."""
+    film = Film(path, max_pixels=settings.max_pixels, damaged=settings.max_damaged)
+    watcher = _Watcher(film, settings)
+    for picture in film:
+        watcher.see(picture)
+        if on_frames is not None and picture.index % _EVERY == _EVERY - 1:
+            on_frames(picture.index + 1)
+    spans = watcher.finish()
+    info = film.info
+    if on_frames is not None:
+        on_frames(info.frames)
+    return FilmMeasures(info, tuple(watcher.transitions), tuple(spans))
+
+
+class _Watcher:
+    def __init__(self, film: Film, settings: MeasureSettings):
+        self.film, self.settings = film, settings
+        self.thumbs: list[Thumb] = []  # from frame `first` on
+        self.first = self.told = 0  # transitions are known of frames before `told`
+        self.count = 0
+        self.change = array("f")  # mean difference of each frame from the one before
+        self.transitions: list[Transition] = []
+        self.spans: list[Span] = []
+        self.samples: list[Sample] = []
+        self.used = 0  # samples of spans that are closed
+        self.waiting: Sample | None = None
+
+    def see(self, picture: Picture) -> None:
+        small = thumb(picture)
+        self.change.append(difference(self.thumbs[-1].luma, small.luma) if self.thumbs else 0.0)
+        self.thumbs.append(small)
+        self._sample(picture)
+        self.count += 1
+        if len(self.thumbs) >= WINDOW + 2 * MARGIN:
+            self._search(last=False)
+
+    def finish(self) -> list[Span]:
+        self._search(last=True)
+        return self.spans
+
+    def _sample(self, picture: Picture) -> None:
+        rate = min(max(float(self.film.rate), 1.0), 120.0)
+        every = max(1, round(rate / self.settings.samples_per_second))
+        gap = min(every, max(1, round(rate * self.settings.flow_step)))
+        phase = picture.index % every
+        if self.waiting is not None and picture.index == self.waiting.index + gap:
+            self._pair(self.waiting, picture, gap / rate)
+        if phase == min(2, every - 1) and len(self.thumbs) >= 3 and self.samples:
+            self.samples[-1].shake = shake([each.luma for each in self.thumbs[-3:]])
+        if phase:
+            return
+        self.samples.append(self._look(picture))
+        self.waiting = self.samples[-1]
+
+    def _look(self, picture: Picture) -> Sample:
+        settings = self.settings
+        luma = picture.luma
+        full = stretched(upright(luma, picture.turns), picture.full)
+        quality = quality_of(full)
+        colour = small_colour(picture, max(settings.text_long_side, settings.flow_long_side))
+        before = self.samples[-1].thumb if self.samples and self.samples[-1].thumb is not None else None
+        return Sample(
+            index=picture.index,
+            time=picture.time,
+            thumb=self.thumbs[-1].luma,
+            flow_luma=small_luma(picture, settings.flow_long_side),
+            colour=colour,
+            quality=quality,
+            difference=None if before is None else difference(before, self.thumbs[-1].luma),
+            combed=picture.fields or (self.change[-1] > _MOVES and quality.combs > 0.06),
+        )
+
+    def _pair(self, sample: Sample, picture: Picture, seconds: float) -> None:
+        if sample.time is not None and picture.time is not None and 0 < picture.time - sample.time < 10 * seconds:
+            seconds = picture.time - sample.time
+        assert sample.flow_luma is not None
+        second = small_luma(picture, self.settings.flow_long_side)
+        sample.motion = motion_of(sample.flow_luma, second, seconds)
+        sample.until = picture.index
+        sample.flow_luma = None
+        self.waiting = None
+
+    def _search(self, last: bool) -> None:
+        """Transitions of the frames at hand; those near the end wait for the next window unless it is the last."""
+        detail = np.stack([each.luma for each in self.thumbs]) if self.thumbs else np.zeros((0, 36, 64), np.uint8)
+        chroma = np.stack([each.chroma for each in self.thumbs]) if self.thumbs else np.zeros((0, 2, 9, 16), np.uint8)
+        until = self.count if last else self.count - MARGIN
+        for one in find_transitions(detail, chroma):
+            moved = Transition(one.start + self.first, one.end + self.first, one.kind, round(one.strength, 4))
+            middle = (moved.start + moved.end) // 2
+            if self.told <= middle < until and (not self.transitions or moved.start > self.transitions[-1].end):
+                self.transitions.append(moved)
+        self.told = until
+        if not last:
+            keep = 2 * MARGIN
+            self.thumbs = self.thumbs[-keep:]
+            self.first = self.count - keep
+        self._close(last)
+
+    def _close(self, last: bool) -> None:
+        """Scores of the spans whose both ends are known, after which their pictures are let go."""
+        spans = spans_between(self.transitions, self.count, self.settings.trim)
+        closed = spans if last else [span for span in spans if self.transitions and span[1] <= self.transitions[-1].end]
+        for start, end in closed[len(self.spans) :]:
+            while self.used < len(self.samples) and self.samples[self.used].index < start:
+                self.samples[self.used].forget()
+                self.used += 1
+            inside = [sample for sample in self.samples[self.used :] if sample.index < end]
+            change = np.frombuffer(self.change, np.float32)[start + 1 : end]
+            self.spans.append(Span(start, end, scores_of(inside, start, end, change, self.settings)))
+        if not last:
+            thin(self.samples[self.used :])

@@ -1,0 +1,103 @@
+"""What an importer wants written: one clip each, with its captions and where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeAlias
+
+SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v")
+Refused: TypeAlias = tuple[str, str]  # what, and why
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One clip to be written.
+
+    index: its number in the annotation, whether or not its video is there, so that it stays the same.
+    name: how it is called in lists. span: seconds of `file` to cut; None takes all of it.
+    row: further columns.
+    """
+
+    index: int
+    name: str
+    file: Path
+    captions: tuple[str, ...]
+    split: str = "train"
+    span: tuple[float, float] | None = None
+    row: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What an annotation asks for: clips to write, and what cannot be written, with the reasons."""
+
+    entries: list[Entry]
+    refused: list[Refused]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How clips are cut: the middle square at `size` pixels, `fps` frames a second, at most `seconds` long.
+
+    A longer clip keeps its middle. None leaves a thing as it is.
+    """
+
+    size: int | None = None
+    fps: Fraction | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 8 <= self.size <= 4096:
+            raise ValueError(f"--size: wanted 8 to 4096 pixels, got {self.size}")
+        if self.fps is not None and not 0 < self.fps <= 240:
+            raise ValueError(f"--fps: wanted more than 0, at most 240, got {self.fps}")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ValueError(f"--seconds: wanted more than 0, got {self.seconds:g}")
+
+    def cut(self, start: float, end: float) -> tuple[float, float]:
+        """The span that is kept of start to end."""
+        if self.seconds is None or end - start <= self.seconds:
+            return start, end
+        first = (start + end - self.seconds) / 2
+        return first, first + self.seconds
+
+
+def videos_in(folder: Path) -> dict[str, Path]:
+    """Name without suffix -> file, for the videos of a folder and its subfolders; the first of a name in sorted order.
+
+    `abc.mp4.webm`, as downloaders write it, is called `abc`. OSError without such a folder, ValueError without a video.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder of videos")
+    found: dict[str, Path] = {}
+    for file in sorted(folder.rglob("*")):
+        name = file.name
+        while Path(name).suffix.lower() in SUFFIXES:
+            name = Path(name).stem
+        if name != file.name and not name.startswith(".") and file.is_file():
+            found.setdefault(name, file)
+    if not found:
+        raise ValueError(f"{folder}: no videos in it ({' '.join(SUFFIXES)})")
+    return found
+
+
+def digest_of_files(files: Sequence[Path]) -> str:
+    """sha256 over files, and over the .json files of folders; OSError when one is not there."""
+    hashed = hashlib.sha256()
+    for path in files:
+        for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+            with file.open("rb") as opened:
+                hashed.update(hashlib.file_digest(opened, "sha256").digest())
+    return hashed.hexdigest()
+
+
+def seconds_of(value: Any) -> float | None:
+    """A time of an annotation: a finite number from 0; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+        return None
+    return float(value)

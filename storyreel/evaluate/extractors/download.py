@@ -1,0 +1,100 @@
+"""Get published weights, when asked to: https only, size limited, digest checked, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from storyreel.evaluate.extractors.registry import WeightFile, conversion, entry, weights_folder
+from storyreel.files import replacing
+from storyreel.tensor_file import digest_of
+
+MOST = 4 << 30  # bytes, where the size is not known
+TIMEOUT = 60.0  # seconds without an answer
+Opener = Callable[[urllib.request.Request], Any]
+
+
+class HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect only to another https address."""
+
+    def redirect_request(self, req: Any, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if not newurl.startswith("https://"):
+            raise ValueError(f"{req.full_url}: leads to {newurl[:60]}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def open_https(request: urllib.request.Request) -> Any:
+    return urllib.request.build_opener(HttpsOnly).open(request, timeout=TIMEOUT)
+
+
+def fetch(
+    name: str, out: Path | None = None, *, opener: Opener = open_https, tell: Callable[[str], None] = lambda line: None
+) -> Path:
+    """Download the files of an extractor that are not there yet; the folder that holds them.
+
+    out: another folder than the one that is looked in.
+    tell: gets a line a file: what was fetched, whether its digest could be checked, how a pickle is converted.
+    ValueError or OSError says in one line what went wrong; nothing half is left.
+    """
+    folder = weights_folder(name) if out is None else out
+    for file in entry(name).files:
+        target = folder / file.name
+        if file.opened and (folder / file.opened).is_file():
+            tell(f"{folder / file.opened}: is there")
+            continue
+        if target.is_file():
+            if file.sha256 is not None and digest_of(target) != file.sha256:
+                raise ValueError(f"{target}: is there and has another sha256 than {file.sha256}; move it away first")
+            tell(f"{target}: is there")
+        else:
+            digest = _download(file, target, opener)
+            checked = "sha256 as published" if file.sha256 else f"sha256 {digest}, which nothing published confirms"
+            tell(f"{target}: {checked}")
+        if file.opened:
+            tell(f"it is a pickle, which storyreel does not open; convert it once: {_convert(folder, file)}")
+    return folder
+
+
+def _convert(folder: Path, file: WeightFile) -> str:
+    return conversion(folder / file.name, folder / file.opened)
+
+
+def _download(file: WeightFile, target: Path, opener: Opener) -> str:
+    """The file at `target`; its sha256."""
+    from storyreel.data.parallel import progress
+
+    if not file.url.startswith("https://"):
+        raise ValueError(f"{file.url}: wanted an address that begins with https://")
+    limit, found = file.size or MOST, hashlib.sha256()
+    try:
+        with (
+            opener(urllib.request.Request(file.url, headers={"User-Agent": "storyreel"})) as answer,
+            replacing(target) as (made,),
+        ):
+            size = int(answer.headers.get("Content-Length") or 0)
+            if size > limit:
+                raise ValueError(f"{file.url}: {size} bytes, more than the {limit} allowed")
+            with made.open("wb") as stream, progress(file.name, size or file.size, "bytes") as advance:
+                while chunk := answer.read(1 << 20):
+                    stream.write(chunk)
+                    found.update(chunk)
+                    advance(len(chunk))
+                    if stream.tell() > limit:
+                        raise ValueError(f"{file.url}: more than the {limit} bytes allowed")
+                if size and stream.tell() < size:
+                    raise ValueError(f"{file.url}: the download broke off after {stream.tell()} of {size} bytes")
+            if file.sha256 is not None and found.hexdigest() != file.sha256:
+                raise ValueError(
+                    f"{file.url}: its sha256 is {found.hexdigest()}, wanted {file.sha256}; nothing is kept"
+                )
+    except urllib.error.HTTPError as error:
+        raise OSError(f"{file.url}: the server answered {error.code} {error.reason}") from None
+    except urllib.error.URLError as error:
+        raise OSError(f"{file.url}: could not be reached ({error.reason})") from None
+    except TimeoutError:
+        raise OSError(f"{file.url}: no answer within {TIMEOUT:g} s") from None
+    return found.hexdigest()

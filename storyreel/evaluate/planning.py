@@ -1,0 +1,161 @@
+"""Which metric stands on which network, and what cannot be measured and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from storyreel.evaluate.metrics import METRICS, PAIRED, USUAL, About
+from storyreel.evaluate.protocols import Protocol
+from storyreel.evaluate.sources import Clips
+
+if TYPE_CHECKING:
+    from storyreel.evaluate.extractors import Extractor
+
+WORLDS = ("sprites", "digits")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody wants to know. Empty `metrics`: everything that can be measured with what is here.
+
+    extractors: their names, used for each metric that they fit instead of the protocol's. weights: extractor -> file.
+    judge: "" for the judge of the world. wanted: the dataset folder whose captions were the prompts. cache: where what
+    is gathered from real clips is kept; None keeps nothing. controls: also measure damaged real clips.
+    """
+
+    clips: Path
+    real: Path | None = None
+    metrics: tuple[str, ...] = ()
+    extractors: tuple[str, ...] = ()
+    protocol: str = "storyreel"
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    judge: str = ""
+    wanted: Path | None = None
+    split: str = ""
+    real_split: str = ""
+    limit: int | None = None
+    controls: bool = True
+    cache: Path | None = None
+    batch: int = 16
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class Item:
+    """A metric to measure. `extractor` is None where it stands on none."""
+
+    metric: str
+    about: About
+    extractor: Extractor | None = None
+
+    @property
+    def label(self) -> str:
+        """Of the rows that it wants, as `gather.Network` calls them."""
+        return "" if self.extractor is None else f"{self.extractor.name}/{self.about.gathers}"
+
+
+@dataclass
+class Plan:
+    items: list[Item] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def named(self, *metrics: str) -> list[Item]:
+        return [item for item in self.items if item.metric in metrics]
+
+
+def make_plan(asked: Asked, rules: Protocol, clips: Clips, real: Clips | None) -> Plan:
+    """ValueError for a metric that was asked for by name and cannot be measured; others are skipped, with a reason."""
+    plan, loaded = Plan(), Loaded(asked.weights)
+    world = world_of(asked, clips, real)
+    for metric in asked.metrics or USUAL:
+        try:
+            plan.items += _items(metric, asked, rules, world, loaded, len(clips.sources), real)
+        except (ValueError, OSError) as error:
+            if asked.metrics:
+                raise
+            plan.skipped[metric] = str(error).removeprefix(f"{metric}: ")
+    return plan
+
+
+def _items(
+    metric: str, asked: Asked, rules: Protocol, world: str, loaded: Loaded, n: int, real: Clips | None
+) -> list[Item]:
+    about = METRICS[metric]
+    if about.real and real is None:
+        raise ValueError(f"{metric}: wants real clips, --real DATASET")
+    if about.real and about.gathers == "features" and n < rules.minimum:
+        raise ValueError(f"{metric}: {n} clips, {rules.name} wants at least {rules.minimum}")
+    if metric in PAIRED or not about.gathers:
+        if metric == "judge" and not (asked.judge or world):
+            raise ValueError("judge: nothing says which world these clips are of; name --judge sprites or digits")
+        return [Item(metric, about)]
+    fitting = [loaded[name] for name in asked.extractors if fits(loaded[name], about)]
+    if asked.extractors and not fitting and asked.metrics:
+        raise ValueError(f"{metric}: {', '.join(asked.extractors)} cannot give it; it wants {_kind(about)}")
+    if not fitting:
+        name = rules.extractor(metric)
+        if name == "world":
+            if not world:
+                raise ValueError(f"{metric}: nothing says which world these clips are of; name an --extractor")
+            name = f"{world}-v1"
+        fitting = [loaded[name]]
+    return [Item(metric, about, extractor) for extractor in fitting]
+
+
+class Loaded(dict[str, "Extractor"]):
+    """Extractors by name, each loaded once."""
+
+    def __init__(self, weights: Mapping[str, Path]) -> None:
+        super().__init__()
+        self.weights = weights
+
+    def __missing__(self, name: str) -> Extractor:
+        from storyreel.evaluate.extractors import load_extractor
+
+        self[name] = load_extractor(name, weights=self.weights.get(name))
+        return self[name]
+
+
+def fits(extractor: Extractor, about: About) -> bool:
+    """Whether an extractor gives what a metric wants."""
+    if about.kind == "text":
+        return hasattr(extractor, "text_embeddings")
+    if about.gathers == "logits":
+        return _has_classes(extractor)
+    return extractor.kind == about.kind
+
+
+def _has_classes(extractor: Extractor) -> bool:
+    """Only asking tells: an encoder has `logits` too, and refuses."""
+    import torch
+
+    blank = torch.zeros(1, max(2, extractor.min_frames), 64, 64, 3, dtype=torch.uint8)
+    try:
+        with torch.inference_mode():
+            extractor.logits(blank)
+    except (ValueError, AttributeError):
+        return False
+    return True
+
+
+def _kind(about: About) -> str:
+    return {"text": "one of text and video", "": "one with classes"}.get(about.kind, f"one of {about.kind}s")
+
+
+def world_of(asked: Asked, clips: Clips, real: Clips | None) -> str:
+    """Sprites or digits: by the folders, the judge's name, or the model that made the first clip; "" if none says."""
+    from storyreel import video_io
+    from storyreel.evaluate.sources import world_named
+
+    said = [clips.world, real.world if real else "", world_named(asked.wanted) if asked.wanted else "", asked.judge]
+    found = next((world for world in said if world in WORLDS), "")
+    if not found:
+        try:
+            model = str((video_io.read_meta(clips.sources[0].file) or {}).get("model") or "")
+        except (ValueError, OSError):
+            model = ""
+        found = next((world for world in WORLDS if world in model), "")
+    return found

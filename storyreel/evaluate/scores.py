@@ -1,0 +1,112 @@
+"""A score with all that must be known to believe it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from storyreel.evaluate.metrics import Direction
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure of a report. `name` carries the extractor in brackets where there is one; the interval is of 95 %."""
+
+    name: str
+    value: float
+    n: int
+    direction: Direction
+    interval: tuple[float, float] | None = None
+    unit: str = "clips"
+    trusted: bool = True
+    protocol: str = ""
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    extrapolated: float | None = None
+    floor: float | None = None
+    floor_n: int | None = None
+    controls: Mapping[str, float] = field(default_factory=dict)
+    real: float | None = None
+    warning: str = ""
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        said = {key: clean(value) for key, value in vars(self).items()}
+        return {**said, "interval": None if self.interval is None else [clean(x) for x in self.interval]}
+
+
+def clean(value: Any) -> Any:
+    """JSON can say neither NaN nor infinity: None. Numbers are kept to nine digits."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: clean(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(each) for each in value]
+    return value
+
+
+def check_trusted(scores: Iterable[Mapping[str, Any]]) -> None:
+    """ValueError when one of these scores (as JSON) comes from random weights: it may not stand in a table."""
+    bad = [score["name"] for score in scores if not score["trusted"]]
+    if bad:
+        raise ValueError(f"{', '.join(bad)}: made with random or untrained weights; it may not be put into a table")
+
+
+def latex_row(document: Mapping[str, Any], names: Iterable[str] = ()) -> str:
+    """A row of a LaTeX table: the name of the clips, then value and half width of the interval of each score.
+
+    names: which scores, in this order; none means all. ValueError for one that is not there or not trusted.
+    """
+    there = {score["name"]: score for score in document["scores"]}
+    wanted = list(names) or list(there)
+    if missing := [name for name in wanted if name not in there]:
+        raise ValueError(f"scores: no {', '.join(missing)} in this report; it has {', '.join(there)}")
+    check_trusted(there[name] for name in wanted)
+    cells = [str(document.get("name") or "").replace("_", r"\_")]
+    for score in (there[name] for name in wanted):
+        value, interval = score["value"], score["interval"]
+        if value is None:
+            cells.append("--")
+            continue
+        half = "" if interval is None else rf" \pm {(interval[1] - interval[0]) / 2:.2g}"
+        cells.append(f"${value:.4g}{half}$")
+    return " & ".join(cells) + r" \\"
+
+
+def lines_of(document: Mapping[str, Any]) -> list[str]:
+    """A table for people: value, interval, n, and the figures that a Frechet distance wants beside it."""
+    scores = document["scores"]
+    wide = max([len("score"), *(len(score["name"]) for score in scores)])
+    rows = [f"{'score':{wide}}  {'value':>10}  {'95 % interval':>23}  {'n':>6}  better   beside it"]
+    for score in scores:
+        interval = score["interval"]
+        span = f"{_short(interval[0])} to {_short(interval[1])}" if interval else "--"
+        beside = [
+            f"{what} {_short(value)}"
+            for what, value in (
+                ("n->inf", score["extrapolated"]),
+                (f"floor (n {score['floor_n']})", score["floor"]),
+                *score["controls"].items(),
+                ("real", score["real"]),
+            )
+            if value is not None
+        ]
+        if not score["trusted"]:
+            beside.append("NOT TRUSTED: random weights")
+        better = {"real": "as real"}.get(score["direction"], score["direction"])
+        rows.append(
+            f"{score['name']:{wide}}  {_short(score['value']):>10}  {span:>23}  {score['n']:>6}  {better:7}  "
+            f"{', '.join(beside)}".rstrip()
+        )
+    for score in scores:
+        rows += [f"  {score['name']}: {said}" for said in (score["warning"], score["note"]) if said]
+    rows += [f"not measured: {name}: {why}" for name, why in document["skipped"].items()]
+    rows += [f"warning: {line}" for line in document["warnings"]]
+    protocol = document["protocol"]
+    return [*rows, f"protocol {protocol['name']}@{protocol['hash']}, {document['clips']['n']} clips"]
+
+
+def _short(value: float | None) -> str:
+    return "--" if value is None else f"{value:.4g}"

@@ -1,0 +1,82 @@
+"""Which files are measured: a dataset folder's rows, or the clips of any folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from storyreel.evaluate.decode import Source
+from storyreel.evaluate.judged_clips import clip_files
+
+LOOKED_AT = 32  # files whose length and rate are asked for, to say what is usual
+
+
+@dataclass(frozen=True)
+class Clips:
+    """A folder of clips: `sources` in a fixed order, `digest` of their names and sizes (or of the dataset folder)."""
+
+    path: Path
+    sources: tuple[Source, ...]
+    digest: str
+    world: str = ""  # "sprites" or "digits" where the folder says so
+
+    def usual(self) -> tuple[int | None, str]:
+        """The commonest number of frames and frame rate among some files, evenly spaced; (None, "") if unreadable."""
+        from storyreel import video_io
+
+        seen: list[tuple[int, str]] = []
+        for source in self.sources[:: max(1, len(self.sources) // LOOKED_AT)]:
+            try:
+                facts = video_io.probe(source.file)
+            except (ValueError, OSError):
+                continue
+            if facts["frames"]:
+                seen.append((int(facts["frames"]), str(facts["fps"] or "")))
+        if not seen:
+            return None, ""
+        frames, rates = (Counter(column).most_common(1)[0][0] for column in zip(*seen, strict=True))
+        return frames, rates
+
+
+def find(path: str | Path, *, split: str = "", limit: int | None = None) -> Clips:
+    """The clips of a folder, at most `limit`, in the order of the dataset or of the sorted names.
+
+    split: rows of a dataset folder of this split alone. ValueError or OSError, in one line, when there is none.
+    """
+    path = Path(path)
+    if (path / "metadata.parquet").is_file():
+        return _dataset(path, split, limit)
+    if split:
+        raise ValueError(f"{path}: --split {split} wants a dataset folder, with a metadata.parquet in it")
+    files = clip_files(path)[:limit]
+    hashed = hashlib.sha256()
+    for file in files:
+        hashed.update(f"{file.relative_to(path)}:{file.stat().st_size}\n".encode())
+    return Clips(path, tuple(Source(file) for file in files), hashed.hexdigest(), "")
+
+
+def _dataset(path: Path, split: str, limit: int | None) -> Clips:
+    from storyreel.data.folder import DatasetFolder
+    from storyreel.evaluate.judge_training import attributes_of
+
+    folder = DatasetFolder.open(path)
+    rows = [i for i in range(len(folder)) if split in ("", folder.splits[i])][:limit]
+    if not rows:
+        raise ValueError(f"{path}: no row{f' of the split {split!r}' if split else ''}")
+    attributes = list(attributes_of(folder))
+    sources = (Source(folder.file(i), (folder.captions(i) or [""])[0], attributes[i] or {}) for i in rows)
+    digest = hashlib.sha256(f"{folder.digest}:{split}:{len(rows)}".encode()).hexdigest()
+    return Clips(path, tuple(sources), digest, world_named(path))
+
+
+def world_named(path: Path) -> str:
+    """What `dataset.json`, which `storyreel data make` leaves, calls its world."""
+    import json
+
+    try:
+        said = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(said.get("world") or "") if isinstance(said, dict) else ""

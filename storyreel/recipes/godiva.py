@@ -1,0 +1,120 @@
+"""Recipes for GODIVA. `storyreel train godiva_tiny --data DIR -o RUN` trains the tokenizer, then the generator.
+
+| recipe         | parameters | clips            | tokens a clip | trained on       | result                         |
+| -------------- | ---------- | ---------------- | ------------- | ---------------- | ------------------------------ |
+| godiva_tiny    | 0.1 M      | 5 x 16x16        | 80            | tests            | learns a batch by heart        |
+| godiva_digits  | 6 M        | 10 x 64x64       | 640           | not yet          | --                             |
+| godiva_sprites | 8 M        | 8 x 64x64, matte | 512           | not yet          | --                             |
+| godiva_small   | 0.1 B      | 10 x 128x128     | 2,560         | one GPU, not yet | --                             |
+| godiva_paper   | 0.3 B      | 10 x 64x64       | 2,560         | never            | checked for its size on `meta` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.systems.godiva import GeneratorConfig, GodivaConfig
+from storyreel.systems.godiva_tokenizer import FrameVQVAEConfig
+
+
+def godiva_paper() -> Recipe:
+    """Wu et al. 2021, Sections 3 and 4.1: the hyperparameters as printed. It prints no numbers of steps or words."""
+    data = Data(frames=10, size=64, batch=32)
+    return Recipe(
+        name="godiva_paper",
+        system=GodivaConfig(generator=GeneratorConfig(text_dim=2, words=32_768)),
+        text="words:32768",
+        stages={
+            "tokenizer": StageRecipe(data=data, optim=Optim(lr=1e-3), steps=500_000),
+            "generator": StageRecipe(data=data, optim=Optim(lr=5e-4), steps=500_000),
+        },
+    )
+
+
+def godiva_small() -> Recipe:
+    """The paper's shapes at a size that one GPU trains in days: 128 pixels, a residual tokenizer, MiniLM texts."""
+    data = Data(frames=10, size=128, batch=64)
+    return Recipe(
+        name="godiva_small",
+        system=GodivaConfig(
+            tokenizer=FrameVQVAEConfig(
+                size=128, patch=8, dim=128, num_codes=8_192, average=0.99, widths=(64, 128, 256, 128), blocks=2,
+                frames=4,
+            ),
+            generator=GeneratorConfig(dim=640, heads=10, mlp=2560, layers="TRC" * 4, reach="raster", guidance=2.0),
+        ),
+        stages={
+            "tokenizer": StageRecipe(data=data, optim=Optim(lr=4e-4, warmup=5_000), steps=200_000),
+            "generator": StageRecipe(data=data, optim=Optim(lr=5e-4, warmup=5_000), steps=200_000),
+        },
+    )  # fmt: skip
+
+
+SMALL = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
+"""For the shipped models. Muon learns in a third of the steps that AdamW alone takes (docs/log.md)."""
+
+
+def godiva_digits() -> Recipe:
+    """To ship as `godiva-digits`: ten frames of 64x64 in 640 tokens of two parts of 64 values."""
+    data = Data(frames=10, size=64, batch=16)
+    return Recipe(
+        name="godiva_digits",
+        system=GodivaConfig(
+            tokenizer=FrameVQVAEConfig(
+                size=64, patch=8, dim=192, levels=(8, 8, 8, 8), widths=(96, 192), l1=0.5, frames=4,
+            ),
+            generator=GeneratorConfig(
+                frames=10, dim=192, heads=6, mlp=768, layers="TRCTRC", reach="raster", guidance=2.0,
+            ),
+        ),
+        stages={
+            "tokenizer": StageRecipe(data=data, optim=SMALL, steps=2_000),
+            "generator": StageRecipe(data=data, optim=SMALL, steps=3_000),
+        },
+    )  # fmt: skip
+
+
+def godiva_sprites() -> Recipe:
+    """To ship as `godiva-sprites`: eight frames of 64x64 with a matte, in 512 tokens of three parts of 64 values."""
+    data = Data(frames=8, size=64, channels=4, batch=16)
+    return Recipe(
+        name="godiva_sprites",
+        system=GodivaConfig(
+            tokenizer=FrameVQVAEConfig(
+                size=64, channels=4, patch=8, dim=192, levels=(8,) * 6, widths=(96, 192), l1=0.5, frames=4,
+            ),
+            generator=GeneratorConfig(
+                frames=8, dim=224, heads=7, mlp=896, layers="TRCTRC", reach="raster", guidance=2.0,
+            ),
+        ),
+        stages={
+            "tokenizer": StageRecipe(data=data, optim=SMALL, steps=4_000),
+            "generator": StageRecipe(data=data, optim=SMALL, steps=5_000),
+        },
+    )  # fmt: skip
+
+
+def godiva_tiny() -> Recipe:
+    """The same code at toy size, for tests and for a first look."""
+    data = Data(frames=5, size=16, batch=8)
+    stage = StageRecipe(
+        data=data,
+        optim=Optim(lr=3e-3, warmup=10),
+        steps=100,
+        precision="fp32",
+        ema=0.9,
+        checkpoint_every=50,
+        sample_every=100,
+    )
+    return Recipe(
+        name="godiva_tiny",
+        system=GodivaConfig(
+            tokenizer=FrameVQVAEConfig(size=16, patch=4, dim=16, num_codes=64, window=20),
+            generator=GeneratorConfig(
+                frames=5, dim=32, heads=2, mlp=64, layers="TRC", text_dim=32, text_tokens=35, guidance=2.0,
+            ),
+        ),
+        stages={"tokenizer": stage, "generator": replace(stage, data=data)},
+        text="hash:32",
+    )  # fmt: skip

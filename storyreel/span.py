@@ -1,0 +1,169 @@
+"""A part of a film as a clip, exactly, without decoding the rest: what curation exports, and virtual clips.
+
+A virtual clip is a small JSON file, `.span`, that names a film, the times in it and the bars to cut off; wherever a
+dataset folder's clips are read it stands for the frames themselves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
+
+from storyreel.clip import Clip
+from storyreel.files import replacing
+from storyreel.video_io import _frames, _pixels, _video_stream
+
+SUFFIX = ".span"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Frames `shown` of a film, counted from the one at `start` seconds, each for 1 / fps seconds.
+
+    start: when the first of them is shown, seconds from the first frame of the film, to within `slack` seconds;
+    frames: how many the film has in the span; bars: pixels cut off at top, bottom, left and right.
+    """
+
+    path: Path
+    start: Fraction
+    frames: int
+    fps: Fraction
+    shown: tuple[int, ...]
+    bars: tuple[int, int, int, int] = (0, 0, 0, 0)
+    slack: float = 0.001
+    skip: int | None = None  # frames before the span, for a film whose times cannot be trusted: they are counted
+
+    def as_json(self) -> dict[str, Any]:
+        plain = list(self.shown) if self.shown != tuple(range(self.frames)) else None
+        said = {"path": str(self.path), "start": str(self.start), "frames": self.frames, "fps": str(self.fps)}
+        return {"span": 1, **said, "shown": plain, "bars": list(self.bars), "slack": self.slack, "skip": self.skip}
+
+    def write(self, file: str | Path) -> Path:
+        file = Path(file)
+        with replacing(file) as (made,):
+            made.write_text(json.dumps(self.as_json()) + "\n")
+        return file
+
+    @classmethod
+    def read(cls, file: str | Path) -> Span:
+        """ValueError: not such a file. A relative path of the film is looked for beside it."""
+        file = Path(file)
+        try:
+            return cls.from_json(json.loads(file.read_text()), file.parent)
+        except (ValueError, KeyError, TypeError, ZeroDivisionError, RecursionError):
+            raise ValueError(f"{file}: is no span of a film, wanted JSON with path, start, frames, fps, bars") from None
+
+    @classmethod
+    def from_json(cls, said: Any, folder: Path = Path()) -> Span:
+        """KeyError, TypeError or ValueError where it is not what `as_json` gives."""
+        frames = int(said["frames"])
+        shown = range(frames) if said["shown"] is None else said["shown"]
+        top, bottom, left, right = (int(bar) for bar in said["bars"])
+        span = cls(
+            folder / said["path"],
+            Fraction(said["start"]),
+            frames,
+            Fraction(said["fps"]),
+            tuple(int(index) for index in shown),
+            (top, bottom, left, right),
+            float(said["slack"]),
+            said.get("skip"),
+        )
+        bars_are_right = min(span.bars) >= 0
+        if span.fps <= 0 or not span.shown or max(shown) >= frames or min(shown) < 0 or not bars_are_right:
+            raise ValueError("its frames are not within the span")
+        return span
+
+    def pictures(self) -> Iterator[np.ndarray]:
+        """The frames, in order, uint8 (h, w, 3), upright and without bars; one in memory at a time.
+
+        ValueError: the film is not what it was when it was measured. OSError: it is not there.
+        """
+        wanted = iter(self.shown)
+        index: int | None = next(wanted)
+        for number, picture in enumerate(itertools.islice(self._from_start(), self.frames)):
+            while index == number:
+                yield _cut(picture, self.bars, self.path)
+                index = next(wanted, None)
+            if index is None:
+                return
+        raise ValueError(f"{self.path}: ends before frame {index} of the span at {float(self.start):.3f} s")
+
+    def clip(self, caption: str = "") -> Clip:
+        return Clip(np.stack(list(self.pictures())), self.fps, caption)
+
+    def some(self, places: Sequence[float]) -> np.ndarray:
+        """uint8 (t, h, w, 3): the frames at these places of the span, 0 the first and 1 the last."""
+        wanted = [self.shown[round(place * (len(self.shown) - 1))] for place in places]
+        found: dict[int, np.ndarray] = {}
+        for number, picture in enumerate(itertools.islice(self._from_start(), max(wanted) + 1)):
+            if number in wanted:
+                found[number] = _cut(picture, self.bars, self.path)
+        if set(found) != set(wanted):
+            raise ValueError(f"{self.path}: ends within the span at {float(self.start):.3f} s")
+        return np.stack([found[number] for number in wanted])
+
+    def _from_start(self) -> Iterator[np.ndarray]:
+        if self.skip is not None:
+            return itertools.islice(_from(self.path, Fraction(0), Fraction(0)), self.skip, None)
+        return _from(self.path, self.start, Fraction(self.slack))
+
+
+def _cut(picture: np.ndarray, bars: tuple[int, int, int, int], path: Path) -> np.ndarray:
+    top, bottom, left, right = bars
+    height, width = picture.shape[:2]
+    if top + bottom >= height or left + right >= width:
+        raise ValueError(f"{path}: frames of {width}x{height} are smaller than the bars that were measured")
+    return picture[top : height - bottom, left : width - right, :3]
+
+
+def _from(path: Path, start: Fraction, slack: Fraction) -> Iterator[np.ndarray]:
+    """Frames from the one at `start` on. Seeks to a key frame before; reads from the beginning where that fails."""
+    if not path.is_file():
+        raise FileNotFoundError(2, "no such film", str(path))
+    try:
+        for seek in (True, False) if start > slack else (False,):
+            with av.open(str(path)) as container:
+                stream = _video_stream(container, path)
+                frames = _times(container, stream)
+                first = next(frames, None)
+                if first is None:
+                    break
+                wanted = first[0] + start - slack
+                if seek:
+                    try:
+                        container.seek(int(wanted / stream.time_base), stream=stream, backward=True)
+                    except FFmpegError:
+                        continue
+                    frames = _times(container, stream)
+                    first = next(frames, None)
+                    if first is None or first[0] > wanted + slack:
+                        continue  # the index of the file is wrong: it landed behind the frame that was asked for
+                convert = VideoReformatter()
+                for time, frame in itertools.chain([first], frames):
+                    if time >= wanted or not start:
+                        yield _pixels(frame, convert)
+                return
+    except FFmpegError as error:
+        raise ValueError(f"{path}: is corrupt or truncated: {error.strerror}") from error
+
+
+def _times(container: Any, stream: Any) -> Iterator[tuple[Fraction, Any]]:
+    """(time stamp in seconds, frame), as the film counts them."""
+    rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+    before = -1 / rate
+    for frame in _frames(container, stream):
+        base = frame.time_base or stream.time_base
+        time = before + 1 / rate if frame.pts is None else frame.pts * base
+        before = time
+        yield time, frame

@@ -1,0 +1,382 @@
+"""GODIVA: text to video by three-dimensional sparse attention over frame tokens, one token after the other.
+
+Wu et al., "GODIVA: Generating Open-DomaIn Videos from nAtural Descriptions", 2021, https://arxiv.org/abs/2104.14806.
+Two stages, trained in this order:
+
+    video --FrameVQVAE.encode--> codes --Generator.sample(text)--> codes --FrameVQVAE.decode--> video
+
+Axes: b batch, c channels, t frames, h rows, w columns, p = h * w tokens a frame, n = t * p tokens, g parts a code (a
+codebook has one), l text tokens, d width. Videos are float (b, c, t, h, w) in [-1, 1]; codes are int64 (b, t, p, g).
+A token comes before another if its frame does, or in the same frame its row, or in the same row its column.
+
+Differs from the paper: see docs/systems/godiva.md. A token enters beside its three neighbours to be, so that exactly
+the tokens of Eq. 10 and 11 are seen (`reach` "octant"); `reach` "raster" sees all earlier tokens.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from storyreel.clip import Clip
+from storyreel.nn.attention import KeysValues
+from storyreel.nn.axial import AxialBlock
+from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
+from storyreel.systems.godiva_decoding import Decoder, Sampling
+from storyreel.systems.godiva_tokenizer import FrameVQVAE, FrameVQVAEConfig
+from storyreel.systems.godiva_waves import WaveDecoder
+from storyreel.systems.pixels import for_model, shown
+
+Offset = tuple[int, int, int]  # frames, rows, columns
+
+NEIGHBOURS: dict[str, tuple[Offset, ...]] = {  # the earlier tokens beside which a token enters
+    "octant": ((-1, 0, 0), (0, -1, 0), (0, 0, -1)),
+    "raster": (
+        *((-1, i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)),
+        *((0, -1, j) for j in (-1, 0, 1)),
+        (0, 0, -1),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Section 3.2 and 4.1. The defaults are the paper's."""
+
+    frames: int = 10
+    dim: int = 1024
+    heads: int = 16
+    mlp: int = 4096
+    layers: str = "TRC" * 4  # temporal, row, column
+    reach: Literal["octant", "raster"] = "octant"
+    text_dim: int = 384
+    words: int = 0  # size of a learned word embedding, for the text encoder "words:N"; 0: the encoder's states
+    text_tokens: int = 35
+    drop_text: float = 0.1  # for guidance
+    guidance: float = 1.0
+    top_k: int = 10  # 0: all
+    top_p: float = 1.0  # nucleus: the most likely tokens that come to this probability
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.layers or set(self.layers) - set("TRC"):
+            raise ValueError(f"layers: wanted letters T, R and C, as in TRCTRC, got {self.layers!r}")
+        if self.reach not in NEIGHBOURS:
+            raise ValueError(f"reach: wanted {' or '.join(NEIGHBOURS)}, got {self.reach!r}")
+        if self.words and self.text_dim != 2:
+            raise ValueError(f"text_dim: the encoder words:{self.words} is 2 wide, got {self.text_dim}")
+        self.sampling(None)
+
+    def sampling(self, guidance: float | None) -> Sampling:
+        guidance = self.guidance if guidance is None else guidance
+        return Sampling(guidance=guidance, top_k=self.top_k, top_p=self.top_p, temperature=self.temperature)
+
+
+class Generator(Stage):
+    """The decoder of Section 3.2: each token from the text and the tokens before it."""
+
+    needs_text = True
+
+    def __init__(self, config: GeneratorConfig, tokenizer: FrameVQVAE):
+        super().__init__()
+        self.config = c = config
+        self._frozen = (tokenizer,)  # in a tuple, so that its weights are not weights of this stage
+        grid, width, offsets = tokenizer.config.grid, tokenizer.vector_dim, NEIGHBOURS[c.reach]
+        self.register_buffer("neighbours", neighbours(c.frames, grid, c.reach), persistent=False)
+        self.start = nn.Parameter(torch.randn(width) * 0.1)  # stands where there is no earlier token
+        self.embed = nn.Linear(width * len(offsets), c.dim)
+        self.time = nn.Parameter(torch.randn(c.frames, 1, 1, c.dim) * 0.02)
+        self.row = nn.Parameter(torch.randn(grid, 1, c.dim) * 0.02)
+        self.column = nn.Parameter(torch.randn(grid, c.dim) * 0.02)
+        memory_dim = c.dim if c.words else c.text_dim
+        self.words = nn.Embedding(c.words, c.dim) if c.words else None
+        self.word_places = nn.Parameter(torch.randn(c.text_tokens, c.dim) * 0.02) if c.words else None
+        self.no_text = nn.Parameter(torch.zeros(memory_dim))
+        self.blocks = nn.ModuleList(
+            AxialBlock(c.dim, c.heads, c.mlp, memory_dim, axis, wide=c.reach == "raster")  # pyright: ignore[reportArgumentType]
+            for axis in c.layers
+        )
+        self.norm = nn.LayerNorm(c.dim)
+        self.heads = nn.ModuleList(
+            Head(c.dim, sizes) for sizes in zip((0, *tokenizer.sizes), tokenizer.sizes, strict=False)
+        )
+        self.gradient_checkpointing = False
+        self._told_long = False
+
+    neighbours: Tensor
+
+    @property
+    def tokenizer(self) -> FrameVQVAE:
+        return self._frozen[0]
+
+    def memory(self, text: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Text as the layers see it (b, l, d') and its mask; cut to `text_tokens`, which is said once."""
+        most = self.config.text_tokens
+        if text.shape[1] > most:
+            if not text.is_meta and not self._told_long and bool(mask[:, most:].any()):
+                self._told_long = True
+                warnings.warn(f"prompt: captions longer than {most} tokens are cut to {most}", stacklevel=2)
+            text, mask = text[:, :most], mask[:, :most]
+        if self.words is None or self.word_places is None:
+            return text, mask
+        numbers = (text[..., 0] * 256 + text[..., 1]).round().long().clamp(0, self.words.num_embeddings - 1)
+        return self.words(numbers) + self.word_places[: text.shape[1]], mask
+
+    def text_memory(self, text: Tensor) -> list[KeysValues]:
+        """The keys and values of what `memory` gave, in every layer."""
+        return [block.to_text.keys_values(text) for block in self.blocks]  # pyright: ignore
+
+    def unconditioned(self, text: Tensor, mask: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+        """Text (b, l, d') without what it says, where (b,) is true: one learned vector."""
+        text = torch.where(where[:, None, None], self.no_text.to(text.dtype), text)
+        first = torch.arange(text.shape[1], device=text.device) == 0
+        return text, torch.where(where[:, None], first, mask)
+
+    def hidden(self, codes: Tensor, memory: list[KeysValues], mask: Tensor) -> Tensor:
+        """Codes (b, t, p, g), t at most `frames` -> states (b, n, d), each of what comes before its own token."""
+        b, t, p, _ = codes.shape
+        if t > self.config.frames or p != self.grid[0] * self.grid[1]:
+            raise ValueError(
+                f"codes: this model has positions for {self.config.frames} frames of {self.grid[0] * self.grid[1]} "
+                f"tokens, got {t} of {p}"
+            )
+        tables = self.tokenizer.tables()
+        vectors = torch.cat([F.embedding(codes[..., i], table) for i, table in enumerate(tables)], -1).flatten(1, 2)
+        vectors = torch.cat([vectors, self.start.expand(b, 1, -1)], 1)  # (b, n + 1, k)
+        index = self.neighbours[: t * p]
+        beside = vectors[:, torch.where(index < 0, t * p, index)]  # (b, n, neighbours, k)
+        x = self.embed(beside.flatten(2)).unflatten(1, (t, *self.grid))
+        x = x + self.time[:t] + self.row + self.column  # (b, t, h, w, d)
+        for block, text in zip(self.blocks, memory, strict=True):
+            if self.gradient_checkpointing and self.training:
+                x = checkpoint(block, x, text, mask, use_reentrant=False)  # pyright: ignore[reportAssignmentType]
+            else:
+                x = block(x, text, mask)
+        return self.norm(x.flatten(1, 3))  # pyright: ignore[reportOptionalMemberAccess]
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return self.tokenizer.config.grid, self.tokenizer.config.grid
+
+    def logits(self, codes: Tensor, text: Tensor, mask: Tensor) -> list[Tensor]:
+        """For each part of a code, (b, n, values of the part): what the whole of `codes` gives at once."""
+        text, mask = self.memory(text, mask)
+        return self.logits_of(self.hidden(codes, self.text_memory(text), mask), codes.flatten(1, 2))
+
+    def logits_of(self, x: Tensor, codes: Tensor) -> list[Tensor]:
+        """States (b, n, d) and codes (b, n, g); each part is told those before it."""
+        return [head(x, codes[..., i - 1] if i else None) for i, head in enumerate(self.heads)]
+
+    @torch.no_grad()
+    def prepare(self, batch: Batch) -> Batch:
+        """Codes of the clips, by the frozen tokenizer."""
+        small = torch.int16 if max(self.tokenizer.sizes) <= 2**15 else torch.int32
+        return {"codes": self.tokenizer.encode(batch["video"]).to(small)}
+
+    def loss(self, batch: Batch, tick: Tick) -> Loss:
+        """Cross-entropy of the tokens, those of all parts of a code added up.
+
+        Of an image (`length` 1) the first frame is scored, of a clip with given frames (`context`) the others.
+        """
+        codes = (batch if "codes" in batch else self.prepare(batch))["codes"].long()
+        text, mask = self.memory(batch["text"], batch["text_mask"])
+        dropped = torch.rand(len(text), generator=tick.rng, device=text.device) < self.config.drop_text
+        text, mask = self.unconditioned(text, mask, dropped)
+        flat = codes.flatten(1, 2)
+        guesses = self.logits_of(self.hidden(codes, self.text_memory(text), mask), flat)
+        asked = self._asked(batch, codes)  # (b, n)
+        count = asked.sum().clamp(min=1)
+        nll, hits = codes.new_zeros((), dtype=torch.float32), torch.ones_like(asked)
+        for i, guess in enumerate(guesses):
+            each = F.cross_entropy(guess.float().flatten(0, 1), flat[..., i].flatten(), reduction="none")
+            nll = nll + (each * asked.flatten()).sum()
+            hits = hits & (guess.argmax(-1) == flat[..., i])
+        return Loss(nll / count, {"accuracy": ((hits & asked).sum() / count).detach()})
+
+    def _asked(self, batch: Batch, codes: Tensor) -> Tensor:
+        """Bool (b, n): the tokens that are scored."""
+        b, t, p, _ = codes.shape
+        frame = torch.arange(t, device=codes.device).repeat_interleave(p)
+        none = torch.zeros(b, dtype=torch.long, device=codes.device)
+        length = batch.get("length", none + t)[:, None]
+        return (frame >= batch.get("context", none)[:, None]) & ((frame < 1) | (length != 1))
+
+    def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """For the contact sheet: videos of the first captions of a batch."""
+        cond = {k: v[:4] for k, v in batch.items() if k in ("text", "text_mask")}
+        seeds = torch.randint(2**31, (len(cond["text"]),), generator=rng, device=rng.device)
+        codes = self.sample(cond, rng=[torch.Generator().manual_seed(int(s)) for s in seeds])
+        return self.tokenizer.decode(codes)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        cond: Batch,
+        *,
+        rng: Sequence[torch.Generator],
+        frames: int | None = None,
+        guidance: float | None = None,
+        on_token: Callable[[int, int, Tensor], None] | None = None,
+    ) -> Tensor:
+        """Text (b, l, d) and mask, perhaps `prefix` codes (b, t', p, g) -> codes (b, t, p, g), exact and cached.
+
+        on_token(done, of, codes so far) after each row. ValueError for a prefix that is no code or too long, more
+        frames than there are positions, or a model that gives NaN.
+        """
+        c = self.config
+        frames = c.frames if frames is None else frames
+        if not 1 <= frames <= c.frames:
+            raise ValueError(f"frames: this model has positions for 1 to {c.frames} frames, got {frames}")
+        prefix = cond.get("prefix")
+        if prefix is not None:
+            self.tokenizer.check(prefix)
+            if prefix.shape[1] > frames:
+                raise ValueError(f"prefix: wanted at most {frames} frames, got {prefix.shape[1]}")
+        kind = WaveDecoder if c.reach == "octant" else Decoder
+        decoder = kind(self, cond["text"], cond["text_mask"], frames, c.sampling(guidance))
+        return decoder.run(rng, prefix, on_token)
+
+
+class Head(nn.Module):
+    """Logits of one part of a code; of a later part, given the value of the one before."""
+
+    def __init__(self, dim: int, sizes: tuple[int, int]):
+        super().__init__()
+        before, size = sizes
+        self.given = nn.Embedding(before, dim) if before else None
+        self.mix = nn.Linear(dim, dim) if before else None
+        self.to_logits = nn.Linear(dim, size)
+
+    def forward(self, x: Tensor, before: Tensor | None) -> Tensor:
+        if self.given is not None and self.mix is not None:
+            assert before is not None
+            x = F.gelu(self.mix(x) + self.given(before))
+        return self.to_logits(x)
+
+
+def neighbours(frames: int, grid: int, reach: str) -> Tensor:
+    """int64 (n, offsets): the raster number of the token at each offset from each token, -1 where there is none.
+
+    In reach "raster" the token to the left of a row's first is the last of the row before.
+    """
+    t, h, w = torch.meshgrid(torch.arange(frames), torch.arange(grid), torch.arange(grid), indexing="ij")
+    found = []
+    for dt, dh, dw in NEIGHBOURS[reach]:
+        a, b, c = t + dt, h + dh, w + dw
+        inside = (a >= 0) & (b >= 0) & (b < grid) & (c >= 0) & (c < grid)
+        if reach == "raster" and (dt, dh) == (0, 0):
+            inside = torch.ones_like(inside)
+        found.append(torch.where(inside, (a * grid + b) * grid + c, -1).flatten())
+    return torch.stack(found, -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GodivaConfig:
+    tokenizer: FrameVQVAEConfig = field(default_factory=FrameVQVAEConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    fps: int = 8
+
+    @property
+    def frames(self) -> int:
+        """Frames a clip."""
+        return self.generator.frames
+
+    def build(self) -> Godiva:
+        return Godiva(self)
+
+
+class Godiva(System):
+    """A text, or a text and the first frames, to a clip of at most `frames` frames."""
+
+    name = "godiva"
+    together = 32  # candidates in a batch
+
+    def __init__(self, config: GodivaConfig):
+        super().__init__()
+        self.config = config
+        self.tokenizer = config.tokenizer.build()
+        self.generator = Generator(config.generator, self.tokenizer)
+        self.text_dim = config.generator.text_dim
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        return {"tokenizer": self.tokenizer, "generator": self.generator}
+
+    def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
+        """Token after token; frames that are given are the first tokens."""
+        return self._together(request, [request.rng()], text, on_progress)[0]
+
+    def candidates(self, request: Request, count: int, text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        """`count` attempts at a video, made `together` at a time."""
+        made: list[Clip] = []
+        for first in range(0, count, self.together):
+            here = range(first, min(count, first + self.together))
+            batches = -(-count // self.together)
+
+            def report(step: Progress, before: int = first // self.together, batches: int = batches) -> None:
+                on_progress(replace(step, done=step.done + before * step.total, total=step.total * batches))
+
+            rng = [replace(request, candidate=number).rng() for number in here]
+            made += self._together(request, rng, text, report)
+        return made
+
+    @torch.no_grad()
+    def _together(
+        self, request: Request, rng: Sequence[torch.Generator], text: TextEncoder, on_progress: OnProgress
+    ) -> list[Clip]:
+        """A clip for each generator, made as one batch."""
+        given = self._given(request)
+        frames = self._frames(request, given.shape[2])
+        new = frames - (request.image is not None)
+        known = given[:, :, max(0, given.shape[2] + new - self.config.frames) :]  # as far back as there are positions
+        device = self.generator.start.device
+        states, mask = text([request.prompt])
+        count = len(rng)
+        cond: Batch = {"text": states.expand(count, -1, -1), "text_mask": mask.expand(count, -1)}
+        if known.shape[2]:
+            cond["prefix"] = self.tokenizer.encode(known.to(device)).expand(count, -1, -1, -1)
+
+        def clip(codes: Tensor) -> Clip:
+            video = torch.cat([given, self.tokenizer.decode(codes).float().cpu()[:, :, known.shape[2] :]], 2)
+            video = shown(video, transparent=request.transparent)
+            return Clip.from_tensor(video[0], request.fps or Fraction(self.config.fps), request.prompt)
+
+        def report(done: int, of: int, codes: Tensor) -> None:
+            on_progress(Progress(done, of, "sampling", lambda: clip(codes[:1])))
+
+        total = known.shape[2] + new
+        codes = self.generator.sample(cond, rng=rng, frames=total, guidance=request.guidance, on_token=report)
+        return [clip(each[None]) for each in codes]
+
+    def _given(self, request: Request) -> Tensor:
+        """The frames to begin with (1, c, t, h, w); none for a text alone. ValueError for what cannot be served."""
+        c = self.config.tokenizer
+        if request.story:
+            raise ValueError("story: this model makes one clip of one prompt; wanted a prompt")
+        if request.steps is not None:
+            raise ValueError("steps: this model draws one token after the other and has no steps; leave it out")
+        if request.transparent and c.channels == 3:
+            raise ValueError("transparent: this model has no matte; it was trained without transparency")
+        if request.image is not None and request.extend is not None:
+            raise ValueError("image: a video begins with an image or extends a clip, not both")
+        given = request.image or request.extend
+        if given is None:
+            return torch.zeros(1, c.channels, 0, c.size, c.size)
+        return for_model(given.replace(frames=given.frames[:1]) if request.image else given, c.size, c.channels)
+
+    def _frames(self, request: Request, given: int) -> int:
+        """How many frames to make, an image that begins them included; of an extension, the new ones."""
+        most = self.config.frames - (1 if request.extend is not None else 0)
+        usual = most if request.extend is None else max(1, self.config.frames - given, most // 2)
+        frames = usual if request.frames is None else request.frames
+        if not 1 <= frames <= most:
+            raise ValueError(f"frames: this model makes 1 to {most} frames, got {frames}")
+        return frames
