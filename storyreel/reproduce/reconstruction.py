@@ -16,8 +16,8 @@ from storyreel.evaluate.interval import mean_of
 from storyreel.reproduce.combinations import Wish, score, wishes_of
 from storyreel.reproduce.pictures import write_sheet
 from storyreel.reproduce.settings import Settings
-from storyreel.systems.base import Request
-from storyreel.systems.phenaki import Phenaki, for_model
+from storyreel.systems.phenaki import Phenaki
+from storyreel.systems.pixels import for_model, shown
 
 KEPT = 0.97  # mean attribute accuracy after reconstruction alone
 SHOWN = 8
@@ -60,7 +60,7 @@ def _reconstructed(system: Phenaki, wishes: list[Wish]) -> Iterator[Clip]:
             clip = wish.real
             frames = 1 + (len(clip) - 1) // c.tube * c.tube  # whole tubes
             video = for_model(clip.replace(frames=clip.frames[:frames]), c.size, c.channels)
-            again = system._with_alpha(Request(transparent=c.channels == 4), system.tokenizer.reconstruct(video))
+            again = shown(system.tokenizer.reconstruct(video), transparent=c.channels == 4)
             yield Clip.from_tensor(again[0], clip.fps, clip.caption)
             advance(1)
 

@@ -27,8 +27,9 @@ from storyreel.recipe import StageRecipe
 from storyreel.reproduce.pictures import write_sheet
 from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Tick
-from storyreel.systems.phenaki import PhenakiConfig, for_model
+from storyreel.systems.phenaki import PhenakiConfig
 from storyreel.systems.phenaki_tokenizer import CViViT
+from storyreel.systems.pixels import for_model
 from storyreel.train.command import Command, resolve
 from storyreel.train.cost import cost_of
 

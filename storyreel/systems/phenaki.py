@@ -21,7 +21,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,6 +30,7 @@ from storyreel.clip import Clip
 from storyreel.nn.attention import Block, KeysValues
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
+from storyreel.systems.pixels import for_model, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,7 +329,7 @@ class Phenaki(System):
             states, mask = text([prompt])
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
-        made = self._with_alpha(request, made)
+        made = shown(made, transparent=request.transparent)
         return Clip.from_tensor(made[0, :, : start + total], request.fps or Fraction(self.config.fps), parts[0][0])
 
     def _parts(self, request: Request) -> list[tuple[str, int]]:
@@ -372,56 +372,6 @@ class Phenaki(System):
         clip = given.replace(frames=given.frames[:1]) if request.image else given
         return for_model(clip, c.size, c.channels)
 
-    def _with_alpha(self, request: Request, video: Tensor) -> Tensor:
-        """Colours as they are seen, over the flat background; RGBA where transparency is asked for."""
-        if video.shape[1] == 3:
-            return video
-        solid = video[:, 3:] > 0
-        rgb = torch.where(solid, video[:, :3], torch.full_like(video[:, :3], BACKGROUND))
-        return torch.cat([rgb, torch.where(solid, 1.0, -1.0)], 1) if request.transparent else rgb
-
-
-def _settled(video: Tensor) -> Tensor:
-    """Frames as they would be seen, with a matte that is on or off: what the tokenizer was trained to code.
-
-    A soft matte and a stain outside of it would be coded again, clip after clip, and grow.
-    """
-    video = video.clamp(-1, 1)
-    if video.shape[1] == 3:
-        return video
-    solid = video[:, 3:] > 0
-    return torch.cat([video[:, :3].where(solid, torch.full_like(video[:, :3], BACKGROUND)), solid * 2.0 - 1], 1)
-
-
-BACKGROUND = 128 / 127.5 - 1  # mid grey, over which models with a matte are trained
-
-
-def for_model(clip: Clip, size: int, channels: int) -> Tensor:
-    """(1, channels, f, size, size) in [-1, 1]. With four channels: colours over mid grey, and the matte.
-
-    An opaque clip whose corners share one colour is taken to stand before a background of that colour.
-    """
-    clip = clip if clip.size == (size, size) else _fit(clip, size)
-    if channels == 3:
-        return clip.over().to_tensor()[None]
-    if not clip.has_alpha:
-        f = clip.frames
-        corner = f[:, :1, :1]
-        same = all((f[:, y, x] == corner[:, 0, 0]).all() for y, x in ((0, -1), (-1, 0), (-1, -1)))
-        matte = (f != corner).any(-1, keepdims=True) if same else np.ones((*f.shape[:3], 1), bool)
-        clip = clip.replace(frames=np.concatenate([f, matte.astype(np.uint8) * 255], -1))
-    matte = torch.from_numpy(clip.frames[..., 3:].copy()).permute(3, 0, 1, 2).float() / 127.5 - 1
-    return torch.cat([clip.over().to_tensor(), matte])[None]
-
-
-def _fit(clip: Clip, size: int) -> Clip:
-    """The largest square from the middle, resized."""
-    h, w = clip.size
-    side = min(h, w)
-    top, left = (h - side) // 2, (w - side) // 2
-    cut = clip.replace(frames=clip.frames[:, top : top + side, left : left + side])
-    return cut.resize(size, size)
-
 
 class _Run:
     """One video in the making: the rng, the settings, and how far it is."""
@@ -436,7 +386,10 @@ class _Run:
         cond: Batch = {"text": text, "text_mask": mask}
         kept = c.carried(made.shape[2])
         if kept:
-            cond["prefix"] = s.tokenizer.encode(_settled(made[:, :, -kept:]))
+            # As they are seen, with a matte that is on or off. A soft matte, and a stain outside of it, would be coded
+            # again, clip after clip, and grow.
+            seen = shown(made[:, :, -kept:].clamp(-1, 1), transparent=True)
+            cond["prefix"] = s.tokenizer.encode(seen)
         codes = s.prior.sample(
             cond, rng=[self.rng], steps=self.request.steps, guidance=self.request.guidance, on_step=self._report(made)
         )
@@ -447,7 +400,7 @@ class _Run:
         def report(step: int, steps: int, codes: Tensor) -> None:
             def preview() -> Clip:
                 video = self.system.tokenizer.decode(codes)
-                return Clip.from_tensor(self.system._with_alpha(self.request, video)[0], self.system.config.fps)
+                return Clip.from_tensor(shown(video, transparent=self.request.transparent)[0], self.system.config.fps)
 
             self.on_progress(Progress(self.done * steps + step, self.clips * steps, "sampling", preview))
 
