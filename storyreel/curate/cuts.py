@@ -24,7 +24,7 @@ _STEP = 14.0  # levels between what stands before and behind
 _BEYOND = 1.3  # times what changes within the shots in the same time
 _CLEAR = 2.2  # from so many times on, the fit alone decides; below, it must be better by
 _DOUBT = 0.45  # for each time that is missing
-_MOST_DOUBT = 0.2
+_MOST_DOUBT = 0.17
 _STRICT = 14.0  # how fast a worse fit falls behind
 _SAME = 0.85  # correlation, after a shift, of frames before and behind that show the same scene
 
@@ -48,7 +48,7 @@ def _joined(found: list[Transition]) -> list[Transition]:
     out: list[Transition] = []
     for one in found:
         pair = {out[-1].kind, one.kind} if out else set()
-        fade = next((kind for kind in ("fade-black", "fade-white") if kind in pair), None)
+        fade: Kind | None = "fade-black" if "fade-black" in pair else "fade-white" if "fade-white" in pair else None
         if fade is not None and "dissolve" in pair and one.start - out[-1].end <= _HOLD:
             out[-1] = Transition(out[-1].start, one.end, fade, min(out[-1].strength, one.strength))
         else:

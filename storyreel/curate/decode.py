@@ -133,7 +133,7 @@ class Film:
             try:
                 frames = packet.decode()
             except FFmpegError as error:
-                self._damage(count, error.strerror)
+                self._damage(count, error.strerror or "no reason given")
                 continue
             for frame in frames:
                 if frame.is_corrupt:

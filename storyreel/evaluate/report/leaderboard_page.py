@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from storyreel.evaluate.report import latex, page, svg
 from storyreel.evaluate.report.sections import BETTER, pairs, section
@@ -95,7 +96,7 @@ def _model(
 ) -> str:
     name = escape(model["name"])
     if model.get("link"):
-        name = f'<a href="{escape(model["link"])}">{name}</a>'
+        name = f'<a href="{quote(model["link"])}">{name}</a>'
     about = f"<small>{escape(model['system'])}</small>" if model.get("system") else ""
     cells = [f'<th scope="row" data-value="{escape(model["name"])}">{name}{about}</th>']
     for score in scores:
