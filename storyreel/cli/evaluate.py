@@ -133,21 +133,10 @@ def _evaluate(asked: Asked, out: Path | None, quiet: bool) -> Told:
     document = document_of(done, " ".join(["storyreel", *sys.argv[1:]]))
     lines = lines_of(document)
     if out is not None:
-        lines += ["", *(f"report: {file}" for file in _write(document, asked.clips, out))]
+        from storyreel.evaluate.report import write_report
+
+        lines += ["", f"report: {write_report(document, asked.clips, out, progress=not quiet)}"]
     return document, lines
-
-
-def _write(document: dict[str, Any], clips: Path, out: Path) -> list[Path]:
-    from storyreel.files import replacing
-
-    with replacing(out / "report.json") as (made,):
-        made.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    try:
-        from storyreel.evaluate.report import write_report  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return [out / "report.json"]
-    write_report(document, clips, out)
-    return [file for file in (out / "report.json", out / "report.html") if file.is_file()]
 
 
 def _compare(a: Path, b: Path) -> Told:

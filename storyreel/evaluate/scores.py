@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,34 +45,6 @@ def clean(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [clean(each) for each in value]
     return value
-
-
-def check_trusted(scores: Iterable[Mapping[str, Any]]) -> None:
-    """ValueError when one of these scores (as JSON) comes from random weights: it may not stand in a table."""
-    bad = [score["name"] for score in scores if not score["trusted"]]
-    if bad:
-        raise ValueError(f"{', '.join(bad)}: made with random or untrained weights; it may not be put into a table")
-
-
-def latex_row(document: Mapping[str, Any], names: Iterable[str] = ()) -> str:
-    """A row of a LaTeX table: the name of the clips, then value and half width of the interval of each score.
-
-    names: which scores, in this order; none means all. ValueError for one that is not there or not trusted.
-    """
-    there = {score["name"]: score for score in document["scores"]}
-    wanted = list(names) or list(there)
-    if missing := [name for name in wanted if name not in there]:
-        raise ValueError(f"scores: no {', '.join(missing)} in this report; it has {', '.join(there)}")
-    check_trusted(there[name] for name in wanted)
-    cells = [str(document.get("name") or "").replace("_", r"\_")]
-    for score in (there[name] for name in wanted):
-        value, interval = score["value"], score["interval"]
-        if value is None:
-            cells.append("--")
-            continue
-        half = "" if interval is None else rf" \pm {(interval[1] - interval[0]) / 2:.2g}"
-        cells.append(f"${value:.4g}{half}$")
-    return " & ".join(cells) + r" \\"
 
 
 def lines_of(document: Mapping[str, Any]) -> list[str]:
