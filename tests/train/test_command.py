@@ -82,7 +82,7 @@ def test_trains_resumes_and_exports(tmp_path, data, capsys):
     ("args", "said"),
     [
         (["phenaki_tinny"], "did you mean 'phenaki_tiny'"),
-        (["nothing_like_it"], "there are phenaki_paper"),
+        (["nothing_like_it"], "no 'nothing_like_it'; there are "),
         (["phenaki_tiny", "--set", "stages.tokeniser.steps=3"], "did you mean 'tokenizer'"),
         (["phenaki_tiny", "--set", "stages.prior.steps=many"], "stages.prior.steps wants a whole number, got 'many'"),
         (["phenaki_tiny", "--set", "stages.prior.steps=1.5"], "stages.prior.steps wants a whole number"),
