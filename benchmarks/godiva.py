@@ -15,18 +15,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import statistics
-import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+
+from contenders.child import Child, Result, install, machine
 
 HERE = Path(__file__).parent
-PEERS = HERE / ".peers"
 PACKAGES = (
     "nuwa-pytorch==0.7.8",
     "unfoldNd==0.2.3",
@@ -58,71 +54,16 @@ at most 0.4; under 2 ms a token at batch 1 with guidance; 8 candidates at least 
 token; time a token flat to within 20 % from 640 to 10,240 tokens."""
 
 
-@dataclass
-class Result:
-    runs: list[dict[str, float]] = field(default_factory=list)
-    peak: float = 0.0  # MB
-    parameters: int = 0
-    failed: str = ""
-
-    @property
-    def seconds(self) -> list[float]:
-        return [run["seconds"] for run in self.runs]
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-
-class Child:
-    """One contender at one task, warmed up, in a process of its own; it works when told to."""
-
-    def __init__(self, task: str, contender: tuple[str, str, str], threads: int, warm: int):
-        self.result = Result()
-        who, how, precision = contender
-        command = [sys.executable, str(HERE / "contenders" / "godiva.py"), task, who, how or "-", precision]
-        self.process = subprocess.Popen(
-            [*command, str(threads), str(warm)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.hear()  # warm
-
-    def hear(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                told = json.loads(line)
-                self.result.failed = told.get("failed", "")
-                return told
-        self.result.failed = self.result.failed or f"the process ended with {self.process.wait()}"
-        return {}
-
-    def say(self, word: str) -> dict[str, Any]:
-        if self.result.failed:
-            return {}
-        assert self.process.stdin is not None
-        self.process.stdin.write(word + "\n")
-        self.process.stdin.flush()
-        return self.hear()
-
-    def repeat(self) -> None:
-        told = self.say("go")
-        if "seconds" in told:
-            self.result.runs.append(told)
-
-    def end(self) -> Result:
-        told = self.say("end")
-        self.result.peak, self.result.parameters = told.get("peak", 0.0), told.get("parameters", 0)
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process.wait()
-        return self.result
+def child_of(task: str, contender: tuple[str, str, str], threads: int, warm: int) -> Child:
+    who, how, precision = contender
+    return Child("godiva.py", task, who, how or "-", precision, threads, warm)
 
 
 def measure(task: str, contenders: dict[str, tuple[str, str, str]], args: argparse.Namespace) -> dict[str, Result]:
     children = {}
     for label, each in contenders.items():
         quick = task == "train" or each[1] == "waves"
-        children[label] = Child(task, each, args.threads, 1 if quick else 0)
+        children[label] = child_of(task, each, args.threads, 1 if quick else 0)
     for turn in range(args.reps):
         for label, child in children.items():
             if turn == 0 or task != "video" or contenders[label][0] != "peer":  # one run of the peer is minutes
@@ -154,7 +95,7 @@ def scale(args: argparse.Namespace) -> tuple[str, dict[str, dict[str, Result]]]:
     """Time a token against the number of tokens, one by one and in waves."""
     found: dict[str, dict[str, Result]] = {}
     hows = {"token by token": ("ours", "one", "fp32"), "in waves": ("ours", "waves", "fp32")}
-    children = {(t, h): Child(t, each, args.threads, 0) for t in SCALE for h, each in hows.items()}
+    children = {(t, h): child_of(t, each, args.threads, 0) for t in SCALE for h, each in hows.items()}
     for turn in range(args.reps):
         for (task, how), child in children.items():
             print(f"{task} tokens, {how}: {turn + 1} of {args.reps}", file=sys.stderr)
@@ -171,31 +112,6 @@ def scale(args: argparse.Namespace) -> tuple[str, dict[str, dict[str, Result]]]:
     return "\n".join(lines), found
 
 
-def machine(args: argparse.Namespace) -> str:
-    import torch
-
-    cpu = next((x.split(":")[1].strip() for x in _lines("/proc/cpuinfo") if x.startswith("model name")), "unknown")
-    load = " ".join(_lines("/proc/loadavg")[0].split()[:3]) if _lines("/proc/loadavg") else "unknown"
-    return (
-        f"{cpu}, {args.threads} threads, {platform.system()}, Python {platform.python_version()}, "
-        f"torch {torch.__version__}, {PACKAGES[0]}, load average at the end {load}"
-    )
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
-
-
-def install() -> None:
-    """The peer and the pure Python that it imports, without dependencies, so that torch stays what it is."""
-    there = {each.name.lower() for each in PEERS.glob("*.dist-info")}
-    if all(f"{p.replace('-', '_').replace('==', '-')}.dist-info".lower() in there for p in PACKAGES):
-        return
-    print(f"installing {', '.join(PACKAGES)} into {PEERS}", file=sys.stderr)
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--upgrade", "--target", str(PEERS), *PACKAGES]
-    subprocess.run(pip, check=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reps", type=int, default=5)
@@ -204,7 +120,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="one repetition of the training step; writes no result")
     args = parser.parse_args()
     args.reps = 1 if args.smoke else args.reps
-    install()
+    install(PACKAGES)
     began = time.perf_counter()
     train = measure("train", TABLES["train"], args)
     told = f"## A training step (one clip, codes given)\n\n{table(train, 'step', 1)}"
@@ -220,7 +136,7 @@ def main() -> None:
     print(told)
     day, notes = date.today().isoformat(), NOTES + (QUICK if args.quick else "")
     page = (
-        f"# GODIVA beside nuwa-pytorch, {day}\n\n{machine(args)}.\nMedian of {args.reps} repetitions (the peer's "
+        f"# GODIVA beside nuwa-pytorch, {day}\n\n{machine(args.threads, PACKAGES[0])}.\nMedian of {args.reps} repetitions (the peer's "
         f"video: one), training steps and waves after one to warm up, contenders taking turns; "
         f"{time.perf_counter() - began:.0f} s in all. `make bench-godiva` repeats it.\n\n{told}\n\n{TARGETS}\n\n{notes}"
     )
@@ -231,7 +147,7 @@ def main() -> None:
         "train": {n: vars(r) for n, r in train.items()},
         "scale": {how: {n: vars(r) for n, r in each.items()} for how, each in scaled.items()},
     }
-    whole = {"date": day, "machine": machine(args), "reps": args.reps, "results": plain}
+    whole = {"date": day, "machine": machine(args.threads, PACKAGES[0]), "reps": args.reps, "results": plain}
     (HERE / "results" / f"godiva-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
 
 

@@ -13,17 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+
+from contenders.child import Child, Result, install, machine
 
 HERE = Path(__file__).parent
-PEERS = HERE / ".peers"
 PACKAGES = (
     "phenaki-pytorch==0.5.0",
     "vector-quantize-pytorch==1.32.0",
@@ -46,63 +43,10 @@ TARGETS = """Targets: a train step at least 1.6x as fast, sampling at least 3x, 
 to the peer in fp32, the only precision that it was written for."""
 
 
-@dataclass
-class Result:
-    seconds: list[float] = field(default_factory=list)
-    peak: float = 0.0  # MB
-    parameters: int = 0
-    failed: str = ""
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-
-class Child:
-    """One contender at one task, warmed up, in a process of its own; it works when told to."""
-
-    def __init__(self, task: str, contender: str, args: argparse.Namespace):
-        self.result = Result()
-        command = [sys.executable, str(HERE / "contenders" / "phenaki.py"), task, *contender.split(), str(args.threads)]
-        self.process = subprocess.Popen(
-            [*command, "1" if args.smoke else "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.hear()  # warm
-
-    def hear(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                told = json.loads(line)
-                self.result.failed = told.get("failed", "")
-                return told
-        self.result.failed = self.result.failed or f"the process ended with {self.process.wait()}"
-        return {}
-
-    def say(self, word: str) -> dict[str, Any]:
-        if self.result.failed:
-            return {}
-        assert self.process.stdin is not None
-        self.process.stdin.write(word + "\n")
-        self.process.stdin.flush()
-        return self.hear()
-
-    def repeat(self) -> None:
-        told = self.say("go")
-        if "seconds" in told:
-            self.result.seconds.append(told["seconds"])
-
-    def end(self) -> Result:
-        told = self.say("end")
-        self.result.peak, self.result.parameters = told.get("peak", 0.0), told.get("parameters", 0)
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process.wait()
-        return self.result
-
-
 def measure(task: str, args: argparse.Namespace) -> dict[str, Result]:
-    children = {name: Child(task, name, args) for name in CONTENDERS}
+    children = {
+        name: Child("phenaki.py", task, *name.split(), args.threads, 1 if args.smoke else 3) for name in CONTENDERS
+    }
     for turn in range(args.reps):
         print(f"{TASKS[task]}: {turn + 1} of {args.reps}", file=sys.stderr)
         for child in children.values():
@@ -131,32 +75,6 @@ def table(results: dict[str, dict[str, Result]]) -> str:
     return "\n".join(lines)
 
 
-def machine(args: argparse.Namespace) -> str:
-    import platform
-
-    import torch
-
-    cpu = next((x.split(":")[1].strip() for x in _lines("/proc/cpuinfo") if x.startswith("model name")), "unknown")
-    load = " ".join(_lines("/proc/loadavg")[0].split()[:3]) if _lines("/proc/loadavg") else "unknown"
-    return (
-        f"{cpu}, {args.threads} threads, {platform.system()}, Python {platform.python_version()}, "
-        f"torch {torch.__version__}, {PACKAGES[0]}, load average at the end {load}"
-    )
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
-
-
-def install() -> None:
-    """The peer and the pure Python that it imports, without dependencies, so that torch stays what it is."""
-    if all((PEERS / f"{p.replace('-', '_').replace('==', '-')}.dist-info").exists() for p in PACKAGES):
-        return
-    print(f"installing {', '.join(PACKAGES)} into {PEERS}", file=sys.stderr)
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--upgrade", "--target", str(PEERS), *PACKAGES]
-    subprocess.run(pip, check=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reps", type=int, default=7)
@@ -165,7 +83,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="one repetition; writes no result")
     args = parser.parse_args()
     args.reps = 1 if args.smoke else args.reps
-    install()
+    install(PACKAGES)
     began = time.perf_counter()
     results = {task: measure(task, args) for task in args.tasks}
     told = table(results)
@@ -174,15 +92,21 @@ def main() -> None:
         return
     day = date.today().isoformat()
     page = (
-        f"# Phenaki beside phenaki-pytorch, {day}\n\n{machine(args)}.\nMedian of {args.reps} repetitions "
+        f"# Phenaki beside phenaki-pytorch, {day}\n\n{machine(args.threads, PACKAGES[0])}.\nMedian of {args.reps} repetitions "
         f"after three to warm up, contenders taking turns; {time.perf_counter() - began:.0f} s in all. "
         f"`make bench-phenaki` repeats it.\n\n"
         f"{told}\n\n{TARGETS}\n\n{(HERE / 'contenders' / 'phenaki.md').read_text()}"
     )
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / f"phenaki-{day}.md").write_text(page)
-    data = {t: {n: vars(r) for n, r in each.items()} for t, each in results.items()}
-    whole = {"date": day, "machine": machine(args), "reps": args.reps, "results": data}
+    data = {
+        t: {
+            n: {"seconds": r.seconds, "peak": r.peak, "parameters": r.parameters, "failed": r.failed}
+            for n, r in each.items()
+        }
+        for t, each in results.items()
+    }
+    whole = {"date": day, "machine": machine(args.threads, PACKAGES[0]), "reps": args.reps, "results": data}
     (HERE / "results" / f"phenaki-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
 
 

@@ -10,18 +10,17 @@ trainers are stood in for; nothing of them runs.
 from __future__ import annotations
 
 import importlib
-import importlib.machinery
 import json
 import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from stand_ins import StandIns
 from torch import Tensor, nn
 
 SIZE, FRAMES, GRID, CODES = 64, 10, 16, 1024
@@ -210,35 +209,6 @@ def peer(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Wor
     return counted, video
 
 
-class StandIns:
-    """Finds the packages in ABSENT, and whatever is in them, as modules in which every name is an empty class."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
-        if name.partition(".")[0] in ABSENT:
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
-        return None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        return _Absent(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        pass
-
-
-class _Anything(type):
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return lambda *args, **more: cls
-
-
-class _Absent(ModuleType):
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Anything(name, (), {"__init__": lambda self, *args, **more: None})
-
-
 # -- the process -------------------------------------------------------------------------------------------------
 
 
@@ -271,7 +241,7 @@ def main() -> None:
 
     if who == "peer":
         sys.path.insert(0, str(Path(__file__).parents[1] / ".peers"))
-        sys.meta_path.insert(0, StandIns())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, StandIns(ABSENT))  # type: ignore[arg-type]
     try:
         modules = ("nuwa_pytorch",) if who == "peer" else ("storyreel.systems.godiva", "storyreel.nn.attention")
         for module in modules:

@@ -6,16 +6,15 @@ Says {} when warm; then does one repetition a line "go" on stdin, and tells its 
 from __future__ import annotations
 
 import importlib
-import importlib.machinery
 import json
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
+from stand_ins import StandIns
 from torch import Tensor, nn
 
 SIZE, FRAMES, PATCH, TUBE, CODES = 64, 9, 8, 2, 1024
@@ -135,35 +134,6 @@ def peer(task: str, autocast: Callable[[], Any]) -> tuple[nn.Module, Work]:
     return nn.ModuleList([cvivit, maskgit]), lambda: (first(), work())
 
 
-class StandIns:
-    """Finds the packages in ABSENT, and whatever is in them, as modules in which every name is an empty class."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
-        if name.partition(".")[0] in ABSENT:
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
-        return None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        return _Absent(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        pass
-
-
-class _Anything(type):
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return lambda *args, **more: cls
-
-
-class _Absent(ModuleType):
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Anything(name, (), {})
-
-
 # -- the process -------------------------------------------------------------------------------------------------
 
 
@@ -194,7 +164,7 @@ def main() -> None:
 
     if who == "peer":
         sys.path.insert(0, str(Path(__file__).parents[1] / ".peers"))
-        sys.meta_path.insert(0, StandIns())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, StandIns(ABSENT))  # type: ignore[arg-type]
     try:
         for module in IMPORTS[who]:
             importlib.import_module(module)
