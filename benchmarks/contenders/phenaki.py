@@ -48,11 +48,11 @@ def codes() -> Tensor:
 
 
 def ours(task: str, autocast: Callable[[], Any]) -> tuple[nn.Module, Work]:
-    from storyreel.recipe import Optim
+    from storyreel.recipe import Data, Optim, StageRecipe
     from storyreel.systems.base import Tick
     from storyreel.systems.phenaki import MaskGit, MaskGitConfig
     from storyreel.systems.phenaki_tokenizer import CViViTConfig
-    from storyreel.train.optim import make_optimizer
+    from storyreel.train.optim import make_optimizers
 
     tokenizer = CViViTConfig(
         size=SIZE, patch=PATCH, tube=TUBE, dim=DIM, space_depth=TOKENIZER_DEPTH, time_depth=TOKENIZER_DEPTH,
@@ -86,9 +86,10 @@ def ours(task: str, autocast: Callable[[], Any]) -> tuple[nn.Module, Work]:
     }
     stages: dict[str, Any] = {"tokenizer": tokenizer, "prior": prior}
     named = {n: (stages[n], batches[n]) for n in ("tokenizer", "prior") if task in (n, "both")}
+    recipe = StageRecipe(data=Data(frames=FRAMES, size=SIZE), optim=Optim(), steps=1)
     works = []
     for stage, batch in named.values():
-        optimizer = make_optimizer(dict(stage.named_parameters()), Optim(), fused=True)
+        (optimizer,) = make_optimizers(stage, dict(stage.named_parameters()), recipe, fused=True)
         works.append(_step(lambda s=stage, b=batch: s.loss(b, tick).total, optimizer, autocast))
     return nn.ModuleList([stage for stage, _ in named.values()]), lambda: [work() for work in works]
 
