@@ -136,7 +136,8 @@ def main() -> None:
     print(told)
     day, notes = date.today().isoformat(), NOTES + (QUICK if args.quick else "")
     page = (
-        f"# GODIVA beside nuwa-pytorch, {day}\n\n{machine(args.threads, PACKAGES[0])}.\nMedian of {args.reps} repetitions (the peer's "
+        f"# GODIVA beside nuwa-pytorch, {day}\n\n{machine(args.threads, PACKAGES[0])}.\n"
+        f"Median of {args.reps} repetitions (the peer's "
         f"video: one), training steps and waves after one to warm up, contenders taking turns; "
         f"{time.perf_counter() - began:.0f} s in all. `make bench-godiva` repeats it.\n\n{told}\n\n{TARGETS}\n\n{notes}"
     )

@@ -92,7 +92,8 @@ def main() -> None:
         return
     day = date.today().isoformat()
     page = (
-        f"# Phenaki beside phenaki-pytorch, {day}\n\n{machine(args.threads, PACKAGES[0])}.\nMedian of {args.reps} repetitions "
+        f"# Phenaki beside phenaki-pytorch, {day}\n\n{machine(args.threads, PACKAGES[0])}.\n"
+        f"Median of {args.reps} repetitions "
         f"after three to warm up, contenders taking turns; {time.perf_counter() - began:.0f} s in all. "
         f"`make bench-phenaki` repeats it.\n\n"
         f"{told}\n\n{TARGETS}\n\n{(HERE / 'contenders' / 'phenaki.md').read_text()}"

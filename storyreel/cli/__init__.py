@@ -16,6 +16,7 @@ VERBS = {
     "models": "List the models that are here, and show their cards.",
     "inspect": "Print what made a file.",
     "curate": "Turn raw footage into a dataset, with reasons.",
+    "browse": "Look at a curated dataset, kept and rejected, and decide by hand.",
     "data": "Make, check, fetch or look at a dataset folder.",
     "train": "Train a recipe on a dataset folder; run again to resume.",
     "plan": "Estimate time and memory of a training run.",

@@ -8,7 +8,7 @@ probability 0.995, and nearer ones all but surely. So 100,000 clips take seconds
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,12 +70,15 @@ def _drawings(bits: np.ndarray, share: float) -> Iterator[np.ndarray]:
 
 
 def duplicates(
-    rows: Sequence[Mapping[str, Any]], share: float | None, taking: Sequence[bool] | None = None
+    rows: Sequence[Mapping[str, Any]],
+    share: float | None,
+    taking: Sequence[bool] | None = None,
+    near: Callable[[Sequence[str | None], float], list[tuple[int, int, float]]] = near_pairs,
 ) -> dict[int, tuple[int, float]]:
     """Row -> (the better row that it repeats, share of bits that differ; 0 for an exact copy).
 
-    taking: which rows take part; None for all. In a group the best-scored row stays: more pixels, longer, sharper,
-    then the first by clip id, so that the order of the rows does not matter. A row is dropped only for one that stays
+    taking: which rows take part; None for all. near: what finds the near pairs. In a group the best-scored row stays:
+    more pixels, longer, sharper, then the first by clip id, so that the order of the rows does not matter. A row is dropped only for one that stays
     and is near it itself: chains of small steps do not drop what is not alike.
     """
     if share is None:
@@ -91,12 +94,12 @@ def duplicates(
             if first.setdefault(key, i) != i:
                 same.setdefault(i, first[key])
     single = [i for i in better if i not in same]
-    near: dict[int, list[tuple[float, int]]] = {}
-    for a, b, distance in near_pairs([rows[i].get("phash") for i in single], share):  # a is better than b
-        near.setdefault(b, []).append((distance, a))
+    close: dict[int, list[tuple[float, int]]] = {}
+    for a, b, distance in near([rows[i].get("phash") for i in single], share):  # a is better than b
+        close.setdefault(b, []).append((distance, a))
     dropped: dict[int, tuple[int, float]] = {}
     for place, i in enumerate(single):
-        staying = [(distance, a) for distance, a in near.get(place, ()) if single[a] not in dropped]
+        staying = [(distance, a) for distance, a in close.get(place, ()) if single[a] not in dropped]
         if staying:
             distance, a = min(staying)
             dropped[i] = single[a], distance
