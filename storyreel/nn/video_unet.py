@@ -1,0 +1,322 @@
+"""One Video U-Net for every pixel cascade: noisy video, noise level and text in, video out.
+
+Factorised over space and time (Ho et al. 2022, "Video Diffusion Models" and "Imagen Video"; Singer et al. 2022,
+"Make-A-Video"): 2-D convolution and attention of each frame, then convolution or attention through time.
+
+    video ⊕ extra --stem--> level 0 --half--> level 1 ... middle ... --double--> level 0 --head--> video
+                               |__________________ skips ____________________________|
+
+Axes: b batch, c channels, t frames, h rows, w columns, l text tokens, d width of the text, e width of the embedding.
+Any number of frames, and any h and w that `VideoUNet.multiple` divides. No shape or branch depends on what a tensor
+holds, so that torch.compile takes the net whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from storyreel.nn.attention import KeysValues
+from storyreel.nn.video_unet_blocks import (
+    FEATURES,
+    RMSNorm,
+    SpatialAttention,
+    SpatialConv,
+    TemporalAttention,
+    TemporalConv,
+    TextMemory,
+    Unit,
+    Up,
+    features,
+    zeros,
+)
+
+T = TypeVar("T")
+TEMPORAL = ("attention", "conv", "both", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoUNetConfig:
+    """Sizes of a Video U-Net. A tuple has an entry a level, finest first; one entry stands for all levels.
+
+    channels, extra: of the video, and of the conditioning video that is laid beside it (low resolution, known frames).
+    attention, text: whether a level attends within frames, and to the text. temporal: what mixes frames, a
+        convolution in every residual block ("conv"), attention after it ("attention"), "both" or "none".
+    fps, augmented, vector_dim: whether the net is told a frame rate, a second noise level (of the conditioning video)
+        and one vector (such as an image embedding).
+    patch: the net works on patches of so many pixels a side; everything is as many times coarser.
+    """
+
+    channels: int = 3
+    out_channels: int = 0  # 0: as many as `channels`
+    extra: int = 0
+    widths: tuple[int, ...] = (64, 128, 256)
+    blocks: tuple[int, ...] = (1,)
+    attention: tuple[bool, ...] = (False,)
+    text: tuple[bool, ...] = (True,)
+    temporal: tuple[str, ...] = ("conv",)
+    head_dim: int = 64
+    mlp: float = 2.0  # hidden width of the MLP behind an attention, in widths
+    text_dim: int = 0  # 0: no text
+    vector_dim: int = 0
+    fps: bool = False
+    augmented: bool = False
+    patch: int = 1
+    emb: int = 0  # 0: four times the first width
+
+    def __post_init__(self) -> None:
+        for name in ("blocks", "attention", "text", "temporal"):
+            count = len(getattr(self, name))
+            if count not in (1, len(self.widths)):
+                raise ValueError(f"{name}: wanted one entry or one for each of {len(self.widths)} widths, got {count}")
+        if unknown := set(self.temporal) - set(TEMPORAL):
+            raise ValueError(f"temporal: wanted {', '.join(TEMPORAL)}, got {', '.join(sorted(unknown))}")
+        for width in self.widths:
+            if width % max(1, width // self.head_dim):
+                raise ValueError(f"head_dim: {self.head_dim} does not divide width {width}")
+
+    def build(self) -> VideoUNet:
+        return VideoUNet(self)
+
+
+class VideoUNet(nn.Module):
+    """See the module. `gradient_checkpointing` recomputes each block in the backward pass."""
+
+    def __init__(self, config: VideoUNetConfig):
+        super().__init__()
+        self.config = c = config
+        self.emb = c.emb or 4 * c.widths[0]
+        self.gradient_checkpointing = False
+        area = c.patch**2
+        self.stem = SpatialConv((c.channels + c.extra) * area, c.widths[0])
+        self.from_noise = self._told(FEATURES)
+        self.from_augmentation = self._told(FEATURES) if c.augmented else None
+        self.from_fps = self._told(FEATURES) if c.fps else None
+        self.from_vector = self._told(c.vector_dim) if c.vector_dim else None
+        self.from_text = self._told(c.text_dim) if c.text_dim else None
+        self.no_text = nn.Parameter(torch.zeros(c.text_dim)) if c.text_dim else None
+
+        levels = range(len(c.widths))
+        blocks = _each(c.blocks, len(c.widths))
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        self.shrink, self.widen = nn.ModuleList(), nn.ModuleList()
+        width = c.widths[0]
+        for level in levels:
+            if level:
+                self.shrink.append(SpatialConv(width, c.widths[level], stride=2))
+                width = c.widths[level]
+            self.down.append(nn.ModuleList(self._unit(level, width) for _ in range(blocks[level])))
+        self.middle = nn.ModuleList(self._unit(len(c.widths) - 1, width) for _ in range(2))
+        for level in reversed(levels):
+            width = c.widths[level]
+            self.up.append(nn.ModuleList(self._unit(level, 2 * width) for _ in range(blocks[level])))
+            if level:
+                self.widen.append(Up(width, c.widths[level - 1]))
+        self.norm = RMSNorm(c.widths[0])
+        self.head = zeros(SpatialConv(c.widths[0], (c.out_channels or c.channels) * area))
+
+    def _told(self, dim: int) -> nn.Sequential:
+        return nn.Sequential(nn.Linear(dim, self.emb), nn.SiLU(), nn.Linear(self.emb, self.emb))
+
+    def _unit(self, level: int, channels: int) -> Unit:
+        c, count = self.config, len(self.config.widths)
+        width = c.widths[level]
+        attention = _each(c.attention, count)[level]
+        text_dim = c.text_dim if _each(c.text, count)[level] else 0
+        spatial = None
+        if attention or text_dim:
+            spatial = SpatialAttention(width, c.head_dim, attention=attention, text_dim=text_dim, mlp=c.mlp)
+        return Unit(channels, width, self.emb, spatial, _each(c.temporal, count)[level], c.head_dim)
+
+    @property
+    def multiple(self) -> int:
+        """Height and width must be multiples of it."""
+        return self.config.patch * 2 ** (len(self.config.widths) - 1)
+
+    # -- text --------------------------------------------------------------------------------------------------
+
+    def text_memory(self, text: Tensor, mask: Tensor) -> TextMemory:
+        """What every call needs of a text (b, l, d) with mask (b, l): once a sample, not once a step."""
+        assert self.from_text is not None
+        weight = mask[..., None].to(text.dtype)
+        pooled = (text * weight).sum(1) / weight.sum(1).clamp(min=1)
+        spatial = [unit.spatial for unit in self._units() if unit.reads]
+        return TextMemory([s.keys_values(text) for s in spatial if s is not None], mask, self.from_text(pooled))
+
+    def without_text(self, text: Tensor, mask: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+        """The text and mask of samples (b,) where nothing is told: one learnt token."""
+        assert self.no_text is not None
+        empty = torch.zeros_like(mask)
+        empty[:, :1] = True
+        text = torch.where(where[:, None, None], self.no_text.to(text.dtype), text)
+        return text, torch.where(where[:, None], empty, mask)
+
+    # -- the net -----------------------------------------------------------------------------------------------
+
+    def forward(
+        self,
+        x: Tensor,
+        logsnr: Tensor,
+        memory: TextMemory | None = None,
+        *,
+        extra: Tensor | None = None,
+        augmentation: Tensor | None = None,
+        fps: Tensor | None = None,
+        vector: Tensor | None = None,
+        video: Tensor | None = None,
+    ) -> Tensor:
+        """x (b, c, t, h, w) -> (b, out_channels, t, h, w).
+
+        logsnr (b,): the noise level of x. memory: of `text_memory`. extra (b, extra, t, h, w): the conditioning
+        video; augmentation (b,): the log-SNR of noise in it. fps (b,): frames a second. vector (b, vector_dim).
+        video (b,) bool: where False, temporal layers are the identity; None is all True.
+        ValueError for a size that `multiple` does not divide, and for an input that is missing or not foreseen.
+        """
+        c = self.config
+        self._check(x, memory, extra, augmentation, fps, vector)
+        if extra is not None:
+            x = torch.cat([x, extra.to(x.dtype)], 1)
+        x = self.stem(_patches(x, c.patch))  # (b, t, h, w, c)
+        emb = self._embedding(logsnr, memory, augmentation, fps, vector)
+        texts = iter(memory.keys_values) if memory is not None else iter(())
+        mask = None if memory is None else memory.mask
+
+        skips: list[Tensor] = []
+        for level, units in enumerate(self.down):
+            x = self.shrink[level - 1](x) if level else x
+            for unit in units:  # pyright: ignore[reportGeneralTypeIssues]
+                x = self._run(unit, x, emb, texts, mask, video)
+                skips.append(x)
+        for unit in self.middle:
+            x = self._run(unit, x, emb, texts, mask, video)
+        for step, units in enumerate(self.up):
+            x = self.widen[step - 1](x) if step else x
+            for unit in units:  # pyright: ignore[reportGeneralTypeIssues]
+                x = self._run(unit, torch.cat([x, skips.pop() * 2**-0.5], -1), emb, texts, mask, video)
+        return _pixels(self.head(F.silu(self.norm(x))), c.patch)
+
+    def _run(
+        self,
+        unit: nn.Module,
+        x: Tensor,
+        emb: Tensor,
+        texts: Iterator[KeysValues],
+        mask: Tensor | None,
+        video: Tensor | None,
+    ) -> Tensor:
+        text = next(texts) if unit.reads else None
+        if self.gradient_checkpointing and self.training:
+            return checkpoint(unit, x, emb, text, mask, video, use_reentrant=False)  # pyright: ignore[reportReturnType]
+        return unit(x, emb, text, mask, video)
+
+    def _embedding(
+        self,
+        logsnr: Tensor,
+        memory: TextMemory | None,
+        augmentation: Tensor | None,
+        fps: Tensor | None,
+        vector: Tensor | None,
+    ) -> Tensor:
+        """All that is told of a sample as one (b, e)."""
+        emb = self.from_noise(features(logsnr))
+        if self.from_augmentation is not None and augmentation is not None:
+            emb = emb + self.from_augmentation(features(augmentation))
+        if self.from_fps is not None and fps is not None:
+            emb = emb + self.from_fps(features(fps.float().log2()))
+        if self.from_vector is not None and vector is not None:
+            emb = emb + self.from_vector(vector)
+        if memory is not None:
+            emb = emb + memory.pooled
+        return F.silu(emb)
+
+    def _check(
+        self,
+        x: Tensor,
+        memory: TextMemory | None,
+        extra: Tensor | None,
+        augmentation: Tensor | None,
+        fps: Tensor | None,
+        vector: Tensor | None,
+    ) -> None:
+        c = self.config
+        if x.ndim != 5 or x.shape[1] != c.channels:
+            raise ValueError(f"video: wanted (b, {c.channels}, t, h, w), got {tuple(x.shape)}")
+        if x.shape[3] % self.multiple or x.shape[4] % self.multiple:
+            raise ValueError(
+                f"size: wanted height and width that {self.multiple} divides, got {x.shape[3]}x{x.shape[4]}"
+            )
+        wanted = (x.shape[0], c.extra, *x.shape[2:])
+        if (0 if extra is None else extra.shape[1]) != c.extra or (extra is not None and extra.shape != wanted):
+            got = "none" if extra is None else tuple(extra.shape)
+            raise ValueError(f"extra: wanted {tuple(wanted) if c.extra else 'none'}, got {got}")
+        pairs = {
+            "text": (c.text_dim, memory),
+            "augmentation": (c.augmented, augmentation),
+            "fps": (c.fps, fps),
+            "vector": (c.vector_dim, vector),
+        }
+        for name, (foreseen, given) in pairs.items():
+            if bool(foreseen) != (given is not None):
+                raise ValueError(f"{name}: this net {'needs it' if foreseen else 'takes none'}")
+
+    # -- temporal layers ---------------------------------------------------------------------------------------
+
+    def _units(self) -> Iterator[Unit]:
+        """In the order in which `forward` comes to them."""
+        for group in (*self.down, self.middle, *self.up):
+            yield from group  # pyright: ignore[reportReturnType, reportGeneralTypeIssues]
+
+    def temporal_layers(self) -> Iterator[TemporalConv | TemporalAttention]:
+        return (m for m in self.modules() if isinstance(m, (TemporalConv, TemporalAttention)))
+
+    def temporal_parameters(self) -> list[nn.Parameter]:
+        """What a net for images lacks; the rest is a net for images."""
+        return [p for layer in self.temporal_layers() for p in layer.parameters()]
+
+    def become_image_net(self) -> None:
+        """Make every temporal layer the identity, as it is at birth: each frame passes as a picture."""
+        for layer in self.temporal_layers():
+            layer.become_identity()
+
+    @torch.no_grad()
+    def grow_from(self, other: VideoUNet) -> None:
+        """Take the weights of a net with fewer inputs. What `extra` adds to the stem begins at zero, so that this net
+        gives what the other gives. ValueError for a weight of another shape."""
+        theirs = other.state_dict()
+        for name, mine in self.state_dict().items():
+            if name not in theirs:
+                if name.startswith("from_"):
+                    mine.zero_()  # an embedding that is told nothing yet
+                continue
+            old = theirs[name]
+            if name == "stem.weight" and old.shape[1] < mine.shape[1]:
+                mine.zero_()
+                mine[:, : old.shape[1]] = old
+            elif old.shape == mine.shape:
+                mine.copy_(old)
+            else:
+                raise ValueError(f"{name}: is {list(old.shape)}, wanted {list(mine.shape)}")
+
+
+def _each(values: tuple[T, ...], count: int) -> tuple[T, ...]:
+    return values * count if len(values) == 1 else values
+
+
+def _patches(x: Tensor, p: int) -> Tensor:
+    """(b, c, t, h, w) -> (b, t, h / p, w / p, c p p)."""
+    b, c, t, h, w = x.shape
+    x = x.reshape(b, c, t, h // p, p, w // p, p)
+    return x.permute(0, 2, 3, 5, 1, 4, 6).reshape(b, t, h // p, w // p, c * p * p)
+
+
+def _pixels(x: Tensor, p: int) -> Tensor:
+    """(b, t, h, w, c p p) -> (b, c, t, h p, w p)."""
+    b, t, h, w, c = x.shape
+    x = x.reshape(b, t, h, w, c // (p * p), p, p)
+    return x.permute(0, 4, 1, 2, 5, 3, 6).reshape(b, c // (p * p), t, h * p, w * p)
