@@ -105,9 +105,7 @@ class Generator(Stage):
             for axis in c.layers
         )
         self.norm = nn.LayerNorm(c.dim)
-        self.heads = nn.ModuleList(
-            Head(c.dim, sizes) for sizes in zip((0, *tokenizer.sizes), tokenizer.sizes, strict=False)
-        )
+        self.heads = nn.ModuleList(Head(c.dim, tokenizer.sizes[:i], size) for i, size in enumerate(tokenizer.sizes))
         self.gradient_checkpointing = False
         self._told_long = False
 
@@ -173,7 +171,7 @@ class Generator(Stage):
 
     def logits_of(self, x: Tensor, codes: Tensor) -> list[Tensor]:
         """States (b, n, d) and codes (b, n, g); each part is told those before it."""
-        return [head(x, codes[..., i - 1] if i else None) for i, head in enumerate(self.heads)]
+        return [head(x, codes[..., :i]) for i, head in enumerate(self.heads)]
 
     @torch.no_grad()
     def prepare(self, batch: Batch) -> Batch:
@@ -246,19 +244,21 @@ class Generator(Stage):
 
 
 class Head(nn.Module):
-    """Logits of one part of a code; of a later part, given the value of the one before."""
+    """Logits of one part of a code, given the values of all the parts before it."""
 
-    def __init__(self, dim: int, sizes: tuple[int, int]):
+    def __init__(self, dim: int, before: Sequence[int], size: int):
         super().__init__()
-        before, size = sizes
-        self.given = nn.Embedding(before, dim) if before else None
+        self.given = nn.ModuleList(nn.Embedding(values, dim) for values in before)
         self.mix = nn.Linear(dim, dim) if before else None
         self.to_logits = nn.Linear(dim, size)
 
-    def forward(self, x: Tensor, before: Tensor | None) -> Tensor:
-        if self.given is not None and self.mix is not None:
-            assert before is not None
-            x = F.gelu(self.mix(x) + self.given(before))
+    def forward(self, x: Tensor, before: Tensor) -> Tensor:
+        """States (..., d) and the parts before (..., parts) -> (..., size)."""
+        if self.mix is not None:
+            x = self.mix(x)
+            for i, embedding in enumerate(self.given):
+                x = x + embedding(before[..., i])
+            x = F.gelu(x)
         return self.to_logits(x)
 
 

@@ -231,16 +231,13 @@ class Decoder:
     def _draw(self, n: int, x: Tensor, chances: Tensor) -> None:
         """Parts of the codes of token n, one after the other, from its states (r, d)."""
         x = self.model.norm(x.float())
-        value = None
         for part, head in enumerate(self.model.heads):
-            if value is not None and self.rows > self.videos:
-                value = value.repeat(2)
-            logits = head(x, value)
+            before = self.codes[:, n, :part]
+            logits = head(x, before.repeat(self.rows // self.videos, 1))
             if self.rows > self.videos:
                 told, untold = logits.float().chunk(2)
                 logits = untold.lerp(told, self.sampling.guidance)
-            value = self.sampling.draw(logits.float(), chances[part])
-            self.codes[:, n, part] = value
+            self.codes[:, n, part] = self.sampling.draw(logits.float(), chances[part])
 
     def _enter(self, n: int) -> None:
         """Token n is known: later ones may look at its vector."""

@@ -81,15 +81,14 @@ class WaveDecoder(Decoder):
         """Codes (b, m, g) from states (m, r, d) and numbers (m, g, b)."""
         m, b = len(x), self.videos
         x = self.model.norm(x.float())
-        values: list[Tensor] = []
+        drawn = torch.zeros(m, b, len(self.model.heads), dtype=torch.long, device=x.device)
         for part, head in enumerate(self.model.heads):
-            before = values[-1].repeat(1, self.rows // b) if values else None
-            logits = head(x, before).float()  # (m, r, values)
+            logits = head(x, drawn[..., :part].repeat(1, self.rows // b, 1)).float()  # (m, r, values)
             if self.rows > b:
                 told, untold = logits.split(b, 1)
                 logits = untold.lerp(told, self.sampling.guidance)
-            values.append(self.sampling.draw(logits.flatten(0, 1), chances[:, part].flatten()).view(m, b))
-        return torch.stack(values, -1).transpose(0, 1)
+            drawn[..., part] = self.sampling.draw(logits.flatten(0, 1), chances[:, part].flatten()).view(m, b)
+        return drawn.transpose(0, 1)
 
     def _enter_wave(self, wave: Tensor) -> None:
         codes = self.codes[:, wave]

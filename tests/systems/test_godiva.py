@@ -26,7 +26,7 @@ KINDS = [("octant", "vq"), ("octant", "fsq"), ("raster", "vq"), ("raster", "fsq"
 def make(reach: str = "octant", kind: str = "vq", **more: Any) -> Generator:
     """48 tokens, with weights large enough that everything matters."""
     torch.manual_seed(0)
-    levels = (4, 3, 3) if kind == "fsq" else ()
+    levels = (4, 3, 3, 2, 3) if kind == "fsq" else ()
     tokenizer = FrameVQVAEConfig(size=16, patch=4, dim=16, num_codes=40, levels=levels).build()
     settings = {"frames": FRAMES, "dim": 32, "heads": 4, "mlp": 64, "layers": "TRCTRC", "text_dim": 8, "reach": reach}
     made = Generator(GeneratorConfig(**(settings | more)), tokenizer.eval())
@@ -100,6 +100,19 @@ def test_without_an_axis_only_the_neighbour_on_it_is_left(layers: str, axis: int
     back = PLACES[None, :, axis] - PLACES[:, None, axis]
     assert not found[back > 1].any()
     assert found[back == 1].any()
+
+
+def test_a_part_of_a_code_is_told_all_the_parts_before_it():
+    model = make("raster", "fsq")
+    data = batch(model, 1)
+    with torch.no_grad():
+        before = model.logits(data["codes"], data["text"], data["text_mask"])
+        for changed in range(3):
+            codes = data["codes"].clone()
+            codes[:, -1, -1, changed] = (codes[:, -1, -1, changed] + 1) % model.tokenizer.sizes[changed]
+            after = model.logits(codes, data["text"], data["text_mask"])
+            moved = [bool((a - b)[:, -1].abs().max() > 0) for a, b in zip(after, before, strict=True)]
+            assert moved == [part > changed for part in range(3)]
 
 
 def test_cached_logits_are_those_of_the_full_forward_pass(model: Generator):
@@ -317,7 +330,7 @@ def test_it_learns_a_batch_by_heart(reach: str, kind: str):
     model = make(reach, kind, layers="TRC")
     data, model = batch(model, 4), model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for step in range(100):
+    for step in range(160):
         loss = model.loss(data, tick(step)).total
         optimizer.zero_grad()
         loss.backward()
