@@ -78,8 +78,8 @@ def duplicates(
     """Row -> (the better row that it repeats, share of bits that differ; 0 for an exact copy).
 
     taking: which rows take part; None for all. near: what finds the near pairs. In a group the best-scored row stays:
-    more pixels, longer, sharper, then the first by clip id, so that the order of the rows does not matter. A row is dropped only for one that stays
-    and is near it itself: chains of small steps do not drop what is not alike.
+    more pixels, longer, sharper, then the first by clip id, so that the order of the rows does not matter. A row is
+    dropped only for one that stays and is near it itself: chains of small steps do not drop what is not alike.
     """
     if share is None:
         return {}

@@ -1,0 +1,239 @@
+"""What the page is told: the set, what thresholds come to, a page of clips, one clip with all that is known of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from storyreel.browse.command import command_of
+from storyreel.browse.desk import Desk, State
+from storyreel.browse.filmline import FilmLine
+from storyreel.browse.pictures import PREVIEW_SECONDS
+from storyreel.browse.table import MEASURED
+from storyreel.browse.verdict import Verdict
+from storyreel.curate.choose import choose
+from storyreel.curate.thresholds import SCORES, Thresholds, margins
+
+VIEWS = ("all", "kept", "rejected", "changed", "manual")
+ORDERS = ("film", "margin", *MEASURED)
+MOST = 120  # clips a page
+SHOWN = (
+    "clip",
+    "source",
+    "start",
+    "end",
+    "start_seconds",
+    "end_seconds",
+    "seconds",
+    "fps",
+    "before",
+    "after",
+    "licence",
+)
+PLAIN = (
+    *SHOWN,
+    "source_path",
+    "num_frames",
+    "width",
+    "height",
+    "bars",
+    "motion_resolution",
+    "text_resolution",
+    "split",
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which clips, in which order. reason: a limit that rejects them, "" for any. query: words of the caption."""
+
+    view: str = "all"
+    reason: str = ""
+    query: str = ""
+    order: str = "film"
+    down: bool = False
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Asked:
+        made: dict[str, Any] = {}
+        for f in fields(cls):
+            value = said.get(f.name, f.default)
+            if not isinstance(value, type(f.default)):
+                raise ValueError(f"{f.name}: wanted {type(f.default).__name__}")
+            made[f.name] = value
+        asked = cls(**made)
+        if asked.view not in VIEWS or asked.order not in ORDERS or len(asked.query) > 500:
+            raise ValueError(f"wanted a view of {', '.join(VIEWS)} and an order of {', '.join(ORDERS)}")
+        return asked
+
+
+def the_set(desk: Desk, state: State) -> dict[str, Any]:
+    """Once a page: names, limits, histograms, and what the folder was last chosen by."""
+    said = {**SCORES, "motion_difference": ("motion_difference", "difference of frames, levels; static needs both")}
+    scores = [
+        {"field": field, "column": column, "says": says, **state.histograms[column].as_json()}
+        for field, (column, says) in said.items()
+    ]
+    films = len(set(state.table.table["source"].to_pylist()))
+    return {
+        "name": desk.dataset.resolve().name,
+        "folder": str(desk.dataset),
+        "spans": len(state.table),
+        "films": films,
+        "seconds": float(np.nansum(state.table.scores["seconds"])),
+        "scores": scores,
+        "thresholds": state.thresholds.as_json(),
+        "defaults": Thresholds().as_json(),
+        "version": version_of(state),
+    }
+
+
+def version_of(state: State) -> str:
+    """Another one whenever the folder was chosen anew."""
+    return "-".join(str(part) for part in (*state.table.stamp, *(state.thresholds_stamp or ())))
+
+
+def decided(desk: Desk, state: State, thresholds: Thresholds) -> dict[str, Any]:
+    """What these thresholds come to: counts, hours, reasons, histograms of what is kept, the command."""
+    verdict, table, words = state.verdict(thresholds), state.table, state.edits.words
+    saved = table.saved
+    seconds = table.scores["seconds"]
+    return {
+        "kept": int(verdict.kept.sum()),
+        "seconds": float(np.nansum(seconds[verdict.kept])),
+        "gained": int((verdict.kept & ~saved).sum()),
+        "lost": int((~verdict.kept & saved).sum()),
+        "saved": int(saved.sum()),
+        "reasons": [{"name": name, "all": a, "alone": b} for name, (a, b) in verdict.reasons().items()],
+        "histograms": {name: histogram.of(verdict.kept) for name, histogram in state.histograms.items()},
+        "manual": {
+            "keep": int((words == 1).sum()),
+            "drop": int((words == 0).sum()),
+            "captions": len(state.edits.captions),
+            "pending": state.edits.pending,
+        },
+        "twins": state.all_pairs,
+        "command": command_of(desk.dataset, state.thresholds, thresholds),
+        "version": version_of(state),
+    }
+
+
+def listed(state: State, thresholds: Thresholds, asked: Asked) -> np.ndarray:
+    """Places of the rows that are asked for, in order."""
+    verdict = state.verdict(thresholds)
+    return state.remembered(("list", thresholds, asked, state.all_pairs), lambda: _listed(state, verdict, asked))
+
+
+def _listed(state: State, verdict: Verdict, asked: Asked) -> np.ndarray:
+    table, words = state.table, state.edits.words
+    edited = np.zeros(len(table), bool)
+    edited[list(state.edits.captions)] = True
+    mask = {
+        "all": np.ones(len(table), bool),
+        "kept": verdict.kept,
+        "rejected": ~verdict.kept,
+        "changed": verdict.kept != table.saved,
+        "manual": (words >= 0) | edited,
+    }[asked.view]
+    if asked.reason:
+        known = asked.reason in verdict.names
+        mask = mask & (verdict.failed[verdict.names.index(asked.reason)] if known else False)
+    if asked.query.strip():
+        mask = mask & table.search(asked.query, state.edits.captions)
+    places = np.flatnonzero(mask)
+    if asked.order == "film":
+        return places[::-1] if asked.down else places
+    scores = {**table.scores, "caption_words": state.edits.lengths}
+    value = np.abs(verdict.margin) if asked.order == "margin" else scores[asked.order]
+    value = value[places]
+    unknown = np.isnan(value)  # at the end, whichever way
+    order = np.argsort(np.where(unknown, np.inf, -value if asked.down else value), kind="stable")
+    return places[order]
+
+
+def a_page(state: State, thresholds: Thresholds, asked: Asked, offset: int, count: int) -> dict[str, Any]:
+    places = listed(state, thresholds, asked)
+    part = places[offset : offset + max(1, min(count, MOST))]
+    return {"total": len(places), "offset": offset, "clips": briefly(state, thresholds, part)}
+
+
+def briefly(state: State, thresholds: Thresholds, places: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
+    """A few facts of each row, with the reasons that these thresholds give."""
+    rows = _chosen(state, thresholds, places)
+    return [{name: row[name] for name in SHOWN} | _decision(state, thresholds, row, int(p)) for row, p in
+            zip(rows, places, strict=True)]  # fmt: skip
+
+
+def _chosen(state: State, thresholds: Thresholds, places: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
+    """Rows that are chosen by `storyreel.curate.choose` itself, with the twins that the whole set has."""
+    rows = state.table.rows(places)
+    edits = {row["clip"]: state.edits.of(int(place)) for row, place in zip(rows, places, strict=True)}
+    alone = Thresholds.from_json({**thresholds.as_json(), "duplicates": {"share": None}})
+    choose(rows, alone, edits)
+    verdict, limit = state.verdict(thresholds), thresholds.duplicates.share or 0.0
+    for row, place in zip(rows, places, strict=True):
+        row["duplicate_of"] = row["duplicate_share_of_bits"] = None
+        if (copy := verdict.copies.get(int(place))) is not None:
+            of, differ = copy
+            margin = (differ - limit) / limit if limit else -1.0
+            row["duplicate_of"], row["duplicate_share_of_bits"] = state.table.clips[of], differ
+            row["reasons"].append({"name": "duplicate", "value": differ, "limit": limit, "margin": margin})
+        row["kept"] = bool(verdict.kept[place])
+    return rows
+
+
+def _decision(state: State, thresholds: Thresholds, row: Mapping[str, Any], place: int) -> dict[str, Any]:
+    near = margins(row, thresholds)
+    tightest = min(near, key=lambda name: near[name], default=None)
+    return {
+        "kept": row["kept"],
+        "saved": bool(state.table.saved[place]),
+        "keep": state.edits.of(place)["keep"],
+        "reasons": row["reasons"],
+        "tightest": None if tightest is None else {"name": tightest, "margin": near[tightest]},
+        "caption": row["caption"],
+        "edited": place in state.edits.captions,
+        "duplicate_of": row["duplicate_of"],
+    }
+
+
+def one_clip(state: State, thresholds: Thresholds, place: int, line: FilmLine) -> dict[str, Any]:
+    """All that is known of a clip, and its film with the decisions on all of its spans."""
+    (row,) = _chosen(state, thresholds, [place])
+    near = margins(row, thresholds)
+    scores = [_score(row, field, column, says, thresholds, near) for field, (column, says) in SCORES.items()]
+    kept, spans = state.verdict(thresholds).kept, state.table.of_film(row["source"])
+    brothers = state.table.rows(spans, ("clip", "start", "end"))
+    for brother, other in zip(brothers, spans, strict=True):
+        brother["kept"] = bool(kept[other])
+    frames = line.surroundings(row["start"], row["end"])
+    return {
+        **{name: row[name] for name in PLAIN},
+        **_decision(state, thresholds, row, place),
+        "scores": [score for score in scores if score is not None],
+        "motion_difference": row["motion_difference"],
+        "captions_made": row["captions_made"] or [],
+        "caption_from": row["caption_from"],
+        "error": row["error"],
+        "film": line.as_json() | {"spans": brothers},
+        "around": [{"frame": frame, "at": line.info.time_of(frame)} for frame in frames],
+        "preview_seconds": PREVIEW_SECONDS,
+    }
+
+
+def _score(
+    row: Mapping[str, Any], field: str, column: str, says: str, thresholds: Thresholds, near: Mapping[str, float]
+) -> dict[str, Any] | None:
+    value, limit = row.get(column), getattr(thresholds, field)
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    limits = [
+        {"side": side, "limit": getattr(limit, side), "margin": near[f"{field}.{side}"]}
+        for side in ("min", "max")
+        if f"{field}.{side}" in near
+    ]
+    return {"field": field, "says": says, "value": value, "limits": limits}

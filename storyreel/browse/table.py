@@ -1,0 +1,84 @@
+"""All spans of a curated folder in memory, column by column: what 100,000 rows can be counted and searched in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storyreel.curate.thresholds import SCORES
+
+MEASURED = tuple(dict.fromkeys([*(column for column, _ in SCORES.values()), "motion_difference"]))
+
+
+class SpanTable:
+    """curation/spans.parquet as it is now. Rows are known by their place, clips by their id.
+
+    captions: as the folder has them now; captioned: places of those that a person wrote.
+    scores: a float64 array a column, NaN where nothing was measured; caption_words as without anybody's edits.
+    saved: whether each row is kept by what the folder was last chosen by.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """ValueError: not readable."""
+        self.stamp = stamp_of(file)
+        try:
+            self.table: pa.Table = pq.ParquetFile(file).read().combine_chunks()
+            self.clips: list[str] = self.table["clip"].to_pylist()
+            self.saved = np.asarray(pc.fill_null(self.table["kept"], False).to_numpy(zero_copy_only=False), bool)
+            self.failed_to_write = np.asarray(self.table["error"].is_valid().to_numpy(zero_copy_only=False), bool)
+            self.captions: list[str] = [text or "" for text in self.table["caption"].to_pylist()]
+            self.captioned = np.flatnonzero([by == "manual" for by in self.table["caption_from"].to_pylist()]).tolist()
+            said = [made[0] if made else "" for made in self.table["captions_made"].to_pylist()]
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise ValueError(f"{file}: not a readable table of spans ({str(error).splitlines()[0]})") from None
+        self.place = {clip: row for row, clip in enumerate(self.clips)}
+        self.scores = {name: self._numbers(name) for name in MEASURED}
+        self.scores["caption_words"] = np.array([float(len(text.split())) for text in said])
+        names = self.table["source"].to_pylist()
+        lower = [f"{text}\n{name}\n{clip}".lower() for text, name, clip in zip(said, names, self.clips, strict=True)]
+        self._lower = pa.array(lower, pa.large_string())
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def _numbers(self, name: str) -> np.ndarray:
+        return np.asarray(pc.cast(self.table[name], pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+
+    def rows(self, places: Sequence[int] | np.ndarray, columns: Iterable[str] | None = None) -> list[dict[str, Any]]:
+        """These rows in this order, as Python values; of all columns unless some are named."""
+        part = self.table if columns is None else self.table.select(list(columns))
+        return part.take(pa.array(np.asarray(places, np.int64))).to_pylist()
+
+    def search(self, text: str, changed: Mapping[int, str]) -> np.ndarray:
+        """bool (rows,): whether every word of `text` is in the caption, the film's name or the id, in any case.
+
+        changed: captions of rows that are not those that were made.
+        """
+        words = text.lower().split()
+        found = np.ones(len(self), bool)
+        for word in words:
+            how = pc.MatchSubstringOptions(word)
+            said = pc.call_function("match_substring", [self._lower], how)
+            found &= np.asarray(said.to_numpy(zero_copy_only=False), bool)
+        for row, caption in changed.items():
+            rest = self._lower[row].as_py().split("\n")[-2:]
+            found[row] = all(word in "\n".join([caption.lower(), *rest]) for word in words)
+        return found
+
+    def of_film(self, name: str) -> np.ndarray:
+        """Places of the rows of one film, in order."""
+        mask = pc.call_function("equal", [self.table["source"], pa.scalar(name)]).to_numpy(zero_copy_only=False)
+        return np.flatnonzero(np.asarray(mask, bool))
+
+
+def stamp_of(file: Path) -> tuple[int, int, int]:
+    """Changes whenever the file is another one. OSError: not there."""
+    stat = os.stat(file)
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
