@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from storyreel.diffusion.schedules import Level
+from storyreel.diffusion.schedules import Level, over
 
 Denoise: TypeAlias = Callable[[Tensor, Level], Tensor]
 OnStep: TypeAlias = Callable[[int, int, Tensor], None]
@@ -86,9 +86,8 @@ euler = ddim  # for Stable Video Diffusion: on a Karras grid, variance exploding
 
 def ddim_step(z: Tensor, x: Tensor, here: Level, there: Level) -> Tensor:
     """One step of `ddim`, for one level or one a sample (b,)."""
-    here, there = here.like(z), there.like(z)
     kept = there.sigma / here.sigma
-    return kept * z + (there.alpha - kept * here.alpha) * x
+    return over(kept, z) * z + over(there.alpha - kept * here.alpha, z) * x
 
 
 def ancestral(
@@ -176,12 +175,41 @@ def dpm_solver(
     return z
 
 
+def stochastic(
+    denoise: Denoise,
+    z: Tensor,
+    levels: Level,
+    *,
+    rng: Sequence[torch.Generator] = (),
+    on_step: OnStep | None = None,
+    same_noise: bool = False,
+) -> Tensor:
+    """The stochastic sampler of distilled networks (Meng et al. 2022, Section 3.3; Imagen Video, Section 2.7).
+
+    Each step is DDIM's over two entries of the grid, and then noise is added that leads one entry back; the last is
+    DDIM's alone. It asks as often as `ddim` and draws noise for all steps but the last.
+    """
+    steps = _steps(levels)
+    for i in range(steps):
+        x, here, there = _ask(denoise, z, levels, i), levels[i], levels[i + 1]
+        if i + 2 <= steps:
+            far = levels[i + 2]
+            z, scale = ddim_step(z, x, here, far), there.alpha / far.alpha
+            added = (there.sigma**2 - (scale * far.sigma) ** 2).clamp(min=0).sqrt()
+            z = scale * z + added * draw_noise(z.shape, rng, same_noise=same_noise).to(z)
+        else:
+            z = ddim_step(z, x, here, there)
+        _tell(on_step, i, steps, x)
+    return z
+
+
 SAMPLERS: dict[str, Sampler] = {
     "ddim": ddim,
     "ancestral": ancestral,
     "heun": heun,
     "dpm-solver": dpm_solver,
     "euler": euler,
+    "stochastic": stochastic,
 }
 """By the names that settings have."""
 

@@ -53,16 +53,21 @@ class Level:
 
     def like(self, z: Tensor) -> Level:
         """Ready to be multiplied with z (b, ...): a level for each sample gets trailing axes."""
-        if not self.alpha.ndim:
-            return self
-        wide = torch.float64 if z.dtype == torch.float64 else torch.float32
-        alpha, sigma = (v.to(z.device, wide).view(-1, *[1] * (z.ndim - 1)) for v in (self.alpha, self.sigma))
-        return Level(alpha, sigma)
+        return Level(over(self.alpha, z), over(self.sigma, z))
 
     def each(self, z: Tensor) -> Level:
         """(b,) float32 on the device of z (b, ...): what a network is told."""
         alpha, sigma = (v.to(z.device, torch.float32).expand(len(z)) for v in (self.alpha, self.sigma))
         return Level(alpha, sigma)
+
+
+def over(values: Tensor, z: Tensor) -> Tensor:
+    """Values (b,), one a sample, with the axes, the device and the precision (at least float32) of z (b, ...). A single
+    value () stays as it is: torch takes it for a number."""
+    if not values.ndim:
+        return values
+    wide = torch.float64 if z.dtype == torch.float64 else torch.float32
+    return values.to(z.device, wide).view(-1, *[1] * (z.ndim - 1))
 
 
 def preserving(logsnr: Tensor) -> Level:
