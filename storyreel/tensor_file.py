@@ -57,7 +57,8 @@ def read_tensors(path: Path, digest: str | None = None) -> dict[str, Tensor]:
             raise ValueError(f"{near}: is a pickle, which can run code when it is opened; wanted {path.name}")
         raise ValueError(f"{path}: is missing")
     data = path.read_bytes()
-    if data[:2] == b"PK" or data[:1] == b"\x80":
+    looks_pickled = data[:2] == b"PK" or data[:1] == b"\x80"
+    if looks_pickled and data[8:9] != b"{":  # the length of a header, which comes first, can begin with these bytes too
         raise ValueError(f"{path}: is a pickle with the name of a safetensors file; wanted safetensors")
     if digest is not None and hashlib.sha256(data).hexdigest() != digest:
         raise ValueError(f"{path}: is damaged or was changed (its sha256 is not the one that was written down)")

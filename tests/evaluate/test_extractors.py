@@ -365,3 +365,30 @@ def test_the_registry_is_complete():
             assert file.sha256 is None or (len(file.sha256) == 64 and int(file.sha256, 16) >= 0)
             assert file.size is None or 0 < file.size < 2**32
             assert not file.read.endswith((".pt", ".pth", ".bin"))
+
+
+def test_videomae_reads_the_published_layout(own_weights: Path, monkeypatch: pytest.MonkeyPatch):
+    """The published names at a small size; the space of the content-debiased FVD."""
+    from storyreel.evaluate.extractors import videos
+    from storyreel.nn.videomae import VideoMAEConfig
+
+    small = VideoMAEConfig(size=28, frames=16, dim=32, depth=1, heads=4, mlp=64, classes=5)
+    folder = own_weights / "videomae-ssv2"
+    with pytest.raises(ValueError, match=r"models fetch videomae-ssv2.*InternVideoMAE_models"):
+        load_extractor("videomae-ssv2")
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    save_file(small.build().state_dict(), folder / "vit_g_hybrid_pt_1200e_ssv2_ft.safetensors")
+    with pytest.raises(ValueError, match=r"vit_g_hybrid_pt_1200e_ssv2_ft.*(shape|is missing|lacks|blocks)"):
+        load_extractor("videomae-ssv2")
+    monkeypatch.setattr(videos, "VideoMAEConfig", lambda: small)
+    extractor = load_extractor("videomae-ssv2")
+    assert (extractor.dim, extractor.min_frames, extractor.trusted) == (32, 16, True)
+    clips = frames(2, 16, 20, 24)
+    assert extractor.features(clips).shape == (2, 32)
+    assert torch.allclose(extractor.features(clips[1:]), extractor.features(clips)[1:], atol=1e-5)
+    assert extractor.logits(clips).shape == (2, 5)
+    shuffled = clips[:, torch.randperm(16, generator=torch.Generator().manual_seed(1))]
+    assert not torch.allclose(extractor.features(shuffled), extractor.features(clips), atol=1e-4)
+    with pytest.raises(ValueError, match="wants clips of 16 frames, got 17"):
+        extractor.features(frames(1, 17, 20, 24))

@@ -22,6 +22,7 @@ from storyreel.evaluate.sources import Clips, find
 HASHES = {  # a protocol's name means these settings for ever: give a changed one a new name
     "storyreel": "f3bdcb13", "stylegan-v-fvd16": "0a45d134", "stylegan-v-fvd128": "94b27967", "tf-original": "76f422a2",
     "ucf101-zero-shot": "1a6aecda",
+    "cd-fvd": "277c14b1",
 }  # fmt: skip
 
 

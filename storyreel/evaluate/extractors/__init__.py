@@ -23,6 +23,7 @@ __all__ = ["Extractor", "TextVideo", "load_extractor", "names"]
 _MAKERS = {
     "i3d-k400": "videos",
     "c3d-ucf101": "videos",
+    "videomae-ssv2": "videos",
     "inception-2015": "images",
     "clip-vit-b-32": "clip",
     "clip-vit-l-14": "clip",

@@ -1,4 +1,4 @@
-"""Extractors that see whole clips: I3D for FVD and KVD, C3D for the Inception Score of videos."""
+"""Extractors that see whole clips: I3D and VideoMAE for FVD and KVD, C3D for the Inception Score of videos."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from storyreel.evaluate.extractors.registry import find_weights
 from storyreel.evaluate.extractors.weights import digest_of, filled, in_parts, read_weights, seeded
 from storyreel.nn.c3d import C3D, FEATURES, FRAMES, LAYERS, SIDE
 from storyreel.nn.i3d import I3D
+from storyreel.nn.videomae import VideoMAE, VideoMAEConfig
 
 SEED = 0  # of the random ones
 
@@ -42,6 +43,34 @@ class I3DFeatures:
         return self.net(images.unflatten(0, frames.shape[:2]).transpose(1, 2))
 
 
+class VideoMAEFeatures:
+    """The space of the content-debiased FVD (Ge et al. 2024): clips of 16 frames."""
+
+    kind: Literal["video", "frame"] = "video"
+
+    def __init__(self, name: str, net: VideoMAE, digest: str, trusted: bool) -> None:
+        c = net.config
+        self.name, self.net, self.digest, self.trusted = name, net, digest, trusted
+        self.dim, self.min_frames = c.dim, c.frames
+        self.preprocessing = f"bilinear to {c.size}x{c.size} without antialias, aspect ratio not kept, range [0, 1]"
+
+    @torch.inference_mode()
+    def features(self, frames: Tensor) -> Tensor:
+        return in_parts(lambda part: self.net.features(self._seen(part)), self._checked(frames), 1)
+
+    @torch.inference_mode()
+    def logits(self, frames: Tensor) -> Tensor:
+        return in_parts(lambda part: self.net(self._seen(part)), self._checked(frames), 1)
+
+    def _checked(self, frames: Tensor) -> Tensor:
+        return exactly(self, frames, self.min_frames)
+
+    def _seen(self, frames: Tensor) -> Tensor:
+        size = self.net.config.size
+        images = bilinear(as_images(frames), size, size) / 255
+        return images.unflatten(0, frames.shape[:2]).transpose(1, 2)
+
+
 class C3DFeatures:
     """fc7 (4096) and the 101 logits of UCF-101, of clips of 16 frames."""
 
@@ -62,14 +91,19 @@ class C3DFeatures:
         return in_parts(lambda part: self.net(self._seen(part)), self._checked(frames), 4)
 
     def _checked(self, frames: Tensor) -> Tensor:
-        check_frames(self, frames)
-        if frames.shape[1] != FRAMES:
-            raise ValueError(f"frames: extractor {self.name} wants clips of {FRAMES} frames, got {frames.shape[1]}")
-        return frames
+        return exactly(self, frames, FRAMES)
 
     def _seen(self, frames: Tensor) -> Tensor:
         images = F.interpolate(as_images(frames), (SIDE, SIDE), mode="bilinear", align_corners=True)
         return images.unflatten(0, frames.shape[:2]).transpose(1, 2)
+
+
+def exactly(extractor: C3DFeatures | VideoMAEFeatures, frames: Tensor, wanted: int) -> Tensor:
+    """`frames`, when they are what the extractor wants and so many. ValueError else."""
+    check_frames(extractor, frames)
+    if frames.shape[1] != wanted:
+        raise ValueError(f"frames: extractor {extractor.name} wants clips of {wanted} frames, got {frames.shape[1]}")
+    return frames
 
 
 def c3d_tensors(files: dict[str, Path]) -> dict[str, Tensor]:
@@ -96,7 +130,7 @@ def c3d_tensors(files: dict[str, Path]) -> dict[str, Tensor]:
     return found
 
 
-def load(name: str, weights: Path | None) -> I3DFeatures | C3DFeatures:
+def load(name: str, weights: Path | None) -> I3DFeatures | C3DFeatures | VideoMAEFeatures:
     if name == "random-i3d":
         if weights is not None:
             raise ValueError(f"extractor {name}: has random weights and takes no file; got {weights}")
@@ -106,5 +140,8 @@ def load(name: str, weights: Path | None) -> I3DFeatures | C3DFeatures:
         c3d = filled(C3D, c3d_tensors(files), str(files["conv3d_deepnetA_ucf.npz"]))
         return C3DFeatures(name, c3d, digest_of(c3d), trusted=True)
     path = next(iter(files.values()))
+    if name == "videomae-ssv2":
+        mae = filled(VideoMAEConfig().build, read_weights(path), str(path))
+        return VideoMAEFeatures(name, mae, digest_of(mae), trusted=True)
     i3d = filled(I3D, read_weights(path), str(path))
     return I3DFeatures(name, i3d, digest_of(i3d), trusted=True)
