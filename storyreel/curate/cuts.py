@@ -17,6 +17,7 @@ MARGIN = REACH + 16
 
 _BLEND = 0.79  # how well an interval must fit as a blend (1 is exactly)
 _EDGE = 0.52  # how well as a wipe
+_WIPES = {8, 10, 12, 15, 18, 22, 27, 33, 40, 48}  # frames of wipes that are tried first
 _SHORTEST = 5  # frames of a dissolve
 _STAYS = 24  # frames before and behind that must differ across it: something that goes by comes and goes
 _HOLD = 12  # frames of plain colour between the slopes of one fade, at most
@@ -70,10 +71,10 @@ def gradual(evidence: Evidence) -> list[Transition]:
         quality = _quality(evidence, fit, length)
         for start in np.flatnonzero(quality > _BLEND):
             ideas.append((float(_rank(fit)[start]), int(start), length, "dissolve", float(quality[start])))
-        edges = (beyond > 1.2) & (fit.ramp > 0.45) & (fit.dip < 0.6) & (fit.step > 1.5 * _STEP) & (length >= 6)
-        for start in np.flatnonzero(edges):
-            if start % max(1, length // 8):
-                continue
+        if length not in _WIPES:
+            continue
+        edges = (beyond > 1.2) & (fit.ramp > 0.45) & (fit.dip < 0.6) & (fit.step > 1.5 * _STEP)
+        for start in np.flatnonzero(edges & _highest(fit.ramp * fit.step, max(1, length // 8))):
             edge = wipe_fit(evidence, int(start), length)
             if edge > _EDGE:
                 ideas.append((edge**2 * float(fit.step[start]), int(start), length, "wipe", edge))
@@ -88,6 +89,12 @@ def gradual(evidence: Evidence) -> list[Transition]:
         if not _touches(one, found, 0) and _stays(evidence, start, length):
             found.append(one)
     return found
+
+
+def _highest(values: np.ndarray, reach: int) -> np.ndarray:
+    """Which values are the highest within `reach` on both sides, bool (n,)."""
+    padded = np.pad(values, reach, constant_values=-np.inf)
+    return values >= np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(1)
 
 
 def _quality(evidence: Evidence, fit: Fit, length: int) -> np.ndarray:

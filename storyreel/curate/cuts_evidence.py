@@ -41,6 +41,12 @@ class Evidence:
         """luma and chroma at one size: float32 (n, 3, 18, 32)."""
         return np.concatenate([self.luma[:, None], self.chroma.repeat(2, 2).repeat(2, 3)], 1)
 
+    @cached_property
+    def coarse(self) -> np.ndarray:
+        """The same at half that size: float32 (n, 3, 9, 16)."""
+        luma = self.luma.reshape(len(self), 9, 2, 16, 2).mean((2, 4))
+        return np.concatenate([luma[:, None], self.chroma], 1)
+
     def distance(self, lag: int) -> np.ndarray:
         """Root mean square difference of frames k - lag and k for each k, levels; 0 for the first `lag`."""
         energy = np.diagonal(self.products)

@@ -17,6 +17,7 @@ from storyreel.curate.cuts_evidence import Evidence
 _GONE = 0.14  # of its usual distance to the colour that a frame may still have at the bottom of a fade
 _LONGEST = 45  # frames of one slope
 _SHORTEST = 3
+_LEVEL = 6  # frames behind a slope that stay level
 _PLAIN = 1.5  # levels: frames nearer to the colour than this are nothing but the colour
 _BAR = 30.0  # levels that a letterbox never reaches
 _ERROR = 0.06  # root mean square error of a slope, as a share of its height
@@ -88,12 +89,12 @@ def _slope(away: np.ndarray) -> tuple[int, float]:
     best, least = 0, _ERROR
     plain = int(np.argmax(away > max(_PLAIN, 0.02 * away[: _LONGEST + 8].max())))
     for top in range(plain + _SHORTEST, min(_LONGEST + plain, len(away) - 2)):
-        height = float(away[top : top + 3].mean())
+        height = float(away[top : top + _LEVEL].mean())
         if height < 3 * _PLAIN or away[: top + 1].max() > 1.3 * height:
             continue
         for hold in (plain - 1.0, plain - 0.5, plain - 0.01):
-            line = np.clip((np.arange(top + 3) - hold) / (top - hold), 0, 1)
-            error = float(np.sqrt(np.mean((away[: top + 3] / height - line) ** 2)))
+            line = np.clip((np.arange(min(top + _LEVEL, len(away))) - hold) / (top - hold), 0, 1)
+            error = float(np.sqrt(np.mean((away[: len(line)] / height - line) ** 2)))
             if error < least * (0.97 if best else 1):
                 best, least = top - 1, error
     return best, least

@@ -54,35 +54,65 @@ class Blends:
         inside = starts[:, None] + np.arange(length)
         ends = starts + length - 1
         weight = (np.arange(length, dtype=np.float32) + 1) / (length + 1)
-        project, step, _ = self._parts(0, starts, ends, inside)
         eased = weight * weight * (3 - 2 * weight)
-        ramp = np.maximum(*(_explained(project, w, float(((w - 0.5) ** 2).sum())) for w in (weight, eased)))
-        _, texture_step, energies = self._parts(1, starts, ends, inside)
-        before, behind, seen = energies
-        clipped = np.clip(project, 0, 1)
-        line = (1 - clipped) * before[:, None] + clipped * behind[:, None]
-        wanted = clipped * (1 - clipped) * texture_step[:, None]
-        got = line - seen
-        total = np.maximum((wanted * wanted).sum(1), 1e-6)
+        project, step, drift = self._passage(starts, ends, inside)
+        rigid = (_explained(project, w, float(((w - 0.5) ** 2).sum())) for w in (weight, eased))
+        drifting = (_explained(project, drift(w), float(((w - 0.5) ** 2).sum())) for w in (weight, eased))
+        shifted, across, energies = self._energies(starts, ends, inside)
+        dips = [self._dip(np.clip(project, 0, 1), shifted, energies)]
+        dips += [self._dip(w[None], across, energies) for w in (weight, eased)]
         out.step[starts] = np.sqrt(np.maximum(step, 0))
-        out.ramp[starts] = ramp
-        out.dip[starts] = (wanted * got).sum(1) / total
-        out.parabola[starts] = _explained(got, wanted, total)
+        out.ramp[starts] = np.maximum.reduce([*rigid, *drifting])
+        out.dip[starts] = dips[0][0]
+        out.parabola[starts] = np.maximum.reduce([explained for _, explained in dips])
         return out
 
-    def _parts(self, which: int, starts: np.ndarray, ends: np.ndarray, inside: np.ndarray):
-        matrix = (self.evidence.products, self.evidence.texture)[which]
-        before, behind = self._before[which], self._behind[which]
+    def _passage(self, starts: np.ndarray, ends: np.ndarray, inside: np.ndarray):
+        """Where frames stand between what is before (0) and behind (1), how far these are apart, squared, and what a
+        blend of shots that drift would give for weights.
+
+        How fast each shot drifts away from itself is seen outside of the interval, and taken to go on within.
+        """
+        matrix, before, behind = self.evidence.products, self._before[0], self._behind[0]
+        length = inside.shape[1]
         recent, coming = starts[:, None] - 1 - np.arange(CONTEXT), ends[:, None] + 1 + np.arange(CONTEXT)
         aa = before[recent, starts[:, None]].mean(1)
         bb = behind[coming, ends[:, None]].mean(1)
         ab = before[coming, starts[:, None]].mean(1)
         step = aa + bb - 2 * ab
-        to_a, to_b = before[inside, starts[:, None]], behind[inside, ends[:, None]]
-        project = (to_b - to_a + (aa - ab)[:, None]) / np.maximum(step, 1e-3)[:, None]
-        # The energy of a mean of frames is less than that of a frame: the dip is against single frames.
+        scale = np.maximum(step, 1e-3)[:, None]
+        project = (behind[inside, ends[:, None]] - before[inside, starts[:, None]] + (aa - ab)[:, None]) / scale
+        away = np.arange(length) + 2
+        own_a = matrix[starts[:, None] - 1, np.maximum(starts[:, None] - 1 - away, 0)]
+        own_b = matrix[ends[:, None] + 1, np.minimum(ends[:, None] + 1 + away[::-1], self.count - 1)]
+
+        def drift(w: np.ndarray) -> np.ndarray:
+            to_a = (1 - w) * own_a + w * ab[:, None]
+            to_b = (1 - w) * ab[:, None] + w * own_b
+            return (to_b - to_a + (aa - ab)[:, None]) / scale
+
+        return project, step, drift
+
+    def _energies(self, starts: np.ndarray, ends: np.ndarray, inside: np.ndarray):
+        """Squared distances of what is before and behind, of means of frames and of single frames; and energies.
+
+        The energy of a mean of frames is less than that of a frame: the dip is against single frames.
+        """
+        matrix, before, behind = self.evidence.texture, self._before[1], self._behind[1]
+        recent, coming = starts[:, None] - 1 - np.arange(CONTEXT), ends[:, None] + 1 + np.arange(CONTEXT)
+        ab = before[coming, starts[:, None]].mean(1)
+        shifted = before[recent, starts[:, None]].mean(1) + behind[coming, ends[:, None]].mean(1) - 2 * ab
         energy = np.diagonal(matrix)
-        return project, step, (energy[recent].mean(1), energy[coming].mean(1), energy[inside])
+        energies = energy[recent].mean(1), energy[coming].mean(1), energy[inside]
+        return shifted, energies[0] + energies[1] - 2 * ab, energies
+
+    def _dip(self, weight: np.ndarray, apart: np.ndarray, energies: tuple[np.ndarray, np.ndarray, np.ndarray]):
+        """(depth as a share of what a blend would dip, share of that dip which is explained) for these weights."""
+        before, behind, seen = energies
+        wanted = weight * (1 - weight) * apart[:, None]
+        got = (1 - weight) * before[:, None] + weight * behind[:, None] - seen
+        total = np.maximum((wanted * wanted).sum(1), 1e-6)
+        return (wanted * got).sum(1) / total, _explained(got, wanted, total)
 
 
 def _shifted_means(matrix: np.ndarray, side: int) -> np.ndarray:

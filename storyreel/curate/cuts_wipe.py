@@ -28,7 +28,7 @@ def wipe_fit(evidence: Evidence, start: int, length: int) -> float:
     if total <= 0:
         return 0.0
     band = _bands(length)  # (ways, t, cells)
-    inside = band.reshape(len(band), -1) @ change.ravel() / total
+    inside = band.reshape(len(band), -1) @ change.ravel() / total  # (ways,)
     # The area is weighted with how much changes in each frame, so that one loud frame cannot stand for an edge.
     area = _areas(length) @ change.sum(1) / total
     return float(((inside - area) / (1 - area)).max())
@@ -40,7 +40,7 @@ def _change(evidence: Evidence, start: int, length: int) -> np.ndarray:
     Change that leads elsewhere is left out, and so is as much as there is before and behind: shake, leaves.
     """
     first, last = max(0, start - _AROUND), min(len(evidence), start + length + _AROUND)
-    frames = evidence.colour[first:last]  # (t, 3, 18, 32)
+    frames = evidence.coarse[first:last]  # (t, 3, 9, 16)
     begin, end = start - first, start - first + length
     way = frames[end : end + CONTEXT].mean(0) - frames[begin - CONTEXT : begin].mean(0)
     nearer = ((frames[2:] - frames[:-2]) * way).sum(1) / np.sqrt(np.maximum((way * way).sum(0), 4.0))
@@ -54,9 +54,9 @@ def _change(evidence: Evidence, start: int, length: int) -> np.ndarray:
 
 @cache
 def _bands(length: int) -> np.ndarray:
-    """Which parts lie near the edge in each frame, for each way of wiping: float32 (ways, length, 18 * 32)."""
+    """Which parts lie near the edge in each frame, for each way of wiping: float32 (ways, length, 9 * 16)."""
     weight = (np.arange(length) + 1) / (length + 1)
-    half = 0.05 + 1.0 / (length + 1)
+    half = 0.07 + 1.0 / (length + 1)
     bands = np.abs(_moments()[:, None] - weight[None, :, None]) < half
     return bands.astype(np.float32)
 
@@ -69,8 +69,8 @@ def _areas(length: int) -> np.ndarray:
 
 @cache
 def _moments() -> np.ndarray:
-    """When each part of the picture changes, from 0 to 1, for each way of wiping: (ways, 18 * 32)."""
-    y, x = np.meshgrid((np.arange(18) + 0.5) / 18 - 0.5, (np.arange(32) + 0.5) / 32 - 0.5, indexing="ij")
+    """When each part of the picture changes, from 0 to 1, for each way of wiping: (ways, 9 * 16)."""
+    y, x = np.meshgrid((np.arange(9) + 0.5) / 9 - 0.5, (np.arange(16) + 0.5) / 16 - 0.5, indexing="ij")
     ways = []
     for number in range(DIRECTIONS):
         angle = 2 * np.pi * number / DIRECTIONS

@@ -185,7 +185,7 @@ class Film:
 def _picture(frame: Any, index: int, turns: int, base: Fraction, convert: VideoReformatter) -> Picture:
     name = frame.format.name
     fields = bool(frame.interlaced_frame)
-    time = None if frame.pts is None else float(frame.pts * base)
+    time = None if frame.pts is None else frame.pts * base.numerator / base.denominator
     full = frame.color_range == int(ColorRange.JPEG) or name.startswith("yuvj") or name == "gray"
     if name not in _PLANAR:
         rgb = any(part.is_luma is False and part.is_chroma is False for part in frame.format.components)

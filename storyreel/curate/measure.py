@@ -32,7 +32,7 @@ class MeasureSettings:
     """
 
     samples_per_second: float = 2.0
-    flow_long_side: int = 256
+    flow_long_side: int = 160
     flow_step: float = 0.25
     text_long_side: int = 320
     trim: int = 2

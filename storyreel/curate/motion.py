@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
 
 STILL = 0.05
 """Levels of mean difference between two frames of GRID size, below which the later one stands still."""
+_NOTHING = 0.02  # levels: pictures nearer to each other have no flow
+_STRIDE = 4  # the flow is looked at in every fourth row and column
 
 
 @dataclass(frozen=True)
@@ -25,16 +28,14 @@ class Motion:
 
 def motion_of(first: np.ndarray, second: np.ndarray, seconds: float) -> Motion:
     """Of two uint8 (h, w) pictures that are `seconds` apart. Dark pictures are stretched first, so that flow sees."""
-    if min(first.shape) < 16 or seconds <= 0:
+    if min(first.shape) < 16 or seconds <= 0 or difference(first, second) < _NOTHING:
         return Motion(0.0, 0.0, 0.0)
     first, second = _stretched(first, second)
-    flow = cv2.calcOpticalFlowFarneback(first, second, np.empty(0), 0.5, 3, 13, 2, 5, 1.1, 0)  # pyright: ignore
-    flow = flow[2:-2:4, 2:-2:4].reshape(-1, 2).astype(np.float64)
-    rows, columns = np.mgrid[2 : first.shape[0] - 2 : 4, 2 : first.shape[1] - 2 : 4]
-    camera = _camera(columns.ravel(), rows.ravel(), flow)
-    length = np.hypot(flow[:, 0], flow[:, 1])
-    rest = np.hypot(*(flow - camera).T)
-    return Motion(*(float(each.mean()) / seconds for each in (length, np.hypot(*camera.T), rest)))
+    flow = cv2.calcOpticalFlowFarneback(first, second, np.empty(0), 0.5, 3, 11, 2, 5, 1.1, 0)  # pyright: ignore
+    flow = flow[2:-2:_STRIDE, 2:-2:_STRIDE].reshape(-1, 2)
+    camera = _camera(first.shape, flow)
+    parts = (flow, camera, flow - camera)
+    return Motion(*(float(np.hypot(part[:, 0], part[:, 1]).mean()) / seconds for part in parts))
 
 
 def _stretched(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,31 +47,47 @@ def _stretched(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.nd
     return cv2.LUT(first, table), cv2.LUT(second, table)
 
 
-def _camera(x: np.ndarray, y: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """The flow of the one shift, turn and zoom that explains most parts of the picture (n, 2)."""
-    x, y = x - x.mean(), y - y.mean()
-    one, none = np.ones(len(x)), np.zeros(len(x))
-    terms = np.concatenate([np.stack([one, none, x, -y], 1), np.stack([none, one, y, x], 1)])
-    wanted = np.concatenate([flow[:, 0], flow[:, 1]])
-    trust = np.ones(len(wanted))
-    answer = np.zeros(4)
+def _camera(shape: tuple[int, ...], flow: np.ndarray) -> np.ndarray:
+    """The flow of the one shift, turn and zoom that explains most parts of the picture, float32 (n, 2).
+
+    Least squares, weighted anew four times so that parts which go their own way count little.
+    """
+    terms = _terms(*shape[:2])  # (2, n, 4)
+    wanted = flow.T  # (2, n)
+    trust = np.ones_like(wanted)
+    found = wanted
     for _ in range(4):
-        root = np.sqrt(trust)
-        answer, *_ = np.linalg.lstsq(terms * root[:, None], wanted * root, rcond=None)
-        error = np.abs(wanted - terms @ answer)
-        trust = 1 / (error + 0.1)
-    found = terms @ answer
-    return np.stack([found[: len(x)], found[len(x) :]], 1)
+        weighted = terms * trust[..., None]
+        square = np.einsum("pni,pnj->ij", weighted, terms, optimize=True)
+        answer = np.linalg.solve(square + 1e-6 * np.eye(4), np.einsum("pni,pn->i", weighted, wanted))
+        found = (terms @ answer).astype(np.float32)
+        trust = 1 / (np.abs(wanted - found) + 0.1)
+    return found.T
+
+
+@cache
+def _terms(height: int, width: int) -> np.ndarray:
+    """What one unit of shift across, shift down, zoom and turn moves each point of the grid by: float32 (2, n, 4)."""
+    rows, columns = np.mgrid[2 : height - 2 : _STRIDE, 2 : width - 2 : _STRIDE]
+    x, y = columns.ravel() - columns.mean(), rows.ravel() - rows.mean()
+    one, none, scale = np.ones(len(x)), np.zeros(len(x)), 2 / width
+    across, down = np.stack([one, none, x * scale, -y * scale], 1), np.stack([none, one, y * scale, x * scale], 1)
+    return np.stack([across, down]).astype(np.float32)
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> float:
     """Mean absolute difference of two uint8 pictures, levels."""
-    return float(cv2.absdiff(first, second).mean())
+    return cv2.norm(first, second, cv2.NORM_L1) / first.size
+
+
+@cache
+def _window(height: int, width: int) -> np.ndarray:
+    return cv2.createHanningWindow((width, height), cv2.CV_32F)
 
 
 def shake(thumbs: list[np.ndarray]) -> float:
     """How much the shift of the picture changes from one frame to the next, pixels at 256 wide; of 3 thumbs."""
-    window = cv2.createHanningWindow(thumbs[0].shape[::-1], cv2.CV_32F)
+    window = _window(*thumbs[0].shape)
     floats = [thumb.astype(np.float32) for thumb in thumbs]
     (x1, y1), _ = cv2.phaseCorrelate(floats[0], floats[1], window)
     (x2, y2), _ = cv2.phaseCorrelate(floats[1], floats[2], window)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 _DARK = 30  # levels above which a line of pixels is lit; codecs ring around bars
+_MOST = 300_000  # pixels of the middle that sharpness and exposure are taken from
 _STEP = 10  # levels by which the first line of the picture is brighter than a bar, at some moment
 
 
@@ -24,8 +25,8 @@ class Quality:
     combs: float
 
 
-def quality_of(luma: np.ndarray) -> Quality:
-    """Of one upright luma picture, uint8 (h, w), black at 0 and white at 255.
+def quality_of(luma: np.ndarray, *, moving: bool = True) -> Quality:
+    """Of one upright luma picture, uint8 (h, w), black at 0 and white at 255. moving: combs are looked for.
 
     blur: variance of the Laplacian over that of the picture: sharp pictures have more; exposure: mean brightness from
     0 to 1; clipped: share of pixels at black or white; blocks: how much larger steps are at borders of 8x8 blocks than
@@ -35,14 +36,17 @@ def quality_of(luma: np.ndarray) -> Quality:
     rows = cv2.resize(luma, (min(64, width), height), interpolation=cv2.INTER_AREA).max(1)
     columns = cv2.resize(luma, (width, min(64, height)), interpolation=cv2.INTER_AREA).max(0)
     lit = _inside(luma, rows, columns)
-    part = _middle(lit, 1_000_000)
-    spread = float(part.var())
-    sharp = float(cv2.Laplacian(part, cv2.CV_16S).var()) / max(spread, 1.0) if min(part.shape) > 2 else 0.0
+    part = _middle(lit, _MOST)
+    spread = _variance(part)
+    sharp = _variance(cv2.Laplacian(part, cv2.CV_16S)) / max(spread, 1.0) if min(part.shape) > 2 else 0.0
     counts = cv2.calcHist([part], [0], None, [256], [0, 256]).ravel() / part.size
     level = float(counts @ np.arange(256)) / 255
-    return Quality(
-        rows, columns, sharp, level, float(counts[:4].sum() + counts[252:].sum()), _blocks(luma), _combs(part)
-    )
+    clipped = float(counts[:4].sum() + counts[252:].sum())
+    return Quality(rows, columns, sharp, level, clipped, _blocks(luma), _combs(part) if moving else 0.0)
+
+
+def _variance(values: np.ndarray) -> float:
+    return float(cv2.meanStdDev(values)[1][0, 0]) ** 2
 
 
 def _inside(luma: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -63,8 +67,8 @@ def _middle(luma: np.ndarray, pixels: int) -> np.ndarray:
 def _blocks(luma: np.ndarray) -> float:
     if luma.shape[1] < 32:
         return 0.0
-    some = luma[:: max(1, luma.shape[0] // 128)]
-    steps = cv2.absdiff(some[:, 1:], some[:, :-1]).mean(0)
+    some = luma[:: max(1, luma.shape[0] // 64)]
+    steps = cv2.reduce(cv2.absdiff(some[:, 1:], some[:, :-1]), 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
     border = steps[7::8].mean()
     inner = np.delete(steps, np.s_[7::8]).mean()
     return float(max(0.0, border / max(inner, 0.25) - 1))
@@ -74,7 +78,7 @@ def _combs(luma: np.ndarray) -> float:
     """Interlaced pictures of things that move: each line is like the next but one, and unlike the next."""
     if luma.shape[0] < 8:
         return 0.0
-    some = luma[:, :: max(1, luma.shape[1] // 128)].astype(np.int16)
+    some = luma[:, :: max(1, luma.shape[1] // 64)].astype(np.int16)
     some = some[: len(some) // 2 * 2]
     near = np.abs(some[1:-1] - some[2:]) + np.abs(some[1:-1] - some[:-2])
     far = np.abs(some[2:] - some[:-2])

@@ -9,43 +9,51 @@ import numpy as np
 
 from storyreel.curate.fingerprints import hash_of
 from storyreel.curate.measure import MeasureSettings, Score
-from storyreel.curate.motion import Motion, still_shares
+from storyreel.curate.motion import Motion, difference, motion_of, still_shares
 from storyreel.curate.overlay import mark_share, text_share
 from storyreel.curate.quality import Quality, bars_of
+from storyreel.curate.reduce import in_colour
 
 MOST = 64
 """Samples of one span whose pictures are kept: a long shot is looked at less often."""
+FEW_PAIRS = 4
+"""Pairs of pictures of a span whose flow is found; of a span with many, every other pair."""
+_SAME = 0.7  # levels of mean difference between two pictures that hold the same text
 
 
 @dataclass
 class Sample:
-    """One moment. Pictures are None once they are let go. until: the frame that the motion was found up to."""
+    """One moment. Pictures are None once they are let go.
+
+    luma, chroma: see `reduce`. pair: two pictures at the size of the flow, and the seconds between them; the second
+    is that of frame `until`.
+    """
 
     index: int
     time: float | None
     thumb: np.ndarray | None
-    flow_luma: np.ndarray | None
-    colour: np.ndarray | None
+    luma: np.ndarray | None
+    chroma: np.ndarray | None
     quality: Quality
     difference: float | None
     combed: bool
-    motion: Motion | None = None
+    pair: tuple[np.ndarray, np.ndarray, float] | None = None
     until: int = 0
     shake: float | None = None
 
     def forget(self) -> None:
         """Lets go of what takes room; the numbers stay."""
-        self.colour = None
+        self.luma = self.chroma = self.pair = None
 
 
 def thin(samples: Sequence[Sample]) -> None:
     """Lets go of every other picture of a span that has more than MOST, the first and last excepted."""
-    seen = [sample for sample in samples[:-1] if sample.colour is not None]
+    seen = [sample for sample in samples[:-1] if sample.luma is not None]
     if len(seen) > 2 * MOST:
         for sample in seen[1::2]:
             sample.forget()
     for sample in samples[:-1]:
-        sample.thumb = None if sample.colour is None else sample.thumb
+        sample.thumb = None if sample.luma is None else sample.thumb
 
 
 def scores_of(
@@ -56,9 +64,9 @@ def scores_of(
     change: mean difference of each of its frames but the first from the one before, levels.
     """
     inside = [sample for sample in samples if start <= sample.index < end]
-    seen = [sample for sample in inside if sample.colour is not None]
+    seen = [sample for sample in inside if sample.luma is not None]
     frozen, duplicate = still_shares(change)
-    pairs = [sample.motion for sample in inside if sample.motion is not None and sample.until < end]
+    pairs = _motions([sample.pair for sample in inside if sample.pair is not None and sample.until < end])
     differences = [sample.difference for sample in inside[1:] if sample.difference is not None]
     shakes = [sample.shake for sample in inside if sample.shake is not None and sample.index + 2 < end]
     quality = [sample.quality for sample in inside]
@@ -85,8 +93,7 @@ def _looks(seen: Sequence[Sample], settings: MeasureSettings) -> dict[str, Score
     if not seen:
         return {"bars": None, "text_share": None, "mark_share": None, "phash": None}
     bars = bars_of(np.stack([s.quality.rows for s in seen]), np.stack([s.quality.columns for s in seen]))
-    pictures = [sample.colour for sample in seen if sample.colour is not None]
-    lumas = [picture[..., 1] for picture in pictures]  # green is nearly luma
+    lumas = [sample.luma for sample in seen if sample.luma is not None]
     height, width = lumas[0].shape
     scale_y, scale_x = height / len(seen[0].quality.rows), width / len(seen[0].quality.columns)
     lit = (
@@ -99,15 +106,30 @@ def _looks(seen: Sequence[Sample], settings: MeasureSettings) -> dict[str, Score
     few = [lumas[index] for index in _spread(len(lumas), 12)]
     return {
         "bars": list(bars),
-        "text_share": _text(pictures) if settings.text_long_side else None,
+        "text_share": _text(seen) if settings.text_long_side else None,
         "text_resolution": f"{width}x{height}",
         "mark_share": round(mark_share(few, lit), 6),
         "phash": hash_of(cut) if min(cut[0].shape) > 1 else hash_of(lumas),
     }
 
 
-def _text(pictures: Sequence[np.ndarray]) -> float | None:
-    shares = [text_share(pictures[index]) for index in _spread(len(pictures), 3)]
+def _motions(pairs: Sequence[tuple[np.ndarray, np.ndarray, float]]) -> list[Motion]:
+    """Flow is the dearest of the scores: of a long span only some pairs are looked at, evenly spread."""
+    most = max(FEW_PAIRS, (len(pairs) + 1) // 2)
+    return [motion_of(*pairs[index]) for index in _spread(len(pairs), most)]
+
+
+def _text(seen: Sequence[Sample]) -> float | None:
+    """Share of text in the first, the middle and the last picture, whichever has most."""
+    shares: list[float | None] = []
+    before: np.ndarray | None = None
+    for index in _spread(len(seen), 3):
+        luma = seen[index].luma
+        assert luma is not None
+        if before is not None and difference(before, luma) < _SAME:
+            continue  # the same picture again
+        shares.append(text_share(in_colour(luma, seen[index].chroma)))
+        before = luma
     known = [share for share in shares if share is not None]
     return round(max(known), 6) if known else None
 

@@ -158,6 +158,7 @@ def _grain(picture: Picture, noise: float, key: int, index: int) -> Picture:
     return np.clip(picture + grain, 0, 255).astype(np.uint8)
 
 
+@cache
 def font(pixels: int) -> Any:
     return ImageFont.load_default(pixels)
 
@@ -171,18 +172,29 @@ def words(rng: np.random.Generator, size: tuple[int, int]) -> Callable[[Picture,
     speed = 0.0 if banner or rng.random() < 0.5 else height / 150
     colour = (255, 255, 255) if banner or rng.random() < 0.7 else (255, 240, 60)
 
+    stamps = [_stamp(line, pixels) for line in lines]
+
     def draw_on(picture: Picture, index: int) -> Picture:
         image = Image.fromarray(picture)
-        draw = ImageDraw.Draw(image)
         top = height - (len(lines) * pixels * 1.25 + height * 0.04) if banner else height * 0.2 - speed * index % height
         if banner:
-            draw.rectangle((0, int(top) - 4, width, height), fill=(10, 30, 90))
-        for number, line in enumerate(lines):
-            where = (width * 0.06, (top + number * pixels * 1.25) % height)
-            draw.text(where, line, fill=colour, font=font(pixels), stroke_width=1, stroke_fill=(0, 0, 0))
+            ImageDraw.Draw(image).rectangle((0, int(top) - 4, width, height), fill=(10, 30, 90))
+        for number, (outline, inside) in enumerate(stamps):
+            where = (int(width * 0.06), int((top + number * pixels * 1.25) % height))
+            image.paste((0, 0, 0), where, outline)
+            image.paste(colour, where, inside)
         return np.asarray(image)
 
     return draw_on
+
+
+def _stamp(line: str, pixels: int) -> tuple[Image.Image, Image.Image]:
+    """Masks of a line of words with an outline, and of its inside: drawn once, since drawing letters is slow."""
+    shape = (int(font(pixels).getlength(line)) + 8, int(pixels * 1.5))
+    outline, inside = Image.new("L", shape), Image.new("L", shape)
+    ImageDraw.Draw(outline).text((1, 1), line, fill=255, font=font(pixels), stroke_width=1)
+    ImageDraw.Draw(inside).text((1, 1), line, fill=255, font=font(pixels))
+    return outline, inside
 
 
 def caption_mark(rng: np.random.Generator, height: int, width: int) -> tuple[Picture, Picture]:

@@ -11,15 +11,16 @@ import numpy as np
 from storyreel.curate.cuts import MARGIN, find_transitions
 from storyreel.curate.decode import Film, Picture
 from storyreel.curate.measure import FilmMeasures, MeasureSettings, Span
-from storyreel.curate.motion import difference, motion_of, shake
+from storyreel.curate.motion import difference, shake
 from storyreel.curate.quality import quality_of
-from storyreel.curate.reduce import Thumb, small_colour, small_luma, stretched, thumb, upright
+from storyreel.curate.reduce import Thumb, small_chroma, small_luma, stretched, thumb, upright
 from storyreel.curate.samples import Sample, scores_of, thin
 from storyreel.curate.spans import Transition, spans_between
 
 WINDOW = 1024
 """Frames whose transitions are found at a time, besides MARGIN frames on both sides."""
 _EVERY = 64
+_LOOK = 320  # pixels of the longer side of the pictures in which marks are looked for, and text by default
 _MOVES = 1.0  # levels from one frame to the next: lines can only be told to comb where things move
 
 
@@ -49,7 +50,9 @@ class _Watcher:
         self.spans: list[Span] = []
         self.samples: list[Sample] = []
         self.used = 0  # samples of spans that are closed
+        self.rate: float | None = None  # frames a second, once the film is open
         self.waiting: Sample | None = None
+        self.flow_luma: np.ndarray | None = None  # of the sample that waits
 
     def see(self, picture: Picture) -> None:
         small = thumb(picture)
@@ -65,7 +68,9 @@ class _Watcher:
         return self.spans
 
     def _sample(self, picture: Picture) -> None:
-        rate = min(max(float(self.film.rate), 1.0), 120.0)
+        if self.rate is None:
+            self.rate = min(max(float(self.film.rate), 1.0), 120.0)
+        rate = self.rate
         every = max(1, round(rate / self.settings.samples_per_second))
         gap = min(every, max(1, round(rate * self.settings.flow_step)))
         phase = picture.index % every
@@ -79,32 +84,29 @@ class _Watcher:
         self.waiting = self.samples[-1]
 
     def _look(self, picture: Picture) -> Sample:
-        settings = self.settings
-        luma = picture.luma
-        full = stretched(upright(luma, picture.turns), picture.full)
-        quality = quality_of(full)
-        colour = small_colour(picture, max(settings.text_long_side, settings.flow_long_side))
-        before = self.samples[-1].thumb if self.samples and self.samples[-1].thumb is not None else None
+        moving = self.change[-1] > _MOVES
+        quality = quality_of(stretched(upright(picture.luma, picture.turns), picture.full), moving=moving)
+        luma = small_luma(picture, max(_LOOK, self.settings.text_long_side))
+        before = self.samples[-1].thumb if self.samples else None
+        self.flow_luma = small_luma(picture, self.settings.flow_long_side)
         return Sample(
             index=picture.index,
             time=picture.time,
             thumb=self.thumbs[-1].luma,
-            flow_luma=small_luma(picture, settings.flow_long_side),
-            colour=colour,
+            luma=luma,
+            chroma=small_chroma(picture, luma),
             quality=quality,
             difference=None if before is None else difference(before, self.thumbs[-1].luma),
-            combed=picture.fields or (self.change[-1] > _MOVES and quality.combs > 0.06),
+            combed=picture.fields or quality.combs > 0.06,
         )
 
     def _pair(self, sample: Sample, picture: Picture, seconds: float) -> None:
         if sample.time is not None and picture.time is not None and 0 < picture.time - sample.time < 10 * seconds:
             seconds = picture.time - sample.time
-        assert sample.flow_luma is not None
-        second = small_luma(picture, self.settings.flow_long_side)
-        sample.motion = motion_of(sample.flow_luma, second, seconds)
+        assert self.flow_luma is not None
+        sample.pair = self.flow_luma, small_luma(picture, self.settings.flow_long_side), seconds
         sample.until = picture.index
-        sample.flow_luma = None
-        self.waiting = None
+        self.waiting = self.flow_luma = None
 
     def _search(self, last: bool) -> None:
         """Transitions of the frames at hand; those near the end wait for the next window unless it is the last."""

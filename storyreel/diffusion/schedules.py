@@ -180,11 +180,11 @@ def uniform_logsnr(
 ) -> Level:
     """Equal steps of log-SNR from `start` (noise) to `end`: the grid that DPM-Solver++ wants (Lu et al. 2022).
 
-    The defaults are -RANGE and RANGE, or what the schedule has where that is less.
+    The defaults are NOISIEST and CLEANEST, or what the schedule has where that is less.
     """
     ends = schedule.logsnr(torch.tensor([1.0, 0.0], dtype=torch.float64)).tolist()
-    start = max(-RANGE, ends[0]) if start is None else start
-    end = min(RANGE, ends[1]) if end is None else end
+    start = max(NOISIEST, ends[0]) if start is None else start
+    end = min(CLEANEST, ends[1]) if end is None else end
     if not start < end:
         raise ValueError(f"start: wanted a log-SNR below the end's {end}, got {start}")
     count = _checked(steps) + (0 if clean else 1)
@@ -213,7 +213,9 @@ def karras(
     return _cleaned(grid) if clean else grid
 
 
-RANGE = 12.0  # of log-SNR: beyond, alpha or sigma is below 0.0025, and steps would be spent on nothing
+# Log-SNRs of uniform_logsnr. There is no signal before the first: the mean of 10^5 pixels has a log-SNR that is 11.5
+# above theirs. After the last, sigma is 0.018, two grey levels, which the network takes away at once.
+NOISIEST, CLEANEST = -12.0, 8.0
 
 
 def _checked(steps: int) -> int:

@@ -1,4 +1,4 @@
-"""What others measured with the real weights: run where these are, skipped elsewhere (`storyreel models fetch NAME`)."""
+"""What others measured with the real weights: run where these are, else skipped (`storyreel models fetch NAME`)."""
 
 from __future__ import annotations
 

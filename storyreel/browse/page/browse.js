@@ -83,6 +83,7 @@ function tell() {
   limits.show(decided);
   const total = Math.max(1, set.spans), share = decided.kept / total;
   $("kept").textContent = `${count(decided.kept)} kept`;
+  $("kept-too").textContent = `${count(decided.kept)} of ${count(set.spans)}`;
   $("of").textContent = `of ${count(set.spans)}, ${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
   $("share").firstElementChild.style.width = `${share * 100}%`;
   $("hours").textContent = duration(decided.seconds);
