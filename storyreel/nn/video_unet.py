@@ -46,8 +46,9 @@ class VideoUNetConfig:
     """Sizes of a Video U-Net. A tuple has an entry a level, finest first; one entry stands for all levels.
 
     channels, extra: of the video, and of the conditioning video that is laid beside it (low resolution, known frames).
-    attention, text: whether a level attends within frames, and to the text. temporal: what mixes frames, a
-        convolution in every residual block ("conv"), attention after it ("attention"), "both" or "none".
+    attention, text: whether a level attends within frames, and to the text; the middle always reads it.
+    temporal: what mixes frames, a convolution in every residual block ("conv"), attention after it ("attention"),
+        "both" or "none".
     fps, augmented, vector_dim: whether the net is told a frame rate, a second noise level (of the conditioning video)
         and one vector (such as an image embedding).
     patch: the net works on patches of so many pixels a side; everything is as many times coarser.
@@ -58,6 +59,7 @@ class VideoUNetConfig:
     extra: int = 0
     widths: tuple[int, ...] = (64, 128, 256)
     blocks: tuple[int, ...] = (1,)
+    middle: int = 2  # blocks between the way down and the way up
     attention: tuple[bool, ...] = (False,)
     text: tuple[bool, ...] = (True,)
     temporal: tuple[str, ...] = ("conv",)
@@ -112,7 +114,7 @@ class VideoUNet(nn.Module):
                 self.shrink.append(SpatialConv(width, c.widths[level], stride=2))
                 width = c.widths[level]
             self.down.append(nn.ModuleList(self._unit(level, width) for _ in range(blocks[level])))
-        self.middle = nn.ModuleList(self._unit(len(c.widths) - 1, width) for _ in range(2))
+        self.middle = nn.ModuleList(self._unit(len(c.widths) - 1, width, middle=True) for _ in range(c.middle))
         for level in reversed(levels):
             width = c.widths[level]
             self.up.append(nn.ModuleList(self._unit(level, 2 * width) for _ in range(blocks[level])))
@@ -124,11 +126,11 @@ class VideoUNet(nn.Module):
     def _told(self, dim: int) -> nn.Sequential:
         return nn.Sequential(nn.Linear(dim, self.emb), nn.SiLU(), nn.Linear(self.emb, self.emb))
 
-    def _unit(self, level: int, channels: int) -> Unit:
+    def _unit(self, level: int, channels: int, *, middle: bool = False) -> Unit:
         c, count = self.config, len(self.config.widths)
         width = c.widths[level]
         attention = _each(c.attention, count)[level]
-        text_dim = c.text_dim if _each(c.text, count)[level] else 0
+        text_dim = c.text_dim if middle or _each(c.text, count)[level] else 0
         spatial = None
         if attention or text_dim:
             spatial = SpatialAttention(width, c.head_dim, attention=attention, text_dim=text_dim, mlp=c.mlp)

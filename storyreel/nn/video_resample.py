@@ -1,0 +1,68 @@
+"""Videos made smaller and larger, in space and in time: what the stages of a cascade are given.
+
+All take and give float (b, c, t, h, w).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def resized(video: Tensor, height: int, width: int) -> Tensor:
+    """Each frame resized bilinearly, with an antialiasing filter where it becomes smaller."""
+    if video.shape[3:] == (height, width):
+        return video
+    smaller = height < video.shape[3] or width < video.shape[4]
+    flat = video.transpose(1, 2).flatten(0, 1)
+    made = F.interpolate(flat, (height, width), mode="bilinear", align_corners=False, antialias=smaller)
+    return made.unflatten(0, (video.shape[0], video.shape[2])).transpose(1, 2)
+
+
+def at_frames(video: Tensor, frames: int) -> Tensor:
+    """The same seconds in so many frames: each is the nearest in time, so that frames repeat or are left out."""
+    count = video.shape[2]
+    return video if count == frames else video[:, :, nearest(count, frames)]
+
+
+def nearest(count: int, frames: int) -> list[int]:
+    """For each of `frames` frames that fill the time of `count`, the one that is on show in its middle."""
+    return [(2 * i + 1) * count // (2 * frames) for i in range(frames)]
+
+
+def blank_filled(video: Tensor, frames: int) -> Tensor:
+    """(b, c + 1, frames, h, w): each given frame in its place, zeros between, and a channel that is 1 where one is.
+
+    ValueError where frames are to become fewer.
+    """
+    count = video.shape[2]
+    if frames < count:
+        raise ValueError(f"frames: {count} frames cannot be spread over {frames}")
+    places = nearest(frames, count)
+    filled = video.new_zeros(video.shape[0], video.shape[1] + 1, frames, *video.shape[3:])
+    filled[:, :-1, places] = video
+    filled[:, -1, places] = 1
+    return filled
+
+
+def cut_to_aspect(video: Tensor, height: int, width: int) -> Tensor:
+    """The largest part from the middle that has the shape of height x width."""
+    h, w = video.shape[3:]
+    if h * width == w * height:
+        return video
+    high, wide = (h, max(1, round(h * width / height))) if h * width < w * height else (round(w * height / width), w)
+    top, left = (h - max(1, high)) // 2, (w - wide) // 2
+    return video[:, :, :, top : top + max(1, high), left : left + wide]
+
+
+def random_crop(video: Tensor, size: int, rng: torch.Generator) -> Tensor:
+    """A square of each clip, at a place of its own, the same in all frames; whole where a side is not longer."""
+    h, w = video.shape[3:]
+    high, wide = min(size, h), min(size, w)
+    if (high, wide) == (h, w):
+        return video
+    draws = torch.rand(len(video), 2, generator=rng, device=rng.device).tolist()
+    corners = [(int(a * (h - high + 1)), int(b * (w - wide + 1))) for a, b in draws]
+    cut = [one[:, :, top : top + high, left : left + wide] for one, (top, left) in zip(video, corners, strict=True)]
+    return torch.stack(cut)

@@ -1,0 +1,239 @@
+"""Recipes for Imagen Video. `storyreel train imagen_video_tiny --data DIR -o RUN` trains all seven stages.
+
+| recipe                 | parameters | the last video       | trained on       | result                         |
+| ---------------------- | ---------- | -------------------- | ---------------- | ------------------------------ |
+| imagen_video_tiny      | 0.1 M      | 8 x 16x16            | tests            | learns a batch by heart        |
+| imagen_video_sprites   | 7.6 M      | 8 x 64x64, matte     | 2 CPU cores      | see docs/results.md            |
+| imagen_video_distilled | the same   | the same, in 8 steps | 2 CPU cores      | see docs/results.md            |
+| imagen_video_small     | 0.3 B      | 32 x 192x320         | one GPU, not yet | --                             |
+| imagen_video_paper     | 11.6 B     | 128 x 768x1280       | never            | checked for its size on `meta` |
+
+`imagen_video_distilled` goes on from `imagen_video_sprites`: `storyreel train imagen_video_distilled --init RUN/model`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from storyreel.nn.video_unet import VideoUNetConfig
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.systems.cascade import Kind, Sampling, Shape
+from storyreel.systems.imagen_video import ImagenVideoConfig, StageConfig
+from storyreel.systems.imagen_video_distill import Distillation
+
+
+def imagen_video_paper() -> Recipe:
+    """Ho et al. 2022, Figure 6: shapes and parameters as printed; widths and depths are ours, to meet them.
+
+    Steps and batches are not printed either. Guidance and samplers: Sections 2.6 and 3.
+    """
+
+    def stage(kind: Kind, frames: int, size: tuple[int, int], fps: int, unet: VideoUNetConfig, **more: Any):
+        shape = Shape(frames=frames, height=size[0], width=size[1], fps=fps)
+        steps = 256 if kind == "base" else 128
+        sampling = Sampling(steps=steps, sampler="ancestral", threshold=0.995, snr=4.0, **more.pop("sampling", {}))
+        return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, weight="eps", **more)
+
+    def fine(*widths: int, blocks: tuple[int, ...], text: tuple[bool, ...], **more: Any) -> VideoUNetConfig:
+        return VideoUNetConfig(widths=widths, blocks=blocks, text=text, temporal=("conv",), **more)
+
+    tiny, small, middle, large = (24, 40), (48, 80), (192, 320), (768, 1280)
+    guided = {"guidance": 15.0, "oscillate": 30}
+    system = ImagenVideoConfig(
+        base=stage(
+            "base", 16, tiny, 3,
+            VideoUNetConfig(
+                widths=(768, 1536, 2304, 2304), blocks=(3, 3, 4, 4), attention=(False, True, True, True),
+                text=(False, True, True, True), temporal=("attention",), head_dim=128,
+            ),
+            sampling=guided,
+        ),
+        tsr1=stage(
+            "tsr", 32, tiny, 6,
+            fine(512, 1024, 1536, blocks=(3, 3, 3), text=(False, True, True), attention=(False, False, True)),
+            sampling=guided, fill="repeat",
+        ),
+        ssr1=stage(
+            "ssr", 32, small, 6,
+            fine(384, 768, 1152, 1536, blocks=(2, 2, 3, 3), text=(False, False, True, True)),
+            sampling=guided, shift=-1.4,
+        ),
+        ssr2=stage(
+            "ssr", 32, middle, 6,
+            fine(256, 512, 1024, 1408, blocks=(2, 3, 3, 3), text=(False, False, False, True)),
+            sampling={"guidance": 5.0}, shift=-2.8, crop=128,
+        ),
+        tsr2=stage(
+            "tsr", 64, middle, 12,
+            fine(192, 384, 768, 1152, blocks=(2, 3, 3, 3), text=(False, False, False, True)),
+            sampling={"guidance": 5.0}, shift=-2.8,
+        ),
+        tsr3=stage(
+            "tsr", 128, middle, 24,
+            fine(192, 384, 768, 1024, blocks=(2, 3, 3, 3), text=(False, False, False, True)),
+            sampling={"guidance": 5.0}, shift=-2.8,
+        ),
+        ssr3=stage(
+            "ssr", 128, large, 24,
+            fine(128, 256, 512, 768, blocks=(2, 3, 3, 3), text=(False, False, False, False)),
+            sampling={"tile": 256, "chunk": 32}, shift=-5.2, crop=256,
+        ),
+        text_dim=4096,
+    )  # fmt: skip
+    optim = Optim(lr=1e-4, warmup=10_000, clip_norm=1.0)
+
+    def train(config: StageConfig, batch: int) -> StageRecipe:
+        shape = config.shape
+        data = Data(frames=system.frames, size=max(shape.height, shape.width), batch=batch, image_share=0.5)
+        return StageRecipe(data=data, optim=optim, steps=1_000_000, ema=0.9999, gradient_checkpointing=True)
+
+    batches = (2048, 1024, 1024, 512, 512, 512, 256)
+    return Recipe(
+        name="imagen_video_paper",
+        system=system,
+        text="t5:google/t5-v1_1-xxl",
+        stages={name: train(c, n) for (name, c), n in zip(system.row.items(), batches, strict=True)},
+    )
+
+
+def imagen_video_small() -> Recipe:
+    """The paper's shapes up to its second ssr, and half of its seconds, at widths that one GPU trains in days."""
+    paper = imagen_video_paper().system
+    assert isinstance(paper, ImagenVideoConfig)
+    sizes = {
+        "base": ((8, 24, 40, 3), (128, 256, 384, 384), (2, 2, 2, 2)),
+        "tsr1": ((16, 24, 40, 6), (96, 192, 288), (2, 2, 2)),
+        "ssr1": ((16, 48, 80, 6), (96, 192, 256, 256), (1, 2, 2, 2)),
+        "ssr2": ((16, 96, 160, 6), (64, 128, 192, 256), (1, 2, 2, 2)),
+        "tsr2": ((32, 96, 160, 12), (64, 128, 192, 256), (1, 2, 2, 2)),
+        "tsr3": ((64, 96, 160, 24), (64, 128, 192, 256), (1, 2, 2, 2)),
+        "ssr3": ((64, 192, 320, 24), (48, 96, 192, 256), (1, 2, 2, 2)),
+    }
+    row: dict[str, StageConfig] = {}
+    for name, ((frames, height, width, fps), widths, blocks) in sizes.items():
+        old = paper.row[name]
+        unet = replace(old.unet, widths=widths, blocks=blocks, head_dim=32)
+        shape = Shape(frames=frames, height=height, width=width, fps=fps)
+        sampling = replace(old.sampling, steps=32, sampler="dpm-solver")
+        row[name] = replace(old, shape=shape, unet=unet, sampling=sampling, crop=min(old.crop, 128), weight="v")
+    optim = Optim(lr=2e-4, warmup=2_000)
+
+    def train(config: StageConfig) -> StageRecipe:
+        shape = config.shape
+        data = Data(frames=64, size=max(shape.height, shape.width), batch=64, image_share=0.25)
+        return StageRecipe(data=data, optim=optim, steps=200_000, ema=0.9995, accumulate=4, gradient_checkpointing=True)
+
+    return Recipe(
+        name="imagen_video_small",
+        system=ImagenVideoConfig(**row, text_dim=384),
+        text="minilm",
+        stages={name: train(config) for name, config in row.items()},
+    )
+
+
+def imagen_video_sprites() -> Recipe:
+    """Ships as `imagen-video-sprites`: one second in 3, 4, 6 and at last 8 frames; 16, 32, 48 and at last 64 pixels
+    a side, with a matte. The world's clips have eight frames, so no stage can double as the paper's do."""
+
+    def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
+        shape = Shape(frames=frames, height=size, width=size, fps=frames)
+        sampling = Sampling(steps=24, sampler="dpm-solver", guidance=more.pop("guidance", 1.5), snr=10.0)
+        return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, **more)
+
+    def fine(patch: int, *widths: int) -> VideoUNetConfig:
+        return VideoUNetConfig(widths=widths, text=(False,), temporal=("conv",), patch=patch, emb=96, middle=1, mlp=1.0)
+
+    base = VideoUNetConfig(
+        widths=(80, 160, 192), attention=(False, True, True), text=(False, True, True), temporal=("attention",),
+        head_dim=32, emb=256, middle=1, mlp=1.0,
+    )  # fmt: skip
+    system = ImagenVideoConfig(
+        base=stage("base", 3, 16, base, guidance=3.0),
+        tsr1=stage("tsr", 4, 16, fine(1, 40, 80), most_noise=0.7),
+        ssr1=stage("ssr", 4, 32, fine(2, 56, 96), most_noise=0.7, guidance=2.0),
+        ssr2=stage("ssr", 4, 48, fine(2, 40, 80), most_noise=0.7),
+        tsr2=stage("tsr", 6, 48, fine(4, 48, 80), most_noise=0.7),
+        tsr3=stage("tsr", 8, 48, fine(4, 48, 80), most_noise=0.7),
+        ssr3=stage("ssr", 8, 64, fine(4, 48, 80), most_noise=0.7),
+        channels=4,
+        text_dim=384,
+    )
+    data = Data(frames=8, size=64, channels=4, batch=32)
+
+    def train(steps: int, images: float = 0.125, batch: int = 32) -> StageRecipe:
+        optim = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
+        return StageRecipe(
+            data=replace(data, image_share=images, batch=batch),
+            optim=optim,
+            steps=steps,
+            ema=0.998,
+            checkpoint_every=250,
+        )
+
+    return Recipe(
+        name="imagen_video_sprites",
+        system=system,
+        stages={
+            "base": train(6_000, batch=48),
+            "tsr1": train(1_000, 0.0),
+            "ssr1": train(2_000),
+            "ssr2": train(1_000),
+            "tsr2": train(1_000, 0.0),
+            "tsr3": train(1_000, 0.0),
+            "ssr3": train(1_500),
+        },
+    )
+
+
+def imagen_video_distilled() -> Recipe:
+    """`imagen_video_sprites` in eight steps and one pass a step (Section 2.7); goes on from that model (`--init`)."""
+    whole = imagen_video_sprites()
+    assert isinstance(whole.system, ImagenVideoConfig)
+    row = {
+        name: replace(c, distill=Distillation(guidance=c.sampling.guidance, steps=(64, 32, 16, 8)),
+                      sampling=replace(c.sampling, sampler="ddim", steps=8))
+        for name, c in whole.system.row.items()
+    }  # fmt: skip
+    stages = {
+        name: replace(
+            s, steps=s.steps // 2, optim=Optim(lr=3e-4, warmup=50, final_lr=0.2), data=replace(s.data, image_share=0.0)
+        )
+        for name, s in whole.stages.items()
+    }
+    return replace(whole, name="imagen_video_distilled", system=replace(whole.system, **row), stages=stages)
+
+
+def imagen_video_tiny() -> Recipe:
+    """The same code at toy size, for tests and for a first look."""
+
+    def stage(kind: Kind, frames: int, size: int, patch: int = 1, **more: Any) -> StageConfig:
+        attention = kind == "base"
+        unet = VideoUNetConfig(
+            widths=(16, 24), attention=(False, attention), text=(False,), head_dim=8, mlp=1.0, middle=1, emb=32,
+            temporal=("attention" if attention else "conv",), patch=patch,
+        )  # fmt: skip
+        shape = Shape(frames=frames, height=size, width=size, fps=frames)
+        sampling = Sampling(steps=4, sampler="dpm-solver", guidance=2.0 if attention else 1.0, snr=10.0)
+        return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, **more)
+
+    system = ImagenVideoConfig(
+        base=stage("base", 2, 4),
+        tsr1=stage("tsr", 3, 4, fill="blank"),
+        ssr1=stage("ssr", 3, 8),
+        ssr2=stage("ssr", 3, 12, 2),
+        tsr2=stage("tsr", 4, 12, 2),
+        tsr3=stage("tsr", 5, 12, 2),
+        ssr3=stage("ssr", 5, 16, 2, crop=8),
+        text_dim=32,
+    )
+    train = StageRecipe(
+        data=Data(frames=5, size=16, batch=8),
+        optim=Optim(lr=3e-3, warmup=2),
+        steps=20,
+        precision="fp32",
+        ema=0.9,
+        checkpoint_every=20,
+        sample_every=20,
+    )
+    return Recipe(name="imagen_video_tiny", system=system, stages=dict.fromkeys(system.row, train), text="hash:32")

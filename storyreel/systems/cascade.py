@@ -1,0 +1,331 @@
+"""Diffusion stages in a row, each making the video of the one before longer, larger or finer.
+
+    text --base--> few small frames --tsr--> more frames --ssr--> larger frames ... --> video
+
+A stage says which `Shape` of video it makes and which it takes. Any prefix of a cascade is a product: the first k
+stages make the video of stage k. What a stage is given is noised a little, so that it forgives the faults of the stage
+before (noise-conditioning augmentation), and a last stage that is fully convolutional runs in tiles on any size.
+
+Axes: b batch, c channels, t frames, h rows, w columns. Videos are float (b, c, t, h, w) in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from storyreel.clip import Clip
+from storyreel.diffusion.guidance import Scale, denoiser, guided, oscillating
+from storyreel.diffusion.samplers import SAMPLERS, Denoise, OnStep, starting_noise
+from storyreel.diffusion.schedules import Level, Schedule, uniform_logsnr, uniform_time
+from storyreel.diffusion.thresholding import clipped, thresholded
+from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
+from storyreel.systems.pixels import shown
+
+Kind: TypeAlias = Literal["base", "ssr", "tsr"]
+"""The first stage; spatial super-resolution; temporal super-resolution."""
+
+MOST_STEPS = 4096
+AT_ONCE = 2**20  # values of a video up to which both halves of guidance are one batch on a CPU
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A video: frames x height x width at `fps` frames a second."""
+
+    frames: int
+    height: int
+    width: int
+    fps: int
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "height", "width", "fps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: wanted at least 1, got {getattr(self, name)}")
+
+    def __str__(self) -> str:
+        return f"{self.frames}x{self.height}x{self.width} at {self.fps} fps"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a stage is sampled, where a request leaves it open.
+
+    guidance: the scale; 1 is the conditional network. oscillate: after so many steps it alternates with 1; 0: never.
+    threshold: the quantile of dynamic thresholding; 0 clips to [-1, 1]. snr: signal to noise in what is given to the
+    stage. tile, chunk: pixels a side and frames that the network sees at once; 0: all.
+    """
+
+    steps: int = 128
+    guidance: float = 1.0
+    oscillate: int = 0
+    sampler: str = "ddim"
+    threshold: float = 0.0
+    snr: float = 5.0
+    tile: int = 0
+    chunk: int = 0
+
+    def __post_init__(self) -> None:
+        check_steps(self.steps)
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler: wanted one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold: wanted 0 to 1, got {self.threshold}")
+        if not self.snr > 0:
+            raise ValueError(f"snr: wanted more than 0, got {self.snr}")
+
+
+class CascadeStage(Stage):
+    """One diffusion network of a cascade. What it is told is its system's affair; how it is sampled is here.
+
+    shape, takes: of the video that it makes, and of the one that it is given (None: the first stage).
+    """
+
+    same_noise = False  # every frame begins with the same noise: for networks that see frames one by one
+
+    def __init__(self, name: str, shape: Shape, takes: Shape | None, channels: int, sampling: Sampling):
+        super().__init__()
+        self.name, self.shape, self.takes, self.channels, self.sampling = name, shape, takes, channels, sampling
+        digest = hashlib.sha256(f"{name}: {takes} -> {shape}, {channels} channels".encode()).digest()
+        self._place = digest
+        self.register_buffer("place", torch.tensor(list(digest), dtype=torch.uint8))
+
+    place: Tensor
+    """sha256 of the stage's place in its cascade, kept with its weights."""
+
+    def check_place(self) -> None:
+        """ValueError where the weights are those of another stage, or of a stage of another cascade."""
+        if self.place.is_meta or (found := bytes(self.place.tolist())) == self._place:
+            return
+        raise ValueError(
+            f"stage {self.name!r}: its weights are of another stage or of another cascade: their digest is "
+            f"{found.hex()[:12]}, wanted {self._place.hex()[:12]} ({self.takes or 'text'} -> {self.shape})"
+        )
+
+    def notes(self) -> list[str]:
+        self.check_place()
+        return []
+
+    # -- for a system to fill in -------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def schedule(self) -> Schedule: ...
+
+    @abstractmethod
+    def network(self, z: Tensor, logsnr: Tensor, cond: Any) -> Tensor:
+        """v of the noisy video (b, c, t, h, w), told `cond`."""
+
+    @abstractmethod
+    def told(self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator], *, both: bool) -> tuple[Any, Any]:
+        """What `network` is told for a condition (`text`, `text_mask`, `low`, ...), and, where `both`, what it is told
+        when it is to be told nothing; once a sample."""
+
+    def asked(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
+        """The steps and the guidance of a sample. ValueError for what this stage cannot do."""
+        s = self.sampling
+        steps, guidance = s.steps if steps is None else steps, s.guidance if guidance is None else guidance
+        check_steps(steps)
+        check_guidance(guidance)
+        return steps, guidance
+
+    # -- sampling ----------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def sample(
+        self,
+        cond: Batch,
+        *,
+        rng: Sequence[torch.Generator],
+        steps: int | None = None,
+        guidance: float | None = None,
+        shape: Shape | None = None,
+        on_step: OnStep | None = None,
+    ) -> Tensor:
+        """Videos (b, c, t, h, w) in [-1, 1], one a generator. cond["low"]: the videos of the stage before.
+
+        shape: instead of the stage's own; its networks take any size that they can halve.
+        ValueError for steps or guidance out of range, a size that does not divide, NaN (stage and step are named), or
+        too little memory (what would help is named).
+        """
+        shape = shape or self.shape
+        steps, scale = self.asked(steps, guidance)
+        self._check_low(cond.get("low"), len(rng))
+        with self._explained(shape):
+            told, untold = self.told(cond, shape, rng, both=scale != 1)
+            levels = self.grid(steps)
+            size = (len(rng), self.channels, shape.frames, shape.height, shape.width)
+            device = next(self.parameters()).device
+            z = starting_noise(size, levels, rng, same_noise=self.same_noise).to(device, torch.float32)
+            denoise = self._denoise(told, untold, self._scale(scale, levels), at_once=z.is_cuda or z.numel() <= AT_ONCE)
+            return SAMPLERS[self.sampling.sampler](denoise, z, levels, rng=rng, on_step=on_step).clamp(-1, 1)
+
+    def grid(self, steps: int) -> Level:
+        """Equal steps of log-SNR for the solver that wants them, else of time."""
+        spaced = uniform_logsnr if self.sampling.sampler == "dpm-solver" else uniform_time
+        return spaced(self.schedule, steps)
+
+    def _scale(self, scale: float, levels: Level) -> Scale:
+        first = self.sampling.oscillate
+        return oscillating(levels, first=first, high=scale) if first and scale > 1 else scale
+
+    def _denoise(self, told: Any, untold: Any, scale: Scale, *, at_once: bool) -> Denoise:
+        if untold is None:
+            denoise = denoiser(self.network, told)
+        else:
+            denoise = guided(self.network, told, untold, scale, at_once=at_once)
+        threshold = self.sampling.threshold
+        return thresholded(denoise, threshold) if threshold else clipped(denoise)
+
+    def _check_low(self, low: Tensor | None, count: int) -> None:
+        if (low is None) != (self.takes is None):
+            raise ValueError(
+                f"stage {self.name!r}: {'takes no video' if low is not None else 'wants a video to refine'}"
+            )
+        if low is not None and (low.ndim != 5 or low.shape[:2] != (count, self.channels)):
+            raise ValueError(
+                f"stage {self.name!r}: wanted a video ({count}, {self.channels}, t, h, w), got {tuple(low.shape)}"
+            )
+
+    @contextmanager
+    def _explained(self, shape: Shape) -> Iterator[None]:
+        """Errors that say in which stage, and what would help."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            short = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
+            if not short:
+                raise
+            raise ValueError(
+                f"stage {self.name!r}: out of memory at {shape}; a smaller {self.name}.sampling.tile (pixels) or "
+                f"{self.name}.sampling.chunk (frames) would help where the stage has no attention, else fewer frames"
+            ) from None
+        except ValueError as error:
+            raise ValueError(f"stage {self.name!r}: {error}") from None
+
+
+class Cascade(System):
+    """A system whose stages refine one video in turn; they are trained in any order."""
+
+    row: nn.ModuleDict
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        return {name: stage for name, stage in self.row.items() if isinstance(stage, Stage)}
+
+    def cascade(self) -> dict[str, CascadeStage]:
+        """The diffusion stages, in the order in which they make a video."""
+        return {name: stage for name, stage in self.row.items() if isinstance(stage, CascadeStage)}
+
+    def conditions(self, request: Request, text: TextEncoder) -> Batch:
+        """What all stages are told of a request."""
+        states, mask = text([request.prompt])
+        return {"text": states, "text_mask": mask}
+
+    def check(self, request: Request) -> None:
+        """ValueError names the field that cannot be served."""
+        for name in ("image", "extend", "story"):
+            if getattr(request, name):
+                raise ValueError(f"{name}: this model makes a video from one prompt alone")
+        if request.transparent and next(iter(self.cascade().values())).channels == 3:
+            raise ValueError("transparent: this model has no matte; it was trained without transparency")
+
+    @torch.no_grad()
+    def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
+        return self.make(request, text, on_progress)
+
+    @torch.no_grad()
+    def make(
+        self,
+        request: Request,
+        text: TextEncoder,
+        on_progress: OnProgress = lambda progress: None,
+        *,
+        upto: str | None = None,
+        shapes: Mapping[str, Shape] | None = None,
+    ) -> Clip:
+        """The video of a request, after all stages or up to the one named `upto`.
+
+        shapes: of the videos of some stages, instead of their own. ValueError for a stage that is not there.
+        """
+        self.check(request)
+        row = upto_stage(self.cascade(), upto)
+        shapes = {name: (shapes or {}).get(name, stage.shape) for name, stage in row.items()}
+        last = list(shapes.values())[-1]
+        if request.frames is not None and not 1 <= request.frames <= last.frames:
+            raise ValueError(f"frames: this model makes 1 to {last.frames} frames, got {request.frames}")
+        for stage in row.values():
+            stage.check_place()
+        counts = {name: stage.asked(request.steps, request.guidance)[0] for name, stage in row.items()}
+        cond, rng, video, done = self.conditions(request, text), [request.rng()], None, 0
+
+        def clip_of(video: Tensor, shape: Shape) -> Clip:
+            seen = shown(video.clamp(-1, 1), transparent=request.transparent)[0]
+            return Clip.from_tensor(seen, Fraction(shape.fps), request.prompt)
+
+        for name, stage in row.items():
+            shape, total = shapes[name], sum(counts.values())
+            tell = _teller(on_progress, name, done, total, lambda x, shape=shape: clip_of(x, shape))
+            told = cond if video is None else {**cond, "low": video}
+            video = stage.sample(
+                told, rng=rng, steps=request.steps, guidance=request.guidance, shape=shape, on_step=tell
+            )
+            done += counts[name]
+        assert video is not None
+        clip = clip_of(video[:, :, : request.frames], last)
+        return clip if request.fps is None else clip.replace(fps=request.fps)
+
+
+def _teller(
+    on_progress: OnProgress, name: str, done: int, total: int, clip_of: Callable[[Tensor], Clip]
+) -> Callable[[int, int, Tensor], None]:
+    def tell(step: int, steps: int, x: Tensor) -> None:
+        on_progress(Progress(done + step, total, name, lambda: clip_of(x)))
+
+    return tell
+
+
+def upto_stage(row: dict[str, CascadeStage], upto: str | None) -> dict[str, CascadeStage]:
+    """The stages up to and with the one named. ValueError for one that is not there."""
+    if upto is None:
+        return row
+    if upto not in row:
+        raise ValueError(f"stage: wanted one of {', '.join(row)}, got {upto!r}")
+    names = list(row)
+    return {name: row[name] for name in names[: names.index(upto) + 1]}
+
+
+def check_row(row: Sequence[tuple[str, Kind, Shape]]) -> None:
+    """ValueError where stages do not follow on one another: a base first, then each makes frames more (tsr) or larger
+    (ssr) and leaves the other alone."""
+    before: Shape | None = None
+    for name, kind, shape in row:
+        if (kind == "base") != (before is None):
+            raise ValueError(f"{name}: {'a base has to be first' if before else f'a {kind} cannot be first'}")
+        if before is not None:
+            size, former = (shape.height, shape.width), (before.height, before.width)
+            larger = size[0] >= former[0] and size[1] >= former[1] and size != former
+            longer = shape.frames > before.frames and shape.fps > before.fps
+            if kind == "ssr" and not (larger and (shape.frames, shape.fps) == (before.frames, before.fps)):
+                raise ValueError(f"{name}: an ssr makes frames larger and no more of them; {before} -> {shape}")
+            if kind == "tsr" and not (longer and size == former):
+                raise ValueError(f"{name}: a tsr makes more frames of the same size; {before} -> {shape}")
+        before = shape
+
+
+def check_steps(steps: int) -> None:
+    if not 1 <= steps <= MOST_STEPS:
+        raise ValueError(f"steps: wanted 1 to {MOST_STEPS}, got {steps}")
+
+
+def check_guidance(guidance: float) -> None:
+    if not 0 <= guidance <= 1000:
+        raise ValueError(f"guidance: wanted 0 to 1000, got {guidance:g}")

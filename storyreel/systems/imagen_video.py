@@ -1,0 +1,281 @@
+"""Imagen Video: from a sentence to high-definition video, by a cascade of seven video diffusion models.
+
+Ho et al., "Imagen Video: High Definition Video Generation with Diffusion Models", 2022,
+https://arxiv.org/abs/2210.02303. A base makes a few small frames, and three temporal (tsr) and three spatial (ssr)
+super-resolution models refine them (Figure 6):
+
+    text --base--> --tsr1--> --ssr1--> --ssr2--> --tsr2--> --tsr3--> --ssr3--> video
+    paper: 16x24x40   32 fr.   48x80     192x320   64 fr.    128 fr.   128x768x1280 at 24 fps
+
+Axes: b batch, c channels, t frames, h rows, w columns, l text tokens, d width of the text. Videos are float
+(b, c, t, h, w) in [-1, 1]. Every stage is trained by itself, in any order, on real videos and images; `distill` goes
+on from a trained stage to one of few steps (Section 2.7; `imagen_video_distill.py`).
+
+Differs from the paper: a stage may see patches (`unet.patch`), and the mean text state is added to the embedding. The
+paper recipe leaves patches off. The paper does not print widths and depths: ours meet its parameter counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from storyreel.diffusion.augment import augmentation_of, augmented, draw_augmentation
+from storyreel.diffusion.parameterisation import Kind as Target
+from storyreel.diffusion.parameterisation import Weight, convert, diffuse, diffusion_loss
+from storyreel.diffusion.schedules import Cosine, draw_times, preserving
+from storyreel.nn.video_resample import at_frames, blank_filled, cut_to_aspect, random_crop, resized
+from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
+from storyreel.nn.video_unet_tiles import Piece, Tiles, in_tiles
+from storyreel.systems.base import Batch, Loss, Tick
+from storyreel.systems.cascade import Cascade, CascadeStage, Kind, Sampling, Shape, check_row
+from storyreel.systems.imagen_video_distill import Distillation, Teacher
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """One of the seven. `unet` gives widths and depths; its channels and inputs follow from the stage.
+
+    crop: trained on random squares of so many pixels; 0: on whole frames. fill: how a tsr is given its frames,
+    repeated, or in their places with blanks between. shift: of the cosine schedule's log-SNR, below zero for larger
+    frames. drop_text: share of the captions that are dropped. most_noise: the largest time of noise in what the stage
+    is given in training. predict, weight: what the network says and how its error is weighed (Section 2.4).
+    """
+
+    kind: Kind
+    shape: Shape
+    unet: VideoUNetConfig
+    sampling: Sampling = field(default_factory=Sampling)
+    crop: int = 0
+    fill: Literal["repeat", "blank"] = "repeat"
+    shift: float = 0.0
+    drop_text: float = 0.1
+    most_noise: float = 1.0
+    predict: Target = "v"
+    weight: Weight = "v"
+    distill: Distillation = field(default_factory=Distillation)
+
+    def __post_init__(self) -> None:
+        for name, side in (("height", self.shape.height), ("width", self.shape.width), ("crop", self.crop)):
+            multiple = self.unet.patch * 2 ** (len(self.unet.widths) - 1)
+            if side % multiple:
+                raise ValueError(f"shape.{name}: wanted a multiple of {multiple}, got {side}")
+        if (self.sampling.tile or self.sampling.chunk) and not self.convolutional:
+            raise ValueError("sampling.tile: wanted a stage without attention, which sees the whole")
+
+    @property
+    def convolutional(self) -> bool:
+        """Whether the network sees surroundings alone, and so can be run in tiles."""
+        return not any(self.unet.attention) and set(self.unet.temporal) <= {"conv", "none"}
+
+
+class DiffusionStage(CascadeStage):
+    """A Video U-Net that takes noise from videos, told a text and the video of the stage before (Sections 2.2-2.5)."""
+
+    needs_text = True
+    training_only = ("teacher",)
+
+    def __init__(self, name: str, config: StageConfig, takes: Shape | None, channels: int, text_dim: int):
+        super().__init__(name, config.shape, takes, channels, config.sampling)
+        self.config = c = config
+        given = 0 if takes is None else channels + (c.kind == "tsr" and c.fill == "blank")
+        self.unet: VideoUNet = replace(
+            c.unet, channels=channels, extra=given, augmented=given > 0, text_dim=text_dim, fps=True
+        ).build()
+        self.teacher = Teacher(self.unet) if c.distill.on else None
+
+    def parameters_for(self, turn: str) -> list[nn.Parameter]:
+        return [p for p in self.unet.parameters() if p.requires_grad]
+
+    @property
+    def gradient_checkpointing(self) -> bool:
+        return self.unet.gradient_checkpointing
+
+    @gradient_checkpointing.setter
+    def gradient_checkpointing(self, on: bool) -> None:
+        self.unet.gradient_checkpointing = on
+
+    @property
+    def schedule(self) -> Cosine:
+        return Cosine(shift=self.config.shift)
+
+    # -- what it is told ---------------------------------------------------------------------------------------
+
+    def _laid_beside(self, low: Tensor, shape: Shape) -> Tensor:
+        """The video of the stage before at this stage's size and frames (Section 2.2)."""
+        low = resized(low, shape.height, shape.width)
+        if self.config.kind == "tsr" and self.config.fill == "blank":
+            return blank_filled(low, shape.frames)
+        return at_frames(low, shape.frames)
+
+    def _cond(self, text: Tensor, mask: Tensor, fps: int) -> dict[str, Any]:
+        told = torch.full((len(text),), float(fps), device=text.device)
+        return {"memory": self.unet.text_memory(text, mask), "fps": told}
+
+    def told(
+        self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator], *, both: bool
+    ) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Texts' keys and values, frame rate, and the video to refine, noised with `sampling.snr` (Section 2.5)."""
+        text, mask = cond["text"], cond["text_mask"]
+        rest: dict[str, Any] = {}
+        if "low" in cond:
+            low, level = cond["low"], augmentation_of(Cosine(), self.sampling.snr)
+            rest["extra"], rest["augmentation"] = augmented(self._laid_beside(low, shape), level, rng)
+        told = self._cond(text, mask, shape.fps) | rest
+        if not both:
+            return told, None
+        nothing = self.unet.without_text(text, mask, torch.ones(len(text), dtype=torch.bool, device=text.device))
+        return told, self._cond(*nothing, shape.fps) | rest
+
+    # -- the network -------------------------------------------------------------------------------------------
+
+    def network(self, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
+        """v of a noisy video, in tiles where `sampling` says so."""
+        tiles = Tiles(size=self.sampling.tile, frames=self.sampling.chunk)
+        if self.training or not tiles.needed(z):
+            return self._v_of(self.unet, z, logsnr, cond)
+
+        def piece(part: Tensor, seen: Piece) -> Tensor:
+            extra = cond.get("extra")
+            cut = {} if extra is None else {"extra": extra[(slice(None), slice(None), *seen)]}
+            return self._v_of(self.unet, part, logsnr, cond | cut)
+
+        return in_tiles(piece, z, tiles, self.unet.multiple)
+
+    def _v_of(self, net: VideoUNet, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
+        output = net(z, logsnr, **cond)
+        if self.config.predict == "v":
+            return output
+        return convert(output.float(), z, preserving(logsnr), self.config.predict, "v")
+
+    # -- training ----------------------------------------------------------------------------------------------
+
+    def examples(self, video: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """(what the stage should make, what it is given of it): from clips of any size that last as long."""
+        c, shape = self.config, self.shape
+        video = cut_to_aspect(video, shape.height, shape.width)
+        whole = resized(at_frames(video, shape.frames), shape.height, shape.width)
+        if self.takes is None:
+            return whole, None
+        low = whole if c.kind == "ssr" else resized(at_frames(video, self.takes.frames), shape.height, shape.width)
+        if c.kind == "tsr":
+            return whole, self._laid_beside(low, shape)
+        if c.crop:
+            whole = low = random_crop(whole, c.crop, rng)
+        h, w = whole.shape[3:]
+        small = max(1, h * self.takes.height // shape.height), max(1, w * self.takes.width // shape.width)
+        return whole, resized(resized(low, *small), h, w)
+
+    def loss(self, batch: Batch, tick: Tick) -> Loss:
+        """The weighted squared error of v (Section 2.4), images and videos side by side (Section 2.3).
+
+        A sample of `length` 1 is an image: its frames are pictures that do not see one another.
+        """
+        rng = tick.rng
+        x, low = self.examples(batch["video"], rng)
+        text, mask = batch["text"], batch["text_mask"]
+        if self.teacher is None:
+            dropped = torch.rand(len(text), generator=rng, device=rng.device) < self.config.drop_text
+            text, mask = self.unet.without_text(text, mask, dropped.to(text.device))
+        rest: dict[str, Any] = {}
+        if low is not None:
+            level = draw_augmentation(Cosine(), len(x), rng, most=self.config.most_noise)
+            rest = {"extra": diffuse(low, _noise(low, rng), level), "augmentation": level.each(x).logsnr}
+        if "length" in batch:
+            rest["video"] = (batch["length"] != 1).to(x.device)
+        if self.teacher is not None:
+            return self.teacher.loss(self, x, (text, mask), rest, tick)
+        level = self.schedule.level(draw_times(len(x), rng, spread=True))
+        noise = _noise(x, rng)
+        z = diffuse(x, noise, level)
+        output = self.unet(z, level.each(z).logsnr, **(self._cond(text, mask, self.shape.fps) | rest))
+        each = diffusion_loss(output, x, noise, level, kind=self.config.predict, weight=self.config.weight)
+        return Loss(each.mean(), {})
+
+    def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """A few made videos, and below them the real ones: for the trainer's contact sheet."""
+        few = {k: v[:4] for k, v in batch.items()}
+        x, low = self.examples(few["video"], rng)
+        cond = {"text": few["text"], "text_mask": few["text_mask"]} | ({} if low is None else {"low": self._small(few)})
+        rngs = [torch.Generator().manual_seed(i) for i in range(len(x))]
+        steps = None if self.teacher is not None else min(16, self.sampling.steps)
+        return torch.cat([self.sample(cond, rng=rngs, steps=steps), resized(x, self.shape.height, self.shape.width)])
+
+    def _small(self, batch: Batch) -> Tensor:
+        """Real videos as the stage before would make them."""
+        assert self.takes is not None
+        video = cut_to_aspect(batch["video"], self.shape.height, self.shape.width)
+        video = resized(at_frames(video, self.takes.frames), self.shape.height, self.shape.width)
+        return resized(video, self.takes.height, self.takes.width)
+
+    # -- distilled ---------------------------------------------------------------------------------------------
+
+    def asked(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
+        """A distilled stage has its guidance within, and at most the steps that it was distilled to."""
+        d = self.config.distill
+        if not d.on:
+            return super().asked(steps, guidance)
+        if guidance is not None and guidance != d.guidance:
+            raise ValueError(
+                f"guidance: stage {self.name!r} was distilled at {d.guidance:g} and has no other; got {guidance:g}"
+            )
+        count, _ = super().asked(d.final if steps is None else steps, None)
+        if count > d.final:
+            raise ValueError(f"steps: stage {self.name!r} was distilled to {d.final} steps, got {count}")
+        return count, 1.0
+
+
+def _noise(like: Tensor, rng: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=rng, device=rng.device, dtype=torch.float32).to(like.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagenVideoConfig:
+    """The seven stages, in the order in which they make a video."""
+
+    base: StageConfig
+    tsr1: StageConfig
+    ssr1: StageConfig
+    ssr2: StageConfig
+    tsr2: StageConfig
+    tsr3: StageConfig
+    ssr3: StageConfig
+    channels: int = 3  # 4 makes a matte too
+    text_dim: int = 4096
+
+    def __post_init__(self) -> None:
+        check_row([(name, stage.kind, stage.shape) for name, stage in self.row.items()])
+
+    @property
+    def row(self) -> dict[str, StageConfig]:
+        return {f.name: stage for f in fields(self) if isinstance(stage := getattr(self, f.name), StageConfig)}
+
+    @property
+    def frames(self) -> int:
+        return self.ssr3.shape.frames
+
+    @property
+    def fps(self) -> int:
+        return self.ssr3.shape.fps
+
+    def build(self) -> ImagenVideo:
+        return ImagenVideo(self)
+
+
+class ImagenVideo(Cascade):
+    """Text to video; every stage before the last is a smaller product (`make(..., upto="ssr1")`)."""
+
+    name = "imagen_video"
+
+    def __init__(self, config: ImagenVideoConfig):
+        super().__init__()
+        self.config = config
+        self.text_dim = config.text_dim
+        self.row, takes = nn.ModuleDict(), None
+        for name, stage in config.row.items():
+            self.row[name] = DiffusionStage(name, stage, takes, config.channels, config.text_dim)
+            takes = stage.shape
