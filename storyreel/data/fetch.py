@@ -6,11 +6,9 @@ import os
 import shutil
 import tarfile
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path, PurePosixPath
 
-from storyreel.data.parallel import progress
+from storyreel.data.download import download
 
 COMMIT = "2668274d5a96c91584172f2d299b90f0a8c0caac"
 LPC = f"https://codeload.github.com/jrconway3/Universal-LPC-spritesheet/tar.gz/{COMMIT}"
@@ -21,7 +19,7 @@ WANTED = "body/male/light.png"  # without it the archive is not what it should b
 KEPT = {".png", ".txt", ".md", ".csv", ".json"}
 
 
-def fetch_sprites(out: Path, url: str = LPC, timeout: float = 60.0) -> int:
+def fetch_sprites(out: Path, url: str = LPC) -> int:
     """Download, check and unpack the sheets into `out`, which must be empty or new. How many files there are.
 
     The folder appears whole or not at all. Only pictures and texts are unpacked; an archive with links, or with
@@ -33,7 +31,9 @@ def fetch_sprites(out: Path, url: str = LPC, timeout: float = 60.0) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
         archive, unpacked = Path(work) / "archive.tar.gz", Path(work) / "unpacked"
-        _download(url, archive, timeout)
+        if not url.startswith(("https://", "http://", "file://")):
+            raise ValueError(f"{url}: wanted an address that begins with https://")
+        download(url, archive, limit=MAX_DOWNLOAD, name="downloading")
         _unpack(archive, unpacked, url)
         found = sorted(unpacked.rglob(WANTED))
         if not found:
@@ -45,31 +45,6 @@ def fetch_sprites(out: Path, url: str = LPC, timeout: float = 60.0) -> int:
             out.rmdir()
         os.replace(root, out)
     return count
-
-
-def _download(url: str, file: Path, timeout: float) -> None:
-    if not url.startswith(("https://", "http://", "file://")):
-        raise ValueError(f"{url}: wanted an address that begins with https://")
-    request = urllib.request.Request(url, headers={"User-Agent": "storyreel"})
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer, file.open("wb") as made:
-            size = int(answer.headers.get("Content-Length") or 0)
-            if size > MAX_DOWNLOAD:
-                raise ValueError(f"{url}: {size >> 20} MB, more than the {MAX_DOWNLOAD >> 20} MB allowed")
-            with progress("downloading", size or None, "bytes") as advance:
-                while chunk := answer.read(1 << 18):
-                    made.write(chunk)
-                    advance(len(chunk))
-                    if made.tell() > MAX_DOWNLOAD:
-                        raise ValueError(f"{url}: more than the {MAX_DOWNLOAD >> 20} MB allowed")
-            if size and made.tell() < size:
-                raise ValueError(f"{url}: the download broke off after {made.tell()} of {size} bytes")
-    except urllib.error.HTTPError as error:
-        raise OSError(f"{url}: the server answered {error.code} {error.reason}") from None
-    except urllib.error.URLError as error:
-        raise OSError(f"{url}: could not be reached ({error.reason})") from None
-    except TimeoutError:
-        raise OSError(f"{url}: no answer within {timeout:g} s") from None
 
 
 def _unpack(archive: Path, folder: Path, url: str) -> None:

@@ -95,7 +95,7 @@ def test_limits_and_broken_archives(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="more than 1 files"):
         fetch_sprites(tmp_path / "lpc", url)
     monkeypatch.setattr(fetch, "MAX_DOWNLOAD", 100)
-    with pytest.raises(ValueError, match="MB allowed"):
+    with pytest.raises(ValueError, match="bytes allowed"):
         fetch_sprites(tmp_path / "lpc", url)
     monkeypatch.undo()
     whole = (tmp_path / "a.tar.gz").read_bytes()

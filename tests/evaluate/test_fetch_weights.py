@@ -82,7 +82,7 @@ def test_another_content_is_not_kept(folder: Path):
 @pytest.mark.parametrize(
     ("server", "message"),
     [
-        (Server(length=2 * len(DATA)), "more than the 18000 allowed"),
+        (Server(length=2 * len(DATA)), "more than the 18000 bytes allowed"),
         (Server(DATA + DATA), "more than the 18000 bytes allowed"),
         (Server(DATA[:5000], length=18000), "broke off after 5000 of 18000 bytes"),
         (Server(error=urllib.error.URLError("no route to host")), "could not be reached"),

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from storyreel.data.download import TIMEOUT, Opener, download
 from storyreel.evaluate.extractors.registry import WeightFile, conversion, entry, weights_folder
 from storyreel.files import replacing
 from storyreel.tensor_file import digest_of
 
 MOST = 4 << 30  # bytes, where the size is not known
-TIMEOUT = 60.0  # seconds without an answer
-Opener = Callable[[urllib.request.Request], Any]
 
 
 class HttpsOnly(urllib.request.HTTPRedirectHandler):
@@ -65,36 +62,11 @@ def _convert(folder: Path, file: WeightFile) -> str:
 
 def _download(file: WeightFile, target: Path, opener: Opener) -> str:
     """The file at `target`; its sha256."""
-    from storyreel.data.parallel import progress
-
     if not file.url.startswith("https://"):
         raise ValueError(f"{file.url}: wanted an address that begins with https://")
-    limit, found = file.size or MOST, hashlib.sha256()
-    try:
-        with (
-            opener(urllib.request.Request(file.url, headers={"User-Agent": "storyreel"})) as answer,
-            replacing(target) as (made,),
-        ):
-            size = int(answer.headers.get("Content-Length") or 0)
-            if size > limit:
-                raise ValueError(f"{file.url}: {size} bytes, more than the {limit} allowed")
-            with made.open("wb") as stream, progress(file.name, size or file.size, "bytes") as advance:
-                while chunk := answer.read(1 << 20):
-                    stream.write(chunk)
-                    found.update(chunk)
-                    advance(len(chunk))
-                    if stream.tell() > limit:
-                        raise ValueError(f"{file.url}: more than the {limit} bytes allowed")
-                if size and stream.tell() < size:
-                    raise ValueError(f"{file.url}: the download broke off after {stream.tell()} of {size} bytes")
-            if file.sha256 is not None and found.hexdigest() != file.sha256:
-                raise ValueError(
-                    f"{file.url}: its sha256 is {found.hexdigest()}, wanted {file.sha256}; nothing is kept"
-                )
-    except urllib.error.HTTPError as error:
-        raise OSError(f"{file.url}: the server answered {error.code} {error.reason}") from None
-    except urllib.error.URLError as error:
-        raise OSError(f"{file.url}: could not be reached ({error.reason})") from None
-    except TimeoutError:
-        raise OSError(f"{file.url}: no answer within {TIMEOUT:g} s") from None
-    return found.hexdigest()
+    limit = file.size or MOST
+    with replacing(target) as (made,):
+        found = download(file.url, made, limit=limit, name=file.name, expected=file.size, opener=opener)
+        if file.sha256 not in (None, found):
+            raise ValueError(f"{file.url}: its sha256 is {found}, wanted {file.sha256}; nothing is kept")
+    return found
