@@ -25,6 +25,7 @@ from storyreel.tensor_file import PICKLES, copy_into, read_json, read_tensors, w
 SYSTEMS = {
     "encoder": "storyreel.systems.encoder:EncoderConfig",
     "godiva": "storyreel.systems.godiva:GodivaConfig",
+    "imagen_video": "storyreel.systems.imagen_video:ImagenVideoConfig",
     "phenaki": "storyreel.systems.phenaki:PhenakiConfig",
 }
 """System name -> where its config class is; imported when a model of that system is opened."""

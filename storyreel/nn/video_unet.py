@@ -141,6 +141,17 @@ class VideoUNet(nn.Module):
         """Height and width must be multiples of it."""
         return self.config.patch * 2 ** (len(self.config.widths) - 1)
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """(pixels, frames) on each side of a place that it sees at most, where nothing attends."""
+        c, count = self.config, len(self.config.widths)
+        blocks, space, units = _each(c.blocks, count), 2, c.middle * (_each(c.temporal, count)[-1] != "none")
+        for level in range(count):
+            convolutions = 4 * blocks[level] + (2 * c.middle if level == count - 1 else 0)
+            space += convolutions * 2**level + (2**level if level else 0)
+            units += 2 * blocks[level] * (_each(c.temporal, count)[level] != "none")
+        return (space + 1) * c.patch, 2 * units
+
     # -- text --------------------------------------------------------------------------------------------------
 
     def text_memory(self, text: Tensor, mask: Tensor) -> TextMemory:

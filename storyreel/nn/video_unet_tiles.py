@@ -21,8 +21,8 @@ class Tiles:
 
     size: int = 0
     frames: int = 0
-    halo: int = 32
-    halo_frames: int = 8
+    halo: int
+    halo_frames: int
 
     def __post_init__(self) -> None:
         for name in ("size", "frames", "halo", "halo_frames"):

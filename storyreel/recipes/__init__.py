@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SYSTEMS = {
     "encoder": ("sprites", "digits", "tiny"),
     "godiva": ("paper", "small", "sprites", "digits", "tiny"),
+    "imagen_video": ("paper", "small", "sprites", "distilled", "tiny"),
     "phenaki": ("paper", "small", "sprites", "digits", "tiny"),
 }
 

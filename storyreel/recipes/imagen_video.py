@@ -44,39 +44,39 @@ def imagen_video_paper() -> Recipe:
         base=stage(
             "base", 16, tiny, 3,
             VideoUNetConfig(
-                widths=(768, 1536, 2304, 2304), blocks=(3, 3, 4, 4), attention=(False, True, True, True),
+                widths=(768, 1536, 2304, 2560), blocks=(3, 3, 4, 4), attention=(False, True, True, True),
                 text=(False, True, True, True), temporal=("attention",), head_dim=128,
             ),
             sampling=guided,
         ),
         tsr1=stage(
             "tsr", 32, tiny, 6,
-            fine(512, 1024, 1536, blocks=(3, 3, 3), text=(False, True, True), attention=(False, False, True)),
+            fine(640, 1152, 1792, blocks=(3, 3, 3), text=(False, True, True), attention=(False, False, True)),
             sampling=guided, fill="repeat",
         ),
         ssr1=stage(
             "ssr", 32, small, 6,
-            fine(384, 768, 1152, 1536, blocks=(2, 2, 3, 3), text=(False, False, True, True)),
+            fine(384, 896, 1216, 1600, blocks=(2, 2, 3, 3), text=(False, False, True, True)),
             sampling=guided, shift=-1.4,
         ),
         ssr2=stage(
             "ssr", 32, middle, 6,
-            fine(256, 512, 1024, 1408, blocks=(2, 3, 3, 3), text=(False, False, False, True)),
+            fine(320, 640, 1152, 1600, blocks=(2, 3, 3, 3), text=(False, False, False, True)),
             sampling={"guidance": 5.0}, shift=-2.8, crop=128,
         ),
         tsr2=stage(
             "tsr", 64, middle, 12,
-            fine(192, 384, 768, 1152, blocks=(2, 3, 3, 3), text=(False, False, False, True)),
+            fine(256, 512, 896, 1280, blocks=(2, 3, 3, 3), text=(False, False, False, True)),
             sampling={"guidance": 5.0}, shift=-2.8,
         ),
         tsr3=stage(
             "tsr", 128, middle, 24,
-            fine(192, 384, 768, 1024, blocks=(2, 3, 3, 3), text=(False, False, False, True)),
+            fine(192, 448, 832, 1152, blocks=(2, 3, 3, 3), text=(False, False, False, True)),
             sampling={"guidance": 5.0}, shift=-2.8,
         ),
         ssr3=stage(
             "ssr", 128, large, 24,
-            fine(128, 256, 512, 768, blocks=(2, 3, 3, 3), text=(False, False, False, False)),
+            fine(192, 320, 640, 896, blocks=(2, 3, 3, 3), text=(False, False, False, False)),
             sampling={"tile": 256, "chunk": 32}, shift=-5.2, crop=256,
         ),
         text_dim=4096,
@@ -145,19 +145,20 @@ def imagen_video_sprites() -> Recipe:
         return VideoUNetConfig(widths=widths, text=(False,), temporal=("conv",), patch=patch, emb=96, middle=1, mlp=1.0)
 
     base = VideoUNetConfig(
-        widths=(80, 160, 192), attention=(False, True, True), text=(False, True, True), temporal=("attention",),
-        head_dim=32, emb=256, middle=1, mlp=1.0,
+        widths=(64, 128), attention=(False, True), text=(False, True), temporal=("attention",),
+        head_dim=32, emb=192, middle=1, mlp=1.0,
     )  # fmt: skip
     system = ImagenVideoConfig(
         base=stage("base", 3, 16, base, guidance=3.0),
-        tsr1=stage("tsr", 4, 16, fine(1, 40, 80), most_noise=0.7),
-        ssr1=stage("ssr", 4, 32, fine(2, 56, 96), most_noise=0.7, guidance=2.0),
-        ssr2=stage("ssr", 4, 48, fine(2, 40, 80), most_noise=0.7),
-        tsr2=stage("tsr", 6, 48, fine(4, 48, 80), most_noise=0.7),
-        tsr3=stage("tsr", 8, 48, fine(4, 48, 80), most_noise=0.7),
-        ssr3=stage("ssr", 8, 64, fine(4, 48, 80), most_noise=0.7),
+        tsr1=stage("tsr", 4, 16, fine(1, 40, 72), most_noise=0.7),
+        ssr1=stage("ssr", 4, 32, fine(2, 48, 80), most_noise=0.7, guidance=2.0),
+        ssr2=stage("ssr", 4, 48, fine(2, 40, 72), most_noise=0.7),
+        tsr2=stage("tsr", 6, 48, fine(4, 40, 72), most_noise=0.7),
+        tsr3=stage("tsr", 8, 48, fine(4, 40, 72), most_noise=0.7),
+        ssr3=stage("ssr", 8, 64, fine(4, 40, 72), most_noise=0.7),
         channels=4,
         text_dim=384,
+        whole_clips=True,
     )
     data = Data(frames=8, size=64, channels=4, batch=32)
 
@@ -226,6 +227,7 @@ def imagen_video_tiny() -> Recipe:
         tsr3=stage("tsr", 5, 12, 2),
         ssr3=stage("ssr", 5, 16, 2, crop=8),
         text_dim=32,
+        whole_clips=True,
     )
     train = StageRecipe(
         data=Data(frames=5, size=16, batch=8),

@@ -61,7 +61,8 @@ class Sampling:
 
     guidance: the scale; 1 is the conditional network. oscillate: after so many steps it alternates with 1; 0: never.
     threshold: the quantile of dynamic thresholding; 0 clips to [-1, 1]. snr: signal to noise in what is given to the
-    stage. tile, chunk: pixels a side and frames that the network sees at once; 0: all.
+    stage. tile, chunk: pixels a side and frames that the network makes at once; 0: all. It sees as much more on each
+    side as it can make use of, but at most a tile.
     """
 
     steps: int = 128

@@ -135,8 +135,15 @@ class DiffusionStage(CascadeStage):
 
     def network(self, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
         """v of a noisy video, in tiles where `sampling` says so."""
-        tiles = Tiles(size=self.sampling.tile, frames=self.sampling.chunk)
-        if self.training or not tiles.needed(z):
+        size, frames = self.sampling.tile, self.sampling.chunk
+        pixels, neighbours = self.unet.reach
+        tiles = Tiles(
+            size=size,
+            frames=frames,
+            halo=min(pixels, size or pixels),
+            halo_frames=min(neighbours, frames or neighbours),
+        )
+        if not tiles.needed(z):
             return self._v_of(self.unet, z, logsnr, cond)
 
         def piece(part: Tensor, seen: Piece) -> Tensor:
@@ -246,6 +253,7 @@ class ImagenVideoConfig:
     ssr3: StageConfig
     channels: int = 3  # 4 makes a matte too
     text_dim: int = 4096
+    whole_clips: bool = False  # every stage is fed clips of the last one's size, and makes them smaller itself
 
     def __post_init__(self) -> None:
         check_row([(name, stage.kind, stage.shape) for name, stage in self.row.items()])
@@ -255,12 +263,27 @@ class ImagenVideoConfig:
         return {f.name: stage for f in fields(self) if isinstance(stage := getattr(self, f.name), StageConfig)}
 
     @property
+    def clips(self) -> dict[str, tuple[int, int]]:
+        """Height and width of the clips that each stage is trained on. All of them last as long as the video."""
+        last = self.ssr3.shape
+        return {n: (s.height, s.width) for n, c in self.row.items() for s in [last if self.whole_clips else c.shape]}
+
+    @property
     def frames(self) -> int:
         return self.ssr3.shape.frames
 
     @property
     def fps(self) -> int:
         return self.ssr3.shape.fps
+
+    @property
+    def steps(self) -> int:
+        """Of the base, where a request says nothing."""
+        return self.base.distill.final if self.base.distill.on else self.base.sampling.steps
+
+    @property
+    def guidance(self) -> float:
+        return self.base.distill.guidance or self.base.sampling.guidance
 
     def build(self) -> ImagenVideo:
         return ImagenVideo(self)
