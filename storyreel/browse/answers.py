@@ -78,12 +78,11 @@ def the_set(desk: Desk, state: State) -> dict[str, Any]:
         {"field": field, "column": column, "says": says, **state.histograms[column].as_json()}
         for field, (column, says) in said.items()
     ]
-    films = len(set(state.table.table["source"].to_pylist()))
     return {
         "name": desk.dataset.resolve().name,
         "folder": str(desk.dataset),
         "spans": len(state.table),
-        "films": films,
+        "films": state.table.films,
         "seconds": float(np.nansum(state.table.scores["seconds"])),
         "scores": scores,
         "thresholds": state.thresholds.as_json(),

@@ -42,7 +42,8 @@ class SpanTable:
         self.scores = {name: self._numbers(name) for name in MEASURED}
         self.scores["caption_words"] = np.array([float(len(text.split())) for text in said])
         names = self.table["source"].to_pylist()
-        lower = [f"{text}\n{name}\n{clip}".lower() for text, name, clip in zip(said, names, self.clips, strict=True)]
+        self.films = len(set(names))
+        lower = [f"{text}\n{name}".lower() for text, name in zip(said, names, strict=True)]
         self._lower = pa.array(lower, pa.large_string())
 
     def __len__(self) -> int:
@@ -57,19 +58,24 @@ class SpanTable:
         return part.take(pa.array(np.asarray(places, np.int64))).to_pylist()
 
     def search(self, text: str, changed: Mapping[int, str]) -> np.ndarray:
-        """bool (rows,): whether every word of `text` is in the caption, the film's name or the id, in any case.
+        """bool (rows,): whether each word of `text` is in the caption or the film's name, in any case; or it is the id.
 
         changed: captions of rows that are not those that were made.
         """
+        found = np.zeros(len(self), bool)
+        if (place := self.place.get(text.strip())) is not None:
+            found[place] = True
+            return found
         words = text.lower().split()
-        found = np.ones(len(self), bool)
-        for word in words:
-            how = pc.MatchSubstringOptions(word)
-            said = pc.call_function("match_substring", [self._lower], how)
-            found &= np.asarray(said.to_numpy(zero_copy_only=False), bool)
+        places, left = np.arange(len(self)), self._lower
+        for word in words:  # the next one only where all before were found
+            said = pc.call_function("match_substring", [left], pc.MatchSubstringOptions(word))
+            here = np.flatnonzero(np.asarray(said.to_numpy(zero_copy_only=False), bool))
+            places, left = places[here], left.take(pa.array(here))
+        found[places] = True
         for row, caption in changed.items():
-            rest = self._lower[row].as_py().split("\n")[-2:]
-            found[row] = all(word in "\n".join([caption.lower(), *rest]) for word in words)
+            name = self._lower[row].as_py().rpartition("\n")[2]
+            found[row] = all(word in f"{caption.lower()}\n{name}" for word in words)
         return found
 
     def of_film(self, name: str) -> np.ndarray:

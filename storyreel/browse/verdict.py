@@ -82,6 +82,7 @@ class Copies:
         self.partners: dict[str, list[tuple[str, float]]] = {}
         for (a, b), differ in pairs.items():
             self.partners.setdefault(a, []).append((b, differ))
+        self._last: tuple[bytes, float, dict[int, tuple[int, float]]] | None = None  # most decisions change no twin
 
     def among(self, taking: np.ndarray, share: float | None) -> dict[int, tuple[int, float]]:
         """`duplicates` of all rows of the table that take part, bool (rows of the table,)."""
@@ -90,11 +91,16 @@ class Copies:
         here = taking[self.places]
         if not here.any():
             return {}
+        key, last = here.tobytes(), self._last
+        if last is not None and last[:2] == (key, share):
+            return last[2]
         inside = np.flatnonzero(here).tolist()
         rows = [self.rows[i] for i in inside]
         found = duplicates(rows, share, near=self._near)
         places = self.places[inside]
-        return {int(places[i]): (int(places[of]), differ) for i, (of, differ) in found.items()}
+        answer = {int(places[i]): (int(places[of]), differ) for i, (of, differ) in found.items()}
+        self._last = key, share, answer
+        return answer
 
     def _near(self, hashes: Sequence[str | None], share: float) -> list[tuple[int, int, float]]:
         at = {text: i for i, text in enumerate(hashes) if text}

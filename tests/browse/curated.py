@@ -1,0 +1,57 @@
+"""Curated folders to look at: of stub films, quickly, and of a real one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storyreel.browse.server import BrowseServer
+from storyreel.curate.export import Export
+from storyreel.curate.pipeline import Settings, Where, curate
+from storyreel.curate.thresholds import Limit, Thresholds
+
+
+def stub_set(folder: Path, films: list[list[dict[str, Any]]], thresholds: Thresholds | None = None) -> Path:
+    """A dataset of films with made-up scores, virtual clips; nothing can be decoded."""
+    from stub_films import film, stub_measure
+
+    for number, scores in enumerate(films):
+        made = film(folder / "in" / f"film {number}.mp4", scores=scores, seed=number)
+        made.with_suffix(".txt").write_text(f"caption of film {number}\n")
+    settings = Settings(export=Export(format="virtual"))
+    curate(
+        [folder / "in"], folder / "set", settings, thresholds or Thresholds(), where=Where(workers=1), job=stub_measure
+    )
+    return folder / "set"
+
+
+def real_set(folder: Path) -> Path:
+    """A dataset of two short movies that are drawn, cut and measured, with clips as files."""
+    pytest.importorskip("cv2", reason="measuring needs the extra curation")
+    from storyreel.curate.testmovies import write_movie
+
+    for seed in (3, 5):
+        write_movie(folder / "in" / f"movie {seed}.mp4", seed, size=(90, 160), shots=4)
+        (folder / "in" / f"movie {seed}.txt").write_text(f"a movie of seed {seed}\n")
+    thresholds = Thresholds(seconds=Limit(min=0.5))
+    curate([folder / "in"], folder / "set", Settings(), thresholds, where=Where(workers=1))
+    return folder / "set"
+
+
+@contextmanager
+def serving(dataset: Path) -> Iterator[BrowseServer]:
+    """Serves a folder on a free port until the block ends."""
+    server = BrowseServer(dataset)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
