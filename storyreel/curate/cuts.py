@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from storyreel.curate.cuts_belief import BELIEVED, DOUBTED, belief_in, features_of, usual_change
 from storyreel.curate.cuts_evidence import REACH, Evidence, gather
 from storyreel.curate.cuts_fade import fades
 from storyreel.curate.cuts_gradual import CONTEXT, LENGTHS, Blends, Fit
-from storyreel.curate.cuts_hard import alike, hard_cuts
+from storyreel.curate.cuts_hard import hard_cuts
 from storyreel.curate.cuts_wipe import wipe_fit
 from storyreel.curate.spans import Kind, Transition
 
@@ -15,33 +18,34 @@ MARGIN = REACH + 16
 """Frames on both sides of a window that are looked at, but whose transitions a neighbouring window tells."""
 
 
-_BLEND = 0.79  # how well an interval must fit as a blend (1 is exactly)
-_EDGE = 0.52  # how well as a wipe
+_BLEND = 0.6  # how well an interval must fit as a blend (1 is exactly) to be looked at closely
+_EDGE = 0.25  # how well as a wipe
+_NEARLY = 0.5  # overlap from which two intervals are taken for one
 _WIPES = {8, 10, 12, 15, 18, 22, 27, 33, 40, 48}  # frames of wipes that are tried first
 _SHORTEST = 5  # frames of a dissolve
-_STAYS = 24  # frames before and behind that must differ across it: something that goes by comes and goes
 _HOLD = 12  # frames of plain colour between the slopes of one fade, at most
-_STEP = 14.0  # levels between what stands before and behind
-_BEYOND = 1.3  # times what changes within the shots in the same time
-_CLEAR = 2.2  # from so many times on, the fit alone decides; below, it must be better by
-_DOUBT = 0.45  # for each time that is missing
-_MOST_DOUBT = 0.17
+_STEP = 11.0  # levels between what stands before and behind
+_BEYOND = 1.15  # times what changes within the shots in the same time
 _STRICT = 14.0  # how fast a worse fit falls behind
-_SAME = 0.85  # correlation, after a shift, of frames before and behind that show the same scene
+_HOPELESS = 0.01  # belief below which an interval is not refined
+_STRICT_EDGE = 5.0  # the same for wipes, which moving shots spoil more
 
 
 def find_transitions(detail: np.ndarray, chroma: np.ndarray) -> list[Transition]:
     """All transitions in a window of frames. detail: uint8 (n, 36, 64) luma; chroma: uint8 (n, 2, 9, 16)."""
+    return find_all(detail, chroma)[0]
+
+
+def find_all(detail: np.ndarray, chroma: np.ndarray) -> tuple[list[Transition], list[Transition]]:
+    """The transitions of a window, and what may be one but is not believed."""
     if len(detail) < 2:
-        return []
+        return [], []
     evidence = gather(detail, chroma)
     found = [Transition(fade.start, fade.end, fade.kind, fade.strength) for fade in fades(evidence)]
     cuts = [Transition(k, k, "hard", strength) for k, strength in hard_cuts(evidence)]
     found += [cut for cut in cuts if not _touches(cut, found, 1)]
-    for one in gradual(evidence):
-        if not _touches(one, found, 1):
-            found.append(one)
-    return _joined(sorted(found, key=lambda one: one.start))
+    believed, doubted = gradual(evidence, found)
+    return _joined(sorted(found + believed, key=lambda one: one.start)), doubted
 
 
 def _joined(found: list[Transition]) -> list[Transition]:
@@ -61,34 +65,63 @@ def _touches(one: Transition, others: list[Transition], slack: int) -> bool:
     return any(one.start <= other.end + slack and other.start <= one.end + slack for other in others)
 
 
-def gradual(evidence: Evidence) -> list[Transition]:
-    """Dissolves and wipes, best first and none over another."""
+def gradual(evidence: Evidence, found: list[Transition]) -> tuple[list[Transition], list[Transition]]:
+    """Dissolves and wipes, none over another or over those already found: what is believed, and what is in doubt."""
+    taken = list(found)
+    doubted: list[Transition] = []
+    for start, length, kind, features in proposals(evidence, taken):
+        belief = belief_in(kind, features)
+        one = Transition(start, start + length - 1, kind, belief)
+        if belief >= BELIEVED:
+            taken.append(one)
+        elif belief >= DOUBTED:
+            doubted.append(one)
+    return taken[len(found) :], [one for one in doubted if not _touches(one, taken, 0)]
+
+
+def proposals(
+    evidence: Evidence, taken: list[Transition], hopeless: float = _HOPELESS
+) -> Iterator[tuple[int, int, Kind, np.ndarray]]:
+    """(first frame, length, kind, features) of intervals that may be gradual transitions, best first.
+
+    What lies over a transition that the caller has put into `taken` is left out, and so is what is nearly the same as
+    an interval that was told already, or not worth a closer look.
+    """
     blends = Blends(evidence)
-    ideas: list[tuple[float, int, int, Kind, float]] = []  # rank, start, length, kind, fit
+    told: list[tuple[int, int]] = []
+    for _, start, length, kind in sorted(_ideas(evidence, blends), reverse=True):
+        one = Transition(start, start + length - 1, kind, 0.0)
+        if _touches(one, taken, 1) or any(_overlap(start, start + length, *other) > _NEARLY for other in told):
+            continue
+        told.append((start, start + length))
+        if belief_in(kind, features_of(evidence, blends, start, length)) < hopeless:
+            continue
+        start, length = _refined(evidence, blends, start, length, kind)
+        one = Transition(start, start + length - 1, kind, 0.0)
+        if not _touches(one, taken, 1):
+            yield start, length, kind, features_of(evidence, blends, start, length)
+
+
+def _ideas(evidence: Evidence, blends: Blends) -> list[tuple[float, int, int, Kind]]:
+    """(rank, first frame, length, kind) of intervals that fit at all."""
+    ideas: list[tuple[float, int, int, Kind]] = []
     for length in LENGTHS:
         fit = blends.fit(length)
-        beyond = fit.step / np.maximum(_usual(evidence, length), 0.1)
-        quality = _quality(evidence, fit, length)
-        for start in np.flatnonzero(quality > _BLEND):
-            ideas.append((float(_rank(fit)[start]), int(start), length, "dissolve", float(quality[start])))
+        beyond = fit.step / np.maximum(usual_change(evidence, length), 0.1)
+        rank = _rank(fit)
+        fits = np.minimum(fit.ramp, fit.parabola) > _BLEND
+        for start in np.flatnonzero(
+            fits & (fit.step > _STEP) & (beyond > _BEYOND) & _highest(rank, max(1, length // 8))
+        ):
+            ideas.append((float(rank[start]), int(start), length, "dissolve"))
         if length not in _WIPES:
             continue
         edges = (beyond > 1.2) & (fit.ramp > 0.45) & (fit.dip < 0.6) & (fit.step > 1.5 * _STEP)
-        for start in np.flatnonzero(edges & _highest(fit.ramp * fit.step, max(1, length // 8))):
+        for start in np.flatnonzero(edges & _highest(fit.ramp * fit.step, max(1, length // 6))):
             edge = wipe_fit(evidence, int(start), length)
             if edge > _EDGE:
-                ideas.append((edge**2 * float(fit.step[start]), int(start), length, "wipe", edge))
-    found: list[Transition] = []
-    for _, start, length, kind, good in sorted(ideas, reverse=True):
-        if _touches(Transition(start, start + length - 1, kind, good), found, 0):
-            continue
-        start, length = _refined(evidence, blends, start, length, kind)
-        if kind == "dissolve" and _quality(evidence, blends.fit(length, np.array([start])), length)[start] < _BLEND:
-            continue
-        one = Transition(start, start + length - 1, kind, good)
-        if not _touches(one, found, 0) and _stays(evidence, start, length):
-            found.append(one)
-    return found
+                ideas.append((_wipe_rank(edge, float(fit.step[start])), int(start), length, "wipe"))
+    return ideas
 
 
 def _highest(values: np.ndarray, reach: int) -> np.ndarray:
@@ -97,46 +130,25 @@ def _highest(values: np.ndarray, reach: int) -> np.ndarray:
     return values >= np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(1)
 
 
-def _quality(evidence: Evidence, fit: Fit, length: int) -> np.ndarray:
-    """How well intervals fit as a blend, less what is doubtful where the shots themselves change as much (n,)."""
-    beyond = fit.step / np.maximum(_usual(evidence, length), 0.1)
-    quality = np.minimum(fit.ramp, fit.parabola) - np.clip(_DOUBT * (_CLEAR - beyond), 0, _MOST_DOUBT)
-    return np.where((fit.step > _STEP) & (beyond > _BEYOND), quality, 0.0)
-
-
 def _rank(fit: Fit) -> np.ndarray:
     """Of intervals over one another the one with the largest step is wanted, as long as it fits nearly as well."""
     return fit.step * np.exp(-_STRICT * (1 - np.minimum(fit.ramp, fit.parabola)))
 
 
-def _usual(evidence: Evidence, length: int) -> np.ndarray:
-    """What changes within the shots on both sides of an interval, for each of its first frames, levels."""
-    lag = min(length + 1, 10)
-    change = evidence.distance(lag)
-    before = np.r_[0.0, change[:-1]]  # up to the frame before the interval
-    behind = np.zeros_like(change)
-    shift = length + lag
-    behind[: max(0, len(change) - shift)] = change[shift:]
-    return np.maximum(before, behind)
+def _wipe_rank(edge: float, step: float) -> float:
+    return step * float(np.exp(-_STRICT_EDGE * (1 - edge)))
 
 
-def _stays(evidence: Evidence, start: int, length: int) -> bool:
-    """Whether what stands behind an interval is another scene than what stands before, and stays so for a while."""
-    before, behind = start - 1, start + length
-    if alike(evidence.detail[before], evidence.detail[behind]) > _SAME:
-        return False
-    step = float(evidence.between(np.array([before]), np.array([behind]))[0])
-    later = np.arange(behind, min(len(evidence), behind + _STAYS))
-    earlier = np.arange(max(0, before - _STAYS), before + 1)
-    back = min(evidence.between(np.array([before]), later).min(), evidence.between(earlier, np.array([behind])).min())
-    return float(back) > 0.5 * step
+def _overlap(start: int, stop: int, other_start: int, other_stop: int) -> float:
+    shared = max(0, min(stop, other_stop) - max(start, other_start))
+    return shared / (max(stop, other_stop) - min(start, other_start))
 
 
 def _refined(evidence: Evidence, blends: Blends, start: int, length: int, kind: Kind) -> tuple[int, int]:
-    """The interval near the given one that fits best: to the frame for a blend, nearly so for a wipe."""
+    """The interval near the given one that fits best, to a tenth of its length."""
     best, answer = -1.0, (start, length)
     reach = max(2, length // 4)
-    stride = 1 if kind == "dissolve" else max(1, length // 12)
+    stride = max(1, length // 10)
     for longer in range(max(_SHORTEST, length - reach), length + reach + 1, stride):
         starts = np.arange(start - reach, start + reach + 1, stride)
         starts = starts[(starts >= CONTEXT) & (starts <= len(evidence) - longer - CONTEXT)]
@@ -146,7 +158,9 @@ def _refined(evidence: Evidence, blends: Blends, start: int, length: int, kind: 
             fit = blends.fit(longer, starts)
             rank = _rank(fit)[starts]
         else:
-            rank = np.array([wipe_fit(evidence, int(at), longer) for at in starts]) * longer**0.25
+            steps = blends.fit(longer, starts).step[starts]
+            edges = [wipe_fit(evidence, int(at), longer) for at in starts]
+            rank = np.array([_wipe_rank(edge, float(step)) for edge, step in zip(edges, steps, strict=True)])
         at = int(rank.argmax())
         if rank[at] > best:
             best, answer = float(rank[at]), (int(starts[at]), longer)

@@ -47,6 +47,29 @@ class Evidence:
         luma = self.luma.reshape(len(self), 9, 2, 16, 2).mean((2, 4))
         return np.concatenate([luma[:, None], self.chroma], 1)
 
+    @cached_property
+    def fine(self) -> np.ndarray:
+        """Energy of what the luma loses when its size is halved, per pixel: float32 (n,)."""
+        whole = np.einsum("nij,nij->n", self.detail, self.detail, dtype=np.float32) / self.detail[0].size
+        halved = np.einsum("nij,nij->n", self.luma, self.luma) / self.luma[0].size
+        return np.maximum(whole - halved, 0)
+
+    @cached_property
+    def break_(self) -> np.ndarray:
+        """How far four frames before each frame are from four behind it, levels (n,); what flickers is left out.
+
+        Products of different frames only: what is new in every frame is in none of them.
+        """
+        count, out = len(self), np.zeros(len(self), np.float32)
+        k = np.arange(4, count - 3)
+        if not len(k):
+            return out
+        pairs = [(a, b) for a in range(4) for b in range(a)]
+        own = sum(self.products[k - 1 - a, k - 1 - b] + self.products[k + a, k + b] for a, b in pairs) / len(pairs)
+        across = sum(self.products[k - 1 - a, k + b] for a in range(4) for b in range(4)) / 16
+        out[k] = np.sqrt(np.maximum(own - 2 * across, 0))
+        return out
+
     def distance(self, lag: int) -> np.ndarray:
         """Root mean square difference of frames k - lag and k for each k, levels; 0 for the first `lag`."""
         energy = np.diagonal(self.products)

@@ -10,6 +10,8 @@ from storyreel.curate.cuts_evidence import Evidence
 _AROUND = 10  # frames on each side whose changes are compared with
 _STANDS_OUT = 1.7  # times the change around
 _LEAST = 4.0  # levels: below is noise, whatever it is compared with
+_BREAKS = 2.5  # times what changes for good near by
+_WIDE = 0.35  # share of the picture that a cut changes at least
 _APART = 6  # frames before and behind that must differ across the cut
 _ALIKE = 0.9  # correlation of detail, after a shift, from which two frames show the same scene
 _SHIFT = (6, 12)  # rows and columns of the detail that a camera may move by between two frames
@@ -24,18 +26,41 @@ def hard_cuts(evidence: Evidence) -> list[tuple[int, float]]:
         if change[k] < _LEAST:
             continue
         near = np.r_[change[max(1, k - 2) : k], change[k + 1 : k + 3]]
-        if len(near) and change[k] < 1.3 * near.max():
-            continue  # a whip pan changes as much in the next frame
+        beside = near.max() if len(near) else 0.0
         usual = _usual(change, k)
-        if change[k] < _STANDS_OUT * usual + _LEAST:
-            continue
+        # A whip pan changes as much in the next frame.
+        if change[k] < max(1.3 * beside, _STANDS_OUT * usual + _LEAST):
+            if change[k] < 0.9 * beside or not _breaks(evidence, k, float(change[k])):
+                continue
+            usual = min(usual, 0.3 * change[k])
         stays = _stays(evidence, k)
         if stays < max(0.5 * change[k], _STANDS_OUT * usual):
             continue  # a flash comes back
         if alike(evidence.detail[k - 1], evidence.detail[k]) > _ALIKE:
             continue  # the camera was shaken
+        if _spread(evidence, k) < _WIDE:
+            continue  # something small came or went
         found.append((k, float(np.clip(1 - (usual + _LEAST) / change[k], 0, 1))))
     return found
+
+
+def _breaks(evidence: Evidence, k: int, change: float) -> bool:
+    """Whether a shot that flickers all the time ends here: what stays the same in it changes here and nowhere near.
+
+    Where a picture moves on, frames on both sides are farther apart than the two that are next to each other.
+    """
+    breaks = evidence.break_
+    beside = max((float(breaks[at]) for at in (k - 7, k - 5, k + 5, k + 7) if 4 <= at < len(breaks) - 3), default=0.0)
+    peak = breaks[max(0, k - 2) : k + 3].max()
+    return bool(2 * _LEAST < breaks[k] < 1.05 * change and breaks[k] >= peak and breaks[k] > _BREAKS * beside)
+
+
+def _spread(evidence: Evidence, k: int) -> float:
+    """Share of the picture that changes, of what is not black in both frames."""
+    pair = evidence.coarse[k - 1 : k + 1]
+    change = np.sqrt(((pair[1] - pair[0]) ** 2).sum(0))
+    lit = pair[:, 0].max(0) > 4
+    return float((change[lit] > 0.3 * np.sqrt((change[lit] ** 2).mean())).mean()) if lit.any() else 0.0
 
 
 def _usual(change: np.ndarray, k: int) -> float:

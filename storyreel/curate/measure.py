@@ -62,23 +62,26 @@ class Span:
 
 @dataclass(frozen=True)
 class FilmMeasures:
-    """All that one pass over a film gave."""
+    """All that one pass over a film gave. doubts: what may be a transition and is left out of every span."""
 
     info: FilmInfo
     transitions: tuple[Transition, ...]
     spans: tuple[Span, ...]
+    doubts: tuple[Transition, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
             "info": self.info.as_json(),
             "transitions": [asdict(transition) for transition in self.transitions],
             "spans": [asdict(span) for span in self.spans],
+            "doubts": [asdict(doubt) for doubt in self.doubts],
         }
 
     @classmethod
     def from_json(cls, doc: dict[str, Any]) -> FilmMeasures:
         transitions = tuple(Transition(**each) for each in doc["transitions"])
-        return cls(FilmInfo.from_json(doc["info"]), transitions, tuple(Span(**each) for each in doc["spans"]))
+        doubts = tuple(Transition(**each) for each in doc.get("doubts", ()))
+        return cls(FilmInfo.from_json(doc["info"]), transitions, tuple(Span(**each) for each in doc["spans"]), doubts)
 
 
 def measure(

@@ -23,15 +23,22 @@ class Transition:
 
 
 _SHARE = 0.2  # of a gradual transition's length that is trimmed on top, on each side: its ends are the faintest part
+_UNSURE = 0.8  # strength below which its ends are not sure either, and
+_WIDER = 0.35  # so much is trimmed
 
 
-def spans_between(transitions: Sequence[Transition], frames: int, trim: int = 2) -> list[tuple[int, int]]:
-    """(first, behind the last) frame of each span that has any. trim: frames lost beside a gradual transition."""
+def spans_between(
+    transitions: Sequence[Transition], frames: int, trim: int = 2, doubts: Sequence[Transition] = ()
+) -> list[tuple[int, int]]:
+    """(first, behind the last) frame of each span that has any. trim: frames lost beside a gradual transition.
+
+    doubts: what may be a transition; spans end there as well.
+    """
     spans, start = [], 0
-    for one in sorted(transitions, key=lambda one: one.start):
-        hard = one.kind == "hard"
-        away = 0 if hard else trim + round(_SHARE * (one.end - one.start + 1))
+    for one in sorted([*transitions, *doubts], key=lambda one: one.start):
+        share = _SHARE if one.strength >= _UNSURE else _WIDER
+        away = 0 if one.kind == "hard" else trim + round(share * (one.end - one.start + 1))
         spans.append((start, one.start - away))
-        start = one.start if hard else one.end + 1 + away
+        start = max(start, one.start if one.kind == "hard" else one.end + 1 + away)
     spans.append((start, frames))
     return [(first, last) for first, last in spans if first < last]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from storyreel.curate.cuts import MARGIN, find_transitions
+from storyreel.curate.cuts import MARGIN, find_all
 from storyreel.curate.decode import Film, Picture
 from storyreel.curate.measure import FilmMeasures, MeasureSettings, Span
 from storyreel.curate.motion import difference, shake
@@ -36,7 +36,7 @@ def watch_film(path: Path, settings: MeasureSettings, on_frames: Callable[[int],
     info = film.info
     if on_frames is not None:
         on_frames(info.frames)
-    return FilmMeasures(info, tuple(watcher.transitions), tuple(spans))
+    return FilmMeasures(info, tuple(watcher.transitions), tuple(spans), tuple(watcher.doubts))
 
 
 class _Watcher:
@@ -47,6 +47,8 @@ class _Watcher:
         self.count = 0
         self.change = array("f")  # mean difference of each frame from the one before
         self.transitions: list[Transition] = []
+        self.doubts: list[Transition] = []
+        self.known = -1  # last frame of the last of both
         self.spans: list[Span] = []
         self.samples: list[Sample] = []
         self.used = 0  # samples of spans that are closed
@@ -113,11 +115,13 @@ class _Watcher:
         detail = np.stack([each.luma for each in self.thumbs]) if self.thumbs else np.zeros((0, 36, 64), np.uint8)
         chroma = np.stack([each.chroma for each in self.thumbs]) if self.thumbs else np.zeros((0, 2, 9, 16), np.uint8)
         until = self.count if last else self.count - MARGIN
-        for one in find_transitions(detail, chroma):
+        believed, doubted = find_all(detail, chroma)
+        sure = set(believed)
+        for one in sorted([*believed, *doubted], key=lambda one: one.start):
             moved = Transition(one.start + self.first, one.end + self.first, one.kind, round(one.strength, 4))
-            middle = (moved.start + moved.end) // 2
-            if self.told <= middle < until and (not self.transitions or moved.start > self.transitions[-1].end):
-                self.transitions.append(moved)
+            if self.told <= (moved.start + moved.end) // 2 < until and moved.start > self.known:
+                (self.transitions if one in sure else self.doubts).append(moved)
+                self.known = moved.end
         self.told = until
         if not last:
             keep = 2 * MARGIN
@@ -127,8 +131,8 @@ class _Watcher:
 
     def _close(self, last: bool) -> None:
         """Scores of the spans whose both ends are known, after which their pictures are let go."""
-        spans = spans_between(self.transitions, self.count, self.settings.trim)
-        closed = spans if last else [span for span in spans if self.transitions and span[1] <= self.transitions[-1].end]
+        spans = spans_between(self.transitions, self.count, self.settings.trim, self.doubts)
+        closed = spans if last else [span for span in spans if span[1] <= self.known]
         for start, end in closed[len(self.spans) :]:
             while self.used < len(self.samples) and self.samples[self.used].index < start:
                 self.samples[self.used].forget()

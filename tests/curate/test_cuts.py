@@ -81,6 +81,19 @@ def test_a_flash_is_no_cut():
     assert found(frames) == []
 
 
+def test_a_cut_out_of_what_flickers_is_found():
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 25, (90, 9, 16)).repeat(4, 1).repeat(4, 2)
+    frames = np.concatenate([textured(1, 45, 0.0), textured(2, 45, 0.0)]) + noise
+    assert [(one.start, one.kind) for one in found(frames)] == [(45, "hard")]
+
+
+def test_a_line_of_words_that_comes_is_no_cut():
+    frames = textured(1, 80, 0.0)
+    frames[40:, 20:24, 5:50] = 250
+    assert found(frames) == []
+
+
 def test_shake_is_no_cut():
     frames = textured(1, 100, 0.0)
     rng = np.random.default_rng(0)
@@ -103,5 +116,6 @@ def test_noise_and_black_hold_nothing():
 def test_spans_lose_the_blended_frames():
     cuts = [Transition(30, 30, "hard", 1.0), Transition(60, 79, "dissolve", 1.0)]
     assert spans_between(cuts, 120) == [(0, 30), (30, 54), (86, 120)]
+    assert spans_between(cuts[:1], 120, doubts=[Transition(60, 79, "wipe", 0.3)]) == [(0, 30), (30, 51), (89, 120)]
     assert spans_between([], 10) == [(0, 10)]
     assert spans_between([Transition(0, 5, "fade-black", 1.0)], 7) == []
