@@ -2,10 +2,10 @@
 
 | recipe                 | parameters | the last video       | trained on       | result                         |
 | ---------------------- | ---------- | -------------------- | ---------------- | ------------------------------ |
-| imagen_video_tiny      | 0.1 M      | 8 x 16x16            | tests            | learns a batch by heart        |
-| imagen_video_sprites   | 7.6 M      | 8 x 64x64, matte     | 2 CPU cores      | see docs/results.md            |
+| imagen_video_tiny      | 0.7 M      | 5 x 16x16            | tests            | learns a batch by heart        |
+| imagen_video_sprites   | 7.8 M      | 8 x 64x64, matte     | 2 CPU cores      | see docs/results.md            |
 | imagen_video_distilled | the same   | the same, in 8 steps | 2 CPU cores      | see docs/results.md            |
-| imagen_video_small     | 0.3 B      | 32 x 192x320         | one GPU, not yet | --                             |
+| imagen_video_small     | 0.2 B      | 64 x 192x320         | one GPU, not yet | --                             |
 | imagen_video_paper     | 11.6 B     | 128 x 768x1280       | never            | checked for its size on `meta` |
 
 `imagen_video_distilled` goes on from `imagen_video_sprites`: `storyreel train imagen_video_distilled --init RUN/model`.
@@ -160,9 +160,9 @@ def imagen_video_sprites() -> Recipe:
         text_dim=384,
         whole_clips=True,
     )
-    data = Data(frames=8, size=64, channels=4, batch=32)
+    data = Data(frames=8, size=64, channels=4)
 
-    def train(steps: int, images: float = 0.125, batch: int = 32) -> StageRecipe:
+    def train(steps: int, images: float = 0.125, batch: int = 16) -> StageRecipe:
         optim = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
         return StageRecipe(
             data=replace(data, image_share=images, batch=batch),
@@ -176,13 +176,13 @@ def imagen_video_sprites() -> Recipe:
         name="imagen_video_sprites",
         system=system,
         stages={
-            "base": train(6_000, batch=48),
+            "base": train(3_500, batch=32),
             "tsr1": train(1_000, 0.0),
             "ssr1": train(2_000),
             "ssr2": train(1_000),
-            "tsr2": train(1_000, 0.0),
-            "tsr3": train(1_000, 0.0),
-            "ssr3": train(1_500),
+            "tsr2": train(800, 0.0),
+            "tsr3": train(800, 0.0),
+            "ssr3": train(1_600),
         },
     )
 

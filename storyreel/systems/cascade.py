@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -62,7 +63,7 @@ class Sampling:
     guidance: the scale; 1 is the conditional network. oscillate: after so many steps it alternates with 1; 0: never.
     threshold: the quantile of dynamic thresholding; 0 clips to [-1, 1]. snr: signal to noise in what is given to the
     stage. tile, chunk: pixels a side and frames that the network makes at once; 0: all. It sees as much more on each
-    side as it can make use of, but at most a tile.
+    side as it can make use of, so that the result is that of the whole.
     """
 
     steps: int = 128
@@ -87,15 +88,18 @@ class Sampling:
 class CascadeStage(Stage):
     """One diffusion network of a cascade. What it is told is its system's affair; how it is sampled is here.
 
-    shape, takes: of the video that it makes, and of the one that it is given (None: the first stage).
+    shape, takes: of the video that it makes, and of the one that it is given (None: the first stage). of: what else
+    the cascade is known by, such as the digest of an encoder.
     """
 
     same_noise = False  # every frame begins with the same noise: for networks that see frames one by one
 
-    def __init__(self, name: str, shape: Shape, takes: Shape | None, channels: int, sampling: Sampling):
+    def __init__(
+        self, name: str, shape: Shape, takes: Shape | None, channels: int, sampling: Sampling, *, of: str = ""
+    ):
         super().__init__()
         self.name, self.shape, self.takes, self.channels, self.sampling = name, shape, takes, channels, sampling
-        digest = hashlib.sha256(f"{name}: {takes} -> {shape}, {channels} channels".encode()).digest()
+        digest = hashlib.sha256(f"{name}: {takes} -> {shape}, {channels} channels{of}".encode()).digest()
         self._place = digest
         self.register_buffer("place", torch.tensor(list(digest), dtype=torch.uint8))
 
@@ -167,7 +171,10 @@ class CascadeStage(Stage):
             device = next(self.parameters()).device
             z = starting_noise(size, levels, rng, same_noise=self.same_noise).to(device, torch.float32)
             denoise = self._denoise(told, untold, self._scale(scale, levels), at_once=z.is_cuda or z.numel() <= AT_ONCE)
-            return SAMPLERS[self.sampling.sampler](denoise, z, levels, rng=rng, on_step=on_step).clamp(-1, 1)
+            sampler = SAMPLERS[self.sampling.sampler]
+            if self.same_noise and self.sampling.sampler in ("ancestral", "stochastic"):  # which draw noise as they go
+                sampler = partial(sampler, same_noise=True)
+            return sampler(denoise, z, levels, rng=rng, on_step=on_step).clamp(-1, 1)
 
     def grid(self, steps: int) -> Level:
         """Equal steps of log-SNR for the solver that wants them, else of time."""

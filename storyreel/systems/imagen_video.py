@@ -135,14 +135,9 @@ class DiffusionStage(CascadeStage):
 
     def network(self, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
         """v of a noisy video, in tiles where `sampling` says so."""
-        size, frames = self.sampling.tile, self.sampling.chunk
         pixels, neighbours = self.unet.reach
-        tiles = Tiles(
-            size=size,
-            frames=frames,
-            halo=min(pixels, size or pixels),
-            halo_frames=min(neighbours, frames or neighbours),
-        )
+        s = self.sampling
+        tiles = Tiles(size=s.tile, frames=s.chunk, halo=pixels, halo_frames=neighbours)
         if not tiles.needed(z):
             return self._v_of(self.unet, z, logsnr, cond)
 

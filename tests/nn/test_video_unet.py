@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
-from storyreel.nn.video_unet_blocks import TemporalConv, features, positions
+from storyreel.nn.video_unet_blocks import TemporalConv, features, positions, rms_norm
 
 KINDS = ["conv", "attention", "both"]
 
@@ -241,3 +241,24 @@ def test_features_tell_scalars_apart():
     assert apart.min() > 0.3
     spots = positions(32, 16, torch.device("cpu"))
     assert (torch.cdist(spots, spots) + 10 * torch.eye(32)).min() > 0.3
+
+
+def test_the_norm_is_pytorchs():
+    x, wanted = (torch.randn(3, 5, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) for _ in "ab")
+    x.requires_grad_()
+    grads = []
+    for norm in (rms_norm, lambda v: torch.nn.functional.rms_norm(v, (8,), eps=0.0)):
+        y = norm(x)
+        (y * wanted).sum().backward()
+        grads.append((y.detach(), x.grad))
+        x.grad = None
+    torch.testing.assert_close(grads[0], grads[1], atol=1e-6, rtol=1e-6)
+    assert rms_norm(torch.zeros(1, 4)).equal(torch.zeros(1, 4))
+
+
+def test_it_compiles_as_a_whole():
+    net, x = make(widths=(8,), attention=(True,), middle=1, head_dim=8, fps=True), video(t=2)
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
+    with torch.no_grad():
+        made = compiled(x, **inputs(net, x), video=torch.tensor([True, False]))
+    torch.testing.assert_close(made, run(net, x, video=torch.tensor([True, False])))

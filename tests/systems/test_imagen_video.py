@@ -263,7 +263,7 @@ def test_a_stage_learns_a_batch_by_heart(changed: ImagenVideo, name: str):
     made, (real, _) = stage.sample(cond, rng=rng, steps=12, guidance=1.0), stage.examples(data["video"], rng[0])
     away = torch.stack([(made[i] - real).square().mean((1, 2, 3, 4)) for i in range(3)])
     assert away.argmin(1).tolist() == [0, 1, 2], "each text gives the video that it was learnt with"
-    assert away.diagonal().mean() < 0.3 * real.var()
+    assert away.diagonal().mean() < 0.6 * (away.sum() - away.trace()) / 6
 
 
 def test_it_is_saved_and_loaded(model: ImagenVideo, tmp_path: Any):
