@@ -1,6 +1,6 @@
 """How long the browse page waits for its server with many clips: made-up scores, real requests, no film.
 
-    python -m benchmarks.browse [--clips 100000] [--twins 0.1] [--tries 15]
+    make bench-browse                  or: python benchmarks/browse.py [--clips 100000] [--twins 0.1] [--tries 15]
 
 Prints a line a request: median and slowest of the tries, and how long the processor worked for it (browser and server
 together), milliseconds, and bytes. Every try of a threshold is another one, so that nothing is answered from memory.

@@ -145,7 +145,7 @@ function card(clip) {
     const near = clip.tightest.margin < 0.1;
     chips.push(el("span", { class: `chip ${near ? "near" : "quiet"}`, title: "the closest limit" }, `${clip.tightest.name.split(".")[0].replaceAll("_", " ")} `, el("b", {}, percent(clip.tightest.margin))));
   }
-  if (clip.keep !== null) chips.unshift(el("span", { class: "chip hand" }, clip.keep ? "kept by hand" : "by hand"));
+  if (clip.keep) chips.unshift(el("span", { class: "chip hand" }, "kept by hand"));
   if (clip.saved !== clip.kept) chips.push(el("span", { class: "chip moved", title: "not as the folder was last written" }, clip.kept ? "comes in" : "goes out"));
   const toggle = (keep, text) => el("button", { type: "button", tabindex: -1, class: keep ? "good" : "bad", "aria-pressed": clip.keep === keep, "data-keep": String(keep),
     onclick: (event) => { event.stopPropagation(); decideOn(clip.clip, { keep: clip.keep === keep ? null : keep }); } }, text);
