@@ -1,0 +1,68 @@
+"""imagen-pytorch's `Unet3D` in its `Imagen`, and ours: text, v-prediction, guidance, dynamic thresholding.
+
+The peer is as published, at the settings of the fixed comparison: width 64, multiples 1-2-4, `num_resnet_blocks` 1 (two
+residual blocks a level, since it counts without the first), 8 heads of 64, spatial attention in the middle, text
+attention and temporal convolution everywhere, and temporal attention at every level. Its sampler is its own, ancestral,
+with two passes a step. Ours has the same levels, text and temporal layers everywhere and spatial attention at the
+coarsest level and in the middle: one block a level ("ours"), about as many parameters; or two ("deeper").
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusion import BATCH, FRAMES, GUIDANCE, TEXT_DIM, WORDS, Contender, seeded
+from torch import Tensor
+
+IMPORTS = {True: ("imagen_pytorch",), False: ("storyreel.nn.video_unet", "storyreel.diffusion.thresholding")}
+STEPS = 2  # that are timed; a step's cost does not depend on which one it is
+
+
+def peer(size: int) -> Contender:
+    from imagen_pytorch import Imagen, Unet3D  # type: ignore[import-not-found]
+
+    net = Unet3D(
+        dim=64, text_embed_dim=TEXT_DIM, dim_mults=(1, 2, 4), num_resnet_blocks=1, attn_heads=8, attn_dim_head=64
+    )
+    imagen = Imagen(
+        net, image_sizes=size, text_embed_dim=TEXT_DIM, pred_objectives="v", timesteps=STEPS, text_encoder_name="-"
+    )
+    video, text = seeded(BATCH, 3, FRAMES, size, size).sigmoid(), seeded(BATCH, WORDS, TEXT_DIM, seed=1)
+
+    def sample() -> Tensor:
+        return imagen.sample(
+            text_embeds=text, batch_size=BATCH, video_frames=FRAMES, cond_scale=GUIDANCE, use_tqdm=False
+        )
+
+    return Contender(imagen, lambda: imagen(video, text_embeds=text, unet_number=1), sample, STEPS)
+
+
+def ours(size: int, *, deeper: bool) -> Contender:
+    from storyreel.diffusion.guidance import guided
+    from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
+    from storyreel.diffusion.samplers import ancestral, starting_noise
+    from storyreel.diffusion.schedules import Cosine, draw_times, uniform_time
+    from storyreel.diffusion.thresholding import thresholded
+    from storyreel.nn.video_unet import VideoUNetConfig
+
+    net = VideoUNetConfig(
+        widths=(64, 128, 256), blocks=(2 if deeper else 1,), attention=(False, False, True), text=(True,),
+        temporal=("both",), text_dim=TEXT_DIM,
+    ).build()  # fmt: skip
+    shape, rng = (BATCH, 3, FRAMES, size, size), torch.Generator().manual_seed(0)
+    video, text = seeded(*shape).tanh(), seeded(BATCH, WORDS, TEXT_DIM, seed=1)
+    mask = torch.ones(BATCH, WORDS, dtype=torch.bool)
+
+    def loss() -> Tensor:
+        level, noise = Cosine().level(draw_times(BATCH, rng)), torch.randn(shape, generator=rng)
+        told = net.without_text(text, mask, torch.rand(BATCH, generator=rng) < 0.1)
+        output = net(diffuse(video, noise, level), level.logsnr, net.text_memory(*told))
+        return diffusion_loss(output, video, noise, level, kind="v", weight="min-snr").mean()
+
+    def sample() -> Tensor:
+        levels, each = uniform_time(Cosine(), STEPS), [torch.Generator().manual_seed(i) for i in range(BATCH)]
+        told = net.text_memory(text, mask)
+        untold = net.text_memory(*net.without_text(text, mask, torch.ones(BATCH, dtype=torch.bool)))
+        denoise = thresholded(guided(net, told, untold, GUIDANCE, kind="v", at_once=False), 0.95)
+        return ancestral(denoise, starting_noise(shape, levels, each), levels, rng=each)
+
+    return Contender(net, loss, sample, STEPS)

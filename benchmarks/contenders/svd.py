@@ -1,0 +1,80 @@
+"""diffusers' `UNetSpatioTemporalConditionModel`, and ours: a latent video beside a given one, EDM, guidance by frame.
+
+Latents of four channels, and four more that are given; width 64, multiples 1-2-4, one layer a block, attention in
+space and time and to the condition at the two finer levels. Loss and Euler step, both halves of guidance in one batch,
+are ours on both sides: the peer's pipeline needs an image encoder and a decoder, which nobody asks about here. Ours is
+as large in parameters: widths 72, 144, 288 with two blocks a level ("ours" and "deeper" are the same).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusion import BATCH, FRAMES, TEXT_DIM, WORDS, Contender, seeded
+from torch import Tensor
+
+IMPORTS = {
+    True: ("diffusers.models.unets.unet_spatio_temporal_condition",),
+    False: ("storyreel.nn.video_unet", "storyreel.diffusion.guidance"),
+}
+
+
+def peer(size: int) -> Contender:
+    from diffusers.models.unets.unet_spatio_temporal_condition import (  # type: ignore[import-not-found]
+        UNetSpatioTemporalConditionModel,
+    )
+
+    net: Any = UNetSpatioTemporalConditionModel(
+        sample_size=size, in_channels=8, out_channels=4, block_out_channels=(64, 128, 256), layers_per_block=1,
+        down_block_types=("CrossAttnDownBlockSpatioTemporal",) * 2 + ("DownBlockSpatioTemporal",),
+        up_block_types=("UpBlockSpatioTemporal",) + ("CrossAttnUpBlockSpatioTemporal",) * 2,
+        cross_attention_dim=TEXT_DIM, num_attention_heads=(1, 2, 4), num_frames=FRAMES,
+    )  # fmt: skip
+
+    def said(entered: Tensor, logsnr: Tensor, cond: tuple[Tensor, Tensor]) -> Tensor:
+        text, given = cond
+        ids = torch.tensor([[6.0, 127.0, 0.02]]).expand(len(entered), -1)
+        x = torch.cat([entered, given], 1).transpose(1, 2)  # (b, t, c, h, w)
+        return net(x, -logsnr / 8, text, ids, return_dict=False)[0].transpose(1, 2)
+
+    return contender(net, size, said, lambda text: text)
+
+
+def ours(size: int, *, deeper: bool) -> Contender:
+    from storyreel.nn.video_unet import VideoUNetConfig
+
+    net = VideoUNetConfig(
+        channels=4, extra=4, widths=(72, 144, 288), blocks=(2,), attention=(True, True, False),
+        text=(True, True, False), temporal=("both", "both", "conv"), text_dim=TEXT_DIM, fps=True, augmented=True,
+    ).build()  # fmt: skip
+
+    def said(entered: Tensor, logsnr: Tensor, cond: tuple[Any, Tensor]) -> Tensor:
+        memory, given = cond
+        told = torch.ones(len(entered))
+        return net(entered, logsnr, memory, extra=given, augmentation=7.8 * told, fps=6 * told)
+
+    return contender(net, size, said, lambda text: net.text_memory(text, torch.ones(text.shape[:2], dtype=torch.bool)))
+
+
+def contender(net: Any, size: int, said: Any, remember: Any) -> Contender:
+    from storyreel.diffusion.guidance import guided, ramp
+    from storyreel.diffusion.parameterisation import diffuse, diffusion_loss, network_input
+    from storyreel.diffusion.samplers import euler, starting_noise
+    from storyreel.diffusion.schedules import LogNormal, draw_times, karras
+
+    shape, rng = (BATCH, 4, FRAMES, size, size), torch.Generator().manual_seed(0)
+    video, given, text = seeded(*shape), seeded(*shape, seed=1), seeded(BATCH, WORDS, TEXT_DIM, seed=2)
+
+    def loss() -> Tensor:
+        level, noise = LogNormal(0.7, 1.6).level(draw_times(BATCH, rng)), torch.randn(shape, generator=rng)
+        entered = network_input(diffuse(video, noise, level), level)
+        return diffusion_loss(said(entered, level.logsnr, (remember(text), given)), video, noise, level).mean()
+
+    def sample() -> Tensor:
+        levels = karras(LogNormal(), 25, sigma_max=700)[12:14]
+        told, untold = (remember(text), given), (remember(0 * text), 0 * given)
+        denoise = guided(said, told, untold, ramp(1.0, 3.0, FRAMES))
+        return euler(denoise, starting_noise(shape, levels, [rng] * BATCH), levels)
+
+    return Contender(net, loss, sample)
