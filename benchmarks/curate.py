@@ -238,24 +238,24 @@ def spent() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def films_for_speed(folder: Path) -> dict[int, Path]:
+def films_for_speed(folder: Path, sizes: list[int]) -> dict[int, Path]:
     """A film of 360 lines, and the same at 720 lines with some grain, since scaling alone makes it easy to decode."""
     from storyreel.curate import testmovies
 
     small, large = folder / "speed360.mp4", folder / "speed720.mp4"
     if not small.exists():
         testmovies.write_movie(small, 1, size=(360, 640), shots=4)
-    if not large.exists() and shutil.which("ffmpeg"):
+    if 720 in sizes and not large.exists() and shutil.which("ffmpeg"):
         filters = "scale=1280:720,noise=alls=4:allf=t"
         command = ["ffmpeg", "-v", "error", "-y", "-i", str(small), "-frames:v", "160", "-vf", filters]
         subprocess.run([*command, "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", str(large)], check=True)
-    return {height: path for height, path in ((360, small), (720, large)) if path.exists()}
+    return {height: path for height, path in ((360, small), (720, large)) if height in sizes and path.exists()}
 
 
-def speed(folder: Path, beside: bool, repeats: int) -> list[dict[str, Any]]:
+def speed(folder: Path, beside: bool, repeats: int, sizes: list[int]) -> list[dict[str, Any]]:
     """Frames a second of wall time and of processor time, and how often as fast as the naive chain."""
     rows = []
-    for height, path in films_for_speed(folder).items():
+    for height, path in films_for_speed(folder, sizes).items():
         ways: dict[str, Callable[[Path], Any]] = {"decode": decode_only}
         ways |= {"ours, no text": lambda film: ours(film, text=False), "ours": ours}
         if shutil.which("ffmpeg"):
@@ -321,6 +321,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=3000, help="seed of the first movie")
     parser.add_argument("--lines", type=int, default=180, help="height of the movies whose cuts are looked for")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[360, 720], help="lines of the films that are timed")
     parser.add_argument("--accuracy", action="store_true", help="only this part")
     parser.add_argument("--speed", action="store_true", help="only this part")
     parser.add_argument("--movies", type=Path, help="folder that keeps the movies")
@@ -339,7 +340,7 @@ def main() -> None:
             seeds = range(options.first, options.first + options.seeds)
             result["accuracy"] = accuracy(seeds, folder, beside, options.lines)
         if not options.accuracy:
-            result["speed"] = speed(folder, beside, options.repeats)
+            result["speed"] = speed(folder, beside, options.repeats, options.sizes)
     result["machine"] = machine()
     (HERE / "results").mkdir(exist_ok=True)
     name = "curate" + ("-speed" if options.speed else "-accuracy" if options.accuracy else "")

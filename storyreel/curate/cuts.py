@@ -10,7 +10,7 @@ from storyreel.curate.cuts_belief import BELIEVED, DOUBTED, belief_in, features_
 from storyreel.curate.cuts_evidence import REACH, Evidence, gather
 from storyreel.curate.cuts_fade import fades
 from storyreel.curate.cuts_gradual import CONTEXT, LENGTHS, Blends, Fit
-from storyreel.curate.cuts_hard import hard_cuts
+from storyreel.curate.cuts_hard import WIDE, hard_cuts, spread
 from storyreel.curate.cuts_wipe import wipe_fit
 from storyreel.curate.spans import Kind, Transition
 
@@ -41,11 +41,16 @@ def find_all(detail: np.ndarray, chroma: np.ndarray) -> tuple[list[Transition], 
     if len(detail) < 2:
         return [], []
     evidence = gather(detail, chroma)
-    found = [Transition(fade.start, fade.end, fade.kind, fade.strength) for fade in fades(evidence)]
+    faded = fades(evidence)
+    found = [Transition(fade.start, fade.end, fade.kind, fade.strength) for fade in faded]
     cuts = [Transition(k, k, "hard", strength) for k, strength in hard_cuts(evidence)]
     found += [cut for cut in cuts if not _touches(cut, found, 1)]
     believed, doubted = gradual(evidence, found)
-    return _joined(sorted(found + believed, key=lambda one: one.start)), doubted
+    found = _joined(sorted(found + believed, key=lambda one: one.start))
+    for fade in faded:
+        if fade.unsure is not None:
+            doubted.append(Transition(max(0, fade.unsure[0]), min(len(detail) - 1, fade.unsure[1]), fade.kind, 0.0))
+    return found, [one for one in doubted if not _touches(one, found, 0)]
 
 
 def _joined(found: list[Transition]) -> list[Transition]:
@@ -94,6 +99,8 @@ def proposals(
         if _touches(one, taken, 1) or any(_overlap(start, start + length, *other) > _NEARLY for other in told):
             continue
         told.append((start, start + length))
+        if spread(evidence, start - 1, start + length) < WIDE:
+            continue  # something small came or went
         if belief_in(kind, features_of(evidence, blends, start, length)) < hopeless:
             continue
         start, length = _refined(evidence, blends, start, length, kind)

@@ -70,8 +70,17 @@ class Evidence:
         out[k] = np.sqrt(np.maximum(own - 2 * across, 0))
         return out
 
+    @cached_property
+    def _distances(self) -> dict[int, np.ndarray]:
+        return {}
+
     def distance(self, lag: int) -> np.ndarray:
         """Root mean square difference of frames k - lag and k for each k, levels; 0 for the first `lag`."""
+        if lag not in self._distances:
+            self._distances[lag] = self._distance(lag)
+        return self._distances[lag]
+
+    def _distance(self, lag: int) -> np.ndarray:
         energy = np.diagonal(self.products)
         out = np.zeros(len(self), np.float32)
         squares = energy[lag:] + energy[:-lag] - 2 * np.diagonal(self.products, lag)
@@ -100,8 +109,6 @@ def gather(detail: np.ndarray, chroma: np.ndarray) -> Evidence:
     )
     texture = np.zeros((count, count), np.float32)
     for start in range(0, count, _BLOCK):
-        rows, stop = slice(start, start + _BLOCK), start + _BLOCK + REACH
-        texture[rows, start:stop] = flat[rows] @ flat[start:stop].T
-    upper = np.triu(texture)
-    texture = upper + np.triu(texture, 1).T
+        rows, near = slice(start, start + _BLOCK), slice(max(0, start - REACH), start + _BLOCK + REACH)
+        texture[rows, near] = flat[rows] @ flat[near].T
     return Evidence(detail, luma, colour, level, texture, texture + level @ level.T)

@@ -29,6 +29,8 @@ class Fade:
     end: int
     kind: Literal["fade-black", "fade-white"]
     strength: float
+    unsure: tuple[int, int] | None = None
+    """First and last frame of where the other slope would be, when only one was seen: as long as the other."""
 
 
 def fades(evidence: Evidence) -> list[Fade]:
@@ -78,7 +80,8 @@ def _fade(away: np.ndarray, low: int, high: int, kind: str) -> Fade | None:
     # What is plain colour without a slope to it is a shot of its own.
     start, end = (bottom - out if out else high), (bottom + back if back else low)
     strength = 1 - max(error_out if out else 0, error_back if back else 0) / (2 * _ERROR)
-    return Fade(start, end, kind, float(strength))  # pyright: ignore[reportArgumentType]
+    unsure = None if out and back else (end + 1, end + out) if out else (start - back, start - 1)
+    return Fade(start, end, kind, float(strength), unsure)  # pyright: ignore[reportArgumentType]
 
 
 def _slope(away: np.ndarray) -> tuple[int, float]:

@@ -7,11 +7,12 @@ import numpy as np
 
 from storyreel.curate.cuts_evidence import Evidence
 
+WIDE = 0.35
+"""Share of the picture that a change of scene changes at least."""
 _AROUND = 10  # frames on each side whose changes are compared with
 _STANDS_OUT = 1.7  # times the change around
 _LEAST = 4.0  # levels: below is noise, whatever it is compared with
 _BREAKS = 2.5  # times what changes for good near by
-_WIDE = 0.35  # share of the picture that a cut changes at least
 _APART = 6  # frames before and behind that must differ across the cut
 _ALIKE = 0.9  # correlation of detail, after a shift, from which two frames show the same scene
 _SHIFT = (6, 12)  # rows and columns of the detail that a camera may move by between two frames
@@ -20,13 +21,12 @@ _SHIFT = (6, 12)  # rows and columns of the detail that a camera may move by bet
 def hard_cuts(evidence: Evidence) -> list[tuple[int, float]]:
     """(first frame behind the cut, strength from 0 to 1) of each hard cut in a window."""
     change = evidence.distance(1)
-    count = len(change)
+    count, levels = len(change), change.tolist()
     found = []
     for k in range(1, count):
-        if change[k] < _LEAST:
+        if levels[k] < _LEAST:
             continue
-        near = np.r_[change[max(1, k - 2) : k], change[k + 1 : k + 3]]
-        beside = near.max() if len(near) else 0.0
+        beside = max([*levels[max(1, k - 2) : k], *levels[k + 1 : k + 3]], default=0.0)
         usual = _usual(change, k)
         # A whip pan changes as much in the next frame.
         if change[k] < max(1.3 * beside, _STANDS_OUT * usual + _LEAST):
@@ -38,7 +38,7 @@ def hard_cuts(evidence: Evidence) -> list[tuple[int, float]]:
             continue  # a flash comes back
         if alike(evidence.detail[k - 1], evidence.detail[k]) > _ALIKE:
             continue  # the camera was shaken
-        if _spread(evidence, k) < _WIDE:
+        if spread(evidence, k - 1, k) < WIDE:
             continue  # something small came or went
         found.append((k, float(np.clip(1 - (usual + _LEAST) / change[k], 0, 1))))
     return found
@@ -49,24 +49,38 @@ def _breaks(evidence: Evidence, k: int, change: float) -> bool:
 
     Where a picture moves on, frames on both sides are farther apart than the two that are next to each other.
     """
-    breaks = evidence.break_
-    beside = max((float(breaks[at]) for at in (k - 7, k - 5, k + 5, k + 7) if 4 <= at < len(breaks) - 3), default=0.0)
-    peak = breaks[max(0, k - 2) : k + 3].max()
-    return bool(2 * _LEAST < breaks[k] < 1.05 * change and breaks[k] >= peak and breaks[k] > _BREAKS * beside)
+    breaks, beside = evidence.break_, (k - 7, k - 5, k + 5, k + 7)
+    if beside[1] < 4 or beside[2] >= len(breaks) - 3:
+        return False
+    most = max(float(breaks[at]) for at in beside if 0 <= at < len(breaks))
+    if not max(2 * _LEAST, 0.3 * change) < breaks[k] < 1.05 * change:
+        return False
+    if breaks[k] < max(float(breaks[k - 2 : k + 3].max()), _BREAKS * most):
+        return False
+    return spread(evidence, k - 1, k, 4) > 1.5 * WIDE
 
 
-def _spread(evidence: Evidence, k: int) -> float:
-    """Share of the picture that changes, of what is not black in both frames."""
-    pair = evidence.coarse[k - 1 : k + 1]
-    change = np.sqrt(((pair[1] - pair[0]) ** 2).sum(0))
-    lit = pair[:, 0].max(0) > 4
+def spread(evidence: Evidence, first: int, second: int, frames: int = 1) -> float:
+    """Share of the picture in which what is up to frame `first` and from `second` on differs, black left out.
+
+    frames: whose mean is taken on each side.
+    """
+    before, behind = evidence.coarse[first + 1 - frames : first + 1].mean(0), evidence.coarse[second:][:frames].mean(0)
+    change = np.sqrt(((behind - before) ** 2).sum(0))
+    lit = np.maximum(before[0], behind[0]) > 4
     return float((change[lit] > 0.3 * np.sqrt((change[lit] ** 2).mean())).mean()) if lit.any() else 0.0
 
 
 def _usual(change: np.ndarray, k: int) -> float:
     """The change that is usual around frame k: two outliers on each side are let go."""
     sides = [change[max(1, k - _AROUND) : k], change[k + 1 : k + 1 + _AROUND]]
-    return max((float(np.quantile(side, 0.8)) for side in sides if len(side)), default=0.0)
+    return max((_quantile(sorted(side.tolist()), 0.8) for side in sides if len(side)), default=0.0)
+
+
+def _quantile(values: list[float], share: float) -> float:
+    at = share * (len(values) - 1)
+    low = int(at)
+    return values[low] + (at - low) * (values[min(low + 1, len(values) - 1)] - values[low])
 
 
 def _stays(evidence: Evidence, k: int) -> float:

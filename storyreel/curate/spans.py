@@ -22,9 +22,9 @@ class Transition:
     strength: float
 
 
-_SHARE = 0.2  # of a gradual transition's length that is trimmed on top, on each side: its ends are the faintest part
-_UNSURE = 0.8  # strength below which its ends are not sure either, and
-_WIDER = 0.35  # so much is trimmed
+_SHARE = 0.25  # of a gradual transition's length that is trimmed on top, on each side: its ends are the faintest part
+_UNSURE = 0.9  # strength below which its ends are not sure either, and
+_WIDER = 0.45  # so much is trimmed
 
 
 def spans_between(
