@@ -332,7 +332,10 @@ def main() -> None:
             "without the naive chain, export and 720 lines: wanted the program ffmpeg (apt install ffmpeg)",
             file=sys.stderr,
         )
-    result: dict[str, Any] = {"date": str(date.today()), "command": shlex.join(["python", *sys.argv])}
+    said = shlex.join(["python", "benchmarks/curate.py", *sys.argv[1:]])
+    if options.movies:
+        said = said.replace(shlex.quote(str(options.movies)), "DIR")
+    result: dict[str, Any] = {"date": str(date.today()), "command": said}
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.movies or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
