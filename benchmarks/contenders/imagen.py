@@ -33,7 +33,8 @@ def peer(size: int) -> Contender:
             text_embeds=text, batch_size=BATCH, video_frames=FRAMES, cond_scale=GUIDANCE, use_tqdm=False
         )
 
-    return Contender(imagen, lambda: imagen(video, text_embeds=text, unet_number=1), sample, STEPS)
+    unet = imagen.unets[0]  # which it takes out of itself when it runs
+    return Contender(unet, lambda: imagen(video, text_embeds=text, unet_number=1), sample, STEPS)
 
 
 def ours(size: int, *, deeper: bool) -> Contender:
