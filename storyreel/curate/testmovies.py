@@ -110,10 +110,11 @@ def _length(rng: np.random.Generator, kind: str) -> int:
 def frames(seed: int, **how: object) -> Iterator[np.ndarray]:
     """The pictures of a movie, uint8 (h, w, 3)."""
     made = plan(seed, **how)  # pyright: ignore[reportArgumentType]
-    yield from _draw(made)
+    yield from drawing(made)
 
 
-def _draw(made: Plan) -> Iterator[np.ndarray]:
+def drawing(made: Plan) -> Iterator[np.ndarray]:
+    """The pictures of a planned movie, uint8 (h, w, 3)."""
     truth = made.truth
     top, bottom, left, right = truth.bars
     mark = caption_mark(np.random.default_rng([truth.seed, 11]), truth.height, truth.width) if truth.mark else None
@@ -187,5 +188,5 @@ def write_movie(path: str | Path, seed: int, *, size: tuple[int, int] = (180, 32
 
     made = plan(seed, size=size, shots=shots)
     crf = int(np.random.default_rng([seed, 13]).integers(18, 29))
-    write_pictures(path, _draw(made), made.truth.fps, crf=crf)
+    write_pictures(path, drawing(made), made.truth.fps, crf=crf)
     return made.truth
