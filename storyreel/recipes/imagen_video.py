@@ -110,7 +110,7 @@ def imagen_video_small() -> Recipe:
         "tsr3": ((64, 96, 160, 24), (64, 128, 192, 256), (1, 2, 2, 2)),
         "ssr3": ((64, 192, 320, 24), (48, 96, 192, 256), (1, 2, 2, 2)),
     }
-    row: dict[str, StageConfig] = {}
+    row: dict[str, Any] = {}
     for name, ((frames, height, width, fps), widths, blocks) in sizes.items():
         old = paper.row[name]
         unet = replace(old.unet, widths=widths, blocks=blocks, head_dim=32)
@@ -198,7 +198,7 @@ def imagen_video_distilled() -> Recipe:
     }  # fmt: skip
     stages = {
         name: replace(
-            s, steps=s.steps // 2, optim=Optim(lr=3e-4, warmup=50, final_lr=0.2), data=replace(s.data, image_share=0.0)
+            s, steps=s.steps // 2, optim=Optim(lr=2e-4, warmup=50, final_lr=0.2), data=replace(s.data, image_share=0.0)
         )
         for name, s in whole.stages.items()
     }

@@ -171,7 +171,7 @@ class CascadeStage(Stage):
             device = next(self.parameters()).device
             z = starting_noise(size, levels, rng, same_noise=self.same_noise).to(device, torch.float32)
             denoise = self._denoise(told, untold, self._scale(scale, levels), at_once=z.is_cuda or z.numel() <= AT_ONCE)
-            sampler = SAMPLERS[self.sampling.sampler]
+            sampler: Any = SAMPLERS[self.sampling.sampler]
             if self.same_noise and self.sampling.sampler in ("ancestral", "stochastic"):  # which draw noise as they go
                 sampler = partial(sampler, same_noise=True)
             return sampler(denoise, z, levels, rng=rng, on_step=on_step).clamp(-1, 1)

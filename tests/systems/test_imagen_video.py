@@ -18,7 +18,7 @@ from storyreel import recipes
 from storyreel.clip import Clip
 from storyreel.model import load_model, save_model
 from storyreel.nn.video_resample import at_frames, resized
-from storyreel.systems.base import Batch, Progress, Request, Tick
+from storyreel.systems.base import Batch, Progress, Request, System, Tick
 from storyreel.systems.cascade import Sampling, Shape
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo, ImagenVideoConfig, StageConfig
 from storyreel.text import load_text_encoder
@@ -72,7 +72,7 @@ def tick(step: int = 0, progress: float = 0.0) -> Tick:
     return Tick(step, "main", torch.Generator().manual_seed(step), progress)
 
 
-def generate(model: ImagenVideo, **wish: Any) -> Clip:
+def generate(model: System, **wish: Any) -> Clip:
     return model.generate(Request(**({"prompt": "a cat", "steps": 2} | wish)), TEXT, lambda _: None)
 
 

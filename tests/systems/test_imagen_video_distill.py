@@ -1,4 +1,4 @@
-"""Distillation: phases in their order, a student that does what its teacher does, and the promises of a distilled stage."""
+"""Distillation: phases in their order, a student that does what its teacher does, and what a distilled stage keeps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ import torch
 from torch import Tensor
 
 from storyreel import recipes
-from storyreel.diffusion.guidance import guided
-from storyreel.diffusion.parameterisation import to_x
-from storyreel.diffusion.samplers import starting_noise
-from storyreel.diffusion.schedules import uniform_time
 from storyreel.model import exported
 from storyreel.systems.base import Batch, Tick
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideoConfig
@@ -94,31 +90,22 @@ def test_a_resumed_phase_keeps_its_teacher():
 
 
 def test_it_learns_to_say_at_once_what_guidance_says():
-    """A student of the last phase of one step, taught by itself with two; and of guidance, by both of its passes."""
-    stage, data = make(distill=replace(PHASES, first=0.9)), batch()
-    assert stage.teacher is not None
-    stage.loss(data, tick(0.0))
-    optimizer = torch.optim.AdamW(stage.parameters_for("main"), lr=3e-3)
-    losses: list[float] = []
-    for step in range(60):
+    stage, data = make(), batch()
+    data["text"] = 3 * data["text"]  # so that guidance makes a difference
+
+    @torch.no_grad()
+    def away() -> float:
+        """From what the guided teacher says, at many levels of noise."""
+        return sum(float(stage.loss(data, tick(0.1, 1000 + seed)).total) for seed in range(8))
+
+    before = away()
+    optimizer = torch.optim.AdamW(stage.parameters_for("main"), lr=3e-4)
+    for step in range(80):
         loss = stage.loss(data, tick(0.1, step)).total
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
-    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
-    cond, rng = {k: data[k] for k in ("text", "text_mask")}, [torch.Generator().manual_seed(i) for i in range(3)]
-    levels = uniform_time(stage.schedule, 2)
-    z = starting_noise((3, 3, 2, 4, 4), levels, rng)
-    with torch.no_grad():
-        own, _ = stage.told(cond, stage.shape, rng, both=False)
-        v = stage.network(z, levels[0].each(z).logsnr, own)
-        stage.unet.load_state_dict(stage.teacher.net.state_dict())
-        told, untold = stage.told(cond, stage.shape, rng, both=True)
-        wanted = guided(stage.network, told, untold, 3.0)(z, levels[0])
-        before = guided(stage.network, told, untold, 1.0)(z, levels[0])
-    said = to_x(v, z, levels[0], "v")
-    assert (said - wanted).square().mean() < 0.5 * (before - wanted).square().mean()
+    assert away() < 0.65 * before
 
 
 @pytest.mark.parametrize("name", ["tsr1", "ssr1"])
