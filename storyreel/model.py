@@ -26,6 +26,7 @@ SYSTEMS = {
     "encoder": "storyreel.systems.encoder:EncoderConfig",
     "godiva": "storyreel.systems.godiva:GodivaConfig",
     "imagen_video": "storyreel.systems.imagen_video:ImagenVideoConfig",
+    "make_a_video": "storyreel.systems.make_a_video:MakeAVideoConfig",
     "phenaki": "storyreel.systems.phenaki:PhenakiConfig",
 }
 """System name -> where its config class is; imported when a model of that system is opened."""

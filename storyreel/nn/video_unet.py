@@ -49,8 +49,8 @@ class VideoUNetConfig:
     attention, text: whether a level attends within frames, and to the text; the middle always reads it.
     temporal: what mixes frames, a convolution in every residual block ("conv"), attention after it ("attention"),
         "both" or "none".
-    fps, augmented, vector_dim: whether the net is told a frame rate, a second noise level (of the conditioning video)
-        and one vector (such as an image embedding).
+    fps, skip, augmented, vector_dim: whether the net is told a frame rate, how far apart the frames lie that it is
+        given, a second noise level (of the conditioning video) and one vector (such as an image embedding).
     patch: the net works on patches of so many pixels a side; everything is as many times coarser.
     """
 
@@ -68,6 +68,7 @@ class VideoUNetConfig:
     text_dim: int = 0  # 0: no text
     vector_dim: int = 0
     fps: bool = False
+    skip: bool = False
     augmented: bool = False
     patch: int = 1
     emb: int = 0  # 0: four times the first width
@@ -100,6 +101,7 @@ class VideoUNet(nn.Module):
         self.from_noise = self._told(FEATURES)
         self.from_augmentation = self._told(FEATURES) if c.augmented else None
         self.from_fps = self._told(FEATURES) if c.fps else None
+        self.from_skip = self._told(FEATURES) if c.skip else None
         self.from_vector = self._told(c.vector_dim) if c.vector_dim else None
         self.from_text = self._told(c.text_dim) if c.text_dim else None
         self.no_text = nn.Parameter(torch.zeros(c.text_dim)) if c.text_dim else None
@@ -181,22 +183,24 @@ class VideoUNet(nn.Module):
         extra: Tensor | None = None,
         augmentation: Tensor | None = None,
         fps: Tensor | None = None,
+        skip: Tensor | None = None,
         vector: Tensor | None = None,
         video: Tensor | None = None,
     ) -> Tensor:
         """x (b, c, t, h, w) -> (b, out_channels, t, h, w).
 
         logsnr (b,): the noise level of x. memory: of `text_memory`. extra (b, extra, t, h, w): the conditioning
-        video; augmentation (b,): the log-SNR of noise in it. fps (b,): frames a second. vector (b, vector_dim).
+        video; augmentation (b,): the log-SNR of noise in it. fps (b,): frames a second. skip (b,): frames from each
+        that is given to the next. vector (b, vector_dim).
         video (b,) bool: where False, temporal layers are the identity; None is all True.
         ValueError for a size that `multiple` does not divide, and for an input that is missing or not foreseen.
         """
         c = self.config
-        self._check(x, memory, extra, augmentation, fps, vector)
+        self._check(x, memory, extra, augmentation, fps, skip, vector)
         if extra is not None:
             x = torch.cat([x, extra.to(x.dtype)], 1)
         x = self.stem(_patches(x, c.patch))  # (b, t, h, w, c)
-        emb = self._embedding(logsnr, memory, augmentation, fps, vector)
+        emb = self._embedding(logsnr, memory, augmentation, fps, skip, vector)
         texts = iter(memory.keys_values) if memory is not None else iter(())
         mask = None if memory is None else memory.mask
 
@@ -234,6 +238,7 @@ class VideoUNet(nn.Module):
         memory: TextMemory | None,
         augmentation: Tensor | None,
         fps: Tensor | None,
+        skip: Tensor | None,
         vector: Tensor | None,
     ) -> Tensor:
         """All that is told of a sample as one (b, e)."""
@@ -242,6 +247,8 @@ class VideoUNet(nn.Module):
             emb = emb + self.from_augmentation(features(augmentation))
         if self.from_fps is not None and fps is not None:
             emb = emb + self.from_fps(features(fps.float().log2()))
+        if self.from_skip is not None and skip is not None:
+            emb = emb + self.from_skip(features(skip.float().log2()))
         if self.from_vector is not None and vector is not None:
             emb = emb + self.from_vector(vector)
         if memory is not None:
@@ -255,6 +262,7 @@ class VideoUNet(nn.Module):
         extra: Tensor | None,
         augmentation: Tensor | None,
         fps: Tensor | None,
+        skip: Tensor | None,
         vector: Tensor | None,
     ) -> None:
         c = self.config
@@ -272,6 +280,7 @@ class VideoUNet(nn.Module):
             "text": (c.text_dim, memory),
             "augmentation": (c.augmented, augmentation),
             "fps": (c.fps, fps),
+            "skip": (c.skip, skip),
             "vector": (c.vector_dim, vector),
         }
         for name, (foreseen, given) in pairs.items():
@@ -304,8 +313,8 @@ class VideoUNet(nn.Module):
         theirs = other.state_dict()
         for name, mine in self.state_dict().items():
             if name not in theirs:
-                if name.startswith("from_"):
-                    mine.zero_()  # an embedding that is told nothing yet
+                if name.startswith("from_") and ".2." in name:
+                    mine.zero_()  # an embedding that says nothing yet, and can learn to
                 continue
             old = theirs[name]
             if name == "stem.weight" and old.shape[1] < mine.shape[1]:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,7 @@ class Stage(nn.Module):
     turns: tuple[str, ...] = ("main",)
     training_only: tuple[str, ...] = ()  # names of modules that a model does not need once it is trained
     needs_text: ClassVar[bool] = False
+    taken_from: str = ""  # the model that its weights come from, by name, where it is not trained here
 
     def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:
         return (p for p in self.parameters() if p.requires_grad)
@@ -57,6 +58,12 @@ class Stage(nn.Module):
         ValueError for what would stop training later.
         """
         return []
+
+    def begin(self) -> None:
+        """Called before training, when the earlier stages are finished: to begin with what one of them has learnt.
+
+        Where there is a checkpoint, its weights take the place of these.
+        """
 
     def prepare(self, batch: Batch) -> Batch:
         """The part of the work that depends on frozen weights alone; done once a clip and cached.
@@ -98,7 +105,11 @@ class Request:
     steps: int | None = None
     guidance: float | None = None
     image: Clip | None = None  # one frame to start from
+    image_end: Clip | None = None  # one frame to end with
     extend: Clip | None = None  # a clip to continue
+    backward: bool = False  # what comes before the image or the clip, in place of what follows
+    variation: Clip | None = None  # a clip to make another one like
+    fit: Literal["crop", "pad"] = "crop"  # how a picture of another aspect is made square
     transparent: bool = False
     candidate: int = 0  # which attempt at this video, where several are made to choose from
 
@@ -127,6 +138,9 @@ class System(nn.Module):
     """The stages of one paper, in training order, and how they make a video together."""
 
     name: ClassVar[str]
+    serves: ClassVar[frozenset[str]] = frozenset()
+    """Which of the fields of `Request` beyond the usual it can serve: image_end, backward, variation, and "no prompt"
+    where a picture or a clip says enough."""
     text_dim: int
 
     @property

@@ -69,6 +69,7 @@ def train_stage(
     """
     for note in stage.notes():
         tell(f"{run.name}: {note}")
+    stage.begin()
     trainer = Trainer(stage, recipe, run, kind, frozen or {})
     if trainer.parallel.rank == 0:
         run.open()
