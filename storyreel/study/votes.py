@@ -18,6 +18,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from storyreel.local_page import Refused
 from storyreel.study.assign import assign
 from storyreel.study.plan import VERSION, Study
 
@@ -36,14 +37,6 @@ CREATE TABLE IF NOT EXISTS trials (id INTEGER PRIMARY KEY, public TEXT NOT NULL 
 CREATE TABLE IF NOT EXISTS votes (trial INTEGER PRIMARY KEY REFERENCES trials, answer TEXT NOT NULL,
     watched REAL NOT NULL, at REAL NOT NULL);
 """
-
-
-class Refused(Exception):
-    """An HTTP status and one line that says why."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status, self.why = status, why
 
 
 @dataclass(frozen=True)
