@@ -35,7 +35,9 @@ Kind: TypeAlias = Literal["base", "ssr", "tsr"]
 """The first stage; spatial super-resolution; temporal super-resolution."""
 
 MOST_STEPS = 4096
-AT_ONCE = 2**20  # values of a video up to which both halves of guidance are one batch on a CPU
+AT_ONCE = (
+    2**16
+)  # values of a video up to which both halves of guidance are one batch on a CPU, where larger ones gain nothing
 
 
 @dataclass(frozen=True, kw_only=True)
