@@ -26,6 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,12 @@ def blended(truth: Any, start: int, end: int) -> bool:
 
 
 def judge(truth: Any, measures: Any, checks: dict[str, Counter[str]]) -> None:
-    """Static, text and bars of the spans that hold one shot alone, and how many spans hold a frame of a transition."""
+    """Static, text and bars of the spans that hold one shot alone, and how many spans hold a frame of a transition.
+
+    A span is static, or has text, when the default thresholds reject it for that.
+    """
+    from storyreel.curate.thresholds import Thresholds, decide
+
     checks["spans"]["pure frames"] += sum(shot.end - shot.start for shot in truth.shots)
     for span in measures.spans:
         if span.end - span.start < SHORTEST * float(truth.fps):
@@ -195,13 +201,56 @@ def judge(truth: Any, measures: Any, checks: dict[str, Counter[str]]) -> None:
             continue
         wrong = max(abs(a - b) for a, b in zip(scores["bars"], truth.bars, strict=True))
         checks["bars"]["right" if wrong <= 2 else "wrong"] += 1
-        if scores["motion_flow"] is not None and scores["motion_difference"] is not None:
-            still = scores["motion_flow"] < 0.25 and scores["motion_difference"] < 0.5
-            if shot.static or shot.material in MOVES:
-                checks["static"][f"{'static' if shot.static else 'moving'} said {'static' if still else 'moving'}"] += 1
+        reasons = {reason.name for reason in decide(scores, Thresholds())}
+        if scores["motion_flow"] is not None and (shot.static or shot.material in MOVES):
+            said = "static" if "motion.min" in reasons else "moving"
+            checks["static"][f"{'static' if shot.static else 'moving'} said {said}"] += 1
         if scores["text_share"] is not None and not truth.mark:
-            said = scores["text_share"] > 0.03
-            checks["text"][f"{'text' if shot.text else 'none'} said {'text' if said else 'none'}"] += 1
+            said = "text" if "text.max" in reasons else "none"
+            checks["text"][f"{'text' if shot.text else 'none'} said {said}"] += 1
+
+
+def looks(seeds: range, folder: Path, lines: int, keep: Path | None = None) -> dict[str, Any]:
+    """Static, text and bars of many shots: encoded films of twelve shots of a second and a half, cut hard."""
+    import numpy as np
+
+    from storyreel.curate import testmovies, testshots
+    from storyreel.curate.encode import write_pictures
+    from storyreel.curate.measure import measure
+
+    checks: dict[str, Counter[str]] = {name: Counter() for name in ("static", "text", "bars", "spans")}
+    size, frames, fps, told = (lines, lines * 16 // 9 // 2 * 2), 36, Fraction(24), []
+    for seed in seeds:
+        rng = np.random.default_rng([seed, 5])
+        bars = testmovies._bars(rng, *size)  # pyright: ignore[reportPrivateUsage]
+        inner = (size[0] - bars[0] - bars[1], size[1] - bars[2] - bars[3])
+        pictures, shots, cuts = [], [], []
+        for number in range(12):
+            material = str(rng.choice(["static", "text", str(rng.choice(sorted(MOVES)))], p=[0.35, 0.3, 0.35]))
+            shot = testshots.make_shot(material, np.random.default_rng([seed, 7, number]), inner, frames)
+            start = number * frames
+            shots.append(testmovies.TrueShot(start, start + frames, material, shot.static, shot.text))
+            cuts += [testmovies.TrueTransition(start, start, "hard")] if number else []
+            for index in range(frames):
+                whole = np.zeros((*size, 3), np.uint8)
+                whole[bars[0] : size[0] - bars[1], bars[2] : size[1] - bars[3]] = shot.frame(index)
+                pictures.append(whole)
+        path = folder / f"looks{seed}-{lines}.mp4"
+        write_pictures(path, pictures, fps, crf=int(rng.integers(18, 29)))
+        truth = testmovies.Truth(
+            seed, size[1], size[0], fps, len(pictures), tuple(shots), tuple(cuts), bars, mark=False
+        )
+        measures = measure(path)
+        judge(truth, measures, checks)
+        for shot in shots:
+            span = next((s for s in measures.spans if shot.start <= s.start and s.end <= shot.end), None)
+            if span is not None:
+                told.append({"seed": seed, "material": shot.material, "bars": bars, "scores": span.scores})
+        print(f"seed {seed} done", file=sys.stderr)
+    if keep is not None:
+        keep.write_text("".join(json.dumps(one) + "\n" for one in told))
+    found = {name: dict(counts) for name, counts in checks.items()}
+    return {"seeds": [seeds.start, seeds.stop], "lines": lines, "cuts": [], "checks": found}
 
 
 def decode_only(path: Path) -> None:
@@ -336,7 +385,8 @@ def page(result: dict[str, Any]) -> str:
         parts.append(
             f"Test movies of seeds {first} to {stop - 1}, {result['accuracy']['lines']} lines; +-{TOLERANCE} frames."
         )
-        parts.append(_table(result["accuracy"]["cuts"]))
+        if result["accuracy"]["cuts"]:
+            parts.append(_table(result["accuracy"]["cuts"]))
         parts.append(_table([{"check": name, **counts} for name, counts in result["accuracy"]["checks"].items()]))
     if "speed" in result:
         told = "Frames a second of wall and of processor time; times as fast as the naive chain; share of decode alone."
@@ -360,6 +410,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[360, 720], help="lines of the films that are timed")
     parser.add_argument("--accuracy", action="store_true", help="only this part")
     parser.add_argument("--drawn", action="store_true", help="cuts alone, of movies that go through no codec")
+    parser.add_argument("--looks", action="store_true", help="static, text and bars alone, of shots that are cut hard")
+    parser.add_argument("--list", type=Path, help="with --looks: file for the scores of every shot, lines of JSON")
     parser.add_argument("--speed", action="store_true", help="only this part")
     parser.add_argument("--movies", type=Path, help="folder that keeps the movies")
     options = parser.parse_args()
@@ -379,15 +431,16 @@ def main() -> None:
         seeds = range(options.first, options.first + options.seeds)
         if options.drawn:
             result["accuracy"] = drawn(seeds)
+        elif options.looks:
+            result["accuracy"] = looks(seeds, folder, options.lines, options.list)
         elif not options.speed:
             result["accuracy"] = accuracy(seeds, folder, beside, options.lines)
-        if not options.accuracy and not options.drawn:
+        if not options.accuracy and not options.drawn and not options.looks:
             result["speed"] = speed(folder, beside, options.repeats, options.sizes)
     result["machine"] = machine()
     (HERE / "results").mkdir(exist_ok=True)
-    name = "curate" + (
-        "-speed" if options.speed else "-accuracy" if options.accuracy else "-drawn" if options.drawn else ""
-    )
+    parts = [part for part in ("speed", "accuracy", "drawn", "looks") if getattr(options, part)]
+    name = "-".join(["curate", *parts])
     (HERE / "results" / f"{name}-{result['date']}.md").write_text(page(result))
     (HERE / "results" / f"{name}-{result['date']}.json").write_text(json.dumps(result, indent=1) + "\n")
     print(page(result))

@@ -14,7 +14,7 @@ from storyreel.curate.cuts_wipe import band_fit, wipe_fit
 from storyreel.curate.spans import Kind
 
 BELIEVED = 0.35
-DOUBTED = 0.12
+DOUBTED = 0.05
 _STAYS = 24  # frames before and behind that are looked at: something that goes by comes and goes
 NAMES = ("ramp", "parabola", "dip", "beyond", "step", "length", "alike", "back", "fine", "inner", "edge", "band")
 

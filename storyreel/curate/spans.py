@@ -23,8 +23,17 @@ class Transition:
 
 
 _SHARE = 0.25  # of a gradual transition's length that is trimmed on top, on each side: its ends are the faintest part
-_UNSURE = 0.9  # strength below which its ends are not sure either, and
-_WIDER = 0.45  # so much is trimmed
+_UNSURE_SHARE, _UNSURE_FRAMES = 0.3, 12  # what comes on top of that where the transition is not plain at all
+_FADES = 0.5  # the strength of a fade says how straight it is, and it is never taken for less than this
+
+
+def _away(one: Transition, trim: int) -> int:
+    """Frames that spans lose beside a transition: the less plain it is, the less is known of where it ends."""
+    if one.kind == "hard":
+        return 0
+    unsure = 1 - (max(one.strength, _FADES) if one.kind.startswith("fade") else one.strength)
+    length = one.end - one.start + 1
+    return trim + round((_SHARE + _UNSURE_SHARE * unsure) * length + _UNSURE_FRAMES * unsure)
 
 
 def spans_between(
@@ -36,8 +45,7 @@ def spans_between(
     """
     spans, start = [], 0
     for one in sorted([*transitions, *doubts], key=lambda one: one.start):
-        share = _SHARE if one.strength >= _UNSURE else _WIDER
-        away = 0 if one.kind == "hard" else trim + round(share * (one.end - one.start + 1))
+        away = _away(one, trim)
         spans.append((start, one.start - away))
         start = max(start, one.start if one.kind == "hard" else one.end + 1 + away)
     spans.append((start, frames))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,8 +120,14 @@ class _Watcher:
         sure = set(believed)
         for one in sorted([*believed, *doubted], key=lambda one: one.start):
             moved = Transition(one.start + self.first, one.end + self.first, one.kind, round(one.strength, 4))
-            if self.told <= (moved.start + moved.end) // 2 < until and moved.start > self.known:
-                (self.transitions if one in sure else self.doubts).append(moved)
+            if not self.told <= (moved.start + moved.end) // 2 < until or moved.end <= self.known:
+                continue
+            if one in sure:
+                if moved.start > self.known:
+                    self.transitions.append(moved)
+                    self.known = moved.end
+            else:  # of two doubts over one another the later one counts from where the first ends
+                self.doubts.append(replace(moved, start=max(moved.start, self.known + 1)))
                 self.known = moved.end
         self.told = until
         if not last:
