@@ -7,7 +7,8 @@ Axes: b batch, c channels, f frames of pixels, t latent frames (the first is one
 several), p patches a latent frame, g digits a code (a vector quantiser has one), d width.
 
 Differs from the paper where a recipe says so: a convolutional trunk between pixels and patches, the same for every
-frame (`widths`; the paper has linear patches alone), finite scalar quantisation (`levels`), an L1 term (`l1`).
+frame (`widths`; the paper has linear patches alone), finite scalar quantisation (`levels`), an L1 term (`l1`),
+more weight on colour (`chroma`).
 The perceptual and adversarial terms are in `phenaki_losses`.
 """
 
@@ -26,7 +27,7 @@ from storyreel.nn.conv import Downsampler, Upsampler
 from storyreel.nn.discriminator import Discriminator
 from storyreel.nn.quantize import FiniteScalarQuantizer, VectorQuantizer
 from storyreel.systems.base import Batch, Loss, Stage, Tick
-from storyreel.systems.phenaki_losses import Judges, discriminator_loss, generator_loss, pick_frames
+from storyreel.systems.phenaki_losses import Judges, chroma_loss, discriminator_loss, generator_loss, pick_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ class CViViTConfig:
     blocks: int = 1  # residual blocks of the trunk at each width
     l2: float = 1.0
     l1: float = 0.0
+    chroma: float = 0.0  # of what is colour and not brightness, which squared errors hardly feel on small things
     first_frame: float = 1.0  # weight of the first frame's pixels beside those of each later one
     adversarial: float = 0.1
     image_perceptual: float = 0.1
@@ -174,6 +176,9 @@ class CViViT(Stage):
         l2, l1 = ((made - video) ** 2 * weight).mean(), ((made - video).abs() * weight).mean()
         total = self.config.l2 * l2 + self.config.l1 * l1 + vq
         parts = {"l2": l2, "l1": l1, "vq": vq, "psnr": 10 * torch.log10(4 / l2), "usage": self._usage(codes)}
+        if self.config.chroma:
+            parts["chroma"] = chroma_loss(made, video, weight)
+            total = total + self.config.chroma * parts["chroma"]
         for name, (weight, term) in self._judged(made, video, tick).items():
             total, parts[name] = total + weight * term, term
         return Loss(total, {k: v.detach() for k, v in parts.items()})
