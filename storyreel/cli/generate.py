@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
+SAY_ENOUGH = ("story", "image", "extend", "variation")
 WITH_ALPHA = (".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
 
 
@@ -53,7 +54,11 @@ def generate(
     steps: Annotated[int | None, typer.Option(help="Sampling steps; more is slower and often better.")] = None,
     guidance: Annotated[float | None, typer.Option(help="How hard the prompt pulls; 1 for not at all.")] = None,
     image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
+    image_end: Annotated[Path | None, typer.Option(help="A picture to end with.")] = None,
     extend: Annotated[Path | None, typer.Option(help="A video to go on from.")] = None,
+    backward: Annotated[bool, typer.Option("--backward", help="What comes before --image or --extend.")] = False,
+    variation: Annotated[Path | None, typer.Option(help="A video to make another one like.")] = None,
+    fit: Annotated[str | None, typer.Option(help="Pictures of another aspect: crop or pad.  [default: crop]")] = None,
     story: Annotated[Path | None, typer.Option(help='File with lines such as "3s: a prompt".')] = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Nothing behind the figure.")] = False,
     candidates: Annotated[
@@ -80,13 +85,15 @@ def generate(
         steps=steps,
         guidance=guidance,
         image=image,
+        image_end=image_end,
         extend=extend,
+        variation=variation,
+        fit=fit,
         candidates=candidates,
         encoder=encoder,
     )
     given = {key: value for key, value in settings.items() if value is not None}
-    if transparent:
-        given["transparent"] = True
+    given |= {name: True for name, on in (("transparent", transparent), ("backward", backward)) if on}
     if story is not None:
         from storyreel.generate.story import read_story
 
@@ -140,7 +147,7 @@ def check_usage(wanted: Wanted) -> None:
     """What is wrong with the words of the command line themselves (exit code 2)."""
     if wanted.prompts is not None:
         _one_of(("PROMPT", wanted.prompt), ("--prompts", wanted.prompts), ("--from", wanted.origin))
-    elif wanted.prompt is None and wanted.origin is None and "story" not in wanted.settings:
+    elif wanted.prompt is None and wanted.origin is None and not {*SAY_ENOUGH} & set(wanted.settings):
         raise typer.BadParameter("wanted a prompt in quotes, or one of --story, --prompts, --from")
     for one, other in (("frames", "seconds"), ("image", "extend")):
         if one in wanted.settings and other in wanted.settings:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.generate.asked import Asked, Settings, check_seed
+from storyreel.generate.given import GIVEN
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _plain(asked: Any) -> Any:
     """Without what may differ between two equal wishes: where a given picture lay, and its pixels beside its digest."""
     if not isinstance(asked, dict):
         return None
-    return {k: v.get("sha256") if k in ("image", "extend") and isinstance(v, dict) else v for k, v in asked.items()}
+    return {k: v.get("sha256") if k in GIVEN and isinstance(v, dict) else v for k, v in asked.items()}
 
 
 def _scale(value: Any) -> int | None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from storyreel.clip import Clip
-from storyreel.generate.given import Given
+from storyreel.generate.given import GIVEN, Given
 from storyreel.generate.story import Story, check_story
 
 if TYPE_CHECKING:
@@ -30,7 +30,11 @@ class Settings(TypedDict, total=False):
     steps: int | None
     guidance: float | None
     image: Given | Clip | str | Path | None
+    image_end: Given | Clip | str | Path | None
     extend: Given | Clip | str | Path | None
+    backward: bool
+    variation: Given | Clip | str | Path | None
+    fit: str | None
     story: Sequence[tuple[str, float]] | None
     transparent: bool
     candidates: int | None
@@ -49,7 +53,11 @@ class Asked:
     steps: int | None = None
     guidance: float | None = None
     image: Given | None = None
+    image_end: Given | None = None
     extend: Given | None = None
+    backward: bool = False
+    variation: Given | None = None
+    fit: Literal["crop", "pad"] | None = None
     transparent: bool = False
     candidates: int | None = None  # how many to make and rank, the best to be kept
     encoder: str | None = None  # what ranks them: a name or a folder
@@ -75,8 +83,9 @@ class Asked:
             fps=_fps(s.get("fps")),
             steps=_whole("steps", s.get("steps"), 10_000),
             guidance=_number("guidance", s.get("guidance"), most=1_000),
-            image=Given.of(s["image"], "image") if "image" in s else None,
-            extend=Given.of(s["extend"], "extend") if "extend" in s else None,
+            **{kind: Given.of(s[kind], kind) for kind in GIVEN if kind in s},
+            backward=_truth("backward", s.get("backward", False)),
+            fit=_fit(s.get("fit")),
             transparent=_truth("transparent", s.get("transparent", False)),
             candidates=_whole("candidates", s.get("candidates"), MOST_CANDIDATES),
             encoder=str(s["encoder"]) if "encoder" in s else None,
@@ -108,8 +117,9 @@ class Asked:
             fps=self.fps,
             steps=self.steps,
             guidance=self.guidance,
-            image=self.image.clip if self.image else None,
-            extend=self.extend.clip if self.extend else None,
+            **{kind: given.clip for kind in GIVEN if (given := getattr(self, kind)) is not None},
+            backward=self.backward,
+            fit=self.fit or "crop",
             transparent=self.transparent,
         )
 
@@ -121,9 +131,12 @@ class Asked:
                 out[name] = getattr(self, name)
         if self.fps is not None:
             out["fps"] = str(self.fps)
-        if self.transparent:
-            out["transparent"] = True
-        for name in ("image", "extend"):
+        for name in ("transparent", "backward"):
+            if getattr(self, name):
+                out[name] = True
+        if self.fit is not None:
+            out["fit"] = self.fit
+        for name in GIVEN:
             if (given := getattr(self, name)) is not None:
                 out[name] = given.note()
         return out
@@ -138,7 +151,7 @@ class Asked:
             settings.pop("seconds", None)
         if "seconds" in changed:
             settings.pop("frames", None)
-        for kind in ("image", "extend"):
+        for kind in GIVEN:
             if isinstance(settings.get(kind), dict):
                 settings[kind] = Given.from_note(settings[kind], kind)
         return cls.of(value.get("prompt"), settings)  # pyright: ignore[reportArgumentType]
@@ -159,11 +172,22 @@ def _check_conflicts(prompt: str | None, s: dict[str, Any]) -> None:
         if prompt:
             raise ValueError("prompt: a story has its own prompts; wanted one of the two")
     elif not (prompt or "").strip():
-        raise ValueError("prompt: it is empty; wanted a sentence")
+        if not {"image", "extend", "variation"} & set(s):
+            raise ValueError("prompt: it is empty; wanted a sentence")
+        if s.get("candidates", 1) != 1:
+            raise ValueError("candidates: there is no prompt to rank them by")
     if "frames" in s and "seconds" in s:
         raise ValueError("seconds: frames are given as well; wanted one of the two")
     if "image" in s and "extend" in s:
         raise ValueError("extend: an image is given as well; wanted one of the two")
+    if "variation" in s and (other := {"image", "extend"} & set(s)):
+        raise ValueError(f"variation: {min(other)} is given as well; wanted one of the two")
+    if "image_end" in s and "image" not in s:
+        raise ValueError("image_end: wanted an image to begin with as well")
+    if s.get("backward") and ("image_end" in s or not {"image", "extend"} & set(s)):
+        raise ValueError("backward: wanted an image or a clip to extend, and nothing else")
+    if "fit" in s and not set(GIVEN) & set(s):
+        raise ValueError("fit: there is no picture to fit; wanted image, extend or variation as well")
     if "encoder" in s and s.get("candidates", 1) == 1:
         raise ValueError("encoder: there is nothing to rank; wanted candidates as well, such as 8")
 
@@ -199,6 +223,12 @@ def _fps(value: Any) -> Fraction | None:
             f"fps: wanted a frame rate over 0, at most 1000, such as 8 or 30000/1001, got {value!r}"
         ) from None
     return fps
+
+
+def _fit(value: Any) -> Any:
+    if value not in (None, "crop", "pad"):
+        raise ValueError(f"fit: wanted crop or pad, got {value!r}")
+    return value
 
 
 def _truth(name: str, value: Any) -> bool:

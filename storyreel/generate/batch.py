@@ -17,6 +17,7 @@ from storyreel.clip import Clip
 from storyreel.engine import Engine
 from storyreel.generate.again import made_by
 from storyreel.generate.asked import Asked
+from storyreel.generate.given import GIVEN
 from storyreel.generate.prompts import Row
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Done:
 
     def as_json(self) -> dict[str, Any]:
         about = self.job.asked.as_json()
-        for given in ("image", "extend"):
+        for given in GIVEN:
             if given in about:
                 about[given] = about[given].get("path", "given")
         told: dict[str, Any] = {**about, "seed": self.job.seed, "index": self.job.index}

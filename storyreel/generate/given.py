@@ -16,7 +16,9 @@ from storyreel.clip import Clip
 
 EMBEDDED = 32_000  # bytes of PNG up to which the pixels themselves go into a file's metadata
 
-Kind = Literal["image", "extend"]
+Kind = Literal["image", "image_end", "extend", "variation"]
+GIVEN: tuple[Kind, ...] = ("image", "image_end", "extend", "variation")
+PICTURES = ("image", "image_end")
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,14 @@ class Given:
         if isinstance(value, (str, Path)):
             from storyreel import video_io
 
-            opened = video_io.open_image(value) if kind == "image" else video_io.read(value)
+            opened = video_io.open_image(value) if kind in PICTURES else video_io.read(value)
             value = cls(opened, str(Path(value).absolute()))
         elif isinstance(value, Clip):
             value = cls(value)
         elif not isinstance(value, Given):
             raise ValueError(f"{kind}: wanted a Clip or the path of a file, got {type(value).__name__}")
-        if kind == "image" and len(value.clip) != 1:
-            raise ValueError(f"image: wanted one frame, got a clip of {len(value.clip)}; a clip goes to extend")
+        if kind in PICTURES and len(value.clip) != 1:
+            raise ValueError(f"{kind}: wanted one frame, got a clip of {len(value.clip)}; a clip goes to extend")
         return value
 
     @property
@@ -67,14 +69,14 @@ class Given:
     def from_note(cls, note: Any, kind: Kind) -> Given:
         """The same pixels again. ValueError when they are neither in the note nor still at the path."""
         if not isinstance(note, dict) or not isinstance(note.get("sha256"), str):
-            raise ValueError(f"{kind}: the metadata does not say what it was; give it with --{kind}")
+            raise ValueError(f"{kind}: the metadata does not say what it was; give it with --{kind.replace('_', '-')}")
         given = cls._embedded(note) if "png" in note else None
         path = note.get("path")
         if given is None and isinstance(path, str) and Path(path).is_file():
             given = cls.of(path, kind)
         if given is None or given.sha256 != note["sha256"]:
             where = f"is no longer, or no longer the same, at {path}" if path else "is not in the metadata"
-            raise ValueError(f"{kind}: what the file was made from {where}; give it with --{kind}")
+            raise ValueError(f"{kind}: what the file was made from {where}; give it with --{kind.replace('_', '-')}")
         return given
 
     @classmethod

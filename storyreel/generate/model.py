@@ -77,8 +77,10 @@ class Model:
     ) -> list[Clip]:
         """`count` videos of the prompt; the one at index i depends on (seed, i) alone, not on `count`.
 
-        settings: frames or seconds; fps; steps; guidance; image (a first frame: Clip or file); extend (a clip to go
-        on from); story (a list of (prompt, seconds) instead of a prompt); transparent; candidates (how many to make, of
+        settings: frames or seconds; fps; steps; guidance; image (a first frame: Clip or file) and image_end (a last
+        one); extend (a clip to go on from); backward (what comes before it); variation (a clip to make another like);
+        fit ("crop" or "pad", for pictures of another aspect); story (a list
+        of (prompt, seconds) instead of a prompt); transparent; candidates (how many to make, of
         which the best is kept) and encoder (what ranks them). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
@@ -101,6 +103,7 @@ class Model:
 
     def make(self, asked: Asked, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
         """The one video of (seed, index)."""
+        self._check(asked)
         request = asked.request(seed, index, self.fps)
         device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
         text = _Here(self.text, device)
@@ -110,6 +113,15 @@ class Model:
             else:
                 clip = self.system.generate(request, text, on_progress or (lambda _: None))
         return clip.replace(caption=asked.caption, meta=self._meta(asked, seed, index, clip))
+
+    def _check(self, asked: Asked) -> None:
+        """ValueError for what not every system can serve, and this one cannot."""
+        serves = self.system.serves
+        for name in ("image_end", "backward", "variation"):
+            if getattr(asked, name) and name not in serves:
+                raise ValueError(f"{name}: {self.name} cannot do that; a model of Make-A-Video can")
+        if not asked.story and not asked.prompt and "no prompt" not in serves:
+            raise ValueError("prompt: it is empty; wanted a sentence")
 
     def _best(self, asked: Asked, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
         """The candidate that an encoder ranks first; its `meta` says which encoder, and all scores."""

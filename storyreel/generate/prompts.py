@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.generate.asked import Asked, check_seed
+from storyreel.generate.given import GIVEN
 from storyreel.generate.story import read_objects, read_text
 
 MOST_ROWS = 200_000
 WHOLE = ("seed", "count", "frames", "steps", "candidates")
 NUMBERS = ("seconds", "guidance")
-COLUMNS = ("prompt", *WHOLE, *NUMBERS, "fps", "image", "extend", "story", "transparent", "encoder", "name")
+TRUTHS = ("transparent", "backward")
+COLUMNS = ("prompt", *WHOLE, *NUMBERS, "fps", *GIVEN, "fit", "story", *TRUTHS, "encoder", "name")
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -34,8 +36,8 @@ def read_prompts(path: str | Path, defaults: dict[str, Any]) -> list[Row]:
     """The rows of a prompt file; `defaults` are settings for rows that do not say their own.
 
     Text: a prompt a line, # comments. .jsonl, .json: objects. .csv: a header line. Keys or columns: prompt, seed,
-    count, frames, seconds, fps, steps, candidates, guidance, image, extend (paths beside the file), story, transparent,
-    encoder, name.
+    count, frames, seconds, fps, steps, candidates, guidance, image, image_end, extend, variation (paths beside the
+    file), fit, story, transparent, backward, encoder, name.
     ValueError names the file, the line and what was wanted.
     """
     path = Path(path)
@@ -61,7 +63,7 @@ def _row(where: str, entry: dict[str, Any], defaults: dict[str, Any], folder: Pa
         settings.pop("seconds", None)
     if "seconds" in entry:
         settings.pop("frames", None)
-    for key in ("image", "extend"):
+    for key in GIVEN:
         if isinstance(entry.get(key), str):
             settings[key] = folder / Path(entry[key]).expanduser()
     prompt, name = settings.pop("prompt", None), settings.pop("name", None)
@@ -104,7 +106,7 @@ def _value(column: str, text: str, where: str) -> Any:
             return int(text)
         if column in NUMBERS:
             return float(text)
-        return _TRUTHS[text.lower()] if column == "transparent" else text
+        return _TRUTHS[text.lower()] if column in TRUTHS else text
     except (ValueError, KeyError):
-        wanted = "true or false" if column == "transparent" else "a whole number" if column in WHOLE else "a number"
+        wanted = "true or false" if column in TRUTHS else "a whole number" if column in WHOLE else "a number"
         raise ValueError(f"{where}: {column}: wanted {wanted}, got {text!r}") from None

@@ -14,7 +14,7 @@ SYSTEMS = {
     "encoder": ("sprites", "digits", "tiny"),
     "godiva": ("paper", "small", "sprites", "digits", "tiny"),
     "imagen_video": ("paper", "small", "sprites", "distilled", "tiny"),
-    "make_a_video": ("tiny",),
+    "make_a_video": ("paper", "small", "sprites", "tiny"),
     "phenaki": ("paper", "small", "sprites", "digits", "tiny"),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
@@ -58,6 +58,10 @@ class Stage(nn.Module):
         ValueError for what would stop training later.
         """
         return []
+
+    def take(self, tensors: Mapping[str, Tensor], sha256: str) -> None:
+        """Fill in the weights of `taken_from`. ValueError where they are not those that are wanted."""
+        raise NotImplementedError
 
     def begin(self) -> None:
         """Called before training, when the earlier stages are finished: to begin with what one of them has learnt.

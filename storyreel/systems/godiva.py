@@ -370,7 +370,8 @@ class Godiva(System):
         given = request.image or request.extend
         if given is None:
             return torch.zeros(1, c.channels, 0, c.size, c.size)
-        return for_model(given.replace(frames=given.frames[:1]) if request.image else given, c.size, c.channels)
+        clip = given.replace(frames=given.frames[:1]) if request.image else given
+        return for_model(clip, c.size, c.channels, request.fit)
 
     def _frames(self, request: Request, given: int) -> int:
         """How many frames to make, an image that begins them included; of an extension, the new ones."""

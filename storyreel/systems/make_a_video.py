@@ -59,6 +59,7 @@ class MakeAVideoConfig:
     carry: int = 4
     channels: int = 3  # 4 makes a matte too
     text_dim: int = 768
+    whole_clips: bool = False  # every stage is fed clips of the last one's size, and makes them smaller itself
 
     def __post_init__(self) -> None:
         d, low, high = self.decoder.shape, self.sr_l.shape, self.sr_h.shape
@@ -82,6 +83,16 @@ class MakeAVideoConfig:
     @property
     def row(self) -> dict[str, NetConfig]:
         return {"decoder": self.decoder, "sr_l": self.sr_l, "sr_h": self.sr_h}
+
+    @property
+    def clips(self) -> dict[str, tuple[int, int]]:
+        """Height and width of the pictures or clips that each stage is trained on: what the encoder looks at, at least,
+        where embeddings are told."""
+        small, low, high = (s.shape.height for s in (self.decoder, self.sr_l, self.sr_h))
+        seen = max(small, self.encoder.size)
+        sides = {"prior": seen, "decoder": seen, "sr_l": low, "sr_h": high}
+        sides |= {"decoder_video": seen, "interpolation": seen, "sr_l_video": low}
+        return {name: (high, high) if self.whole_clips else (side, side) for name, side in sides.items()}
 
     @property
     def frames(self) -> int:

@@ -104,9 +104,7 @@ class Making:
         assert r.image_end is not None
         ends = [self._pixels(clip, shape.height)[:, :, :1] for clip in (r.image, r.image_end)]
         places = torch.tensor([0, self.frames - 1])
-        return self._run(
-            "interpolation", {"embedding": embedding, "low": torch.cat(ends, 2), "places": places}, shape
-        )
+        return self._run("interpolation", {"embedding": embedding, "low": torch.cat(ends, 2), "places": places}, shape)
 
     def _beside(self, embedding: Tensor) -> tuple[Tensor, slice]:
         """What follows a picture or a clip, or comes before it, with the known frames that it was made from; and which

@@ -370,7 +370,7 @@ class Phenaki(System):
         if request.image is not None and request.extend is not None:
             raise ValueError("image: a video begins with an image or extends a clip, not both")
         clip = given.replace(frames=given.frames[:1]) if request.image else given
-        return for_model(clip, c.size, c.channels)
+        return for_model(clip, c.size, c.channels, request.fit)
 
 
 class _Run:

@@ -13,13 +13,14 @@ __all__ = ["load_text_encoder"]
 _KINDS = {
     "minilm": "MiniLM-L6-v2, 384 wide",
     "t5:<hub name or folder>": "the encoder of any T5",
+    "clip:<hub name or folder>": "the text tower of any CLIP",
     "hash:<dim>": "hashed words, without weights",
     "words:<count>": "numbers of words, for a model that learns its own embedding",
 }
 
 
 def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) -> StateEncoder:
-    """The encoder that `name` names: "minilm", "t5:<hub name or folder>", "hash:<dim>" or "words:<count>".
+    """The encoder that `name` names: "minilm", "t5:<hub name or folder>", "clip:...", "hash:<dim>" or "words:<count>".
 
     bulk: arithmetic for more than a few captions at once, "fp32" or "bf16" (autocast; about 1e-2 off, faster
     where the processor has bf16). A few captions are always encoded in float32.
@@ -36,6 +37,10 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
         from storyreel.text.t5 import T5
 
         return T5(rest, bulk=bulk, truncate=truncate)
+    if kind == "clip" and rest:
+        from storyreel.text.clip import ClipText
+
+        return ClipText(rest, bulk=bulk, truncate=truncate)
     if kind == "hash":
         from storyreel.text.hashed import HashedWords
 
@@ -48,6 +53,6 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
         if not rest.isascii() or not rest.isdigit() or not 2 <= int(rest) <= 65_536:
             raise ValueError(f"text encoder {name!r}: wanted words:<count> with 2 to 65536 words, such as words:16384")
         return NumberedWords(int(rest), truncate=truncate)
-    near = difflib.get_close_matches(kind, ("minilm", "t5", "hash", "words"), 1)
+    near = difflib.get_close_matches(kind, ("minilm", "t5", "clip", "hash", "words"), 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"text encoder {name!r} is not known; {hint}There are: {', '.join(_KINDS)}")

@@ -26,6 +26,7 @@ from storyreel.train.loop import BatchSource
 from storyreel.train.parallel import Kind
 from storyreel.train.report import Reporter
 from storyreel.train.stages import MakeLoader, Prepare, train_system
+from storyreel.train.taken import take_encoders
 
 
 def resolve(name: str, settings: Sequence[str]) -> Recipe:
@@ -76,6 +77,7 @@ class Command:
                 system: System = self.recipe.system.build()
                 if self.init is not None:
                     begin_from(system, self.init)
+                take_encoders(system)
                 return system.to(device)
 
             with Reporter(self.out, quiet=self.quiet, active=rank == 0) as reporter:
