@@ -42,7 +42,9 @@ MAY_IMPORT = {
     "curate": {"clip", "video_io", "span", "sniff", "timing", "nn", "data", "engine", "encoder", "text"},
     "browse": {"curate", "span", "local_page"},
     "data": {"clip", "video_io", "span", "recipe", "systems", "text", "engine"},
-    "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"},
+    "train": {
+        "clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text", "encoder", "evaluate",
+    },  # fmt: skip
     "generate": {"encoder", "evaluate", "clip", "video_io", "recipe", "model", "systems", "text", "engine"},
     "evaluate": {"clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"},
     "study": {"clip", "video_io", "local_page"},
