@@ -29,6 +29,7 @@ class MeasureSettings:
     text_long_side: pixels of the longer side of the pictures in which text is looked for; 0 looks for none.
     trim: frames that a span loses at each end next to a gradual transition, besides a part of its length.
     max_pixels: of a frame; a larger film is refused. max_damaged: frames that may be damaged; more refuse the film.
+    transnet: ONNX file of TransNetV2, which then says which transitions there are; see `transnet`.
     """
 
     samples_per_second: float = 2.0
@@ -38,6 +39,7 @@ class MeasureSettings:
     trim: int = 2
     max_pixels: int = 8192 * 8192
     max_damaged: int = 0
+    transnet: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("samples_per_second", "flow_step"):
@@ -48,7 +50,12 @@ class MeasureSettings:
                 raise ValueError(f"{name}: wanted at least {least}, got {getattr(self, name)}")
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """What measures depend on: a network counts by the bytes of its file, and not at all when there is none."""
+        from storyreel.curate.footage import digest_of
+
+        values = asdict(self)
+        network = values.pop("transnet")
+        return values if network is None else {**values, "transnet": digest_of(Path(network))}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ is written film by film, and everything after it is a function of these files al
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Settings:
 
     def lasting(self) -> dict[str, Any]:
         """What a dataset folder is bound to, JSON values."""
-        return {"measure": asdict(self.measure), "export": self.export.lasting()}
+        return {"measure": self.measure.as_json(), "export": self.export.lasting()}
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,12 @@ def curate(
     if not films:
         raise ValueError(f"no film among the footage: {shown([f'{name} {why}' for name, why in others])}")
     screen = screen or Screen(quiet=True)
+    if settings.measure.transnet is not None:
+        from storyreel.curate.transnet import check_network
+
+        network = str(Path(settings.measure.transnet).resolve())  # other machines have other working folders
+        check_network(network)
+        settings = replace(settings, measure=replace(settings.measure, transnet=network))
     with Store(dataset) as store, screen:
         if "text" not in steps:
             settings = replace(settings, measure=replace(settings.measure, text_long_side=0))

@@ -17,6 +17,7 @@ from storyreel.curate.quality import quality_of
 from storyreel.curate.reduce import Thumb, small_chroma, small_luma, stretched, thumb, upright
 from storyreel.curate.samples import Sample, scores_of, thin
 from storyreel.curate.spans import Transition, spans_between
+from storyreel.curate.transnet import TransNet, merged
 
 WINDOW = 1024
 """Frames whose transitions are found at a time, besides MARGIN frames on both sides."""
@@ -56,17 +57,22 @@ class _Watcher:
         self.rate: float | None = None  # frames a second, once the film is open
         self.waiting: Sample | None = None
         self.flow_luma: np.ndarray | None = None  # of the sample that waits
+        self.network: TransNet | None = TransNet(settings.transnet) if settings.transnet else None
 
     def see(self, picture: Picture) -> None:
         small = thumb(picture)
         self.change.append(difference(self.thumbs[-1].luma, small.luma) if self.thumbs else 0.0)
         self.thumbs.append(small)
         self._sample(picture)
+        if self.network is not None:
+            self.network.see(picture)
         self.count += 1
         if len(self.thumbs) >= WINDOW + 2 * MARGIN:
             self._search(last=False)
 
     def finish(self) -> list[Span]:
+        if self.network is not None:
+            self.network.finish()
         self._search(last=True)
         return self.spans
 
@@ -117,9 +123,12 @@ class _Watcher:
         chroma = np.stack([each.chroma for each in self.thumbs]) if self.thumbs else np.zeros((0, 2, 9, 16), np.uint8)
         until = self.count if last else self.count - MARGIN
         believed, doubted = find_all(detail, chroma)
+        if self.network is not None:
+            told = [_moved(one, -self.first) for one in self.network.transitions(self.first)]
+            believed, doubted = merged(believed, doubted, [one for one in told if one.end < len(self.thumbs)])
         sure = set(believed)
         for one in sorted([*believed, *doubted], key=lambda one: one.start):
-            moved = Transition(one.start + self.first, one.end + self.first, one.kind, round(one.strength, 4))
+            moved = replace(_moved(one, self.first), strength=round(one.strength, 4))
             if not self.told <= (moved.start + moved.end) // 2 < until or moved.end <= self.known:
                 continue
             if one in sure:
@@ -149,3 +158,7 @@ class _Watcher:
             self.spans.append(Span(start, end, scores_of(inside, start, end, change, self.settings)))
         if not last:
             thin(self.samples[self.used :])
+
+
+def _moved(one: Transition, frames: int) -> Transition:
+    return replace(one, start=one.start + frames, end=one.end + frames)
