@@ -9,6 +9,7 @@ import numpy as np
 
 _DARK = 30  # levels above which a line of pixels is lit; codecs ring around bars
 _MOST = 300_000  # pixels of the middle that sharpness and exposure are taken from
+_SAME = 2  # lines by which the bars of a pair may differ
 _STEP = 10  # levels by which the first line of the picture is brighter than a bar, at some moment
 
 
@@ -89,11 +90,15 @@ def bars_of(rows: np.ndarray, columns: np.ndarray) -> list[int]:
     """[top, bottom, left, right] black pixels. rows, columns: uint8 (samples, lines), as in `Quality`.
 
     A line belongs to a bar when no sample lights it and the first line beyond is lit plainly; a dark picture whose
-    brightness sets in slowly has no bars.
+    brightness sets in slowly has no bars. Bars come in pairs of one width: where both sides are black, and one not
+    more than twice as wide as the other, what it has on top is a dark part of the picture.
     """
-    top, bottom = _sides(rows)
-    left, right = _sides(columns)
-    return [top, bottom, left, right]
+    return [*_paired(*_sides(rows)), *_paired(*_sides(columns))]
+
+
+def _paired(one: int, other: int) -> tuple[int, int]:
+    less, more = sorted((one, other))
+    return (less, less) if more - less > _SAME and more <= 2 * less else (one, other)
 
 
 def _sides(lines: np.ndarray) -> tuple[int, int]:

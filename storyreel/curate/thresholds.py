@@ -50,7 +50,7 @@ class Thresholds:
     frozen: Limit = Limit(max=0.9)
     repeated: Limit = Limit(max=0.75)
     jitter: Limit = Limit()
-    text: Limit = Limit(max=0.08)
+    text: Limit = Limit(max=0.04)
     marks: Limit = Limit()
     bars: Limit = Limit(max=0.6)
     blur: Limit = Limit()

@@ -78,8 +78,9 @@ def test_clips_come_in_pages_by_view_reason_and_search(stub: Page):
     assert [c["clip"] for c in part["clips"]] == [c["clip"] for c in everything["clips"]][5:9]
     ordered = stub("/api/clips", {"order": "motion_flow", "down": True})["clips"]
     assert ordered[0]["source"] == "film 3.mp4"
-    nearest = stub("/api/clips", {"order": "margin"})["clips"]
-    assert nearest[0]["reasons"][0]["margin"] == pytest.approx((0.08 - 0.1) / 0.08)
+    nearest = stub("/api/clips", {"order": "margin", "view": "rejected"})["clips"]
+    limit = Thresholds().text.max or 0.0
+    assert nearest[0]["reasons"][0]["margin"] == pytest.approx((limit - 0.1) / limit)
 
 
 def test_moved_thresholds_change_counts_and_clips_but_nothing_on_disk(stub: Page):
@@ -99,8 +100,9 @@ def test_moved_thresholds_change_counts_and_clips_but_nothing_on_disk(stub: Page
 def test_one_clip_says_all(stub: Page):
     clip = stub("/api/clips", {"view": "rejected"})["clips"][0]["clip"]
     said = stub("/api/clip", {"clip": clip})
+    limit = Thresholds().text.max or 0.0
     text = next(score for score in said["scores"] if score["field"] == "text")
-    assert text["limits"] == [{"side": "max", "limit": 0.08, "margin": pytest.approx(-0.25)}]
+    assert text["limits"] == [{"side": "max", "limit": limit, "margin": pytest.approx((limit - 0.1) / limit)}]
     assert said["captions_made"] == ["caption of film 1"]
     assert [s["kept"] for s in said["film"]["spans"]] == [True, False, True]
     assert [(t["start"], t["kind"]) for t in said["film"]["transitions"]] == [(16, "dissolve"), (33, "dissolve")]

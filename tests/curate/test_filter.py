@@ -159,7 +159,7 @@ def test_ablation_writes_tables_pictures_and_subsets(tmp_path: Path):
         assert len(folder) == count
         assert all(folder.file(i).exists() for i in range(count))
     page = (tmp_path / "report" / "README.md").read_text()
-    assert "| text.max | 0.08 | 3 | 1 | 1 |" in page
+    assert f"| text.max | {Thresholds().text.max} | 3 | 1 | 1 |" in page
     for picture in (tmp_path / "report").glob("*.svg"):
         assert picture.read_text().startswith("<svg")
         assert picture.name in page

@@ -78,6 +78,16 @@ def test_hashes_tell_twins_from_strangers(film: Path, tmp_path: Path):
     assert (bits[0] != bits[1]).mean() > 0.25
 
 
+def test_bars_are_a_pair():
+    from storyreel.curate.quality import bars_of
+
+    rows, columns = np.full((3, 90), 200, np.uint8), np.full((3, 160), 200, np.uint8)
+    columns[:, :20] = columns[:, -28:] = 0  # eight columns on the right are dark in the picture
+    assert bars_of(rows, columns) == [0, 0, 20, 20]
+    columns[:, -60:] = 0
+    assert bars_of(rows, columns) == [0, 0, 20, 60], "too much to be an accident"
+
+
 def test_text_is_found_and_its_absence_too(tmp_path: Path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("rapidocr")
