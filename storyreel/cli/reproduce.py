@@ -9,17 +9,17 @@ import typer
 
 app = typer.Typer(add_completion=False)
 
-PAPERS = ("phenaki", "godiva")
+PAPERS = ("phenaki", "godiva", "make-a-video")
 
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="phenaki or godiva.")],
+    paper: Annotated[str, typer.Argument(help="phenaki, godiva or make-a-video.")],
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.  [default: reproduce-PAPER]"),
     ] = None,
-    only: Annotated[str | None, typer.Option(help="One claim alone, such as story; ablation or figure4.")] = None,
+    only: Annotated[str | None, typer.Option(help="One claim alone, such as story; ablation; noise.")] = None,
     minutes: Annotated[float, typer.Option(help="Training time, about, of all that a claim compares.")] = 60.0,
     steps: Annotated[Optional[int], typer.Option(help="Optimizer steps of each, instead of minutes.")] = None,  # noqa: UP045
     source: Annotated[Optional[Path], typer.Option(help="Folder of the LPC sheets; not needed.")] = None,  # noqa: UP045
@@ -43,6 +43,8 @@ def reproduce(
 
     if paper == "godiva":
         from storyreel.reproduce.godiva import run
+    elif paper == "make-a-video":
+        from storyreel.reproduce.make_a_video import run
     else:
         from storyreel.reproduce.phenaki import run
     out = out or Path(f"reproduce-{paper}")

@@ -1,0 +1,74 @@
+"""results.md of Make-A-Video's reproduction: a table a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from storyreel.files import replacing
+from storyreel.reproduce.report import NOTHING, holds, number
+
+TITLES = {
+    "motion": "Motion is learnt from videos without captions",
+    "start": "Layers in time that begin as the identity learn faster",
+    "interpolation": "The learnt interpolation beats repeated frames and optical flow",
+    "noise": "One noise for all frames keeps the last stage from flickering",
+    "pairs": "Videos without captions do as well as videos with them",
+}
+
+
+def write_report(out: Path, results: dict[str, Any]) -> Path:
+    """Write DIR/results.md from what DIR/results.json holds."""
+    path = out / "results.md"
+    with replacing(path) as (made,):
+        made.write_text("\n".join(report(results["parts"])) + "\n", encoding="utf-8")
+    return path
+
+
+def report(parts: dict[str, Any]) -> list[str]:
+    """Markdown lines; `--` stands where nothing was measured."""
+    lines = ["# What Make-A-Video claims for itself, at small scale", ""]
+    lines += ["Intervals are 95 %, by resampling. `--`: not measured.", "", "| claim | holds |", "|---|---|"]
+    lines += [f"| {title} | {holds(parts.get(name))} |" for name, title in TITLES.items()]
+    for name, title in TITLES.items():
+        lines += ["", f"## {title}", "", *_part(name, parts.get(name))]
+    return lines
+
+
+def _part(name: str, part: dict[str, Any] | None) -> Iterator[str]:
+    if part is None or "missing" in part:
+        yield f"Not measured{': ' + part['missing'] if part else ''}."
+        return
+    yield from _table(name, part)
+    yield from ("", f"Measured on {part['date']} with", "", "```sh", part["command"], "```")
+    for picture in part.get("pictures", []):
+        yield from ("", f"![{picture}]({picture})")
+
+
+def _table(name: str, part: dict[str, Any]) -> Iterator[str]:
+    if name == "interpolation":
+        yield from (f"{part['n']} real clips; PSNR of the frames that are not known.", "", "| filled by | PSNR, dB |")
+        yield "|---|---|"
+        yield from (f"| {row} | {number(value)} |" for row, value in part["psnr"].items())
+    elif name == "noise":
+        yield from (f"{part['n']} still videos, refined; what changes from frame to frame, in grey levels.", "")
+        yield from ("| frames have | change |", "|---|---|")
+        yield from (f"| {row} | {number(value)} |" for row, value in part["flicker"].items())
+    elif name == "start":
+        yield from (f"{part['steps']} steps on the same batches; loss on clips not trained on.", "")
+        steps = [step for step, _ in part["rows"]["identity"]["curve"]]
+        yield f"| begins | {' | '.join(f'step {step}' for step in steps)} |"
+        yield "|---" * (len(steps) + 1) + "|"
+        for row, found in part["rows"].items():
+            yield f"| {row} | {' | '.join(f'{loss:.4f}' for _, loss in found['curve'])} |"
+    else:
+        more = f", {part['steps']} steps each" if "steps" in part else ""
+        yield from (
+            f"{part['n']} prompts{more}. Change is in grey levels; jitter is of the motion, lower is smoother.",
+            "",
+        )
+        yield from ("| model | fits its prompt | change from frame to frame | jitter |", "|---|---|---|---|")
+        for row, found in part["rows"].items():
+            fit = number(found["fit"], digits=3) if "fit" in found else NOTHING
+            yield f"| {row} | {fit} | {number(found['change'])} | {number(found['jitter'])} |"
