@@ -13,7 +13,7 @@ from storyreel.curate.cuts_hard import alike
 from storyreel.curate.cuts_wipe import band_fit, wipe_fit
 from storyreel.curate.spans import Kind
 
-BELIEVED = 0.35
+BELIEVED = 0.2
 DOUBTED = 0.05
 _STAYS = 24  # frames before and behind that are looked at: something that goes by comes and goes
 NAMES = ("ramp", "parabola", "dip", "beyond", "step", "length", "alike", "back", "fine", "inner", "edge", "band")
