@@ -17,7 +17,7 @@ def train(
         list[str] | None, typer.Option(help="Dataset folder, with its weight: DIR[,WEIGHT]; may repeat.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; the same again resumes it.")] = None,
-    stage: Annotated[str | None, typer.Option(help="Train this stage alone.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Train this stage alone; those of a cascade in any order.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe: stages.tokenizer.steps=100")
     ] = None,

@@ -47,6 +47,7 @@ class Stage(nn.Module):
     turns: tuple[str, ...] = ("main",)
     training_only: tuple[str, ...] = ()  # names of modules that a model does not need once it is trained
     needs_text: ClassVar[bool] = False
+    stands_alone: ClassVar[bool] = False  # it needs no earlier stage, and may be trained before or beside it
     taken_from: str = ""  # the model that its weights come from, by name, where it is not trained here
 
     def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:

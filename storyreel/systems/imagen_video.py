@@ -77,6 +77,7 @@ class DiffusionStage(CascadeStage):
     """A Video U-Net that takes noise from videos, told a text and the video of the stage before (Sections 2.2-2.5)."""
 
     needs_text = True
+    stands_alone = True
     training_only = ("teacher",)
 
     def __init__(self, name: str, config: StageConfig, takes: Shape | None, channels: int, text_dim: int):

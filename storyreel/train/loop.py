@@ -125,7 +125,7 @@ class Trainer:
             self.save(0)
             self.run.cut_log(0)
             return 0
-        if found.state.get("frozen", {}) != self.frozen:
+        if not self.stage.stands_alone and found.state.get("frozen", {}) != self.frozen:
             raise ValueError(
                 f"{found.path}: stage {self.run.name!r} was begun on another "
                 f"{' or '.join(sorted({**found.state.get('frozen', {}), **self.frozen}))}; "

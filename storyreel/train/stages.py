@@ -34,7 +34,8 @@ def train_system(
     """Train the stages in order, each from where it stands; the system when all of them are finished, else None.
 
     build: makes the system with the weights that it starts from, on the device to train on.
-    only: train this stage alone; the earlier ones must be finished.
+    only: train this stage alone. The earlier ones must be finished, unless it stands alone: then it may be trained
+    before or beside them, by another process into the same run.
     """
     recipe, system = run.recipe, build()
     order = order_of(system, recipe)
@@ -42,15 +43,16 @@ def train_system(
         raise ValueError(f"--stage {only}: this recipe has {', '.join(order)}")
     wanted = order if only is None else [only]
     frozen: dict[str, str] = {}
-    for name in order[: order.index(wanted[-1]) + 1]:
+    alone = only is not None and system.stages[only].stands_alone
+    for name in wanted if alone else order[: order.index(wanted[-1]) + 1]:
         stage, part, settings = system.stages[name], run.stage(name), recipe.stages[name]
-        told = part.final() or {}
-        finished = told.get("step") == settings.steps and told.get("frozen") == frozen
+        told, built_on = part.final() or {}, {} if stage.stands_alone else frozen
+        finished = told.get("step") == settings.steps and (stage.stands_alone or told.get("frozen") == built_on)
         if name in wanted and not finished:
             freeze_others(system, stage)
-            prepare, key = _prepare_of(stage, name, frozen)
+            prepare, key = _prepare_of(stage, name, built_on)
             loader = make_loader(name, settings, stage, prepare, key)
-            train_stage(stage, loader, settings, part, on_step=on_step, tell=tell, kind=kind, frozen=frozen)
+            train_stage(stage, loader, settings, part, on_step=on_step, tell=tell, kind=kind, frozen=built_on)
             if kind == "fsdp":  # its parameters are shards now, which a later stage cannot use
                 system = build()
                 load_finals(system, run, [*frozen, name])
