@@ -200,8 +200,8 @@ class MakeAVideo(Cascade):
         if request.frames is not None and not least <= request.frames <= most:
             what = "between two pictures this model makes" if task == "between" else "this model makes"
             raise ValueError(f"frames: {what} {least} to {most} frames, got {request.frames}")
-        for name, stage in self.row.items():
-            if isinstance(stage, (CascadeStage, PriorStage)) and name not in ("decoder", "sr_l"):
+        for stage in self.row.values():
+            if isinstance(stage, (CascadeStage, PriorStage)):
                 stage.check_place()
 
     @torch.no_grad()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from storyreel.diffusion.guidance import denoiser, guided
 from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
@@ -53,10 +54,12 @@ class PriorStage(Stage):
     """Trained on pictures with captions; holds the encoder, which says what is to be learnt."""
 
     needs_text = True
+    stands_alone = True
 
     def __init__(self, config: PriorConfig, encoder: ImageTextStage):
         super().__init__()
         self.config = c = config
+        self.gradient_checkpointing = False
         self.encoder = encoder
         e, d = encoder.dim, c.dim
         self.from_states, self.from_text = nn.Linear(encoder.config.text_dim, d), nn.Linear(e, d)
@@ -111,7 +114,8 @@ class PriorStage(Stage):
         x = torch.cat([x[:, :-ENDS], x[:, -ENDS:] + self.ends.to(x.dtype)], 1)
         seen = F.pad(mask, (0, ENDS - 1), value=True)[:, None, None, :]
         for block in self.blocks:
-            x = block(x, seen)
+            again = self.gradient_checkpointing and self.training
+            x = checkpoint(block, x, seen, use_reentrant=False) if again else block(x, seen)
         return self.to_image(self.norm(x[:, -1]))
 
     # -- training ----------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ class VideoStage(DenoisingStage):
         draws = torch.rand(b, 2, generator=rng, device=rng.device).double().cpu()
         skips = 1 + (most * draws[:, 0] ** (3.0 ** (1 - 2 * tick.progress))).long().clamp(max=most - 1)
         starts = (draws[:, 1] * (t - (frames - 1) * skips)).long()
-        index = (starts[:, None] + skips[:, None] * torch.arange(frames)).to(video.device)  # (b, frames)
+        index = (starts[:, None] + skips[:, None] * torch.arange(frames, device="cpu")).to(video.device)
         cut = video[torch.arange(b, device=video.device)[:, None], :, index].transpose(1, 2)
         return cut, (self.clip_fps / skips).float().to(video.device)
 
@@ -227,7 +227,7 @@ class InterpolationStage(VideoStage):
 def draw_known(count: int, frames: int, rng: torch.Generator) -> Tensor:
     """Which frames are known (b, t), between one and all but one: every n-th (half of the clips), the first few, the
     last few, or both ends, for interpolation and extrapolation."""
-    known = torch.zeros(count, frames, dtype=torch.bool)
+    known = torch.zeros(count, frames, dtype=torch.bool, device="cpu")
     draws = torch.rand(count, 2, generator=rng, device=rng.device).tolist()
     for row, (kind, size) in zip(known, draws, strict=True):
         few = 1 + int(size * (frames - 1))

@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import Tensor
 
 from storyreel import recipes
 from storyreel.clip import Clip
+from storyreel.data.folder import METADATA, DatasetFolder, write_world
+from storyreel.data.worlds.digits import Digits
 from storyreel.model import load_model, own_tensors, save_model
 from storyreel.systems.base import Batch, Progress, Request, Tick
 from storyreel.systems.make_a_video import MakeAVideo, MakeAVideoConfig
+from storyreel.systems.make_a_video_encoder import ImageTextStage
 from storyreel.systems.make_a_video_images import ImageStage
 from storyreel.systems.make_a_video_prior import PriorStage
 from storyreel.systems.make_a_video_time import InterpolationStage, VideoStage, draw_known
 from storyreel.text import load_text_encoder
+from storyreel.train.command import Command
+from storyreel.train.taken import encoder_tensors
 
 TEXT = load_text_encoder("hash:32")
 NAMES = ["encoder", "prior", "decoder", "sr_l", "sr_h", "decoder_video", "interpolation", "sr_l_video"]
@@ -193,6 +199,27 @@ def test_captions_are_for_the_prior_alone(model: MakeAVideo):
         data = clips(frames=1)
         lies = {"text": torch.full((4, 3, 32), torch.nan), "text_mask": torch.ones(4, 3, dtype=torch.bool)}
         assert model.stages[name].loss(data | lies, tick()).total.equal(model.stages[name].loss(data, tick()).total)
+
+
+def test_videos_without_captions_train(tmp_path: Path):
+    """The trainer's own loaders: no stage but the prior is handed a caption, or asks that there be any."""
+    folder = write_world(tmp_path / "data", Digits(size=16, frames=8), 10, 0)
+    names = [n for n in ("caption", "captions") if n in folder.table.column_names]
+    pq.write_table(folder.table.drop_columns(names), folder.path / METADATA)
+    recipe, model = recipes.get("make_a_video_tiny"), make()
+    command = Command(recipe=recipe, data=[], out=tmp_path, cache=tmp_path / "cache")
+    loaders = command._loaders([(DatasetFolder.open(folder.path), 1.0)], 0, 1)
+    for name, settings in recipe.stages.items():
+        stage: Any = model.stages[name]
+        if stage.needs_text:
+            with pytest.raises(ValueError, match="has no captions, which training on text needs"):
+                loaders(name, settings, stage, None, "")
+            continue
+        loader: Any = loaders(name, settings, stage, None, "")
+        data = loader.batch(0)
+        assert set(data) == {"video", "length", "context"}
+        assert data["video"].shape[2] == (1 if isinstance(stage, ImageStage) else 6)
+        assert stage.loss(data, tick()).total.isfinite()
 
 
 def test_the_prior_learns_which_caption_goes_with_which_picture():
@@ -418,6 +445,24 @@ def test_it_is_saved_and_loaded(model: MakeAVideo, tmp_path: Path):
             p.copy_(p.half())
     ours, theirs = (generate(m, prompt="a cat").frames.astype(int) for m in (rounded, again))
     assert np.abs(ours - theirs).max() <= 3
+
+
+def test_the_encoder_is_taken_by_name_and_digest():
+    """The shipped model's: what it says of a picture and of a sentence is what the encoder itself says."""
+    from storyreel.encoder import as_frames, load_encoder
+
+    config = recipes.get("make_a_video_sprites").system
+    assert isinstance(config, MakeAVideoConfig)
+    stage = ImageTextStage(config.encoder)
+    stage.take(*encoder_tensors(stage.taken_from))
+    encoder, clip = load_encoder("sprites"), picture(size=(64, 64))
+    told = encoder.frame_embeddings(as_frames(clip)[None])
+    torch.testing.assert_close(stage.images(clip.to_tensor()[None]) / stage.dim**0.5, told, atol=1e-4, rtol=1e-3)
+    states, mask = torch.randn(2, 5, 384), torch.ones(2, 5, dtype=torch.bool)
+    torch.testing.assert_close(stage.texts(states, mask) / stage.dim**0.5, encoder.net.text(states, mask))
+    other = ImageTextStage(replace(config.encoder, sha256="f00"))
+    with pytest.raises(ValueError, match="encoder 'encoder-sprites': is another than the recipe's"):
+        other.take(*encoder_tensors(other.taken_from))
 
 
 # -- what is refused -------------------------------------------------------------------------------------------
