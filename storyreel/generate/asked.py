@@ -75,6 +75,7 @@ class Asked:
             raise ValueError(f"prompt: wanted a sentence, got {type(prompt).__name__}")
         story = check_story(s["story"]) if "story" in s else ()
         _check_conflicts(prompt, s)
+        pictures: dict[str, Any] = {kind: Given.of(s[kind], kind) for kind in GIVEN if kind in s}
         return cls(
             prompt=(prompt or "").strip(),
             story=story,
@@ -83,7 +84,7 @@ class Asked:
             fps=_fps(s.get("fps")),
             steps=_whole("steps", s.get("steps"), 10_000),
             guidance=_number("guidance", s.get("guidance"), most=1_000),
-            **{kind: Given.of(s[kind], kind) for kind in GIVEN if kind in s},
+            **pictures,
             backward=_truth("backward", s.get("backward", False)),
             fit=_fit(s.get("fit")),
             transparent=_truth("transparent", s.get("transparent", False)),
@@ -108,6 +109,7 @@ class Asked:
             frames = max(1, round(self.seconds * (self.fps or default_fps)))
             if frames > MOST_FRAMES:
                 raise ValueError(f"seconds: {self.seconds} are {frames} frames; wanted at most {MOST_FRAMES}")
+        pictures: dict[str, Any] = {kind: given.clip for kind in GIVEN if (given := getattr(self, kind)) is not None}
         return Request(
             prompt=self.prompt,
             story=self.story,
@@ -117,7 +119,7 @@ class Asked:
             fps=self.fps,
             steps=self.steps,
             guidance=self.guidance,
-            **{kind: given.clip for kind in GIVEN if (given := getattr(self, kind)) is not None},
+            **pictures,
             backward=self.backward,
             fit=self.fit or "crop",
             transparent=self.transparent,

@@ -79,9 +79,9 @@ class Model:
 
         settings: frames or seconds; fps; steps; guidance; image (a first frame: Clip or file) and image_end (a last
         one); extend (a clip to go on from); backward (what comes before it); variation (a clip to make another like);
-        fit ("crop" or "pad", for pictures of another aspect); story (a list
-        of (prompt, seconds) instead of a prompt); transparent; candidates (how many to make, of
-        which the best is kept) and encoder (what ranks them). Left out, the model decides.
+        fit ("crop" or "pad", for pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt);
+        transparent; candidates (how many to make, of which the best is kept) and encoder (what ranks them). Left out,
+        the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """

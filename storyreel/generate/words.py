@@ -32,7 +32,7 @@ def note_for(prompts: Iterable[str], known: Iterable[str] | None, model: str) ->
         return None
     known = list(known)
     for prompt in prompts:
-        if not knows_any(prompt, known):
+        if prompt and not knows_any(prompt, known):
             return (
                 f"{model} knows no word of {prompt[:60]!r}, so what comes is arbitrary; "
                 f"its card lists what it knows: storyreel models show {model}"
