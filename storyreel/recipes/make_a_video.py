@@ -127,7 +127,7 @@ def make_a_video_sprites() -> Recipe:
         encoder=ImageTextConfig(
             source="encoder-sprites", sha256="cfb02f5cff112eb7f983c745932c59f862d2e37060e8255b93c24f60626bb016"
         ),
-        prior=PriorConfig(dim=160, depth=4, heads=5, mlp=512, sampling=Sampling(steps=16, guidance=1.5)),
+        prior=PriorConfig(dim=160, depth=4, heads=5, mlp=448, sampling=Sampling(steps=16, guidance=1.5)),
         decoder=net(4, 32, 4, 2, decoder, 2.0),
         sr_l=net(8, 48, 8, 4, fine),
         sr_h=net(8, 64, 8, 4, fine),
