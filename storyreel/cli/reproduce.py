@@ -9,12 +9,12 @@ import typer
 
 app = typer.Typer(add_completion=False)
 
-PAPERS = ("phenaki", "godiva", "make-a-video")
+PAPERS = ("phenaki", "godiva", "imagen-video", "make-a-video", "svd-curation")
 
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="phenaki, godiva or make-a-video.")],
+    paper: Annotated[str, typer.Argument(help="phenaki, godiva, imagen-video, make-a-video or svd-curation.")],
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.  [default: reproduce-PAPER]"),
@@ -26,9 +26,13 @@ def reproduce(
     quick: Annotated[bool, typer.Option("--quick", help="A few clips of everything: a look, no result.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other stories and prompts.")] = 7,
     recipe: Annotated[str, typer.Option(help="What is trained; that of the world by default.")] = "",
-    model: Annotated[Optional[list[str]], typer.Option(help="WORLD=MODEL, such as sprites=RUN; may repeat.")] = None,  # noqa: UP045
+    model: Annotated[
+        Optional[list[str]], typer.Option(help="WORLD=MODEL, such as sprites=RUN, or NAME=MODEL; may repeat.")
+    ] = None,  # noqa: UP045
     judge: Annotated[Optional[list[str]], typer.Option(help="WORLD=JUDGE; may repeat.")] = None,  # noqa: UP045
-    encoder: Annotated[str, typer.Option(help="godiva: who ranks candidates, a name or a model folder.")] = "digits",
+    encoder: Annotated[
+        str, typer.Option(help="Who ranks candidates or scores captions, a name or a folder.")
+    ] = "digits",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Train and measure, at small scale and on equal compute, what a paper claims for itself.
@@ -43,6 +47,10 @@ def reproduce(
 
     if paper == "godiva":
         from storyreel.reproduce.godiva import run
+    elif paper == "imagen-video":
+        from storyreel.reproduce.imagen_video import run
+    elif paper == "svd-curation":
+        from storyreel.reproduce.curation import run
     elif paper == "make-a-video":
         from storyreel.reproduce.make_a_video import run
     else:

@@ -1,0 +1,153 @@
+"""Stable Video Diffusion's claim: a curated set beats one that is four times larger and is not curated.
+
+Blattmann et al. 2023, https://arxiv.org/abs/2311.15127, Section 3. Dirty footage is made whose truth is known;
+`storyreel curate` cleans it; the same small model is trained for the same steps and batch on (a) random windows,
+(b) the curated clips, (c) the curated ones without each filter in turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from storyreel.encoder import Encoder, load_encoder
+from storyreel.generate.model import load
+from storyreel.reproduce import curation_filters as filters
+from storyreel.reproduce import curation_sets as sets
+from storyreel.reproduce import curation_training as training
+from storyreel.reproduce.curation_jumps import JumpDetector
+from storyreel.reproduce.curation_report import verdict, write_report
+from storyreel.reproduce.pictures import write_sheet
+from storyreel.reproduce.settings import Settings
+from storyreel.tensor_file import read_json, write_json
+
+CLAIMS = ("filters", "training")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large it is: films, shots of each, prompts a model, arms that are trained."""
+
+    films: int = 8
+    shots: int = 40
+    prompts: int = 100
+    arms: tuple[str, ...] = tuple(sets.ARMS)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Size:
+        return cls(films=1, shots=12, prompts=4, arms=("curated", "random")) if settings.quick else cls()
+
+
+def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
+    """Measure what is not yet measured with these settings; write results.json, results.md and pictures.
+
+    Each arm that is measured is kept. ValueError for an unknown claim.
+    """
+    if only is not None and only not in CLAIMS:
+        raise ValueError(f"--only {only}: wanted one of {', '.join(CLAIMS)}")
+    file = settings.out / "results.json"
+    settings.out.mkdir(parents=True, exist_ok=True)
+    results = read_json(file) if file.exists() else {"reproduces": "svd-curation", "parts": {}}
+    if results.get("reproduces") != "svd-curation" or not isinstance(results.get("parts"), dict):
+        raise ValueError(f"{file}: wanted the results of storyreel reproduce svd-curation; give another folder")
+    work = _Work(settings, results)
+    if only in (None, "filters"):
+        work.filters()
+    if only in (None, "training"):
+        work.training()
+    work.save()
+    return results
+
+
+class _Work:
+    """One call: what is needed is made when it is first asked for."""
+
+    def __init__(self, settings: Settings, results: dict[str, Any]) -> None:
+        self.settings, self.results, self.size = settings, results, Size.of(settings)
+        self.encoder = _encoder(settings)
+        self._made: filters.Curated | None = None
+
+    @property
+    def made(self) -> filters.Curated:
+        if self._made is None:
+            self.settings.tell(f"footage: {self.size.films} films of {self.size.shots} shots, made and curated")
+            size = self.size
+            self._made = filters.curated(self.settings.out, size.films, size.shots, self.settings.seed, self.encoder)
+        return self._made
+
+    def asked(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What a result depends on."""
+        encoder = self.encoder.digest if self.encoder else ""
+        how = {"quick": self.settings.quick, "seed": self.settings.seed, "films": self.size.films}
+        return how | {"shots": self.size.shots, "encoder": encoder} | (more or {})
+
+    def kept(self, name: str, asked: dict[str, Any]) -> bool:
+        part = self.results["parts"].get(name, {})
+        if part.get("asked") != asked:
+            return False
+        self.settings.tell(f"{name}: measured on {part['date']}, kept")
+        return True
+
+    def put(self, name: str, claim: str, asked: dict[str, Any], found: dict[str, Any]) -> None:
+        told = {"asked": asked, "date": datetime.now(UTC).date().isoformat()}
+        self.results["parts"][name] = told | {"command": f"{self.settings.command} --only {claim}"} | found
+        self.save()
+
+    def save(self) -> None:
+        self.results["verdict"] = verdict(self.results["parts"])
+        write_json(self.settings.out / "results.json", self.results)
+        write_report(self.settings.out, self.results)
+
+    def filters(self) -> None:
+        if not self.kept("filters", self.asked()):
+            self.put("filters", "filters", self.asked(), filters.measure_filters(self.made))
+
+    def training(self) -> None:
+        settings, size = self.settings, self.size
+        name = settings.models.get("digits", "phenaki-digits")
+        base, folder = training.base_model(name)
+        recipe = training.recipe_for(base, 100)
+        steps = settings.steps or training.steps_for(
+            recipe, settings.minutes, len(size.arms), settings.out / f"steps-{settings.minutes:g}.txt"
+        )
+        recipe = training.recipe_for(base, steps)
+        asked = self.asked({"steps": steps, "judge": settings.judge_digest("digits"), "prompts": size.prompts})
+        asked |= {"tokenizer": str(read_json(folder / "model.json")["components"]["tokenizer"]["sha256"])}
+        todo = [arm for arm in size.arms if not self.kept(f"arm-{arm}", asked)]
+        if not todo and self.kept("real", asked):
+            return
+        judge = settings.judge("digits")
+        wishes = training.wishes(size.prompts, settings.seed, base.frames, base.tokenizer.size)
+        others = training.wishes(max(size.prompts, 8), settings.seed + 1, base.frames, base.tokenizer.size)
+        system: Any = load(folder).system
+        jumps = JumpDetector.of(training.through_tokenizer(system, [wish.real for wish in others]))
+        if not self.kept("real", asked):
+            real = training.through_tokenizer(system, [wish.real for wish in wishes])
+            found = training.measure_clips(real, wishes, judge, self.encoder, jumps)
+            cut = [jumps.has_cut(clip) for clip in training.spliced(real)]
+            found |= {"limit": jumps.limit, "spliced": training.share_json(training.Share(sum(cut), len(cut)))}
+            self.put("real", "training", asked, found)
+        items = sets.choices(self.made, settings.seed)
+        written = sets.write_sets(
+            settings.out / "sets", {a: items[a] for a in size.arms}, base.frames, base.tokenizer.size
+        )
+        start = training.start_from(folder, settings.out / "start")
+        for arm in todo:
+            settings.tell(f"training: {sets.ARMS[arm]}, {len(items[arm])} clips, {steps} steps")
+            run = settings.out / "runs" / f"{arm}-{steps}"
+            model = training.train(recipe, written[arm], run, start)
+            clips = training.make(model, wishes, settings.seed, settings.out / "clips" / f"{arm}-{steps}")
+            found = training.measure_clips(clips, wishes, judge, self.encoder, jumps)
+            found |= {"set": sets.purity(items[arm], self.made), "steps": steps, "batch": training.BATCH}
+            shown = [(f"{sets.ARMS[arm]}: {w.caption}", c) for w, c in zip(wishes[:5], clips[:5], strict=False)]
+            found["pictures"] = [write_sheet(settings.out / f"{arm}.png", shown, side=64).name]
+            self.put(f"arm-{arm}", "training", asked, found)
+
+
+def _encoder(settings: Settings) -> Encoder | None:
+    try:
+        return load_encoder(settings.encoder)
+    except (ValueError, OSError) as error:
+        settings.tell(f"no similarity and no Frechet distance: {error}")
+        return None
