@@ -26,9 +26,7 @@ def reproduce(
     quick: Annotated[bool, typer.Option("--quick", help="A few clips of everything: a look, no result.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other stories and prompts.")] = 7,
     recipe: Annotated[str, typer.Option(help="What is trained; that of the world by default.")] = "",
-    model: Annotated[
-        Optional[list[str]], typer.Option(help="WORLD=MODEL, such as sprites=RUN, or NAME=MODEL; may repeat.")
-    ] = None,  # noqa: UP045
+    model: Annotated[Optional[list[str]], typer.Option(help="WORLD=MODEL, or NAME=MODEL; may repeat.")] = None,  # noqa: UP045
     judge: Annotated[Optional[list[str]], typer.Option(help="WORLD=JUDGE; may repeat.")] = None,  # noqa: UP045
     encoder: Annotated[
         str, typer.Option(help="Who ranks candidates or scores captions, a name or a folder.")

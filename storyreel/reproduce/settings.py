@@ -27,7 +27,7 @@ class Settings:
     minutes: of training, for both tokenizers of claim (a) together; `steps` says it exactly instead.
     source: folder of the LPC sheets; with it claim (a) is trained on sprites, and stories are compared with real ones.
     recipe: whose tokenizer claim (a) trains; "" is that of the world.
-    models, judges: by world, names or folders.
+    models, judges: by world, names or folders. For Imagen Video, models by their names.
     encoder: name or folder of the encoder that ranks candidates (GODIVA).
     """
 
@@ -50,6 +50,8 @@ class Settings:
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"--steps: wanted at least 1, got {self.steps}")
         for option, given in (("--model", self.models), ("--judge", self.judges)):
+            if option == "--model" and self.paper == "imagen-video":
+                continue  # models have names there, such as imagen-video-sprites
             if unknown := sorted(set(given) - set(WORLDS)):
                 raise ValueError(f"{option}: no world {unknown[0]!r}; there are {' and '.join(WORLDS)}")
 
