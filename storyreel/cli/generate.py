@@ -61,6 +61,7 @@ def generate(
     fit: Annotated[str | None, typer.Option(help="Pictures of another aspect: crop or pad.  [default: crop]")] = None,
     story: Annotated[Path | None, typer.Option(help='File with lines such as "3s: a prompt".')] = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Nothing behind the figure.")] = False,
+    stage: Annotated[str | None, typer.Option(help="Stop after this stage of a cascade: a smaller video.")] = None,
     candidates: Annotated[
         int | None, typer.Option(help="Make so many of each video, and keep the one that shows the prompt best.")
     ] = None,
@@ -89,6 +90,7 @@ def generate(
         extend=extend,
         variation=variation,
         fit=fit,
+        stage=stage,
         candidates=candidates,
         encoder=encoder,
     )

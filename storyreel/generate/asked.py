@@ -37,6 +37,7 @@ class Settings(TypedDict, total=False):
     fit: str | None
     story: Sequence[tuple[str, float]] | None
     transparent: bool
+    stage: str | None
     candidates: int | None
     encoder: str | Path | None
 
@@ -59,6 +60,7 @@ class Asked:
     variation: Given | None = None
     fit: Literal["crop", "pad"] | None = None
     transparent: bool = False
+    stage: str | None = None  # the last one to run, in a cascade
     candidates: int | None = None  # how many to make and rank, the best to be kept
     encoder: str | None = None  # what ranks them: a name or a folder
     chosen: frozenset[str] = frozenset()  # fields that hold what the model chose when it was asked before
@@ -88,6 +90,7 @@ class Asked:
             backward=_truth("backward", s.get("backward", False)),
             fit=_fit(s.get("fit")),
             transparent=_truth("transparent", s.get("transparent", False)),
+            stage=_word("stage", s.get("stage")),
             candidates=_whole("candidates", s.get("candidates"), MOST_CANDIDATES),
             encoder=str(s["encoder"]) if "encoder" in s else None,
         )
@@ -123,12 +126,13 @@ class Asked:
             backward=self.backward,
             fit=self.fit or "crop",
             transparent=self.transparent,
+            stage=self.stage,
         )
 
     def as_json(self) -> dict[str, Any]:
         """The fields that were set, as JSON values. Equal wishes give equal values; `from_json` gives them back."""
         out: dict[str, Any] = {"story": [list(part) for part in self.story]} if self.story else {"prompt": self.prompt}
-        for name in ("frames", "seconds", "steps", "guidance", "candidates", "encoder"):
+        for name in ("frames", "seconds", "steps", "guidance", "stage", "candidates", "encoder"):
             if getattr(self, name) is not None and name not in self.chosen:
                 out[name] = getattr(self, name)
         if self.fps is not None:
@@ -230,6 +234,12 @@ def _fps(value: Any) -> Fraction | None:
 def _fit(value: Any) -> Any:
     if value not in (None, "crop", "pad"):
         raise ValueError(f"fit: wanted crop or pad, got {value!r}")
+    return value
+
+
+def _word(name: str, value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise ValueError(f"{name}: wanted a name, got {value!r}")
     return value
 
 

@@ -80,8 +80,8 @@ class Model:
         settings: frames or seconds; fps; steps; guidance; image (a first frame: Clip or file) and image_end (a last
         one); extend (a clip to go on from); backward (what comes before it); variation (a clip to make another like);
         fit ("crop" or "pad", for pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt);
-        transparent; candidates (how many to make, of which the best is kept) and encoder (what ranks them). Left out,
-        the model decides.
+        transparent; stage (of a cascade: the last one to run, whose smaller video it is); candidates (how many to make,
+        of which the best is kept) and encoder (what ranks them). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
@@ -104,7 +104,7 @@ class Model:
     def make(self, asked: Asked, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
         """The one video of (seed, index)."""
         self._check(asked)
-        request = asked.request(seed, index, self.fps)
+        request = asked.request(seed, index, self.system.products[asked.stage] if asked.stage else self.fps)
         device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
         text = _Here(self.text, device)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16_pays(device)):
@@ -120,6 +120,9 @@ class Model:
         for name in ("image_end", "backward", "variation"):
             if getattr(asked, name) and name not in serves:
                 raise ValueError(f"{name}: {self.name} cannot do that; a model of Make-A-Video can")
+        if asked.stage and asked.stage not in (known := self.system.products):
+            wanted = f"wanted one of {', '.join(known)}" if known else "it makes whole videos only; a cascade can"
+            raise ValueError(f"stage: {self.name} does not stop after {asked.stage!r}; {wanted}")
         if not asked.story and not asked.prompt and "no prompt" not in serves:
             raise ValueError("prompt: it is empty; wanted a sentence")
 

@@ -116,6 +116,7 @@ class Request:
     variation: Clip | None = None  # a clip to make another one like
     fit: Literal["crop", "pad"] = "crop"  # how a picture of another aspect is made square
     transparent: bool = False
+    stage: str | None = None  # the last one to run, where every stage makes a video of its own
     candidate: int = 0  # which attempt at this video, where several are made to choose from
 
     def rng(self) -> torch.Generator:
@@ -147,6 +148,12 @@ class System(nn.Module):
     """Which of the fields of `Request` beyond the usual it can serve: image_end, backward, variation, and "no prompt"
     where a picture or a clip says enough."""
     text_dim: int
+
+    @property
+    def products(self) -> dict[str, Fraction]:
+        """Stages that a video may end after (`Request.stage`), with their frame rates; none, where only whole videos
+        are made."""
+        return {}
 
     @property
     @abstractmethod

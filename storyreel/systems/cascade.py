@@ -94,6 +94,7 @@ class CascadeStage(Stage):
     the cascade is known by, such as the digest of an encoder.
     """
 
+    two_passes = False  # guidance asks twice, one after the other, even where one batch of both would be faster
     same_noise = False  # every frame begins with the same noise: for networks that see frames one by one
 
     def __init__(
@@ -172,7 +173,8 @@ class CascadeStage(Stage):
             size = (len(rng), self.channels, shape.frames, shape.height, shape.width)
             device = next(self.parameters()).device
             z = starting_noise(size, levels, rng, same_noise=self.same_noise).to(device, torch.float32)
-            denoise = self._denoise(told, untold, self._scale(scale, levels), at_once=z.is_cuda or z.numel() <= AT_ONCE)
+            at_once = not self.two_passes and (z.is_cuda or z.numel() <= AT_ONCE)
+            denoise = self._denoise(told, untold, self._scale(scale, levels), at_once=at_once)
             sampler: Any = SAMPLERS[self.sampling.sampler]
             if self.same_noise and self.sampling.sampler in ("ancestral", "stochastic"):  # which draw noise as they go
                 sampler = partial(sampler, same_noise=True)
@@ -235,6 +237,10 @@ class Cascade(System):
         """The diffusion stages, in the order in which they make a video."""
         return {name: stage for name, stage in self.row.items() if isinstance(stage, CascadeStage)}
 
+    @property
+    def products(self) -> dict[str, Fraction]:
+        return {name: Fraction(stage.shape.fps) for name, stage in self.cascade().items()}
+
     def conditions(self, request: Request, text: TextEncoder) -> Batch:
         """What all stages are told of a request."""
         states, mask = text([request.prompt])
@@ -250,7 +256,7 @@ class Cascade(System):
 
     @torch.no_grad()
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
-        return self.make(request, text, on_progress)
+        return self.make(request, text, on_progress, upto=request.stage)
 
     @torch.no_grad()
     def make(
