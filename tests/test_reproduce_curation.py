@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_a_cut_is_what_no_shift_explains():
 
 
 def test_the_verdict_is_that_of_the_figures():
-    def arm(mean: float, frechet: float, cut: float) -> dict[str, object]:
+    def arm(mean: float, frechet: float, cut: float) -> dict[str, Any]:
         told = {"interval": [0, 1], "n": 9}
         scores = {"mean": {"accuracy": mean}, "frechet": {"value": frechet}, "cut": {"accuracy": cut}}
         return {"asked": {}} | {name: told | score for name, score in scores.items()}
