@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -9,6 +11,7 @@ import numpy as np
 
 _DARK = 30  # levels above which a line of pixels is lit; codecs ring around bars
 _MOST = 300_000  # pixels of the middle that sharpness and exposure are taken from
+_BRIGHT = 0.2  # mean brightness below which it is not sure where a picture ends
 _SAME = 2  # lines by which the bars of a pair may differ
 _STEP = 10  # levels by which the first line of the picture is brighter than a bar, at some moment
 
@@ -99,6 +102,44 @@ def bars_of(rows: np.ndarray, columns: np.ndarray) -> list[int]:
 def _paired(one: int, other: int) -> tuple[int, int]:
     less, more = sorted((one, other))
     return (less, less) if more - less > _SAME and more <= 2 * less else (one, other)
+
+
+def dark_edges(rows: np.ndarray, columns: np.ndarray) -> list[int]:
+    """[top, bottom, left, right] lines that no sample lights: bars are never wider."""
+    edges = []
+    for lines in (rows, columns):
+        lit = np.flatnonzero(lines.max(0) > _DARK)
+        edges += [int(lit[0]), lines.shape[1] - 1 - int(lit[-1])] if len(lit) else [lines.shape[1]] * 2
+    return edges
+
+
+def agreed_bars(found: Sequence[tuple[int, Sequence[int], Sequence[int], float]]) -> list[list[int]]:
+    """Bars of all spans of a film. found: of each its frames, its own bars, its dark edges and its exposure.
+
+    Most of a film has bars of one size, by frames. A span keeps others only when they are a pair around a picture
+    that is bright enough to see where it ends, or when the film's would cut lit lines off.
+    """
+    out = [list(bars) for _, bars, _, _ in found]
+    for side in (0, 2):
+        weights: Counter[tuple[int, int]] = Counter()
+        for frames, bars, _, exposure in found:
+            weights[bars[side], bars[side + 1]] += frames if exposure >= _BRIGHT else 0
+        if not weights or not max(weights.values()):
+            continue
+        usual = max(
+            weights,
+            key=lambda pair: sum(n for other, n in weights.items() if _beside(pair, other)) + 1e-6 * weights[pair],
+        )
+        for mine, (_, bars, edges, exposure) in zip(out, found, strict=True):
+            pair = bars[side], bars[side + 1]
+            sure = abs(pair[0] - pair[1]) <= _SAME and exposure >= _BRIGHT
+            if not sure and not _beside(pair, usual) and usual[0] <= edges[side] and usual[1] <= edges[side + 1]:
+                mine[side : side + 2] = usual
+    return out
+
+
+def _beside(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return max(abs(one[0] - other[0]), abs(one[1] - other[1])) <= _SAME
 
 
 def _sides(lines: np.ndarray) -> tuple[int, int]:

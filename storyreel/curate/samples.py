@@ -11,7 +11,7 @@ from storyreel.curate.fingerprints import hash_of
 from storyreel.curate.measure import MeasureSettings, Score
 from storyreel.curate.motion import Motion, difference, motion_of, still_shares
 from storyreel.curate.overlay import mark_share, text_share
-from storyreel.curate.quality import Quality, bars_of
+from storyreel.curate.quality import Quality, bars_of, dark_edges
 from storyreel.curate.reduce import in_colour
 
 MOST = 64
@@ -91,8 +91,9 @@ def scores_of(
 
 def _looks(seen: Sequence[Sample], settings: MeasureSettings) -> dict[str, Score]:
     if not seen:
-        return {"bars": None, "text_share": None, "mark_share": None, "phash": None}
-    bars = bars_of(np.stack([s.quality.rows for s in seen]), np.stack([s.quality.columns for s in seen]))
+        return {"bars": None, "dark_edges": None, "text_share": None, "mark_share": None, "phash": None}
+    lines = np.stack([s.quality.rows for s in seen]), np.stack([s.quality.columns for s in seen])
+    bars = bars_of(*lines)
     lumas = [sample.luma for sample in seen if sample.luma is not None]
     height, width = lumas[0].shape
     scale_y, scale_x = height / len(seen[0].quality.rows), width / len(seen[0].quality.columns)
@@ -106,6 +107,7 @@ def _looks(seen: Sequence[Sample], settings: MeasureSettings) -> dict[str, Score
     few = [lumas[index] for index in _spread(len(lumas), 12)]
     return {
         "bars": list(bars),
+        "dark_edges": dark_edges(*lines),
         "text_share": _text(seen) if settings.text_long_side else None,
         "text_resolution": f"{width}x{height}",
         "mark_share": round(mark_share(few, lit), 6),

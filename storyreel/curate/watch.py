@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from storyreel.curate.cuts import MARGIN, find_all
 from storyreel.curate.decode import Film, Picture
 from storyreel.curate.measure import FilmMeasures, MeasureSettings, Span
 from storyreel.curate.motion import difference, shake
-from storyreel.curate.quality import quality_of
+from storyreel.curate.quality import agreed_bars, quality_of
 from storyreel.curate.reduce import Thumb, small_chroma, small_luma, stretched, thumb, upright
 from storyreel.curate.samples import Sample, scores_of, thin
 from storyreel.curate.spans import Transition, spans_between
@@ -74,6 +75,12 @@ class _Watcher:
         if self.network is not None:
             self.network.finish()
         self._search(last=True)
+        seen = [span for span in self.spans if span.scores["bars"] is not None]
+        agreed = agreed_bars([_of_bars(span) for span in seen])
+        for span, bars in zip(seen, agreed, strict=True):
+            span.scores["bars"] = bars
+        for span in self.spans:
+            del span.scores["dark_edges"]
         return self.spans
 
     def _sample(self, picture: Picture) -> None:
@@ -158,6 +165,12 @@ class _Watcher:
             self.spans.append(Span(start, end, scores_of(inside, start, end, change, self.settings)))
         if not last:
             thin(self.samples[self.used :])
+
+
+def _of_bars(span: Span) -> Any:
+    """What `agreed_bars` wants of a span."""
+    scores = span.scores
+    return span.end - span.start, scores["bars"], scores["dark_edges"], scores["exposure"] or 0.0
 
 
 def _moved(one: Transition, frames: int) -> Transition:

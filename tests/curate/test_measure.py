@@ -88,6 +88,20 @@ def test_bars_are_a_pair():
     assert bars_of(rows, columns) == [0, 0, 20, 60], "too much to be an accident"
 
 
+def test_spans_agree_on_their_bars():
+    from storyreel.curate.quality import agreed_bars
+
+    bright = (100, [20, 20, 0, 0], [20, 20, 3, 0], 0.5)
+    night = (300, [0, 0, 0, 0], [70, 50, 0, 0], 0.05)  # nobody sees where such a picture begins
+    wrong = (50, [20, 20, 44, 0], [20, 20, 44, 0], 0.1)
+    archive = (90, [0, 0, 60, 60], [0, 0, 60, 60], 0.4)
+    full = (40, [0, 0, 0, 0], [0, 0, 0, 0], 0.1)
+    said = agreed_bars([bright, night, bright, wrong, archive, full])
+    same = [20, 20, 0, 0]
+    assert said == [same, same, same, same, [0, 0, 60, 60], [0, 0, 0, 0]]
+    assert agreed_bars([night]) == [[0, 0, 0, 0]]
+
+
 def test_text_is_found_and_its_absence_too(tmp_path: Path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("rapidocr")
