@@ -9,18 +9,15 @@ trainers are stood in for; nothing of them runs.
 
 from __future__ import annotations
 
-import importlib
-import json
 import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from stand_ins import StandIns
+from process import Inside, Work, serve, timed, training
 from torch import Tensor, nn
 
 SIZE, FRAMES, GRID, CODES = 64, 10, 16, 1024
@@ -33,14 +30,13 @@ SOME = 160  # tokens that stand for all, where the cost of a token against other
 ABSENT = ("torchvision", "transformers", "accelerate", "ftfy", "regex", "imageio", "cv2")
 
 Figures = dict[str, float]
-Work = Callable[[], Figures]
 
 
 def text(b: int) -> Tensor:
     return torch.randn(b, WORDS, TEXT_DIM, generator=torch.Generator().manual_seed(2))
 
 
-def timed(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
@@ -80,7 +76,7 @@ def decoder(model: Any, b: int, one_by_one: bool) -> Any:
     return kind(model, text(1).expand(b, -1, -1), torch.ones(b, WORDS, dtype=torch.bool), c.frames, c.sampling(None))
 
 
-def ours(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Work]:
+def ours(task: str, how: str, inside: Inside) -> tuple[nn.Module, Work]:
     if task == "train":
         return ours_train(inside)
     one_by_one, b = how != "waves", 8 if how == "eight" else 1
@@ -91,7 +87,7 @@ def ours(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Wor
 
     def video() -> Figures:
         with torch.inference_mode(), inside():
-            return {"seconds": timed(lambda: decoder(model, b, one_by_one).run(rngs(b), None, None)) / b}
+            return {"seconds": seconds(lambda: decoder(model, b, one_by_one).run(rngs(b), None, None)) / b}
 
     def some() -> Figures:
         """Every so many tokens alone: what comes before them does not change what they cost."""
@@ -104,12 +100,12 @@ def ours(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Wor
                 made._draw(n, made.step(n), chances[n])
                 made._enter(n)
 
-            return {"seconds": timed(lambda: [draw(n) for n in places]) / len(places) * made.tokens / b}
+            return {"seconds": seconds(lambda: [draw(n) for n in places]) / len(places) * made.tokens / b}
 
     return model, some if one_by_one and (b > 1 or task != "video") else video
 
 
-def ours_train(inside: Callable[[], Any]) -> tuple[nn.Module, Work]:
+def ours_train(inside: Inside) -> tuple[nn.Module, Work]:
     from storyreel.systems.base import Tick
 
     model = generator().train()
@@ -117,7 +113,7 @@ def ours_train(inside: Callable[[], Any]) -> tuple[nn.Module, Work]:
     codes = torch.randint(CODES, (1, FRAMES, PLACE, 1), generator=torch.Generator().manual_seed(1))
     batch = {"codes": codes, "text": text(1), "text_mask": torch.ones(1, WORDS, dtype=torch.bool)}
     tick = Tick(step=0, turn="main", rng=torch.Generator().manual_seed(0))
-    return model, step(lambda: model.loss(batch, tick).total, optimizer, inside)
+    return model, timed(training(lambda: model.loss(batch, tick).total, optimizer, inside))
 
 
 class Dense(nn.Module):
@@ -148,15 +144,15 @@ class Dense(nn.Module):
         return self.to_logits(x)
 
 
-def dense(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Work]:
+def dense(task: str, how: str, inside: Inside) -> tuple[nn.Module, Work]:
     model = Dense().eval().requires_grad_(False)
     model.begin(2)
     x = torch.randn(2, 1, DIM)
 
     def video() -> Figures:
         with torch.inference_mode(), inside():
-            first = timed(lambda: [model.token(x, n) for n in range(PLACE)])
-            points = {n: timed(lambda n=n: [model.token(x, n) for _ in range(16)]) / 16 for n in PREFIXES}
+            first = seconds(lambda: [model.token(x, n) for n in range(PLACE)])
+            points = {n: seconds(lambda n=n: [model.token(x, n) for _ in range(16)]) / 16 for n in PREFIXES}
         return integrated(first, points)
 
     return model, video
@@ -165,7 +161,7 @@ def dense(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Wo
 # -- the peer ----------------------------------------------------------------------------------------------------
 
 
-def peer(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Work]:
+def peer(task: str, how: str, inside: Inside) -> tuple[nn.Module, Work]:
     from nuwa_pytorch import NUWA, VQGanVAE  # type: ignore[import-not-found]
 
     vae = VQGanVAE(
@@ -183,7 +179,7 @@ def peer(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Wor
         params = [p for n, p in nuwa.named_parameters() if not n.startswith("vae.")]
         optimizer = torch.optim.AdamW(params, lr=1e-4, fused=True)
         video = torch.randint(CODES, (1, FRAMES, GRID, GRID), generator=torch.Generator().manual_seed(1))
-        return counted, step(lambda: nuwa(text=words, video=video, return_loss=True), optimizer, inside)
+        return counted, timed(training(lambda: nuwa(text=words, video=video, return_loss=True), optimizer, inside))
     nuwa.eval().requires_grad_(False)
 
     def one(n: int) -> None:
@@ -197,14 +193,14 @@ def peer(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Wor
 
     def first_frame() -> float:
         if how != "quick":
-            return timed(lambda: nuwa.generate(text=words, num_frames=1, cond_scale=GUIDANCE))
-        points = {n: timed(lambda n=n: one(n)) for n in (1, 64, 128, 256)}
+            return seconds(lambda: nuwa.generate(text=words, num_frames=1, cond_scale=GUIDANCE))
+        points = {n: seconds(lambda n=n: one(n)) for n in (1, 64, 128, 256)}
         return sum((points[a] + points[b]) / 2 * (b - a) for a, b in pairwise(sorted(points)))
 
     def video() -> Figures:
         with torch.inference_mode(), inside():
             one(1)  # the first call is slow
-            return integrated(first_frame(), {n: timed(lambda n=n: one(n)) for n in PREFIXES})
+            return integrated(first_frame(), {n: seconds(lambda n=n: one(n)) for n in PREFIXES})
 
     return counted, video
 
@@ -212,61 +208,15 @@ def peer(task: str, how: str, inside: Callable[[], Any]) -> tuple[nn.Module, Wor
 # -- the process -------------------------------------------------------------------------------------------------
 
 
-def step(loss: Callable[[], Tensor], optimizer: torch.optim.Optimizer, inside: Callable[[], Any]) -> Work:
-    def work() -> Figures:
-        began = time.perf_counter()
-        with inside():
-            total = loss()
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        optimizer.step()
-        if not bool(total.isfinite()):
-            raise ValueError(f"the loss is {total}")
-        return {"seconds": time.perf_counter() - began}
-
-    return work
-
-
-def tell(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
-
-
 def main() -> None:
     task, who, how, precision, threads, warm = sys.argv[1:]
-    torch.set_num_threads(int(threads))
-    torch.manual_seed(0)
 
-    def inside() -> Any:
-        return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+    def build(inside: Inside) -> tuple[nn.Module, Work]:
+        return {"ours": ours, "peer": peer, "dense": dense}[who](task, how, inside)
 
-    if who == "peer":
-        sys.path.insert(0, str(Path(__file__).parents[1] / ".peers"))
-        sys.meta_path.insert(0, StandIns(ABSENT))  # type: ignore[arg-type]
-    try:
-        modules = ("nuwa_pytorch",) if who == "peer" else ("storyreel.systems.godiva", "storyreel.nn.attention")
-        for module in modules:
-            importlib.import_module(module)
-        before = memory("VmRSS")
-        model, work = {"ours": ours, "peer": peer, "dense": dense}[who](task, how, inside)
-        for _ in range(int(warm)):
-            work()
-    except Exception as error:
-        tell(failed=f"{type(error).__name__}: {error}".splitlines()[0])
-        return
-    tell()
-    for line in sys.stdin:
-        if line.strip() != "go":
-            break
-        tell(**work())
-    tell(peak=memory("VmHWM") - before, parameters=sum(p.numel() for p in model.parameters()))
-
-
-def memory(name: str) -> float:
-    """MB resident now (VmRSS) or at most so far (VmHWM)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) / 1024
-    raise OSError(f"/proc/self/status: no {name}; this benchmark needs Linux")
+    imports = ("nuwa_pytorch",) if who == "peer" else ("storyreel.systems.godiva", "storyreel.nn.attention")
+    absent = ABSENT if who == "peer" else None
+    serve(build, imports=imports, absent=absent, precision=precision, threads=int(threads), warm=int(warm))
 
 
 if __name__ == "__main__":

@@ -5,16 +5,12 @@ Says {} when warm; then does one repetition a line "go" on stdin, and tells its 
 
 from __future__ import annotations
 
-import importlib
-import json
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-from stand_ins import StandIns
+from process import Inside, Work, serve, timed, training
 from torch import Tensor, nn
 
 SIZE, FRAMES, PATCH, TUBE, CODES = 64, 9, 8, 2, 1024
@@ -28,8 +24,6 @@ IMPORTS = {
     "ours": ("storyreel.systems.phenaki", "storyreel.train.optim"),
     "peer": ("phenaki_pytorch", "phenaki_pytorch.optimizer"),
 }
-
-Work = Callable[[], object]
 
 
 def text(b: int) -> Tensor:
@@ -47,7 +41,7 @@ def codes() -> Tensor:
 # -- ours --------------------------------------------------------------------------------------------------------
 
 
-def ours(task: str, autocast: Callable[[], Any]) -> tuple[nn.Module, Work]:
+def ours(task: str, autocast: Inside) -> tuple[nn.Module, Callable[[], object]]:
     from storyreel.recipe import Data, Optim, StageRecipe
     from storyreel.systems.base import Tick
     from storyreel.systems.phenaki import MaskGit, MaskGitConfig
@@ -90,14 +84,14 @@ def ours(task: str, autocast: Callable[[], Any]) -> tuple[nn.Module, Work]:
     works = []
     for stage, batch in named.values():
         (optimizer,) = make_optimizers(stage, dict(stage.named_parameters()), recipe, fused=True)
-        works.append(_step(lambda s=stage, b=batch: s.loss(b, tick).total, optimizer, autocast))
+        works.append(training(lambda s=stage, b=batch: s.loss(b, tick).total, optimizer, autocast))
     return nn.ModuleList([stage for stage, _ in named.values()]), lambda: [work() for work in works]
 
 
 # -- the peer ----------------------------------------------------------------------------------------------------
 
 
-def peer(task: str, autocast: Callable[[], Any]) -> tuple[nn.Module, Work]:
+def peer(task: str, autocast: Inside) -> tuple[nn.Module, Callable[[], object]]:
     from phenaki_pytorch import CViViT, MaskGit, Phenaki  # type: ignore[import-not-found]
     from phenaki_pytorch.optimizer import get_optimizer  # type: ignore[import-not-found]
 
@@ -109,7 +103,7 @@ def peer(task: str, autocast: Callable[[], Any]) -> tuple[nn.Module, Work]:
     if task == "tokenizer":
         optimizer = get_optimizer(cvivit.parameters(), lr=1e-4)
         clips = video()
-        return cvivit, _step(lambda: cvivit(clips), optimizer, autocast)
+        return cvivit, training(lambda: cvivit(clips), optimizer, autocast)
     maskgit = MaskGit(
         dim=DIM, num_tokens=CODES, max_seq_len=1024, dim_head=DIM // HEADS, heads=HEADS, depth=PRIOR_DEPTH,
         dim_context=TEXT_DIM,
@@ -127,71 +121,30 @@ def peer(task: str, autocast: Callable[[], Any]) -> tuple[nn.Module, Work]:
         return nn.ModuleList([cvivit, maskgit]), sample
     ids, states = codes(), text(BATCH)
     optimizer = get_optimizer(maskgit.parameters(), lr=1e-4)
-    work = _step(lambda: phenaki(video_codebook_ids=ids, text_embeds=states), optimizer, autocast)
+    work = training(lambda: phenaki(video_codebook_ids=ids, text_embeds=states), optimizer, autocast)
     if task == "prior":
         return maskgit, work
     clips = video()
-    first = _step(lambda: cvivit(clips), get_optimizer(cvivit.parameters(), lr=1e-4), autocast)
+    first = training(lambda: cvivit(clips), get_optimizer(cvivit.parameters(), lr=1e-4), autocast)
     return nn.ModuleList([cvivit, maskgit]), lambda: (first(), work())
 
 
 # -- the process -------------------------------------------------------------------------------------------------
 
 
-def _step(loss: Callable[[], Tensor], optimizer: torch.optim.Optimizer, autocast: Callable[[], Any]) -> Work:
-    def step() -> None:
-        with autocast():
-            total = loss()
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        optimizer.step()
-        if not bool(total.isfinite()):
-            raise ValueError(f"the loss is {total}")
-
-    return step
-
-
-def tell(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
-
-
 def main() -> None:
     task, who, precision, threads, warm = sys.argv[1:]
-    torch.set_num_threads(int(threads))
-    torch.manual_seed(0)
 
-    def autocast() -> Any:
-        return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
-
-    if who == "peer":
-        sys.path.insert(0, str(Path(__file__).parents[1] / ".peers"))
-        sys.meta_path.insert(0, StandIns(ABSENT))  # type: ignore[arg-type]
-    try:
-        for module in IMPORTS[who]:
-            importlib.import_module(module)
-        before = memory("VmRSS")
+    def build(autocast: Inside) -> tuple[nn.Module, Work]:
         model, work = {"ours": ours, "peer": peer}[who](task, autocast)
-        for _ in range(int(warm)):
+
+        def whole() -> None:
             work()
-    except Exception as error:
-        tell(failed=f"{type(error).__name__}: {error}".splitlines()[0])
-        return
-    tell()
-    for line in sys.stdin:
-        if line.strip() != "go":
-            break
-        began = time.perf_counter()
-        work()
-        tell(seconds=time.perf_counter() - began)
-    tell(peak=memory("VmHWM") - before, parameters=sum(p.numel() for p in model.parameters()))
 
+        return model, timed(whole)
 
-def memory(name: str) -> float:
-    """MB resident now (VmRSS) or at most so far (VmHWM)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) / 1024
-    raise OSError(f"/proc/self/status: no {name}; this benchmark needs Linux")
+    absent = ABSENT if who == "peer" else None
+    serve(build, imports=IMPORTS[who], absent=absent, precision=precision, threads=int(threads), warm=int(warm))
 
 
 if __name__ == "__main__":
