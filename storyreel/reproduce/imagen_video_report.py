@@ -31,6 +31,7 @@ def report(parts: dict[str, Any]) -> list[str]:
         "A claim holds when its difference is beyond its interval. All prompts are of combinations that "
         "training never had.",
         "",
+        *(["Made with `--quick`: a look at everything, no result.", ""] if any(map(_quick, parts.values())) else []),
         "| claim | holds |",
         "|---|---|",
     ]
@@ -47,6 +48,10 @@ def report(parts: dict[str, Any]) -> list[str]:
         part = parts.get(name)
         lines += [*body(part), *_commands(part)] if part else ["Not measured."]
     return lines
+
+
+def _quick(part: Part) -> bool:
+    return bool(part["asked"]["quick"])
 
 
 def _on(part: Part) -> str:

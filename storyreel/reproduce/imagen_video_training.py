@@ -156,7 +156,7 @@ def nets_of(recipe: str, shared: tuple[str, ...], steps: int, size: Size) -> dic
             chain = [size.start >> i for i in range(int(math.log2(size.start // final)) + 1)]
             at, optim = f"system.{stage}", f"stages.{stage}.optim"
             changes = (
-                f"{at}.distill.guidance={guidance}", f"{at}.distill.steps={tuple(chain)}",
+                f"{at}.distill.steps={tuple(chain)}", f"{at}.distill.guidance={guidance}",
                 f"{at}.sampling.sampler=ddim", f"{at}.sampling.steps={final}", f"stages.{stage}.data.image_share=0",
                 f"{optim}.lr=2e-4", f"{optim}.muon=0", f"{optim}.final_lr=0.2",
             )  # fmt: skip
@@ -176,7 +176,7 @@ def make_data(settings: Settings, recipe: str, world: str, clips: int, folder: P
         from storyreel.data.worlds.digits import Digits
 
         made = Digits(size=data.size, frames=max(8, data.frames), held_out_share=HELD_OUT)
-    path = folder / f"data-{world}-{clips}-{data.size}"
+    path = folder / f"data-{world}-{clips}-{data.size}-{settings.seed}"
     return write_world(path, made, clips, settings.seed, plan={"world": world, "made_for": "reproduce"})
 
 
