@@ -61,6 +61,7 @@ def generate(
     fit: Annotated[str | None, typer.Option(help="Pictures of another aspect: crop or pad.  [default: crop]")] = None,
     story: Annotated[Path | None, typer.Option(help='File with lines such as "3s: a prompt".')] = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Nothing behind the figure.")] = False,
+    size: Annotated[str | None, typer.Option(help="Width and height, such as 1280x768, of a cascade.")] = None,
     stage: Annotated[str | None, typer.Option(help="Stop after this stage of a cascade: a smaller video.")] = None,
     candidates: Annotated[
         int | None, typer.Option(help="Make so many of each video, and keep the one that shows the prompt best.")
@@ -91,6 +92,7 @@ def generate(
         variation=variation,
         fit=fit,
         stage=stage,
+        size=size,
         candidates=candidates,
         encoder=encoder,
     )

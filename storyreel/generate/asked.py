@@ -38,6 +38,7 @@ class Settings(TypedDict, total=False):
     story: Sequence[tuple[str, float]] | None
     transparent: bool
     stage: str | None
+    size: str | tuple[int, int] | None
     candidates: int | None
     encoder: str | Path | None
 
@@ -61,6 +62,7 @@ class Asked:
     fit: Literal["crop", "pad"] | None = None
     transparent: bool = False
     stage: str | None = None  # the last one to run, in a cascade
+    size: tuple[int, int] | None = None  # width, height
     candidates: int | None = None  # how many to make and rank, the best to be kept
     encoder: str | None = None  # what ranks them: a name or a folder
     chosen: frozenset[str] = frozenset()  # fields that hold what the model chose when it was asked before
@@ -91,6 +93,7 @@ class Asked:
             fit=_fit(s.get("fit")),
             transparent=_truth("transparent", s.get("transparent", False)),
             stage=_word("stage", s.get("stage")),
+            size=_size(s.get("size")),
             candidates=_whole("candidates", s.get("candidates"), MOST_CANDIDATES),
             encoder=str(s["encoder"]) if "encoder" in s else None,
         )
@@ -127,6 +130,7 @@ class Asked:
             fit=self.fit or "crop",
             transparent=self.transparent,
             stage=self.stage,
+            size=self.size,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -135,6 +139,8 @@ class Asked:
         for name in ("frames", "seconds", "steps", "guidance", "stage", "candidates", "encoder"):
             if getattr(self, name) is not None and name not in self.chosen:
                 out[name] = getattr(self, name)
+        if self.size is not None:
+            out["size"] = "x".join(map(str, self.size))
         if self.fps is not None:
             out["fps"] = str(self.fps)
         for name in ("transparent", "backward"):
@@ -235,6 +241,19 @@ def _fit(value: Any) -> Any:
     if value not in (None, "crop", "pad"):
         raise ValueError(f"fit: wanted crop or pad, got {value!r}")
     return value
+
+
+def _size(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    sides = value.lower().split("x") if isinstance(value, str) else value
+    try:
+        width, height = (int(side) for side in sides)
+        if min(width, height) < 1:
+            raise ValueError
+    except (ValueError, TypeError):
+        raise ValueError(f"size: wanted width and height, such as 1280x768, got {value!r}") from None
+    return width, height
 
 
 def _word(name: str, value: Any) -> str | None:

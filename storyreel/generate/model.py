@@ -80,8 +80,9 @@ class Model:
         settings: frames or seconds; fps; steps; guidance; image (a first frame: Clip or file) and image_end (a last
         one); extend (a clip to go on from); backward (what comes before it); variation (a clip to make another like);
         fit ("crop" or "pad", for pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt);
-        transparent; stage (of a cascade: the last one to run, whose smaller video it is); candidates (how many to make,
-        of which the best is kept) and encoder (what ranks them). Left out, the model decides.
+        transparent; stage (of a cascade: the last one to run, whose smaller video it is); size (such as "1280x768", of
+        a system that makes any, and then of any length); candidates (how many to make, of which the best is kept) and
+        encoder (what ranks them). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
@@ -117,6 +118,8 @@ class Model:
     def _check(self, asked: Asked) -> None:
         """ValueError for what not every system can serve, and this one cannot."""
         serves = self.system.serves
+        if asked.size and "size" not in serves:
+            raise ValueError(f"size: {self.name} makes its own size alone; a model of Imagen Video makes any")
         for name in ("image_end", "backward", "variation"):
             if getattr(asked, name) and name not in serves:
                 raise ValueError(f"{name}: {self.name} cannot do that; a model of Make-A-Video can")

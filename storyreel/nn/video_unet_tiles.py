@@ -45,9 +45,9 @@ def in_tiles(net: Callable[[Tensor, Piece], Tensor], video: Tensor, tiles: Tiles
     made: Tensor | None = None
     t, h, w = video.shape[2:]
     size, halo = (_up(n, multiple) for n in (tiles.size, tiles.halo))
-    for frames in _spans(t, tiles.frames, tiles.halo_frames):
-        for rows in _spans(h, size, halo):
-            for columns in _spans(w, size, halo):
+    for frames in spans(t, tiles.frames, tiles.halo_frames):
+        for rows in spans(h, size, halo):
+            for columns in spans(w, size, halo):
                 seen = (frames[0], rows[0], columns[0])
                 piece = net(video[(slice(None), slice(None), *seen)], seen)
                 inside = tuple(
@@ -61,7 +61,7 @@ def in_tiles(net: Callable[[Tensor, Piece], Tensor], video: Tensor, tiles: Tiles
     return made
 
 
-def _spans(length: int, size: int, halo: int) -> Iterator[tuple[slice, slice]]:
+def spans(length: int, size: int, halo: int) -> Iterator[tuple[slice, slice]]:
     """(what is seen, what is kept of it) along an axis."""
     size = size or length
     for start in range(0, length, size):

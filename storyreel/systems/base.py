@@ -107,6 +107,7 @@ class Request:
     index: int = 0  # which video of this seed
     frames: int | None = None
     fps: Fraction | None = None
+    size: tuple[int, int] | None = None  # width and height, of a system that makes any
     steps: int | None = None
     guidance: float | None = None
     image: Clip | None = None  # one frame to start from
@@ -145,8 +146,8 @@ class System(nn.Module):
 
     name: ClassVar[str]
     serves: ClassVar[frozenset[str]] = frozenset()
-    """Which of the fields of `Request` beyond the usual it can serve: image_end, backward, variation, and "no prompt"
-    where a picture or a clip says enough."""
+    """Which of the fields of `Request` beyond the usual it can serve: image_end, backward, variation, size, and "no
+    prompt" where a picture or a clip says enough."""
     text_dim: int
 
     @property

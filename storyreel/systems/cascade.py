@@ -20,6 +20,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,12 +30,14 @@ from storyreel.diffusion.samplers import SAMPLERS, Denoise, OnStep, starting_noi
 from storyreel.diffusion.schedules import Level, Schedule, uniform_logsnr, uniform_time
 from storyreel.diffusion.thresholding import clipped, thresholded
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
+from storyreel.systems.cascade_stream import Run, streamed
 from storyreel.systems.pixels import shown
 
 Kind: TypeAlias = Literal["base", "ssr", "tsr"]
 """The first stage; spatial super-resolution; temporal super-resolution."""
 
 MOST_STEPS = 4096
+SHOWN_AT_ONCE = 16  # frames that are made into pixels together
 AT_ONCE = (
     2**16
 )  # values of a video up to which both halves of guidance are one batch on a CPU, where larger ones gain nothing
@@ -137,6 +140,14 @@ class CascadeStage(Stage):
         """What `network` is told for a condition (`text`, `text_mask`, `low`, ...), and, where `both`, what it is told
         when it is to be told nothing; once a sample."""
 
+    def runs(self, shape: Shape) -> list[Run]:
+        """Runs of frames in which a large video is sampled, where the stage can do that; else none."""
+        return []
+
+    def cut(self, told: Any, seen: slice) -> Any:
+        """What `told` gave, for some of the frames alone."""
+        raise NotImplementedError
+
     def asked(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
         """The steps and the guidance of a sample. ValueError for what this stage cannot do."""
         s = self.sampling
@@ -175,6 +186,14 @@ class CascadeStage(Stage):
             z = starting_noise(size, levels, rng, same_noise=self.same_noise).to(device, torch.float32)
             at_once = not self.two_passes and (z.is_cuda or z.numel() <= AT_ONCE)
             denoise = self._denoise(told, untold, self._scale(scale, levels), at_once=at_once)
+            if runs := self.runs(shape):
+
+                def run(part: Tensor, level: Level, seen: slice) -> Tensor:
+                    now, nothing = self.cut(told, seen), None if untold is None else self.cut(untold, seen)
+                    return self._denoise(now, nothing, self._scale(scale, levels), at_once=at_once)(part, level)
+
+                second = self.sampling.sampler == "dpm-solver"
+                return streamed(run, z, levels, runs, second_order=second, on_step=on_step).clamp_(-1, 1)
             sampler: Any = SAMPLERS[self.sampling.sampler]
             if self.same_noise and self.sampling.sampler in ("ancestral", "stochastic"):  # which draw noise as they go
                 sampler = partial(sampler, same_noise=True)
@@ -241,6 +260,10 @@ class Cascade(System):
     def products(self) -> dict[str, Fraction]:
         return {name: Fraction(stage.shape.fps) for name, stage in self.cascade().items()}
 
+    def shapes_of(self, request: Request) -> dict[str, Shape]:
+        """Of the videos of stages for which a request wants others than their own."""
+        return {}
+
     def conditions(self, request: Request, text: TextEncoder) -> Batch:
         """What all stages are told of a request."""
         states, mask = text([request.prompt])
@@ -273,8 +296,9 @@ class Cascade(System):
         shapes: of the videos of some stages, instead of their own. ValueError for a stage that is not there.
         """
         self.check(request)
+        shapes = self.shapes_of(request) if shapes is None else shapes
         row = upto_stage(self.cascade(), upto)
-        shapes = {name: (shapes or {}).get(name, stage.shape) for name, stage in row.items()}
+        shapes = {name: shapes.get(name, stage.shape) for name, stage in row.items()}
         last = list(shapes.values())[-1]
         if request.frames is not None and not 1 <= request.frames <= last.frames:
             raise ValueError(f"frames: this model makes 1 to {last.frames} frames, got {request.frames}")
@@ -284,8 +308,11 @@ class Cascade(System):
         cond, rng, video, done = self.conditions(request, text), [request.rng()], None, 0
 
         def clip_of(video: Tensor, shape: Shape) -> Clip:
-            seen = shown(video.clamp(-1, 1), transparent=request.transparent)[0]
-            return Clip.from_tensor(seen, Fraction(shape.fps), request.prompt)
+            clips = []
+            for part in video.split(SHOWN_AT_ONCE, 2):
+                seen = shown(part.clamp(-1, 1), transparent=request.transparent)[0]
+                clips.append(Clip.from_tensor(seen, Fraction(shape.fps), request.prompt))
+            return clips[0].replace(frames=np.concatenate([clip.frames for clip in clips]))
 
         for name, stage in row.items():
             shape, total = shapes[name], sum(counts.values())

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
 from typing import Any, Literal
 
 import torch
@@ -30,10 +31,15 @@ from storyreel.diffusion.parameterisation import Weight, convert, diffuse, diffu
 from storyreel.diffusion.schedules import Cosine, draw_times, preserving
 from storyreel.nn.video_resample import at_frames, blank_filled, cut_to_aspect, random_crop, resized
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
-from storyreel.nn.video_unet_tiles import Piece, Tiles, in_tiles
-from storyreel.systems.base import Batch, Loss, Tick
+from storyreel.nn.video_unet_tiles import Piece, Tiles, in_tiles, spans
+from storyreel.systems.base import Batch, Loss, Request, Tick
 from storyreel.systems.cascade import Cascade, CascadeStage, Kind, Sampling, Shape, check_row
+from storyreel.systems.cascade_stream import STREAMED, Run
 from storyreel.systems.imagen_video_distill import Distillation, Teacher
+
+LARGE = 2**26  # values of a video from which on stages without attention make it piece by piece
+TILE, CHUNK = 256, 32  # pixels a side and frames of a piece, where settings say nothing
+MOST_PIXELS, MOST_FRAMES = 4096, 1024  # a side, and of a video, that may be asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +144,10 @@ class DiffusionStage(CascadeStage):
         """v of a noisy video, in tiles where `sampling` says so."""
         pixels, neighbours = self.unet.reach
         s = self.sampling
-        tiles = Tiles(size=s.tile, frames=s.chunk, halo=pixels, halo_frames=neighbours)
+        # a run of a streamed video is no longer than this, and is not cut again
+        chunk = s.chunk if z.shape[2] > s.chunk + 2 * neighbours else 0
+        tile = s.tile or (TILE if self.config.convolutional and z[0].numel() > LARGE else 0)
+        tiles = Tiles(size=tile, frames=chunk, halo=pixels, halo_frames=neighbours)
         if not tiles.needed(z):
             return self._v_of(self.unet, z, logsnr, cond)
 
@@ -148,6 +157,20 @@ class DiffusionStage(CascadeStage):
             return self._v_of(self.unet, part, logsnr, cond | cut)
 
         return in_tiles(piece, z, tiles, self.unet.multiple)
+
+    def runs(self, shape: Shape) -> list[Run]:
+        """`sampling.chunk` frames at a time, or what is usual for large videos, where the network sees surroundings
+        alone and nothing needs the whole video."""
+        s, size = self.sampling, self.channels * shape.frames * shape.height * shape.width
+        chunk = s.chunk or (CHUNK if size > LARGE else 0)
+        if not chunk or shape.frames <= chunk or not self.config.convolutional:
+            return []
+        if s.threshold or s.sampler not in STREAMED:
+            return []
+        return list(spans(shape.frames, chunk, self.unet.reach[1]))
+
+    def cut(self, told: dict[str, Any], seen: slice) -> dict[str, Any]:
+        return told | ({"extra": told["extra"][:, :, seen]} if "extra" in told else {})
 
     def _v_of(self, net: VideoUNet, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
         output = net(z, logsnr, **cond)
@@ -289,6 +312,7 @@ class ImagenVideo(Cascade):
     """Text to video; every stage before the last is a smaller product (`make(..., upto="ssr1")`)."""
 
     name = "imagen_video"
+    serves = frozenset({"size"})
 
     def __init__(self, config: ImagenVideoConfig):
         super().__init__()
@@ -298,3 +322,35 @@ class ImagenVideo(Cascade):
         for name, stage in config.row.items():
             self.row[name] = DiffusionStage(name, stage, takes, config.channels, config.text_dim)
             takes = stage.shape
+
+    def check(self, request: Request) -> None:
+        super().check(request)
+        if request.size and max(request.size) > MOST_PIXELS:
+            raise ValueError(
+                f"size: wanted at most {MOST_PIXELS} pixels a side, got {'x'.join(map(str, request.size))}"
+            )
+        if request.size and (request.frames or 1) > MOST_FRAMES:
+            raise ValueError(f"frames: wanted at most {MOST_FRAMES}, got {request.frames}")
+
+    def shapes_of(self, request: Request) -> dict[str, Shape]:
+        """Another size, and then any number of frames, from the same networks.
+
+        The last stage makes the size that is wanted; those before it keep their shorter side, at the wanted aspect.
+        All make as many times more frames, at their own frame rates.
+        """
+        if request.size is None:
+            return {}
+        row = {name: stage for name, stage in self.cascade().items() if isinstance(stage, DiffusionStage)}
+        last, (width, height) = list(row.values())[-1], request.size
+        longer = Fraction(max(request.frames or 1, last.shape.frames), last.shape.frames)
+        if height % last.unet.multiple or width % last.unet.multiple:
+            raise ValueError(f"size: wanted multiples of {last.unet.multiple}, got {width}x{height}")
+        shapes = {}
+        for name, stage in row.items():
+            side, step = min(stage.shape.height, stage.shape.width), stage.unet.multiple
+            high, wide = (max(step, round(side * n / min(height, width) / step) * step) for n in (height, width))
+            if stage is last:
+                high, wide = height, width
+            frames = -int(-stage.shape.frames * longer // 1)
+            shapes[name] = replace(stage.shape, frames=frames, height=high, width=wide)
+        return shapes

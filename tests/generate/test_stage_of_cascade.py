@@ -55,3 +55,14 @@ def test_on_the_command_line(cascade, tmp_path: Path, capsys: pytest.CaptureFixt
     assert end.value.code == 1
     assert "stage: tiny does not stop after 'base'" in capsys.readouterr().err
     assert not Path("b.png").exists()
+
+
+def test_a_size_is_asked_for(cascade, tiny):  # noqa: F811
+    (clip,) = cascade("an orc", size="24x16", stage="base", steps=1)
+    assert clip.frames.shape == (2, 4, 6, 3)
+    assert clip.meta["asked"]["size"] == "24x16"
+    assert Asked.from_json(clip.meta["asked"]).size == (24, 16)
+    with pytest.raises(ValueError, match=r"^size: wanted width and height, such as 1280x768, got '24'"):
+        cascade("an orc", size="24")
+    with pytest.raises(ValueError, match=r"^size: tiny makes its own size alone"):
+        storyreel.load("tiny")("an orc", size="24x16")
