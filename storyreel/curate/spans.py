@@ -22,7 +22,7 @@ class Transition:
     strength: float
 
 
-_SHARE = 0.25  # of a gradual transition's length that is trimmed on top, on each side: its ends are the faintest part
+_SHARE = 0.3  # of a gradual transition's length that is trimmed on top, on each side: its ends are the faintest part
 _UNSURE_SHARE, _UNSURE_FRAMES = 0.3, 12  # what comes on top of that where the transition is not plain at all
 _FADES = 0.5  # the strength of a fade says how straight it is, and it is never taken for less than this
 

@@ -115,7 +115,7 @@ def test_noise_and_black_hold_nothing():
 
 def test_spans_lose_the_blended_frames():
     cuts = [Transition(30, 30, "hard", 1.0), Transition(60, 79, "dissolve", 1.0)]
-    assert spans_between(cuts, 120) == [(0, 30), (30, 53), (87, 120)]
-    assert spans_between(cuts[:1], 120, doubts=[Transition(60, 79, "wipe", 0.3)]) == [(0, 30), (30, 40), (100, 120)]
+    assert spans_between(cuts, 120) == [(0, 30), (30, 52), (88, 120)]
+    assert spans_between(cuts[:1], 120, doubts=[Transition(60, 79, "wipe", 0.3)]) == [(0, 30), (30, 39), (101, 120)]
     assert spans_between([], 10) == [(0, 10)]
     assert spans_between([Transition(0, 5, "fade-black", 1.0)], 7) == []

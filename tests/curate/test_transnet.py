@@ -59,7 +59,7 @@ def value(field: int, name: str, kind: int, shape: tuple[int, ...]) -> bytes:
 
 def network(path: Path, *, kind: str = "uint8", frames: int = 100, logits: bool = True) -> Path:
     """Logits (1, 100, 1): a tenth of the levels between a frame and the next, less 2; many is the same, plus 1."""
-    scale, less, one = np.float32([0.1]), np.float32([-2]), np.float32([1])
+    scale, less, one = np.array([0.1], np.float32), np.array([-2], np.float32), np.array([1], np.float32)
     middle = node("Cast", ["frames"], "cast", attribute("to", 2, number(3, 1)))
     middle += node("Reshape", ["cast", "flat"], "rows")
     middle += node("Slice", ["rows", "from1", "end", "axis"], "behind")
@@ -71,8 +71,18 @@ def network(path: Path, *, kind: str = "uint8", frames: int = 100, logits: bool 
     middle += node("Add", ["logit", "one"], "other")
     middle += node("Sigmoid" if not logits else "Identity", ["logit"], "single")
     middle += node("Sigmoid" if not logits else "Identity", ["other"], "many")
-    given = [("flat", np.int64([1, frames, 27 * 48 * 3])), ("from1", np.int64([1])), ("end", np.int64([frames]))]
-    given += [("axis", np.int64([1])), ("last", np.int64([frames - 1])), ("scale", scale), ("less", less), ("one", one)]
+    given = [
+        ("flat", np.array([1, frames, 27 * 48 * 3], np.int64)),
+        ("from1", np.array([1], np.int64)),
+        ("end", np.array([frames], np.int64)),
+    ]
+    given += [
+        ("axis", np.array([1], np.int64)),
+        ("last", np.array([frames - 1], np.int64)),
+        ("scale", scale),
+        ("less", less),
+        ("one", one),
+    ]
     graph = middle + part(2, "net") + b"".join(tensor(*each) for each in given)
     graph += value(11, "frames", {"uint8": 2, "float": 1}[kind], (1, frames, 27, 48, 3))
     graph += value(12, "single", 1, (1, frames, 1)) + value(12, "many", 1, (1, frames, 1))
