@@ -37,8 +37,10 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
     results = read_json(file) if file.exists() else {"reproduces": "imagen-video", "parts": {}}
     if results.get("reproduces") != "imagen-video" or not isinstance(results.get("parts"), dict):
         raise ValueError(f"{file}: wanted the results of storyreel reproduce imagen-video; give another folder")
-    for name in CLAIMS if only is None else (only,):
-        asked, kept = asked_of(settings, name), results["parts"].get(name, {})
+    # all at once: a model that is not there is told of before anything is trained
+    wanted = {name: asked_of(settings, name) for name in (CLAIMS if only is None else (only,))}
+    for name, asked in wanted.items():
+        kept = results["parts"].get(name, {})
         if kept.get("asked") == asked:
             settings.tell(f"{name}: measured on {kept['date']}, kept")
             continue

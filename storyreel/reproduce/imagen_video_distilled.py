@@ -85,6 +85,8 @@ class Trained:
 def measure_distillation(settings: Settings) -> dict[str, Any]:
     """Every sampler's Frechet distance, attributes, network calls and seconds a video."""
     trained, size = cascades(settings, distilled=True), Size.of(settings)
+    asked = replace(trained.asked, wishes=trained.asked.wishes[: size.table])
+    trained = replace(trained, asked=asked, real=None if trained.real is None else trained.real[: size.table])
     rows: dict[str, Any] = {}
     last = next(iter([trained.whole, *trained.distilled.values()]))
     assert last is not None

@@ -33,7 +33,8 @@ TEACHING = 1.7  # what a step of distillation costs, in steps of training, about
 
 @dataclass(frozen=True)
 class Size:
-    """How large it is. clips: to train on. prompts: of each measurement. rounds: timings of each sampler.
+    """How large it is. clips: to train on. prompts, table: of each measurement, and of each
+    sampler. rounds: timings of each sampler.
 
     paper: steps of the base and of the others, undistilled. solver: steps of DPM-Solver++ that are tried. start,
     finals: of the distilled networks, the steps of the first student, and of those that are measured. shown: on
@@ -42,6 +43,7 @@ class Size:
 
     clips: int = 4000
     prompts: int = 200
+    table: int = 100
     rounds: int = 3
     paper: tuple[int, int] = (256, 128)
     solver: tuple[int, ...] = (16, 24, 32)
