@@ -22,7 +22,7 @@ Beat = Callable[[int], None]
 Job = Callable[[Any, Beat], Any]
 """What a worker runs: `function(item, beat)`; importable by name, item and result picklable."""
 BEAT = 0.2  # seconds between two reports, at least
-STARTING = 60.0  # seconds that a fresh process may need for its imports, on a machine that may be busy
+STARTING = 300.0  # seconds that a fresh process may need for its imports: a minute was too little on a busy machine
 
 
 @dataclass(frozen=True)
