@@ -134,6 +134,12 @@ class _Work:
         )
         start = training.start_from(folder, settings.out / "start")
         for arm in todo:
+            curated = self.results["parts"].get("arm-curated", {})
+            if arm != "curated" and items[arm] == items["curated"] and curated.get("asked") == asked:
+                settings.tell(f"training: {sets.ARMS[arm]}: the same clips, so the same model")
+                same = {name: value for name, value in curated.items() if name not in ("date", "command", "pictures")}
+                self.put(f"arm-{arm}", "training", asked, same | {"same": True})
+                continue
             settings.tell(f"training: {sets.ARMS[arm]}, {len(items[arm])} clips, {steps} steps")
             run = settings.out / "runs" / f"{arm}-{steps}"
             model = training.train(recipe, written[arm], run, start)

@@ -105,7 +105,8 @@ def _training(parts: dict[str, Any], said: dict[str, Any]) -> Iterator[str]:
     yield "| trained on | clips | of these cut | digits | motions | mean of attributes | Frechet | outputs with a cut |"
     yield "|---|---|---|---|---|---|---|---|"
     for name, arm in arms.items():
-        yield _row(ARMS[name], arm, str(arm["set"]["clips"]), number(arm["set"]["cut"], percent=True))
+        word = f"{ARMS[name]} (the same clips)" if arm.get("same") else ARMS[name]
+        yield _row(word, arm, str(arm["set"]["clips"]), number(arm["set"]["cut"], percent=True))
     if real := parts.get("real"):
         yield _row("real clips through the tokenizer", real, NOTHING, NOTHING)
         yield ""
