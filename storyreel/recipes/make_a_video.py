@@ -192,7 +192,8 @@ def make_a_video_tiny() -> Recipe:
         checkpoint_every=20,
         sample_every=20,
     )
-    stages = _in_turn(dict.fromkeys(system.clips, train))
+    seen = {name: replace(train, data=replace(train.data, size=max(size))) for name, size in system.clips.items()}
+    stages = _in_turn(seen)
     return Recipe(name="make_a_video_tiny", system=system, stages=stages, text="hash:32")
 
 
