@@ -235,7 +235,13 @@ def test_ctrl_c_is_exit_code_130_and_leaves_finished_files_alone(tiny_folder, tm
         str(where / "v.mp4"),
     ]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([*command, "--count", "5000"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*command, "--count", "5000"],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
+    )
     deadline = time.monotonic() + 60
     while not list(where.glob("v-*.mp4")) and time.monotonic() < deadline:
         time.sleep(0.05)

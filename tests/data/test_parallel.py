@@ -39,6 +39,7 @@ def start():
         stderr=subprocess.PIPE,
         start_new_session=True,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
     )
     assert process.stdout is not None
     assert process.stdout.readline() == ".\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_model import make_tiny
+from tiny_model import make_tiny, tiny, tiny_folder  # noqa: F401
 
 from storyreel.clip import Clip
 from storyreel.generate.asked import Asked
@@ -34,7 +34,7 @@ def test_pictures_that_do_not_go_together(
         Asked.of("an orc", settings)  # pyright: ignore[reportArgumentType]
 
 
-def test_what_only_some_models_can_do(tiny: Path, tmp_path: Path):
+def test_what_only_some_models_can_do(tiny: Path, tmp_path: Path):  # noqa: F811
     """A setting is refused by a model that cannot follow it, and followed by one that can."""
     model, picture, clip = (
         load("tiny"),

@@ -102,7 +102,7 @@ def test_prompt_files_give_rows_with_settings_of_their_own(tmp_path):
         ("p.csv", "text,seed\nan orc,1", "line 1: no column 'prompt'"),
         ("p.csv", "prompt,seed\nan orc,one", r"line 2: seed: wanted a whole number, got 'one'"),
         ("p.csv", "prompt,seed\nan orc, left,1", "line 2: wanted 2 columns"),
-        ("p.csv", "prompt,size\nan orc,1", "line 2: does not know 'size'"),
+        ("p.csv", "prompt,colour\nan orc,1", "line 2: does not know 'colour'"),
         ("p.csv", "prompt,seed\n,1", "line 2: prompt: it is empty"),
         ("p.jsonl", '{"prompt": "a"}\n["b"]', "line 2: wanted a JSON object"),
         ("p.jsonl", '{"prompt": "a", "seed": "1"}', "line 1: seed: wanted a whole number"),
