@@ -245,6 +245,7 @@ def test_a_decoder_learns_a_batch_by_heart():
     """On pictures, then the layers in time on videos: each embedding gives its own video, and its frames differ."""
     model = make(moved=False)
     data = clips(2, 3)
+    data["video"] = 0.3 * data["video"] + torch.tensor([0.6, -0.6])[:, None, None, None, None]  # bright, and dark
     for name, some, steps in (("decoder", {"video": data["video"][:, :, 1:2]}, 80), ("decoder_video", data, 30)):
         stage: Any = model.stages[name].train()
         whole = {k: v.repeat(4, 1, 1, 1, 1) for k, v in some.items()}
