@@ -1,0 +1,70 @@
+"""Text encoders that transformers knows: from the hub or a folder, a network's last states with its own tokenizer.
+
+Needs transformers (`pip install 'storyreel[hub]'`). Only safetensors checkpoints are loaded, never pickles.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from storyreel.text.states import StateEncoder
+
+
+class HubEncoder(StateEncoder):
+    """The last hidden states (b, l, dim) of a frozen network; `where` is a hub name or a folder.
+
+    kind: what stands before the colon of the encoder's name. label: what errors call the network.
+    """
+
+    kind: str
+    label: str
+
+    @staticmethod
+    @abstractmethod
+    def network() -> Any:
+        """The class of transformers that loads the network. ImportError where transformers is not there."""
+
+    def __init__(self, where: str, *, bulk: str = "fp32", truncate: bool = False) -> None:
+        super().__init__(truncate=truncate)
+        self.name = f"{self.kind}:{where}"
+        try:
+            from transformers import AutoTokenizer
+
+            network = self.network()
+        except ImportError:
+            raise ValueError(f"text encoder {self.name} needs transformers; run: pip install transformers") from None
+        if where.startswith((".", "/", "~")) and not Path(where).expanduser().is_dir():
+            raise ValueError(f"text encoder {self.name}: there is no folder {where}")
+        where = str(Path(where).expanduser()) if where.startswith("~") else where
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(where)
+            self._model: Any = network.from_pretrained(where, use_safetensors=True, dtype=torch.float32)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(
+                f"text encoder {self.name}: wanted a {self.label} with model.safetensors ({reason[:160]})"
+            ) from None
+        self._model.eval().requires_grad_(False)
+        self.dim = int(self._model.config.hidden_size)
+        self._bulk = bulk
+
+    def count_tokens(self, caption: str) -> int:
+        return len(self._tokenizer(caption)["input_ids"])
+
+    def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        cut = {"truncation": True, "max_length": self.max_tokens} if self.truncate else {}
+        tokens = self._tokenizer(list(captions), padding=True, return_tensors="pt", **cut)
+        mask = tokens["attention_mask"].bool()
+        for caption, length in zip(captions, mask.sum(1).tolist(), strict=True):
+            self.check_length(caption, length)
+        bf16 = self._bulk == "bf16" and len(captions) > 1
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+            out = self._model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
+        return out.last_hidden_state.float() * mask[..., None], mask
