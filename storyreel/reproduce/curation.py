@@ -17,8 +17,9 @@ from storyreel.reproduce import curation_filters as filters
 from storyreel.reproduce import curation_sets as sets
 from storyreel.reproduce import curation_training as training
 from storyreel.reproduce.curation_jumps import JumpDetector
-from storyreel.reproduce.curation_report import verdict, write_report
+from storyreel.reproduce.curation_report import report, verdict
 from storyreel.reproduce.pictures import write_sheet
+from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import Settings
 from storyreel.tensor_file import read_json, write_json
 
@@ -97,7 +98,7 @@ class _Work:
     def save(self) -> None:
         self.results["verdict"] = verdict(self.results["parts"])
         write_json(self.settings.out / "results.json", self.results)
-        write_report(self.settings.out, self.results)
+        write_lines(self.settings.out, report(self.results))
 
     def filters(self) -> None:
         if not self.kept("filters", self.asked()):

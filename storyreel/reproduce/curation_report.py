@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from storyreel.files import replacing
 from storyreel.reproduce.curation_sets import ARMS
-from storyreel.reproduce.report import NOTHING, number
-
-SAID = {True: "yes", False: "no", None: NOTHING}
+from storyreel.reproduce.report import NOTHING, Part, commands, done, number, pictures, why_not, yes_or_no
 
 
-def write_report(out: Path, results: dict[str, Any]) -> Path:
-    """Write DIR/results.md from what DIR/results.json holds."""
-    path = out / "results.md"
-    with replacing(path) as (made,):
-        made.write_text("\n".join(report(results)) + "\n", encoding="utf-8")
-    return path
-
-
-def verdict(parts: dict[str, Any]) -> dict[str, Any]:
+def verdict(parts: dict[str, Part]) -> dict[str, Any]:
     """Whether curated beats random by each measure, and surely so (their intervals do not overlap); None: unknown.
 
     The claim holds where it is better by all that were measured.
@@ -51,11 +39,11 @@ def report(results: dict[str, Any]) -> list[str]:
     return [*lines, *_filters(parts.get("filters")), "", *_training(parts, results.get("verdict") or verdict(parts))]
 
 
-def _filters(part: dict[str, Any] | None) -> Iterator[str]:
+def _filters(part: Part | None) -> Iterator[str]:
     yield "## The filters against the truth"
     yield ""
-    if part is None:
-        yield "Not measured."
+    if not done(part):
+        yield why_not(part)
         return
     limits = part["thresholds"]
     fit = limits.get("similarity", {}).get("min")
@@ -84,17 +72,17 @@ def _filters(part: dict[str, Any] | None) -> Iterator[str]:
         "Similarity is that of the whole clip, without the set around it, and its caption: `storyreel curate` itself "
         "looks at three frames, which cannot show a motion. Copies count beyond the first that is there."
     )
-    yield from _command(part)
+    yield from commands(part)
 
 
-def _training(parts: dict[str, Any], said: dict[str, Any]) -> Iterator[str]:
+def _training(parts: dict[str, Part], said: dict[str, Any]) -> Iterator[str]:
     yield "## The same model on each set"
     yield ""
     arms = {name: parts[f"arm-{name}"] for name in ARMS if f"arm-{name}" in parts}
     if not arms:
         yield "Not measured."
         return
-    first = next(iter(arms.values()))
+    first, *others = arms.values()
     yield (
         f"Phenaki's prior, dim 96, 4 layers, from nothing, {first['steps']} steps of {first['batch']} clips each, on "
         f"the shipped tokenizer (frozen); then {first['mean']['n']} captions of new clean clips. Digits and motions "
@@ -117,20 +105,18 @@ def _training(parts: dict[str, Any], said: dict[str, Any]) -> Iterator[str]:
     yield ""
     words = {"mean": "attribute accuracy", "frechet": "Frechet distance", "cut": "share of outputs with a cut"}
     told = [
-        f"{word} {SAID[said['better'].get(n)]} (beyond both intervals: {SAID[said['surely'].get(n)]})"
+        f"{word} {yes_or_no(said['better'].get(n))} (beyond both intervals: {yes_or_no(said['surely'].get(n))})"
         for n, word in words.items()
     ]
     yield f"Curated is better than four times as much uncurated: {'; '.join(told)}."
     yield ""
-    yield f"The claim, all three, holds: {SAID[said['holds']]}."
-    yield from _command(first)
-    for arm in arms.values():
-        for picture in arm.get("pictures", []):
-            yield ""
-            yield f"![{picture}]({picture})"
+    yield f"The claim, all three, holds: {yes_or_no(said['holds'])}."
+    yield from commands(first)
+    for arm in others:
+        yield from pictures(arm)
 
 
-def _row(word: str, arm: dict[str, Any], clips: str, cut: str) -> str:
+def _row(word: str, arm: Part, clips: str, cut: str) -> str:
     judged = arm["judged"]
     cells = [word, clips, cut, *(number(judged.get(n), percent=True) for n in ("digits", "motions"))]
     cells += [number(arm["mean"], percent=True), number(arm.get("frechet")), number(arm["cut"], percent=True)]
@@ -139,10 +125,3 @@ def _row(word: str, arm: dict[str, Any], clips: str, cut: str) -> str:
 
 def _share(share: dict[str, Any]) -> str:
     return f"{number(share, percent=True)} | {share['n']}"
-
-
-def _command(part: dict[str, Any]) -> Iterator[str]:
-    yield ""
-    yield f"Measured on {part['date']} with"
-    yield ""
-    yield from ("```sh", part["command"], "```")

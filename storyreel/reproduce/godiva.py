@@ -17,9 +17,10 @@ from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model, load
 from storyreel.reproduce import ablation
 from storyreel.reproduce.ablation import NAMES, RECIPE, Variant
-from storyreel.reproduce.godiva_report import write_report
+from storyreel.reproduce.godiva_report import report
 from storyreel.reproduce.kept import make_once
 from storyreel.reproduce.pictures import write_sheet
+from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import Settings
 from storyreel.tensor_file import read_json, write_json
 
@@ -74,8 +75,8 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
         told = {"asked": asked, "date": day, "command": f"{settings.command} --only {name}"}
         results["parts"][name] = told | found
         write_json(file, results)
-        write_report(settings.out, results)
-    write_report(settings.out, results)
+        write_lines(settings.out, report(results))
+    write_lines(settings.out, report(results))
     return results
 
 

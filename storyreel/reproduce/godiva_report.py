@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from storyreel.files import replacing
 from storyreel.reproduce.ablation import NAMES, PAPER
-from storyreel.reproduce.report import NOTHING, holds, number
+from storyreel.reproduce.report import NOTHING, Part, commands, done, holds, number, why_not, yes_or_no
 
 
-def write_report(out: Path, results: dict[str, Any]) -> Path:
-    """Write DIR/results.md from what DIR/results.json holds."""
-    path = out / "results.md"
-    with replacing(path) as (made,):
-        made.write_text("\n".join(report(results["parts"])) + "\n", encoding="utf-8")
-    return path
-
-
-def report(parts: dict[str, Any]) -> list[str]:
+def report(results: dict[str, Any]) -> list[str]:
     """Markdown lines; `--` stands where nothing was measured."""
+    parts: dict[str, Part] = results["parts"]
     lines = ["# What GODIVA claims for itself, at small scale", ""]
     lines += ["Intervals are 95 %: Wilson for shares of right answers, else by resampling. `--`: not measured.", ""]
     lines += [*_ablation(parts.get("ablation")), "", *_figure4(parts.get("figure4"))]
     return lines
 
 
-def _ablation(part: dict[str, Any] | None) -> Iterator[str]:
+def _ablation(part: Part | None) -> Iterator[str]:
     yield "## Table 1: what each part gives"
     yield ""
-    if part is None:
-        yield "Not measured."
+    if not done(part):
+        yield why_not(part)
         return
     yield (
         f"`{part['recipe']}` with the paper's own attention, five generators on the same clips and tokenizer, as many "
@@ -54,19 +45,18 @@ def _ablation(part: dict[str, Any] | None) -> Iterator[str]:
         )
     else:
         yield "No encoder is here to rank candidates with, or for SIM and RM."
-    best = part["best"]
-    said = {True: "yes", False: "no", None: NOTHING}
+    best = {name: yes_or_no(verdict) for name, verdict in part["best"].items()}
     yield ""
     yield (
-        f"The full model is best of the five: by right videos {said[best['right']]}, by loss {said[best['loss']]}. "
-        f"Ranking makes it better still: {said[best['ranked']]}. The claim, both by right videos, holds: {holds(part)}."
+        f"The full model is best of the five: by right videos {best['right']}, by loss {best['loss']}. Ranking makes "
+        f"it better still: {best['ranked']}. The claim, both by right videos, holds: {holds(part)}."
     )
     yield ""
     yield (
         "A layer left out is replaced by one of the other two axes. Every token enters beside its three earlier "
         "neighbours, so that no variant is blind to an axis altogether."
     )
-    yield from _commands(part, part["commands"])
+    yield from commands(part, "which trains as these do (the tokenizer once, for all):")
 
 
 def _row(word: str, paper: tuple[float, float], row: dict[str, Any] | None) -> str:
@@ -78,11 +68,11 @@ def _row(word: str, paper: tuple[float, float], row: dict[str, Any] | None) -> s
     return f"| {' | '.join(cells)} |"
 
 
-def _figure4(part: dict[str, Any] | None) -> Iterator[str]:
+def _figure4(part: Part | None) -> Iterator[str]:
     yield "## Figure 4: captions whose combinations training never had"
     yield ""
-    if part is None:
-        yield "Not measured."
+    if not done(part):
+        yield why_not(part)
         return
     yield "| caption | seed | video | digits | motions | seen |"
     yield "|---|---|---|---|---|---|"
@@ -91,19 +81,4 @@ def _figure4(part: dict[str, Any] | None) -> Iterator[str]:
         seen = "; ".join(f"{s['digits']} {s['motions']}" for s in clip["seen"]) or "nothing"
         right = ["yes" if clip[name] else "no" for name in ("digits", "motions")]
         yield f"| {clip['prompt']} | {clip['seed']} | {which} | {right[0]} | {right[1]} | {seen} |"
-    yield from _commands(part, [])
-
-
-def _commands(part: dict[str, Any], more: list[str]) -> Iterator[str]:
-    yield ""
-    yield f"Measured on {part['date']} with"
-    yield ""
-    yield from ("```sh", part["command"], "```")
-    if more:
-        yield ""
-        yield "which trains as these do (the tokenizer once, for all):"
-        yield ""
-        yield from ("```sh", *more, "```")
-    for picture in part.get("pictures", []):
-        yield ""
-        yield f"![{picture}]({picture})"
+    yield from commands(part)

@@ -8,9 +8,10 @@ from typing import Any
 
 from storyreel.reproduce.imagen_video_claims import measure_augmentation, measure_joint, measure_prediction
 from storyreel.reproduce.imagen_video_distilled import measure_distillation, measure_stages
-from storyreel.reproduce.imagen_video_report import write_report
+from storyreel.reproduce.imagen_video_report import report
 from storyreel.reproduce.imagen_video_sampling import encoder_of
 from storyreel.reproduce.imagen_video_training import RECIPE
+from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import Settings
 from storyreel.tensor_file import read_json, write_json
 
@@ -49,8 +50,8 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
         told = {"asked": asked, "date": day, "command": f"{settings.command} --only {name}"}
         results["parts"][name] = told | found
         write_json(file, results)
-        write_report(settings.out, results)
-    write_report(settings.out, results)
+        write_lines(settings.out, report(results))
+    write_lines(settings.out, report(results))
     return results
 
 

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from storyreel.files import replacing
-from storyreel.reproduce.report import NOTHING, holds, number
-
-SAID = {True: "yes", False: "no", None: NOTHING}
-Part = dict[str, Any]
+from storyreel.reproduce.report import NOTHING, Part, commands, done, holds, number, why_not, yes_or_no
 
 
-def write_report(out: Path, results: dict[str, Any]) -> Path:
-    """Write DIR/results.md from what DIR/results.json holds."""
-    path = out / "results.md"
-    with replacing(path) as (made,):
-        made.write_text("\n".join(report(results["parts"])) + "\n", encoding="utf-8")
-    return path
-
-
-def report(parts: dict[str, Any]) -> list[str]:
+def report(results: dict[str, Any]) -> list[str]:
     """Markdown lines; `--` stands where nothing was measured."""
+    parts: dict[str, Part] = results["parts"]
     lines = [
         "# What Imagen Video claims for itself, at small scale",
         "",
@@ -46,7 +34,7 @@ def report(parts: dict[str, Any]) -> list[str]:
         title, body = section
         lines += ["", f"## {title}", ""]
         part = parts.get(name)
-        lines += [*body(part), *_commands(part)] if part else ["Not measured."]
+        lines += [*body(part), *commands(part)] if done(part) else [why_not(part)]
     return lines
 
 
@@ -145,7 +133,7 @@ def _distillation(part: Part) -> Iterator[str]:
     if part["faster"] is not None:
         yield (
             f"`{part['of']}` is {part['faster']:.1f} times as fast as the paper's counts; within 5 % as good: "
-            f"{SAID[part['as_good']]}. The claim holds: {holds(part)}."
+            f"{yes_or_no(part['as_good'])}. The claim holds: {holds(part)}."
         )
 
 
@@ -160,18 +148,3 @@ SECTIONS = {
     "distillation": ("Samplers and distillation", _distillation),
     "stages": ("The cascade, stage by stage", _stages),
 }
-
-
-def _commands(part: Part) -> Iterator[str]:
-    yield ""
-    yield f"Measured on {part['date']} with"
-    yield ""
-    yield from ("```sh", part["command"], "```")
-    if part.get("commands"):
-        yield ""
-        yield "which trains as these do:"
-        yield ""
-        yield from ("```sh", *part["commands"], "```")
-    for picture in part.get("pictures", []):
-        yield ""
-        yield f"![{picture}]({picture})"

@@ -26,8 +26,9 @@ from storyreel.evaluate.motion import measures_of
 from storyreel.generate.model import Model, load
 from storyreel.reproduce import make_a_video_training as training
 from storyreel.reproduce.filling import FILLERS
-from storyreel.reproduce.make_a_video_report import write_report
+from storyreel.reproduce.make_a_video_report import report
 from storyreel.reproduce.pictures import write_sheet
+from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Request
 from storyreel.systems.make_a_video import MakeAVideo
@@ -124,8 +125,8 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
         told = {"asked": asked, "date": datetime.now(UTC).date().isoformat()}
         results["parts"][name] = told | {"command": f"{settings.command} --only {name}"} | found
         write_json(file, results)
-        write_report(settings.out, results)
-    write_report(settings.out, results)
+        write_lines(settings.out, report(results))
+    write_lines(settings.out, report(results))
     return results
 
 

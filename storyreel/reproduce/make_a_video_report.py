@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from storyreel.files import replacing
-from storyreel.reproduce.report import NOTHING, holds, number
+from storyreel.reproduce.report import NOTHING, Part, commands, done, holds, number, why_not
 
 TITLES = {
     "motion": "Motion is learnt from videos without captions",
@@ -18,35 +16,20 @@ TITLES = {
 }
 
 
-def write_report(out: Path, results: dict[str, Any]) -> Path:
-    """Write DIR/results.md from what DIR/results.json holds."""
-    path = out / "results.md"
-    with replacing(path) as (made,):
-        made.write_text("\n".join(report(results["parts"])) + "\n", encoding="utf-8")
-    return path
-
-
-def report(parts: dict[str, Any]) -> list[str]:
+def report(results: dict[str, Any]) -> list[str]:
     """Markdown lines; `--` stands where nothing was measured."""
+    parts: dict[str, Part] = results["parts"]
     lines = ["# What Make-A-Video claims for itself, at small scale", ""]
     lines += ["Intervals are 95 %, by resampling. `--`: not measured.", "", "| claim | holds |", "|---|---|"]
     lines += [f"| {title} | {holds(parts.get(name))} |" for name, title in TITLES.items()]
     for name, title in TITLES.items():
-        lines += ["", f"## {title}", "", *_part(name, parts.get(name))]
+        part = parts.get(name)
+        lines += ["", f"## {title}", ""]
+        lines += [*_table(name, part), *commands(part)] if done(part) else [why_not(part)]
     return lines
 
 
-def _part(name: str, part: dict[str, Any] | None) -> Iterator[str]:
-    if part is None or "missing" in part:
-        yield f"Not measured{': ' + part['missing'] if part else ''}."
-        return
-    yield from _table(name, part)
-    yield from ("", f"Measured on {part['date']} with", "", "```sh", part["command"], "```")
-    for picture in part.get("pictures", []):
-        yield from ("", f"![{picture}]({picture})")
-
-
-def _table(name: str, part: dict[str, Any]) -> Iterator[str]:
+def _table(name: str, part: Part) -> Iterator[str]:
     if name == "interpolation":
         yield from (f"{part['n']} real clips; PSNR of the frames that are not known.", "", "| filled by | PSNR, dB |")
         yield "|---|---|"

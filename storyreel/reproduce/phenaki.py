@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.reproduce import combinations, reconstruction, story, tokens
-from storyreel.reproduce.report import write_report
+from storyreel.reproduce.phenaki_report import report
+from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import WORLDS, Settings
 from storyreel.tensor_file import read_json, write_json
 
@@ -43,8 +44,8 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
         day = datetime.now(UTC).date().isoformat()
         results["parts"][name] = {"asked": asked, "date": day, "command": command(settings, name), **found}
         write_json(file, results)
-        write_report(settings.out, results)
-    write_report(settings.out, results)
+        write_lines(settings.out, report(results))
+    write_lines(settings.out, report(results))
     return results
 
 
