@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from storyreel.evaluate.frechet import frechet_distance, frechet_of_moments, traces
+from storyreel.evaluate.frechet import STRIP, frechet_distance, frechet_of_moments, traces
 from storyreel.evaluate.moments import Moments
 
 
@@ -38,6 +38,23 @@ def test_both_forms_agree_where_covariances_are_singular(n: int, m: int, d: int)
     straight = frechet_distance(x, y)
     assert straight == pytest.approx(frechet_of_moments(Moments.of(x), Moments.of(y)), rel=1e-8)
     assert frechet_distance(y, x) == pytest.approx(straight, rel=1e-8)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_more_clips_than_one_strip_of_the_product(threads: int):
+    """And with two threads, where one of them rests: the number stays what it was."""
+    x, y = drawn(2 * STRIP + 40, 700, 1).double(), drawn(2 * STRIP + 90, 700, 2, scale=1.2, shift=0.1).double()
+    kept, before = x.clone(), torch.get_num_threads()
+    a, b = ((f - f.mean(0)) / (len(f) - 1) ** 0.5 for f in (x, y))
+    both = a.square().sum() + b.square().sum() - 2 * torch.linalg.svdvals(a @ b.T).sum()
+    wanted = float((x.mean(0) - y.mean(0)).square().sum() + both)
+    torch.set_num_threads(threads)
+    try:
+        assert frechet_distance(x, y) == pytest.approx(wanted, rel=1e-10)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(x, kept)
 
 
 def test_gaussians_with_a_known_distance():
