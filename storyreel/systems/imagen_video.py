@@ -25,15 +25,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from storyreel.diffusion.augment import augmentation_of, augmented, draw_augmentation
 from storyreel.diffusion.parameterisation import Kind as Target
-from storyreel.diffusion.parameterisation import Weight, convert, diffuse, diffusion_loss
-from storyreel.diffusion.schedules import Cosine, draw_times, preserving
+from storyreel.diffusion.parameterisation import Weight
 from storyreel.nn.video_resample import at_frames, blank_filled, cut_to_aspect, random_crop, resized
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
-from storyreel.nn.video_unet_tiles import Piece, Tiles, in_tiles, spans
+from storyreel.nn.video_unet_tiles import Tiles, spans
 from storyreel.systems.base import Batch, Loss, Request, Tick
-from storyreel.systems.cascade import Cascade, CascadeStage, Kind, Sampling, Shape, check_row
+from storyreel.systems.cascade import Cascade, Kind, Sampling, Shape, check_row
+from storyreel.systems.cascade_net import NetSettings, NetStage
 from storyreel.systems.cascade_stream import STREAMED, Run
 from storyreel.systems.imagen_video_distill import Distillation, Teacher
 
@@ -43,13 +42,11 @@ MOST_PIXELS, MOST_FRAMES = 4096, 1024  # a side, and of a video, that may be ask
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageConfig:
-    """One of the seven. `unet` gives widths and depths; its channels and inputs follow from the stage.
+class StageConfig(NetSettings):
+    """One of the seven; `NetSettings` says what is not said here.
 
-    crop: trained on random squares of so many pixels; 0: on whole frames. fill: how a tsr is given its frames,
-    repeated, or in their places with blanks between. shift: of the cosine schedule's log-SNR, below zero for larger
-    frames. drop_text: share of the captions that are dropped. most_noise: the largest time of noise in what the stage
-    is given in training. predict, weight: what the network says and how its error is weighed (Section 2.4).
+    fill: how a tsr is given its frames, repeated, or in their places with blanks between. drop_text: share of the
+    captions that are dropped. predict, weight: Section 2.4.
     """
 
     kind: Kind
@@ -65,21 +62,8 @@ class StageConfig:
     weight: Weight = "v"
     distill: Distillation = field(default_factory=Distillation)
 
-    def __post_init__(self) -> None:
-        for name, side in (("height", self.shape.height), ("width", self.shape.width), ("crop", self.crop)):
-            multiple = self.unet.patch * 2 ** (len(self.unet.widths) - 1)
-            if side % multiple:
-                raise ValueError(f"shape.{name}: wanted a multiple of {multiple}, got {side}")
-        if (self.sampling.tile or self.sampling.chunk) and not self.convolutional:
-            raise ValueError("sampling.tile: wanted a stage without attention, which sees the whole")
 
-    @property
-    def convolutional(self) -> bool:
-        """Whether the network sees surroundings alone, and so can be run in tiles."""
-        return not any(self.unet.attention) and set(self.unet.temporal) <= {"conv", "none"}
-
-
-class DiffusionStage(CascadeStage):
+class DiffusionStage(NetStage[StageConfig]):
     """A Video U-Net that takes noise from videos, told a text and the video of the stage before (Sections 2.2-2.5)."""
 
     needs_text = True
@@ -87,28 +71,13 @@ class DiffusionStage(CascadeStage):
     training_only = ("teacher",)
 
     def __init__(self, name: str, config: StageConfig, takes: Shape | None, channels: int, text_dim: int):
-        super().__init__(name, config.shape, takes, channels, config.sampling)
-        self.config = c = config
+        super().__init__(name, config.shape, takes, channels, config)
+        c = config
         given = 0 if takes is None else channels + (c.kind == "tsr" and c.fill == "blank")
         self.unet: VideoUNet = replace(
             c.unet, channels=channels, extra=given, augmented=given > 0, text_dim=text_dim, fps=True
         ).build()
         self.teacher = Teacher(self.unet) if c.distill.on else None
-
-    def parameters_for(self, turn: str) -> list[nn.Parameter]:
-        return [p for p in self.unet.parameters() if p.requires_grad]
-
-    @property
-    def gradient_checkpointing(self) -> bool:
-        return self.unet.gradient_checkpointing
-
-    @gradient_checkpointing.setter
-    def gradient_checkpointing(self, on: bool) -> None:
-        self.unet.gradient_checkpointing = on
-
-    @property
-    def schedule(self) -> Cosine:
-        return Cosine(shift=self.config.shift)
 
     # -- what it is told ---------------------------------------------------------------------------------------
 
@@ -130,8 +99,7 @@ class DiffusionStage(CascadeStage):
         text, mask = cond["text"], cond["text_mask"]
         rest: dict[str, Any] = {}
         if "low" in cond:
-            low, level = cond["low"], augmentation_of(Cosine(), self.sampling.snr)
-            rest["extra"], rest["augmentation"] = augmented(self._laid_beside(low, shape), level, rng)
+            rest = self.low_to_sample(self._laid_beside(cond["low"], shape), rng)
         told = self._cond(text, mask, shape.fps) | rest
         if not both:
             return told, None
@@ -140,23 +108,14 @@ class DiffusionStage(CascadeStage):
 
     # -- the network -------------------------------------------------------------------------------------------
 
-    def network(self, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
-        """v of a noisy video, in tiles where `sampling` says so."""
+    def tiles(self, z: Tensor) -> Tiles:
+        """Those of `sampling`, or what is usual for large videos where the network sees surroundings alone."""
         pixels, neighbours = self.unet.reach
         s = self.sampling
         # a run of a streamed video is no longer than this, and is not cut again
         chunk = s.chunk if z.shape[2] > s.chunk + 2 * neighbours else 0
         tile = s.tile or (TILE if self.config.convolutional and z[0].numel() > LARGE else 0)
-        tiles = Tiles(size=tile, frames=chunk, halo=pixels, halo_frames=neighbours)
-        if not tiles.needed(z):
-            return self._v_of(self.unet, z, logsnr, cond)
-
-        def piece(part: Tensor, seen: Piece) -> Tensor:
-            extra = cond.get("extra")
-            cut = {} if extra is None else {"extra": extra[(slice(None), slice(None), *seen)]}
-            return self._v_of(self.unet, part, logsnr, cond | cut)
-
-        return in_tiles(piece, z, tiles, self.unet.multiple)
+        return Tiles(size=tile, frames=chunk, halo=pixels, halo_frames=neighbours)
 
     def runs(self, shape: Shape) -> list[Run]:
         """`sampling.chunk` frames at a time, or what is usual for large videos, where the network sees surroundings
@@ -172,12 +131,6 @@ class DiffusionStage(CascadeStage):
     def cut(self, told: dict[str, Any], seen: slice) -> dict[str, Any]:
         return told | ({"extra": told["extra"][:, :, seen]} if "extra" in told else {})
 
-    def _v_of(self, net: VideoUNet, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
-        output = net(z, logsnr, **cond)
-        if self.config.predict == "v":
-            return output
-        return convert(output.float(), z, preserving(logsnr), self.config.predict, "v")
-
     # -- training ----------------------------------------------------------------------------------------------
 
     def examples(self, video: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -192,9 +145,7 @@ class DiffusionStage(CascadeStage):
             return whole, self._laid_beside(low, shape)
         if c.crop:
             whole = low = random_crop(whole, c.crop, rng)
-        h, w = whole.shape[3:]
-        small = max(1, h * self.takes.height // shape.height), max(1, w * self.takes.width // shape.width)
-        return whole, resized(resized(low, *small), h, w)
+        return whole, self.coarse(low)
 
     def loss(self, batch: Batch, tick: Tick) -> Loss:
         """The weighted squared error of v (Section 2.4), images and videos side by side (Section 2.3).
@@ -209,18 +160,13 @@ class DiffusionStage(CascadeStage):
             text, mask = self.unet.without_text(text, mask, dropped.to(text.device))
         rest: dict[str, Any] = {}
         if low is not None:
-            level = draw_augmentation(Cosine(), len(x), rng, most=self.config.most_noise)
-            rest = {"extra": diffuse(low, _noise(low, rng), level), "augmentation": level.each(x).logsnr}
+            rest = self.low_to_learn(low, rng)
         if "length" in batch:
             rest["video"] = (batch["length"] != 1).to(x.device)
         if self.teacher is not None:
             return self.teacher.loss(self, x, (text, mask), rest, tick)
-        level = self.schedule.level(draw_times(len(x), rng, spread=True))
-        noise = _noise(x, rng)
-        z = diffuse(x, noise, level)
-        output = self.unet(z, level.each(z).logsnr, **(self._cond(text, mask, self.shape.fps) | rest))
-        each = diffusion_loss(output, x, noise, level, kind=self.config.predict, weight=self.config.weight)
-        return Loss(each.mean(), {})
+        told = self._cond(text, mask, self.shape.fps) | rest
+        return Loss(self.error(x, told, rng).mean(), {})
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """A few made videos, and below them the real ones: for the trainer's contact sheet."""
@@ -253,10 +199,6 @@ class DiffusionStage(CascadeStage):
         if count > d.final:
             raise ValueError(f"steps: stage {self.name!r} was distilled to {d.final} steps, got {count}")
         return count, 1.0
-
-
-def _noise(like: Tensor, rng: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=rng, device=rng.device, dtype=torch.float32).to(like.device)
 
 
 @dataclass(frozen=True, kw_only=True)

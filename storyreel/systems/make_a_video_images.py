@@ -13,29 +13,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from storyreel.diffusion.augment import augmentation_of, augmented, draw_augmentation
 from storyreel.diffusion.parameterisation import Kind as Target
-from storyreel.diffusion.parameterisation import Weight, convert, diffuse, diffusion_loss
-from storyreel.diffusion.schedules import Cosine, draw_times, preserving
+from storyreel.diffusion.parameterisation import Weight
 from storyreel.nn.video_resample import random_crop, resized
-from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
-from storyreel.nn.video_unet_tiles import Piece, Tiles, in_tiles
+from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.systems.base import Batch, Loss, Tick
-from storyreel.systems.cascade import CascadeStage, Sampling, Shape, check_guidance
+from storyreel.systems.cascade import Sampling, Shape, check_guidance
+from storyreel.systems.cascade_net import NetSettings, NetStage
 from storyreel.systems.make_a_video_encoder import ImageTextStage
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetConfig:
-    """One network. `unet` gives widths and depths; its inputs follow from the stage, and its `temporal` layers come
-    with the training on videos.
+class NetConfig(NetSettings):
+    """One network; `NetSettings` says what is not said here.
 
-    shape: of the video that it makes in the end. crop: trained on random squares of so many pixels; 0: on whole frames.
-    shift: of the cosine schedule's log-SNR. drop: share of the embeddings that are dropped, for guidance. most_noise:
-    the largest time of noise in what it is given in training. predict, weight: what it says, and how its error is
-    weighed.
+    shape: of the video that it makes in the end. unet: its `temporal` layers come with the training on videos. drop:
+    share of the embeddings that are dropped, for guidance.
     """
 
     shape: Shape
@@ -48,52 +43,18 @@ class NetConfig:
     predict: Target = "v"
     weight: Weight = "v"
 
-    def __post_init__(self) -> None:
-        multiple = self.unet.patch * 2 ** (len(self.unet.widths) - 1)
-        for name, side in (("height", self.shape.height), ("width", self.shape.width), ("crop", self.crop)):
-            if side % multiple:
-                raise ValueError(f"shape.{name}: wanted a multiple of {multiple}, got {side}")
+    called = "network"
+
+    def check_shape(self) -> None:
+        super().check_shape()
         if self.shape.height != self.shape.width:
             raise ValueError(f"shape.width: wanted the height, {self.shape.height}, got {self.shape.width}")
-        if (self.sampling.tile or self.sampling.chunk) and not self.convolutional:
-            raise ValueError("sampling.tile: wanted a network without attention, which sees the whole")
-
-    @property
-    def convolutional(self) -> bool:
-        return not any(self.unet.attention) and set(self.unet.temporal) <= {"conv", "none"}
 
 
-class DenoisingStage(CascadeStage):
+class DenoisingStage(NetStage[NetConfig]):
     """A U-Net that takes noise from pictures or videos, told an image embedding or given a smaller video, not both."""
 
-    unet: VideoUNet
-
-    def __init__(
-        self,
-        name: str,
-        config: NetConfig,
-        shape: Shape,
-        takes: Shape | None,
-        channels: int,
-        encoder: ImageTextStage | None,
-        *,
-        of: str,
-    ):
-        super().__init__(name, shape, takes, channels, config.sampling, of=of)
-        self.config = config
-        self.encoder = encoder
-
-    @property
-    def gradient_checkpointing(self) -> bool:
-        return self.unet.gradient_checkpointing
-
-    @gradient_checkpointing.setter
-    def gradient_checkpointing(self, on: bool) -> None:
-        self.unet.gradient_checkpointing = on
-
-    @property
-    def schedule(self) -> Cosine:
-        return Cosine(shift=self.config.shift)
+    encoder: ImageTextStage | None
 
     # -- what it is told ---------------------------------------------------------------------------------------
 
@@ -108,9 +69,7 @@ class DenoisingStage(CascadeStage):
         """What the network is given beside the embedding: the smaller video, noised with `sampling.snr`."""
         if "low" not in cond:
             return {}
-        low, level = resized(cond["low"], shape.height, shape.width), augmentation_of(Cosine(), self.sampling.snr)
-        noised, logsnr = augmented(low, level, rng, same_noise=self.same_noise)
-        return {"extra": noised, "augmentation": logsnr}
+        return self.low_to_sample(resized(cond["low"], shape.height, shape.width), rng)
 
     def told(
         self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator], *, both: bool
@@ -123,28 +82,6 @@ class DenoisingStage(CascadeStage):
         untold = rest | {"vector": torch.zeros_like(embedding)} if both else None
         return rest | {"vector": embedding}, untold
 
-    # -- the network -------------------------------------------------------------------------------------------
-
-    def network(self, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
-        """v of a noisy video, in tiles where `sampling` says so."""
-        pixels, neighbours = self.unet.reach
-        tiles = Tiles(size=self.sampling.tile, frames=self.sampling.chunk, halo=pixels, halo_frames=neighbours)
-        if not tiles.needed(z):
-            return self._v_of(z, logsnr, cond)
-
-        def piece(part: Tensor, seen: Piece) -> Tensor:
-            extra = cond.get("extra")
-            cut = {} if extra is None else {"extra": extra[(slice(None), slice(None), *seen)]}
-            return self._v_of(part, logsnr, cond | cut)
-
-        return in_tiles(piece, z, tiles, self.unet.multiple)
-
-    def _v_of(self, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
-        output = self.unet(z, logsnr, **cond)
-        if self.config.predict == "v":
-            return output
-        return convert(output.float(), z, preserving(logsnr), self.config.predict, "v")
-
     # -- training ----------------------------------------------------------------------------------------------
 
     def examples(self, video: Tensor, tick: Tick) -> tuple[Tensor, dict[str, Any]]:
@@ -152,15 +89,10 @@ class DenoisingStage(CascadeStage):
         embedding of one of its frames."""
         if self.encoder is not None:
             return resized(video, self.shape.height, self.shape.width), self.embedded(video, tick.rng)
-        assert self.takes is not None
         x = resized(video, self.shape.height, self.shape.width)
         if self.config.crop:
             x = random_crop(x, self.config.crop, tick.rng)
-        h, w = x.shape[3:]
-        small = max(1, h * self.takes.height // self.shape.height), max(1, w * self.takes.width // self.shape.width)
-        level = draw_augmentation(Cosine(), len(x), tick.rng, most=self.config.most_noise)
-        low = resized(resized(x, *small), h, w)
-        return x, {"extra": diffuse(low, noise_like(low, tick.rng), level), "augmentation": level.each(x).logsnr}
+        return x, self.low_to_learn(self.coarse(x), tick.rng)
 
     def embedded(self, video: Tensor, rng: torch.Generator) -> dict[str, Any]:
         """The embedding of one frame of each video, any of them; zeros where it is dropped."""
@@ -175,19 +107,6 @@ class DenoisingStage(CascadeStage):
         """The weighted squared error of what the network says. A batch needs no captions, and none are looked at."""
         x, cond = self.examples(batch["video"], tick)
         return Loss(self.error(x, cond, tick.rng).mean(), {})
-
-    def error(self, x: Tensor, cond: dict[str, Any], rng: torch.Generator, wanted: Tensor | None = None) -> Tensor:
-        """Of each sample (b,). wanted: where the error counts, 0 or 1, broadcasting with x; None is everywhere."""
-        c, level = self.config, self.schedule.level(draw_times(len(x), rng, spread=True))
-        noise = noise_like(x, rng)
-        z = diffuse(x, noise, level)
-        output = self.unet(z, level.each(z).logsnr, **cond)
-        if wanted is None:
-            return diffusion_loss(output, x, noise, level, kind=c.predict, weight=c.weight)
-        right = convert(x, z, level, "x", c.predict)
-        share = wanted.expand_as(x).flatten(1).mean(1).clamp(min=1e-6)
-        output = torch.where(wanted.expand_as(x) > 0, output.float(), right.float())
-        return diffusion_loss(output, x, noise, level, kind=c.predict, weight=c.weight) / share
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """A few that are made, and below them the real ones: for the trainer's contact sheet."""
@@ -226,7 +145,8 @@ class ImageStage(DenoisingStage):
         *,
         of: str,
     ):
-        super().__init__(name, config, shape, takes, channels, encoder, of=of)
+        super().__init__(name, shape, takes, channels, config, of=of)
+        self.encoder = encoder
         self.unet = replace(
             config.unet,
             channels=channels,
@@ -236,10 +156,3 @@ class ImageStage(DenoisingStage):
             text_dim=0,
             temporal=("none",),
         ).build()
-
-    def parameters_for(self, turn: str) -> list[nn.Parameter]:
-        return [p for p in self.unet.parameters() if p.requires_grad]
-
-
-def noise_like(x: Tensor, rng: torch.Generator) -> Tensor:
-    return torch.randn(x.shape, generator=rng, device=rng.device, dtype=torch.float32).to(x.device)

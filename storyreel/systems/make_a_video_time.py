@@ -71,8 +71,8 @@ class VideoStage(DenoisingStage):
         known: bool = False,
         of: str,
     ):
-        super().__init__(name, image.config, shape, takes, image.channels, image.encoder, of=of)
-        self.image = image
+        super().__init__(name, shape, takes, image.channels, image.config, of=of)
+        self.encoder, self.image = image.encoder, image
         self.clip_fps, self.most_skip = clip_fps, most_skip
         new = image.channels + 1 if known else 0
         inside = image.unet.config
