@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,17 @@ def test_what_is_measured_is_kept_and_what_is_unknown_refused(reproduced: tuple[
     other = make_tiny(out / "phenaki")
     with pytest.raises(ValueError, match="wanted a model of Make-A-Video"):
         run(settings_for(out, other, []))
+
+
+def test_data_that_cannot_be_made_are_told_of(reproduced: tuple[Path, Path], tmp_path: Path):
+    (made,) = reproduced[0].glob("data-train-*")
+    (tmp_path / made.name).mkdir()
+    shutil.copy(made / "metadata.parquet", tmp_path / made.name)
+    said: list[str] = []
+    part = run(settings_for(tmp_path, reproduced[1], said), "start")["parts"]["start"]
+    assert "give another folder" in part["missing"]
+    assert said == [f"start: not measured: {part['missing']}"]
+    assert f"Not measured: {part['missing']}" in (tmp_path / "results.md").read_text()
 
 
 def test_filling_without_a_network():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -9,7 +10,13 @@ import typer
 
 app = typer.Typer(add_completion=False)
 
-PAPERS = ("phenaki", "godiva", "imagen-video", "make-a-video", "svd-curation")
+PAPERS = {  # and whose `run` measures it; imported when it is asked for
+    "phenaki": "storyreel.reproduce.phenaki",
+    "godiva": "storyreel.reproduce.godiva",
+    "imagen-video": "storyreel.reproduce.imagen_video",
+    "make-a-video": "storyreel.reproduce.make_a_video",
+    "svd-curation": "storyreel.reproduce.curation",
+}
 
 
 @app.command()
@@ -43,16 +50,6 @@ def reproduce(
         raise typer.BadParameter(f"no paper {paper!r}; there is {', '.join(PAPERS)}", param_hint="PAPER")
     from storyreel.reproduce.settings import Settings
 
-    if paper == "godiva":
-        from storyreel.reproduce.godiva import run
-    elif paper == "imagen-video":
-        from storyreel.reproduce.imagen_video import run
-    elif paper == "svd-curation":
-        from storyreel.reproduce.curation import run
-    elif paper == "make-a-video":
-        from storyreel.reproduce.make_a_video import run
-    else:
-        from storyreel.reproduce.phenaki import run
     out = out or Path(f"reproduce-{paper}")
 
     settings = Settings(
@@ -68,7 +65,7 @@ def reproduce(
         paper=paper,
         encoder=encoder,
     )
-    results = run(settings, only)
+    results = import_module(PAPERS[paper]).run(settings, only)
     if as_json:
         import json
 

@@ -8,7 +8,6 @@ Blattmann et al. 2023, https://arxiv.org/abs/2311.15127, Section 3. Dirty footag
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from storyreel.encoder import Encoder, load_encoder
@@ -16,12 +15,12 @@ from storyreel.generate.model import load
 from storyreel.reproduce import curation_filters as filters
 from storyreel.reproduce import curation_sets as sets
 from storyreel.reproduce import curation_training as training
+from storyreel.reproduce.claims import Claims, chosen
 from storyreel.reproduce.curation_jumps import JumpDetector
 from storyreel.reproduce.curation_report import report, verdict
 from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import Settings
-from storyreel.tensor_file import read_json, write_json
+from storyreel.tensor_file import read_json
 
 CLAIMS = ("filters", "training")
 
@@ -45,28 +44,22 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 
     Each arm that is measured is kept. ValueError for an unknown claim.
     """
-    if only is not None and only not in CLAIMS:
-        raise ValueError(f"--only {only}: wanted one of {', '.join(CLAIMS)}")
-    file = settings.out / "results.json"
-    settings.out.mkdir(parents=True, exist_ok=True)
-    results = read_json(file) if file.exists() else {"reproduces": "svd-curation", "parts": {}}
-    if results.get("reproduces") != "svd-curation" or not isinstance(results.get("parts"), dict):
-        raise ValueError(f"{file}: wanted the results of storyreel reproduce svd-curation; give another folder")
-    work = _Work(settings, results)
-    if only in (None, "filters"):
-        work.filters()
-    if only in (None, "training"):
+    wanted = chosen(only, CLAIMS)
+    work = _Work(settings)
+    if "filters" in wanted:
+        work.measure("filters", "filters", work.asked(), lambda: filters.measure_filters(work.made))
+    if "training" in wanted:
         work.training()
     work.save()
-    return results
+    return work.results
 
 
-class _Work:
+class _Work(Claims):
     """One call: what is needed is made when it is first asked for."""
 
-    def __init__(self, settings: Settings, results: dict[str, Any]) -> None:
-        self.settings, self.results, self.size = settings, results, Size.of(settings)
-        self.encoder = _encoder(settings)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, report)
+        self.size, self.encoder = Size.of(settings), _encoder(settings)
         self._made: filters.Curated | None = None
 
     @property
@@ -83,26 +76,9 @@ class _Work:
         how = {"quick": self.settings.quick, "seed": self.settings.seed, "films": self.size.films}
         return how | {"shots": self.size.shots, "encoder": encoder} | (more or {})
 
-    def kept(self, name: str, asked: dict[str, Any]) -> bool:
-        part = self.results["parts"].get(name, {})
-        if part.get("asked") != asked:
-            return False
-        self.settings.tell(f"{name}: measured on {part['date']}, kept")
-        return True
-
-    def put(self, name: str, claim: str, asked: dict[str, Any], found: dict[str, Any]) -> None:
-        told = {"asked": asked, "date": datetime.now(UTC).date().isoformat()}
-        self.results["parts"][name] = told | {"command": f"{self.settings.command} --only {claim}"} | found
-        self.save()
-
     def save(self) -> None:
-        self.results["verdict"] = verdict(self.results["parts"])
-        write_json(self.settings.out / "results.json", self.results)
-        write_lines(self.settings.out, report(self.results))
-
-    def filters(self) -> None:
-        if not self.kept("filters", self.asked()):
-            self.put("filters", "filters", self.asked(), filters.measure_filters(self.made))
+        self.results["verdict"] = verdict(self.parts)
+        super().save()
 
     def training(self) -> None:
         settings, size = self.settings, self.size
@@ -135,7 +111,7 @@ class _Work:
         )
         start = training.start_from(folder, settings.out / "start")
         for arm in todo:
-            curated = self.results["parts"].get("arm-curated", {})
+            curated = self.parts.get("arm-curated", {})
             if arm != "curated" and items[arm] == items["curated"] and curated.get("asked") == asked:
                 settings.tell(f"training: {sets.ARMS[arm]}: the same clips, so the same model")
                 same = {name: value for name, value in curated.items() if name not in ("date", "command", "pictures")}

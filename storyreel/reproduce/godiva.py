@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from storyreel.clip import Clip
@@ -17,12 +17,11 @@ from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model, load
 from storyreel.reproduce import ablation
 from storyreel.reproduce.ablation import NAMES, RECIPE, Variant
+from storyreel.reproduce.claims import Todo, run_claims
 from storyreel.reproduce.godiva_report import report
 from storyreel.reproduce.kept import make_once
 from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import Settings
-from storyreel.tensor_file import read_json, write_json
 
 CLAIMS = ("ablation", "figure4")
 FIGURE4 = (
@@ -51,33 +50,16 @@ class Size:
 def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
     """Measure what is not yet measured with these settings; write results.json, results.md and pictures.
 
-    ValueError for an unknown claim.
+    ValueError for an unknown claim, or a folder of other results.
     """
-    if only is not None and only not in CLAIMS:
-        raise ValueError(f"--only {only}: wanted one of {', '.join(CLAIMS)}")
-    file = settings.out / "results.json"
-    settings.out.mkdir(parents=True, exist_ok=True)
-    results = read_json(file) if file.exists() else {"reproduces": "godiva", "parts": {}}
-    if results.get("reproduces") != "godiva" or not isinstance(results.get("parts"), dict):
-        raise ValueError(f"{file}: wanted the results of storyreel reproduce godiva; give another folder")
-    measures: dict[str, Callable[[Settings], dict[str, Any]]] = {
-        "ablation": measure_ablation,
-        "figure4": measure_figure4,
-    }
+    return run_claims(settings, only, CLAIMS, todo, report)
+
+
+def todo(settings: Settings, claims: Sequence[str]) -> Todo:
+    """How to measure each, and what the result depends on."""
+    measures = {"ablation": measure_ablation, "figure4": measure_figure4}
     asked = _asked(settings)
-    for name in CLAIMS if only is None else (only,):
-        kept = results["parts"].get(name, {})
-        if kept.get("asked") == asked:
-            settings.tell(f"{name}: measured on {kept['date']}, kept")
-            continue
-        found = measures[name](settings)
-        day = datetime.now(UTC).date().isoformat()
-        told = {"asked": asked, "date": day, "command": f"{settings.command} --only {name}"}
-        results["parts"][name] = told | found
-        write_json(file, results)
-        write_lines(settings.out, report(results))
-    write_lines(settings.out, report(results))
-    return results
+    return {name: (partial(measures[name], settings), asked) for name in claims}
 
 
 def measure_ablation(settings: Settings) -> dict[str, Any]:

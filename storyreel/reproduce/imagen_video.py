@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from storyreel.reproduce.claims import Todo, run_claims
 from storyreel.reproduce.imagen_video_claims import measure_augmentation, measure_joint, measure_prediction
 from storyreel.reproduce.imagen_video_distilled import measure_distillation, measure_stages
 from storyreel.reproduce.imagen_video_report import report
 from storyreel.reproduce.imagen_video_sampling import encoder_of
 from storyreel.reproduce.imagen_video_training import RECIPE
-from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import Settings
-from storyreel.tensor_file import read_json, write_json
+from storyreel.tensor_file import read_json
 
 MEASURES: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "prediction": measure_prediction,
@@ -31,28 +31,13 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 
     ValueError for an unknown claim, a folder of other results, or a model of another system.
     """
-    if only is not None and only not in CLAIMS:
-        raise ValueError(f"--only {only}: wanted one of {', '.join(CLAIMS)}")
-    file = settings.out / "results.json"
-    settings.out.mkdir(parents=True, exist_ok=True)
-    results = read_json(file) if file.exists() else {"reproduces": "imagen-video", "parts": {}}
-    if results.get("reproduces") != "imagen-video" or not isinstance(results.get("parts"), dict):
-        raise ValueError(f"{file}: wanted the results of storyreel reproduce imagen-video; give another folder")
-    # all at once: a model that is not there is told of before anything is trained
-    wanted = {name: asked_of(settings, name) for name in (CLAIMS if only is None else (only,))}
-    for name, asked in wanted.items():
-        kept = results["parts"].get(name, {})
-        if kept.get("asked") == asked:
-            settings.tell(f"{name}: measured on {kept['date']}, kept")
-            continue
-        found = MEASURES[name](settings)
-        day = datetime.now(UTC).date().isoformat()
-        told = {"asked": asked, "date": day, "command": f"{settings.command} --only {name}"}
-        results["parts"][name] = told | found
-        write_json(file, results)
-        write_lines(settings.out, report(results))
-    write_lines(settings.out, report(results))
-    return results
+    return run_claims(settings, only, CLAIMS, todo, report)
+
+
+def todo(settings: Settings, claims: Sequence[str]) -> Todo:
+    """How to measure each, and what the result depends on; all at once, so that a model that is not there is told of
+    before anything is trained."""
+    return {name: (partial(MEASURES[name], settings), asked_of(settings, name)) for name in claims}
 
 
 def asked_of(settings: Settings, claim: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,15 +25,14 @@ from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.motion import measures_of
 from storyreel.generate.model import Model, load
 from storyreel.reproduce import make_a_video_training as training
+from storyreel.reproduce.claims import MissingError, Todo, run_claims
 from storyreel.reproduce.filling import FILLERS
 from storyreel.reproduce.make_a_video_report import report
 from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Request
 from storyreel.systems.make_a_video import MakeAVideo
 from storyreel.systems.pixels import for_model, shown
-from storyreel.tensor_file import read_json, write_json
 
 MODEL = "make-a-video-sprites"
 CLAIMS = ("motion", "start", "interpolation", "noise", "pairs")
@@ -73,16 +72,22 @@ class Bench:
     def data(self, *, held: bool = False) -> DatasetFolder:
         """Clips with captions: sprites, drawn from the sheets, for a model with a matte, else digits.
 
-        ValueError where sprites are wanted and the sheets are not named.
+        MissingError where sprites are wanted and the sheets are not named, or are no sheets.
         """
-        c = self.system.config
-        if c.channels == 4 and self.settings.source is None:
-            raise ValueError("sprites are drawn from the LPC sheets; name their folder with --source")
+        c, source = self.system.config, self.settings.source
         side = c.clips["decoder_video"][0]
-        world = Digits(size=side, frames=max(8, c.frames)) if c.channels == 3 else Sprites(source=self.settings.source)
         count, seed = (self.size.held, self.settings.seed + 1) if held else (self.size.clips, self.settings.seed)
         path = self.settings.out / f"data-{'held' if held else 'train'}-{count}-{side}"
-        return write_world(path, world, count, seed, plan={"world": type(world).__name__, "made_for": "reproduce"})
+        try:
+            if c.channels == 3:
+                world = Digits(size=side, frames=max(8, c.frames))
+            elif source is None:
+                raise MissingError("sprites are drawn from the LPC sheets; name their folder with --source")
+            else:
+                world = Sprites(source=source)
+            return write_world(path, world, count, seed, plan={"world": type(world).__name__, "made_for": "reproduce"})
+        except ValueError as error:
+            raise MissingError(str(error)) from None
 
     def real(self) -> list[Clip]:
         """Real clips of as many frames as the model makes."""
@@ -100,34 +105,18 @@ class Bench:
 def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
     """Measure what is not yet measured with these settings; write results.json, results.md and pictures.
 
-    What cannot be measured is left out, and the reason is written down. ValueError for an unknown claim.
+    What cannot be measured is left out, and the reason is written down. ValueError for an unknown claim, a folder of
+    other results, or a model of another system.
     """
-    if only is not None and only not in CLAIMS:
-        raise ValueError(f"--only {only}: wanted one of {', '.join(CLAIMS)}")
-    file = settings.out / "results.json"
-    results = read_json(file) if file.exists() else {"reproduces": "make-a-video", "parts": {}}
-    if results.get("reproduces") != "make-a-video" or not isinstance(results.get("parts"), dict):
-        raise ValueError(f"{file}: wanted the results of storyreel reproduce make-a-video; give another folder")
+    return run_claims(settings, only, CLAIMS, todo, report)
+
+
+def todo(settings: Settings, claims: Sequence[str]) -> Todo:
+    """How to measure each, and what the result depends on."""
     bench = Bench.of(settings)
-    settings.out.mkdir(parents=True, exist_ok=True)
     how = {"quick": settings.quick, "seed": settings.seed, "steps": bench.size.steps, "model": bench.model.digest}
     asked = how | {"source": settings.source is not None}
-    for name in CLAIMS if only is None else (only,):
-        kept = results["parts"].get(name, {})
-        if kept.get("asked") == asked and "missing" not in kept:
-            settings.tell(f"{name}: measured on {kept['date']}, kept")
-            continue
-        try:
-            found = MEASURES[name](bench)
-        except ValueError as error:
-            settings.tell(f"{name}: not measured: {error}")
-            found = {"missing": str(error)}
-        told = {"asked": asked, "date": datetime.now(UTC).date().isoformat()}
-        results["parts"][name] = told | {"command": f"{settings.command} --only {name}"} | found
-        write_json(file, results)
-        write_lines(settings.out, report(results))
-    write_lines(settings.out, report(results))
-    return results
+    return {name: (partial(MEASURES[name], bench), asked) for name in claims}
 
 
 # -- claims on the trained model -------------------------------------------------------------------------------

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from storyreel.reproduce import combinations, reconstruction, story, tokens
+from storyreel.reproduce.claims import Asked, Found, MissingError, Todo, run_claims
 from storyreel.reproduce.phenaki_report import report
-from storyreel.reproduce.report import write_lines
 from storyreel.reproduce.settings import WORLDS, Settings
-from storyreel.tensor_file import read_json, write_json
+from storyreel.tensor_file import read_json
 
 CLAIMS = ("tokens", "story", "combinations", "reconstruction")
 
@@ -19,57 +18,29 @@ CLAIMS = ("tokens", "story", "combinations", "reconstruction")
 def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
     """Measure what is not yet measured with these settings and models; write results.json and results.md.
 
-    What cannot be measured is left out, and the reason is written down. Raises ValueError for an unknown claim.
+    What cannot be measured is left out, and the reason is written down. ValueError for an unknown claim, or a folder
+    of other results.
     """
-    if only is not None and only not in CLAIMS:
-        raise ValueError(f"--only {only}: wanted one of {', '.join(CLAIMS)}")
-    file = settings.out / "results.json"
-    settings.out.mkdir(parents=True, exist_ok=True)
-    results = read_json(file) if file.exists() else {"reproduces": "phenaki", "parts": {}}
-    if not isinstance(results.get("parts"), dict):
-        raise ValueError(f"{file}: wanted the results of storyreel reproduce; give another folder")
-    for name, (measure, asked) in todo(settings, only).items():
-        kept = results["parts"].get(name, {})
-        if kept.get("asked") == asked and "missing" not in kept:
-            settings.tell(f"{name}: measured on {kept['date']}, kept")
-            continue
-        try:
-            found = measure()
-        except MissingError as error:
-            if "missing" not in kept and kept:
-                settings.tell(f"{name}: {error}; what was measured before stays")
-                continue
-            settings.tell(f"{name}: not measured: {error}")
-            found = {"missing": str(error)}
-        day = datetime.now(UTC).date().isoformat()
-        results["parts"][name] = {"asked": asked, "date": day, "command": command(settings, name), **found}
-        write_json(file, results)
-        write_lines(settings.out, report(results))
-    write_lines(settings.out, report(results))
-    return results
+    return run_claims(settings, only, CLAIMS, todo, report)
 
 
-class MissingError(ValueError):
-    """There is no model or judge to measure with."""
-
-
-def todo(settings: Settings, only: str | None) -> dict[str, tuple[Callable[[], dict[str, Any]], dict[str, Any]]]:
+def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     """Name -> how to measure, and what the result depends on."""
     how = {"quick": settings.quick, "seed": settings.seed, "source": settings.source is not None}
-    all_of: dict[str, tuple[Callable[[], dict[str, Any]], dict[str, Any]]] = {}
-    if only in (None, "tokens"):
+    all_of: Todo = {}
+    if "tokens" in claims:
         world = "sprites" if settings.source else "digits"
         steps = {"steps": settings.steps} if settings.steps else {"minutes": settings.minutes}
         asked = how | steps | {"recipe": settings.recipe, "judge": settings.judge_digest(world)}
         all_of["tokens"] = (lambda: tokens.measure(settings)), asked
-    if only in (None, "story"):
+    if "story" in claims:
         all_of["story"] = _with_model(settings, "sprites", lambda: story.measure(settings), how)
     for claim, module in (("combinations", combinations), ("reconstruction", reconstruction)):
-        if only not in (None, claim):
+        if claim not in claims:
             continue
         for world in WORLDS:
 
-            def measure(world: str = world, module: Any = module) -> dict[str, Any]:
+            def measure(world: str = world, module: Any = module) -> Found:
                 try:
                     settings.judge(world)
                 except ValueError as error:
@@ -83,8 +54,8 @@ def todo(settings: Settings, only: str | None) -> dict[str, tuple[Callable[[], d
 
 
 def _with_model(
-    settings: Settings, world: str, measure: Callable[[], dict[str, Any]], how: dict[str, Any]
-) -> tuple[Callable[[], dict[str, Any]], dict[str, Any]]:
+    settings: Settings, world: str, measure: Callable[[], Found], how: Asked
+) -> tuple[Callable[[], Found], Asked]:
     """The digests of model and judge belong to what a result depends on: another model is measured anew."""
     judge = settings.judge_digest(world)
     try:
@@ -92,7 +63,7 @@ def _with_model(
     except ValueError as error:
         reason = str(error)
 
-        def missing() -> dict[str, Any]:
+        def missing() -> Found:
             raise MissingError(reason)
 
         return missing, how | {"model": "", "judge": judge}
@@ -105,7 +76,3 @@ def model_digest(settings: Settings, world: str) -> str:
 
     folder: Path = shelf.find(settings.models.get(world, f"phenaki-{world}"))
     return str(read_json(folder / "model.json").get("digest", ""))
-
-
-def command(settings: Settings, part: str) -> str:
-    return f"{settings.command} --only {part.partition('-')[0]}"

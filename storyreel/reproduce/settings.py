@@ -28,6 +28,7 @@ class Settings:
     source: folder of the LPC sheets; with it claim (a) is trained on sprites, and stories are compared with real ones.
     recipe: whose tokenizer claim (a) trains; "" is that of the world.
     models, judges: by world, names or folders. For Imagen Video, models by their names.
+    paper: whose claims; results.json and the commands name it.
     encoder: name or folder of the encoder that ranks candidates (GODIVA).
     """
 

@@ -1,0 +1,87 @@
+"""What every `storyreel reproduce` does alike: measure once, keep, tell what is missing, refuse another's results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storyreel.cli import main
+from storyreel.cli.reproduce import PAPERS
+from storyreel.reproduce.claims import MissingError, Todo, run_claims
+from storyreel.reproduce.report import done, number, why_not
+from storyreel.reproduce.settings import Settings
+
+
+class Paper:
+    """Two claims, the first of two parts; it counts how often each part is measured."""
+
+    def __init__(self, out: Path) -> None:
+        self.measured: list[str] = []
+        self.said: list[str] = []
+        self.missing = ""
+        self.settings = Settings(out=out, tell=self.said.append)
+
+    def run(self, only: str | None = None, seed: int = 7) -> dict[str, Any]:
+        def todo(settings: Settings, claims: Sequence[str]) -> Todo:
+            names = {"colour": ("colour-red", "colour-blue"), "speed": ("speed",)}
+            return {n: ((lambda n=n: self.measure(n)), {"seed": seed}) for claim in claims for n in names[claim]}
+
+        return run_claims(self.settings, only, ("colour", "speed"), todo, self.report)["parts"]
+
+    def measure(self, name: str) -> dict[str, Any]:
+        if name == self.missing:
+            raise MissingError(f"no {name} here")
+        self.measured.append(name)
+        return {"value": 1}
+
+    def report(self, results: dict[str, Any]) -> list[str]:
+        return [f"{name}: {number(p) if done(p) else why_not(p)}" for name, p in results["parts"].items()]
+
+
+def test_each_part_is_measured_once(tmp_path: Path):
+    paper = Paper(tmp_path)
+    parts = paper.run()
+    assert json.loads((tmp_path / "results.json").read_text()) == {"reproduces": "phenaki", "parts": parts}
+    assert (tmp_path / "results.md").read_text() == "colour-red: 1.00\ncolour-blue: 1.00\nspeed: 1.00\n"
+    assert [part["command"].split()[-1] for part in parts.values()] == ["colour", "colour", "speed"]
+    assert paper.run() == parts
+    assert paper.measured == ["colour-red", "colour-blue", "speed"]
+    assert [line.split(" on ")[0] for line in paper.said] == [f"{name}: measured" for name in parts]
+    paper.run("speed", seed=8)
+    assert paper.measured[3:] == ["speed"], "other settings, and one claim alone"
+
+
+def test_what_is_finished_survives_what_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    paper = Paper(tmp_path)
+    monkeypatch.setattr(paper, "measure", lambda name: {"value": 1} if name == "colour-red" else 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        paper.run()
+    assert list(json.loads((tmp_path / "results.json").read_text())["parts"]) == ["colour-red"]
+    assert (tmp_path / "results.md").read_text() == "colour-red: 1.00\n"
+
+
+def test_what_is_missing_is_asked_for_again(tmp_path: Path):
+    paper = Paper(tmp_path)
+    paper.missing = "speed"
+    assert paper.run("speed")["speed"]["missing"] == "no speed here"
+    assert (tmp_path / "results.md").read_text() == "speed: Not measured: no speed here\n"
+    paper.missing = ""
+    assert paper.run("speed")["speed"]["value"] == 1
+    paper.missing = "speed"
+    assert paper.run("speed", seed=8)["speed"]["asked"] == {"seed": 7}
+    assert paper.said == ["speed: not measured: no speed here", "speed: no speed here; what was measured before stays"]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_results_of_another_paper_are_refused(paper: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    other = json.dumps({"reproduces": "godiva" if paper != "godiva" else "phenaki", "parts": {}})
+    (tmp_path / "results.json").write_text(other)
+    with pytest.raises(SystemExit) as end:
+        main(["reproduce", paper, "-o", str(tmp_path)])
+    assert end.value.code == 1
+    assert f"wanted the results of storyreel reproduce {paper}; give another folder" in capsys.readouterr().err
+    assert (tmp_path / "results.json").read_text() == other
