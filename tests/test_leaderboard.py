@@ -104,6 +104,39 @@ def test_models_make_their_clips_once_from_the_same_prompts_and_seeds(tiny: Path
     assert sum(after[file] != made[file] for file in made) == 1
 
 
+def test_the_table_for_people_has_a_line_a_score_and_both_of_a_tie(tmp_path: Path, capsys):
+    calm = write_clips(tmp_path / "calm", 2.0)
+    same, noisy = write_clips(tmp_path / "same", 2.0), write_clips(tmp_path / "noisy", 20.0)
+    runs = [str(noisy), str(calm), str(same)]
+    code, said, err = run([*runs, "--metrics", "flicker,dynamic", "-o", str(tmp_path / "board")], capsys)
+    assert code == 0, err
+    lines = {line.partition("  ")[0]: line for line in said.splitlines()}
+    assert lines["score"].split() == ["score", "better", "calm", "same", "noisy"]
+    flicker = lines["flicker"]
+    assert flicker.count(" *") == 2
+    assert flicker.index(" *") < flicker.rindex(" *") < lines["score"].index("noisy")
+    assert " *" not in lines["dynamic"]  # nobody knows what real clips have
+    assert lines["seconds a clip"].split()[-3:] == ["0.525"] * 3
+    html = (tmp_path / "board" / "leaderboard.html").read_text()
+    assert html.count('class="num best"') == 2
+
+
+def test_too_few_clips_are_told_once(tmp_path: Path, capsys):
+    folders = [write_clips(tmp_path / name, noise, n=9) for name, noise in (("a", 2.0), ("b", 9.0), ("real", 1.0))]
+    args = ["--metrics", "flicker", "--real", str(folders[2]), "-o", str(tmp_path / "board"), "--json"]
+    assert run([*map(str, folders[:2]), *args], capsys)[0] == 0
+    from storyreel.evaluate.report.leaderboard import Entrant, Terms, document_of
+
+    reports = [json.loads((tmp_path / "board" / "reports" / name / "report.json").read_text()) for name in "ab"]
+    for report, warning in zip(reports, ("9 clips, wanted 2048", "9 clips, wanted 2048"), strict=True):
+        report["scores"][0]["warning"] = warning
+    entrants = [Entrant(name, report) for name, report in zip("ab", reports, strict=True)]
+    assert document_of(entrants, Terms())["notes"] == ["flicker: 9 clips, wanted 2048"]
+    reports[1]["scores"][0]["warning"] = "and worse"
+    notes = document_of(entrants, Terms())["notes"]
+    assert notes == ["flicker of a: 9 clips, wanted 2048", "flicker of b: and worse"]
+
+
 def test_unequal_terms_are_refused_in_one_line(tmp_path: Path, capsys):
     first = write_clips(tmp_path / "a", 2.0)
     longer = write_clips(tmp_path / "b", 2.0, frames=8)
@@ -145,3 +178,17 @@ def test_a_world_gives_held_out_prompts_with_what_they_should_show():
     assert all("digits" in wanted for wanted in told.wanted.values())
     assert told.digest() == wishes_of(None, "", "digits", 3, 7, {}).digest()
     assert told.digest() != wishes_of(None, "", "digits", 3, 8, {}).digest() != told.digest("another model")
+
+
+def test_a_benchmark_is_cut_evenly():
+    """Its prompts stand in groups: the first few would all be of one kind."""
+    from storyreel.cli.leaderboard_prompts import wishes_of
+    from storyreel.evaluate import benchmarks
+
+    every = {p.prompt: p.group for p in benchmarks.prompts("moving-digits").prompts}
+    told = wishes_of(None, "moving-digits", "", 8, 0, {})
+    assert {every[row.asked.prompt] for row in told.rows} == set(every.values())
+    assert len(told.rows) == 8
+    assert len(wishes_of(None, "moving-digits", "", 10_000, 0, {}).rows) == len(
+        wishes_of(None, "moving-digits", "", None, 0, {}).rows
+    )

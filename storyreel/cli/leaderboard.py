@@ -26,7 +26,7 @@ def leaderboard(
     prompts: Annotated[Optional[Path], typer.Option(help="A file of prompts: .txt .jsonl .json .csv")] = None,  # noqa: UP045
     benchmark: Annotated[str, typer.Option(help="The prompts of a benchmark: moving-digits.")] = "",
     world: Annotated[str, typer.Option(help="Held-out combinations of a world: sprites, digits.")] = "",
-    count: Annotated[Optional[int], typer.Option(min=2, help="At most so many prompts; 64 of a --world.")] = None,  # noqa: UP045
+    count: Annotated[Optional[int], typer.Option(min=2, help="At most so many prompts, of a benchmark evenly spread; 64 of a --world.")] = None,  # noqa: E501, UP045
     seed: Annotated[int, typer.Option(min=0, help="Prompt i is made with this seed + i.")] = 0,
     frames: Annotated[Optional[int], typer.Option(min=1, help="Length of the clips; the models' own by default.")] = None,  # noqa: E501, UP045
     real: Annotated[Optional[Path], typer.Option(help="Dataset folder (or folder) of real clips.")] = None,  # noqa: UP045
@@ -42,7 +42,7 @@ def leaderboard(
 ) -> None:  # fmt: skip
     """Put models side by side: scores with intervals, paired differences to the best, seconds, sizes, training.
 
-    storyreel leaderboard phenaki-sprites godiva-sprites --world sprites --real data/sprites -o out/board
+    storyreel leaderboard phenaki-digits godiva-digits --world digits --real data/digits -o out/board
 
     Run it again to go on: clips that are there are not made again.
     """
@@ -148,25 +148,24 @@ def _command() -> str:
 
 
 def lines_of(document: dict[str, Any]) -> list[str]:
-    """A table for people."""
-    scores = [score["name"] for score in document["scores"]]
-    best = {score["name"]: score["best"] for score in document["scores"]}
-    rows = [["model", *scores, "s/clip", "parameters"]]
-    for model in document["models"]:
-        told = [
-            f"{model['scores'][name]['value']:.4g}{_plus(model['scores'][name]['interval'])}"
-            f"{' *' if best[name] == model['name'] else ''}"
-            for name in scores
-        ]
-        seconds = (model["seconds_a_clip"] or {}).get("value")
-        size = model["parameters"]
-        rows.append(
-            [model["name"], *told, "--" if seconds is None else f"{seconds:.3g}", f"{size:,}" if size else "--"]
-        )
+    """A table for people: a line a score and a column a model, since scores are many and models few."""
+    from storyreel.evaluate.report.leaderboard import leads
+
+    models = document["models"]
+    rows = [["score", "better", *(model["name"] for model in models)]]
+    for score in document["scores"]:
+        told = [(model["scores"][score["name"]], " *" if leads(model, score) else "") for model in models]
+        cells = [f"{cell['value']:.4g}{_plus(cell['interval'])}{star}" for cell, star in told]
+        rows.append([score["name"], {"real": "as real"}.get(score["direction"], score["direction"]), *cells])
+    seconds = [(model["seconds_a_clip"] or {}).get("value") for model in models]
+    rows.append(["seconds a clip", "lower", *("--" if s is None else f"{s:.3g}" for s in seconds)])
+    rows.append(["parameters", "", *(f"{m['parameters']:,}" if m["parameters"] else "--" for m in models)])
+    flops = [(model["training"] or {}).get("flops") for model in models]
+    rows.append(["training FLOP", "", *(f"{f:.3g}" if f else "--" for f in flops)])
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, wide, strict=True)).rstrip() for row in rows]
     lines += [f"not in the table: {name}: {why}" for name, why in document["left_out"].items()]
-    return [*lines, *(f"note: {note}" for note in document["notes"]), "* the best of its column"]
+    return [*lines, *(f"note: {note}" for note in document["notes"]), "* the best of its line"]
 
 
 def _plus(interval: list[float] | None) -> str:

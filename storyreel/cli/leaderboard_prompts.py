@@ -34,6 +34,7 @@ def wishes_of(
 ) -> Wishes:
     """From one of the three. Row i without a seed of its own gets `seed` + i, so that no two share their noise.
 
+    count: at most so many: a file's first, a benchmark's evenly spread, since its prompts stand in groups.
     settings: keyword arguments of every generation. ValueError, OSError, in one line: no such file, list or world.
     """
     from storyreel.generate.asked import Asked
@@ -48,7 +49,9 @@ def wishes_of(
     if benchmark:
         from storyreel.evaluate import benchmarks
 
-        told = [(p.prompt, p.wanted) for p in benchmarks.prompts(benchmark).prompts[:count]]
+        each = benchmarks.prompts(benchmark).prompts
+        n = min(count or len(each), len(each))
+        told = [(p.prompt, p.wanted) for p in (each[i * len(each) // n] for i in range(n))]
         said = benchmark
     else:
         told = list(map(_MAKERS[check_world(world)], [seed] * (count or 64), range(count or 64)))

@@ -108,7 +108,7 @@ class AttributeAccuracy:
                 asked[i] += 1
                 right[i] += want == got
                 if want != got:
-                    self.mistakes.setdefault(name, Counter())[str(want), str(got)] += 1
+                    self.mistakes.setdefault(name, Counter())[str(want), "nothing" if got is None else str(got)] += 1
         self.right.append(right)
         self.asked.append(asked)
 

@@ -81,7 +81,7 @@ def document_of(entrants: Sequence[Entrant], terms: Terms, by: str = "") -> dict
             "scores": [_about(first, name, best[name]) for name in names],
             "models": [_row(entrant, names, best, gaps) for entrant in rows],
             "left_out": left_out,
-            "notes": [*terms.notes, *_notes(entrants)],
+            "notes": [*terms.notes, *_notes(entrants), *_warnings(rows, names)],
         }
     )
 
@@ -134,6 +134,18 @@ def _notes(entrants: Sequence[Entrant]) -> list[str]:
     return said
 
 
+def _warnings(entrants: Sequence[Entrant], names: Sequence[str]) -> list[str]:
+    """What stands beside single scores, such as too few clips; once where it is the same for all."""
+    said = []
+    for name in names:
+        each = {e.name: str((e.score(name) or {}).get("warning") or "") for e in entrants}
+        if len(set(each.values())) == 1:
+            said += [f"{name}: {warning}" for warning in set(each.values()) if warning]
+        else:
+            said += [f"{name} of {who}: {warning}" for who, warning in each.items() if warning]
+    return said
+
+
 def shared_scores(entrants: Sequence[Entrant]) -> tuple[list[str], dict[str, str]]:
     """Names of the scores for the table, and why others are not in it."""
     names, left_out = [], {}
@@ -165,6 +177,15 @@ def is_ranked(entrant: Entrant, name: str) -> bool:
     """Whether one value is better than another: not where they should be as real clips' are, and those are unknown."""
     score = entrant.score(name) or {}
     return score["direction"] != "real" or score.get("real") is not None
+
+
+def leads(model: Mapping[str, Any], score: Mapping[str, Any]) -> bool:
+    """Whether a model of the document has the best value of a score of it, alone or as one of several."""
+    if score["best"] is None:
+        return False
+    best = score["best"] == model["name"]
+    gap = model["scores"][score["name"]]["to_best"]
+    return best or (gap is not None and gap["difference"] == 0)
 
 
 def _gaps(best: Entrant, other: Entrant) -> dict[str, Difference]:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from storyreel.evaluate.report import latex, page, svg
+from storyreel.evaluate.report.leaderboard import leads
 from storyreel.evaluate.report.sections import BETTER, pairs, section
 from storyreel.evaluate.report.svg import short
 from storyreel.files import replacing
@@ -65,7 +66,7 @@ def _table(document: Mapping[str, Any]) -> str:
         chosen = {"lower": "ascending", "higher": "descending"}.get(score["direction"])
         now = f' data-sorted="{chosen}"' if chosen and score["name"] == document["sorted_by"] else ""
         wanted = {"lower": "lower is better", "higher": "higher is better"}.get(score["direction"], "as real clips")
-        label = f"{escape(score['name'])}<small>{wanted}</small>"
+        label = f"<small>{wanted}</small>{escape(score['name'])}"
         title = escape(BETTER.get(score["direction"], ""))
         heads.append(f'<th scope="col" class="num" data-sort="number"{first}{now} title="{title}">{label}</th>')
     for name in ("seconds a clip", "parameters", "training compute"):
@@ -101,7 +102,7 @@ def _model(
     cells = [f'<th scope="row" data-value="{escape(model["name"])}">{name}{about}</th>']
     for score in scores:
         told = model["scores"][score["name"]]
-        best = score["best"] == model["name"]
+        best = leads(model, score)
         said = f"<span>{short(told['value'])}</span>" + svg.dot(told["value"], told["interval"], *ranges[score["name"]])
         cells.append(
             f'<td class="num{" best" if best else ""}" data-value="{_key(told["value"])}">{said}{_gap(told)}</td>'
@@ -116,7 +117,7 @@ def _key(value: float | None) -> str:
 
 def _gap(told: Mapping[str, Any]) -> str:
     gap = told.get("to_best")
-    if not gap or gap["difference"] is None:
+    if not gap or not gap["difference"]:
         return ""
     span = f" [{_signed(gap['interval'][0])}, {_signed(gap['interval'][1])}]" if gap["interval"] else ""
     kind = " worse" if gap["worse"] else ""
@@ -219,7 +220,7 @@ def to_latex(document: Mapping[str, Any]) -> str:
         cells = [latex.escape(model["name"])]
         for score in scores:
             told = model["scores"][score["name"]]
-            cells.append(latex.cell({**told, "trusted": True}, bold=score["best"] == model["name"]))
+            cells.append(latex.cell({**told, "trusted": True}, bold=leads(model, score)))
         seconds, flops = model.get("seconds_a_clip") or {}, (model.get("training") or {}).get("flops")
         cells.append(latex.cell({"value": seconds.get("value"), "interval": seconds.get("interval")}))
         cells.append(amount(model["parameters"]) if model.get("parameters") else "--")
