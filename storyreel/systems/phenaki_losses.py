@@ -125,15 +125,5 @@ def colours(x: Tensor) -> Tensor:
     return x[:, :1].expand(-1, 3, *x.shape[2:]) if x.shape[1] < 3 else x[:, :3]
 
 
-def chroma_loss(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
-    """Squared error of each colour less the mean of the three, in squares of 2x2 pixels; videos (b, c, f, h, w).
-
-    weight: (f, 1, 1). A maroon shoe and a brown one differ in colour over twenty pixels, and hardly in brightness.
-    """
-    off = (made - real)[:, :3].float()
-    off = F.avg_pool3d(off - off.mean(1, keepdim=True), (1, 2, 2))
-    return (off.square() * weight).mean()
-
-
 def _tapped(net: I3D, video: Tensor) -> list[Tensor]:
     return [x for name, x in net.endpoints(colours(video), I3D_TAPS[-1]) if name in I3D_TAPS]

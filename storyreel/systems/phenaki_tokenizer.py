@@ -23,11 +23,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from storyreel.nn.attention import Block, causal_alibi
+from storyreel.nn.chroma import chroma_loss
 from storyreel.nn.conv import Downsampler, Upsampler
 from storyreel.nn.discriminator import Discriminator
 from storyreel.nn.quantize import FiniteScalarQuantizer, VectorQuantizer
 from storyreel.systems.base import Batch, Loss, Stage, Tick
-from storyreel.systems.phenaki_losses import Judges, chroma_loss, discriminator_loss, generator_loss, pick_frames
+from storyreel.systems.phenaki_losses import Judges, discriminator_loss, generator_loss, pick_frames
 
 
 @dataclass(frozen=True, kw_only=True)
