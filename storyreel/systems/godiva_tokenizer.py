@@ -7,7 +7,8 @@ Videos are float (b, c, t, h, w) in [-1, 1]; codes are int64 (b, t, p, g). Every
 
 Differs from the paper where a recipe says so: more or fewer convolutions (`patch`), a trunk of residual blocks
 (`widths`), codes as moving averages (`average`), finite scalar quantisation whose digits are joined to parts
-(`levels`, `joined`), an L1 term (`l1`). Dead codes are revived in all of them; the paper does not say what it does.
+(`levels`, `joined`), an L1 term (`l1`), more weight on colour (`chroma`). Dead codes are revived in all of them; the
+paper does not say what it does.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from storyreel.nn.chroma import chroma_loss
 from storyreel.nn.codebook import Codebook, CodeUsage
 from storyreel.nn.conv import Downsampler, ResidualBlock, Upsampler, channels_first, channels_last
 from storyreel.nn.quantize import FiniteScalarQuantizer
@@ -45,6 +47,7 @@ class FrameVQVAEConfig:
     window: int = 100  # steps without use after which a code is dead
     l2: float = 1.0
     l1: float = 0.0
+    chroma: float = 0.0  # of what is colour and not brightness, which squared errors hardly feel on small things
     frames: int = 0  # random frames of each clip that a step sees; 0: all
 
     def __post_init__(self) -> None:
@@ -126,7 +129,7 @@ class FrameVQVAE(Stage):
         return sum(self.config.levels) if self.config.levels else self.config.dim
 
     def loss(self, batch: Batch, tick: Tick) -> Loss:
-        """Section 3.1: reconstruction, codebook term and commitment; always all of them."""
+        """Section 3.1: reconstruction, codebook term and commitment, always; colour, where asked for."""
         c = self.config
         frames = pick_frames(batch["video"], c.frames, tick.rng)
         x = self._vectors(frames)
@@ -135,14 +138,18 @@ class FrameVQVAE(Stage):
         z, codes, vq = self.quantize(x)
         made = self._frames(z)
         l2, l1 = F.mse_loss(made.float(), frames), F.l1_loss(made.float(), frames)
+        total = c.l2 * l2 + c.l1 * l1 + vq
         parts = {"l2": l2, "l1": l1, "vq": vq, "psnr": 10 * torch.log10(4 / l2)}
+        if c.chroma:
+            parts["chroma"] = chroma_loss(made[:, :, None], frames[:, :, None])
+            total = total + c.chroma * parts["chroma"]
         if self.training:
             flat = codes.flatten(0, -2)
             seen = self.usage.update(_number(self._join(flat), self.sizes))
             if isinstance(self.quantize, Codebook):
                 self.quantize.follow(x.detach().flatten(0, 1), flat[:, 0], seen)
         parts |= self.usage.report()
-        return Loss(c.l2 * l2 + c.l1 * l1 + vq, {k: v.detach() for k, v in parts.items()})
+        return Loss(total, {k: v.detach() for k, v in parts.items()})
 
     @torch.no_grad()
     def _revive(self, x: Tensor, rng: torch.Generator) -> None:

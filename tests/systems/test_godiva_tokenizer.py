@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import storyreel
+from storyreel.recipe import from_json
 from storyreel.systems.base import Tick
 from storyreel.systems.godiva_tokenizer import FrameVQVAE, FrameVQVAEConfig
 
+PRETRAINED = Path(storyreel.__file__).parent / "pretrained"
 KINDS: dict[str, dict[str, Any]] = {
     "paper": {"num_codes": 32},
     "average": {"num_codes": 32, "average": 0.9, "widths": (8, 16)},
@@ -89,6 +94,33 @@ def test_commitment_counts_in_every_mode(kind: str, mode: bool):
     assert losses[0].total < losses[1].total < losses[2].total
     for loss in losses:
         torch.testing.assert_close(loss.total, loss.parts["l2"] + loss.parts["vq"])
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colour_counts_where_it_is_asked_for(channels: int):
+    rng = torch.Generator().manual_seed(1)
+    data = {"video": torch.rand(2, channels, 3, 16, 16, generator=rng) * 2 - 1}
+    plain, coloured = (make(channels=channels, chroma=weight) for weight in (0.0, 30.0))
+    without, with_it = (each.loss(data, tick()) for each in (plain, coloured))
+    assert "chroma" not in without.parts
+    assert with_it.parts["chroma"] > 0
+    torch.testing.assert_close(with_it.total, without.total + 30 * with_it.parts["chroma"])
+    for each, loss in ((plain, without), (coloured, with_it)):
+        loss.total.backward()
+        assert all(weight.grad is not None for weight in each.parameters())
+    assert not plain.up[-1].weight.grad.equal(coloured.up[-1].weight.grad)
+
+
+def test_settings_from_before_the_colour_term_load():
+    """The shipped digits' folder has none."""
+    from storyreel.model import load_model
+
+    told = json.loads((PRETRAINED / "godiva-digits" / "model.json").read_text())["recipe"]["system"]["tokenizer"]
+    assert "chroma" not in told, "else this test shows nothing"
+    assert from_json(FrameVQVAEConfig, told).chroma == 0
+    system, recipe, _ = load_model(PRETRAINED / "godiva-digits")
+    assert recipe.system.tokenizer.chroma == 0
+    assert "chroma" not in system.stages["tokenizer"].loss({"video": clips(size=32)}, tick()).parts
 
 
 def test_codes_are_learnt_by_gradient_or_follow_their_vectors():
