@@ -8,9 +8,7 @@ and 11 (`reach` "octant"). Then each is asked the prompts of the benchmark movin
 
 from __future__ import annotations
 
-import math
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +22,7 @@ from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder, write_world
 from storyreel.data.worlds.digits import Digits
 from storyreel.generate.model import Model
+from storyreel.reproduce.pace import seconds_of, steps_in
 from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Tick
 from storyreel.systems.godiva import GodivaConfig
@@ -107,26 +106,18 @@ def make_data(settings: Settings, recipe: str, clips: int) -> DatasetFolder:
 
 def steps_for(recipe: str, minutes: float, file: Path) -> int:
     """Steps of the full generator such that all five take so many minutes here; measured once, kept in `file`."""
-    if file.is_file():
-        return int(file.read_text())
-    resolved = resolve(recipe, ("system.generator.reach=octant",))
-    system, stage = resolved.system.build(), resolved.stages["generator"]
-    network, d = system.stages["generator"].train(), stage.data
-    batch = {"video": torch.rand(d.batch, d.channels, d.frames, d.size, d.size) * 2 - 1}
-    batch |= {"text": torch.rand(d.batch, 16, system.text_dim), "text_mask": torch.ones(d.batch, 16, dtype=torch.bool)}
-    batch |= network.prepare(batch)
-    times = []
-    for step in range(3):
-        began = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=stage.precision == "bf16"):
-            loss = network.loss(batch, Tick(step, network.turns[0], torch.Generator()))
-        loss.total.backward()
-        times.append(time.perf_counter() - began)
-    steps = max(20, int(minutes * 60 / len(NAMES) / (1.2 * min(times))))
-    steps = round(steps, -int(math.log10(steps)) + 1)  # two figures
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(str(steps))
-    return steps
+
+    def seconds() -> float:
+        resolved = resolve(recipe, ("system.generator.reach=octant",))
+        system, stage = resolved.system.build(), resolved.stages["generator"]
+        network, d = system.stages["generator"].train(), stage.data
+        batch = {"video": torch.rand(d.batch, d.channels, d.frames, d.size, d.size) * 2 - 1}
+        batch |= {"text": torch.rand(d.batch, 16, system.text_dim)}
+        batch |= {"text_mask": torch.ones(d.batch, 16, dtype=torch.bool)}
+        batch |= network.prepare(batch)
+        return len(NAMES) * 1.2 * seconds_of(network, batch, stage.precision)
+
+    return steps_in(minutes, file, seconds)
 
 
 def train(recipe: str, one: Variant, data: DatasetFolder, run: Path, full: Path) -> Path:

@@ -5,8 +5,6 @@ Phenaki's prior is trained from nothing; the tokenizer is the shipped one, froze
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,8 +28,8 @@ from storyreel.model import load_tensors
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
 from storyreel.reproduce.curation_jumps import JumpDetector
 from storyreel.reproduce.kept import make_once
+from storyreel.reproduce.pace import seconds_of, steps_in
 from storyreel.run import StageRun
-from storyreel.systems.base import Tick
 from storyreel.systems.phenaki import Phenaki, PhenakiConfig
 from storyreel.systems.pixels import for_model
 from storyreel.train.command import Command
@@ -106,23 +104,15 @@ def train(recipe: Recipe, data: DatasetFolder, run: Path, start: Path) -> Model:
 
 def steps_for(recipe: Recipe, minutes: float, arms: int, file: Path) -> int:
     """Steps such that all arms take so many minutes here; measured once, kept in `file`."""
-    if file.is_file():
-        return int(file.read_text())
-    system: Any = recipe.system.build()
-    c, network = recipe.system, system.prior.train()
-    assert isinstance(c, PhenakiConfig)
-    codes = torch.zeros(BATCH, *system.prior._begin({"text": torch.zeros(1, 1, 64)}).shape[1:], dtype=torch.long)
-    batch = {"codes": codes, "text": torch.rand(BATCH, 16, 64), "text_mask": torch.ones(BATCH, 16, dtype=torch.bool)}
-    times = []
-    for step in range(4):
-        began = time.perf_counter()
-        network.loss(batch, Tick(step, network.turns[0], torch.Generator())).total.backward()
-        times.append(time.perf_counter() - began)
-    steps = max(20, int(minutes * 60 / arms / (1.5 * min(times))))
-    steps = round(steps, -int(math.log10(steps)) + 1)  # two figures
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(str(steps))
-    return steps
+
+    def seconds() -> float:
+        system: Any = recipe.system.build()
+        codes = torch.zeros(BATCH, *system.prior._begin({"text": torch.zeros(1, 1, 64)}).shape[1:], dtype=torch.long)
+        batch = {"codes": codes, "text": torch.rand(BATCH, 16, 64)}
+        batch |= {"text_mask": torch.ones(BATCH, 16, dtype=torch.bool)}
+        return arms * 1.5 * seconds_of(system.prior.train(), batch)
+
+    return steps_in(minutes, file, seconds)
 
 
 def through_tokenizer(system: Phenaki, clips: Sequence[Clip]) -> list[Clip]:

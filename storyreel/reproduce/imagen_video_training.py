@@ -8,17 +8,15 @@ third stage.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from storyreel.data.folder import DatasetFolder, write_world
+from storyreel.reproduce.pace import seconds_of, steps_in
 from storyreel.reproduce.settings import Settings
 from storyreel.run import Run
-from storyreel.systems.base import Tick
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideoConfig
 from storyreel.train.command import Command, resolve
 from storyreel.train.stages import load_finals
@@ -184,31 +182,21 @@ def make_data(settings: Settings, recipe: str, world: str, clips: int, folder: P
 
 def steps_for(recipe: str, shared: tuple[str, ...], minutes: float, size: Size, file: Path) -> int:
     """Steps such that all trainings together take so many minutes here; measured once, kept in `file`."""
-    if file.is_file():
-        return int(file.read_text())
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    resolved, distilled = resolve(recipe, shared), DISTILLED * TEACHING * len(size.finals)
-    system, whole = resolved.system.build().to(device), 0.0
-    for name, count in zip(PREFIX, (4, 1, 4), strict=True):
-        stage: Any = system.stages[name].train()
-        d, times = resolved.stages[name].data, []
-        batch = {"video": torch.rand(d.batch, d.channels, d.frames, d.size, d.size) * 2 - 1}
-        batch |= {"text": torch.rand(d.batch, 16, system.text_dim), "length": torch.full((d.batch,), d.frames)}
-        batch |= {"text_mask": torch.ones(d.batch, 16, dtype=torch.bool)}
-        batch = {key: value.to(device) for key, value in batch.items()}
-        for step in range(3):
-            began = time.perf_counter()
-            with torch.autocast(device.type, torch.bfloat16, enabled=resolved.stages[name].precision == "bf16"):
-                loss = stage.loss(batch, Tick(step, "main", torch.Generator(device).manual_seed(step)))
-            loss.total.backward()
-            float(loss.total)  # waits for the device
-            times.append(time.perf_counter() - began)
-        whole += 1.2 * min(times) * (count + distilled)
-    steps = max(20, int(minutes * 60 / whole))
-    steps = round(steps, -int(math.log10(steps)) + 1)  # two figures
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(str(steps))
-    return steps
+
+    def seconds() -> float:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        resolved, distilled = resolve(recipe, shared), DISTILLED * TEACHING * len(size.finals)
+        system, whole = resolved.system.build().to(device), 0.0
+        for name, count in zip(PREFIX, (4, 1, 4), strict=True):
+            d = resolved.stages[name].data
+            batch = {"video": torch.rand(d.batch, d.channels, d.frames, d.size, d.size) * 2 - 1}
+            batch |= {"text": torch.rand(d.batch, 16, system.text_dim), "length": torch.full((d.batch,), d.frames)}
+            batch |= {"text_mask": torch.ones(d.batch, 16, dtype=torch.bool)}
+            once = seconds_of(system.stages[name].train(), batch, resolved.stages[name].precision)
+            whole += 1.2 * once * (count + distilled)
+        return whole
+
+    return steps_in(minutes, file, seconds)
 
 
 def _shared(recipe: str, world: str) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ number of optimizer steps.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,9 @@ from storyreel.data.folder import DatasetFolder, write_world
 from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.judges import AnyJudge
 from storyreel.recipe import StageRecipe
+from storyreel.reproduce.pace import seconds_of, steps_in
 from storyreel.reproduce.pictures import write_sheet
 from storyreel.reproduce.settings import Settings
-from storyreel.systems.base import Tick
 from storyreel.systems.phenaki import PhenakiConfig
 from storyreel.systems.phenaki_tokenizer import CViViT
 from storyreel.systems.pixels import for_model
@@ -125,26 +124,15 @@ def coding(name: str, recipe: str, settings: tuple[str, ...]) -> Coding:
 
 def steps_for(recipe: str, minutes: float, file: Path) -> int:
     """Steps that both trainings can take in so many minutes here; measured once, and kept in `file` for resuming."""
-    if file.is_file():
-        return int(file.read_text())
-    stage = resolve(recipe, (f"stages.tokenizer.data.batch={BATCH}",)).stages["tokenizer"]
-    network = tokenizer_of(recipe).train()
-    d = stage.data
-    video = torch.rand(BATCH, d.channels, d.frames, d.size, d.size) * 2 - 1
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network, video, times = network.to(device), video.to(device), []
-    for step in range(4):
-        began = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=stage.precision == "bf16"):
-            loss = network.loss({"video": video}, Tick(step, network.turns[0], torch.Generator(device)))
-        loss.total.backward()
-        float(loss.total)  # waits for the device
-        times.append(time.perf_counter() - began)
-    steps = max(20, int(minutes * 60 / 2 / (1.2 * min(times))))
-    steps = round(steps, -int(math.log10(steps)) + 1)  # two figures
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(str(steps))
-    return steps
+
+    def seconds() -> float:
+        stage = resolve(recipe, (f"stages.tokenizer.data.batch={BATCH}",)).stages["tokenizer"]
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network, d = tokenizer_of(recipe).train().to(device), stage.data
+        video = torch.rand(BATCH, d.channels, d.frames, d.size, d.size) * 2 - 1
+        return 2 * 1.2 * seconds_of(network, {"video": video}, stage.precision)
+
+    return steps_in(minutes, file, seconds)
 
 
 def tokenizer_of(recipe: str) -> CViViT:
