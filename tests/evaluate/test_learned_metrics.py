@@ -42,6 +42,22 @@ def test_kernel_distance_has_no_bias_and_its_subsets_agree_with_all():
         kernel_distance(x[:1], y)
 
 
+@pytest.mark.parametrize(("n", "m"), [(300, 250), (40, 260)])
+def test_subsets_from_one_kernel_matrix_are_the_subsets_one_by_one(n: int, m: int, monkeypatch: pytest.MonkeyPatch):
+    from storyreel.evaluate import kernel
+
+    monkeypatch.setattr(kernel, "PART", 64)
+    x, y = rows(n, 8, 1), rows(m, 8, 2, 0.3)
+    together = kernel_distance(x, y, size=90, subsets=40)
+    assert kernel._pairs(n, m) < 40 * kernel._pairs(min(n, 90), 90)
+    rng = torch.Generator().manual_seed(0)
+    size = min(n, 90)
+    each = [
+        mmd2(x[torch.randperm(n, generator=rng)[:size]], y[torch.randperm(m, generator=rng)[:90]]) for _ in range(40)
+    ]
+    assert together == (pytest.approx(np.mean(each), rel=1e-10), pytest.approx(np.std(each, ddof=1), rel=1e-8))
+
+
 def test_kernel_influence_is_the_change_when_a_vector_leaves():
     x, y = rows(80, 6, 1), rows(90, 6, 2, 0.5)
     moves, _ = kernel_influence(x, y)
