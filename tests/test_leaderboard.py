@@ -134,7 +134,9 @@ def test_too_few_clips_are_told_once(tmp_path: Path, capsys):
     assert document_of(entrants, Terms())["notes"] == ["flicker: 9 clips, wanted 2048"]
     reports[1]["scores"][0]["warning"] = "and worse"
     notes = document_of(entrants, Terms())["notes"]
-    assert notes == ["flicker of a: 9 clips, wanted 2048", "flicker of b: and worse"]
+    assert notes == ["flicker of a: 9 clips, wanted 2048 (there is one for b too)"]
+    reports[0]["scores"][0]["warning"] = None
+    assert document_of(entrants, Terms())["notes"] == ["flicker of b: and worse"]
 
 
 def test_unequal_terms_are_refused_in_one_line(tmp_path: Path, capsys):

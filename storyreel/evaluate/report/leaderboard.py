@@ -135,14 +135,15 @@ def _notes(entrants: Sequence[Entrant]) -> list[str]:
 
 
 def _warnings(entrants: Sequence[Entrant], names: Sequence[str]) -> list[str]:
-    """What stands beside single scores, such as too few clips; once where it is the same for all."""
+    """What stands beside single scores, such as too few clips: a line a score, of the best model that has one."""
     said = []
     for name in names:
-        each = {e.name: str((e.score(name) or {}).get("warning") or "") for e in entrants}
-        if len(set(each.values())) == 1:
-            said += [f"{name}: {warning}" for warning in set(each.values()) if warning]
-        else:
-            said += [f"{name} of {who}: {warning}" for who, warning in each.items() if warning]
+        each = {e.name: str(score["warning"]) for e in entrants if (score := e.score(name)) and score.get("warning")}
+        if each:
+            who, warning = next(iter(each.items()))
+            alike = len(each) == len(entrants) and len(set(each.values())) == 1
+            others = f" (there is one for {', '.join([*each][1:])} too)" if len(each) > 1 else ""
+            said.append(f"{name}: {warning}" if alike else f"{name} of {who}: {warning}{others}")
     return said
 
 
