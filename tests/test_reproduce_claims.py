@@ -85,3 +85,13 @@ def test_results_of_another_paper_are_refused(paper: str, tmp_path: Path, capsys
     assert end.value.code == 1
     assert f"wanted the results of storyreel reproduce {paper}; give another folder" in capsys.readouterr().err
     assert (tmp_path / "results.json").read_text() == other
+
+
+def test_count_is_of_prompts_and_part_of_what_a_result_depends_on(tmp_path: Path):
+    usual, few = Settings(out=tmp_path), Settings(out=tmp_path, count=12)
+    assert (usual.prompts, few.prompts) == (200, 12)
+    assert "count" not in usual.how, "what was measured before there was a count stays"
+    assert few.how == usual.how | {"count": 12}
+    assert "--count 12" in few.command
+    with pytest.raises(ValueError, match="--count: wanted at least 1, got 0"):
+        Settings(out=tmp_path, count=0)

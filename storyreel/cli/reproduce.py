@@ -29,6 +29,10 @@ def reproduce(
     only: Annotated[str | None, typer.Option(help="One claim alone, such as story; ablation; noise.")] = None,
     minutes: Annotated[float, typer.Option(help="Training time, about, of all that a claim compares.")] = 60.0,
     steps: Annotated[Optional[int], typer.Option(help="Optimizer steps of each, instead of minutes.")] = None,  # noqa: UP045
+    count: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Prompts of each measurement, instead of its own number."),
+    ] = None,
     source: Annotated[Optional[Path], typer.Option(help="Folder of the LPC sheets; not needed.")] = None,  # noqa: UP045
     quick: Annotated[bool, typer.Option("--quick", help="A few clips of everything: a look, no result.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other stories and prompts.")] = 7,
@@ -56,6 +60,7 @@ def reproduce(
         out=out,
         minutes=2.0 if quick and minutes == 60.0 else minutes,
         steps=steps,
+        count=count,
         source=source,
         quick=quick,
         seed=seed,

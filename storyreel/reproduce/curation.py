@@ -7,7 +7,7 @@ Blattmann et al. 2023, https://arxiv.org/abs/2311.15127, Section 3. Dirty footag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from storyreel.encoder import Encoder, load_encoder
@@ -36,7 +36,8 @@ class Size:
 
     @classmethod
     def of(cls, settings: Settings) -> Size:
-        return cls(films=1, shots=12, prompts=4, arms=("curated", "random")) if settings.quick else cls()
+        size = cls(films=1, shots=12, prompts=4, arms=("curated", "random")) if settings.quick else cls()
+        return replace(size, prompts=settings.count) if settings.count else size
 
 
 def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class _Work(Claims):
     def asked(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
         """What a result depends on."""
         encoder = self.encoder.digest if self.encoder else ""
-        how = {"quick": self.settings.quick, "seed": self.settings.seed, "films": self.size.films}
+        how = self.settings.how | {"films": self.size.films}
         return how | {"shots": self.size.shots, "encoder": encoder} | (more or {})
 
     def save(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -44,7 +44,8 @@ class Size:
 
     @classmethod
     def of(cls, settings: Settings) -> Size:
-        return cls(clips=48, each=1, candidates=2, seeds=1) if settings.quick else cls()
+        size = cls(clips=48, each=1, candidates=2, seeds=1) if settings.quick else cls()
+        return replace(size, each=settings.count) if settings.count else size
 
 
 def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
@@ -230,6 +231,5 @@ def _encoder(settings: Settings) -> Encoder | None:
 def _asked(settings: Settings) -> dict[str, Any]:
     """What a result depends on."""
     encoder = _encoder(settings)
-    steps = {"steps": settings.steps} if settings.steps else {"minutes": settings.minutes}
-    how = {"quick": settings.quick, "seed": settings.seed, "recipe": settings.recipe or RECIPE} | steps
+    how = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}
     return how | {"judge": settings.judge_digest("digits"), "encoder": encoder.digest if encoder else ""}

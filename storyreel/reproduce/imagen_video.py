@@ -49,8 +49,7 @@ def asked_of(settings: Settings, claim: str) -> dict[str, Any]:
         if models:
             world = "digits" if any("digits" in name for name in models) else "sprites"
     encoder = encoder_of(settings, world)
-    steps = {"steps": settings.steps} if settings.steps else {"minutes": settings.minutes}
-    how = {"quick": settings.quick, "seed": settings.seed, "recipe": settings.recipe or RECIPE} | steps
+    how = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}
     how |= {"source": settings.source is not None, "models": models}
     return how | {"judge": settings.judge_digest(world), "encoder": encoder.digest if encoder else ""}
 

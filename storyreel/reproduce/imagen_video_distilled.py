@@ -40,6 +40,7 @@ class Way:
     row: Row
     sampler: str
     steps: tuple[int, int]
+    made_by: str  # digest of the model
     two_passes: bool = False
 
     @property
@@ -70,16 +71,16 @@ class Way:
 
 @dataclass(frozen=True)
 class Trained:
-    """The cascades: undistilled, and distilled to so many steps; by whom they were made; the prompts, and real clips
-    of the last size."""
+    """The cascades: undistilled, and distilled to so many steps; their digests, by steps, 0 for the undistilled; by
+    whom they were made; the prompts, and real clips of the last size."""
 
     whole: Row | None
     distilled: Mapping[int, Row]
+    digests: Mapping[int, str]
     told: dict[str, Any]
     asked: Examined
     text: TextEncoder
     real: Tensor | None
-    digest: str
 
 
 def measure_distillation(settings: Settings) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def measure_distillation(settings: Settings) -> dict[str, Any]:
     seen = trained.asked.features(trained.real, fps)
     found = {way.name: way for way in ways(trained, size)}
     for name, way in found.items():
-        videos = _kept(settings.out / "distillation" / f"{trained.digest[:12]}-{name}.npz", way, trained)
+        videos = _kept(settings.out / "distillation" / f"{way.made_by[:12]}-{name}.npz", way, trained)
         rows[name] = {
             "network": way.network,
             "sampler": way.sampler,
@@ -135,15 +136,16 @@ def cascades(settings: Settings, *, distilled: bool) -> Trained:
     whole = {name: shop.train(name) for name in PREFIX}
     fast = {final: {n: shop.train(f"{n}-{final}") for n in PREFIX} for final in size.finals} if distilled else {}
     names = [*PREFIX, *(f"{n}-{final}" for final in fast for n in PREFIX)]
-    digest = "-".join([shop.data.path.name, shop.recipe, str(shop.nets["base"].steps)])
+    digest = _short("-".join([shop.data.path.name, shop.recipe, str(shop.nets["base"].steps)]))
+    digests = dict.fromkeys([0, *fast], digest)
     told = {"world": shop.world, "recipe": shop.recipe, "steps": shop.nets["base"].steps, "models": {}}
     told["commands"] = [shop.command(name) for name in names]
-    return Trained(whole, fast, told, bench.asked, bench.text, bench.real_of(whole["ssr1"]), _short(digest))
+    return Trained(whole, fast, digests, told, bench.asked, bench.text, bench.real_of(whole["ssr1"]))
 
 
 def _given(settings: Settings, size: Size) -> Trained:
     world = "digits" if any("digits" in name for name in settings.models) else "sprites"
-    whole, fast, text, told = None, {}, None, {}
+    whole, fast, digests, text, told = None, {}, {}, None, {}
     for name, place in settings.models.items():
         model = load(place)
         if not isinstance(model.system, ImagenVideo):
@@ -151,6 +153,7 @@ def _given(settings: Settings, size: Size) -> Trained:
         row = {n: s for n, s in model.system.cascade().items() if isinstance(s, DiffusionStage)}
         distill, text = row["base"].config.distill, model.text
         told[name] = {"digest": model.digest, "distilled": distill.final if distill.on else None}
+        digests[distill.final if distill.on else 0] = _short(model.digest + world)
         if distill.on:
             fast[distill.final] = row
         else:
@@ -161,23 +164,25 @@ def _given(settings: Settings, size: Size) -> Trained:
     real = asked.real(last.shape.height, last.channels)
     real = None if real is None else last.examples(real, torch.Generator())[0]
     assert text is not None
-    digest = _short("-".join(each["digest"] for each in told.values()) + world)
-    return Trained(whole, fast, {"world": world, "models": told}, asked, text, real, digest)
+    return Trained(whole, fast, digests, {"world": world, "models": told}, asked, text, real)
 
 
 def ways(trained: Trained, size: Size) -> list[Way]:
     """The rows of the table, the slowest first."""
     found: list[Way] = []
     if trained.whole:
+        row, by = trained.whole, trained.digests[0]
         most = (max(size.solver), max(size.solver))
-        found = [Way("paper", trained.whole, "ancestral", size.paper, two_passes=True)]
-        found += [Way(f"ddim-{most[0]}", trained.whole, "ddim", most)]
-        found += [Way(f"dpm-solver-{n}", trained.whole, "dpm-solver", (n, n)) for n in sorted(size.solver)[::-1]]
+        found = [Way("paper", row, "ancestral", size.paper, by, two_passes=True)]
+        found += [Way(f"ddim-{most[0]}", row, "ddim", most, by)]
+        found += [Way(f"dpm-solver-{n}", row, "dpm-solver", (n, n), by) for n in sorted(size.solver)[::-1]]
     for final, row in sorted(trained.distilled.items(), reverse=True):
-        found.append(Way(f"distilled-{final}", row, "ddim", (final, final)))
-    if len(trained.distilled) == 1:  # one network, in as few steps as it takes
-        final, row = next(iter(trained.distilled.items()))
-        found += [Way(f"distilled-{final}-in-{n}", row, "ddim", (n, n)) for n in (4, 2, 1) if n < final]
+        counts = [final]
+        if len(trained.distilled) == 1:  # one network, in as few steps as it takes
+            counts += [n for n in (4, 2, 1) if n < final]
+        for n in counts:
+            name = f"distilled-{final}" + (f"-in-{n}" if n < final else "")
+            found.append(Way(name, row, "ddim", (n, n), trained.digests[final]))
     return found
 
 

@@ -8,7 +8,7 @@ third stage.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -52,9 +52,11 @@ class Size:
 
     @classmethod
     def of(cls, settings: Settings) -> Size:
-        if not settings.quick:
-            return cls()
-        return cls(clips=24, prompts=4, rounds=1, paper=(8, 4), solver=(2,), start=2, finals=(2, 1), at_once=4, shown=1)
+        size = cls()
+        if settings.quick:
+            few = {"clips": 24, "prompts": 4, "rounds": 1, "at_once": 4, "shown": 1}
+            size = replace(size, **few, paper=(8, 4), solver=(2,), start=2, finals=(2, 1))
+        return replace(size, prompts=settings.count, table=settings.count) if settings.count else size
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -49,7 +49,8 @@ class Size:
 
     @classmethod
     def of(cls, settings: Settings) -> Size:
-        return cls(clips=24, held=3, steps=settings.steps or 3) if settings.quick else cls(steps=settings.steps or 600)
+        size = cls(clips=24, held=3, steps=3) if settings.quick else cls()
+        return replace(size, held=settings.count or size.held, steps=settings.steps or size.steps)
 
 
 @dataclass
@@ -114,7 +115,7 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     """How to measure each, and what the result depends on."""
     bench = Bench.of(settings)
-    how = {"quick": settings.quick, "seed": settings.seed, "steps": bench.size.steps, "model": bench.model.digest}
+    how = settings.how | {"steps": bench.size.steps, "model": bench.model.digest}
     asked = how | {"source": settings.source is not None}
     return {name: (partial(MEASURES[name], bench), asked) for name in claims}
 

@@ -26,12 +26,11 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     """Name -> how to measure, and what the result depends on."""
-    how = {"quick": settings.quick, "seed": settings.seed, "source": settings.source is not None}
+    how = settings.how | {"source": settings.source is not None}
     all_of: Todo = {}
     if "tokens" in claims:
         world = "sprites" if settings.source else "digits"
-        steps = {"steps": settings.steps} if settings.steps else {"minutes": settings.minutes}
-        asked = how | steps | {"recipe": settings.recipe, "judge": settings.judge_digest(world)}
+        asked = how | settings.training | {"recipe": settings.recipe, "judge": settings.judge_digest(world)}
         all_of["tokens"] = (lambda: tokens.measure(settings)), asked
     if "story" in claims:
         all_of["story"] = _with_model(settings, "sprites", lambda: story.measure(settings), how)

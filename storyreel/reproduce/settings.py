@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from storyreel.evaluate.judges import AnyJudge, load_judge
 from storyreel.generate.model import Model, load
@@ -25,6 +25,7 @@ class Settings:
     """The options of `storyreel reproduce`.
 
     minutes: of training, for both tokenizers of claim (a) together; `steps` says it exactly instead.
+    count: prompts of each measurement, in place of its own number.
     source: folder of the LPC sheets; with it claim (a) is trained on sprites, and stories are compared with real ones.
     recipe: whose tokenizer claim (a) trains; "" is that of the world.
     models, judges: by world, names or folders. For Imagen Video, models by their names.
@@ -35,6 +36,7 @@ class Settings:
     out: Path
     minutes: float = 60.0
     steps: int | None = None
+    count: int | None = None
     source: Path | None = None
     quick: bool = False
     seed: int = 7
@@ -50,6 +52,8 @@ class Settings:
             raise ValueError(f"--minutes: wanted more than 0, got {self.minutes:g}")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"--steps: wanted at least 1, got {self.steps}")
+        if self.count is not None and self.count < 1:
+            raise ValueError(f"--count: wanted at least 1, got {self.count}")
         for option, given in (("--model", self.models), ("--judge", self.judges)):
             if option == "--model" and self.paper == "imagen-video":
                 continue  # models have names there, such as imagen-video-sprites
@@ -73,7 +77,17 @@ class Settings:
     @property
     def prompts(self) -> int:
         """Prompts a model for claim (c), from either split."""
-        return 8 if self.quick else 200
+        return self.count or (8 if self.quick else 200)
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What every result depends on."""
+        return {"quick": self.quick, "seed": self.seed} | ({"count": self.count} if self.count else {})
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What a result that is trained for depends on besides."""
+        return {"steps": self.steps} if self.steps else {"minutes": self.minutes}
 
     def model(self, world: str) -> Model:
         """ValueError, of one line, where there is none."""
@@ -101,6 +115,7 @@ class Settings:
         words += (
             [f"--steps {self.steps}"] if self.steps else [] if self.minutes == 60 else [f"--minutes {self.minutes:g}"]
         )
+        words += [f"--count {self.count}"] if self.count else []
         words += [f"--source {self.source}"] if self.source else []
         words += [f"--seed {self.seed}"] if self.seed != 7 else []
         words += [f"--recipe {self.recipe}"] if self.recipe else []
