@@ -121,6 +121,15 @@ def test_the_table_for_people_has_a_line_a_score_and_both_of_a_tie(tmp_path: Pat
     assert html.count('class="num best"') == 2
 
 
+def test_a_score_that_is_the_same_for_all_stands_in_the_middle_of_its_scale():
+    from storyreel.evaluate.report.leaderboard_page import FROM, TO, forest
+
+    models = [{"name": name, "scores": {"is": {"value": 1.0, "interval": [1.0, 1.0]}}} for name in "ab"]
+    drawn = forest(models, {"name": "is", "real": None, "floor": None})
+    assert drawn.count(f'cx="{(FROM + TO) / 2}"') == 2
+    assert drawn.count('class="tick"') == 1
+
+
 def test_too_few_clips_are_told_once(tmp_path: Path, capsys):
     folders = [write_clips(tmp_path / name, noise, n=9) for name, noise in (("a", 2.0), ("b", 9.0), ("real", 1.0))]
     args = ["--metrics", "flicker", "--real", str(folders[2]), "-o", str(tmp_path / "board"), "--json"]

@@ -15,6 +15,8 @@ from storyreel.evaluate.report.sections import BETTER, pairs, section
 from storyreel.evaluate.report.svg import short
 from storyreel.files import replacing
 
+FROM, TO = 112, 262  # of a forest's scale: names stand before it, values behind
+
 
 def write_leaderboard(document: dict[str, Any], out: Path) -> Path:
     """As `report.write_leaderboard`. The three files appear together or not at all."""
@@ -172,10 +174,9 @@ def forest(models: Sequence[Mapping[str, Any]], score: Mapping[str, Any]) -> str
     mark = score.get("real") if score.get("real") is not None else score.get("floor")
     low, high = _range(models, score["name"])
     low, high = (low, high) if mark is None else (min(low, mark), max(high, mark))
-    span = (high - low) or 1.0
 
     def x(value: float) -> float:
-        return round(104 + 160 * (value - low) / span, 1)
+        return round(FROM + (TO - FROM) * svg.along(value, low, high), 1)
 
     rows, high_px = [], len(models) * svg.ROW + 20
     if mark is not None:
@@ -184,12 +185,12 @@ def forest(models: Sequence[Mapping[str, Any]], score: Mapping[str, Any]) -> str
         told, y = model["scores"][score["name"]], i * svg.ROW + 11
         name = model["name"] if len(model["name"]) <= 16 else model["name"][:15] + "…"
         rows.append(f'<text class="label" x="0" y="{y + 4}">{escape(name)}</text>')
-        rows.append(f'<line class="track-line" x1="104" x2="264" y1="{y}" y2="{y}"/>')
+        rows.append(f'<line class="track-line" x1="{FROM}" x2="{TO}" y1="{y}" y2="{y}"/>')
         if told["interval"]:
             rows.append(svg.whisker(x(told["interval"][0]), x(told["interval"][1]), y))
         rows.append(f'<circle class="dot" cx="{x(told["value"])}" cy="{y}" r="4.5"/>')
         rows.append(f'<text class="value" x="{svg.WIDE}" y="{y + 4}">{short(told["value"])}</text>')
-    for value, anchor in ((low, "start"), (high, "end")):
+    for value, anchor in ((low, "start"), (high, "end")) if low < high else ((low, "middle"),):
         rows.append(f'<text class="tick" x="{x(value)}" y="{high_px - 4}" text-anchor="{anchor}">{value:.3g}</text>')
     return svg.svg(svg.WIDE, high_px, "".join(rows), score["name"])
 

@@ -104,14 +104,18 @@ def share(value: float | None, interval: Sequence[float | None] | None) -> str:
     return svg(wide, 20, made, "", "small")
 
 
+def along(value: float, low: float, high: float) -> float:
+    """Where a value is on a scale, 0 to 1; the middle where the scale is a single point."""
+    return (value - low) / (high - low) if high > low else 0.5
+
+
 def dot(value: float | None, interval: Sequence[float | None] | None, low: float, high: float) -> str:
     """A value on a scale that a column shares, with its interval."""
     if value is None:
         return ""
-    span = (high - low) or 1.0
 
     def x(v: float) -> float:
-        return round(5 + 110 * (v - low) / span, 1)
+        return round(5 + 110 * along(v, low, high), 1)
 
     made = '<line class="track-line" x1="5" x2="115" y1="8" y2="8"/>'
     if interval and interval[0] is not None and interval[1] is not None:
