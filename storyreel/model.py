@@ -2,7 +2,7 @@
 
 model.json                        recipe, what trained it, and the sha256 of every component
 <component>/config.json           what the component is
-<component>/model.safetensors     its weights, float16
+<component>/model.safetensors     its weights, float16, or int8 with scales (packed.py)
 README.md                         the card
 """
 
@@ -12,12 +12,15 @@ import hashlib
 import importlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from storyreel.packed import packed, unpacked
 from storyreel.recipe import Recipe, StageRecipe, as_json, from_json
 from storyreel.systems.base import Stage, System
 from storyreel.tensor_file import PICKLES, copy_into, read_json, read_tensors, write_json, write_tensors
@@ -37,11 +40,8 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
 
     A stage's `training_only` modules (a discriminator, say) are left out.
     """
-    path = Path(path)
-    made, old = (path.with_name(f".{path.name}.{word}-{os.getpid()}") for word in ("tmp", "old"))
-    try:
-        made.mkdir(parents=True)
-        components = {}
+    components: dict[str, dict[str, Any]] = {}
+    with _in_place_of(Path(path)) as made:
         for name, stage in system.stages.items():
             (made / name).mkdir()
             tensors = {n: _half(t, f"{name}: {n}") for n, t in exported(stage).items()}
@@ -55,13 +55,38 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
         whole = {"storyreel": 1, "system": system.name, "recipe": as_json(recipe), "components": components}
         write_json(made / "model.json", {**whole, "training": training, "digest": _digest(components)})
         (made / "README.md").write_text(card)
+    return Path(path)
+
+
+def pack_model(path: str | Path, out: str | Path) -> Path:
+    """Write a model once more, in half of the bytes (`packed.py`). Its digest is another, since its weights are."""
+    path = Path(path)
+    told, found = _read(path), load_tensors(path)
+    components = dict(told["components"])
+    with _in_place_of(Path(out)) as made:
+        for name, tensors in found.items():
+            (made / name).mkdir()
+            digest = write_tensors(made / name / "model.safetensors", packed(tensors))
+            components[name] = components[name] | {"sha256": digest}
+            shutil.copyfile(path / name / "config.json", made / name / "config.json")
+        write_json(made / "model.json", told | {"components": components, "digest": _digest(components)})
+        shutil.copyfile(path / "README.md", made / "README.md")
+    return Path(out)
+
+
+@contextmanager
+def _in_place_of(path: Path) -> Iterator[Path]:
+    """A new folder, which takes the place of what is at `path` once it is whole."""
+    made, old = (path.with_name(f".{path.name}.{word}-{os.getpid()}") for word in ("tmp", "old"))
+    try:
+        made.mkdir(parents=True)
+        yield made
         if path.exists():
             path.rename(old)
         made.rename(path)
     finally:
         shutil.rmtree(made, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-    return path
 
 
 def load_model(path: str | Path) -> tuple[System, Recipe, dict[str, Any]]:
@@ -84,7 +109,11 @@ def load_tensors(path: str | Path) -> dict[str, dict[str, Tensor]]:
     """component -> name -> tensor, each file's sha256 checked against model.json."""
     path = Path(path)
     told = _read(path)
-    return {n: read_tensors(path / n / "model.safetensors", c["sha256"]) for n, c in told["components"].items()}
+    found = {}
+    for name, component in told["components"].items():
+        file = path / name / "model.safetensors"
+        found[name] = unpacked(read_tensors(file, component["sha256"]), str(file))
+    return found
 
 
 def inner_stages(stage: Stage) -> list[Stage]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from storyreel import model
-from storyreel.model import exported, load_model, load_tensors, own_tensors, save_model
+from storyreel.model import exported, load_model, load_tensors, own_tensors, pack_model, save_model
 
 sys.path.insert(0, str(Path(__file__).parent / "train"))
 from toy import build, toy_recipe
@@ -53,6 +53,26 @@ def test_half_on_disk_and_without_what_only_training_needs(folder):
     assert tensors["tokenizer"]["seen"].dtype == torch.int64
     assert not any(n.startswith("critic") for n in tensors["tokenizer"])
     assert not any(n.startswith("tokenizer") for n in tensors["prior"])
+
+
+def test_a_packed_model_is_half_as_large_and_nearly_the_same(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr("storyreel.packed.SMALL", 1)
+    small = pack_model(folder, tmp_path / "small")
+    assert load_model(small)[2]["digest"] != load_model(folder)[2]["digest"]
+    assert (small / "README.md").read_text() == "# Toy\n"
+    for name, tensors in load_tensors(folder).items():
+        again = load_tensors(small)[name]
+        assert set(again) == set(tensors)
+        for key, tensor in tensors.items():
+            if tensor.is_floating_point() and tensor.ndim > 1:
+                most = tensor.float().flatten(1).abs().amax(1)
+                off = (again[key] - tensor.float()).flatten(1).abs().amax(1)
+                assert bool((off <= most / 253).all())
+            else:
+                assert torch.equal(again[key], tensor)
+    with pytest.raises(ValueError, match=r"there is no model\.json"):
+        pack_model(tmp_path / "nowhere", tmp_path / "else")
+    assert not (tmp_path / "else").exists()
 
 
 def test_the_digest_is_that_of_the_weights(tmp_path, folder):

@@ -41,6 +41,23 @@ def show(
 
 
 @app.command()
+def pack(
+    name: Annotated[str, typer.Argument(help="Name or folder of a model.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the smaller one.")],
+) -> None:
+    """Write a model in half of the bytes: int8 weights with a scale a row. It makes other videos, nearly the same."""
+    from storyreel.generate import shelf
+    from storyreel.model import pack_model
+
+    folder = shelf.find(name)
+    if out.resolve() == folder.resolve():
+        raise typer.BadParameter("wanted another folder than the model's own", param_hint="--out")
+    made = pack_model(folder, out)
+    before, after = (sum(f.stat().st_size for f in p.rglob("*.safetensors")) / 1e6 for p in (folder, made))
+    print(f"{made}: {after:.1f} MB, was {before:.1f} MB")
+
+
+@app.command()
 def weights(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
