@@ -20,6 +20,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 MAY_IMPORT = {
     "files": set(),
     "tensor_file": set(),
+    "packed": set(),
     "clip": {"video_io"},
     "stamp": {"clip"},
     "sniff": set(),
@@ -50,7 +51,7 @@ MAY_IMPORT = {
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
 }
 FREE = {"cli", "reproduce", "__init__", "__main__"}  # these tie things together, and nobody imports them
-FOR_ALL = {"files", "tensor_file"}  # writing a file whole or not at all
+FOR_ALL = {"files", "tensor_file", "packed"}  # writing a file whole or not at all; what weights are on disk
 CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
 
