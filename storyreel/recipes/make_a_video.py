@@ -115,8 +115,13 @@ def make_a_video_sprites() -> Recipe:
 
     def net(frames: int, size: int, fps: int, patch: int, unet: VideoUNetConfig, guidance: float = 1.0) -> NetConfig:
         sampling = Sampling(steps=24, sampler="dpm-solver", guidance=guidance, snr=10.0)
+        clean: dict[str, Any] = {"predict": "x", "weight": "x"} if patch > 2 else {}  # see imagen_video_sprites
         return NetConfig(
-            shape=_square(frames, size, fps), unet=replace(unet, patch=patch), sampling=sampling, most_noise=0.7
+            shape=_square(frames, size, fps),
+            unet=replace(unet, patch=patch),
+            sampling=sampling,
+            most_noise=0.7,
+            **clean,
         )
 
     decoder = VideoUNetConfig(
