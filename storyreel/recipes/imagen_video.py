@@ -136,8 +136,8 @@ def imagen_video_sprites() -> Recipe:
     """Ships as `imagen-video-sprites`: one second in 3, 4, 6 and at last 8 frames; 16, 32, 48 and at last 64 pixels
     a side, with a matte. The world's clips have eight frames, so no stage can double as the paper's do.
 
-    Where patches hold about as many values as the network is wide, it says x: v is mostly noise where there is little of
-    it, and cannot pass through so few channels."""
+    Where a patch holds about as many values as the network is wide, it says x: v is mostly noise where there is little
+    of that, and cannot pass through so few channels."""
 
     def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
         shape = Shape(frames=frames, height=size, width=size, fps=frames)
