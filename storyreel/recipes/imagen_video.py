@@ -155,7 +155,7 @@ def imagen_video_sprites() -> Recipe:
     system = ImagenVideoConfig(
         base=stage("base", 3, 16, base, guidance=3.0),
         tsr1=stage("tsr", 4, 16, fine(1, 40, 72), most_noise=0.7),
-        ssr1=stage("ssr", 4, 32, fine(2, 48, 80), most_noise=0.7, guidance=2.0),
+        ssr1=stage("ssr", 4, 32, fine(2, 48, 80), most_noise=0.7, guidance=2.0, **clean),
         ssr2=stage("ssr", 4, 48, fine(2, 40, 72), most_noise=0.7, **clean),
         tsr2=stage("tsr", 6, 48, fine(4, 40, 72), most_noise=0.7, **clean),
         tsr3=stage("tsr", 8, 48, fine(4, 40, 72), most_noise=0.7, **clean),
