@@ -141,7 +141,7 @@ def imagen_video_sprites() -> Recipe:
 
     def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
         shape = Shape(frames=frames, height=size, width=size, fps=frames)
-        sampling = Sampling(steps=24, sampler="dpm-solver", guidance=more.pop("guidance", 1.5), snr=10.0)
+        sampling = Sampling(steps=24, sampler="dpm-solver", guidance=more.pop("guidance", 1.5), snr=300.0)
         return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, **more)
 
     def fine(patch: int, *widths: int) -> VideoUNetConfig:

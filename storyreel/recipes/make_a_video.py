@@ -114,7 +114,7 @@ def make_a_video_sprites() -> Recipe:
     matte. The embeddings are those of `encoder-sprites`, whose towers for pictures and sentences are in the model."""
 
     def net(frames: int, size: int, fps: int, patch: int, unet: VideoUNetConfig, guidance: float = 1.0) -> NetConfig:
-        sampling = Sampling(steps=24, sampler="dpm-solver", guidance=guidance, snr=10.0)
+        sampling = Sampling(steps=12, sampler="dpm-solver", guidance=guidance, snr=300.0)
         clean: dict[str, Any] = {"predict": "x", "weight": "x"} if patch > 2 else {}  # see imagen_video_sprites
         return NetConfig(
             shape=_square(frames, size, fps),
