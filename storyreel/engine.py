@@ -104,6 +104,9 @@ def _start_worker(threads: int) -> None:
     wait_calmly()
 
 
+TRIES = 3  # to start Ray
+
+
 class Ray:
     """Tasks on a Ray cluster: the one that RAY_ADDRESS names, else one that is started on this machine."""
 
@@ -119,8 +122,7 @@ class Ray:
     ) -> list[Result]:
         started = not self._ray.is_initialized()
         if started:
-            own: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-            self._ray.init(log_to_driver=False, logging_level="error", **own)
+            self._begin()
         try:
             return self._run(function, items, on_result)
         except self._ray.exceptions.RayTaskError as error:
@@ -130,6 +132,20 @@ class Ray:
         finally:
             if started:
                 self._ray.shutdown()
+
+    def _begin(self) -> None:
+        """Start or find a cluster. Ray waits half a minute for its own programs, too short on a machine that is very
+        busy, and then fails with whatever error comes first."""
+        own: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+        for attempt in range(1, TRIES + 1):
+            try:
+                self._ray.init(log_to_driver=False, logging_level="error", **own)
+                return
+            except (TypeError, RuntimeError, OSError) as error:
+                self._ray.shutdown()
+                if attempt == TRIES:
+                    reason = (str(error) or type(error).__name__).splitlines()[0]
+                    raise OSError(f"engine ray: Ray did not start ({reason}); is the machine too busy?") from None
 
     def _run(self, function: Callable[..., Any], items: Sequence[Any], on_result: OnResult | None) -> list[Any]:
         at_a_time = self.workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))

@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from storyreel.engine import Local, get_engine
+from storyreel.engine import Local, Ray, get_engine
 
 
 def die(item: int) -> int:
@@ -73,3 +73,31 @@ def test_ray_says_what_to_install_when_it_is_absent(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'storyreel\[ray\]'"):
         get_engine("ray")
+
+
+class SlowRay:
+    """A Ray that comes up at the n-th attempt."""
+
+    def __init__(self, attempt: int) -> None:
+        self.attempt, self.begun, self.ended = attempt, 0, 0
+
+    def init(self, **options) -> None:
+        self.begun += 1
+        if self.begun < self.attempt:
+            raise TypeError("expected bytes, NoneType found")
+
+    def shutdown(self) -> None:
+        self.ended += 1
+
+
+@pytest.mark.parametrize(("attempt", "begun"), [(1, 1), (3, 3), (4, 3)])
+def test_ray_is_started_again_where_the_machine_was_too_busy(attempt, begun):
+    pytest.importorskip("ray")
+    engine = Ray()
+    engine._ray = SlowRay(attempt)
+    if attempt > 3:
+        with pytest.raises(OSError, match="Ray did not start .expected bytes"):
+            engine._begin()
+    else:
+        engine._begin()
+    assert (engine._ray.begun, engine._ray.ended) == (begun, begun - (attempt <= 3))
