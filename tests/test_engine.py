@@ -96,7 +96,7 @@ def test_ray_is_started_again_where_the_machine_was_too_busy(attempt, begun):
     engine = Ray()
     engine._ray = SlowRay(attempt)
     if attempt > 3:
-        with pytest.raises(OSError, match="Ray did not start .expected bytes"):
+        with pytest.raises(OSError, match=r"Ray did not start .expected bytes"):
             engine._begin()
     else:
         engine._begin()
