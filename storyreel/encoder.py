@@ -22,8 +22,8 @@ from torch import Tensor
 
 from storyreel.clip import Clip
 from storyreel.nn.dual_encoder import DualEncoder, DualEncoderConfig
-from storyreel.packed import unpacked
-from storyreel.tensor_file import copy_into, read_json, read_tensors
+from storyreel.packed import read_weights
+from storyreel.tensor_file import copy_into, read_json
 
 PREFIX, VERSION, STAGE = "encoder-", "v1", "dual"
 BATCH = 32  # windows at once
@@ -157,7 +157,7 @@ def load_encoder(name: str | Path) -> Encoder:
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / 'model.json'}: wanted the model of an encoder; it lacks {error}") from None
     file = folder / STAGE / "model.safetensors"
-    tensors = {n.removeprefix("net."): t for n, t in unpacked(read_tensors(file, digest), str(file)).items()}
+    tensors = {n.removeprefix("net."): t for n, t in read_weights(file, digest).items()}
     copy_into(net.state_dict(), tensors, str(file))
     return Encoder(net, name=f"{world}-{VERSION}", digest=digest, text=text, trusted=world != "tiny")
 

@@ -20,10 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from storyreel.packed import packed, unpacked
+from storyreel.packed import packed, read_weights
 from storyreel.recipe import Recipe, StageRecipe, as_json, from_json
 from storyreel.systems.base import Stage, System
-from storyreel.tensor_file import PICKLES, copy_into, read_json, read_tensors, write_json, write_tensors
+from storyreel.tensor_file import PICKLES, copy_into, read_json, write_json, write_tensors
 
 SYSTEMS = {
     "encoder": "storyreel.systems.encoder:EncoderConfig",
@@ -109,11 +109,7 @@ def load_tensors(path: str | Path) -> dict[str, dict[str, Tensor]]:
     """component -> name -> tensor, each file's sha256 checked against model.json."""
     path = Path(path)
     told = _read(path)
-    found = {}
-    for name, component in told["components"].items():
-        file = path / name / "model.safetensors"
-        found[name] = unpacked(read_tensors(file, component["sha256"]), str(file))
-    return found
+    return {n: read_weights(path / n / "model.safetensors", c["sha256"]) for n, c in told["components"].items()}
 
 
 def inner_stages(stage: Stage) -> list[Stage]:

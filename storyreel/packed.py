@@ -8,9 +8,12 @@ than 1/254 of the largest of its row. What is small or has one axis stays as it 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from storyreel.tensor_file import read_tensors
 
 SCALE = "::scale"  # no parameter of a module can have such a name
 SMALL = 1024  # values, below which a tensor stays as it is
@@ -31,6 +34,11 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         found[name] = (rows / scale[:, None]).round().to(torch.int8).view_as(tensor)
         found[name + SCALE] = scale
     return found
+
+
+def read_weights(path: Path, digest: str | None = None) -> dict[str, Tensor]:
+    """The weights of a component of a model, packed or not. ValueError as `read_tensors` and `unpacked`."""
+    return unpacked(read_tensors(path, digest), str(path))
 
 
 def unpacked(tensors: Mapping[str, Tensor], where: str = "weights") -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from storyreel.encoder import PREFIX, STAGE, find_encoder
+from storyreel.packed import read_weights
 from storyreel.systems.base import System
 from storyreel.tensor_file import digest_of, read_json, read_tensors
 
@@ -30,5 +31,5 @@ def encoder_tensors(name: str) -> tuple[dict[str, Tensor], str]:
         digest = str(read_json(folder / "model.json")["components"][STAGE]["sha256"])
     except (KeyError, TypeError):
         raise ValueError(f"{folder / 'model.json'}: wanted the model of an encoder, with a component {STAGE}") from None
-    found = read_tensors(folder / STAGE / "model.safetensors", digest)
+    found = read_weights(folder / STAGE / "model.safetensors", digest)
     return {n.removeprefix("net."): tensor for n, tensor in found.items()}, digest
