@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from storyreel.reproduce.report import NOTHING, Part, commands, done, holds, number, why_not
@@ -22,8 +22,8 @@ def report(results: dict[str, Any]) -> list[str]:
     ]
     lines += ["", *_tokens(parts.get("tokens"))]
     lines += ["", *_story(parts.get("story"))]
-    lines += ["", *_combinations(parts)]
-    lines += ["", *_reconstruction(parts)]
+    lines += ["", "## (c) New combinations", *_by_world(parts, "combinations", _combinations)]
+    lines += ["", "## What the tokenizer alone leaves", *_by_world(parts, "reconstruction", _reconstruction)]
     return lines
 
 
@@ -142,52 +142,49 @@ def _seams(of: str, seams: dict[str, Any]) -> Iterator[str]:
     yield f"| joints above every ordinary step of their part{of} | {share} | {beyond['n']} joints |"
 
 
-def _combinations(parts: dict[str, Part]) -> Iterator[str]:
-    yield "## (c) New combinations"
+def _by_world(parts: dict[str, Part], claim: str, table: Callable[[Part], Iterator[str]]) -> Iterator[str]:
+    """The parts of a claim that is measured in each world."""
     for world in ("sprites", "digits"):
-        part = parts.get(f"combinations-{world}")
+        part = parts.get(f"{claim}-{world}")
         yield ""
         if not done(part):
             yield f"`{world}`: {why_not(part)}"
             continue
-        yield f"`{part['model']['name']}` (digest {part['model']['digest'][:12]}), {part['n']} prompts each."
-        yield ""
-        real = "held_out_real" in part
-        yield f"| attribute | held-out | n | seen | n |{' real clips, held-out |' if real else ''}"
-        yield f"|---|---|---|---|---|{'---|' if real else ''}"
-        for name, share in part["held_out"]["attributes"].items():
-            other = part["train"]["attributes"][name]
-            if share["n"] or other["n"]:
-                row = f"| {name} | {number(share if share['n'] else None, percent=True)} | {share['n']} "
-                row += f"| {number(other if other['n'] else None, percent=True)} | {other['n']} |"
-                own = part["held_out_real"]["attributes"][name] if real else None
-                yield row + (f" {number(own, percent=True)} |" if real else "")
-        row = f"| mean | {number(part['held_out']['mean'], percent=True)} | {part['n']} clips "
-        row += f"| {number(part['train']['mean'], percent=True)} | {part['n']} clips |"
-        yield row + (f" {number(part['held_out_real']['mean'], percent=True)} |" if real else "")
-        yield ""
-        yield f"Held-out less seen: {number(part['gap'], percent=True)}. The claim holds at 90 % on held-out prompts."
-        yield from commands(part)
+        yield from table(part)
 
 
-def _reconstruction(parts: dict[str, Part]) -> Iterator[str]:
-    yield "## What the tokenizer alone leaves"
-    for world in ("sprites", "digits"):
-        part = parts.get(f"reconstruction-{world}")
-        yield ""
-        if not done(part):
-            yield f"`{world}`: {why_not(part)}"
-            continue
-        yield f"The tokenizer of `{part['model']['name']}`, {part['n']} real clips of held-out combinations."
-        yield ""
-        yield "| attribute | reconstructed | the clips themselves | n |"
-        yield "|---|---|---|---|"
-        for name, share in part["reconstructed"]["attributes"].items():
-            if share["n"]:
-                own = number(part["real"]["attributes"][name], percent=True)
-                yield f"| {name} | {number(share, percent=True)} | {own} | {share['n']} |"
-        own = number(part["real"]["mean"], percent=True)
-        yield f"| mean | {number(part['reconstructed']['mean'], percent=True)} | {own} | {part['n']} clips |"
-        yield ""
-        yield f"PSNR {number(part['psnr'], 'dB')}. Enough is left at 97 %."
-        yield from commands(part)
+def _combinations(part: Part) -> Iterator[str]:
+    yield f"`{part['model']['name']}` (digest {part['model']['digest'][:12]}), {part['n']} prompts each."
+    yield ""
+    real = "held_out_real" in part
+    yield f"| attribute | held-out | n | seen | n |{' real clips, held-out |' if real else ''}"
+    yield f"|---|---|---|---|---|{'---|' if real else ''}"
+    for name, share in part["held_out"]["attributes"].items():
+        other = part["train"]["attributes"][name]
+        if share["n"] or other["n"]:
+            row = f"| {name} | {number(share if share['n'] else None, percent=True)} | {share['n']} "
+            row += f"| {number(other if other['n'] else None, percent=True)} | {other['n']} |"
+            own = part["held_out_real"]["attributes"][name] if real else None
+            yield row + (f" {number(own, percent=True)} |" if real else "")
+    row = f"| mean | {number(part['held_out']['mean'], percent=True)} | {part['n']} clips "
+    row += f"| {number(part['train']['mean'], percent=True)} | {part['n']} clips |"
+    yield row + (f" {number(part['held_out_real']['mean'], percent=True)} |" if real else "")
+    yield ""
+    yield f"Held-out less seen: {number(part['gap'], percent=True)}. The claim holds at 90 % on held-out prompts."
+    yield from commands(part)
+
+
+def _reconstruction(part: Part) -> Iterator[str]:
+    yield f"The tokenizer of `{part['model']['name']}`, {part['n']} real clips of held-out combinations."
+    yield ""
+    yield "| attribute | reconstructed | the clips themselves | n |"
+    yield "|---|---|---|---|"
+    for name, share in part["reconstructed"]["attributes"].items():
+        if share["n"]:
+            own = number(part["real"]["attributes"][name], percent=True)
+            yield f"| {name} | {number(share, percent=True)} | {own} | {share['n']} |"
+    own = number(part["real"]["mean"], percent=True)
+    yield f"| mean | {number(part['reconstructed']['mean'], percent=True)} | {own} | {part['n']} clips |"
+    yield ""
+    yield f"PSNR {number(part['psnr'], 'dB')}. Enough is left at 97 %."
+    yield from commands(part)
