@@ -25,6 +25,7 @@ from torch.utils.checkpoint import checkpoint
 from storyreel.nn.attention import KeysValues
 from storyreel.nn.video_unet_blocks import (
     FEATURES,
+    FinePath,
     RMSNorm,
     SpatialAttention,
     SpatialConv,
@@ -52,6 +53,8 @@ class VideoUNetConfig:
     fps, skip, augmented, vector_dim: whether the net is told a frame rate, how far apart the frames lie that it is
         given, a second noise level (of the conditioning video) and one vector (such as an image embedding).
     patch: the net works on patches of so many pixels a side; everything is as many times coarser.
+    fine: channels of a path at full size beside the patches (`FinePath`), without which detail must pass through
+        `widths[0]` channels a patch; 0: none.
     """
 
     channels: int = 3
@@ -71,6 +74,7 @@ class VideoUNetConfig:
     skip: bool = False
     augmented: bool = False
     patch: int = 1
+    fine: int = 0
     emb: int = 0  # 0: four times the first width
 
     def __post_init__(self) -> None:
@@ -122,8 +126,12 @@ class VideoUNet(nn.Module):
             self.up.append(nn.ModuleList(self._unit(level, 2 * width) for _ in range(blocks[level])))
             if level:
                 self.widen.append(Up(width, c.widths[level - 1]))
+        out = c.out_channels or c.channels
         self.norm = RMSNorm(c.widths[0])
-        self.head = zeros(SpatialConv(c.widths[0], (c.out_channels or c.channels) * area))
+        self.head = SpatialConv(c.widths[0], (c.fine or out) * area)
+        if not c.fine:
+            zeros(self.head)
+        self.fine = FinePath(c.channels, c.extra, c.fine, out, self.emb) if c.fine else None
 
     def _told(self, dim: int) -> nn.Sequential:
         return nn.Sequential(nn.Linear(dim, self.emb), nn.SiLU(), nn.Linear(self.emb, self.emb))
@@ -152,7 +160,7 @@ class VideoUNet(nn.Module):
             convolutions = 4 * blocks[level] + (2 * c.middle if level == count - 1 else 0)
             space += convolutions * 2**level + (2**level if level else 0)
             units += 2 * blocks[level] * (_each(c.temporal, count)[level] != "none")
-        return (space + 1) * c.patch, 2 * units
+        return (space + 1) * c.patch + (FinePath.reach if c.fine else 0), 2 * units
 
     # -- text --------------------------------------------------------------------------------------------------
 
@@ -197,9 +205,8 @@ class VideoUNet(nn.Module):
         """
         c = self.config
         self._check(x, memory, extra, augmentation, fps, skip, vector)
-        if extra is not None:
-            x = torch.cat([x, extra.to(x.dtype)], 1)
-        x = self.stem(_patches(x, c.patch))  # (b, t, h, w, c)
+        given = x if extra is None else torch.cat([x, extra.to(x.dtype)], 1)
+        x = self.stem(_patches(given, c.patch))  # (b, t, h, w, c)
         emb = self._embedding(logsnr, memory, augmentation, fps, skip, vector)
         texts = iter(memory.keys_values) if memory is not None else iter(())
         mask = None if memory is None else memory.mask
@@ -216,7 +223,8 @@ class VideoUNet(nn.Module):
             x = self.widen[step - 1](x) if step else x
             for unit in units:  # pyright: ignore[reportGeneralTypeIssues]
                 x = self._run(unit, torch.cat([x, skips.pop() * 2**-0.5], -1), emb, texts, mask, video)
-        return _pixels(self.head(F.silu(self.norm(x))), c.patch)
+        y = _pixels(self.head(F.silu(self.norm(x))), c.patch)
+        return y if self.fine is None else self.fine(given, y, emb)
 
     def _run(
         self,
@@ -317,7 +325,7 @@ class VideoUNet(nn.Module):
                     mine.zero_()  # an embedding that says nothing yet, and can learn to
                 continue
             old = theirs[name]
-            if name == "stem.weight" and old.shape[1] < mine.shape[1]:
+            if name in ("stem.weight", "fine.stem.weight") and old.shape[1] < mine.shape[1]:
                 mine.zero_()
                 mine[:, : old.shape[1]] = old
             elif old.shape == mine.shape:

@@ -224,6 +224,38 @@ class Unit(nn.Module):
         return x if self.temporal is None else self.temporal(x, video)
 
 
+class FinePath(nn.Module):
+    """Every pixel by itself, beside a net that sees patches: what the net was given, and what it says of each pixel, go
+    through one residual block, and what is noise and what is detail is told apart where it is seen.
+
+    What the net was given also passes straight to what it says, in shares that the embedding tells: at little noise a
+    clean video is nearly the noisy one, and one of super-resolution nearly the one it refines.
+    """
+
+    reach = 3  # pixels that it sees on each side, at most
+
+    def __init__(self, channels: int, extra: int, width: int, out: int, emb: int):
+        super().__init__()
+        self.out = out
+        self.stem = SpatialConv(channels + extra, width)
+        self.block = ResBlock(2 * width, width, emb, temporal=False)
+        self.norm, self.head = RMSNorm(width), zeros(SpatialConv(width, out))
+        self.from_noisy = zeros(nn.Linear(emb, out)) if channels == out else None
+        self.from_extra = zeros(nn.Linear(emb, out)) if extra >= out else None
+        self.channels = channels
+
+    def forward(self, given: Tensor, said: Tensor, emb: Tensor) -> Tensor:
+        """Noisy video and extra (b, channels + extra, t, h, w), what the net says (b, width, t, h, w) and the embedding
+        (b, e) -> (b, out, t, h, w)."""
+        fine = self.stem(given.permute(0, 2, 3, 4, 1).contiguous())
+        y = self.block(torch.cat([fine, said.permute(0, 2, 3, 4, 1)], -1), emb, None)
+        y = self.head(F.silu(self.norm(y))).permute(0, 4, 1, 2, 3)
+        for share, first in ((self.from_noisy, 0), (self.from_extra, self.channels)):
+            if share is not None:
+                y = y + share(emb)[:, :, None, None, None] * given[:, first : first + self.out]
+        return y
+
+
 class Up(nn.Module):
     """Each place becomes four; the channels are brought to `width` before, where that is cheap."""
 

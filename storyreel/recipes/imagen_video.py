@@ -3,7 +3,7 @@
 | recipe                 | parameters | the last video       | trained on       | result                         |
 | ---------------------- | ---------- | -------------------- | ---------------- | ------------------------------ |
 | imagen_video_tiny      | 0.7 M      | 5 x 16x16            | tests            | learns a batch by heart        |
-| imagen_video_sprites   | 7.8 M      | 8 x 64x64, matte     | 2 CPU cores      | see docs/results.md            |
+| imagen_video_sprites   | 8.1 M      | 8 x 64x64, matte     | 2 CPU cores      | see docs/results.md            |
 | imagen_video_distilled | the same   | the same, in 8 steps | 2 CPU cores      | see docs/results.md            |
 | imagen_video_small     | 0.2 B      | 64 x 192x320         | one GPU, not yet | --                             |
 | imagen_video_paper     | 11.6 B     | 128 x 768x1280       | never            | checked for its size on `meta` |
@@ -137,7 +137,7 @@ def imagen_video_sprites() -> Recipe:
     a side, with a matte. The world's clips have eight frames, so no stage can double as the paper's do.
 
     Where a patch holds about as many values as the network is wide, it says x: v is mostly noise where there is little
-    of that, and cannot pass through so few channels."""
+    of that, and cannot pass through so few channels. A path of full size (`fine`) keeps detail and noise apart."""
 
     def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
         shape = Shape(frames=frames, height=size, width=size, fps=frames)
@@ -145,7 +145,10 @@ def imagen_video_sprites() -> Recipe:
         return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, **more)
 
     def fine(patch: int, *widths: int) -> VideoUNetConfig:
-        return VideoUNetConfig(widths=widths, text=(False,), temporal=("conv",), patch=patch, emb=96, middle=1, mlp=1.0)
+        return VideoUNetConfig(
+            widths=widths, text=(False,), temporal=("conv",), patch=patch, fine=0 if patch == 1 else 16,
+            emb=96, middle=1, mlp=1.0,
+        )  # fmt: skip
 
     base = VideoUNetConfig(
         widths=(64, 128), attention=(False, True), text=(False, True), temporal=("attention",),

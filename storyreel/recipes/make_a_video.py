@@ -127,7 +127,7 @@ def make_a_video_sprites() -> Recipe:
     decoder = VideoUNetConfig(
         widths=(72, 128), attention=(False, True), temporal=("both",), head_dim=32, emb=192, middle=1, mlp=1.0
     )
-    fine = VideoUNetConfig(widths=(40, 72), temporal=("conv",), emb=96, middle=1, mlp=1.0)
+    fine = VideoUNetConfig(widths=(40, 72), temporal=("conv",), fine=16, emb=96, middle=1, mlp=1.0)
     system = MakeAVideoConfig(
         encoder=ImageTextConfig(
             source="encoder-sprites", sha256="cfb02f5cff112eb7f983c745932c59f862d2e37060e8255b93c24f60626bb016"

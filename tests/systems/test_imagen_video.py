@@ -382,4 +382,4 @@ def test_the_paper_recipe_has_the_papers_shapes_and_sizes():
 def test_the_shipped_model_fits_into_sixteen_megabytes():
     with torch.device("meta"):
         system = recipes.get("imagen_video_sprites").system.build()
-    assert 2 * sum(p.numel() for p in system.parameters()) < 15.9e6
+    assert 1.1 * sum(p.numel() for p in system.parameters()) < 15.9e6, "packed, a byte a parameter and a scale a row"
