@@ -7,9 +7,11 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -82,8 +84,21 @@ class Local:
             ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(multiprocessing.active_children()) - others:
-                child.terminate()
+            _end(set(multiprocessing.active_children()) - others)
+
+
+def _end(workers: Iterable[BaseProcess]) -> None:
+    """Ask processes to end, and end those that have not: a pool hands a worker's SystemExit on as the result of its
+    item when it comes in the middle of one, and the worker goes on waiting."""
+    workers = list(workers)
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + PATIENCE
+    for worker in workers:
+        worker.join(max(0.01, deadline - time.monotonic()))
+        if worker.is_alive():
+            worker.kill()
+            worker.join(PATIENCE)
 
 
 def wait_calmly() -> None:
@@ -105,6 +120,7 @@ def _start_worker(threads: int) -> None:
 
 
 TRIES = 3  # to start Ray
+PATIENCE = 2.0  # seconds in which a worker that is told to end may put things away
 
 
 class Ray:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import math
 import os
+import signal
+import time
+from pathlib import Path
 
 import pytest
 
@@ -50,9 +53,30 @@ def test_the_caller_can_stop_a_run():
 
     with pytest.raises(KeyboardInterrupt):
         Local(2).run(math.factorial, range(50), on_result=stop)
-    for child in multiprocessing.active_children():
-        child.join(10)
     assert not [child for child in multiprocessing.active_children() if child.is_alive()]
+
+
+def test_a_worker_that_does_not_heed_is_ended(tmp_path):
+    """As one does that is told to end in the middle of an item: the pool takes its SystemExit for a result."""
+    import multiprocessing
+
+    def stop(index: int, result: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Local(2).run(_deaf, [tmp_path / "deaf", tmp_path / "waits"], on_result=stop)
+    assert (tmp_path / "deaf").exists()
+    assert not [child for child in multiprocessing.active_children() if child.is_alive()]
+
+
+def _deaf(path: Path) -> None:
+    """The one named "deaf" stays for a minute whatever it is told; the other ends as soon as it is there."""
+    if path.name == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        path.touch()
+        time.sleep(60)
+    while not path.with_name("deaf").exists():
+        time.sleep(0.01)
 
 
 def test_a_worker_that_dies_is_one_clear_error():
