@@ -276,7 +276,8 @@ def _digits(rng: np.random.Generator, height: int, width: int) -> Callable[[int]
 
     ground = rng.uniform(0, 110, 3)
     count, side = int(rng.integers(4, 12)), int(height * rng.uniform(0.2, 0.4))
-    chosen = load_digits().images[rng.integers(0, 1797, count)]
+    scans: Any = load_digits()
+    chosen = scans.images[rng.integers(0, 1797, count)]
     stamps = [np.asarray(Image.fromarray((one * 15.9).astype(np.uint8)).resize((side, side))) / 255.0 for one in chosen]
     colours = rng.uniform(120, 255, (count, 3))
     room = np.array([width - side, height - side])

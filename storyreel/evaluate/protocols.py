@@ -120,7 +120,7 @@ PROTOCOLS = {
             name="cd-fvd",
             about="Ge et al. 2024, content-debiased FVD: VideoMAE V2 on Something-Something V2 instead of I3D.",
             frames=16, stride=1, short="drop", start="random", size=None, n=2048, minimum=256, real_n=None, ddof=0,
-            **(_NETS | {"video": "videomae-ssv2"}),
+            **{**_NETS, "video": "videomae-ssv2"},
         ),
     )
 }  # fmt: skip
