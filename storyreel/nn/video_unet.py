@@ -321,8 +321,8 @@ class VideoUNet(nn.Module):
         theirs = other.state_dict()
         for name, mine in self.state_dict().items():
             if name not in theirs:
-                if name.startswith("from_") and ".2." in name:
-                    mine.zero_()  # an embedding that says nothing yet, and can learn to
+                if (name.startswith("from_") and ".2." in name) or name.startswith("fine.from_extra."):
+                    mine.zero_()  # it says nothing yet, and can learn to
                 continue
             old = theirs[name]
             if name in ("stem.weight", "fine.stem.weight") and old.shape[1] < mine.shape[1]:

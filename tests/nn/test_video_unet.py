@@ -133,6 +133,42 @@ def test_patches_are_put_back_where_they_were():
     assert run(net, x).shape == x.shape
 
 
+def test_the_fine_path_sees_every_pixel_and_mixes_no_frames():
+    net, x = (
+        make(widths=(16,), attention=(False,), temporal=("none",), patch=4, text_dim=0, fine=8, extra=3),
+        video(1, 3, 2, 32, 32),
+    )
+    assert run(net, x).shape == x.shape
+    other = x.clone()
+    other[:, :, 0, 13, 14] += 1
+    change = (run(net, other) - run(net, x)).abs().amax((0, 1))  # (t, h, w)
+    assert change[1].eq(0).all()
+    pixels, _ = net.reach
+    rows, columns = change[0].nonzero().T
+    assert change[0, 13, 14] > 0
+    assert (rows - 13).abs().max() <= pixels
+    assert (columns - 14).abs().max() <= pixels
+
+
+def test_what_the_fine_path_is_given_passes_by_as_the_noise_tells():
+    """A net of super-resolution whose layers say nothing: what it says is a share of each input, another at each
+    noise level."""
+    net, x = make(patch=4, fine=8, extra=3, text_dim=0), video(h=8, w=16)
+    fine = net.fine
+    assert fine is not None
+    assert fine.from_noisy is not None
+    assert fine.from_extra is not None
+    extra = video(h=8, w=16, seed=5)
+    with torch.no_grad():
+        fine.head.weight.zero_()
+        fine.head.bias.zero_()
+        said = net(x, torch.tensor([-2.0, 4.0]), extra=extra)
+        emb = net._embedding(torch.tensor([-2.0, 4.0]), None, None, None, None, None)
+        shares = [share(emb)[:, :, None, None, None] for share in (fine.from_noisy, fine.from_extra)]
+    torch.testing.assert_close(said, shares[0] * x + shares[1] * extra)
+    assert (shares[0][0] - shares[0][1]).abs().max() > 1e-3
+
+
 def test_the_text_is_read_once_a_sample():
     net, x = make(), video()
     told = inputs(net, x)
@@ -188,11 +224,16 @@ def test_checkpointing_changes_no_gradient():
         torch.testing.assert_close(found[1][name], grad, msg=lambda m, name=name: f"{name}: {m}")
 
 
-def test_a_net_grows_new_inputs_without_a_change():
-    small, x = make(), video()
-    large = make(extra=4, fps=True)
+@pytest.mark.parametrize("fine", [{}, {"patch": 2, "fine": 8}])
+def test_a_net_grows_new_inputs_without_a_change(fine: dict[str, int]):
+    small, x = make(**fine), video()
+    large = make(extra=4, fps=True, **fine)
     large.grow_from(small)
     torch.testing.assert_close(run(large, x), run(small, x))
+
+
+def test_a_net_does_not_grow_wider():
+    small = make()
     with pytest.raises(ValueError, match=r"stem.weight: is \[16, 3, 3, 3\], wanted \[24, 3, 3, 3\]"):
         make(widths=(24, 32), head_dim=8).grow_from(small)
 
