@@ -1,9 +1,11 @@
-"""Videos made smaller and larger, in space and in time: what the stages of a cascade are given.
+"""Videos made smaller and larger, in space and in time, and random parts of them.
 
-All take and give float (b, c, t, h, w).
+All take float (b, c, t, h, w), and give it unless they say otherwise.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -66,3 +68,13 @@ def random_crop(video: Tensor, size: int, rng: torch.Generator) -> Tensor:
     corners = [(int(a * (h - high + 1)), int(b * (w - wide + 1))) for a, b in draws]
     cut = [one[:, :, top : top + high, left : left + wide] for one, (top, left) in zip(video, corners, strict=True)]
     return torch.stack(cut)
+
+
+def random_frames(videos: Sequence[Tensor], count: int, rng: torch.Generator) -> list[Tensor]:
+    """The same random frames, `count` a clip (0: all), of each video, as pictures (b * count, c, h, w)."""
+    b, c, t, h, w = videos[0].shape
+    if not count or count >= t:
+        return [v.transpose(1, 2).flatten(0, 1) for v in videos]
+    which = torch.rand(b, t, generator=rng, device=rng.device).argsort(1)[:, :count].to(videos[0].device)
+    index = which[:, None, :, None, None].expand(b, c, count, h, w)
+    return [v.gather(2, index).transpose(1, 2).flatten(0, 1) for v in videos]

@@ -147,6 +147,11 @@ class VideoUNet(nn.Module):
         return Unit(channels, width, self.emb, spatial, _each(c.temporal, count)[level], c.head_dim)
 
     @property
+    def last(self) -> SpatialConv:
+        """The layer that is zero until it has learnt."""
+        return self.head if self.fine is None else self.fine.head
+
+    @property
     def multiple(self) -> int:
         """Height and width must be multiples of it."""
         return self.config.patch * 2 ** (len(self.config.widths) - 1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from storyreel.encoder import Encoder, load_encoder
 from storyreel.generate.model import load
 from storyreel.reproduce import curation_filters as filters
 from storyreel.reproduce import curation_sets as sets
@@ -60,7 +59,7 @@ class _Work(Claims):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, report)
-        self.size, self.encoder = Size.of(settings), _encoder(settings)
+        self.size, self.encoder = Size.of(settings), settings.find_encoder("no similarity and no Frechet distance")
         self._made: filters.Curated | None = None
 
     @property
@@ -127,11 +126,3 @@ class _Work(Claims):
             shown = [(f"{sets.ARMS[arm]}: {w.caption}", c) for w, c in zip(wishes[:5], clips[:5], strict=False)]
             found["pictures"] = [write_sheet(settings.out / f"{arm}.png", shown, side=64).name]
             self.put(f"arm-{arm}", "training", asked, found)
-
-
-def _encoder(settings: Settings) -> Encoder | None:
-    try:
-        return load_encoder(settings.encoder)
-    except (ValueError, OSError) as error:
-        settings.tell(f"no similarity and no Frechet distance: {error}")
-        return None

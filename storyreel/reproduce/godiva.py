@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from storyreel.clip import Clip
-from storyreel.encoder import Encoder, load_encoder
+from storyreel.encoder import Encoder
 from storyreel.evaluate.benchmarks import moving_digits
 from storyreel.evaluate.benchmarks.prompt_list import Prompt
 from storyreel.evaluate.interval import mean_of
@@ -24,6 +24,7 @@ from storyreel.reproduce.pictures import write_sheet
 from storyreel.reproduce.settings import Settings
 
 CLAIMS = ("ablation", "figure4")
+UNRANKED = "candidates are not ranked"
 FIGURE4 = (
     ("Digit 9 is moving down then up.", {"digits": [9], "motions": ["down then up"]}),
     (
@@ -65,7 +66,11 @@ def todo(settings: Settings, claims: Sequence[str]) -> Todo:
 
 def measure_ablation(settings: Settings) -> dict[str, Any]:
     """Train the five, measure them and the ranking; a JSON document with the verdict."""
-    size, judge, encoder = Size.of(settings), Locator.load(settings.judges.get("digits", "digits")), _encoder(settings)
+    size, judge, encoder = (
+        Size.of(settings),
+        Locator.load(settings.judges.get("digits", "digits")),
+        settings.find_encoder(UNRANKED),
+    )
     asked = _some_prompts(size.each)
     real = [moving_digits.real_clip(p) for p in asked]
     rows: dict[str, Any] = {}
@@ -98,7 +103,11 @@ def measure_ablation(settings: Settings) -> dict[str, Any]:
 
 def measure_figure4(settings: Settings) -> dict[str, Any]:
     """The two captions of Figure 4, whose combinations training never had: pictures, and what the judge says."""
-    size, judge, encoder = Size.of(settings), Locator.load(settings.judges.get("digits", "digits")), _encoder(settings)
+    size, judge, encoder = (
+        Size.of(settings),
+        Locator.load(settings.judges.get("digits", "digits")),
+        settings.find_encoder(UNRANKED),
+    )
     model = _train(settings, only="full")["full"].model
     groups = ("single, held out", "double, held out")
     asked = [Prompt(i, words, groups[i], wanted) for i, (words, wanted) in enumerate(FIGURE4)]
@@ -220,16 +229,8 @@ def _shown(asked: Sequence[Prompt]) -> list[int]:
     return [groups.index("single, held out"), groups.index("double, held out")]
 
 
-def _encoder(settings: Settings) -> Encoder | None:
-    try:
-        return load_encoder(settings.encoder)
-    except (ValueError, OSError) as error:
-        settings.tell(f"candidates are not ranked: {error}")
-        return None
-
-
 def _asked(settings: Settings) -> dict[str, Any]:
     """What a result depends on."""
-    encoder = _encoder(settings)
+    encoder = settings.find_encoder(UNRANKED)
     how = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}
     return how | {"judge": settings.judge_digest("digits"), "encoder": encoder.digest if encoder else ""}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from storyreel.clip import Clip
-from storyreel.encoder import Encoder, as_frames, load_encoder
+from storyreel.encoder import Encoder, as_frames
 from storyreel.evaluate.frechet import frechet_distance
 from storyreel.evaluate.interval import Measured, mean_of
 from storyreel.evaluate.judges import AnyJudge
@@ -114,11 +114,7 @@ class Examined:
 
 def encoder_of(settings: Settings, world: str) -> Encoder | None:
     """The world's own, unless another was named."""
-    try:
-        return load_encoder(world if settings.encoder == "digits" else settings.encoder)
-    except (ValueError, OSError) as error:
-        settings.tell(f"there are no Frechet distances: {error}")
-        return None
+    return settings.find_encoder("there are no Frechet distances", world if settings.encoder == "digits" else "")
 
 
 def frechet(made: Tensor | None, real: Tensor | None) -> dict[str, Any] | None:

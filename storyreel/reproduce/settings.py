@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from storyreel.encoder import Encoder, load_encoder
 from storyreel.evaluate.judges import AnyJudge, load_judge
 from storyreel.generate.model import Model, load
 
@@ -92,6 +93,14 @@ class Settings:
     def model(self, world: str) -> Model:
         """ValueError, of one line, where there is none."""
         return load(self.models.get(world, f"phenaki-{world}"))
+
+    def find_encoder(self, without: str, name: str = "") -> Encoder | None:
+        """The encoder that was named, or `name`. Where there is none, None, and the user is told what is missing."""
+        try:
+            return load_encoder(name or self.encoder)
+        except (ValueError, OSError) as error:
+            self.tell(f"{without}: {error}")
+            return None
 
     def judge(self, world: str) -> AnyJudge:
         """ValueError, of one line, where there is none."""

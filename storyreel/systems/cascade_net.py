@@ -100,16 +100,17 @@ class NetStage(CascadeStage, Generic[S]):
         """v of a noisy video, piece by piece where `tiles` says so."""
         tiles = self.tiles(z)
         if not tiles.needed(z):
-            return self._v_of(self.unet, z, logsnr, cond)
+            return self.v_of(self.unet, z, logsnr, cond)
 
         def piece(part: Tensor, seen: Piece) -> Tensor:
             extra = cond.get("extra")
             cut = {} if extra is None else {"extra": extra[(slice(None), slice(None), *seen)]}
-            return self._v_of(self.unet, part, logsnr, cond | cut)
+            return self.v_of(self.unet, part, logsnr, cond | cut)
 
         return in_tiles(piece, z, tiles, self.unet.multiple)
 
-    def _v_of(self, net: VideoUNet, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
+    def v_of(self, net: VideoUNet, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
+        """v as `net` sees it, which says what `predict` says."""
         output = net(z, logsnr, **cond)
         if self.config.predict == "v":
             return output

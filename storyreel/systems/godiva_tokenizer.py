@@ -26,6 +26,7 @@ from storyreel.nn.chroma import chroma_loss
 from storyreel.nn.codebook import Codebook, CodeUsage
 from storyreel.nn.conv import Downsampler, ResidualBlock, Upsampler, channels_first, channels_last
 from storyreel.nn.quantize import FiniteScalarQuantizer
+from storyreel.nn.video_resample import random_frames
 from storyreel.systems.base import Batch, Loss, Stage, Tick
 
 
@@ -131,7 +132,7 @@ class FrameVQVAE(Stage):
     def loss(self, batch: Batch, tick: Tick) -> Loss:
         """Section 3.1: reconstruction, codebook term and commitment, always; colour, where asked for."""
         c = self.config
-        frames = pick_frames(batch["video"], c.frames, tick.rng)
+        (frames,) = random_frames([batch["video"]], c.frames, tick.rng)
         x = self._vectors(frames)
         if self.training and isinstance(self.quantize, Codebook) and not x.is_meta:
             self._revive(x.detach().flatten(0, 1), tick.rng)
@@ -187,17 +188,6 @@ class FrameVQVAE(Stage):
             for i, size in enumerate(part):
                 digits.append(value // math.prod(part[i + 1 :]) % size)
         return torch.stack(digits, -1)
-
-
-def pick_frames(video: Tensor, count: int, rng: torch.Generator) -> Tensor:
-    """`count` random frames of each clip (0: all) of (b, c, t, h, w), as pictures (b * count, c, h, w)."""
-    b, c, t, h, w = video.shape
-    if not count or count >= t:
-        return rearrange(video, "b c t h w -> (b t) c h w")
-    which = torch.rand(b, t, generator=rng, device=rng.device).argsort(1)[:, :count].to(video.device)
-    return rearrange(
-        video.gather(2, which[:, None, :, None, None].expand(b, c, count, h, w)), "b c t h w -> (b t) c h w"
-    )
 
 
 def _number(digits: Tensor, sizes: Sequence[int]) -> Tensor:

@@ -23,6 +23,7 @@ from storyreel.diffusion.parameterisation import diffuse, to_x, x_loss
 from storyreel.diffusion.schedules import draw_times, uniform_time
 from storyreel.nn.video_unet import VideoUNet
 from storyreel.systems.base import Loss, Tick
+from storyreel.systems.cascade_net import noise_like
 
 if TYPE_CHECKING:
     from storyreel.systems.imagen_video import DiffusionStage
@@ -82,7 +83,7 @@ class Teacher(nn.Module):
         d, phase = stage.config.distill, stage.config.distill.phase(tick.progress)
         self._begin(stage, phase)
         fps = torch.full((len(x),), float(stage.shape.fps), device=x.device)
-        noise = torch.randn(x.shape, generator=tick.rng, device=tick.rng.device).to(x.device)
+        noise = noise_like(x, tick.rng)
         with torch.no_grad():
             told = {"memory": self.net.text_memory(*text), "fps": fps} | rest
             if phase:
@@ -98,19 +99,19 @@ class Teacher(nn.Module):
                 untold = {**told, "memory": nothing}
                 wanted = guidance_target(self._says(stage), z, here, told=told, untold=untold, scale=d.guidance)
         own = {"memory": stage.unet.text_memory(*text), "fps": fps} | rest
-        v = stage._v_of(stage.unet, z, here.each(z).logsnr, own)
+        v = stage.v_of(stage.unet, z, here.each(z).logsnr, own)
         each = x_loss(to_x(v.float(), z, here, "v"), wanted, here, weight="truncated")
         return Loss(each.mean(), {"phase": self.phase.detach().float()})
 
     def _says(self, stage: DiffusionStage):
-        return lambda z, logsnr, cond: stage._v_of(self.net, z, logsnr, cond)
+        return lambda z, logsnr, cond: stage.v_of(self.net, z, logsnr, cond)
 
     @torch.no_grad()
     def _begin(self, stage: DiffusionStage, phase: int) -> None:
         """At the first step of a phase the student becomes the teacher."""
         if self.phase.is_meta or int(self.phase) == phase:
             return
-        if int(self.phase) < 0 and not bool(stage.unet.head.weight.any()):
+        if int(self.phase) < 0 and not bool(stage.unet.last.weight.any()):
             raise ValueError(
                 f"stage {stage.name!r}: there is nothing to distil, it was never trained; begin from a trained model "
                 "(--init MODEL)"

@@ -110,16 +110,6 @@ def r1_penalty(net: Discriminator, real: Tensor) -> Tensor:
     return gradient.square().sum((1, 2, 3)).mean()
 
 
-def pick_frames(videos: list[Tensor], count: int, rng: torch.Generator) -> list[Tensor]:
-    """The same random frames, `count` a clip (0: all), of each (b, c, f, h, w), as pictures (b * count, c, h, w)."""
-    b, c, f, h, w = videos[0].shape
-    if not count or count >= f:
-        return [v.transpose(1, 2).flatten(0, 1) for v in videos]
-    which = torch.rand(b, f, generator=rng, device=rng.device).argsort(1)[:, :count].to(videos[0].device)
-    index = which[:, None, :, None, None].expand(b, c, count, h, w)
-    return [v.gather(2, index).transpose(1, 2).flatten(0, 1) for v in videos]
-
-
 def colours(x: Tensor) -> Tensor:
     """(n, c, ...) -> (n, 3, ...): without the matte, and grey as three."""
     return x[:, :1].expand(-1, 3, *x.shape[2:]) if x.shape[1] < 3 else x[:, :3]

@@ -27,8 +27,9 @@ from storyreel.nn.chroma import chroma_loss
 from storyreel.nn.conv import Downsampler, Upsampler
 from storyreel.nn.discriminator import Discriminator
 from storyreel.nn.quantize import FiniteScalarQuantizer, VectorQuantizer
+from storyreel.nn.video_resample import random_frames
 from storyreel.systems.base import Batch, Loss, Stage, Tick
-from storyreel.systems.phenaki_losses import Judges, discriminator_loss, generator_loss, pick_frames
+from storyreel.systems.phenaki_losses import Judges, discriminator_loss, generator_loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +192,7 @@ class CViViT(Stage):
             found["video_perceptual"] = c.video_perceptual, judges.video_perceptual(made, video)
         if self.discriminator is None and not judges.on("image_perceptual"):
             return found
-        some, real = pick_frames([made, video], c.judged_frames, tick.rng)
+        some, real = random_frames([made, video], c.judged_frames, tick.rng)
         if judges.on("image_perceptual"):
             found["image_perceptual"] = c.image_perceptual, judges.image_perceptual(some, real)
         if self.discriminator is not None:
@@ -204,7 +205,7 @@ class CViViT(Stage):
             raise ValueError("turn 'discriminator': the adversarial term of this tokenizer is off")
         with torch.no_grad():
             made = self.reconstruct(video)
-        some, real = pick_frames([made, video], c.judged_frames, tick.rng)
+        some, real = random_frames([made, video], c.judged_frames, tick.rng)
         return discriminator_loss(self.discriminator, some, real, tick, c.r1, c.r1_every)
 
     def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:

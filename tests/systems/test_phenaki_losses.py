@@ -16,12 +16,13 @@ from storyreel.model import load_model, save_model
 from storyreel.nn.discriminator import Discriminator
 from storyreel.nn.i3d import I3D
 from storyreel.nn.vgg import VGG16
+from storyreel.nn.video_resample import random_frames
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
 from storyreel.recipes.phenaki import phenaki_tiny
 from storyreel.run import Run
 from storyreel.systems.base import Loss, Tick
 from storyreel.systems.phenaki import PhenakiConfig
-from storyreel.systems.phenaki_losses import discriminator_loss, pick_frames, r1_penalty
+from storyreel.systems.phenaki_losses import discriminator_loss, r1_penalty
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
 from storyreel.train import train_system
 from storyreel.train.cost import cost_of
@@ -125,11 +126,11 @@ def test_the_penalty_is_the_squared_gradient_and_comes_every_sixteenth_step():
 
 def test_frames_are_picked_alike_from_both():
     video = torch.arange(2 * 5.0).view(2, 1, 5, 1, 1).expand(2, 1, 5, 2, 2)
-    made, real = pick_frames([video, video + 100], 2, torch.Generator().manual_seed(0))
+    made, real = random_frames([video, video + 100], 2, torch.Generator().manual_seed(0))
     assert made.shape == (4, 1, 2, 2)
     assert torch.equal(made + 100, real)
     assert len(set(made[:, 0, 0, 0].tolist())) == 4, "no frame twice"
-    assert pick_frames([video], 0, torch.Generator())[0].shape == (10, 1, 2, 2)
+    assert random_frames([video], 0, torch.Generator())[0].shape == (10, 1, 2, 2)
     assert [x // 5 for x in made[:, 0, 0, 0].tolist()] == [0, 0, 1, 1]
 
 
