@@ -12,7 +12,8 @@ Axes: b batch, c channels, t frames, h rows, w columns, l text tokens, d width o
 on from a trained stage to one of few steps (Section 2.7; `imagen_video_distill.py`).
 
 Differs from the paper: a stage may see patches (`unet.patch`, with a path of full size beside them, `unet.fine`), and
-the mean text state is added to the embedding. The paper recipe leaves patches off. The paper does not print widths and depths: ours meet its parameter counts.
+the mean text state is added to the embedding. The paper recipe leaves patches off. The paper does not print widths and
+depths: ours meet its parameter counts.
 """
 
 from __future__ import annotations
