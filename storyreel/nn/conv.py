@@ -59,16 +59,15 @@ class Upsampler(nn.Module):
 
     def __init__(self, widths: tuple[int, ...], blocks: int):
         super().__init__()
-        finest, layers = widths[0], list[nn.Module]()
-        for wider, width in pairwise(reversed(widths)):
-            if not layers:
-                layers += [ResidualBlock(wider) for _ in range(blocks)]
+        steps = list(pairwise(reversed(widths)))
+        layers: list[nn.Module] = [ResidualBlock(widths[-1]) for _ in range(blocks)] if steps else []
+        for wider, width in steps:
             layers += [nn.Conv2d(wider, 4 * width, 1), nn.PixelShuffle(2)]
-            layers += [ResidualBlock(width) for _ in range(blocks + (width == finest))]
+            layers += [ResidualBlock(width) for _ in range(blocks + (width == widths[0]))]
         if layers:
-            layers += [nn.SiLU(), nn.Conv2d(finest, 2 * finest, 3, padding=1), nn.SiLU()]
+            layers += [nn.SiLU(), nn.Conv2d(widths[0], 2 * widths[0], 3, padding=1), nn.SiLU()]
         self.layers = nn.Sequential(*layers)
-        self.width = 2 * finest if layers else finest
+        self.width = 2 * widths[0] if layers else widths[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, h', w', widths[-1]) -> (b, h, w, `width`)."""

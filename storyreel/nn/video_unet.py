@@ -129,9 +129,8 @@ class VideoUNet(nn.Module):
         out = c.out_channels or c.channels
         self.norm = RMSNorm(c.widths[0])
         self.head = SpatialConv(c.widths[0], (c.fine or out) * area)
-        if not c.fine:
-            zeros(self.head)
         self.fine = FinePath(c.channels, c.extra, c.fine, out, self.emb) if c.fine else None
+        zeros(self.last)
 
     def _told(self, dim: int) -> nn.Sequential:
         return nn.Sequential(nn.Linear(dim, self.emb), nn.SiLU(), nn.Linear(self.emb, self.emb))

@@ -239,7 +239,7 @@ class FinePath(nn.Module):
         self.out = out
         self.stem = SpatialConv(channels + extra, width)
         self.block = ResBlock(2 * width, width, emb, temporal=False)
-        self.norm, self.head = RMSNorm(width), zeros(SpatialConv(width, out))
+        self.norm, self.head = RMSNorm(width), SpatialConv(width, out)
         self.from_noisy = zeros(nn.Linear(emb, out)) if channels == out else None
         self.from_extra = zeros(nn.Linear(emb, out)) if extra >= out else None
         self.channels = channels

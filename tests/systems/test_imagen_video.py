@@ -16,11 +16,13 @@ from torch import Tensor
 
 from storyreel import recipes
 from storyreel.clip import Clip
+from storyreel.generate import shelf
 from storyreel.model import load_model, save_model
 from storyreel.nn.video_resample import at_frames, resized
 from storyreel.systems.base import Batch, Progress, Request, System, Tick
 from storyreel.systems.cascade import Sampling, Shape
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo, ImagenVideoConfig, StageConfig
+from storyreel.tensor_file import read_json
 from storyreel.text import load_text_encoder
 
 TEXT = load_text_encoder("hash:32")
@@ -382,4 +384,8 @@ def test_the_paper_recipe_has_the_papers_shapes_and_sizes():
 def test_the_shipped_model_fits_into_sixteen_megabytes():
     with torch.device("meta"):
         system = recipes.get("imagen_video_sprites").system.build()
-    assert 1.1 * sum(p.numel() for p in system.parameters()) < 15.9e6, "packed, a byte a parameter and a scale a row"
+    folder = shelf.find("imagen-video-sprites")
+    components = read_json(folder / "model.json")["components"]
+    trained = {name: sum(p.numel() for p in stage.parameters()) for name, stage in system.stages.items()}
+    assert {name: c["parameters"] for name, c in components.items()} == trained, "what ships is what the recipe trains"
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 15.9e6
