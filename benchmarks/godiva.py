@@ -1,6 +1,6 @@
 """GODIVA side by side with nuwa-pytorch (lucidrains): a video, a training step, memory; and what the axes give.
 
-    make bench-godiva                  or: python benchmarks/godiva.py [--reps 3] [--threads N] [--smoke]
+    make bench-godiva                  or: python benchmarks/godiva.py [--reps 3] [--quick | --scale | --smoke]
 
 Equal width (256), depth (6), heads (8) and tokens (2,560: ten frames of 16x16), guidance in both. Each contender runs
 in a process of its own, and repetitions alternate between the processes, so that a busy moment of the machine hits
@@ -117,9 +117,13 @@ def main() -> None:
     parser.add_argument("--reps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="the peer's first frame too from single steps")
+    parser.add_argument("--scale", action="store_true", help="time a token against tokens alone; writes no result")
     parser.add_argument("--smoke", action="store_true", help="one repetition of the training step; writes no result")
     args = parser.parse_args()
     args.reps = 1 if args.smoke else args.reps
+    if args.scale:
+        print(scale(args)[0])
+        return
     install(PACKAGES)
     began = time.perf_counter()
     train = measure("train", TABLES["train"], args)

@@ -88,7 +88,7 @@ def godiva_sprites() -> Recipe:
                 size=64, channels=4, patch=8, dim=192, levels=(8,) * 6, widths=(96, 192), l1=0.5, chroma=30.0, frames=4,
             ),
             generator=GeneratorConfig(
-                frames=8, dim=224, heads=7, mlp=896, layers="TRCTRC", reach="raster", guidance=2.0,
+                frames=8, dim=224, heads=7, mlp=896, layers="TRCTRC", reach="raster", guidance=2.0, text_tokens=56,
             ),
         ),
         stages={
