@@ -68,11 +68,11 @@ def godiva_digits() -> Recipe:
                 size=32, patch=8, dim=192, levels=(8, 8, 8, 8), widths=(96, 192), l1=0.5, frames=4,
             ),
             generator=GeneratorConfig(
-                frames=10, dim=192, heads=6, mlp=768, layers="TRCTRC", reach="raster", guidance=2.0,
+                frames=10, dim=192, heads=6, mlp=768, layers="TRCTRC", reach="raster", guidance=3.0, top_k=3,
             ),
         ),
         stages={
-            "tokenizer": StageRecipe(data=data, optim=SMALL, steps=2_000),
+            "tokenizer": StageRecipe(data=data, optim=SMALL, steps=1_500),
             "generator": StageRecipe(data=data, optim=SMALL, steps=3_000),
         },
     )  # fmt: skip
