@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +112,17 @@ def test_colour_counts_where_it_is_asked_for(channels: int):
     assert not plain.up[-1].weight.grad.equal(coloured.up[-1].weight.grad)
 
 
-def test_settings_from_before_the_colour_term_load():
-    """The shipped digits' folder has none."""
+def test_settings_from_before_the_colour_term_load(tmp_path: Path):
+    """A model folder whose settings know no `chroma`: the shipped digits, with that line taken out."""
     from storyreel.model import load_model
 
-    told = json.loads((PRETRAINED / "godiva-digits" / "model.json").read_text())["recipe"]["system"]["tokenizer"]
-    assert "chroma" not in told, "else this test shows nothing"
+    folder = Path(shutil.copytree(PRETRAINED / "godiva-digits", tmp_path / "old"))
+    whole = json.loads((folder / "model.json").read_text())
+    told = whole["recipe"]["system"]["tokenizer"]
+    assert told.pop("chroma") == 0
     assert from_json(FrameVQVAEConfig, told).chroma == 0
-    system, recipe, _ = load_model(PRETRAINED / "godiva-digits")
+    (folder / "model.json").write_text(json.dumps(whole))
+    system, recipe, _ = load_model(folder)
     assert recipe.system.tokenizer.chroma == 0
     assert "chroma" not in system.stages["tokenizer"].loss({"video": clips(size=32)}, tick()).parts
 
