@@ -167,7 +167,7 @@ def peer(task: str, how: str, inside: Inside) -> tuple[nn.Module, Work]:
     from nuwa_pytorch import NUWA, VQGanVAE  # type: ignore[import-not-found]
 
     vae = VQGanVAE(
-        dim=128, image_size=SIZE, num_layers=2, vq_codebook_size=CODES, vq_codebook_dim=512, use_vgg_and_gan=False
+        dim=128, image_size=SIZE, num_layers=2, vq_codebook_size=CODES, vq_codebook_dim=256, use_vgg_and_gan=False
     )
     nuwa = NUWA(
         dim=DIM, vae=vae, max_video_frames=FRAMES, text_num_tokens=1024, text_max_seq_len=WORDS, text_enc_depth=1,
