@@ -93,9 +93,15 @@ class Browser:
             f"waited in vain for {script}; the page says {self.run('return document.body.innerText')!r}"
         )
 
-    def click(self, selector: str) -> None:
+    def click(self, selector: str, tries: int = 5) -> None:
+        """The first element that fits, as it is at the click: one that the page replaced meanwhile is looked for again."""
         found = self._call("POST", f"{self.session}/element", {"using": "css selector", "value": selector})
-        self._call("POST", f"{self.session}/element/{found[ELEMENT]}/click", {})
+        try:
+            self._call("POST", f"{self.session}/element/{found[ELEMENT]}/click", {})
+        except AssertionError as error:
+            if tries < 2 or "stale element reference" not in str(error):
+                raise
+            self.click(selector, tries - 1)
 
     def press(self, key: str) -> None:
         """One key, such as "1" or "left", to whatever has the focus."""
