@@ -94,7 +94,7 @@ class Browser:
         )
 
     def click(self, selector: str, tries: int = 5) -> None:
-        """The first element that fits, as it is at the click: one that the page replaced meanwhile is looked for again."""
+        """The first element that fits; one that the page replaced meanwhile is looked for again."""
         found = self._call("POST", f"{self.session}/element", {"using": "css selector", "value": selector})
         try:
             self._call("POST", f"{self.session}/element/{found[ELEMENT]}/click", {})
