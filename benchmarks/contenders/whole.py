@@ -18,20 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusion import ABSENT
+from imagen import DROPPED, our_loss
 from process import Inside, Work, serve
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-WIDTH, LEARNING_RATE, KEPT, DROPPED = 32, 5e-4, 0.99, 0.1
-ABSENT = (
-    "torchvision", "transformers", "accelerate", "kornia", "datasets", "pytorch_warmup", "click", "fsspec",
-    "ema_pytorch",
-)  # fmt: skip
+WIDTH, LEARNING_RATE, KEPT = 32, 5e-4, 0.99
 Tensors = dict[str, Tensor]
-Sample = Callable[[int], Tensor]  # a number of steps -> videos in [0, 1]
+Sampler = Callable[[int], Callable[[], Tensor]]  # a number of steps -> what makes videos in [0, 1] in so many
 
 
-def peer(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tensor], Sample]:
+def peer(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tensor], Sampler]:
     """imagen-pytorch's Unet3D, its loss and its own sampler (ancestral, two passes, dynamic thresholding)."""
     from imagen_pytorch import Imagen, Unet3D  # type: ignore[import-not-found]
 
@@ -51,23 +49,22 @@ def peer(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tenso
     def loss(video: Tensor, text: Tensor, mask: Tensor, rng: torch.Generator) -> Tensor:
         return learner(video.float() / 255, text_embeds=text, text_masks=mask, unet_number=1)
 
-    def sample(steps: int) -> Tensor:
+    def sampler(steps: int) -> Callable[[], Tensor]:
         other = imagen(steps)
         other.unets[0].load_state_dict(learner.unets[0].state_dict())
-        return other.eval().sample(
+        return lambda: other.eval().sample(
             text_embeds=task["asked"], text_masks=task["asked_mask"], batch_size=len(task["asked"]),
             video_frames=frames, cond_scale=guidance, use_tqdm=False,
         )  # fmt: skip
 
-    return learner.unets[0], loss, sample
+    return learner.unets[0], loss, sampler
 
 
-def ours(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tensor], Sample]:
+def ours(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tensor], Sampler]:
     """Our Video U-Net of as many blocks, v-prediction, DPM-Solver++ on a grid of log-SNR."""
     from storyreel.diffusion.guidance import guided
-    from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
     from storyreel.diffusion.samplers import dpm_solver, starting_noise
-    from storyreel.diffusion.schedules import Cosine, draw_times, uniform_logsnr
+    from storyreel.diffusion.schedules import Cosine, uniform_logsnr
     from storyreel.diffusion.thresholding import thresholded
     from storyreel.nn.video_unet import VideoUNetConfig
 
@@ -77,11 +74,7 @@ def ours(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tenso
     ).build()  # fmt: skip
 
     def loss(video: Tensor, text: Tensor, mask: Tensor, rng: torch.Generator) -> Tensor:
-        video = video.float() / 127.5 - 1
-        level, noise = Cosine().level(draw_times(len(video), rng)), torch.randn(video.shape, generator=rng)
-        told = net.without_text(text, mask, torch.rand(len(video), generator=rng) < DROPPED)
-        output = net(diffuse(video, noise, level), level.logsnr, net.text_memory(*told))
-        return diffusion_loss(output, video, noise, level, kind="v", weight="min-snr").mean()
+        return our_loss(net, video.float() / 127.5 - 1, text, mask, rng)
 
     def sample(steps: int) -> Tensor:
         text, mask = task["asked"], task["asked_mask"]
@@ -93,7 +86,7 @@ def ours(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tenso
         noise = starting_noise((len(text), *task["video"].shape[1:]), levels, rng)
         return (dpm_solver(denoise, noise, levels) + 1) / 2
 
-    return net, loss, sample
+    return net, loss, lambda steps: lambda: sample(steps)
 
 
 def learn(net: nn.Module, loss: Callable[..., Tensor], task: Tensors, steps: int, batch: int, inside: Inside) -> float:
@@ -132,16 +125,18 @@ def main() -> None:
 
     def build(inside: Inside) -> tuple[nn.Module, Work]:
         task = load_file(folder / "task.safetensors")
-        net, loss, sample = (peer if who == "peer" else ours)(task, float(guidance))
+        net, loss, sampler = (peer if who == "peer" else ours)(task, float(guidance))
         trained = learn(net.train(), loss, task, int(steps), int(batch), inside)
         net.eval().requires_grad_(False)
         with torch.inference_mode(), inside():
-            sample(1)
+            sampler(1)()
 
         def work() -> dict[str, float]:
-            count, began = left.pop(0), time.perf_counter()
+            count = left.pop(0)
+            sample = sampler(count)
+            began = time.perf_counter()
             with torch.inference_mode(), inside():
-                made = sample(count)
+                made = sample()
             seconds = time.perf_counter() - began
             if not bool(made.isfinite().all()):
                 raise ValueError("the sample is not finite")
@@ -152,7 +147,7 @@ def main() -> None:
         return net, work
 
     imports = ("imagen_pytorch",) if who == "peer" else ("storyreel.nn.video_unet",)
-    absent = ABSENT if who == "peer" else None
+    absent = ABSENT["imagen"] if who == "peer" else None
     serve(build, imports=imports, absent=absent, precision="bf16", threads=int(threads), warm=0)
 
 
