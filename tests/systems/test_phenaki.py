@@ -281,12 +281,12 @@ def test_gradient_checkpointing_changes_no_gradient(prior: MaskGit):
 
 def test_it_learns_a_batch_by_heart(prior: MaskGit):
     data, prior = batch(prior), prior.train()
-    optimizer = torch.optim.AdamW(prior.parameters(), lr=1e-2)
-    for step in range(120):
+    optimizer = torch.optim.AdamW(prior.parameters(), lr=2e-3)
+    for step in range(200):
         loss = prior.loss(data, tick(step)).total
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     asked = {k: data[k] for k in ("text", "text_mask")}
     made = prior.eval().sample(asked, rng=rngs(1, 2, 3, 4), guidance=3.0, temperature=1.0)
-    assert (made == data["codes"]).float().mean() > 0.7, "each text gives the video that it was learnt with"
+    assert (made == data["codes"]).float().mean() > 0.8, "each text gives the video that it was learnt with"
