@@ -19,6 +19,8 @@ FILES = sorted(ROOT.rglob("*.py"))
 # (systems/base.py, systems/cascade*.py, systems/pixels.py); KNOWS_SYSTEMS may import the systems themselves.
 MAY_IMPORT = {
     "files": set(),
+    "numbers": set(),
+    "json_file": set(),
     "tensor_file": set(),
     "packed": {"tensor_file"},
     "clip": {"video_io"},
@@ -51,7 +53,7 @@ MAY_IMPORT = {
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
 }
 FREE = {"cli", "reproduce", "__init__", "__main__"}  # these tie things together, and nobody imports them
-FOR_ALL = {"files", "tensor_file", "packed"}  # writing a file whole or not at all; what weights are on disk
+FOR_ALL = {"files", "tensor_file", "packed", "numbers", "json_file"}  # files, and what comes from outside
 CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
 
