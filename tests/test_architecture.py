@@ -6,7 +6,7 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -95,67 +95,141 @@ def inside(file: Path) -> Iterator[tuple[int, list[str]]]:
             yield line, module.split(".")[1:]
 
 
-each_file = pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def name(file: Path) -> str:
+    return str(file.relative_to(ROOT))
 
 
-@each_file
-def test_imports_point_one_way(file: Path):
+def offenders(check: Callable[[Path], Iterable[str]], files: Iterable[Path] | None = None) -> list[str]:
+    """ "systems/phenaki.py: what is wrong", one line for each thing that `check` finds in a file of the package."""
+    return [f"{name(file)}: {what}" for file in (FILES if files is None else files) for what in check(file)]
+
+
+def wrong_ways(file: Path) -> Iterator[str]:
     here = parts_of(file)[0]
     if here in FREE:
         return
-    assert here in MAY_IMPORT, f"{here} is new: say in MAY_IMPORT what it may import"
+    if here not in MAY_IMPORT:
+        yield f"{here} is new: say in MAY_IMPORT what it may import"
+        return
     for line, there in inside(file):
         top = there[0] if there else ""
         if not (ROOT / top).is_dir() and not (ROOT / f"{top}.py").is_file():
             continue  # a name of storyreel/__init__.py
-        assert top == here or top in MAY_IMPORT[here] | FOR_ALL, f"line {line}: {here} imports storyreel.{top}"
+        if top != here and top not in MAY_IMPORT[here] | FOR_ALL:
+            yield f"line {line}: {here} imports storyreel.{top}"
 
 
-@each_file
-def test_systems_are_known_to_recipes_alone(file: Path):
+def systems_known(file: Path) -> Iterator[str]:
     here = parts_of(file)
     for line, there in inside(file):
         if len(there) < 2 or there[0] != "systems" or there[1] in CONTRACTS or here[0] in FREE | KNOWS_SYSTEMS:
             continue
         same = here[0] == "systems" and len(here) > 1 and system_of(here[1]) == system_of(there[1])
-        assert same, f"line {line}: {'.'.join(here)} imports the system {there[1]}"
+        if not same:
+            yield f"line {line}: {'.'.join(here)} imports the system {there[1]}"
 
 
-@each_file
-def test_files_stay_short(file: Path):
-    assert len(file.read_text().splitlines()) <= 500, "split it; see CONTRIBUTING.md"
+def too_long(file: Path) -> Iterator[str]:
+    lines = len(file.read_text().splitlines())
+    if lines > 500:
+        yield f"{lines} lines, at most 500; split it (see CONTRIBUTING.md)"
 
 
-@each_file
-def test_files_have_names_that_say_something(file: Path):
-    assert not {"utils", "util", "common", "helpers", "misc"} & set(parts_of(file)), "name it after what it does"
+def says_nothing(file: Path) -> Iterator[str]:
+    if {"utils", "util", "common", "helpers", "misc"} & set(parts_of(file)):
+        yield "name it after what it does"
 
 
-@each_file
-def test_files_say_what_they_are_for(file: Path):
-    if file.read_text().strip():
-        assert ast.get_docstring(tree(file)), "wanted a module docstring"
+def undocumented(file: Path) -> Iterator[str]:
+    if file.read_text().strip() and not ast.get_docstring(tree(file)):
+        yield "expected a module docstring"
 
 
-@each_file
-def test_nobody_imports_what_breaks_the_stack(file: Path):
-    poison = {"torchvision", "torchaudio", "timm", "open_clip"}
+def stack_breakers(file: Path) -> Iterator[str]:
     for line, module in imports(file):
-        assert module.split(".")[0] not in poison, f"line {line}: {module}"
+        if module.split(".")[0] in {"torchvision", "torchaudio", "timm", "open_clip"}:
+            yield f"line {line}: imports {module}"
 
 
-@each_file
-def test_nobody_loads_pickle(file: Path):
+def pickle_uses(file: Path) -> Iterator[str]:
     for line, module in imports(file):
-        assert module.split(".")[0] not in {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "joblib"}, (
-            f"line {line}"
-        )
-        assert module not in {"torch.load", "torch.save"}, f"line {line}: {module}"
+        if module.split(".")[0] in {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "joblib"}:
+            yield f"line {line}: imports {module}"
+        if module in {"torch.load", "torch.save"}:
+            yield f"line {line}: imports {module}"
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "torch":
-            assert node.attr not in {"load", "save"}, f"line {node.lineno}: torch.{node.attr}; write safetensors"
-        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
-            assert ast.unparse(node.value) == "False", f"line {node.value.lineno}: allow_pickle"
+            if node.attr in {"load", "save"}:
+                yield f"line {node.lineno}: torch.{node.attr}; write safetensors"
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+            yield f"line {node.value.lineno}: allow_pickle"
+
+
+def test_imports_point_one_way():
+    assert offenders(wrong_ways) == []
+
+
+def test_systems_are_known_to_recipes_alone():
+    assert offenders(systems_known) == []
+
+
+def test_files_stay_short():
+    assert offenders(too_long) == []
+
+
+def test_files_have_names_that_say_something():
+    assert offenders(says_nothing) == []
+
+
+def test_files_say_what_they_are_for():
+    assert offenders(undocumented) == []
+
+
+def test_nobody_imports_what_breaks_the_stack():
+    assert offenders(stack_breakers) == []
+
+
+def test_nobody_loads_pickle():
+    assert offenders(pickle_uses) == []
+
+
+BAD = {
+    "diffusion/bad.py": (
+        "import pickle, torchvision\nfrom storyreel.cli import main\nfrom ..systems.phenaki import MaskGit\n"
+        "x = torch.load(f)\ny = np.load(f, allow_pickle=True)\n" + "\n" * 500
+    ),
+    "train/utils.py": "from ..systems import godiva\n",
+    "newcomer.py": '"""A folder that the table does not have."""\n',
+}
+
+
+def test_each_check_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """On files that break every rule, each check names the file, the line and the rule."""
+    for path in ("cli", "systems"):
+        (tmp_path / path).mkdir()
+    for path, text in BAD.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    bad, utils, newcomer = files = [tmp_path / path for path in BAD]
+    assert offenders(wrong_ways, files) == [
+        "diffusion/bad.py: line 2: diffusion imports storyreel.cli",
+        "diffusion/bad.py: line 3: diffusion imports storyreel.systems",
+        "newcomer.py: newcomer is new: say in MAY_IMPORT what it may import",
+    ]
+    assert offenders(systems_known, files) == [
+        "diffusion/bad.py: line 3: diffusion.bad imports the system phenaki",
+        "train/utils.py: line 1: train.utils imports the system godiva",
+    ]
+    assert offenders(too_long, files) == ["diffusion/bad.py: 505 lines, at most 500; split it (see CONTRIBUTING.md)"]
+    assert offenders(says_nothing, files) == ["train/utils.py: name it after what it does"]
+    assert offenders(undocumented, [bad, newcomer]) == ["diffusion/bad.py: expected a module docstring"]
+    assert offenders(stack_breakers, [bad, utils]) == ["diffusion/bad.py: line 1: imports torchvision"]
+    assert offenders(pickle_uses, files) == [
+        "diffusion/bad.py: line 1: imports pickle",
+        "diffusion/bad.py: line 4: torch.load; write safetensors",
+        "diffusion/bad.py: line 5: allow_pickle",
+    ]
 
 
 def test_every_verb_has_its_file():
