@@ -46,7 +46,7 @@ class StageRecipe:
     optim: Optim = Optim()
     steps: int
     accumulate: int = 1  # micro-batches an optimizer step
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware has it and gains by it
     compile: bool = False
     gradient_checkpointing: bool = False
     ema: float = 0.999

@@ -22,12 +22,15 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import torch
 from torch import Tensor
 
+from storyreel.precision import settled
 from storyreel.recipe import Recipe, as_json
 from storyreel.tensor_file import digest_of, read_json, read_tensors, write_json, write_tensors
 
 MAY_CHANGE = ("steps", "checkpoint_every", "sample_every", "accumulate")  # of a stage, between two calls of a run
+MAY_BE_SET = ("precision",)  # the same, where nothing else differs; "auto" goes on with what the run was begun with
 KEEP = 2
 
 
@@ -38,24 +41,29 @@ class Run:
         self.path, self.recipe = path, recipe
 
     @classmethod
-    def open(cls, path: str | Path, recipe: Recipe) -> Run:
-        """Begin a run, or go on with one. ValueError names the fields in which the recipes differ."""
+    def open(cls, path: str | Path, recipe: Recipe, *, device: torch.device | None = None) -> Run:
+        """Begin a run, or go on with one. ValueError names the fields in which the recipes differ.
+
+        device: where it is trained; a precision "auto" is settled for it and kept in the run, in which it stays.
+        """
         path = Path(path)
         if path.exists() and not path.is_dir():
             raise ValueError(f"{path}: a run is a folder, and this is a file")
         path.mkdir(parents=True, exist_ok=True)
-        file, now = path / "recipe.json", json.loads(json.dumps(as_json(recipe)))
-        if file.exists():
-            saved = read_json(file)
+        file = path / "recipe.json"
+        saved = read_json(file) if file.exists() else None
+        recipe = with_precision(recipe, saved, device)
+        now = json.loads(json.dumps(as_json(recipe)))
+        if saved is not None:
             changed = differences(recipe, saved)
-            wrong = [c for c in changed if not _may_change(c[0])]
-            if wrong:
+            wrong = [c for c in changed if not _may_change(c[0], MAY_CHANGE)]
+            if any(not _may_change(c[0], MAY_BE_SET) for c in wrong):
                 named = "; ".join(f"{name} was {_short(old)}, now {_short(new)}" for name, old, new in wrong[:5])
                 more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
                 raise ValueError(f"{path} was begun with another recipe: {named}{more}; give another run folder")
         elif any(path.glob("*/checkpoint-*")):
             raise ValueError(f"{path}: has checkpoints but no recipe.json; give another run folder")
-        if not file.exists() or read_json(file) != now:
+        if saved != now:
             write_json(file, now)
         return cls(path, recipe)
 
@@ -250,9 +258,25 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     return field.default_factory is not dataclasses.MISSING and bool(field.default_factory() == value)
 
 
-def _may_change(path: str) -> bool:
+def _may_change(path: str, fields: tuple[str, ...]) -> bool:
     parts = path.split(".")
-    return len(parts) == 3 and parts[0] == "stages" and parts[2] in MAY_CHANGE
+    return len(parts) == 3 and parts[0] == "stages" and parts[2] in fields
+
+
+def with_precision(recipe: Recipe, saved: Any, device: torch.device | None) -> Recipe:
+    """The recipe with a precision for each stage that says "auto": what the run in `saved` has, else what pays on
+    `device`; "auto" stays where neither is known."""
+    before = saved.get("stages") if isinstance(saved, dict) else None
+    stages = {}
+    for name, stage in recipe.stages.items():
+        kept = before.get(name) if isinstance(before, dict) else None
+        kept = kept.get("precision") if isinstance(kept, dict) else None
+        if stage.precision == "auto" and kept in ("fp32", "bf16"):
+            stage = dataclasses.replace(stage, precision=kept)
+        elif stage.precision == "auto" and device is not None:
+            stage = dataclasses.replace(stage, precision=settled(stage.precision, device))
+        stages[name] = stage
+    return dataclasses.replace(recipe, stages=stages)
 
 
 def _short(value: Any) -> str:

@@ -19,6 +19,7 @@ from storyreel.generate.asked import Asked, Settings, check_seed
 from storyreel.generate.ranking import Ranker, best, load_ranker
 from storyreel.generate.words import note_for
 from storyreel.model import load_model
+from storyreel.precision import has_bf16
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
 from storyreel.text import load_text_encoder
 
@@ -108,7 +109,7 @@ class Model:
         request = asked.request(seed, index, self.system.products[asked.stage] if asked.stage else self.fps)
         device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
         text = _Here(self.text, device)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16_pays(device)):
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
             if (asked.candidates or 1) > 1:
                 clip = self._best(asked, request, text, on_progress or (lambda _: None))
             else:
@@ -161,15 +162,6 @@ class Model:
             meta[name] = self._default(name) if value is None else value
         meta |= clip.meta | {"frames": len(clip), "fps": str(clip.fps)}
         return meta | {"asked": asked.as_json(), "threads": torch.get_num_threads(), "version": _version()}
-
-
-def bf16_pays(device: torch.device) -> bool:
-    """Whether bfloat16 matmuls are faster here: on GPUs, and on CPUs with instructions for them (twice as fast)."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # pyright: ignore
-    )
 
 
 class _Here:

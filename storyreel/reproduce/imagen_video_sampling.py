@@ -19,7 +19,7 @@ from storyreel.encoder import Encoder, as_frames
 from storyreel.evaluate.frechet import frechet_distance
 from storyreel.evaluate.interval import Measured, mean_of
 from storyreel.evaluate.judges import AnyJudge
-from storyreel.generate.model import bf16_pays
+from storyreel.precision import has_bf16
 from storyreel.reproduce.combinations import Wish, score, wishes_of
 from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Request, TextEncoder
@@ -85,7 +85,7 @@ class Examined:
                 rng = [Request(seed=self.seed, index=first + i).rng() for i in range(len(states))]
                 told, video = {"text": states.to(device), "text_mask": mask.to(device)}, None
                 video = None if low is None else low[part].to(device)
-                with torch.autocast(device.type, torch.bfloat16, enabled=bf16_pays(device)):  # as a user has it
+                with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):  # as a user has it
                     for i, stage in enumerate(row.values()):
                         cond, count = told if video is None else {**told, "low": video}, steps and steps[i > 0]
                         video = stage.sample(cond, rng=rng, steps=count)

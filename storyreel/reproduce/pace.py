@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from storyreel.files import replacing
+from storyreel.precision import Precision, settled
 from storyreel.systems.base import Batch, Stage, Tick
 
 LEAST = 20  # steps
@@ -30,7 +31,7 @@ def steps_in(minutes: float, file: Path, seconds: Callable[[], float]) -> int:
     return steps
 
 
-def seconds_of(stage: Stage, batch: Batch, precision: str = "fp32") -> float:
+def seconds_of(stage: Stage, batch: Batch, precision: Precision = "fp32") -> float:
     """Of one forward and backward pass on `batch`, on the device where the stage is; its first turn, where it has
     two."""
     device, times = next(stage.parameters()).device, []
@@ -38,7 +39,7 @@ def seconds_of(stage: Stage, batch: Batch, precision: str = "fp32") -> float:
     for step in range(TRIES):
         began = time.perf_counter()
         tick = Tick(step, stage.turns[0], torch.Generator(device).manual_seed(step))
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=settled(precision, device) == "bf16"):
             loss = stage.loss(batch, tick)
         loss.total.backward()
         float(loss.total.detach())  # waits for the device

@@ -366,11 +366,11 @@ class Phenaki(System):
         c = self.config.tokenizer
         given = request.image or request.extend
         if given is None:
-            return torch.zeros(1, c.channels, 0, c.size, c.size)
+            return self.prior.space.new_zeros(1, c.channels, 0, c.size, c.size)
         if request.image is not None and request.extend is not None:
             raise ValueError("image: a video begins with an image or extends a clip, not both")
         clip = given.replace(frames=given.frames[:1]) if request.image else given
-        return for_model(clip, c.size, c.channels, request.fit)
+        return for_model(clip, c.size, c.channels, request.fit).to(self.prior.space.device)
 
 
 class _Run:

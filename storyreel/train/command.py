@@ -69,7 +69,7 @@ class Command:
         with processes(self._device()) as (rank, world, device):
             kind: Kind = "none" if world == 1 else cast(Kind, self.parallel)
             folders = open_folders(self.data)
-            run = Run.open(self.out, self.recipe)
+            run = Run.open(self.out, self.recipe, device=device)
             note_data(run, folders, rank == 0)
 
             def build() -> System:

@@ -83,7 +83,7 @@ def cost_of(system: System, name: str, recipe: StageRecipe) -> Cost:
     whole = sum(t.numel() for t in own.values())
     trained = sum(t.numel() for t in own.values() if id(t) in learning)
     held = sum(p.numel() for other in system.stages.values() if other is not stage for p in other.parameters())
-    half = 0.5 if recipe.precision == "bf16" else 1.0
+    half = 1.0 if recipe.precision == "fp32" else 0.5  # auto is bf16 on the GPUs that are planned for
     return Cost(
         parameters=whole,
         trained=trained,

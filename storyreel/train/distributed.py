@@ -125,8 +125,10 @@ class Sharded(_Group):
         sharded: Any = stage
         return lambda batch, tick: Loss(*sharded.sharded_loss(batch, tick))
 
-    def whole_norm(self, norm: Tensor) -> Tensor:
-        return norm.full_tensor() if isinstance(norm, DTensor) else norm
+    def clip(self, params: list[nn.Parameter], limit: float) -> tuple[Tensor, Callable[[], None]]:
+        norm = nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
+        whole = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        return whole, lambda: nn.utils.clip_grads_with_norm_(params, limit, norm)
 
     def whole(self, tensor: Tensor) -> Tensor:
         tensor = tensor.detach()

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from storyreel.model import own_tensors
+from storyreel.precision import settled
 from storyreel.recipe import StageRecipe
 from storyreel.run import StageRun
 from storyreel.systems.base import Batch, Stage, Tick
@@ -89,6 +90,7 @@ class Trainer:
         self.stage, self.recipe, self.run, self.frozen = stage, recipe, run, frozen
         prepare_stage(stage, recipe, run.name)
         self.device = next(stage.parameters()).device
+        self.bf16 = settled(recipe.precision, self.device) == "bf16"
         self.parallel = parallel.make(kind, stage)
         parts = self.parallel.world * recipe.accumulate
         if recipe.data.batch % parts or recipe.accumulate < 1:
@@ -100,7 +102,7 @@ class Trainer:
         self.losses = {turn: self.parallel.loss_of(stage, turn) for turn in self.turns}
         self.optimizers = {}
         for turn, params in self.turns.items():
-            self.optimizers[turn] = make_optimizers(stage, params, recipe, fused=kind != "fsdp")
+            self.optimizers[turn] = make_optimizers(stage, params, recipe, fused=kind != "fsdp", bf16=self.bf16)
             begin_optimizers(self.optimizers[turn])
         self.average = Average({n: p for params in self.turns.values() for n, p in params.items()}, recipe.ema)
 
@@ -208,7 +210,7 @@ class Trainer:
             tick = Tick(step, turn, torch.Generator(self.device).manual_seed(seed), step / self.recipe.steps)
             piece = {k: v[micro::count] for k, v in batch.items()}
             with self.parallel.together(turn, micro == count - 1):
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                     loss = self.losses[turn](piece, tick)
                 (loss.total.float() / count).backward()
             for name, value in {"loss": loss.total, **loss.parts}.items():

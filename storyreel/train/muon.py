@@ -30,7 +30,9 @@ def matrices(stage: nn.Module) -> set[int]:
 class Muon(torch.optim.Optimizer):
     """Steps along orthogonalised Nesterov momentum; weight decay is decoupled, as in AdamW.
 
-    dtype: what Newton-Schulz runs in; bfloat16 is enough, and fast where bf16 matmuls are.
+    All parameters of a group go through together, and matrices of one shape (or of its transpose) as one batch, so that
+    a GPU runs a few dozen kernels a step. dtype: what Newton-Schulz runs in; bfloat16 is enough, and fast where bf16
+    matmuls are. A group's `lr` may be a tensor of one value.
     """
 
     def __init__(self, params: Iterable[nn.Parameter], lr: float, *, weight_decay: float, dtype: torch.dtype):
@@ -41,21 +43,35 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One step from the gradients; a parameter without one stays."""
         for group in self.param_groups:
-            waiting: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
-            for p in group["params"]:
-                if p.grad is None:
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            grads, momenta = [p.grad for p in params], [self.state[p]["momentum"] for p in params]
+            lr, here = group["lr"], [local(p) for p in params]
+            torch._foreach_lerp_([local(m) for m in momenta], [local(g) for g in grads], 1 - MOMENTUM)
+            torch._foreach_mul_(here, 1 - lr * group["weight_decay"])
+            steps = self._steps(params, _nesterov(grads, momenta), lr)
+            torch._foreach_add_(here, [local(_shard_like(step, p)) for step, p in zip(steps, params, strict=True)])
+
+    def _steps(self, params: list[nn.Parameter], updates: list[Tensor], lr: float | Tensor) -> list[Tensor]:
+        """What is added to each parameter, in its shape: the orthogonal matrix times -lr max(1, rows / columns)^0.5."""
+        waiting: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        flat = [update.flatten(1) for update in updates]
+        for i, update in enumerate(flat):
+            waiting[tuple(sorted(update.shape))].append(i)
+        steps: dict[int, Tensor] = {}
+        for (short, long), some in waiting.items():
+            wide = [flat[i].mT if flat[i].shape[0] > short else flat[i] for i in some]
+            made = orthogonalize(torch.stack(wide).to(self.dtype)).to(params[some[0]].dtype)
+            for tall, scale in ((False, 1.0), (True, (long / short) ** 0.5)):
+                places = [place for place, i in enumerate(some) if (flat[i].shape[0] > short) == tall]
+                if not places:
                     continue
-                momentum = self.state[p]["momentum"]
-                momentum.lerp_(p.grad, 1 - MOMENTUM)
-                update = _whole(p.grad.lerp(momentum, MOMENTUM)).flatten(1)
-                waiting[update.shape].append((p, update))
-            for some in waiting.values():  # matrices of one shape go through together
-                updates = orthogonalize(torch.stack([update for _, update in some]).to(self.dtype))
-                for (p, _), update in zip(some, updates, strict=True):
-                    p.mul_(1 - group["lr"] * group["weight_decay"])
-                    rows, columns = update.shape
-                    step = update.to(p.dtype).view(p.shape) * -group["lr"] * max(1.0, rows / columns) ** 0.5
-                    p.add_(_shard_like(step, p))
+                part = (made if len(places) == len(some) else made[places]) * (-lr * scale)
+                part = part.mT.contiguous() if tall else part
+                for place, step in zip(places, part.unbind(), strict=True):
+                    steps[some[place]] = step.view(params[some[place]].shape)
+        return [steps[i] for i in range(len(params))]
 
 
 def orthogonalize(x: Tensor) -> Tensor:
@@ -66,8 +82,21 @@ def orthogonalize(x: Tensor) -> Tensor:
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * (gram @ gram)) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
+
+
+def _nesterov(grads: list[Tensor], momenta: list[Tensor]) -> list[Tensor]:
+    """Gradients drawn towards their momenta, whole also where they are sharded."""
+    if not any(hasattr(grad, "full_tensor") for grad in grads):
+        return list(torch._foreach_lerp(grads, momenta, MOMENTUM))
+    return [_whole(grad.lerp(momentum, MOMENTUM)) for grad, momentum in zip(grads, momenta, strict=True)]
+
+
+def local(tensor: Tensor) -> Tensor:
+    """The part of a sharded tensor that is here, detached; any other whole."""
+    tensor = tensor.detach()
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _whole(tensor: Tensor) -> Tensor:

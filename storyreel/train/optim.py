@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from storyreel.recipe import Optim, StageRecipe
 from storyreel.systems.base import Stage
-from storyreel.train.muon import Muon, matrices
+from storyreel.train.muon import Muon, local, matrices
 
 Optimizers: TypeAlias = list[torch.optim.Optimizer]
 
@@ -44,9 +44,9 @@ def parameters_of(stage: Stage, where: str) -> dict[str, dict[str, nn.Parameter]
 
 
 def make_optimizers(
-    stage: Stage, params: Mapping[str, nn.Parameter], recipe: StageRecipe, *, fused: bool
+    stage: Stage, params: Mapping[str, nn.Parameter], recipe: StageRecipe, *, fused: bool, bf16: bool = False
 ) -> Optimizers:
-    """AdamW for all, or Muon for the matrices and AdamW for the rest.
+    """AdamW for all, or Muon for the matrices, in bfloat16 where asked, and AdamW for the rest.
 
     Biases, norms and other one-dimensional parameters do not decay. A group's `share` times the learning rate of
     the step is its own learning rate.
@@ -62,7 +62,7 @@ def make_optimizers(
         groups = [g for g in groups if g["params"]]
         made.append(torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=fused))
     if mine := [p for p in params.values() if id(p) in chosen]:
-        dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        dtype = torch.bfloat16 if bf16 else torch.float32
         made.append(Muon(mine, optim.muon, weight_decay=optim.weight_decay, dtype=dtype))
         made[-1].param_groups[0]["share"] = optim.muon / optim.lr
     return made
@@ -100,20 +100,17 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        for name, p in self.params.items():
-            _local(self.tensors[name]).lerp_(_local(p), weight)
+        here = [local(p) for p in self.params.values()]
+        torch._foreach_lerp_([local(t) for t in self.tensors.values()], here, self.weight(step))
+
+    def weight(self, step: int) -> float:
+        """How much the weights after this step count in the new average."""
+        return 1 - min(self.decay, (1 + step) / (10 + step))
 
     @torch.no_grad()
     def swap(self) -> None:
         """Exchange the weights and their average; twice gives back the same bits."""
-        for name, p in self.params.items():
-            kept = p.detach().clone()
-            p.copy_(self.tensors[name])
-            self.tensors[name].copy_(kept)
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """The part of a sharded tensor that is here."""
-    tensor = tensor.detach()
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor  # pyright: ignore[reportAttributeAccessIssue]
+        here, average = [local(p) for p in self.params.values()], [local(t) for t in self.tensors.values()]
+        kept = [p.clone() for p in here]
+        torch._foreach_copy_(here, average)
+        torch._foreach_copy_(average, kept)

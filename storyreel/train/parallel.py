@@ -37,11 +37,11 @@ class Single:
 
     def clip(self, params: list[nn.Parameter], limit: float) -> tuple[Tensor, Callable[[], None]]:
         """The norm of the gradients, and what scales them to at most `limit`, to be called when it is finite."""
-        norm = nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
-        return self.whole_norm(norm), lambda: nn.utils.clip_grads_with_norm_(params, limit, norm)
-
-    def whole_norm(self, norm: Tensor) -> Tensor:
-        return norm
+        grads = [p.grad.detach() for p in params if p.grad is not None]
+        if not grads:
+            return torch.tensor(0.0), lambda: None
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+        return norm, lambda: torch._foreach_mul_(grads, (limit / (norm + 1e-6)).clamp(max=1.0))
 
     def whole(self, tensor: Tensor) -> Tensor:
         """A tensor gathered from all ranks, on the CPU."""

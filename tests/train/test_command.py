@@ -86,7 +86,7 @@ def test_trains_resumes_and_exports(tmp_path, data, capsys):
         (["phenaki_tiny", "--set", "stages.tokeniser.steps=3"], "did you mean 'tokenizer'"),
         (["phenaki_tiny", "--set", "stages.prior.steps=many"], "stages.prior.steps wants a whole number, got 'many'"),
         (["phenaki_tiny", "--set", "stages.prior.steps=1.5"], "stages.prior.steps wants a whole number"),
-        (["phenaki_tiny", "--set", "stages.prior.precision=fp8"], "wants one of fp32, bf16, got 'fp8'"),
+        (["phenaki_tiny", "--set", "stages.prior.precision=fp8"], "wants one of auto, fp32, bf16, got 'fp8'"),
         (["phenaki_tiny", "--set", "stages.prior.optim=3"], "stages.prior.optim has fields of its own"),
         (["phenaki_tiny", "--set", "seed"], "--set seed: wanted field=value"),
         (["phenaki_tiny", "--data", "DATA,heavy"], "the weight after the comma wants a number above 0, got 'heavy'"),

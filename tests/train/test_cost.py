@@ -98,3 +98,10 @@ def test_verbs():
     assert done.exit_code == 0, done.output
     assert '"lr": 0.5' in done.stdout
     assert "FLOP a step" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["encoder_tiny", "encoder_sprites"])
+def test_an_encoder_is_counted_although_its_damages_depend_on_contents(name):
+    cost = costs(recipes.get(name))["dual"]
+    assert cost.step > 2 * cost.forward > 0
+    assert "dual: " in describe(recipes.get(name))

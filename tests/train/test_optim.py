@@ -16,6 +16,7 @@ from storyreel.run import Run
 from storyreel.systems.base import Loss
 from storyreel.train.contact_sheet import contact_sheet
 from storyreel.train.loop import Trainer
+from storyreel.train.muon import Muon
 from storyreel.train.optim import (
     Average,
     begin_optimizers,
@@ -24,6 +25,7 @@ from storyreel.train.optim import (
     optimizer_state,
     parameters_of,
 )
+from storyreel.train.parallel import Single
 from storyreel.train.randomness import seed_of
 
 
@@ -152,3 +154,60 @@ def test_contact_sheet():
     assert contact_sheet(torch.zeros(1, 1, 1, 2, 2)).dtype == np.uint8
     with pytest.raises(ValueError, match="wanted"):
         contact_sheet(torch.zeros(1, 2, 1, 2, 2))
+
+
+def test_muon_in_batches_equals_muon_one_by_one():
+    """Square, wide and tall matrices and convolutions, some of one shape up to transposing, over three steps."""
+    torch.manual_seed(0)
+    shapes = [(8, 8), (8, 24), (24, 8), (8, 24), (24, 8), (12, 2, 3, 3), (4, 8, 3), (18, 12)]
+    batched = [nn.Parameter(torch.randn(shape)) for shape in shapes]
+    single = [nn.Parameter(p.detach().clone()) for p in batched]
+    muon = Muon(batched, 0.02, weight_decay=0.1, dtype=torch.float32)
+    begin_optimizers([muon])
+    momenta = [torch.zeros_like(p) for p in single]
+    for _ in range(3):
+        for p, q, momentum in zip(batched, single, momenta, strict=True):
+            p.grad = torch.randn_like(p) * 1e-2
+            momentum.lerp_(p.grad, 0.05)
+            update = p.grad.lerp(momentum, 0.95).flatten(1)
+            rows, columns = update.shape
+            x = update.T if rows > columns else update
+            x = x / (x.norm() + 1e-7)
+            for _ in range(5):
+                gram = x @ x.T
+                x = 3.4445 * x + (-4.7750 * gram + 2.0315 * (gram @ gram)) @ x
+            x = (x.T if rows > columns else x) * max(1.0, rows / columns) ** 0.5
+            with torch.no_grad():
+                q.mul_(1 - 0.02 * 0.1).sub_(0.02 * x.reshape(q.shape))
+        muon.step()
+    for p, q in zip(batched, single, strict=True):
+        torch.testing.assert_close(p, q, rtol=0, atol=2e-6)
+
+
+def test_muon_leaves_what_has_no_gradient_and_takes_a_rate_in_a_tensor():
+    torch.manual_seed(0)
+    first = [nn.Parameter(torch.randn(6, 4)), nn.Parameter(torch.randn(6, 4))]
+    second = [nn.Parameter(p.detach().clone()) for p in first]
+    before = first[1].detach().clone()
+    for params, lr in ((first, 0.1), (second, torch.tensor(0.1))):
+        muon = Muon(params, 0.1, weight_decay=0.5, dtype=torch.float32)
+        begin_optimizers([muon])
+        muon.param_groups[0]["lr"] = lr
+        params[0].grad = torch.linspace(-1, 1, 24).view(6, 4).clone()
+        muon.step()
+    assert torch.equal(first[1], before)
+    torch.testing.assert_close(first[0], second[0])
+
+
+def test_gradients_are_clipped_to_their_common_norm():
+    params = [nn.Parameter(torch.zeros(n)) for n in (3, 5)]
+    for p in params:
+        p.grad = torch.full_like(p, 2.0)
+    params.append(nn.Parameter(torch.zeros(2)))  # without a gradient
+    norm, clip = Single().clip(params, 1.0)
+    assert float(norm) == pytest.approx(32**0.5)
+    clip()
+    assert sum(float(p.grad.square().sum()) for p in params[:2]) == pytest.approx(1.0, rel=1e-4)
+    norm, clip = Single().clip(params, 10.0)
+    clip()
+    assert float(params[0].grad[0]) == pytest.approx(32**-0.5 * 2, rel=1e-4)
