@@ -23,7 +23,8 @@ from torch import Tensor
 from storyreel.clip import Clip
 from storyreel.nn.dual_encoder import DualEncoder, DualEncoderConfig
 from storyreel.packed import read_weights
-from storyreel.tensor_file import copy_into, read_json
+from storyreel.storage import read_json
+from storyreel.tensor_file import copy_into
 
 PREFIX, VERSION, STAGE = "encoder-", "v1", "dual"
 BATCH = 32  # windows at once

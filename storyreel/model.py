@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from storyreel.folder_replacement import replacing_folder
 from storyreel.packed import packed, read_weights
 from storyreel.recipe import Recipe, StageRecipe, as_json, from_json
+from storyreel.storage import read_json, write_json, write_text
 from storyreel.systems.base import Stage, System
-from storyreel.tensor_file import PICKLES, copy_into, read_json, write_json, write_tensors
+from storyreel.tensor_file import PICKLES, copy_into, write_tensors
 
 SYSTEMS = {
     "encoder": "storyreel.systems.encoder:EncoderConfig",
@@ -36,12 +35,12 @@ SYSTEMS = {
 
 
 def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, training: dict[str, Any]) -> Path:
-    """Write a model folder whole, in place of one that is there. Weights are rounded to float16.
+    """Write a model folder whole, in place of one that is there (`replacing_folder`). Weights are rounded to float16.
 
     A stage's `training_only` modules (a discriminator, say) are left out.
     """
     components: dict[str, dict[str, Any]] = {}
-    with _in_place_of(Path(path)) as made:
+    with replacing_folder(path, "model") as made:
         for name, stage in system.stages.items():
             (made / name).mkdir()
             tensors = {n: _half(t, f"{name}: {n}") for n, t in exported(stage).items()}
@@ -54,7 +53,7 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
             components[name] = {"sha256": digest, "parameters": count}
         whole = {"storyreel": 1, "system": system.name, "recipe": as_json(recipe), "components": components}
         write_json(made / "model.json", {**whole, "training": training, "digest": _digest(components)})
-        (made / "README.md").write_text(card)
+        write_text(made / "README.md", card)
     return Path(path)
 
 
@@ -63,7 +62,7 @@ def pack_model(path: str | Path, out: str | Path) -> Path:
     path = Path(path)
     told, found = _read(path), load_tensors(path)
     components = dict(told["components"])
-    with _in_place_of(Path(out)) as made:
+    with replacing_folder(out, "model", inputs=[path]) as made:
         for name, tensors in found.items():
             (made / name).mkdir()
             digest = write_tensors(made / name / "model.safetensors", packed(tensors))
@@ -72,21 +71,6 @@ def pack_model(path: str | Path, out: str | Path) -> Path:
         write_json(made / "model.json", told | {"components": components, "digest": _digest(components)})
         shutil.copyfile(path / "README.md", made / "README.md")
     return Path(out)
-
-
-@contextmanager
-def _in_place_of(path: Path) -> Iterator[Path]:
-    """A new folder, which takes the place of what is at `path` once it is whole."""
-    made, old = (path.with_name(f".{path.name}.{word}-{os.getpid()}") for word in ("tmp", "old"))
-    try:
-        made.mkdir(parents=True)
-        yield made
-        if path.exists():
-            path.rename(old)
-        made.rename(path)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def load_model(path: str | Path) -> tuple[System, Recipe, dict[str, Any]]:

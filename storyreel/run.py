@@ -13,21 +13,24 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import fcntl
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from storyreel.precision import settled
 from storyreel.recipe import Recipe, as_json
-from storyreel.tensor_file import digest_of, read_json, read_tensors, write_json, write_tensors
+from storyreel.storage import digest_of, read_json, sweep, sync_folder, take_lock, temporary_name, write_json
+from storyreel.tensor_file import read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 MAY_CHANGE = ("steps", "checkpoint_every", "sample_every", "accumulate")  # of a stage, between two calls of a run
 MAY_BE_SET = ("precision",)  # the same, where nothing else differs; "auto" goes on with what the run was begun with
@@ -87,28 +90,23 @@ class StageRun:
     def __init__(self, path: Path, name: str, seed: int = 0):
         self.path, self.name, self.seed = path, name, seed
         self._log: IO[bytes] | None = None
-        self._lock: IO[str] | None = None
+        self._lock: BaseFileLock | None = None
 
     # -- one writer at a time ------------------------------------------------------------------------------
 
     def open(self) -> None:
         """Take the folder for this process. ValueError when another process is training into it."""
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            self._lock = None
-            raise ValueError(f"{self.path}: another process is training into this folder") from None
-        for left in self.path.glob("*.tmp-*"):  # of a process that was killed while it wrote
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        self._lock = take_lock(self.path / ".lock", f"{self.path}: another process is training into this folder")
+        for folder in (self.path, self.path / "samples"):
+            sweep(folder)  # what a process that was killed had begun to write
         self._drop_old()
 
     def close(self) -> None:
-        for file in (self._log, self._lock):
-            if file:
-                file.close()
+        if self._log:
+            self._log.close()
+        if self._lock:
+            self._lock.release()
         self._log = self._lock = None
 
     # -- log -----------------------------------------------------------------------------------------------
@@ -143,7 +141,7 @@ class StageRun:
 
         OSError when the disk is full or the folder cannot be written; what was there before stays.
         """
-        final, made = self.path / f"checkpoint-{step}", self.path / f".tmp-checkpoint-{step}-{os.getpid()}"
+        final, made = self.path / f"checkpoint-{step}", temporary_name(self.path / f"checkpoint-{step}")
         try:
             made.mkdir(parents=True)
             digests = {name: write_tensors(made / f"{name}.safetensors", each) for name, each in tensors.items()}
@@ -214,15 +212,6 @@ def _read_checkpoint(path: Path, step: int) -> Checkpoint:
         raise ValueError(f"{path}/state.json: is not of this checkpoint")
     tensors = {name: read_tensors(path / f"{name}.safetensors", digest) for name, digest in state["sha256"].items()}
     return Checkpoint(path, step, state, tensors)
-
-
-def sync_folder(path: Path) -> None:
-    """Make a rename inside `path` outlast a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def differences(recipe: Any, saved: Any, path: str = "") -> list[tuple[str, Any, Any]]:

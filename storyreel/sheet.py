@@ -16,7 +16,7 @@ from PIL import Image
 from storyreel import stamp, timing
 from storyreel.animation import MAX_FRAMES, check_size, open_image, png_text
 from storyreel.clip import Clip
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 _ATLAS_LIMIT = 32 << 20  # bytes
 _SHOWN = 100  # milliseconds for a frame whose duration the atlas does not say, as Aseprite does

@@ -20,7 +20,7 @@ from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from storyreel.clip import Clip
-from storyreel.files import replacing
+from storyreel.storage import replacing
 from storyreel.video_io import _frames, _pixels, _video_stream
 
 SUFFIX = ".span"

@@ -1,13 +1,11 @@
-"""Tensors and JSON: safetensors only, written to a temporary name and renamed, read with the digest checked."""
+"""Tensors on disk: safetensors only, written under a temporary name and renamed, read with the digest checked."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,15 +13,15 @@ from safetensors.torch import load as load_bytes
 from safetensors.torch import save_file
 from torch import Tensor
 
-MAX_JSON = 16 * 2**20  # bytes; a recipe is a few kB
+from storyreel.storage import replacing
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> str:
     """Write, flush to the disk, rename; returns the sha256. OSError names the path, and leaves no half file."""
-    made = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     whole = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
-    try:
+    with replacing(path) as (made,):
         try:
             save_file(whole, made, metadata=metadata)
         except SafetensorError as error:
@@ -31,10 +29,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
         with made.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
-        os.replace(made, path)
-    except BaseException:
-        made.unlink(missing_ok=True)
-        raise
     return digest
 
 
@@ -66,39 +60,6 @@ def read_tensors(path: Path, digest: str | None = None) -> dict[str, Tensor]:
         return load_bytes(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: is not a whole safetensors file ({error})") from None
-
-
-def digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_json(path: Path, value: Any) -> None:
-    made = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    try:
-        with made.open("w") as file:
-            file.write(json.dumps(value, indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(made, path)
-    except OSError as error:
-        made.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. ValueError when it is missing, larger than 16 MiB, or something else."""
-    if not path.exists():
-        raise ValueError(f"{path}: is missing")
-    if path.stat().st_size > MAX_JSON:
-        raise ValueError(f"{path}: is larger than {MAX_JSON // 2**20} MiB, too large for what it should hold")
-    try:
-        value = json.loads(path.read_text())
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path}: is not JSON") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: wanted a JSON object")
-    return value
 
 
 def copy_into(target: Mapping[str, Tensor], source: Mapping[str, Tensor], where: str) -> None:

@@ -23,7 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from storyreel import animation, sheet, sniff, stamp, timing
 from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, open_image
 from storyreel.clip import GREY, Clip
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 __all__ = ["FORMATS", "MAX_FRAMES", "MAX_PIXELS", "open_image", "probe", "read", "read_meta", "scale_for", "write"]
 

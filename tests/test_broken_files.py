@@ -168,7 +168,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, suffix: str, monkeypatch: p
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("storyreel.files.os.replace", stop)
+    monkeypatch.setattr("storyreel.storage.os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
         video_io.write(clip(), tmp_path / f"a{suffix}", scale=1)
     assert os.listdir(tmp_path) == []

@@ -113,7 +113,7 @@ def preview(
     """Draw film strips with their captions."""
     from storyreel.data.folder import DatasetFolder
     from storyreel.data.preview import contact_sheet
-    from storyreel.files import replacing
+    from storyreel.storage import replacing
 
     if out.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise typer.BadParameter(f"wanted a .png, got {out.name!r}", param_hint="--out")

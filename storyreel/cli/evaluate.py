@@ -151,7 +151,7 @@ def _benchmark(name: str, clips: Path, judge: str, out: Path | None, quiet: bool
 
     document, lines = benchmarks.run(name, clips, quiet=quiet, judge=judge)
     if out is not None:
-        from storyreel.files import replacing
+        from storyreel.storage import replacing
 
         with replacing(out / f"{name}.json") as (made,):
             made.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -115,11 +115,12 @@ def run(wanted: Wanted) -> tuple[Plan, list[Done]]:
     check_usage(wanted)
     from storyreel.engine import Local, cores, get_engine, wait_calmly
     from storyreel.generate import batch
+    from storyreel.storage import check_writable
 
     engine = get_engine(wanted.engine, wanted.workers)
     plan = Plan.of(wanted)
     for folder in {job.path.parent for job in plan.jobs}:
-        batch.check_writable(folder)
+        check_writable(folder)
     here = isinstance(engine, Local) and (engine.workers == 1 or len(plan.jobs) == 1)
 
     from functools import partial

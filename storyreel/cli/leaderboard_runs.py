@@ -77,6 +77,7 @@ def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
     """The clips that are not there yet, lossless, one after the other; each file says how long it took, and where."""
     from storyreel.engine import cores, wait_calmly
     from storyreel.generate import batch, shelf
+    from storyreel.storage import check_writable
 
     wait_calmly()
     import torch
@@ -85,7 +86,7 @@ def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
 
     digest = str(shelf.describe(run.path).get("digest", ""))
     jobs = batch.jobs_for(wishes.rows, str(run.path), digest, folder, ".mkv", seed=0, count=1)
-    batch.check_writable(folder)
+    check_writable(folder)
     todo = [job for job in jobs if not batch.is_made(job, digest)]
     if not todo:
         return

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 
 def write_pictures(path: str | Path, pictures: Iterable[np.ndarray], fps: Fraction, *, crf: int = 20) -> Path:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from storyreel.files import replacing
+from storyreel.storage import replacing, temporary_name
 
 SUFFIXES = (".mp4", ".mkv", ".span")  # a clip that is encoded goes before a virtual one
 
@@ -142,8 +142,7 @@ def _stream(container: Any, fps: Fraction, size: tuple[int, int], how: Export) -
 
 def write_span(row: Mapping[str, Any], file: str) -> None:
     """A virtual clip, whole or not at all; plain calls, since a set may have 100,000 of them."""
-    folder, name = os.path.split(file)
-    made = os.path.join(folder, f".{name}.tmp")
+    made = temporary_name(Path(file))
     with open(made, "w", encoding="utf-8") as out:
         out.write(json.dumps(span_of(row)) + "\n")
     os.replace(made, file)

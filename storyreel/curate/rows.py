@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from storyreel import timing
 from storyreel.curate.sources import Source
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 if TYPE_CHECKING:
     from storyreel.curate.footage import FilmInfo

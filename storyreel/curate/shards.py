@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 from storyreel.data.folder import DatasetFolder
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 
 def write_shards(dataset: str | Path, out: str | Path, shard: int = 1000) -> list[Path]:

@@ -12,7 +12,6 @@ DATASET/curation/spans.parquet    every span, kept or not, with all scores and r
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.curate.sources import Source, named_apart
-from storyreel.files import replacing
+from storyreel.storage import sweep, take_lock, write_text
 
 FORMAT = 1
 
@@ -63,29 +62,20 @@ class Store:
         if self.dataset.exists() and not self.dataset.is_dir():
             raise ValueError(f"{self.dataset}: is a file, wanted a folder to write the dataset into")
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            self._lock = None
-            raise ValueError(f"{self.dataset}: another process is curating into this folder") from None
+        self._lock = take_lock(self.path / ".lock", f"{self.dataset}: another process is curating into this folder")
         self._sweep()
         self.films = {line["name"]: Film(**line) for line in read_lines(self.path / "manifest.jsonl")}
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def _sweep(self) -> None:
         """Remove what a process that was killed had begun to write."""
         for folder in (self.dataset, self.dataset / "clips", self.path, self.path / "films", self.path / "answers"):
-            if folder.is_dir():
-                for left in folder.glob(".*.*"):
-                    if left.is_file() and left.name != ".lock":
-                        left.unlink()
+            sweep(folder)
 
     # -- configuration -------------------------------------------------------------------------------------
 
@@ -248,13 +238,6 @@ def append_line(file: Path, value: Mapping[str, Any]) -> None:
 
 def write_lines(file: Path, values: Iterable[Mapping[str, Any]]) -> None:
     write_text(file, "".join(json.dumps(value, sort_keys=True) + "\n" for value in values))
-
-
-def write_text(file: Path, text: str) -> None:
-    with replacing(file) as (made,), made.open("w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
 
 
 def read_object(file: Path) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from storyreel.curate.choose import choose, counts
 from storyreel.curate.export import Shelf, export_clip, put_away, span_of, write_span
 from storyreel.curate.rows import table_of, write_table
 from storyreel.curate.screen import Screen
-from storyreel.curate.store import Store, write_text
+from storyreel.curate.store import Store
 from storyreel.curate.supervise import Outcome
 from storyreel.curate.thresholds import Thresholds
+from storyreel.storage import write_text
 
 if TYPE_CHECKING:
     from storyreel.curate.pipeline import Settings, Where

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.parallel import progress
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 
 def export_webdataset(folder: DatasetFolder, out: Path, shard: int = 1000) -> list[Path]:

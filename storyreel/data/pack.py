@@ -19,7 +19,7 @@ import numpy as np
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder, read_clip
 from storyreel.data.parallel import default_workers, progress, run
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 SHARD = 256
 FORMAT = 1

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from storyreel.data.pack import Pack, cache_folder, need_space
 from storyreel.data.parallel import progress
-from storyreel.files import replacing
+from storyreel.storage import replacing
 from storyreel.systems.base import Batch, TextEncoder
 
 SAVE_EVERY = 16  # batches

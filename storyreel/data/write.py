@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from storyreel.clip import Clip
 from storyreel.data.parallel import default_workers, progress, run
-from storyreel.files import replacing
+from storyreel.storage import replacing, sweep
 
 if TYPE_CHECKING:
     from storyreel.data.folder import DatasetFolder
@@ -110,8 +110,8 @@ def write_world(
     tables += [pq.ParquetFile(_part(path, *c)).read() for c in chunks]
     write_table(pa.concat_tables(tables, promote_options="permissive"), path)
     shutil.rmtree(path / PARTS)
-    for left in (path / "clips").glob(".*"):  # of a process that was killed while it wrote
-        left.unlink()
+    sweep(path / "clips")  # what a process that was killed had begun to write
+    sweep(path)
     return DatasetFolder.open(path)
 
 

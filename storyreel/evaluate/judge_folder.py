@@ -37,7 +37,7 @@ def write_judge(path: Path, kind: str, config: Any, judge: nn.Module, *, card: s
     """
     from safetensors.torch import save
 
-    from storyreel.files import replacing
+    from storyreel.storage import replacing
 
     parameters = {name for name, _ in judge.named_parameters()}
     tensors = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -150,17 +149,6 @@ def _model(name: str) -> Model:
     from storyreel.generate.model import load
 
     return load(name)
-
-
-def check_writable(folder: Path) -> None:
-    """OSError, before any work is done, when files cannot be made in `folder`. The folder is made when missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".storyreel-{os.getpid()}"
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except OSError as error:
-        raise OSError(error.errno, f"cannot be written to: {error.strerror}", str(folder)) from None
 
 
 def slug(text: str, longest: int = 48) -> str:

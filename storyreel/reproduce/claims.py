@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from storyreel.reproduce.report import Part, done, write_lines
 from storyreel.reproduce.settings import Settings
-from storyreel.tensor_file import read_json, write_json
+from storyreel.storage import read_json, write_json
 
 Asked: TypeAlias = dict[str, Any]
 Found: TypeAlias = dict[str, Any]

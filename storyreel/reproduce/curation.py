@@ -19,7 +19,7 @@ from storyreel.reproduce.curation_jumps import JumpDetector
 from storyreel.reproduce.curation_report import report, verdict
 from storyreel.reproduce.pictures import write_sheet
 from storyreel.reproduce.settings import Settings
-from storyreel.tensor_file import read_json
+from storyreel.storage import read_json
 
 CLAIMS = ("filters", "training")
 

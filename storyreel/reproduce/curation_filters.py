@@ -28,7 +28,7 @@ from storyreel.encoder import Encoder
 from storyreel.evaluate.benchmarks.moving_digits import share_json
 from storyreel.evaluate.score import Share
 from storyreel.reproduce.curation_footage import Dirt, FilmTruth, Shot, make_footage, picture_of
-from storyreel.tensor_file import read_json, write_json
+from storyreel.storage import read_json, write_json
 
 NEAR = 3  # frames that a found cut may be away from the true one
 PASS = 0.95  # of clean clips pass each of the two limits that clean footage sets

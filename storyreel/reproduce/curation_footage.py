@@ -23,8 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from storyreel.curate.encode import write_pictures
 from storyreel.data.worlds.digits import Digits
-from storyreel.files import replacing
-from storyreel.tensor_file import read_json, write_json
+from storyreel.storage import read_json, replacing, write_json
 
 FPS = Fraction(16)
 SIDE = 64  # pixels of the picture

@@ -13,7 +13,7 @@ from storyreel.reproduce.imagen_video_report import report
 from storyreel.reproduce.imagen_video_sampling import encoder_of
 from storyreel.reproduce.imagen_video_training import RECIPE
 from storyreel.reproduce.settings import Settings
-from storyreel.tensor_file import read_json
+from storyreel.storage import read_json
 
 MEASURES: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "prediction": measure_prediction,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from storyreel.files import replacing
 from storyreel.precision import Precision, settled
+from storyreel.storage import replacing
 from storyreel.systems.base import Batch, Stage, Tick
 
 LEAST = 20  # steps

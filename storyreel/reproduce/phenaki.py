@@ -10,7 +10,7 @@ from storyreel.reproduce import combinations, reconstruction, story, tokens
 from storyreel.reproduce.claims import Asked, Found, MissingError, Todo, run_claims
 from storyreel.reproduce.phenaki_report import report
 from storyreel.reproduce.settings import WORLDS, Settings
-from storyreel.tensor_file import read_json
+from storyreel.storage import read_json
 
 CLAIMS = ("tokens", "story", "combinations", "reconstruction")
 

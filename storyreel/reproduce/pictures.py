@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from storyreel.clip import Clip
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 PAPER, INK = (24, 24, 27), (228, 228, 231)
 LINE, GAP = 15, 4

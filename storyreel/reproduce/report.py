@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 Part: TypeAlias = dict[str, Any]
 NOTHING = "--"

@@ -109,7 +109,7 @@ class Settings:
     def judge_digest(self, world: str) -> str:
         """sha256 of the judge's weights; "" where there is none."""
         from storyreel.evaluate.judge_folder import find_judge
-        from storyreel.tensor_file import digest_of
+        from storyreel.storage import digest_of
 
         try:
             return digest_of(find_judge(self.judges.get(world, world)) / "model.safetensors")

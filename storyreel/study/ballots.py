@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from storyreel.files import replacing
+from storyreel.storage import replacing
 from storyreel.study.plan import NOISE, PAIR, SAME, Study
 from storyreel.study.presets import BOTH_BAD, TIE
 from storyreel.study.votes import check_belongs

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from storyreel.files import replacing
+from storyreel.storage import replacing
 from storyreel.study.presets import BOTH_BAD, TIE, Question
 
 VERSION = 1

@@ -16,8 +16,9 @@ import torch
 from storyreel.model import own_tensors
 from storyreel.recipe import Recipe, StageRecipe, override
 from storyreel.run import Run
+from storyreel.storage import read_json, write_json
 from storyreel.systems.base import Stage, System
-from storyreel.tensor_file import copy_into, read_json, write_json
+from storyreel.tensor_file import copy_into
 
 if TYPE_CHECKING:
     from storyreel.data.folder import DatasetFolder

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
+
+from storyreel.storage import replacing
 
 MAX_FRAMES = 16
 
@@ -41,7 +42,5 @@ def contact_sheet(video: Tensor, gap: int = 2) -> np.ndarray:
 def write_contact_sheet(path: Path, video: Tensor) -> None:
     from PIL import Image
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = path.with_name(f"{path.stem}.tmp-{os.getpid()}.png")
-    Image.fromarray(contact_sheet(video)).save(made)
-    os.replace(made, path)
+    with replacing(path) as (made,):
+        Image.fromarray(contact_sheet(video)).save(made)

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from storyreel.encoder import PREFIX, STAGE, find_encoder
 from storyreel.packed import read_weights
+from storyreel.storage import digest_of, read_json
 from storyreel.systems.base import System
-from storyreel.tensor_file import digest_of, read_json, read_tensors
+from storyreel.tensor_file import read_tensors
 
 
 def take_encoders(system: System) -> None:

@@ -19,10 +19,10 @@ from storyreel.clip import Clip
 from storyreel.generate import shelf
 from storyreel.model import load_model, save_model
 from storyreel.nn.video_resample import at_frames, resized
+from storyreel.storage import read_json
 from storyreel.systems.base import Batch, Progress, Request, System, Tick
 from storyreel.systems.cascade import Sampling, Shape
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo, ImagenVideoConfig, StageConfig
-from storyreel.tensor_file import read_json
 from storyreel.text import load_text_encoder
 
 TEXT = load_text_encoder("hash:32")

@@ -13,8 +13,8 @@ from toy import ToyConfig, toy_loader, toy_recipe
 from storyreel import recipes
 from storyreel.recipe import Recipe
 from storyreel.run import Run
+from storyreel.storage import read_json, write_json
 from storyreel.systems.base import Batch, Loss, Stage, System, Tick
-from storyreel.tensor_file import read_json, write_json
 from storyreel.train import train_system
 
 ROW = ("one", "two", "three")

@@ -22,6 +22,7 @@ from storyreel.data.folder import DatasetFolder
 from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape
 from storyreel.data.parallel import default_workers, progress, run
 from storyreel.data.write import METADATA, PARTS, PLAN, check_plan, put, write_item, write_table
+from storyreel.storage import sweep
 
 CHUNK = 8  # clips that one worker cuts before it reports
 SKIPPED = "skipped.jsonl"
@@ -85,8 +86,8 @@ def write_import(
     if len(rows) > before:
         write_table(pa.Table.from_pylist([rows[i] for i in sorted(rows)]), path)
     shutil.rmtree(path / PARTS)
-    for left in (path / "clips").glob(".*"):  # of a process that was killed while it wrote
-        left.unlink()
+    sweep(path / "clips")  # what a process that was killed had begun to write
+    sweep(path)
     return Imported(DatasetFolder.open(path), left_out)
 
 

@@ -103,7 +103,7 @@ def report(
 ) -> tuple[dict[str, Any], list[str]]:
     """The document and the table."""
     from storyreel.evaluate.judge_folder import find_judge
-    from storyreel.tensor_file import digest_of
+    from storyreel.storage import digest_of
 
     shares = score(verdicts)
     digest = digest_of(find_judge(judge) / "model.safetensors")
@@ -255,8 +255,7 @@ def write_prompts(path: Path = FILE) -> Path:
     """Write the list that ships; `python -m storyreel.evaluate.benchmarks.moving_digits` does it."""
     from storyreel.evaluate.judge_folder import find_judge
     from storyreel.evaluate.trajectory import LEAST
-    from storyreel.files import replacing
-    from storyreel.tensor_file import digest_of
+    from storyreel.storage import digest_of, replacing
 
     protocol = {
         "benchmark": "moving-digits",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.evaluate.judged_clips import clip_files, prompt_of
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 LISTS = ("prompts.txt", "prompts.jsonl")
 

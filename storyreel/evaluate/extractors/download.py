@@ -9,8 +9,7 @@ from typing import IO, Any
 
 from storyreel.data.download import TIMEOUT, Opener, download
 from storyreel.evaluate.extractors.registry import WeightFile, conversion, entry, weights_folder
-from storyreel.files import replacing
-from storyreel.tensor_file import digest_of
+from storyreel.storage import digest_of, replacing
 
 MOST = 4 << 30  # bytes, where the size is not known
 

@@ -13,7 +13,7 @@ from storyreel.evaluate.report import latex, page, svg
 from storyreel.evaluate.report.leaderboard import leads
 from storyreel.evaluate.report.sections import BETTER, pairs, section
 from storyreel.evaluate.report.svg import short
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 FROM, TO = 112, 262  # of a forest's scale: names stand before it, values behind
 

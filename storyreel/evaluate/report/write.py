@@ -10,7 +10,7 @@ from typing import Any
 from storyreel.evaluate.report import latex, media, page, sections
 from storyreel.evaluate.report.ranking import rankings, shown_first
 from storyreel.evaluate.score import labels
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 KIND = "evaluation"
 

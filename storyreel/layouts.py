@@ -1,0 +1,117 @@
+"""What the folders of each kind hold, so that those of earlier versions, without a marker, are recognised.
+
+A folder is recognised when every file in it has a name that its kind gives, and the files are there that no folder of
+that kind lacks. Links to folders, and whatever has another name, make it somebody else's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LEFT = (
+    r"(.*/)?(\.[^/]*\.[0-9a-f]{8}(\.\w+)?|\.?[^/]+\.tmp-\d+(\.png)?|\.[^/]+\.span\.tmp"
+    r"|\.tmp-checkpoint-[^/]+(/[^/]+)?)"
+)
+"""What earlier versions left when they were killed while they wrote."""
+OURS = r"(.*/)?(\.storyreel\.(json|lock)|\.DS_Store|Thumbs\.db|desktop\.ini|\..*\.storyreel-[0-9a-f-]+(\.[^./]*)?)"
+MODEL = r"model\.json|README\.md|[a-z0-9_]+/(config\.json|model\.safetensors)"
+STAGE = (
+    r"\.lock|log\.jsonl|timing\.jsonl|final\.(json|safetensors)|checkpoint-\d+/([\w-]+\.safetensors|state\.json)"
+    r"|samples/\d+\.png|tensorboard/events\.[^/]+"
+)
+CURATION = (
+    r"\.lock|curate\.json|(footage|manifest|quarantine|edits)\.jsonl|thresholds\.json|spans\.parquet"
+    r"|films/[0-9a-f]{20}\.json|answers/[\w-]+\.jsonl"
+)
+CLIP = r"[\w-]+\.(mp4|mkv|span)"
+REPORT = r"report\.(html|json)|row\.tex|moving-digits\.json"
+READ = 1 << 20  # bytes of a key file that are looked at
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a kind is called in messages; a file that each such folder has, with bytes in it; the names it may hold."""
+
+    says: str
+    key: str = ""
+    holds: bytes = b""
+    names: str = ""
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(f"{self.names}|{LEFT}|{OURS}" if self.names else f"{LEFT}|{OURS}", re.DOTALL)
+
+
+KINDS: dict[str, Layout] = {
+    "run": Layout(
+        "a training run",
+        "recipe.json",
+        b'"stages"',
+        rf"recipe\.json|data\.json|[a-z0-9_]+/({STAGE})|model/({MODEL})",
+    ),
+    "model": Layout("a model", "model.json", b'"storyreel"', MODEL),
+    "made-dataset": Layout(
+        "a dataset of `data make`",
+        "dataset.json",
+        b'"world"',
+        r"dataset\.json|metadata\.parquet|clips/\d{6,}\.mkv|\.parts/\d{8}-\d{8}\.parquet",
+    ),
+    "imported-dataset": Layout(
+        "an imported dataset",
+        "dataset.json",
+        b'"import"',
+        r"dataset\.json|metadata\.parquet|skipped\.jsonl|clips/\d{6,}\.mkv|\.parts/\d{8}\.json",
+    ),
+    "curated-dataset": Layout(
+        "a curated dataset",
+        "curation/curate.json",
+        b'"measure"',
+        rf"metadata\.parquet|README\.md|clips/{CLIP}|curation/({CURATION}|shelf/{CLIP})",
+    ),
+    "dataset": Layout("a dataset"),
+    "shards": Layout("WebDataset shards"),
+    "clips": Layout("generated clips"),
+    "report": Layout("a report", "report.json", b'"evaluation"', REPORT),
+    "judge": Layout("a judge", "judge.json", b'"storyreel_judge"', r"judge\.json|model\.safetensors|README\.md"),
+    "leaderboard": Layout(
+        "a leaderboard",
+        "leaderboard.json",
+        b'"leaderboard"',
+        rf"leaderboard\.(html|json|tex)|reports/[^/]+/({REPORT})|clips/[^/]+-[0-9a-f]{{8}}/[^/]+\.mkv",
+    ),
+    "reproduction": Layout("a reproduction"),
+    "ablation": Layout(
+        "an ablation of thresholds",
+        "sweeps.csv",
+        b"limit,value",
+        r"(sweeps|flips)\.csv|README\.md|[\w.]+\.svg|subsets/[\w-]+/(metadata\.parquet|clips/[\w-]+\.span)",
+    ),
+    "study": Layout("a study"),
+    "sheets": Layout("sprite sheets"),
+    "weights": Layout("published weights"),
+}
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Names of all files below a folder, relative, with /; a link to a folder counts as a file."""
+    for root, folders, files in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(root, name))]
+        for name in sorted([*files, *links]):
+            yield os.path.relpath(os.path.join(root, name), folder).replace(os.sep, "/")
+
+
+def recognised(folder: Path, kind: str) -> str | None:
+    """The first file of a folder that is not of this kind; None when all of them are, and its key file is there."""
+    layout, pattern = KINDS[kind], KINDS[kind].pattern
+    found = sorted(files_below(folder))
+    for name in found:
+        if os.path.islink(folder / name) or not pattern.fullmatch(name):
+            return name
+    key = folder / layout.key
+    if not layout.key or not key.is_file() or layout.holds not in key.read_bytes()[:READ]:
+        return next(iter(found), next(iter(os.listdir(folder)), None))
+    return None

@@ -1,0 +1,212 @@
+"""A verb writes into what is new, empty or its own, and never over or into what it reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storyreel.folder_replacement import replacing_folder
+from storyreel.ownership import LOCK, MARKER, check_apart, check_file, claim, owner_of
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every name below a folder, with the sha256 of files and the target of links."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = os.readlink(path)
+        else:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+    return found
+
+
+def test_a_new_and_an_empty_folder_are_marked_and_taken_again(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    for name in ("new/deep", "empty", "new/deep"):
+        with claim(tmp_path / name, "report") as folder:
+            (folder.path / "report.html").write_text("x")
+        assert owner_of(tmp_path / name) == "report"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".hidden", "report.html", "clips/000000.mkv", "folder/"])
+@pytest.mark.parametrize("kind", ["report", "made-dataset", "model", "run", "shards"])
+def test_a_foreign_folder_is_refused_and_stays_as_it_is(tmp_path: Path, name: str, kind: str):
+    place = tmp_path / "theirs"
+    (place / name).parent.mkdir(parents=True)
+    (place / name).mkdir() if name.endswith("/") else (place / name).write_text("theirs")
+    before = tree(tmp_path)
+    with pytest.raises(ValueError, match="which is not of"), claim(place, kind):
+        pass
+    assert tree(tmp_path) == before
+
+
+def test_a_folder_of_another_kind_or_version_is_refused(tmp_path: Path):
+    with claim(tmp_path / "a", "report") as folder:
+        (folder.path / "report.html").write_text("x")
+    with pytest.raises(ValueError, match="is the folder of a report, expected a judge"), claim(tmp_path / "a", "judge"):
+        pass
+    (tmp_path / "a" / MARKER).write_text('{"storyreel": 99, "kind": "report"}')
+    with pytest.raises(ValueError, match="another version"), claim(tmp_path / "a", "report"):
+        pass
+
+
+def test_a_file_and_a_link_that_leads_nowhere_are_refused(tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    before = tree(tmp_path)
+    for name in ("file", "link", "file/below"):
+        with (
+            pytest.raises(OSError, match=r"is a file|leads nowhere|cannot be written"),
+            claim(tmp_path / name, "report"),
+        ):
+            pass
+    assert tree(tmp_path) == before
+
+
+def test_what_fails_before_anything_is_written_leaves_nothing(tmp_path: Path):
+    with pytest.raises(RuntimeError), claim(tmp_path / "a" / "b", "report"):
+        raise RuntimeError
+    assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_neither_over_nor_into_nor_around_an_input(tmp_path: Path, link: bool):
+    source = tmp_path / "in" / "clips"
+    source.mkdir(parents=True)
+    (source / "a.mp4").write_text("x")
+    if link:
+        (tmp_path / "way").symlink_to(source)
+    given = tmp_path / "way" if link else source
+    for out in (source, source / "out", source / "new" / "deep", tmp_path / "in", tmp_path):
+        with pytest.raises(ValueError, match=r"read here|which is read"):
+            check_apart(out, [given])
+        with pytest.raises(ValueError, match=r"read here|which is read"):
+            check_apart(out, [None, tmp_path / "absent", given])
+    with pytest.raises(ValueError, match=r"holds .*a\.mp4, which is read"):
+        check_apart(source, [given / "a.mp4"])
+    check_apart(tmp_path / "in" / "other", [given])
+    check_apart(tmp_path / "other", [given / "a.mp4"])
+
+
+def test_a_file_that_is_read_or_foreign_is_not_written(tmp_path: Path):
+    (tmp_path / "a.mp4").write_text("x")
+    (tmp_path / "b.mp4").symlink_to("a.mp4")
+    with pytest.raises(ValueError, match="is read here"):
+        check_file(tmp_path / "b.mp4", True, [tmp_path / "a.mp4"])
+    with pytest.raises(FileExistsError, match="was not written by storyreel"):
+        check_file(tmp_path / "a.mp4", False)
+    check_file(tmp_path / "new.mp4", False, [tmp_path / "a.mp4", tmp_path])
+
+
+def test_two_at_once_are_told(tmp_path: Path):
+    with (
+        claim(tmp_path / "a", "report"),
+        pytest.raises(ValueError, match="another process is writing"),
+        claim(tmp_path / "a", "report"),
+    ):
+        pass
+    with claim(tmp_path / "b", "clips", shared=True), claim(tmp_path / "b", "clips", shared=True) as folder:
+        (folder.path / "a.mp4").touch()
+
+
+def test_only_recorded_names_are_removed_and_never_through_a_link(tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.tar").write_text("theirs")
+    with claim(tmp_path / "out", "shards") as folder:
+        (folder.path / "far").symlink_to(tmp_path / "elsewhere")
+        for name in ("0.tar", "1.tar", "theirs.tar"):
+            (folder.path / name).write_text(name)
+        folder.record(["0.tar", "1.tar", "far/a.tar", "../elsewhere/a.tar", "/etc/passwd"])
+    with claim(tmp_path / "out", "shards") as folder:
+        assert folder.names == {"0.tar", "1.tar", "far/a.tar"}
+        folder.remove(["1.tar", "theirs.tar", "far/a.tar", "../elsewhere/a.tar"])
+    assert set(os.listdir(tmp_path / "out")) == {"0.tar", "theirs.tar", "far", MARKER, LOCK}
+    assert (tmp_path / "elsewhere" / "a.tar").read_text() == "theirs"
+
+
+def test_a_card_is_written_anew_until_somebody_edits_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for text in ("one", "two", "two"):
+        with claim(tmp_path / "a", "judge") as folder:
+            assert folder.write_card("README.md", text)
+        assert (tmp_path / "a" / "README.md").read_text() == text
+    (tmp_path / "a" / "README.md").write_text("mine")
+    with claim(tmp_path / "a", "judge") as folder:
+        assert not folder.write_card("README.md", "three")
+    assert (tmp_path / "a" / "README.md").read_text() == "mine"
+    assert "edited by hand, and stays" in capsys.readouterr().err
+
+
+def model(folder: Path, text: str, card: str = "card") -> None:
+    with replacing_folder(folder, "model") as made:
+        (made / "part").mkdir()
+        (made / "part" / "model.safetensors").write_text(text)
+        (made / "README.md").write_text(card)
+        (made / "model.json").write_text(json.dumps({"storyreel": 1, "text": text}))
+
+
+def test_a_folder_is_replaced_and_what_people_put_there_stays(tmp_path: Path):
+    model(tmp_path / "m", "one")
+    (tmp_path / "m" / "notes").mkdir()
+    (tmp_path / "m" / "notes" / "a.txt").write_text("theirs")
+    model(tmp_path / "m", "two", "another card")
+    assert (tmp_path / "m" / "part" / "model.safetensors").read_text() == "two"
+    assert (tmp_path / "m" / "README.md").read_text() == "another card"
+    (tmp_path / "m" / "README.md").write_text("mine")
+    model(tmp_path / "m", "three", "a third card")
+    assert (tmp_path / "m" / "README.md").read_text() == "mine"
+    assert (tmp_path / "m" / "notes" / "a.txt").read_text() == "theirs"
+    assert os.listdir(tmp_path) == ["m"]
+
+
+def test_a_folder_of_an_earlier_version_is_replaced_and_its_card_kept(tmp_path: Path):
+    model(tmp_path / "m", "one")
+    (tmp_path / "m" / MARKER).unlink()
+    model(tmp_path / "m", "two", "another card")
+    assert (tmp_path / "m" / "part" / "model.safetensors").read_text() == "two"
+    assert (tmp_path / "m" / "README.md").read_text() == "card"
+
+
+def test_an_error_while_the_new_one_is_made_leaves_the_old_one(tmp_path: Path):
+    model(tmp_path / "m", "one")
+    before = tree(tmp_path)
+    with pytest.raises(FileNotFoundError), replacing_folder(tmp_path / "m", "model") as made:
+        (made / "model.json").write_text((made / "absent").read_text())
+    assert tree(tmp_path) == before
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_ownership import model
+rename, left = os.rename, int(sys.argv[2])
+def stop(*args, **kwargs):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return rename(*args, **kwargs)
+os.rename = os.replace = stop
+model(Path(sys.argv[1]), "two")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("renames", range(6))
+def test_killed_between_any_two_renames_one_of_both_stands(tmp_path: Path, renames: int):
+    model(tmp_path / "m", "one")
+    (tmp_path / "m" / "notes.txt").write_text("theirs")
+    args = [sys.executable, "-c", KILLED, str(tmp_path / "m"), str(renames), str(Path(__file__).parent)]
+    assert subprocess.run(args).returncode == -signal.SIGKILL
+    model(tmp_path / "m", "three")
+    assert (tmp_path / "m" / "part" / "model.safetensors").read_text() == "three"
+    assert (tmp_path / "m" / "notes.txt").read_text() == "theirs"
+    assert os.listdir(tmp_path) == ["m"]
