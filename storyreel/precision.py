@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from storyreel.files import replacing
+from storyreel.storage import replacing
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
 GAIN = 1.1  # bfloat16 must be so many times as fast to be chosen
