@@ -20,6 +20,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 MAY_IMPORT = {
     "numbers": set(),
     "json_file": set(),
+    "screen_text": set(),
     "storage": set(),
     "layouts": set(),
     "ownership": {"layouts"},
@@ -69,7 +70,7 @@ MAY_IMPORT = {
 }
 FREE = {"cli", "reproduce", "__init__", "__main__"}  # these tie things together, and nobody imports them
 FOR_ALL = {"storage", "ownership", "folder_replacement", "tensor_file", "packed"}  # writing; what weights are on disk
-FOR_ALL |= {"numbers", "json_file"}  # what comes from outside
+FOR_ALL |= {"numbers", "json_file", "screen_text"}  # what comes from outside
 CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
 
@@ -181,6 +182,16 @@ def pickle_uses(file: Path) -> Iterator[str]:
             yield f"line {node.value.lineno}: allow_pickle"
 
 
+def unguarded_shows(file: Path) -> Iterator[str]:
+    """rich's console writes past the guarded streams: it comes from `rich_console` and is handed safe lines."""
+    for node in ast.walk(tree(file)):
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called.split(".")[-1] == "Console" and parts_of(file) != ("screen_text",):
+            yield f"line {node.lineno}: {called}; use screen_text.rich_console"  # pyright: ignore
+        elif called.endswith("console.print") and not ast.unparse(node.args[0]).startswith(("one_line(", "printable(")):  # pyright: ignore
+            yield f"line {node.lineno}: {called} of what is not one_line(...)"  # pyright: ignore
+
+
 def test_imports_point_one_way():
     assert offenders(wrong_ways) == []
 
@@ -209,12 +220,16 @@ def test_nobody_loads_pickle():
     assert offenders(pickle_uses) == []
 
 
+def test_what_rich_shows_passes_the_guard():
+    assert offenders(unguarded_shows) == []
+
+
 BAD = {
     "diffusion/bad.py": (
         "import pickle, torchvision\nfrom storyreel.cli import main\nfrom ..systems.phenaki import MaskGit\n"
         "x = torch.load(f)\ny = np.load(f, allow_pickle=True)\n" + "\n" * 500
     ),
-    "train/utils.py": "from ..systems import godiva\n",
+    "train/utils.py": "from ..systems import godiva\nrich.Console().print(1)\nconsole.print(line)\n",
     "newcomer.py": '"""A folder that the table does not have."""\n',
 }
 
@@ -241,6 +256,10 @@ def test_each_check_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.
     assert offenders(says_nothing, files) == ["train/utils.py: name it after what it does"]
     assert offenders(undocumented, [bad, newcomer]) == ["diffusion/bad.py: expected a module docstring"]
     assert offenders(stack_breakers, [bad, utils]) == ["diffusion/bad.py: line 1: imports torchvision"]
+    assert offenders(unguarded_shows, files) == [
+        "train/utils.py: line 2: rich.Console; use screen_text.rich_console",
+        "train/utils.py: line 3: console.print of what is not one_line(...)",
+    ]
     assert offenders(pickle_uses, files) == [
         "diffusion/bad.py: line 1: imports pickle",
         "diffusion/bad.py: line 4: torch.load; write safetensors",

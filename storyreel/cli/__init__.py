@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
 import sys
-from typing import cast
 
 VERBS = {
     "generate": "Make a video from a sentence, a story, an image or a clip.",
@@ -40,7 +38,7 @@ def usage() -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Entry point. Bad input ends in one clear line on stderr, never a traceback (STORYREEL_DEBUG=1 shows it)."""
+    """Entry point. Bad input ends in one clear line on stderr, never a traceback (see `boundary`)."""
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help"):
         print(usage(), end="")
@@ -58,39 +56,6 @@ def main(argv: list[str] | None = None) -> None:
         hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(VERBS)}."
         print(f"storyreel: no verb {args[0]!r}. {hint}", file=sys.stderr)
         sys.exit(2)
-    _run(args[0], args[1:])
+    from storyreel.cli.boundary import run_verb
 
-
-def _run(verb: str, args: list[str]) -> None:
-    import typer
-
-    # Newer Typer carries its own copy of Click, so its exceptions are reached through Typer alone.
-    usage_error, click_exception = cast(tuple[type[Exception], ...], typer.BadParameter.__mro__[1:3])
-    try:
-        command = typer.main.get_command(importlib.import_module(f"storyreel.cli.{verb}").app)
-        code = command.main(args=args, prog_name=f"storyreel {verb}", standalone_mode=False)
-        if code == 130:  # Typer turns Ctrl-C into this code, without a word
-            raise KeyboardInterrupt
-        sys.exit(code if isinstance(code, int) else 0)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
-    except usage_error as error:
-        error.show()  # pyright: ignore[reportAttributeAccessIssue]
-        sys.exit(2)
-    except click_exception as error:
-        error.show()  # pyright: ignore[reportAttributeAccessIssue]
-        sys.exit(1)
-    except (typer.Abort, KeyboardInterrupt):
-        print("storyreel: interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (ValueError, OSError) as error:
-        if os.environ.get("STORYREEL_DEBUG"):
-            raise
-        message = str(error)
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            message = f"{error.filename}: {error.strerror}"
-        print(f"storyreel: error: {' '.join(message.split())}", file=sys.stderr)
-        sys.exit(1)
+    run_verb(args[0], lambda: importlib.import_module(f"storyreel.cli.{args[0]}").app, args[1:])

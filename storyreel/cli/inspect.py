@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from storyreel.screen_text import one_line
+
 app = typer.Typer(add_completion=False)
 
 
@@ -26,7 +28,7 @@ def inspect(
             json.dumps({"file": str(file), **facts, "fps": None if fps is None else str(fps)}, ensure_ascii=True)
         )
         return
-    rows = [("file", _shown(str(file))), ("format", facts["format"]), ("size", f"{facts['width']}x{facts['height']}")]
+    rows = [("file", one_line(str(file))), ("format", facts["format"]), ("size", f"{facts['width']}x{facts['height']}")]
     rows.append(("frames", str(facts["frames"])))
     if fps is not None:
         rows.append(("fps", str(fps) if fps.denominator == 1 else f"{fps} ({float(fps):.3f})"))
@@ -46,12 +48,6 @@ def _rows(made: dict[str, Any]) -> list[tuple[str, str]]:
     """A row for each entry of the document; the part about the file itself is shown above already."""
     file = made.get("file")
     by = file.get("by") if isinstance(file, dict) else None
-    rows = [("made by", _shown(by or "storyreel"))]
-    rows += [(_shown(key), _shown(value)) for key, value in made.items() if key not in ("storyreel", "file")]
+    rows = [("made by", one_line(by or "storyreel"))]
+    rows += [(one_line(key), one_line(value)) for key, value in made.items() if key not in ("storyreel", "file")]
     return [row for row in rows if row[1]]
-
-
-def _shown(value: Any) -> str:
-    """One line; control characters are escaped, so that a foreign comment cannot drive the terminal."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

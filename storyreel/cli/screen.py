@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from storyreel.screen_text import guard_stderr, one_line, rich_console
+
 if TYPE_CHECKING:
     from storyreel.clip import Clip
     from storyreel.generate.batch import Done
@@ -29,7 +31,6 @@ class Screen:
 
     def __enter__(self) -> Screen:
         if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
             from rich.live import Live
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bars
@@ -38,10 +39,11 @@ class Screen:
             self._bars = Bars(*columns)
             self._videos = self._bars.add_task("videos", total=self.total, visible=self.total > 1)
             self._steps = self._bars.add_task("loading the model", total=None)
-            console = Console(stderr=True)
+            console = rich_console()
             # stdout stays as it is: it may be a pipe that somebody reads paths from.
             self.live = Live(console=console, transient=True, redirect_stdout=False, get_renderable=self._render)
             self.live.start()
+            guard_stderr()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -53,9 +55,9 @@ class Screen:
         if self.quiet:
             return
         if self.live:
-            self.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.live.console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(one_line(line), file=sys.stderr, flush=True)
 
     def progress(self, step: Progress) -> None:
         if not self.live:
@@ -78,7 +80,7 @@ class Screen:
             self._bars.reset(self._steps, total=None, description="sampling")
         if done.error is not None:
             where = f"{done.job.where}: " if done.job.where else ""
-            print(f"storyreel: error: {where}{done.error}", file=sys.stderr, flush=True)
+            print(one_line(f"storyreel: error: {where}{done.error}"), file=sys.stderr, flush=True)
             return
         if self.total > 1:
             self.say(f"[{self._finished}/{self.total}] {done.job.path}{' (was there)' if done.reused else ''}")

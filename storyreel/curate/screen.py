@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from storyreel.screen_text import guard_stderr, one_line, rich_console
+
 
 class Screen:
     """Use as a context manager around a run. Without a terminal it only says what went wrong."""
@@ -24,12 +26,12 @@ class Screen:
 
     def __enter__(self) -> Screen:
         if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
-            self._live = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._live = Progress(*columns, console=rich_console(), transient=True)
             self._live.start()
+            guard_stderr()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -39,13 +41,12 @@ class Screen:
 
     def say(self, line: str) -> None:
         """One line for a person; line breaks in file names do not break it."""
-        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
         if self.quiet:
             return
         if self._live:
-            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._live.console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(one_line(line), file=sys.stderr, flush=True)
 
     def begin_films(self, total: int, sizes: Sequence[int]) -> None:
         """`total` films of which those with `sizes` bytes are still to be measured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 
 from storyreel.data.folder import METADATA, DatasetFolder
 from storyreel.data.pack import Pack
 from storyreel.data.prepared import Prepared, TextStates
 from storyreel.recipe import Data
+from storyreel.screen_text import one_line
 from storyreel.systems.base import Batch, TextEncoder
 
 PATTERN = 4096  # items after which every folder has had its exact share
@@ -221,12 +222,12 @@ class _Source:
         """One line on stderr for what is skipped, and the first few reasons."""
         if not self.refused:
             return
-        console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-        console.print(f"storyreel: {self.folder.path}: {len(self.refused)} of {len(self.chosen)} clips skipped:")
+        where = one_line(str(self.folder.path))
+        print(f"storyreel: {where}: {len(self.refused)} of {len(self.chosen)} clips skipped:", file=sys.stderr)
         for row, why in list(self.refused.items())[:10]:
-            console.print(f"  {self.folder.file_names[row]}: {why}")
+            print(f"  {one_line(f'{self.folder.file_names[row]}: {why}')}", file=sys.stderr)
         if len(self.refused) > 10:
-            console.print(f"  and {len(self.refused) - 10} more; `storyreel data check {self.folder.path}` lists all")
+            print(f"  and {len(self.refused) - 10} more; `storyreel data check {where}` lists all", file=sys.stderr)
 
     def need_clips(self, split: str | None) -> None:
         if not len(self.rows):

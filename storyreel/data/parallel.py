@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from storyreel.screen_text import guard_stderr, rich_console
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -86,7 +87,9 @@ def progress(title: str, total: int | None, unit: str = "clips") -> Iterator[Cal
         TextColumn(f"{unit} {{task.fields[rate]}}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=rich_console(), transient=True, disable=not sys.stderr.isatty()) as bar:
+        if sys.stderr.isatty():
+            guard_stderr()
         task = bar.add_task(title, total=total, rate="")
 
         def advance(n: int) -> None:

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from storyreel.screen_text import guard_stderr, rich_console
+
 
 class Reporter:
     """An `on_step` for `train_stage`. Use as a context manager; it draws a bar on a terminal, and elsewhere a line
@@ -74,7 +76,6 @@ class Reporter:
         self._close_stage()
         self.stage, self.pace = stage, 0.0
         if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
             self.bar = Progress(
@@ -82,10 +83,11 @@ class Reporter:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("loss {task.fields[loss]}  {task.fields[pace]} clips/s  {task.fields[left]} left"),
-                console=Console(stderr=True),
+                console=rich_console(),
             )
             self.task = self.bar.add_task(stage, total=None, loss="", pace="", left="")
             self.bar.start()
+            guard_stderr()
         if self.tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 

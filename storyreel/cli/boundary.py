@@ -1,0 +1,181 @@
+"""The boundary of a verb: whatever happens inside ends in one line and an exit code, never in a traceback.
+
+0 done · 1 the job failed · 2 wrong usage · 130 interrupted. A mistake of the user's is a ValueError or an OSError and
+says all there is to say. Anything else is unexpected: its line says what, where, and which file has the details;
+STORYREEL_DEBUG=1 shows them at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, cast
+
+from storyreel.screen_text import guarded_streams, one_line, printable
+
+KEPT = 20  # files with details that are kept
+PACKAGE = Path(__file__).parents[1]
+
+
+def run_verb(verb: str, make_app: Callable[[], Any], args: list[str]) -> NoReturn:
+    """Run the Typer app that `make_app` gives; SystemExit with the exit code."""
+    with boundary(verb):
+        import typer
+
+        command = typer.main.get_command(make_app())
+        code = command.main(args=args, prog_name=f"storyreel {verb}", standalone_mode=False)
+        if code == 130:  # Typer turns Ctrl-C into this code, without a word
+            raise KeyboardInterrupt
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def boundary(verb: str) -> Iterator[None]:
+    """Turns what is raised in the block into a line on stderr and a SystemExit; text is printed with escapes."""
+    with guarded_streams(), _threads_reported(verb):
+        try:
+            try:
+                yield
+            finally:
+                _flush()
+        except SystemExit:
+            raise
+        except KeyboardInterrupt:
+            _fail("storyreel: interrupted", 130)
+        except BrokenPipeError:
+            _silence()
+            sys.exit(1)
+        except BaseException as error:  # a panic in Rust code (tokenizers, safetensors) is no Exception
+            _refused(verb, error)
+
+
+def _flush() -> None:
+    """What is still in the buffer of stdout is written here, where a full disk or a closed pipe has an answer."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence()
+        raise
+
+
+def _silence() -> None:
+    """Nobody reads stdout any more: what is left goes nowhere, instead of failing once more at the end."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(verb: str, error: BaseException) -> NoReturn:
+    import typer
+
+    # Newer Typer carries its own copy of Click, so its exceptions are reached through Typer alone.
+    usage_error, click_exception = cast(tuple[type[Exception], ...], typer.BadParameter.__mro__[1:3])
+    if isinstance(error, typer.Exit):
+        sys.exit(error.exit_code)
+    if isinstance(error, typer.Abort):
+        _fail("storyreel: interrupted", 130)
+    if isinstance(error, click_exception):
+        error.message = printable(str(getattr(error, "message", "")))  # pyright: ignore[reportAttributeAccessIssue]
+        error.show()  # pyright: ignore[reportAttributeAccessIssue]
+        sys.exit(2 if isinstance(error, usage_error) else 1)
+    if os.environ.get("STORYREEL_DEBUG"):
+        _fail(traceback.format_exc().rstrip(), 1)
+    if isinstance(error, (ValueError, OSError)):
+        _fail(f"storyreel: error: {expected_line(error)}", 1)
+    _fail(f"storyreel: error: {unexpected_line(verb, error)}", 1)
+
+
+def _fail(line: str, code: int) -> NoReturn:
+    with suppress(BrokenPipeError):
+        print(line, file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def expected_line(error: Exception) -> str:
+    """The words of a user's mistake, on one line; those of the system with the file that they are about."""
+    message = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+        message = f"{name}: {error.strerror}"
+    return one_line(" ".join(message.split()))
+
+
+def unexpected_line(verb: str, error: BaseException) -> str:
+    """What happened, where, and where the details are; they are written to a file in the cache folder."""
+    what = short_of_memory(error) or f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    where = _where(error.__traceback__)
+    file = write_details(verb, error)
+    more = f"details are in {file}" if file else "STORYREEL_DEBUG=1 shows the details"
+    return one_line(f"{verb}: {what.rstrip(': ')} (at {where}; {more})")
+
+
+def short_of_memory(error: BaseException) -> str | None:
+    """What is to be said of an error that means too little memory; None for any other."""
+    name, words = type(error).__name__, str(error)
+    if name == "OutOfMemoryError":
+        return "out of memory on the device; try a smaller size, fewer frames or a smaller batch"
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in words):
+        return "out of memory; try a smaller size, fewer frames or a smaller batch"
+    if name == "BrokenProcessPool":
+        return "a worker process died, perhaps for want of memory; try fewer workers"
+    if isinstance(error, RecursionError):
+        return "a file is nested too deeply"
+    return None
+
+
+def _where(trace: TracebackType | None) -> str:
+    """The innermost place in this package: `model.py, line 12`."""
+    frames = [frame for frame in traceback.extract_tb(trace) if frame.filename != __file__]
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)] or frames
+    if not own:
+        return "an unknown place"
+    path = Path(own[-1].filename)
+    name = path.relative_to(PACKAGE.parent).as_posix() if path.is_relative_to(PACKAGE) else path.name
+    return f"{name}, line {own[-1].lineno}"
+
+
+def write_details(verb: str, error: BaseException) -> Path | None:
+    """A new file in the cache folder with the command and the traceback; None where it cannot be written.
+
+    The newest 20 are kept.
+    """
+    import platformdirs
+
+    root = os.environ.get("STORYREEL_CACHE") or platformdirs.user_cache_dir("storyreel")
+    folder = Path(root) / "errors"
+    file = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns() % 10**6:06d}.txt"
+    words = f"storyreel {verb}\n{' '.join(map(repr, sys.argv))}\n\n" + "".join(traceback.format_exception(error))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8", errors="backslashreplace") as out:
+            out.write(words)
+        for old in sorted(folder.glob("*.txt"))[:-KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        return None
+    return file
+
+
+@contextmanager
+def _threads_reported(verb: str) -> Iterator[None]:
+    """An error in a thread, which ends nothing, is a line as well."""
+
+    def report(told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is None or isinstance(told.exc_value, SystemExit):
+            return
+        print(f"storyreel: error: {unexpected_line(verb, told.exc_value)}", file=sys.stderr, flush=True)
+
+    before = threading.excepthook
+    threading.excepthook = report
+    try:
+        yield
+    finally:
+        threading.excepthook = before
