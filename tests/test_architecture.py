@@ -229,7 +229,7 @@ BAD = {
         "import pickle, torchvision\nfrom storyreel.cli import main\nfrom ..systems.phenaki import MaskGit\n"
         "x = torch.load(f)\ny = np.load(f, allow_pickle=True)\n" + "\n" * 500
     ),
-    "train/utils.py": "from ..systems import godiva\nrich.Console().print(1)\nconsole.print(line)\n",
+    "train/utils.py": "from ..systems import godiva\nrich.Console()\nconsole.print(line)\n",
     "newcomer.py": '"""A folder that the table does not have."""\n',
 }
 
