@@ -136,6 +136,7 @@ def test_bundled_samples_are_scikit_learns():
     from sklearn.datasets import load_digits
 
     samples, labels = digits_source._samples()
+    assert (samples.dtype, labels.dtype) == (np.uint8, np.int64)
     assert np.array_equal(samples, load_digits().images)
     assert np.array_equal(labels, load_digits().target)
 

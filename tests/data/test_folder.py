@@ -205,7 +205,7 @@ def test_contact_sheet(tmp_path):
 
 @pytest.mark.parametrize("module", ["storyreel.data.pack", "storyreel.data.check", "storyreel.data.worlds.digits"])
 def test_workers_import_no_torch(module):
-    """Each worker process imports these anew: seconds, were torch or scikit-learn among them."""
+    """Each worker process imports these anew: seconds, were torch or transformers among them."""
     code = f"import sys, {module}; print([m for m in ('torch', 'sklearn', 'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

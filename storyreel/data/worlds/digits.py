@@ -53,7 +53,7 @@ class Digits:
 
     size: the canvas, pixels. frames: of a clip; the papers have 10 to 20.
     digits: "1", "2" (always different ones) or "both", half and half.
-    mnist: folder of MNIST's IDX files; None takes scikit-learn's bundled samples.
+    mnist: folder of MNIST's IDX files; None takes the samples that come with the package.
     held_out_share: share of clips from the held-out combinations.
     carried: share of clips that begin with a given frame, from anywhere (row field `context` = 1); from these a
         model learns to continue a story.

@@ -1,17 +1,16 @@
-"""Pictures of handwritten digits: from MNIST's IDX files, or scikit-learn's bundled samples, enlarged."""
+"""Pictures of handwritten digits: from MNIST's IDX files, or the samples that come with the package, enlarged."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-HELD_OUT_SAMPLES = 300  # the last of scikit-learn's 1,797: other writers than the first
+SAMPLES = Path(__file__).parent / "digits.npz"  # Alpaydin and Kaynak (1998), CC-BY 4.0; see NOTICE
+HELD_OUT_SAMPLES = 300  # the last of the 1,797: other writers than the first
 IMAGES, LABELS = 2051, 2049  # magic numbers of IDX files: uint8 in three dimensions, and in one
 
 
@@ -37,7 +36,7 @@ def glyphs(mnist: str | None, side: int) -> dict[str, list[np.ndarray]]:
 
 
 def _bundled(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """scikit-learn's 8x8 samples of 16 grey levels, grown without steps and with the contrast of ink."""
+    """The 8x8 samples of 16 grey levels, grown without steps and with the contrast of ink."""
     from PIL import Image
 
     samples, labels = _samples()
@@ -52,16 +51,9 @@ def _bundled(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _samples() -> tuple[np.ndarray, np.ndarray]:
-    """(1797, 8, 8) grey levels 0 to 16, and labels. Read from the package's file: importing it takes seconds."""
-    package = find_spec("sklearn")
-    file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz" if package and package.origin else None
-    if file is not None and file.is_file():
-        table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
-        return table[:, :64].reshape(-1, 8, 8), table[:, 64].astype(np.int64)
-    from sklearn.datasets import load_digits  # where the package lays its files out in another way
-
-    data: Any = load_digits()
-    return data.images, data.target
+    """uint8 (1797, 8, 8) grey levels 0 to 16, and int64 labels (1797,), from the file beside this one."""
+    with np.load(SAMPLES, allow_pickle=False) as file:
+        return file["images"], file["labels"].astype(np.int64)
 
 
 def _mnist(folder: Path, side: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
