@@ -17,8 +17,11 @@ app.add_typer(data_import.app, name="import")
 
 WORLDS = {  # the options that each understands, besides those of all
     "digits": ("size", "digits", "mnist"),
-    "sprites": ("source",),
+    "sprites": ("source", "language", "partial", "short"),
 }
+BEFORE: dict[str, Any] = {  # what a dataset has whose `dataset.json` does not name the setting
+    "language": 1, "partial": 0.15, "short": 0.12,
+}  # fmt: skip
 OF_ALL = ("frames", "fps", "captions", "carried", "held_out_share")
 Folder = Annotated[Path, typer.Argument(help="Dataset folder.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -39,6 +42,9 @@ def make(
     digits: Annotated[str | None, typer.Option(help="digits: 1, 2 or both.")] = None,
     mnist: Annotated[Path | None, typer.Option(help="digits: folder of MNIST's IDX files.")] = None,
     source: Annotated[Path | None, typer.Option(help="sprites: folder of the LPC sheets.")] = None,
+    language: Annotated[int | None, typer.Option(help="sprites: 1 captions of sixteen forms, 2 of a grammar.")] = None,
+    partial: Annotated[float | None, typer.Option(help="sprites: share of captions that leave things out.")] = None,
+    short: Annotated[float | None, typer.Option(help="sprites: share of captions of one to three attributes.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores by default.")] = None,
 ) -> None:
     """Write clips of a world. The same command again goes on, or says that all is there; more clips extend it."""
@@ -46,11 +52,26 @@ def make(
 
     given: dict[str, Any] = dict(frames=frames, fps=fps, captions=captions, carried=carried)
     given |= dict(held_out_share=held_out_share, size=size, digits=digits, mnist=mnist, source=source)
-    made, plan = _world(world, {name: value for name, value in given.items() if value is not None})
+    given |= dict(language=language, partial=partial, short=short)
+    old = _settings_before(out, world)
+    made, plan = _world(world, {**old, **{name: value for name, value in given.items() if value is not None}})
     folder = write_world(out, made, clips, seed, workers=workers, plan=plan)
     splits = folder.splits
     held = f", {splits.count('held_out')} of them held out" if "held_out" in splits else ""
     typer.echo(f"{out}: {len(folder)} clips of {world}{held}")
+
+
+def _settings_before(out: Path, world: str) -> dict[str, Any]:
+    """The settings of the dataset there that its `dataset.json` does not name, so that it can grow as it is."""
+    import json
+
+    from storyreel.data.write import PLAN
+
+    try:
+        plan = json.loads((out / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: value for name, value in BEFORE.items() if name in WORLDS.get(world, ()) and name not in plan}
 
 
 def _world(name: str, options: dict[str, Any]) -> tuple[World, dict[str, Any]]:
@@ -85,7 +106,8 @@ def _world(name: str, options: dict[str, Any]) -> tuple[World, dict[str, Any]]:
     world = World(**options)
     settings = {f.name: getattr(world, f.name) for f in fields(world) if f.name != "name"}
     # where a folder lies says nothing about the clips, and would not let the dataset be moved
-    plain = {k: v if isinstance(v, (int, float, str)) else v and str(v) for k, v in settings.items() if k != "source"}
+    settings = {k: v for k, v in settings.items() if k != "source" and (k not in BEFORE or BEFORE[k] != v)}
+    plain = {k: v if isinstance(v, (int, float, str)) else v and str(v) for k, v in settings.items()}
     return world, {"world": name, **plain, **({"mnist": settings["mnist"] is not None} if "mnist" in plain else {})}
 
 

@@ -82,7 +82,7 @@ def godiva_sprites() -> Recipe:
     """Ships as `godiva-sprites`: eight frames of 64x64 with a matte, in 512 tokens of three parts of 64 values.
 
     First frames alone (`data.frames=1`, a batch of 64) teach looks at an eighth of the cost; clips go on from there
-    (`--init`). A ninth of the captions is longer than 35 tokens.
+    (`--init`). Captions of the world have up to 77 tokens. What ships was trained with `text_tokens` 56.
     """
     data = Data(frames=8, size=64, channels=4, batch=16)
     return Recipe(
@@ -92,7 +92,7 @@ def godiva_sprites() -> Recipe:
                 size=64, channels=4, patch=8, dim=192, levels=(8,) * 6, widths=(96, 192), l1=0.5, chroma=30.0, frames=4,
             ),
             generator=GeneratorConfig(
-                frames=8, dim=224, heads=7, mlp=896, layers="TRCTRC", reach="raster", guidance=2.0, text_tokens=56,
+                frames=8, dim=224, heads=7, mlp=896, layers="TRCTRC", reach="raster", guidance=2.0, text_tokens=80,
             ),
         ),
         stages={

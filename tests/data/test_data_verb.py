@@ -62,6 +62,21 @@ def test_sprites_through_the_same_door(tmp_path, storyreel, lpc):
     assert folder.row(1)["attributes"]["action"]
 
 
+def test_a_dataset_that_names_no_language_grows_in_its_own(tmp_path, storyreel, lpc):
+    ask = ("make", "sprites", "-o", tmp_path / "d", "--source", lpc, "--workers", 1)
+    assert storyreel(*ask, "--clips", 2, "--language", 1)[0] == 0
+    plan = json.loads((tmp_path / "d" / "dataset.json").read_text())
+    assert not {"language", "partial", "short"} & set(plan)  # as it was written before there were two
+    first = DatasetFolder.open(tmp_path / "d").captions(0)
+    assert storyreel(*ask, "--clips", 4)[0] == 0
+    grown = DatasetFolder.open(tmp_path / "d")
+    assert len(grown) == 4
+    assert grown.captions(0) == first
+    code, _, err = storyreel(*ask, "--clips", 4, "--language", 2)
+    assert code == 1
+    assert "give another folder" in err
+
+
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [

@@ -128,3 +128,26 @@ def test_splits_and_given_frames():
     assert {r["split"] for r in rows} == {"train", "held_out"}
     assert {r["context"] for r in rows} == {0, 1}
     assert all(held_out(r["attributes"]) == (r["split"] == "held_out") for r in rows)
+
+
+@needs_sheets
+def test_captions_of_both_languages_are_of_the_same_clips():
+    old, new = Sprites(source=SHEETS, language=1), Sprites(source=SHEETS)
+    rows = [(old.make(2, i)[1], new.make(2, i)[1]) for i in range(8)]
+    assert all(a["attributes"] == b["attributes"] for a, b in rows)
+    assert not [a for a, b in rows if a["caption"] == b["caption"]]
+    assert all(set(m) <= set(b["attributes"]) for _, b in rows for m in b["mentions"])
+
+
+@needs_sheets
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"language": 3}, "language: expected 1 or 2, got 3"),
+        ({"language": 1, "short": 0.5}, "short: only language 2"),
+        ({"short": 0.9, "partial": 0.2}, "expected at most 1"),
+    ],
+)
+def test_settings_of_captions_are_checked(settings, said):
+    with pytest.raises(ValueError, match=said):
+        Sprites(source=SHEETS, **settings)

@@ -8,16 +8,16 @@ on (seed, index) alone. Combinations for which `held_out` is true appear in the 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.data.worlds import sprites_language
+from storyreel.data.worlds import sprites_captions, sprites_language
 from storyreel.data.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
@@ -60,6 +60,10 @@ class Sprites:
     carried: share of clips that begin with a given frame (row field `context` = 1): another pose of the same
         character, after which the captioned action goes on. From these a model learns to continue a story.
     held_out_share: share of clips from the held-out combinations.
+    captions: how many a clip; the first mentions every attribute that can be seen.
+    language: 1 for the captions of the first version (sprites_language), 2 for those of the grammar (sprites_captions).
+    partial, short: of the grammar's captions, the shares that mention what people happen to mention, and one to three
+        attributes; the others mention all.
     """
 
     source: Path
@@ -68,9 +72,19 @@ class Sprites:
     carried: float = 0.0
     held_out_share: float = 0.0
     captions: int = 2
+    language: int = 2
+    partial: float = 0.15
+    short: float = 0.12
     name: str = "sprites"
 
     def __post_init__(self) -> None:
+        if self.language not in (1, 2):
+            raise ValueError(f"language: expected 1 or 2, got {self.language}")
+        own = {f.name: f.default for f in fields(self)}
+        for name in ("partial", "short"):
+            if self.language == 1 and getattr(self, name) != own[name]:
+                raise ValueError(f"{name}: only language 2 has such a share")
+        self._mix  # noqa: B018, checks the shares
         if not (Path(self.source) / "body" / "male" / "light.png").is_file():
             raise ValueError(
                 f"source: {self.source} holds no body/male/light.png; wanted the folder of the Liberated Pixel Cup "
@@ -86,7 +100,7 @@ class Sprites:
             character = draw_character(rng)
         context = int(rng.random() < self.carried)
         frames = self._carried(character, rng) if context else self._plain(character)
-        told = [sprites_language.caption(character.attributes, rng, full=i == 0) for i in range(self.captions)]
+        told = [self.caption(character.attributes, rng, full=i == 0) for i in range(self.captions)]
         row = {
             "caption": told[0][0],
             "captions": [text for text, _ in told],
@@ -96,6 +110,19 @@ class Sprites:
             "split": split,
         }
         return Clip(frames, self.fps, told[0][0]), row
+
+    def caption(
+        self, attributes: dict[str, str | None], rng: np.random.Generator, *, full: bool = False
+    ) -> tuple[str, tuple[str, ...]]:
+        """(a caption of a clip with these attributes, the names of those it mentions); full: all that can be seen."""
+        if self.language == 1:
+            return sprites_language.caption(attributes, rng, full=full)
+        told = sprites_captions.caption(attributes, rng, full=full or None, mix=self._mix)
+        return told.text, told.mentions
+
+    @cached_property
+    def _mix(self) -> sprites_captions.Mix:
+        return sprites_captions.Mix(partial=self.partial, short=self.short)
 
     def _plain(self, who: Character) -> np.ndarray:
         action, facing = who.attributes["action"], who.attributes["facing"]

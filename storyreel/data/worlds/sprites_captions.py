@@ -21,9 +21,16 @@ from storyreel.data.worlds.sprites_phrases import Speaker
 PHRASINGS = ("training", "held-out")
 BARE = {"torso": "bare chest", "feet": "bare feet", "head": "bare head"}
 SAID_WHEN_BARE = {"torso": 0.85, "feet": 0.7, "head": 0.25}
-LEAST = ("eyes", "belt", "hands", "hair_style", "facial_hair", "ears")  # what goes first where a caption grows too long
+LEAST = ("eyes", "belt", "hands", "hair_style", "facial_hair", "ears")  # left out first
 LONGEST = 300  # characters; about 70 tokens
-BRITISH = (("gray", "grey"), ("armor", "armour"), ("mustache", "moustache"), ("saber", "sabre"), ("colored", "coloured"))
+BRITISH = {
+    "gray": "grey",
+    "armor": "armour",
+    "mustache": "moustache",
+    "saber": "sabre",
+    "colored": "coloured",
+    "traveler": "traveller",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +69,7 @@ def caption(
     *,
     full: bool | None = None,
     phrasing: str = "training",
-    mix: Mix = Mix(),  # noqa: B008, frozen
+    mix: Mix = Mix(),
 ) -> Caption:
     """A caption of a character with these attributes (None: cannot be seen).
 
@@ -96,7 +103,7 @@ def _said(seen: dict[str, str | None], draw: random.Random, everything: bool) ->
 
 
 def _short(seen: dict[str, str | None], draw: random.Random) -> set[str]:
-    there = [n for n in MENTION if seen.get(n) is not None and n not in ("eyes", "belt", "ears") and seen[n] != BARE.get(n)]
+    there = [n for n in MENTION if seen.get(n) not in (None, BARE.get(n)) and n not in ("eyes", "belt", "ears")]
     draw.shuffle(there)
     return set(there[: 1 + int(draw.random() * 3)])
 
@@ -132,7 +139,7 @@ def _tidy(text: str) -> str:
 
 def _finish(text: str, draw: random.Random, mix: Mix) -> str:
     if draw.random() < mix.british:
-        for american, british in BRITISH:
+        for american, british in BRITISH.items():
             text = text.replace(american, british)
     if draw.random() < mix.typos:
         text = with_typo(text, draw)
@@ -146,7 +153,7 @@ def _finish(text: str, draw: random.Random, mix: Mix) -> str:
 
 
 def with_typo(text: str, draw: random.Random) -> str:
-    """One letter of one word of six letters or more swapped with the next, left out or doubled; not its first or last."""
+    """One inner letter of a word of six letters or more swapped with the next, left out or doubled."""
     long = [m for m in re.finditer(r"[a-z]{6,}", text)]
     if not long:
         return text

@@ -229,7 +229,7 @@ class Speaker:
     def doing(self, form: str = "ing", course: bool = True) -> str:
         """The action with weapon, target and direction. form: "ing", "s" or "" (walking, walks, walk).
 
-        Without an action to say: the weapon alone, as "with a bow" or "has a bow". course: whether the direction may follow the verb here.
+        Without an action to say: the weapon alone, as "with a bow" or "has a bow". course: with the direction.
         """
         action, weapon = str(self.seen["action"]), self.weapon()
         if "action" not in self.said:
@@ -248,7 +248,7 @@ class Speaker:
         elif course:
             spoken = f"{spoken} {self.direction(('stance', 'view'))}"
         if weapon and not armed:
-            spoken += self.one((f", {weapon} in hand", f" with {weapon}", f", holding {weapon}", f", armed with {weapon}"))
+            spoken += self.one((", {} in hand", " with {}", ", holding {}", ", armed with {}")).format(weapon)
         return " ".join(spoken.split()).replace(" ,", ",")
 
     def direction(self, kinds: Sequence[str]) -> str:

@@ -13,20 +13,26 @@ from functools import lru_cache
 from itertools import chain
 
 from storyreel.data.worlds import sprites_words as words
+from storyreel.data.worlds.sprites_captions import BRITISH
 from storyreel.data.worlds.sprites_phrases import BARE
 from storyreel.data.worlds.sprites_wardrobe import GARMENT
 from storyreel.data.worlds.sprites_words import VERBS, Phrases
 
 Meaning = tuple[tuple[str, str], ...]  # (attribute, value) pairs
-BRITISH = {"grey": "gray", "armour": "armor", "armoured": "armored", "moustache": "mustache", "sabre": "saber", "coloured": "colored",
-           "towards": "toward", "greyish": "grayish", "traveller": "traveler", "jewelled": "jeweled"}  # fmt: skip
+SPELLING = {british: american for american, british in BRITISH.items()} | {
+    "armoured": "armored",
+    "towards": "toward",
+    "greyish": "grayish",
+    "jewelled": "jeweled",
+}
 _TOKEN = re.compile(r"[^\W_]+(?:'s)?|[,.;:/|!?()\n]")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """attributes: value of each that the prompt says, the first where it says two. conflicts: (attribute, value) of the others.
-    rest: the words that belong to no phrase of the thesaurus, in order.
+    """attributes: the value of each that the prompt says, the first where it says two.
+
+    conflicts: (attribute, value) of the others. rest: the words that belong to no phrase of the thesaurus, in order.
     """
 
     attributes: dict[str, str]
@@ -59,7 +65,7 @@ def read(prompt: str) -> Reading:
 
 def tokens_of(text: str) -> tuple[str, ...]:
     """Lower-case words in American spelling and marks of punctuation; a hyphen divides words."""
-    return tuple(BRITISH.get(t, t) for t in _TOKEN.findall(text.lower().replace("-", " ").replace("’", "'")))
+    return tuple(SPELLING.get(t) or t for t in _TOKEN.findall(text.lower().replace("-", " ").replace("’", "'")))
 
 
 def _attack_with(weapon: str | None) -> dict[str, str]:

@@ -83,7 +83,8 @@ WHOLE = {  # garments whose names are not composed, or have more names than thos
         "boiled hide | hide armor",
     ),
     "chain mail": phrases(
-        "chain mail | chainmail | mail shirt | mail armor | coat of mail | chainmail shirt | ring mail", "hauberk | byrnie"
+        "chain mail | chainmail | mail shirt | mail armor | coat of mail | chainmail shirt | ring mail",
+        "hauberk | byrnie",
     ),
     "purple tabard": phrases(
         "purple tabard | tabard over chain mail | purple jacket | violet tabard | purple tabard over mail",
@@ -95,7 +96,8 @@ WHOLE = {  # garments whose names are not composed, or have more names than thos
         "steel harness | polished full plate",
     ),
     "golden armor": phrases(
-        "golden armor | gold armor | gilded plate | gilded armor | golden plate armor | golden breastplate | gold plate",
+        "golden armor | gold armor | gilded plate | gilded armor | golden plate armor | golden breastplate | "
+        "gold plate",
         "gilt cuirass | harness of gold",
     ),
     "formal suit": phrases(
@@ -107,7 +109,8 @@ WHOLE = {  # garments whose names are not composed, or have more names than thos
         "plumed hat",
     ),
     "kettle hat": phrases(
-        "kettle hat | kettle helmet | wide-brimmed helmet | kettle helm | brimmed helmet", "war hat | soldier's iron hat"
+        "kettle hat | kettle helmet | wide-brimmed helmet | kettle helm | brimmed helmet",
+        "war hat | soldier's iron hat",
     ),
     "chain hood": phrases("chain hood | chainmail hood | mail coif | chainmail coif | mail hood", "ringmail coif"),
     "cloth hood": phrases("cloth hood | brown hood | hood | brown cloth hood", "cowl"),
@@ -120,12 +123,13 @@ WHOLE = {  # garments whose names are not composed, or have more names than thos
     ),
     "white belt": phrases("white belt | white sash | white cloth belt", "white girdle"),
 }
-UNCOUNTED = frozenset(
-    "armor mail chainmail leather feet pants trousers greaves leggings plates legguards shoes boots slippers gloves "
-    "gauntlets bracers wings plate robes vestments garb breeches britches slacks moccasins knee-highs mitts guards "
-    "armguards vambraces attire clothes hide footwear headgear wraps wristbands ears eyes hair curls pigtails waves tails ringlets "
-    "whiskers".split()
-)  # fmt: skip
+_UNCOUNTED = """
+armor mail chainmail leather feet pants trousers greaves leggings plates legguards shoes boots slippers gloves
+gauntlets bracers wings plate robes vestments garb breeches britches slacks moccasins knee-highs mitts guards
+armguards vambraces attire clothes hide footwear headgear wraps wristbands ears eyes hair curls pigtails waves
+tails ringlets whiskers
+"""
+UNCOUNTED = frozenset(_UNCOUNTED.split())
 SHIRTLESS = phrases("shirtless | bare-chested", "topless")
 BAREFOOT = phrases("barefoot | barefooted", "unshod")
 BAREHEADED = phrases("bareheaded", "hatless")

@@ -41,13 +41,14 @@ SKIN = {  # adjectives; those in BEFORE_NOUN stand directly before the noun
     "tanned": phrases(
         "tanned | bronze-skinned | sun-tanned | tan-skinned | golden-skinned", "bronzed | sun-kissed | sunburnt"
     ),
-    "dark": phrases(
-        "dark-skinned | brown-skinned | black | dark brown-skinned", "ebony-skinned | mahogany-skinned"
-    ),
-}  # fmt: skip
+    "dark": phrases("dark-skinned | brown-skinned | black | dark brown-skinned", "ebony-skinned | mahogany-skinned"),
+}
 BEFORE_NOUN = ("white", "black")
 PEOPLE = {  # nouns
-    "dark elf": phrases("dark elf | drow | gray-skinned elf | gray elf | ashen-skinned elf", "dusk elf | slate-skinned elf"),
+    "dark elf": phrases(
+        "dark elf | drow | gray-skinned elf | gray elf | ashen-skinned elf",
+        "dusk elf | slate-skinned elf",
+    ),
     "orc": phrases("orc | green orc | green-skinned orc | bright green orc", "greenskin | emerald-skinned orc | ork"),
     "red orc": phrases(
         "red orc | olive orc | olive-skinned orc | olive-green orc | dark green orc | moss-green orc",
@@ -57,7 +58,7 @@ PEOPLE = {  # nouns
         "skeleton | undead skeleton | bony skeleton | living skeleton | animated skeleton",
         "skeletal creature | undead bag of bones",
     ),
-}  # fmt: skip
+}
 ELVEN = phrases("elven | pointy-eared | elf-eared", "elfin")
 ELF = phrases("elf | wood elf", "high elf")
 EARS = phrases("pointed ears | elf ears | pointy ears | elven ears", "long pointed elf ears")
@@ -77,20 +78,32 @@ ROLES = {  # name: (neutral noun, male, female); which of them suits whom: sprit
 
 HAIR_COLOR = {
     "black": phrases("black | raven | jet-black | raven-black | coal-black | pitch-black", "ebony | onyx | sable"),
-    "blonde": phrases("blonde | golden | blond | yellow | fair | flaxen | honey-blonde", "straw-colored | wheat-colored"),
-    "brown": phrases("brown | chestnut | brunette | dark brown | nut-brown | chocolate-brown", "walnut | umber | coffee-colored"),
+    "blonde": phrases(
+        "blonde | golden | blond | yellow | fair | flaxen | honey-blonde",
+        "straw-colored | wheat-colored",
+    ),
+    "brown": phrases(
+        "brown | chestnut | brunette | dark brown | nut-brown | chocolate-brown",
+        "walnut | umber | coffee-colored",
+    ),
     "red": phrases("red | crimson | scarlet | ginger | fiery red | flame-red | ruby-red", "cherry-red | vermilion"),
     "blue": phrases("blue | dark blue | navy | deep blue | sapphire-blue | cobalt", "ultramarine | ink-blue"),
-    "green": phrases("green | emerald | dark green | forest-green | emerald-green | leaf-green", "viridian | clover-green"),
+    "green": phrases(
+        "green | emerald | dark green | forest-green | emerald-green | leaf-green",
+        "viridian | clover-green",
+    ),
     "purple": phrases("purple | violet | plum-colored | deep purple | amethyst", "grape-colored | aubergine"),
     "pink": phrases("pink | rose-pink | rosy | magenta-pink | hot pink", "raspberry | fuchsia"),
     "gray": phrases("gray | iron-gray | ash-gray | dark gray | steel-gray", "pewter | smoky gray"),
     "white": phrases("white | snow-white | silver | silvery white | snowy | platinum", "frost-white | alabaster"),
-}  # fmt: skip
+}
 HAIRED = {  # adjectives for the whole person, besides "COLOR-haired"
-    "red": phrases("red-headed | flame-haired"), "blonde": phrases("fair-headed | tow-headed"),
-    "brown": phrases("brown-headed"), "white": phrases("white-headed"), "black": phrases("dark raven-haired"),
-}  # fmt: skip
+    "red": phrases("red-headed | flame-haired"),
+    "blonde": phrases("fair-headed | tow-headed"),
+    "brown": phrases("brown-headed"),
+    "white": phrases("white-headed"),
+    "black": phrases("black-headed"),
+}
 REDHEAD = "redhead"
 HAIR_STYLE = {  # {c} is the color, or nothing
     "bald": phrases("no hair | a bald head", "not a hair on the head"),
@@ -114,12 +127,14 @@ HAIR_STYLE = {  # {c} is the color, or nothing
     "wavy hair": phrases("wavy {c} hair | {c} wavy hair | {c} waves"),
     "short mohawk": phrases("a short {c} mohawk"),
     "short hair in a knot": phrases("short {c} hair in a knot | {c} hair in a topknot"),
-    "shoulder-length hair": phrases("shoulder-length {c} hair | {c} shoulder-length hair | {c} hair down to the shoulder"),
+    "shoulder-length hair": phrases(
+        "shoulder-length {c} hair | {c} shoulder-length hair | {c} hair down to the shoulder",
+    ),
     "swept hair": phrases("swept {c} hair | {c} swept hair | swept-back {c} hair"),
     "unkempt hair": phrases("unkempt {c} hair | {c} unkempt hair", "uncombed {c} hair"),
     "very long hair": phrases("very long {c} hair | {c} very long hair | {c} hair down to the waist"),
     "very long hair in a knot": phrases("very long {c} hair in a knot"),
-}  # fmt: skip
+}
 BALD = phrases("bald | bald-headed | hairless", "shaven-headed")
 FACIAL_HAIR = {
     "beard": phrases("{c} beard | full {c} beard", "{c} chin beard"),
@@ -145,30 +160,27 @@ WEAPON = {
     "shield": phrases("shield | round shield | wooden shield", "buckler | targe"),
 }
 
-VERBS = {  # base: (-ing, -s)
-    base: (ing, s)
-    for base, ing, s in (
-        row.split()
-        for row in (
-            "walk walking walks | stroll strolling strolls | march marching marches | stride striding strides | "
-            "pace pacing paces | wander wandering wanders | amble ambling ambles | saunter sauntering saunters | "
-            "trudge trudging trudges | slash slashing slashes | swing swinging swings | hack hacking hacks | "
-            "hew hewing hews | cleave cleaving cleaves | slice slicing slices | cut cutting cuts | chop chopping chops | "
-            "do doing does | attack attacking attacks | thrust thrusting thrusts | stab stabbing stabs | "
-            "jab jabbing jabs | lunge lunging lunges | poke poking pokes | prod prodding prods | skewer skewering skewers | "
-            "cast casting casts | conjure conjuring conjures | work working works | weave weaving weaves | "
-            "chant chanting chants | use using uses | perform performing performs | recite reciting recites | "
-            "summon summoning summons | shoot shooting shoots | fire firing fires | loose loosing looses | "
-            "let letting lets | aim aiming aims | release releasing releases | fall falling falls | get getting gets | "
-            "collapse collapsing collapses | die dying dies | drop dropping drops | crumple crumpling crumples | "
-            "faint fainting faints | keel keeling keels | topple toppling topples | slump slumping slumps | "
-            "carry carrying carries | hold holding holds | wield wielding wields | take taking takes | "
-            "make making makes | strike striking strikes | drive driving drives | brandish brandishing brandishes"
-        ).split(" | ")
-    )
-}  # fmt: skip
+_VERBS = """
+walk walking walks | stroll strolling strolls | march marching marches | stride striding strides |
+pace pacing paces | wander wandering wanders | amble ambling ambles | saunter sauntering saunters |
+trudge trudging trudges | slash slashing slashes | swing swinging swings | hack hacking hacks | hew hewing hews |
+cleave cleaving cleaves | slice slicing slices | cut cutting cuts | chop chopping chops | do doing does |
+attack attacking attacks | thrust thrusting thrusts | stab stabbing stabs | jab jabbing jabs |
+lunge lunging lunges | poke poking pokes | prod prodding prods | skewer skewering skewers | cast casting casts |
+conjure conjuring conjures | work working works | weave weaving weaves | chant chanting chants | use using uses |
+perform performing performs | recite reciting recites | summon summoning summons | shoot shooting shoots |
+fire firing fires | loose loosing looses | let letting lets | aim aiming aims | release releasing releases |
+fall falling falls | get getting gets | collapse collapsing collapses | die dying dies | drop dropping drops |
+crumple crumpling crumples | faint fainting faints | keel keeling keels | topple toppling topples |
+slump slumping slumps | carry carrying carries | hold holding holds | wield wielding wields | take taking takes |
+make making makes | strike striking strikes | drive driving drives | brandish brandishing brandishes
+"""
+VERBS = {base: (ing, s) for base, ing, s in map(str.split, _VERBS.split("|"))}  # base: (-ing, -s)
 ACTION = {  # said without the weapon
-    "walk": phrases("walk | stroll | march | stride | walk along | wander | pace | take a walk", "saunter | trudge | amble"),
+    "walk": phrases(
+        "walk | stroll | march | stride | walk along | wander | pace | take a walk",
+        "saunter | trudge | amble",
+    ),
     "slash": phrases(
         "slash | swing | hack | hew | strike with a slash | do a slash | slice | cut | make a slashing attack",
         "chop | cleave the air",
@@ -188,13 +200,22 @@ ACTION = {  # said without the weapon
         "drop dead | crumple to the ground | fall",
         "keel over | topple over | slump to the floor",
     ),
-}  # fmt: skip
+}
 ARMED = {  # said with the weapon {w}, article and all
-    "slash": phrases("slash with {w} | swing {w} | attack with {w} | hack with {w} | strike with {w} | hew with {w}", "chop with {w}"),
+    "slash": phrases(
+        "slash with {w} | swing {w} | attack with {w} | hack with {w} | strike with {w} | hew with {w}",
+        "chop with {w}",
+    ),
     "thrust": phrases("thrust {w} | stab with {w} | attack with {w} | jab with {w} | lunge with {w}", "prod with {w}"),
-    "shoot": phrases("shoot {w} | shoot an arrow with {w} | fire {w} | loose an arrow from {w} | aim {w}", "release an arrow from {w}"),
-    "walk": phrases("walk with {w} | march with {w} | walk holding {w} | walk along with {w} | stride with {w}", "trudge with {w}"),
-}  # fmt: skip
+    "shoot": phrases(
+        "shoot {w} | shoot an arrow with {w} | fire {w} | loose an arrow from {w} | aim {w}",
+        "release an arrow from {w}",
+    ),
+    "walk": phrases(
+        "walk with {w} | march with {w} | walk holding {w} | walk along with {w} | stride with {w}",
+        "trudge with {w}",
+    ),
+}
 TARGETS = ("someone", "somebody", "an enemy", "a foe", "an opponent", "an unseen enemy")
 AIMED = {"slash", "hack", "hew", "slice", "stab", "jab", "lunge", "poke", "thrust", "swing", "shoot", "cut"}
 
