@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from storyreel.folder_replacement import replacing_folder
+from storyreel.names import is_bare
 from storyreel.packed import packed, read_weights
 from storyreel.recipe import Recipe, StageRecipe, as_json, from_json
 from storyreel.storage import read_json, write_json, write_text
@@ -126,7 +127,7 @@ def _read(path: Path) -> dict[str, Any]:
     told = read_json(path / "model.json")
     components = told.get("components")
     whole = isinstance(components, dict) and all(
-        isinstance(c, dict) and isinstance(c.get("sha256"), str) and "/" not in n and not n.startswith(".")
+        isinstance(c, dict) and isinstance(c.get("sha256"), str) and is_bare(n)
         for n, c in components.items()
     )
     if not whole or told.get("storyreel") != 1 or not isinstance(told.get("recipe"), dict):

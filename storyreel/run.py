@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from storyreel.names import bare
 from storyreel.precision import settled
 from storyreel.recipe import Recipe, as_json
 from storyreel.storage import digest_of, read_json, sweep, sync_folder, take_lock, temporary_name, write_json
@@ -210,6 +211,8 @@ def _read_checkpoint(path: Path, step: int) -> Checkpoint:
     state = read_json(path / "state.json")
     if state.get("step") != step or not isinstance(state.get("sha256"), dict):
         raise ValueError(f"{path}/state.json: is not of this checkpoint")
+    for name in state["sha256"]:
+        bare(name, f"{path}/state.json: sha256")
     tensors = {name: read_tensors(path / f"{name}.safetensors", digest) for name, digest in state["sha256"].items()}
     return Checkpoint(path, step, state, tensors)
 

@@ -16,6 +16,7 @@ from PIL import Image
 from storyreel import stamp, timing
 from storyreel.animation import MAX_FRAMES, check_size, open_image, png_text
 from storyreel.clip import Clip
+from storyreel.names import bare
 from storyreel.storage import replacing
 
 _ATLAS_LIMIT = 32 << 20  # bytes
@@ -100,7 +101,7 @@ def _load(path: Path) -> dict[str, Any]:
 def read(path: Path, max_pixels: int, max_frames: int) -> Clip:
     """The clip of an atlas, ours or another program's: hash or array form, rotated and trimmed frames too."""
     atlas = _load(path)
-    image = path.with_name(os.path.basename(str(atlas["meta"].get("image"))))
+    image = path.with_name(bare(os.path.basename(str(atlas["meta"].get("image"))), f"{path}: meta.image"))
     sheet = open_image(image, max(max_pixels, 40_000_000)).frames[0]
     entries = atlas["frames"]
     try:

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "layouts": set(),
     "ownership": {"layouts"},
     "folder_replacement": {"layouts", "ownership"},
+    "names": set(),
     "tensor_file": set(),
     "packed": {"tensor_file"},
     "clip": {"video_io"},
@@ -70,7 +71,7 @@ MAY_IMPORT = {
 }
 FREE = {"cli", "reproduce", "__init__", "__main__"}  # these tie things together, and nobody imports them
 FOR_ALL = {"storage", "ownership", "folder_replacement", "tensor_file", "packed"}  # writing; what weights are on disk
-FOR_ALL |= {"numbers", "json_file", "screen_text"}  # what comes from outside
+FOR_ALL |= {"names", "numbers", "json_file", "screen_text"}  # what comes from outside
 CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
 

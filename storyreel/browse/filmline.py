@@ -14,6 +14,7 @@ from storyreel.curate.footage import FilmInfo
 from storyreel.curate.measure import FilmMeasures
 from storyreel.curate.spans import Transition
 from storyreel.curate.store import Film, read_lines, read_object
+from storyreel.names import bare
 from storyreel.span import Span
 
 SIDE_FRAMES = 5  # pictures at each end of a span, in the strip of its surroundings
@@ -107,7 +108,8 @@ class FilmLines:
                 return self._lines[name]
             if self._keys is None:
                 lines = (Film(**line) for line in read_lines(self.folder / "manifest.jsonl"))
-                self._keys = {film.name: film.film for film in lines}
+                file = self.folder / "manifest.jsonl"
+                self._keys = {film.name: bare(film.film, f"{file}: film") for film in lines}
             key = self._keys.get(name)
             try:
                 doc = read_object(self.folder / "films" / f"{key}.json") if key is not None else None

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storyreel.curate.thresholds import SCORES
+from storyreel.names import bare
 
 MEASURED = tuple(dict.fromkeys([*(column for column, _ in SCORES.values()), "motion_difference"]))
 
@@ -38,6 +39,8 @@ class SpanTable:
             said = [made[0] if made else "" for made in self.table["captions_made"].to_pylist()]
         except (pa.ArrowException, KeyError, OSError) as error:
             raise ValueError(f"{file}: not a readable table of spans ({str(error).splitlines()[0]})") from None
+        for row, clip in enumerate(self.clips):
+            bare(clip, f"{file}, row {row}: clip")
         self.place = {clip: row for row, clip in enumerate(self.clips)}
         self.scores = {name: self._numbers(name) for name in MEASURED}
         self.scores["caption_words"] = np.array([float(len(text.split())) for text in said])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from storyreel.cli.leaderboard_prompts import Wishes
+from storyreel.names import inside
 
 if TYPE_CHECKING:
     from storyreel.evaluate.report.leaderboard import Entrant
@@ -127,7 +128,7 @@ def entrant_of(run: Run, report: dict[str, Any], clips: Path, page: Path | None,
     """A model as the leaderboard wants it: its report, and what its clips and its model folder say beside it."""
     from storyreel.evaluate.report.leaderboard import Entrant
 
-    files = [clips / clip["file"] for clip in report["per_clip"]]
+    files = [inside(clips, clip["file"], f"{run.path}: per_clip: file") for clip in report["per_clip"]]
     about = _model_of(run, files)
     return Entrant(
         run.name,

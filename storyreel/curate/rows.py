@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from storyreel import timing
 from storyreel.curate.sources import Source
+from storyreel.names import bare
 from storyreel.storage import replacing
 
 if TYPE_CHECKING:
@@ -194,13 +195,16 @@ def write_table(table: pa.Table, file: Path) -> None:
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
-    """ValueError: not there, or not readable."""
+    """ValueError: not there, not readable, or with ids of clips that could not be file names."""
     if not file.is_file():
         raise ValueError(f"{file}: not there; curate footage into this folder first")
     try:
-        return pq.ParquetFile(file).read().to_pylist()
+        rows = pq.ParquetFile(file).read().to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{file}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+    for number, row in enumerate(rows):
+        bare(row.get("clip"), f"{file}, row {number}: clip")
+    return rows
 
 
 def _number(value: Any) -> float | None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.curate.sources import Source, named_apart
+from storyreel.names import bare
 from storyreel.storage import sweep, take_lock, write_text
 
 FORMAT = 1
@@ -147,7 +148,7 @@ class Store:
         return film
 
     def film_file(self, key: str) -> Path:
-        return self.path / "films" / f"{key}.json"
+        return self.path / "films" / f"{bare(key, f'{self.path}/manifest.jsonl: film')}.json"
 
     def settle(self) -> None:
         """The manifest in the order of the names, whatever order the films were finished in."""

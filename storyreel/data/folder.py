@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from storyreel.clip import Clip
 from storyreel.data.write import METADATA, write_folder, write_world
+from storyreel.names import inside, stays_inside
 
 __all__ = ["METADATA", "SPLITS", "DatasetFolder", "read_clip", "write_folder", "write_world"]
 SPLITS = ("train", "held_out", "val", "test")
@@ -108,10 +109,7 @@ class DatasetFolder:
 
     def file(self, index: int) -> Path:
         """Where the clip lies. Raises ValueError for a name that leaves the folder."""
-        name = self.file_names[index]
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"{self.path / METADATA}: row {index}: file_name {name!r} leaves the dataset folder")
-        return self.path / name
+        return inside(self.path, self.file_names[index], f"{self.path / METADATA}: row {index}: file_name", "the dataset folder")
 
     def clip(self, index: int) -> Clip:
         """Decoded from its file, with the caption of the row. ValueError or OSError names the file."""
@@ -120,10 +118,10 @@ class DatasetFolder:
 
     @cached_property
     def digest(self) -> str:
-        """Hex digest of metadata.parquet and the sizes of the files that it names."""
+        """Hex digest of metadata.parquet and the sizes of the files that it names, those outside of it left out."""
         hashed = hashlib.sha256((self.path / METADATA).read_bytes())
         sizes: dict[str, int] = {}
-        for folder in sorted({os.path.dirname(name) for name in self.file_names}):
+        for folder in sorted({os.path.dirname(name) for name in self.file_names if stays_inside(name)}):
             if (self.path / folder).is_dir():
                 with os.scandir(self.path / folder) as entries:
                     sizes |= {os.path.join(folder, e.name): e.stat().st_size for e in entries if e.is_file()}

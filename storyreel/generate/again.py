@@ -8,6 +8,7 @@ from typing import Any
 
 from storyreel.generate.asked import Asked, Settings, check_seed
 from storyreel.generate.given import GIVEN
+from storyreel.names import is_bare
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def origin_of(path: str | Path, changes: Settings | None = None, prompt: str | N
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     wish = replace(wish, chosen=frozenset(chosen))
+    if not is_bare(meta["model"]):
+        raise ValueError(f"{path}: names its model by a path, which is not opened; give the model with -m")
     threads, file = meta.get("threads"), meta.get("file")
     return Origin(
         wish,
@@ -63,7 +66,7 @@ def made_by(meta: dict[str, Any] | None, asked: dict[str, Any], seed: int, index
 
 
 def _plain(asked: Any) -> Any:
-    """Without what may differ between two equal wishes: where a given picture lay, and its pixels beside its digest."""
+    """Without what may differ between two equal wishes: a given picture's name, and its pixels beside its digest."""
     if not isinstance(asked, dict):
         return None
     return {k: v.get("sha256") if k in GIVEN and isinstance(v, dict) else v for k, v in asked.items()}

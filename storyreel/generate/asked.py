@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from storyreel.clip import Clip
 from storyreel.generate.given import GIVEN, Given
 from storyreel.generate.story import Story, check_story
+from storyreel.names import is_bare
 
 if TYPE_CHECKING:
     from storyreel.systems.base import Request
@@ -136,9 +137,11 @@ class Asked:
     def as_json(self) -> dict[str, Any]:
         """The fields that were set, as JSON values. Equal wishes give equal values; `from_json` gives them back."""
         out: dict[str, Any] = {"story": [list(part) for part in self.story]} if self.story else {"prompt": self.prompt}
-        for name in ("frames", "seconds", "steps", "guidance", "stage", "candidates", "encoder"):
+        for name in ("frames", "seconds", "steps", "guidance", "stage", "candidates"):
             if getattr(self, name) is not None and name not in self.chosen:
                 out[name] = getattr(self, name)
+        if self.encoder is not None:
+            out["encoder"] = self.encoder if is_bare(self.encoder) else Path(self.encoder).resolve().name
         if self.size is not None:
             out["size"] = "x".join(map(str, self.size))
         if self.fps is not None:
@@ -155,7 +158,10 @@ class Asked:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], changes: Settings | None = None) -> Asked:
-        """What `as_json` gave, with some settings changed. ValueError when it is something else."""
+        """What `as_json` gave, with some settings changed. ValueError when it is something else.
+
+        `value` may come from a stranger's file: nothing in it is taken for a path of this machine.
+        """
         settings: dict[str, Any] = {key: item for key, item in value.items() if key != "prompt"}
         changed = {key: item for key, item in (changes or {}).items() if item is not None}
         settings.update(changed)
@@ -164,8 +170,10 @@ class Asked:
         if "seconds" in changed:
             settings.pop("frames", None)
         for kind in GIVEN:
-            if isinstance(settings.get(kind), dict):
+            if kind in settings and kind not in changed:
                 settings[kind] = Given.from_note(settings[kind], kind)
+        if "encoder" in settings and "encoder" not in changed and not is_bare(settings["encoder"]):
+            raise ValueError("encoder: the metadata names a folder, which is not opened; give it with --encoder")
         return cls.of(value.get("prompt"), settings)  # pyright: ignore[reportArgumentType]
 
 

@@ -47,9 +47,9 @@ class Done:
 
     def as_json(self) -> dict[str, Any]:
         about = self.job.asked.as_json()
-        for given in GIVEN:
-            if given in about:
-                about[given] = about[given].get("path", "given")
+        for kind in GIVEN:
+            if (given := getattr(self.job.asked, kind)) is not None:
+                about[kind] = given.path or "given"
         told: dict[str, Any] = {**about, "seed": self.job.seed, "index": self.job.index}
         if self.error is not None:
             return {**told, "where": self.job.where or None, "error": self.error}

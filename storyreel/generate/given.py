@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from storyreel.clip import Clip
+from storyreel.names import is_bare
 
 EMBEDDED = 32_000  # bytes of PNG up to which the pixels themselves go into a file's metadata
 
@@ -23,7 +24,7 @@ PICTURES = ("image", "image_end")
 
 @dataclass(frozen=True)
 class Given:
-    """A clip (of one frame for an image) and the path that it came from."""
+    """A clip (of one frame for an image) and the path that it came from, which no file is told."""
 
     clip: Clip
     path: str | None = None
@@ -51,12 +52,15 @@ class Given:
         return hashlib.sha256(repr(frames.shape).encode() + frames.tobytes()).hexdigest()
 
     def note(self) -> dict[str, Any]:
-        """What a file's metadata says of it: path, digest, and a small one's pixels themselves."""
+        """What a file's metadata says of it: digest, the name of its file, and a small one's pixels themselves.
+
+        No path: a folder's name says more of its owner than whoever passes a clip on means to tell.
+        """
         from PIL import Image
 
         note: dict[str, Any] = {"sha256": self.sha256, "frames": len(self.clip), "fps": str(self.clip.fps)}
         if self.path:
-            note["path"] = self.path
+            note["name"] = Path(self.path).name
         t, h, w, c = self.clip.frames.shape
         if t * h <= 65_535 and t * h * w * c <= 64 * EMBEDDED:
             buffer = io.BytesIO()
@@ -67,16 +71,21 @@ class Given:
 
     @classmethod
     def from_note(cls, note: Any, kind: Kind) -> Given:
-        """The same pixels again. ValueError when they are neither in the note nor still at the path."""
+        """The same pixels again, from the note alone. ValueError when it does not hold them.
+
+        A note names files at most, and none is opened: the file may come from a stranger, and what lies on this
+        machine would end up in the clip.
+        """
         if not isinstance(note, dict) or not isinstance(note.get("sha256"), str):
             raise ValueError(f"{kind}: the metadata does not say what it was; give it with --{kind.replace('_', '-')}")
         given = cls._embedded(note) if "png" in note else None
-        path = note.get("path")
-        if given is None and isinstance(path, str) and Path(path).is_file():
-            given = cls.of(path, kind)
         if given is None or given.sha256 != note["sha256"]:
-            where = f"is no longer, or no longer the same, at {path}" if path else "is not in the metadata"
-            raise ValueError(f"{kind}: what the file was made from {where}; give it with --{kind.replace('_', '-')}")
+            name = note.get("name")
+            called = f" ({name})" if is_bare(name) else ""
+            raise ValueError(
+                f"{kind}: the pixels that the file was made from{called} are not in its metadata; "
+                f"give them with --{kind.replace('_', '-')}"
+            )
         return given
 
     @classmethod
@@ -89,7 +98,7 @@ class Given:
                     return None
                 strip = np.asarray(picture)
             frames = strip.reshape(int(note["frames"]), -1, *strip.shape[1:])
-            path = note.get("path")
-            return cls(Clip(frames, Fraction(note["fps"])), path if isinstance(path, str) else None)
+            name = note.get("name")
+            return cls(Clip(frames, Fraction(note["fps"])), name if is_bare(name) else None)
         except (ValueError, TypeError, KeyError, OSError, ZeroDivisionError, SyntaxError):
             return None

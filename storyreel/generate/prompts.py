@@ -12,6 +12,7 @@ from typing import Any
 from storyreel.generate.asked import Asked, check_seed
 from storyreel.generate.given import GIVEN
 from storyreel.generate.story import read_objects, read_text
+from storyreel.names import is_bare
 
 MOST_ROWS = 200_000
 WHOLE = ("seed", "count", "frames", "steps", "candidates")
@@ -68,7 +69,7 @@ def _row(where: str, entry: dict[str, Any], defaults: dict[str, Any], folder: Pa
             settings[key] = folder / Path(entry[key]).expanduser()
     prompt, name = settings.pop("prompt", None), settings.pop("name", None)
     seed, count = settings.pop("seed", None), settings.pop("count", None)
-    if name is not None and (not isinstance(name, str) or not name or name.startswith(".") or {"/", "\\"} & set(name)):
+    if name is not None and not is_bare(name):
         raise ValueError(f"name: wanted a file name without a folder, got {name!r}")
     if count is not None and (not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 100_000):
         raise ValueError(f"count: wanted a whole number from 1 to 100000, got {count!r}")
