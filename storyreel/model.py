@@ -127,8 +127,7 @@ def _read(path: Path) -> dict[str, Any]:
     told = read_json(path / "model.json")
     components = told.get("components")
     whole = isinstance(components, dict) and all(
-        isinstance(c, dict) and isinstance(c.get("sha256"), str) and is_bare(n)
-        for n, c in components.items()
+        isinstance(c, dict) and isinstance(c.get("sha256"), str) and is_bare(n) for n, c in components.items()
     )
     if not whole or told.get("storyreel") != 1 or not isinstance(told.get("recipe"), dict):
         raise ValueError(f"{path}/model.json: wanted a model of storyreel, with recipe and components")

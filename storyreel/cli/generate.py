@@ -202,6 +202,8 @@ class Plan:
         else:
             asked = Asked.of(wanted.prompt, wanted.settings)  # pyright: ignore[reportArgumentType]
         name = wanted.model or (origin.model if origin else None)
+        if name == "":
+            raise ValueError(f"{wanted.origin}: names its model by a path, which is not opened; give it with -m")
         try:
             folder = shelf.find(name)
         except ValueError as error:

@@ -109,7 +109,9 @@ class DatasetFolder:
 
     def file(self, index: int) -> Path:
         """Where the clip lies. Raises ValueError for a name that leaves the folder."""
-        return inside(self.path, self.file_names[index], f"{self.path / METADATA}: row {index}: file_name", "the dataset folder")
+        return inside(
+            self.path, self.file_names[index], f"{self.path / METADATA}: row {index}: file_name", "the dataset folder"
+        )
 
     def clip(self, index: int) -> Clip:
         """Decoded from its file, with the caption of the row. ValueError or OSError names the file."""

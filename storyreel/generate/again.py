@@ -16,7 +16,7 @@ class Origin:
     """What made a file."""
 
     asked: Asked
-    model: str
+    model: str  # its name; "" where the file has a path in its place, which is not opened
     digest: str
     seed: int
     index: int
@@ -43,12 +43,10 @@ def origin_of(path: str | Path, changes: Settings | None = None, prompt: str | N
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     wish = replace(wish, chosen=frozenset(chosen))
-    if not is_bare(meta["model"]):
-        raise ValueError(f"{path}: names its model by a path, which is not opened; give the model with -m")
     threads, file = meta.get("threads"), meta.get("file")
     return Origin(
         wish,
-        meta["model"],
+        meta["model"] if is_bare(meta["model"]) else "",
         str(meta.get("digest", "")),
         seed,
         index,
