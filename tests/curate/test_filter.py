@@ -169,3 +169,44 @@ def test_ablation_writes_tables_pictures_and_subsets(tmp_path: Path):
     (tmp_path / "other" / "mine.txt").touch()
     with pytest.raises(ValueError, match="is not empty"):
         ablate(tmp_path / "out", tmp_path / "other")
+
+
+@pytest.mark.parametrize("clip", ["../../../outside/x", "/tmp/storyreel-outside", "a/b", "..", None])
+def test_ids_in_a_table_from_elsewhere_name_no_files_outside(tmp_path: Path, clip: str | None):
+    """spans.parquet may come with somebody's dataset; every verb that reads it refuses such an id."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from storyreel.browse.table import SpanTable
+
+    film(tmp_path / "in" / "a.mp4", scores=[{}, {"text_share": 0.3}])
+    run(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "outside").mkdir()
+    file = tmp_path / "out" / "curation" / "spans.parquet"
+    table = pq.read_table(file)
+    ids = [clip, *table["clip"].to_pylist()[1:]]
+    pq.write_table(table.set_column(table.column_names.index("clip"), "clip", pa.array(ids, pa.string())), file)
+    before = snapshot(tmp_path / "out")
+    for verb in (
+        lambda: refilter(tmp_path / "out", lambda now: replace(now, text=Limit(max=0.9))),
+        lambda: ablate(tmp_path / "out", tmp_path / "ablation"),
+        lambda: SpanTable(file),
+    ):
+        with pytest.raises(ValueError, match=r"spans\.parquet, row 0: clip: expected a name without a folder"):
+            verb()
+    assert snapshot(tmp_path / "out") == before
+    assert not list((tmp_path / "outside").iterdir())
+    assert not (tmp_path / "ablation").exists()
+
+
+def test_names_of_films_in_a_manifest_stay_in_its_folder(tmp_path: Path):
+    import json
+
+    film(tmp_path / "in" / "a.mp4")
+    run(tmp_path / "in", tmp_path / "out")
+    file = tmp_path / "out" / "curation" / "manifest.jsonl"
+    line = json.loads(file.read_text())
+    (tmp_path / "out" / "curation" / "films" / f"{line['film']}.json").rename(tmp_path / "elsewhere.json")
+    file.write_text(json.dumps({**line, "film": "../../../elsewhere"}) + "\n")
+    with pytest.raises(ValueError, match=r"manifest\.jsonl: film: expected a name without a folder"):
+        run(tmp_path / "in", tmp_path / "out")

@@ -181,7 +181,7 @@ def test_given_pixels_come_back_from_the_note_alone(tmp_path):
 
 @pytest.mark.parametrize("note", [None, {}, {"sha256": "x", "png": "%%", "frames": 1, "fps": "1"}, {"sha256": 3}])
 def test_a_spoilt_note_is_refused(note):
-    with pytest.raises(ValueError, match="give (it|them) with --image"):
+    with pytest.raises(ValueError, match=r"give (it|them) with --image"):
         Given.from_note(note, "image")
 
 
