@@ -1,25 +1,26 @@
 """Pages that this machine serves to browsers by the standard library alone: addresses, headers, sizes, JSON, files.
 
 A server is a `PageServer` whose handler is a `PageHandler` with `get` and `post`. Errors are {"error": line}.
+`storyreel.connections` says how long a request may take to arrive, how large its head and how many there may be.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import threading
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import AF_INET, AF_INET6, socket
 from socketserver import TCPServer
 from typing import Any
 
-MAX_AT_ONCE = 1024  # connections
-PATIENCE = 15  # seconds that a silent connection is kept
-CHUNK = 1 << 18  # bytes of a file that are in memory at once
+from storyreel.connections import IDLE_SECONDS, Connections, HeadTooLongError, RequestReader
+
+CHUNK = 1 << 16  # bytes that are sent at once, each within IDLE_SECONDS: a reader slower than 4 kB/s is let go
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; "
@@ -56,7 +57,7 @@ class PageServer(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, handler: type[PageHandler]) -> None:
         self.local = host in LOOPBACK
-        self._free = threading.BoundedSemaphore(MAX_AT_ONCE)
+        self.connections = Connections()
         self.address_family = AF_INET6 if ":" in host else AF_INET
         try:
             super().__init__((host, port), handler)
@@ -76,14 +77,18 @@ class PageServer(ThreadingHTTPServer):
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self._free.acquire()
-        super().process_request(request, client_address)
+        self.connections.add(request, str(client_address[0]))
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # the system starts no further thread
+            self.connections.drop(request)
+            self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            self.connections.drop(request)
 
     def handle_error(self, request: socket | Any, client_address: Any) -> None:
         """A browser that goes away in the middle is no news; anything else is."""
@@ -95,8 +100,10 @@ class PageHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "storyreel"
     sys_version = ""
-    timeout = PATIENCE
+    timeout = IDLE_SECONDS
     policy = POLICY
+    rfile: RequestReader  # pyright: ignore[reportIncompatibleVariableOverride]
+    server: PageServer  # pyright: ignore[reportIncompatibleVariableOverride]
     max_body = 1 << 16  # bytes
 
     def get(self, path: str) -> Answer:
@@ -107,6 +114,40 @@ class PageHandler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: who looked at what is not to be kept."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = RequestReader(self.connection)
+
+    def handle_one_request(self) -> None:
+        self.server.connections.mark(self.connection, busy=False)
+        self.rfile.begin()
+        self.command, self.request_version, self.requestline = "", self.protocol_version, ""
+        try:
+            super().handle_one_request()
+        except HeadTooLongError:
+            self.send_error(431)
+
+    def parse_request(self) -> bool:
+        try:
+            whole = super().parse_request()
+        except HeadTooLongError:
+            self.send_error(431)
+            return False
+        if whole and self.headers.get("Transfer-Encoding"):
+            self.send_error(501, "wanted a body with a Content-Length")
+            return False
+        if whole and self.command != "POST" and self.headers.get("Content-Length", "0") != "0":
+            self.close_connection = True  # a body that nobody reads is not the next request
+        return whole
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is wrong with the form of a request, as every other error is told; the connection ends."""
+        self.close_connection, self.request_version = True, self.protocol_version
+        why = message or self.responses.get(HTTPStatus(code), ("the request cannot be read",))[0]
+        with suppress(ConnectionError, TimeoutError):
+            self._send(code, as_json({"error": str(why)[:200]}))
 
     def do_GET(self) -> None:
         self._respond(lambda: self.get(self.path.split("?", 1)[0]))
@@ -119,7 +160,7 @@ class PageHandler(BaseHTTPRequestHandler):
 
     def _respond(self, route: Any) -> None:
         try:
-            self._check_host()
+            self._check_origin()
             status, answer = 200, route()
         except Refused as no:
             self.close_connection = self.close_connection or self.command == "POST"  # its body may be unread
@@ -133,11 +174,14 @@ class PageHandler(BaseHTTPRequestHandler):
         with suppress(ConnectionError, TimeoutError):
             self._send(status, answer)
 
-    def _check_host(self) -> None:
-        """A page elsewhere must not reach a server on localhost under a name of its own (DNS rebinding)."""
+    def _check_origin(self) -> None:
+        """A page elsewhere must not reach a server on localhost under a name of its own (DNS rebinding), nor change
+        anything here through the browser of somebody who has both open."""
         name = self.headers.get("Host", "").rsplit(":", 1)[0]
-        if getattr(self.server, "local", True) and name and name not in LOOPBACK:
+        if self.server.local and name and name not in LOOPBACK:
             raise Refused(421, "this page is served on this machine only")
+        if self.command == "POST" and self.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise Refused(403, "wanted a request of this page itself")
 
     def _said(self) -> dict[str, Any]:
         """The body. Only JSON is taken, which a page elsewhere cannot send here unasked."""
@@ -152,13 +196,14 @@ class PageHandler(BaseHTTPRequestHandler):
             said = json.loads(self.rfile.read(int(length)))
         except (ValueError, RecursionError):
             raise Refused(400, "wanted JSON") from None
-        except (OSError, TimeoutError):
+        except OSError:  # TimeoutError among them
             raise Refused(408, "the request did not arrive whole") from None
         if not isinstance(said, dict):
             raise Refused(400, "wanted a JSON object")
         return said
 
     def _send(self, status: int, answer: Answer) -> None:
+        self.server.connections.mark(self.connection, busy=True)
         if isinstance(answer.body, Path):
             try:
                 with answer.body.open("rb") as file:
@@ -166,9 +211,10 @@ class PageHandler(BaseHTTPRequestHandler):
                 return
             except FileNotFoundError:
                 status, answer = 404, as_json({"error": "this file is gone"})
-        self._head(status, answer, len(answer.body))  # pyright: ignore[reportArgumentType]
-        if self.command != "HEAD":
-            self.wfile.write(answer.body)  # pyright: ignore[reportArgumentType]
+        body = memoryview(answer.body)  # pyright: ignore[reportArgumentType]
+        self._head(status, answer, len(body))
+        for start in range(0, len(body) if self.command != "HEAD" else 0, CHUNK):
+            self.wfile.write(body[start : start + CHUNK])
 
     def _send_file(self, file: Any, answer: Answer) -> None:
         """The file, or the one range of bytes that is asked for."""
@@ -194,6 +240,7 @@ class PageHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Security-Policy", self.policy)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         for name, value in (more or {}).items():
             self.send_header(name, value)
         if self.close_connection:

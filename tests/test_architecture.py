@@ -33,6 +33,8 @@ MAY_IMPORT = {
     "sniff": set(),
     "precision": set(),
     "local_page": set(),
+    "connections": set(),
+    "local_page": {"connections"},
     "timing": set(),
     "animation": {"clip", "sniff", "stamp", "timing"},
     "sheet": {"clip", "stamp", "timing", "animation"},

@@ -20,10 +20,14 @@ class Shown:
     a_left: bool
 
 
-def assign(study: Study, rater: int, load: Mapping[int, int]) -> list[Shown]:
+NOBODY: Mapping[int, int] = {}
+
+
+def assign(study: Study, rater: int, load: Mapping[int, int], unanswered: Mapping[int, int] = NOBODY) -> list[Shown]:
     """The items for rater number `rater`, in the order in which they are shown.
 
-    load: how many raters have each item already. The least seen pairs come first, chance decides among equals; pairs
+    load: how many raters voted on each item, or are at work and will. unanswered: how many got it and have not voted
+    on anything yet, who count for the order alone. The least seen pairs come first, chance decides among equals; pairs
     with enough raters are not given any more, so the list may be empty. Catch trials never come first.
     """
     rng = np.random.default_rng([study.seed, 1, rater])
@@ -31,7 +35,7 @@ def assign(study: Study, rater: int, load: Mapping[int, int]) -> list[Shown]:
     if not pairs:
         return []
     chance = rng.random(len(pairs))
-    order = sorted(range(len(pairs)), key=lambda n: (load.get(pairs[n], 0), chance[n]))
+    order = sorted(range(len(pairs)), key=lambda n: (load.get(pairs[n], 0) + unanswered.get(pairs[n], 0), chance[n]))
     chosen = [pairs[n] for n in order[: study.per_rater or None]]
     rng.shuffle(chosen)
     for item in _catch_items(study, len(chosen), rng):

@@ -9,6 +9,7 @@ A vote that is sent again is taken once; a vote for a trial of somebody else is 
 
 from __future__ import annotations
 
+import ipaddress
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ class _Handler(PageHandler):
     def post(self, path: str, said: dict[str, Any]) -> Answer:
         if path == "/api/join":
             with self._stored():
-                return as_json({"token": self.server.votes.join()})
+                return as_json({"token": self.server.votes.join(network_of(self.client_address[0]))})
         if path != "/api/vote":
             raise Refused(404, "there is nothing here")
         token, trial, answer, watched = self._token(), said.get("trial"), said.get("answer"), said.get("watched", 0)
@@ -103,6 +104,18 @@ class _Handler(PageHandler):
     def _state(self, token: str) -> Answer:
         with self._stored():
             return as_json(what_to_show(self.server.study, self.server.votes.where(token)))
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: an IPv4 address, or the 64 bits of an IPv6 one that a provider gives to a home."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        mapped = found.ipv4_mapped
+        return str(mapped) if mapped else str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
+    return str(found)
 
 
 def what_to_show(study: Study, where: Where) -> dict[str, Any]:

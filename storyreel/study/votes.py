@@ -23,7 +23,10 @@ from storyreel.study.assign import assign
 from storyreel.study.plan import VERSION, Study
 
 MAX_RATERS = 100_000
+MAX_UNANSWERED = 100  # raters of one address who have joined and not voted yet
+UNANSWERED = 600.0  # seconds for which such a rater counts
 IDLE = 3600.0  # seconds after which a rater's open trials are given to others too
+ABANDONED = 86_400.0  # seconds after which a rater who never voted is forgotten
 NEXT_QUESTION = 0.3  # seconds before a further question about the same clips can be answered
 SLACK = 0.05  # seconds by which the clocks of page and server may differ
 
@@ -37,6 +40,7 @@ CREATE TABLE IF NOT EXISTS trials (id INTEGER PRIMARY KEY, public TEXT NOT NULL 
 CREATE TABLE IF NOT EXISTS votes (trial INTEGER PRIMARY KEY REFERENCES trials, answer TEXT NOT NULL,
     watched REAL NOT NULL, at REAL NOT NULL);
 """
+BEGUN = "WITH begun AS (SELECT DISTINCT rater FROM votes JOIN trials ON trials.id = trial)"  # who has voted at all
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Votes:
         self.study = study
         self._lock = threading.Lock()
         self._shown: dict[str, float] = {}
+        self._unanswered: dict[str, dict[str, float]] = {}  # address -> digest of a token -> when it was given
         self._db = open_votes(study)
 
     def close(self) -> None:
@@ -88,14 +93,22 @@ class Votes:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def join(self) -> str:
-        """A token for a new rater, whose trials are fixed now. Refused 409: enough votes; 503: too many raters."""
+    def join(self, address: str = "") -> str:
+        """A token for a new rater, whose trials are fixed now and count as taken from the first vote on.
+
+        address: where the rater is, of whom only so many may join without a vote; it is kept in memory alone.
+        Refused 409: enough votes; 429: too many from this address that have not voted; 503: too many raters.
+        """
         token, now = secrets.token_urlsafe(24), time.time()
         with self._write() as db:
+            waiting = self._waiting_at(address)
+            if len(waiting) >= MAX_UNANSWERED:
+                raise Refused(429, "too many raters of your network have not voted yet; try again in ten minutes")
+            _forget_abandoned(db, now)
             number = db.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM raters").fetchone()[0]
-            if number > MAX_RATERS:
+            if db.execute("SELECT COUNT(*) FROM raters").fetchone()[0] >= MAX_RATERS:
                 raise Refused(503, "this study takes no more raters")
-            shown = assign(self.study, number, self._load(db, now))
+            shown = assign(self.study, number, *self._load(db, now))
             if not shown:
                 raise Refused(409, "this study has all the votes that it needs")
             db.execute("INSERT INTO raters VALUES (?, ?, ?, ?)", (number, _digest(token), now, now))
@@ -107,13 +120,30 @@ class Votes:
             db.executemany(
                 "INSERT INTO trials (public, rater, position, item, question, a_left) VALUES (?, ?, ?, ?, ?, ?)", rows
             )
+            waiting[_digest(token)] = time.monotonic()
         return token
 
-    def _load(self, db: sqlite3.Connection, now: float) -> dict[int, int]:
-        """Item -> raters who voted on it, or who are at work and will."""
-        sql = """SELECT item, COUNT(DISTINCT rater) FROM trials JOIN raters ON raters.id = rater
-                 WHERE seen > ? OR EXISTS (SELECT 1 FROM votes WHERE trial = trials.id) GROUP BY item"""
-        return dict(db.execute(sql, (now - IDLE,)).fetchall())
+    def _waiting_at(self, address: str) -> dict[str, float]:
+        """The tokens given to an address not long ago, with which nobody has voted yet."""
+        now = time.monotonic()
+        for place, tokens in list(self._unanswered.items()):
+            left = {token: given for token, given in tokens.items() if now - given < UNANSWERED}
+            self._unanswered[place] = left
+            if not left:
+                del self._unanswered[place]
+        return self._unanswered.setdefault(address, {})
+
+    def _load(self, db: sqlite3.Connection, now: float) -> tuple[dict[int, int], dict[int, int]]:
+        """(item -> raters who voted on it, or who are at work and will; item -> raters who have not voted at all).
+
+        Whoever joins and never votes keeps nothing from others: only raters with a vote count as being at work.
+        """
+        sql = f"""{BEGUN} SELECT item, COUNT(DISTINCT rater) FROM trials JOIN raters ON raters.id = rater
+                  WHERE (seen > ? AND rater IN begun) OR trials.id IN (SELECT trial FROM votes) GROUP BY item"""
+        taken = dict(db.execute(sql, (now - IDLE,)).fetchall())
+        sql = f"""{BEGUN} SELECT item, COUNT(DISTINCT rater) FROM trials JOIN raters ON raters.id = rater
+                  WHERE seen > ? AND rater NOT IN begun GROUP BY item"""
+        return taken, dict(db.execute(sql, (now - UNANSWERED,)).fetchall())
 
     def _rater(self, db: sqlite3.Connection, token: str) -> int:
         row = db.execute("SELECT id FROM raters WHERE token = ?", (_digest(token),)).fetchone()
@@ -174,6 +204,8 @@ class Votes:
             self._check_watched(waiting)
             db.execute("INSERT INTO votes VALUES (?, ?, ?, ?)", (known[0], answer, watched, now))
             db.execute("UPDATE raters SET seen = ? WHERE id = ?", (now, rater))
+            for tokens in self._unanswered.values():
+                tokens.pop(_digest(token), None)
         self._shown.pop(public, None)
         return True
 
@@ -219,6 +251,15 @@ def check_belongs(db: sqlite3.Connection, study: Study, path: Path) -> None:
         raise ValueError(f"{path}: holds votes of version {version}, this storyreel reads version {VERSION}")
     if version and db.execute("SELECT study FROM meta").fetchone() != (study.id,):
         raise ValueError(f"{path}: holds the votes of another study")
+
+
+def _forget_abandoned(db: sqlite3.Connection, now: float) -> None:
+    """Raters who joined a day ago and never voted: their page would join again."""
+    gone = db.execute(
+        f"{BEGUN} SELECT id FROM raters WHERE seen < ? AND id NOT IN begun", (now - ABANDONED,)
+    ).fetchall()
+    db.executemany("DELETE FROM trials WHERE rater = ?", gone)
+    db.executemany("DELETE FROM raters WHERE id = ?", gone)
 
 
 def _digest(token: str) -> str:

@@ -23,7 +23,7 @@ from simulated import make_study
 from storyreel import cli
 from storyreel.study.assign import assign
 from storyreel.study.plan import NOISE, PAIR, SAME, Study
-from storyreel.study.server import MAX_BODY, StudyServer
+from storyreel.study.server import MAX_BODY, StudyServer, network_of
 
 
 class Rater:
@@ -212,7 +212,8 @@ def test_answers_wait_for_the_clips(tmp_path: Path):
 def test_enough_is_enough(tmp_path: Path):
     with serving(make_study(tmp_path / "study", prompts=2, raters=2)) as server:
         for _ in range(2):
-            Rater(port_of(server)).join()
+            rater = Rater(port_of(server))
+            assert rater.vote(rater.join()["trial"]["id"], "left")[0] == 200
         status, said = Rater(port_of(server)).ask("POST", "/api/join", {})
         assert (status, said["error"]) == (409, "this study has all the votes that it needs")
 
@@ -322,3 +323,61 @@ def test_kill_9_loses_no_acknowledged_vote(tmp_path: Path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_raters_who_never_vote_close_no_study(tmp_path: Path):
+    """Whoever opens the page five times and leaves keeps nobody from a study that wants five raters."""
+    with serving(make_study(tmp_path / "study", prompts=2, raters=5)) as server:
+        for _ in range(5):
+            Rater(port_of(server)).join()
+        raters = [Rater(port_of(server)) for _ in range(5)]
+        for rater in raters:
+            assert rater.vote(rater.join()["trial"]["id"], "left")[0] == 200
+        assert Rater(port_of(server)).ask("POST", "/api/join", {})[0] == 409, "five are at work now"
+
+
+def test_an_address_has_so_many_raters_without_a_vote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import storyreel.study.votes as votes
+
+    monkeypatch.setattr(votes, "MAX_UNANSWERED", 3)
+    with serving(make_study(tmp_path / "study", prompts=2, raters=9)) as server:
+        raters = [Rater(port_of(server)) for _ in range(4)]
+        trials = [rater.join()["trial"]["id"] for rater in raters[:3]]
+        status, said = raters[3].ask("POST", "/api/join", {})
+        assert (status, "have not voted yet" in said["error"]) == (429, True)
+        assert server.votes.join("192.0.2.7"), "another address is no part of it"
+        assert raters[0].vote(trials[0], "left")[0] == 200
+        assert raters[3].join()["trial"]
+        monkeypatch.setattr(votes, "UNANSWERED", -1.0)
+        assert server.votes.join("127.0.0.1")
+
+
+def test_raters_who_never_vote_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import storyreel.study.votes as votes
+
+    with serving(make_study(tmp_path / "study", prompts=2, raters=9)) as server:
+        voter, other = Rater(port_of(server)), Rater(port_of(server))
+        assert voter.vote(voter.join()["trial"]["id"], "left")[0] == 200
+        other.join()
+        monkeypatch.setattr(votes, "ABANDONED", -1.0)
+        Rater(port_of(server)).join()
+        assert other.ask("GET", "/api/state")[0] == 401
+        status, state = voter.ask("GET", "/api/state")
+        assert (status, state["done"]) == (200, 1)
+        assert server.votes.counts() == {"raters": 2, "votes": 1}
+
+
+def test_networks_that_count_as_one_address():
+    assert network_of("192.0.2.7") == network_of("::ffff:192.0.2.7") == "192.0.2.7"
+    assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2::9%eth0") == "2001:db8:1:2::/64"
+    assert network_of("2001:db8:1:3::4") != network_of("2001:db8:1:2::4")
+
+
+def test_another_page_cannot_vote_through_a_browser(server: StudyServer):
+    rater = Rater(port_of(server))
+    trial = rater.join()["trial"]["id"]
+    vote = {"trial": trial, "answer": "left", "watched": 1.0}
+    for site in ("cross-site", "same-site"):
+        assert rater.ask("POST", "/api/vote", vote, **{"Sec-Fetch-Site": site})[0] == 403
+    assert stored(server.study) == {}
+    assert rater.ask("POST", "/api/vote", vote, **{"Sec-Fetch-Site": "same-origin"})[0] == 200
