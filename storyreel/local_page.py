@@ -102,7 +102,7 @@ class PageHandler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = IDLE_SECONDS
     policy = POLICY
-    rfile: RequestReader  # pyright: ignore[reportIncompatibleVariableOverride]
+    rfile: RequestReader
     server: PageServer  # pyright: ignore[reportIncompatibleVariableOverride]
     max_body = 1 << 16  # bytes
 
@@ -118,7 +118,7 @@ class PageHandler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.rfile.close()
-        self.rfile = RequestReader(self.connection)
+        self.rfile = RequestReader(self.connection)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def handle_one_request(self) -> None:
         self.server.connections.mark(self.connection, busy=False)
