@@ -32,7 +32,6 @@ MAY_IMPORT = {
     "stamp": {"clip"},
     "sniff": set(),
     "precision": set(),
-    "local_page": set(),
     "connections": set(),
     "local_page": {"connections"},
     "timing": set(),
