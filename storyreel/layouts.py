@@ -25,9 +25,9 @@ STAGE = (
 )
 CURATION = (
     r"\.lock|curate\.json|(footage|manifest|quarantine|edits)\.jsonl|thresholds\.json|spans\.parquet"
-    r"|films/[0-9a-f]{20}\.json|answers/[\w-]+\.jsonl"
+    r"|films/[0-9a-f]{20}\.json|answers/[\w-]+\.jsonl|clips\.json"
 )
-CLIP = r"[\w-]+\.(mp4|mkv|span)"
+CLIP = r"[0-9a-f]{20}(-\d+)?\.(mp4|mkv|span)"
 REPORT = r"report\.(html|json)|row\.tex|moving-digits\.json"
 READ = 1 << 20  # bytes of a key file that are looked at
 
@@ -40,6 +40,7 @@ class Layout:
     key: str = ""
     holds: bytes = b""
     names: str = ""
+    doing: str = "writing into"
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -71,6 +72,7 @@ KINDS: dict[str, Layout] = {
         "curation/curate.json",
         b'"measure"',
         rf"metadata\.parquet|README\.md|clips/{CLIP}|curation/({CURATION}|shelf/{CLIP})",
+        "curating into",
     ),
     "dataset": Layout("a dataset"),
     "shards": Layout("WebDataset shards"),
@@ -99,6 +101,7 @@ KINDS: dict[str, Layout] = {
 def files_below(folder: Path) -> Iterator[str]:
     """Names of all files below a folder, relative, with /; a link to a folder counts as a file."""
     for root, folders, files in os.walk(folder):
+        folders.sort()
         links = [name for name in folders if os.path.islink(os.path.join(root, name))]
         for name in sorted([*files, *links]):
             yield os.path.relpath(os.path.join(root, name), folder).replace(os.sep, "/")
@@ -107,11 +110,12 @@ def files_below(folder: Path) -> Iterator[str]:
 def recognised(folder: Path, kind: str) -> str | None:
     """The first file of a folder that is not of this kind; None when all of them are, and its key file is there."""
     layout, pattern = KINDS[kind], KINDS[kind].pattern
-    found = sorted(files_below(folder))
-    for name in found:
+    for name in files_below(folder):  # which may be many: it ends at the first that is another's
         if os.path.islink(folder / name) or not pattern.fullmatch(name):
             return name
     key = folder / layout.key
-    if not layout.key or not key.is_file() or layout.holds not in key.read_bytes()[:READ]:
-        return next(iter(found), next(iter(os.listdir(folder)), None))
-    return None
+    if layout.key and key.is_file():
+        with key.open("rb") as file:
+            if layout.holds in file.read(READ):
+                return None
+    return next(iter(sorted(os.listdir(folder))), None)

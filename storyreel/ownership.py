@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from storyreel.layouts import KINDS, recognised
+from storyreel.names import stays_inside
 from storyreel.storage import (
     check_writable,
     encoded,
@@ -33,7 +34,7 @@ from storyreel.storage import (
 MARKER, LOCK = ".storyreel.json", ".storyreel.lock"
 VERSION = 1
 NOTHING = {".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"}  # what systems leave in empty folders
-CARDS_KEPT = 2  # digests of a card: what is written now, and what it replaces
+SHARED_WAIT = 60.0  # seconds; the lock of a shared folder is held for moments
 
 
 @dataclass
@@ -76,11 +77,14 @@ class Owned:
             return False
         digest = hashlib.sha256(content).hexdigest()
         known = self.cards.get(name, [])
-        if known[:1] != [digest]:  # before the card, so that a card that was killed half-way is still known as ours
-            self.cards[name] = [digest, *(d for d in known if d != digest)][:CARDS_KEPT]
+        if digest not in known:  # first, so that a card is known as ours whenever this process is killed
+            self.cards[name] = [digest, *known]
             self.save()
         if not (self.path / name).exists() or (self.path / name).read_bytes() != content:
             write_bytes(self.path / name, content)
+        if known != [digest]:
+            self.cards[name] = [digest]
+            self.save()
         return True
 
 
@@ -97,13 +101,15 @@ def claim(
     cannot be written to.
     """
     path = Path(path)
+    check_place(path)
     check_apart(path, inputs)
     check_owner(path, kind)
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     marked = (path / MARKER).exists()
     try:
         check_writable(path)
-        with locked(path / LOCK, f"{path}: another process is writing into this folder"):
+        busy = f"{path}: another process is {KINDS[kind].doing} this folder"
+        with locked(path / LOCK, busy, wait=SHARED_WAIT if shared else 0.0):
             owned = _take(path, kind)
             if not shared:
                 yield owned
@@ -141,10 +147,7 @@ def check_owner(path: str | Path, kind: str) -> Owned | None:
     ValueError or OSError, in one line: it is a file, of another kind or version, or holds what is not ours.
     """
     path, what = Path(path), KINDS[kind].says
-    if path.is_symlink() and not path.exists():
-        raise FileNotFoundError(2, "is a link that leads nowhere, expected a folder", str(path))
-    if path.exists() and not path.is_dir():
-        raise NotADirectoryError(20, "is a file, wanted a folder", str(path))
+    check_place(path)
     if not path.exists():
         return None
     if (path / MARKER).exists():
@@ -153,6 +156,14 @@ def check_owner(path: str | Path, kind: str) -> Owned | None:
     if left and (strange := recognised(path, kind)):
         raise ValueError(f"{path}: holds {strange!r}, which is not of {what}; give a new or an empty folder")
     return None
+
+
+def check_place(path: Path) -> None:
+    """OSError for a file, and for a link that leads nowhere."""
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(2, "is a link that leads nowhere, expected a folder", str(path))
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(20, "is a file, wanted a folder", str(path))
 
 
 def owner_of(path: str | Path) -> str | None:
@@ -235,8 +246,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _inside(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return bool(parts) and ".." not in parts and not PurePosixPath(name).is_absolute() and "\\" not in name
+    return stays_inside(name) and "\\" not in name
 
 
 def remove_names(folder: Path, names: Iterable[str]) -> None:

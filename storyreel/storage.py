@@ -215,22 +215,25 @@ def sync_folder(path: Path) -> None:
 # -- locks and places ----------------------------------------------------------------------------------------
 
 
-def take_lock(file: str | Path, busy: str) -> BaseFileLock:
-    """The lock of `file`, held until its `release()` or the end of the process. ValueError `busy`: another has it."""
+def take_lock(file: str | Path, busy: str, wait: float = 0.0) -> BaseFileLock:
+    """The lock of `file`, held until its `release()` or the end of the process.
+
+    wait: seconds to wait for another process that has it. ValueError `busy`: it still has.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(str(file), thread_local=False)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=wait)
     except Timeout:
         raise ValueError(busy) from None
     return lock
 
 
 @contextmanager
-def locked(file: str | Path, busy: str) -> Iterator[None]:
+def locked(file: str | Path, busy: str, wait: float = 0.0) -> Iterator[None]:
     """`take_lock` for the length of a block."""
-    lock = take_lock(file, busy)
+    lock = take_lock(file, busy, wait)
     try:
         yield
     finally:

@@ -17,8 +17,8 @@ from storyreel.browse.histogram import Histogram, histograms
 from storyreel.browse.table import SpanTable, stamp_of
 from storyreel.browse.verdict import RANKED, Copies, Pairs, Verdict, choose_columns
 from storyreel.curate.duplicates import near_pairs
+from storyreel.curate.edits import add_edit, edits_file, read_edits
 from storyreel.curate.refilter import need_curated, saved_thresholds
-from storyreel.curate.store import add_edit, edits_file, read_edits
 from storyreel.curate.thresholds import Thresholds
 
 T = TypeVar("T")
@@ -127,7 +127,7 @@ class Desk:
             return self._state
 
     def edit(self, clip: str, **change: Any) -> State:
-        """Write one decision down; see `storyreel.curate.store.add_edit`. It is on disk when this returns."""
+        """Write one decision down; see `storyreel.curate.edits.add_edit`. It is on disk when this returns."""
         with self._lock:
             add_edit(self.dataset, clip, **change)
             return self.state()

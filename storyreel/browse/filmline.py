@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.curate.footage import FilmInfo
+from storyreel.curate.lines import read_lines
 from storyreel.curate.measure import FilmMeasures
 from storyreel.curate.spans import Transition
-from storyreel.curate.store import Film, read_lines, read_object
+from storyreel.curate.store import Film, read_object
 from storyreel.names import bare
 from storyreel.span import Span
 

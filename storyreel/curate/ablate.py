@@ -19,10 +19,10 @@ import numpy as np
 
 from storyreel.curate import charts
 from storyreel.curate.choose import choose
+from storyreel.curate.edits import read_edits
 from storyreel.curate.export import write_span
 from storyreel.curate.refilter import need_curated, saved_thresholds
 from storyreel.curate.rows import read_rows, table_of, write_table
-from storyreel.curate.store import read_edits
 from storyreel.curate.thresholds import SCORES, Duplicates, Limit, Motion, Thresholds, margins
 from storyreel.curate.write import FOR_DATASET
 from storyreel.storage import write_text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -176,12 +176,12 @@ class Shelf:
         return f"{clip}.span"
 
 
-def put_away(dataset: Path, kept: set[str]) -> None:
-    """Clips that are not in `kept` leave clips/ for the shelf; nothing is deleted."""
+def put_away(dataset: Path, kept: set[str], ours: Callable[[str], bool]) -> None:
+    """Clips of `ours` that are not in `kept` leave clips/ for the shelf; nothing is deleted."""
     shelf = dataset / "curation" / "shelf"
     if not (dataset / "clips").is_dir():
         return
     for file in sorted((dataset / "clips").iterdir()):
-        if file.name not in kept and not file.name.startswith("."):
+        if file.name not in kept and ours(file.name):
             shelf.mkdir(parents=True, exist_ok=True)
             os.replace(file, shelf / file.name)

@@ -156,7 +156,7 @@ def curate(
         network = str(Path(settings.measure.transnet).resolve())  # other machines have other working folders
         check_network(network)
         settings = replace(settings, measure=replace(settings.measure, transnet=network))
-    with Store(dataset) as store, screen:
+    with Store(dataset, [*footage, *(source.path for source in films), settings.sidecars]) as store, screen:
         if "text" not in steps:
             settings = replace(settings, measure=replace(settings.measure, text_long_side=0))
         config = store.configure(settings.lasting(), redo=redo)

@@ -7,6 +7,7 @@ DATASET/curation/manifest.jsonl   a line a film that is finished, appended after
 DATASET/curation/answers/         captions and scores of models, a line a clip, appended as they are made
 DATASET/curation/edits.jsonl      decisions and captions of people; appended, never rewritten
 DATASET/curation/thresholds.json  what the clips were last chosen by
+DATASET/curation/clips.json       the ids of the clips whose files were written here, and which of them are to go
 DATASET/curation/spans.parquet    every span, kept or not, with all scores and reasons
 """
 
@@ -15,17 +16,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storyreel.curate.edits import read_edits
+from storyreel.curate.lines import append_line, read_lines, write_lines
 from storyreel.curate.sources import Source, named_apart
+from storyreel.layouts import CLIP, files_below
 from storyreel.names import bare
-from storyreel.storage import sweep, take_lock, write_text
+from storyreel.ownership import claim, remove_names
+from storyreel.storage import sweep, write_text
 
 FORMAT = 1
+CLIP_FILE = re.compile(CLIP)
+ANSWERS = re.compile(r"answers/(captions|fused|similarity|aesthetics)-[0-9a-f]{16}\.jsonl")
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,12 @@ class Film:
 class Store:
     """The folder of one curation, held by one process at a time. Use as a context manager."""
 
-    def __init__(self, dataset: str | Path) -> None:
+    def __init__(self, dataset: str | Path, inputs: Iterable[str | Path | None] = ()) -> None:
+        """inputs: the footage, and whatever else is read; that of earlier calls is known."""
         self.dataset = Path(dataset)
         self.path = self.dataset / "curation"
-        self._lock: Any = None
+        self._inputs = list(inputs)
+        self._open = ExitStack()
         self.films: dict[str, Film] = {}
         self.config: dict[str, Any] = {}
 
@@ -60,23 +70,58 @@ class Store:
         """OSError: not writable. ValueError: another process works on it, or it is somebody else's dataset."""
         if not self.path.exists() and (self.dataset / "metadata.parquet").exists():
             raise ValueError(f"{self.dataset}: already holds a dataset that was not curated here; give another folder")
-        if self.dataset.exists() and not self.dataset.is_dir():
-            raise ValueError(f"{self.dataset}: is a file, wanted a folder to write the dataset into")
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = take_lock(self.path / ".lock", f"{self.dataset}: another process is curating into this folder")
-        self._sweep()
-        self.films = {line["name"]: Film(**line) for line in read_lines(self.path / "manifest.jsonl")}
+        known = [line["path"] for line in read_lines(self.path / "footage.jsonl")]
+        with ExitStack() as stack:
+            self.owned = stack.enter_context(claim(self.dataset, "curated-dataset", inputs=[*self._inputs, *known]))
+            stack.callback(self._sweep)
+            self._sweep()
+            self.films = {line["name"]: Film(**line) for line in read_lines(self.path / "manifest.jsonl")}
+            self._written, self._stale = self._read_written()
+            self._open = stack.pop_all()
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+    def __exit__(self, *exc: Any) -> bool | None:
+        return self._open.__exit__(*exc)
 
     def _sweep(self) -> None:
         """Remove what a process that was killed had begun to write."""
-        for folder in (self.dataset, self.dataset / "clips", self.path, self.path / "films", self.path / "answers"):
+        for folder in (self.dataset / "clips", self.path, self.path / "films", self.path / "answers"):
             sweep(folder)
+
+    # -- clips that were written here ----------------------------------------------------------------------
+
+    def _read_written(self) -> tuple[set[str], set[str]]:
+        """(ids of the clips whose files were written here, those of them that go when the new ones stand)."""
+        file = self.path / "clips.json"
+        if file.exists():
+            said = read_object(file)
+            return {str(c) for c in said.get("clips", [])}, {str(c) for c in said.get("stale", [])}
+        folders = [self.dataset / "clips", self.path / "shelf"]  # of an earlier version, which was looked through
+        names = [name for folder in folders if folder.is_dir() for name in os.listdir(folder)]
+        return {name.partition(".")[0] for name in names if CLIP_FILE.fullmatch(name)}, set()
+
+    def record_clips(self, clips: Iterable[str]) -> None:
+        """Note the ids of clips before their files are written: only these are ever moved or removed."""
+        if new := set(clips) - self._written:
+            self._written |= new
+            self._save_written()
+
+    def _save_written(self) -> None:
+        said = {"clips": sorted(self._written)} | ({"stale": sorted(self._stale)} if self._stale else {})
+        write_text(self.path / "clips.json", json.dumps(said) + "\n")
+
+    def wrote(self, name: str) -> bool:
+        """Whether a file in clips/ was written here."""
+        return name.partition(".")[0] in self._written and CLIP_FILE.fullmatch(name) is not None
+
+    def remove_stale(self, clips: Iterable[str]) -> None:
+        """The new set of `clips` stands: the files of those that another configuration had found go."""
+        if gone := self._stale - set(clips):
+            names = [f"{clip}{suffix}" for clip in gone for suffix in (".mp4", ".mkv", ".span")]
+            remove_names(self.dataset, [f"{folder}/{n}" for folder in ("clips", "curation/shelf") for n in names])
+        if self._stale:
+            self._written, self._stale = self._written - gone, set()
+            self._save_written()
 
     # -- configuration -------------------------------------------------------------------------------------
 
@@ -99,12 +144,17 @@ class Store:
         return digest_of(config)
 
     def _forget(self) -> None:
-        """All that was measured goes; what people decided, and the list of films, stays."""
-        for name in ("manifest.jsonl", "spans.parquet"):
-            (self.path / name).unlink(missing_ok=True)
-        (self.dataset / "metadata.parquet").unlink(missing_ok=True)
-        for folder in (self.path / "films", self.path / "answers", self.path / "shelf", self.dataset / "clips"):
-            shutil.rmtree(folder, ignore_errors=True)
+        """All that was measured goes; what people decided, and the list of films, stays.
+
+        The tables and clips of the old configuration stay until those of the new one stand (`remove_stale`).
+        """
+        self._stale |= self._written
+        self._save_written()
+        known = {film.film for film in self.films.values()} | {
+            _key(line["name"]) for line in read_lines(self.path / "footage.jsonl")
+        }
+        answers = [f"curation/{name}" for name in files_below(self.path) if ANSWERS.fullmatch(name)]
+        remove_names(self.dataset, ["curation/manifest.jsonl", *(f"curation/films/{k}.json" for k in known), *answers])
         self.films = {}
 
     def sources(self, new: Iterable[Source] = ()) -> list[Source]:
@@ -131,7 +181,7 @@ class Store:
 
     def put_film(self, source: Source, measured: Mapping[str, Any] | None, error: str | None, tries: int) -> Film:
         """Write what was measured, then the line that says so."""
-        key = hashlib.sha256(source.name.encode()).hexdigest()[:20]
+        key = _key(source.name)
         try:
             stat = os.stat(source.path)
             size, mtime = stat.st_size, stat.st_mtime_ns
@@ -175,70 +225,13 @@ class Answers:
         self.values: dict[str, Any] = {line["clip"]: line["value"] for line in read_lines(file)}
 
     def put(self, clip: str, value: Any) -> None:
+        value = value.encode("utf-8", "replace").decode() if isinstance(value, str) else value  # no lone surrogate
         append_line(self.file, {"clip": clip, "value": value})
         self.values[clip] = value
 
     def settle(self) -> None:
         if self.values:
             write_lines(self.file, ({"clip": clip, "value": self.values[clip]} for clip in sorted(self.values)))
-
-
-def edits_file(dataset: str | Path) -> Path:
-    return Path(dataset) / "curation" / "edits.jsonl"
-
-
-def read_edits(dataset: str | Path) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for line in read_lines(edits_file(dataset)):
-        found.setdefault(line["clip"], {}).update({k: line[k] for k in ("keep", "caption") if k in line})
-    return found
-
-
-def add_edit(dataset: str | Path, clip: str, **change: Any) -> None:
-    """Append one decision: keep=True, False or None (as the thresholds say), caption=text or None (as it was)."""
-    if not change or set(change) - {"keep", "caption"}:
-        raise ValueError(f"edit of {clip}: wanted keep or caption, got {', '.join(change) or 'nothing'}")
-    append_line(edits_file(dataset), {"clip": clip, **change})
-
-
-# -- files of lines ----------------------------------------------------------------------------------------
-
-
-def read_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a .jsonl file; half a line at its end, of a process that was killed, is passed over."""
-    if not file.exists():
-        return
-    whole = file.read_bytes()
-    for number, line in enumerate(whole[: whole.rfind(b"\n") + 1].splitlines(), 1):
-        try:
-            value = json.loads(line)
-        except ValueError:
-            raise ValueError(f"{file}, line {number}: is damaged, wanted a JSON object") from None
-        yield value
-
-
-def append_line(file: Path, value: Mapping[str, Any]) -> None:
-    """One line more, on disk when this returns. Half a line that somebody left at the end goes first."""
-    line = (json.dumps(value, sort_keys=True) + "\n").encode()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a+b") as out:
-            end = out.seek(0, os.SEEK_END)
-            if end:
-                out.seek(max(0, end - 1))
-                if out.read(1) != b"\n":
-                    out.seek(0)
-                    end = out.read().rfind(b"\n") + 1
-                    out.truncate(end)
-            out.write(line)
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        raise OSError(error.errno, f"could not be written: {error.strerror}", str(file)) from None
-
-
-def write_lines(file: Path, values: Iterable[Mapping[str, Any]]) -> None:
-    write_text(file, "".join(json.dumps(value, sort_keys=True) + "\n" for value in values))
 
 
 def read_object(file: Path) -> dict[str, Any]:
@@ -253,6 +246,11 @@ def read_object(file: Path) -> dict[str, Any]:
 
 def digest_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _key(name: str) -> str:
+    """What the file of a film is called."""
+    return hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str, str]]:

@@ -73,6 +73,7 @@ def _export(store: Store, rows: Sequence[dict[str, Any]], settings: Settings, wh
     folder, how = store.dataset / "clips", settings.export
     todo = [row for row in rows if row["kept"] and not (folder / f"{row['clip']}{how.suffix}").exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    store.record_clips(row["clip"] for row in rows)
     screen.begin("clips", len(todo))
 
     def finish(index: int, outcome: Outcome) -> None:
@@ -97,6 +98,7 @@ def write_tables(
     """Tables, card and shelf from rows that are chosen; decodes nothing. suffix: None takes whatever clip is there."""
     write_table(table_of(rows), store.path / "spans.parquet")
     write_text(store.path / "thresholds.json", json.dumps(thresholds.as_json(), indent=2) + "\n")
+    store.record_clips(row["clip"] for row in rows)
     shelf = Shelf(store.dataset)
     names = {
         row["clip"]: shelf.file_of(row) if suffix is None else f"{row['clip']}{suffix}" for row in rows if row["kept"]
@@ -107,10 +109,11 @@ def write_tables(
         if row["kept"]
     ]
     write_table(table_of(kept, FOR_DATASET), store.dataset / "metadata.parquet")
-    put_away(store.dataset, set(names.values()))
+    put_away(store.dataset, set(names.values()), store.wrote)
+    store.remove_stale(row["clip"] for row in rows)
     refused = [f.as_json() for _, f in sorted(store.films.items()) if f.error is not None]
     text = card(rows, thresholds, _plain(store.config), films=len(store.films), refused=refused, notes=notes)
-    write_text(store.dataset / "README.md", text)
+    store.owned.write_card("README.md", text)
     seconds = sum(row["seconds"] for row in kept)
     return Written(store.dataset, len(store.films), len(rows), len(kept), seconds, counts(rows), refused)
 

@@ -18,11 +18,11 @@ import numpy as np
 from storyreel.clip import Clip
 from storyreel.curate.choose import choose
 from storyreel.curate.export import Export
+from storyreel.curate.lines import read_lines
 from storyreel.curate.pipeline import Settings as CurateSettings
 from storyreel.curate.pipeline import curate
 from storyreel.curate.refilter import refilter, saved_thresholds
 from storyreel.curate.rows import read_rows, table_of, write_table
-from storyreel.curate.store import read_lines
 from storyreel.curate.thresholds import Limit, Thresholds
 from storyreel.encoder import Encoder
 from storyreel.evaluate.benchmarks.moving_digits import share_json

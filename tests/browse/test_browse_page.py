@@ -9,9 +9,9 @@ import pytest
 from curated import serving
 from webdriver import Browser, programs
 
+from storyreel.curate.edits import read_edits
 from storyreel.curate.refilter import refilter
 from storyreel.curate.rows import read_rows
-from storyreel.curate.store import read_edits
 from storyreel.curate.thresholds import Limit
 from storyreel.data.folder import DatasetFolder
 

@@ -21,7 +21,7 @@ from storyreel.browse.filmline import spread
 from storyreel.browse.pictures import Gone, Kept, Turns
 from storyreel.browse.server import BrowseServer
 from storyreel.cli import main
-from storyreel.curate.store import edits_file, read_edits
+from storyreel.curate.edits import edits_file, read_edits
 from storyreel.curate.thresholds import Limit, Thresholds
 from storyreel.local_page import part_of
 

@@ -21,9 +21,9 @@ from storyreel.browse.table import MEASURED
 from storyreel.browse.verdict import Copies, choose_columns, judge
 from storyreel.cli.curate import _change
 from storyreel.curate.choose import choose
+from storyreel.curate.edits import add_edit, edits_file, read_edits
 from storyreel.curate.refilter import refilter
 from storyreel.curate.rows import read_rows
-from storyreel.curate.store import add_edit, edits_file, read_edits
 from storyreel.curate.thresholds import SCORES, Duplicates, Limit, Motion, Thresholds, decide, margins
 
 patient = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])

@@ -18,11 +18,12 @@ from test_pipeline import VIRTUAL, rows_in, run
 
 from storyreel.curate.captions import Captions, read_subtitles
 from storyreel.curate.fusion import NoAnswer, check_answer, fuse, fused_caption
+from storyreel.curate.lines import read_lines
 from storyreel.curate.models import Models, Work, ask
 from storyreel.curate.pipeline import Settings
 from storyreel.curate.screen import Screen
 from storyreel.curate.sources import Source
-from storyreel.curate.store import Store, read_lines
+from storyreel.curate.store import Store
 
 SRT = (
     "1\n00:00:00,500 --> 00:00:01,500\n<i>Chop</i> the onion\n\n2\n00:00:02,000 --> 00:00:03,000\nand fry\nit\n\n"

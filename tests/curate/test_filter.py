@@ -14,8 +14,8 @@ from test_pipeline import rows_in, run, snapshot
 
 from storyreel.curate.ablate import ablate, flips, overlap, sweeps
 from storyreel.curate.choose import choose
+from storyreel.curate.edits import add_edit
 from storyreel.curate.refilter import refilter
-from storyreel.curate.store import add_edit
 from storyreel.curate.thresholds import SCORES as JUDGED
 from storyreel.curate.thresholds import Limit, Motion, Thresholds, decide, margins
 from storyreel.data.folder import DatasetFolder

@@ -12,10 +12,12 @@ import pytest
 from stub_films import film, stub_measure
 
 from storyreel.curate import store as stores
+from storyreel.curate.edits import add_edit
 from storyreel.curate.export import Export
+from storyreel.curate.lines import read_lines
 from storyreel.curate.pipeline import Settings, Where, curate
 from storyreel.curate.rows import read_rows
-from storyreel.curate.store import Store, add_edit, read_lines
+from storyreel.curate.store import Store
 from storyreel.curate.supervise import Watch
 from storyreel.curate.thresholds import Limit, Thresholds
 from storyreel.curate.write import Written
