@@ -71,7 +71,7 @@ MAY_IMPORT = {
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
 }
 FREE = {"cli", "reproduce", "__init__", "__main__"}  # these tie things together, and nobody imports them
-FOR_ALL = {"storage", "ownership", "folder_replacement", "tensor_file", "packed"}  # writing; what weights are on disk
+FOR_ALL = {"storage", "layouts", "ownership", "folder_replacement", "tensor_file", "packed"}  # what is on disk
 FOR_ALL |= {"names", "numbers", "json_file", "screen_text"}  # what comes from outside
 CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
