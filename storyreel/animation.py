@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +15,16 @@ from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
 from storyreel import sniff, stamp, timing
 from storyreel.clip import Clip
+from storyreel.numbers import rational
+from storyreel.read_errors import BROKEN, one_line, reading
 
 MAX_PIXELS = 40_000_000  # of one frame
 MAX_FRAMES = 10_000
 MAX_TOTAL = 1 << 30  # pixels of all frames together: 3 GiB of RGB
+SMALL_TOTAL = 1 << 27  # pixels that any file may hold, and
+PIXELS_A_BYTE = 1024  # for each of its bytes: what is more is a file made to fill memory
 SUFFIXES = (".gif", ".webp", ".apng")
+LONGEST = 1 << 32  # milliseconds that a frame is shown, at most
 _STILL = Fraction(1, 10)  # seconds that a frame without a duration is shown, as browsers do
 _ASCII = b"ASCII\0\0\0"
 
@@ -33,10 +37,31 @@ def check_size(path: Path, height: int, width: int, frames: int, max_pixels: int
         )
     if frames > max_frames:
         raise ValueError(f"{path}: holds more than {max_frames} frames, wanted at most that")
-    if frames * height * width > MAX_TOTAL:
+    total = frames * height * width
+    if total > SMALL_TOTAL and total > min(MAX_TOTAL, PIXELS_A_BYTE * (size := _bytes_of(path))):
+        of = f" in {size} bytes" if total <= MAX_TOTAL else ""
         raise ValueError(
-            f"{path}: {frames} frames of {width}x{height} are more than memory should hold; cut or shrink it"
+            f"{path}: {frames} frames of {width}x{height}{of} are more than memory should hold; cut or shrink it"
         )
+
+
+def _bytes_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def gathered(pictures: list[np.ndarray], index: Sequence[int]) -> np.ndarray:
+    """uint8 (t, h, w, c), read-only: the pictures at the places in `index`, which rise.
+
+    The list is emptied on the way, so that memory never holds the pictures twice.
+    """
+    frames = np.empty((len(index), *pictures[0].shape), np.uint8)
+    for number, (place, following) in enumerate(zip(index, [*index[1:], -1], strict=True)):
+        frames[number] = pictures[place]
+        if following != place:
+            pictures[place] = frames[number]
+    pictures.clear()
+    frames.flags.writeable = False
+    return frames
 
 
 @contextmanager
@@ -51,14 +76,16 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise ValueError(f"{path}: is far more than {MAX_PIXELS / 1e6:g} megapixels") from error
     except Image.UnidentifiedImageError as error:
         raise ValueError(f"{path}: is not a picture that can be read") from error
-    except (FileNotFoundError, PermissionError):
-        raise
+    except OSError as error:
+        if error.errno is not None:  # of the system; Pillow's own have no number
+            raise
+        raise ValueError(f"{path}: is a corrupt or truncated picture: {one_line(error)}") from error
     except ValueError as error:
         if str(error).startswith(str(path)):
             raise
-        raise ValueError(f"{path}: is a corrupt picture: {error}") from error
-    except (OSError, SyntaxError, EOFError, struct.error, zlib.error, LookupError, TypeError) as error:
-        raise ValueError(f"{path}: is a corrupt or truncated picture: {error}") from error
+        raise ValueError(f"{path}: is a corrupt picture: {one_line(error)}") from error
+    except BROKEN as error:
+        raise ValueError(f"{path}: is a corrupt or truncated picture: {one_line(error)}") from error
 
 
 def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Clip:
@@ -68,8 +95,8 @@ def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Clip:
     """
     path = Path(path)
     if sniff.kind(path) not in sniff.PICTURES:
-        raise ValueError(f"{path}: is not a picture, wanted .png, .jpg, .webp, .gif, .bmp or .tif")
-    with opened(path) as image:
+        raise ValueError(f"{path}: is not a picture, expected .png, .jpg, .webp, .gif, .bmp or .tif")
+    with reading(path), opened(path) as image:
         check_size(path, image.height, image.width, 1, max_pixels)
         doc = stamp.parse(_comment(image))
         frame = _pixels(ImageOps.exif_transpose(image))
@@ -90,12 +117,13 @@ def read(path: Path, max_pixels: int, max_frames: int) -> Clip:
             frame = _agree([frame], facts.get("alpha", frame.shape[-1] == 4))[0]
             frames = np.repeat(frame[None], repeats, axis=0)  # a writer merges frames that are all the same
             return Clip(frames, facts.get("fps", Fraction(8)), **stamp.clip_fields(doc))
-        pictures, starts, end = _shown(image, count)
-    index, fps = timing.steady(starts, end, stamp.file_facts(doc))
+        pictures, shown = _shown(image, count)
+    starts, end, tick = timing.starts_of(shown)
+    frames, fps = timing.steady_rate(starts, end, tick, stamp.file_facts(doc))
     height, width = pictures[0].shape[:2]
-    check_size(path, height, width, len(index), max_pixels, max_frames)
+    check_size(path, height, width, frames, max_pixels, max_frames)
     pictures = _agree(pictures, stamp.file_facts(doc).get("alpha"))
-    return Clip(np.stack([pictures[i] for i in index]), fps, **stamp.clip_fields(doc))
+    return Clip(gathered(pictures, timing.on_screen(starts, tick, fps, frames)), fps, **stamp.clip_fields(doc))
 
 
 def _agree(pictures: list[np.ndarray], alpha: bool | None) -> list[np.ndarray]:
@@ -107,18 +135,25 @@ def _agree(pictures: list[np.ndarray], alpha: bool | None) -> list[np.ndarray]:
     return [p if p.shape[-1] == 4 else np.dstack([p, np.full_like(p[..., :1], 255)]) for p in pictures]
 
 
-def _shown(image: Image.Image, count: int) -> tuple[list[np.ndarray], list[Fraction], Fraction]:
-    """Pixels and start times of every frame, and the time at which the last one ends."""
+def _shown(image: Image.Image, count: int) -> tuple[list[np.ndarray], list[Fraction]]:
+    """Pixels of every frame, and for how many seconds it is shown."""
     pictures: list[np.ndarray] = []
-    starts: list[Fraction] = []
-    now = Fraction(0)
+    shown: list[Fraction] = []
     for index in range(1 if image.info.get("default_image") else 0, count):
         image.seek(index)
         pictures.append(_pixels(image))
-        starts.append(now)
-        shown = Fraction(image.info.get("duration") or 0).limit_denominator(1_001_000) / 1000
-        now += shown if shown > Fraction(1, 1000) else _STILL
-    return pictures, starts, now
+        seconds = _seconds(image)
+        shown.append(seconds if seconds > Fraction(1, 1000) else _STILL)
+    return pictures, shown
+
+
+def _seconds(image: Image.Image) -> Fraction:
+    """For how long the frame at hand is shown; 0 where it is not said or cannot be."""
+    try:
+        milliseconds = rational(image.info.get("duration") or 0, "duration", 0, LONGEST)
+    except ValueError:
+        return Fraction(0)
+    return milliseconds.limit_denominator(1_001_000) / 1000
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
@@ -241,7 +276,8 @@ def probe(path: Path) -> dict[str, Any]:
     """As `video_io.probe`."""
     with opened(path) as image:
         frames = getattr(image, "n_frames", 1) if image.format in ("GIF", "WEBP", "PNG") else 1
-        check_size(path, image.height, image.width, 1, 1 << 31, frames)
+        if frames > 1:  # their durations are only known once they are decoded
+            check_size(path, image.height, image.width, frames, MAX_PIXELS, frames)
         doc = stamp.parse(_comment(image))
         name = "apng" if image.format == "PNG" and frames > 1 else str(image.format).lower()
         alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
@@ -252,7 +288,7 @@ def probe(path: Path) -> dict[str, Any]:
                 image.seek(index)
                 if image.format == "WEBP":
                     image.load()  # its durations come with the pixels
-                end += Fraction(image.info.get("duration") or 100).limit_denominator(1_001_000) / 1000
+                end += _seconds(image) or _STILL
     facts = stamp.file_facts(doc)
     fps = facts.get("fps") if frames > 1 or "frames" in facts else None
     fps, frames = (fps, facts["frames"]) if fps and "frames" in facts else (frames / end if end else None, frames)

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from storyreel.numbers import rational
+
 if TYPE_CHECKING:
     import torch
 
 
+MAX_FPS = 1_000_000  # frames a second; no container holds more
 GREY = (128, 128, 128)  # what a clip with alpha is seen over where nothing else is asked for
 
 
@@ -37,9 +40,9 @@ class Clip:
             raise ValueError(f"frames: wanted a non-empty (t, h, w, 3 or 4) array, got shape {frames.shape}")
         if frames.dtype != np.uint8:
             raise ValueError(f"frames: wanted uint8, got {frames.dtype}")
-        fps = Fraction(self.fps).limit_denominator(1_001_000)
+        fps = rational(self.fps, "fps", 0, MAX_FPS, above=True).limit_denominator(1_001_000)
         if fps <= 0:
-            raise ValueError(f"fps: wanted more than 0, got {self.fps}")
+            raise ValueError(f"fps: expected more than 0, got {float(self.fps)}")
         if frames is self.frames and frames.flags.writeable:
             frames = frames.copy()
         frames.flags.writeable = False

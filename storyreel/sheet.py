@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from fractions import Fraction
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +12,17 @@ import numpy as np
 from PIL import Image
 
 from storyreel import stamp, timing
-from storyreel.animation import MAX_FRAMES, check_size, open_image, png_text
+from storyreel.animation import LONGEST, MAX_FRAMES, check_size, gathered, open_image, png_text
 from storyreel.clip import Clip
+from storyreel.json_file import read_json
 from storyreel.names import bare
+from storyreel.numbers import rational, whole
 from storyreel.storage import replacing
 
 _ATLAS_LIMIT = 32 << 20  # bytes
 _SHOWN = 100  # milliseconds for a frame whose duration the atlas does not say, as Aseprite does
 _LARGEST = 32_767
+_FARTHEST = 1 << 20  # pixels that a place or a side in an atlas may be
 
 
 def write(clip: Clip, path: Path, factor: int, doc: dict[str, Any] | None) -> Path:
@@ -79,22 +80,19 @@ def atlas_of(path: Path) -> Path | None:
         return None
     try:
         atlas = _load(beside)
-    except ValueError:
+    except (ValueError, OSError):
         return None
     return beside if os.path.basename(str(atlas["meta"].get("image"))) == path.name else None
 
 
 def _load(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > _ATLAS_LIMIT:
-        raise ValueError(f"{path}: {path.stat().st_size} bytes is too long for an atlas")
-    try:
-        atlas = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: is not JSON: {error}") from error
+    atlas = read_json(path, max_bytes=_ATLAS_LIMIT)
     if not isinstance(atlas, dict) or not isinstance(atlas.get("meta"), dict) or not atlas.get("frames"):
-        raise ValueError(f"{path}: is not an atlas, wanted JSON with 'frames' and 'meta'")
+        raise ValueError(f"{path}: is not an atlas, expected JSON with 'frames' and 'meta'")
     if isinstance(atlas["frames"], dict):
         atlas["frames"] = list(atlas["frames"].values())
+    if not isinstance(atlas["frames"], list):
+        raise ValueError(f"{path}: is not an atlas, expected an object or a list of 'frames'")
     return atlas
 
 
@@ -106,33 +104,32 @@ def read(path: Path, max_pixels: int, max_frames: int) -> Clip:
     entries = atlas["frames"]
     try:
         cuts = [_cut(entry) for entry in entries]
-        shown = [Fraction(entry.get("duration") or _SHOWN).limit_denominator(1000) / 1000 for entry in entries]
+        lasts = [rational(entry.get("duration") or _SHOWN, "duration", 0, LONGEST) for entry in entries]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path}: has a frame without a proper {error}") from error
+    shown = [each.limit_denominator(1000) / 1000 for each in lasts]
     height, width = max(cut["h"] for cut in cuts), max(cut["w"] for cut in cuts)
     check_size(path, height, width, len(cuts), max_pixels, max_frames)
     channels = 4 if any(cut["box"][2:] != (cut["w"], cut["h"]) for cut in cuts) else sheet.shape[-1]
     pictures = np.zeros((len(cuts), height, width, channels), np.uint8)
     for picture, cut in zip(pictures, cuts, strict=True):
         _paste(picture, sheet, cut, path)
-    starts = list(accumulate(shown[:-1], initial=Fraction(0)))
     doc = _document(atlas)
-    index, fps = timing.steady(starts, starts[-1] + shown[-1], stamp.file_facts(doc))
-    check_size(path, height, width, len(index), max_pixels, max_frames)
-    return Clip(pictures[index], fps, **stamp.clip_fields(doc))
+    starts, end, tick = timing.starts_of(shown)
+    count, fps = timing.steady_rate(starts, end, tick, stamp.file_facts(doc))
+    check_size(path, height, width, count, max_pixels, max_frames)
+    return Clip(gathered(list(pictures), timing.on_screen(starts, tick, fps, count)), fps, **stamp.clip_fields(doc))
 
 
 def _cut(entry: dict[str, Any]) -> dict[str, Any]:
     """Where a frame lies: `box` (x, y, w, h) on its own canvas, `at` (x, y) in the sheet, `w`, `h` of the canvas."""
-    frame = {key: int(entry["frame"][key]) for key in "xywh"}
+    frame = {key: whole(entry["frame"][key], key, 0, _FARTHEST) for key in "xywh"}
     source = entry.get("spriteSourceSize") or {"x": 0, "y": 0}
     canvas = entry.get("sourceSize") or frame
-    box = (int(source["x"]), int(source["y"]), frame["w"], frame["h"])
-    cut = {"box": box, "at": (frame["x"], frame["y"]), "rotated": bool(entry.get("rotated"))}
-    cut |= {"w": int(canvas["w"]), "h": int(canvas["h"])}
-    if min(*box, *cut["at"]) < 0 or not cut["w"] or not cut["h"]:
-        raise ValueError("frame rectangle")
-    return cut
+    left, top = (whole(source[key], key, 0, _FARTHEST) for key in "xy")
+    cut = {"box": (left, top, frame["w"], frame["h"]), "at": (frame["x"], frame["y"])}
+    cut |= {key: whole(canvas[key], key, 1, _FARTHEST) for key in "wh"}
+    return cut | {"rotated": bool(entry.get("rotated"))}
 
 
 def _paste(picture: np.ndarray, sheet: np.ndarray, cut: dict[str, Any], path: Path) -> None:
@@ -153,7 +150,7 @@ def _document(atlas: dict[str, Any]) -> dict[str, Any] | None:
     """The document inside the atlas, through the same checks as a comment."""
     try:
         return stamp.parse(json.dumps(atlas["meta"].get("storyreel")))
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 PICTURES = ("png", "gif", "webp", "jpeg", "bmp", "tiff")
 MOVIES = ("mov", "matroska", "avi")
+STARTS = {b"FLV": "flv", b"\0\0\1\xba": "mpeg", b"\x30\x26\xb2\x75": "asf", b"OggS": "ogg", b"DKIF": "ivf"}
 _MOV_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 
@@ -31,6 +32,26 @@ def kind(path: Path) -> str:
         end = _stated_end(file, found, head, size)
     if end > size:
         raise ValueError(f"{path}: is truncated: {size} bytes of {end} are there")
+    return found
+
+
+def container(path: Path) -> str:
+    """The demuxer for a film of any kind that footage comes in. ValueError or OSError, one line, for what is none."""
+    try:
+        found = kind(path)
+    except ValueError:
+        if path.stat().st_size == 0:
+            raise
+        with path.open("rb") as file:
+            head = file.read(189)
+        for start, name in STARTS.items():
+            if head.startswith(start):
+                return name
+        if len(head) == 189 and head[0] == head[188] == 0x47:
+            return "mpegts"
+        raise
+    if found not in (*MOVIES, "gif"):
+        raise ValueError(f"{path}: is a {found} file, expected a video")
     return found
 
 

@@ -14,16 +14,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
-from storyreel.clip import Clip
+from storyreel import sniff
+from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered
+from storyreel.clip import MAX_FPS, Clip
+from storyreel.json_file import read_json
+from storyreel.numbers import number, rational, whole
+from storyreel.read_errors import reading
 from storyreel.storage import replacing
-from storyreel.video_io import _frames, _pixels, _video_stream
+from storyreel.video_io import decoded, open_container, pixels_of, rate_of, video_stream
 
 SUFFIX = ".span"
+MAX_FRAMES_OF_FILM = 60 * 60 * 24 * 240  # a day at 240 frames a second
+MAX_SECONDS = 10**9
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,14 @@ class Span:
     start: Fraction
     frames: int
     fps: Fraction
-    shown: tuple[int, ...]
+    shown: Sequence[int]
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)
     slack: float = 0.001
     skip: int | None = None  # frames before the span, for a film whose times cannot be trusted: they are counted
 
     def as_json(self) -> dict[str, Any]:
-        plain = list(self.shown) if self.shown != tuple(range(self.frames)) else None
+        whole_span = len(self.shown) == self.frames and all(a == b for a, b in enumerate(self.shown))
+        plain = None if whole_span else list(self.shown)
         said = {"path": str(self.path), "start": str(self.start), "frames": self.frames, "fps": str(self.fps)}
         return {"span": 1, **said, "shown": plain, "bars": list(self.bars), "slack": self.slack, "skip": self.skip}
 
@@ -59,30 +66,33 @@ class Span:
         """ValueError: not such a file. A relative path of the film is looked for beside it."""
         file = Path(file)
         try:
-            return cls.from_json(json.loads(file.read_text()), file.parent)
-        except (ValueError, KeyError, TypeError, ZeroDivisionError, RecursionError):
-            raise ValueError(f"{file}: is no span of a film, wanted JSON with path, start, frames, fps, bars") from None
+            return cls.from_json(read_json(file), file.parent)
+        except (KeyError, TypeError, AttributeError):
+            why = "expected JSON with path, start, frames, fps, shown, bars, slack"
+        except ValueError as error:
+            why = str(error).removeprefix(f"{file}: ")
+        raise ValueError(f"{file}: is no span of a film: {why}")
 
     @classmethod
     def from_json(cls, said: Any, folder: Path = Path()) -> Span:
         """KeyError, TypeError or ValueError where it is not what `as_json` gives."""
-        frames = int(said["frames"])
-        shown = range(frames) if said["shown"] is None else said["shown"]
-        top, bottom, left, right = (int(bar) for bar in said["bars"])
-        span = cls(
+        frames = whole(said["frames"], "frames", 1, MAX_FRAMES_OF_FILM)
+        shown: Sequence[int] = range(frames)
+        if said["shown"] is not None:
+            shown = tuple(whole(index, "shown", 0, frames - 1) for index in said["shown"])
+        if not shown or not isinstance(said["path"], str) or "\0" in said["path"]:
+            raise ValueError("expected the path of a film and at least one frame")
+        top, bottom, left, right = (whole(bar, "bars", 0, 1 << 20) for bar in said["bars"])
+        return cls(
             folder / said["path"],
-            Fraction(said["start"]),
+            rational(said["start"], "start", 0, MAX_SECONDS),
             frames,
-            Fraction(said["fps"]),
-            tuple(int(index) for index in shown),
+            rational(said["fps"], "fps", 0, MAX_FPS, above=True),
+            shown,
             (top, bottom, left, right),
-            float(said["slack"]),
-            said.get("skip"),
+            number(said["slack"], "slack", 0, MAX_SECONDS),
+            None if said.get("skip") is None else whole(said["skip"], "skip", 0, MAX_FRAMES_OF_FILM),
         )
-        bars_are_right = min(span.bars) >= 0
-        if span.fps <= 0 or not span.shown or max(shown) >= frames or min(shown) < 0 or not bars_are_right:
-            raise ValueError("its frames are not within the span")
-        return span
 
     def pictures(self) -> Iterator[np.ndarray]:
         """The frames, in order, uint8 (h, w, 3), upright and without bars; one in memory at a time.
@@ -91,8 +101,8 @@ class Span:
         """
         wanted = iter(self.shown)
         index: int | None = next(wanted)
-        for number, picture in enumerate(itertools.islice(self._from_start(), self.frames)):
-            while index == number:
+        for at, picture in enumerate(itertools.islice(self._from_start(), self.frames)):
+            while index == at:
                 yield _cut(picture, self.bars, self.path)
                 index = next(wanted, None)
             if index is None:
@@ -100,18 +110,23 @@ class Span:
         raise ValueError(f"{self.path}: ends before frame {index} of the span at {float(self.start):.3f} s")
 
     def clip(self, caption: str = "") -> Clip:
-        return Clip(np.stack(list(self.pictures())), self.fps, caption)
+        """ValueError also where it is longer or larger than a clip may be: more than 10,000 frames, 40 megapixels."""
+        frames: list[np.ndarray] = []
+        for picture in self.pictures():
+            check_size(self.path, *picture.shape[:2], len(frames) + 1, MAX_PIXELS, MAX_FRAMES)
+            frames.append(picture)
+        return Clip(gathered(frames, range(len(frames))), self.fps, caption)
 
     def some(self, places: Sequence[float]) -> np.ndarray:
         """uint8 (t, h, w, 3): the frames at these places of the span, 0 the first and 1 the last."""
         wanted = [self.shown[round(place * (len(self.shown) - 1))] for place in places]
         found: dict[int, np.ndarray] = {}
-        for number, picture in enumerate(itertools.islice(self._from_start(), max(wanted) + 1)):
-            if number in wanted:
-                found[number] = _cut(picture, self.bars, self.path)
+        for at, picture in enumerate(itertools.islice(self._from_start(), max(wanted) + 1)):
+            if at in wanted:
+                found[at] = _cut(picture, self.bars, self.path)
         if set(found) != set(wanted):
             raise ValueError(f"{self.path}: ends within the span at {float(self.start):.3f} s")
-        return np.stack([found[number] for number in wanted])
+        return np.stack([found[at] for at in wanted])
 
     def _from_start(self) -> Iterator[np.ndarray]:
         if self.skip is not None:
@@ -131,10 +146,10 @@ def _from(path: Path, start: Fraction, slack: Fraction) -> Iterator[np.ndarray]:
     """Frames from the one at `start` on. Seeks to a key frame before; reads from the beginning where that fails."""
     if not path.is_file():
         raise FileNotFoundError(2, "no such film", str(path))
-    try:
+    with reading(path):
         for seek in (True, False) if start > slack else (False,):
-            with av.open(str(path)) as container:
-                stream = _video_stream(container, path)
+            with open_container(path, sniff.container(path)) as container:
+                stream = video_stream(container, path)
                 frames = _times(container, stream)
                 first = next(frames, None)
                 if first is None:
@@ -152,18 +167,16 @@ def _from(path: Path, start: Fraction, slack: Fraction) -> Iterator[np.ndarray]:
                 convert = VideoReformatter()
                 for time, frame in itertools.chain([first], frames):
                     if time >= wanted or not start:
-                        yield _pixels(frame, convert)
+                        yield pixels_of(frame, convert)
                 return
-    except FFmpegError as error:
-        raise ValueError(f"{path}: is corrupt or truncated: {error.strerror}") from error
 
 
 def _times(container: Any, stream: Any) -> Iterator[tuple[Fraction, Any]]:
     """(time stamp in seconds, frame), as the film counts them."""
-    rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+    rate = rate_of(stream) or Fraction(25)
     before = -1 / rate
-    for frame in _frames(container, stream):
+    for frame in decoded(container, stream):
         base = frame.time_base or stream.time_base
-        time = before + 1 / rate if frame.pts is None else frame.pts * base
+        time = before + 1 / rate if frame.pts is None or not base else frame.pts * base
         before = time
         yield time, frame

@@ -13,8 +13,11 @@ from functools import cache
 from typing import Any
 
 from storyreel.clip import Clip
+from storyreel.json_file import parse_json
+from storyreel.numbers import is_whole
 
 LIMIT = 1 << 20  # characters; a longer comment is some other program's, and is not read
+MAX_FRAMES, MAX_SIDE = 10**9, 1 << 20  # what a document may say of a file, at most
 VERSION = 1
 OWN_KEYS = ("storyreel", "caption", "file")
 
@@ -54,7 +57,8 @@ def dump(doc: dict[str, Any], ascii_only: bool = False) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"meta: wanted values that JSON can hold: {error}") from error
     if len(text) > LIMIT:
-        raise ValueError(f"meta: the JSON is {len(text)} characters long, wanted at most {LIMIT}")
+        raise ValueError(f"meta: the JSON is {len(text)} characters long, expected at most {LIMIT}")
+    parse_json(text, "meta")
     return text
 
 
@@ -63,8 +67,8 @@ def parse(text: str | None) -> dict[str, Any] | None:
     if not text or len(text) > LIMIT or not text.lstrip().startswith("{"):
         return None
     try:
-        doc = json.loads(text)
-    except (ValueError, RecursionError):
+        doc = parse_json(text)
+    except ValueError:
         return None
     return doc if isinstance(doc, dict) and "storyreel" in doc else None
 
@@ -88,13 +92,13 @@ def file_facts(doc: dict[str, Any] | None) -> dict[str, Any]:
     if not isinstance(file, dict):
         return facts
     fps, frames, size = file.get("fps"), file.get("frames"), file.get("size")
-    if isinstance(fps, str) and re.fullmatch(r"[1-9]\d{0,9}(/[1-9]\d{0,9})?", fps):
+    if isinstance(fps, str) and re.fullmatch(r"[1-9]\d{0,9}(/[1-9]\d{0,9})?", fps, re.ASCII):
         facts["fps"] = Fraction(fps)
-    if isinstance(frames, int) and frames > 0:
+    if is_whole(frames, 1, MAX_FRAMES):
         facts["frames"] = frames
-    if isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size):
+    if isinstance(size, list) and len(size) == 2 and all(is_whole(n, 1, MAX_SIDE) for n in size):
         facts["size"] = tuple(size)
-    if isinstance(file.get("crc32"), int):
+    if is_whole(file.get("crc32"), 0, 2**32 - 1):
         facts["crc32"] = file["crc32"]  # of the pixels; only lossless video has it
     if isinstance(file.get("alpha"), bool):
         facts["alpha"] = file["alpha"]

@@ -10,6 +10,7 @@ import errno
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +22,9 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from storyreel import animation, sheet, sniff, stamp, timing
-from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, open_image
+from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered, open_image
 from storyreel.clip import GREY, Clip
+from storyreel.read_errors import OF_THE_MACHINE, reading
 from storyreel.storage import replacing
 
 __all__ = ["FORMATS", "MAX_FRAMES", "MAX_PIXELS", "open_image", "probe", "read", "read_meta", "scale_for", "write"]
@@ -156,43 +158,56 @@ def read(path: str | Path, *, max_pixels: int = MAX_PIXELS, max_frames: int = MA
 
     max_pixels: of one frame; max_frames: of the clip; both are checked before anything is decoded, or while.
     A variable frame rate becomes a steady one (`timing.steady`); rotated video is turned upright.
-    ValueError: no such format, truncated, corrupt, empty or too large. OSError: not there, not readable.
+    ValueError: no such format, truncated, corrupt, empty or too large. OSError: not there, not readable, no memory.
     """
     path = Path(path)
-    kind = sniff.kind(path)
-    if kind == "json" or (kind == "png" and (path := sheet.atlas_of(path) or path).suffix == ".json"):
-        return sheet.read(path, max_pixels, max_frames)
-    if kind in sniff.PICTURES:
-        return animation.read(path, max_pixels, max_frames)
-    try:
-        with av.open(str(path), format=kind) as container:
+    with reading(path):
+        kind = sniff.kind(path)
+        if kind == "json" or (kind == "png" and (path := sheet.atlas_of(path) or path).suffix == ".json"):
+            return sheet.read(path, max_pixels, max_frames)
+        if kind in sniff.PICTURES:
+            return animation.read(path, max_pixels, max_frames)
+        with open_container(path, kind) as container:
             return _decode(container, path, max_pixels, max_frames)
+
+
+@contextmanager
+def open_container(path: Path, kind: str) -> Iterator[Any]:
+    """A film that is open for decoding with PyAV. Tags that are not UTF-8 are read with replacement characters.
+
+    FFmpeg's errors inside the block become ValueError, or OSError where they are of the machine (no memory, no disk).
+    """
+    try:
+        with av.open(str(path), format=kind, metadata_errors="replace") as container:
+            yield container
     except FFmpegError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise ValueError(f"{path}: is corrupt or truncated: {error.strerror}") from error
 
 
 def _decode(container: Any, path: Path, max_pixels: int, max_frames: int) -> Clip:
-    stream = _video_stream(container, path)
+    stream = video_stream(container, path)
     check_size(path, stream.codec_context.height, stream.codec_context.width, max(1, stream.frames), max_pixels)
     facts = stamp.file_facts(doc := stamp.parse(_comment(container)))
     pictures: list[np.ndarray] = []
-    starts: list[Fraction] = []
+    starts: list[int | None] = []
     convert = VideoReformatter()
-    for frame in _frames(container, stream):
+    for frame in decoded(container, stream):
         if frame.is_corrupt and pictures:
             raise ValueError(f"{path}: is corrupt: frame {len(pictures)} is damaged")
         check_size(path, frame.height, frame.width, len(pictures) + 1, max_pixels, max_frames)
-        pictures.append(_pixels(frame, convert))
-        base = frame.time_base or stream.time_base
-        starts.append(Fraction(0) if frame.pts is None else frame.pts * base)
+        pictures.append(pixels_of(frame, convert))
+        starts.append(frame.pts)
     if not pictures or len({picture.shape for picture in pictures}) != 1:
         raise ValueError(f"{path}: {'changes its size on the way' if pictures else 'holds no frame that can be read'}")
-    rate = Fraction(stream.average_rate or stream.guessed_rate or Fraction(len(pictures), 1))
-    if any(after <= before for before, after in pairwise(starts)):
-        starts = [index / rate for index in range(len(pictures))]
-    index, fps = timing.steady(starts, starts[-1] + 1 / rate, facts, rate)
-    check_size(path, pictures[0].shape[0], pictures[0].shape[1], len(index), max_pixels, max_frames)
-    frames = np.ascontiguousarray(np.stack(pictures if len(index) == len(pictures) else [pictures[i] for i in index]))
+    rate = rate_of(stream) or Fraction(len(pictures))
+    times, tick = [at for at in starts if at is not None], stream.time_base or Fraction(0)
+    if tick <= 0 or len(times) < len(starts) or any(after <= before for before, after in pairwise(times)):
+        times, tick = list(range(len(pictures))), 1 / rate
+    count, fps = timing.steady_rate(times, times[-1] + 1 / (rate * tick), tick, facts, rate)
+    check_size(path, pictures[0].shape[0], pictures[0].shape[1], count, max_pixels, max_frames)
+    frames = gathered(pictures, timing.on_screen(times, tick, fps, count))
     crc = facts.get("crc32") if stream.codec_context.name == "ffv1" and facts.get("frames") == len(frames) else None
     if crc is not None and facts.get("size") == (frames.shape[2], frames.shape[1]) and crc != zlib.crc32(frames.data):
         raise ValueError(f"{path}: is corrupt: its pixels are not those that were written")  # FFV1 itself only warns
@@ -202,16 +217,25 @@ def _decode(container: Any, path: Path, max_pixels: int, max_frames: int) -> Cli
     return Clip(frames, fps, **stamp.clip_fields(doc))
 
 
-def _video_stream(container: Any, path: Path) -> Any:
+def video_stream(container: Any, path: Path) -> Any:
+    """The first video stream, ready to be decoded. ValueError: there is none, or its codec or pixels are unknown."""
     if not container.streams.video:
         raise ValueError(f"{path}: holds no video stream")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise ValueError(f"{path}: its video is in a codec that cannot be decoded here")
     small = stream.codec_context.height * stream.codec_context.width < 640 * 480
     stream.codec_context.thread_count = 1 if small else 0
     return stream
 
 
-def _frames(container: Any, stream: Any) -> Iterator[Any]:
+def rate_of(stream: Any) -> Fraction | None:
+    """Frames a second as the container says; None where it says nothing that could be."""
+    rate = stream.average_rate or stream.guessed_rate
+    return Fraction(rate) if rate and rate > 0 else None
+
+
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
     """Decoded frames. FFmpeg's own VP8 and VP9 decoders drop the alpha that WebM carries beside: libvpx keeps it."""
     name = stream.codec_context.name
     if stream.metadata.get("alpha_mode") != "1" or name not in ("vp8", "vp9"):
@@ -224,7 +248,7 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
             yield frame
 
 
-def _pixels(frame: Any, convert: VideoReformatter) -> np.ndarray:
+def pixels_of(frame: Any, convert: VideoReformatter) -> np.ndarray:
     """One frame, upright, uint8 (h, w, 3 or 4). FFV1's packed forms are taken as they lie: no conversion to set up."""
     name = frame.format.name
     if name in ("bgr0", "bgra"):
@@ -253,27 +277,25 @@ def probe(path: str | Path) -> dict[str, Any]:
     frames, fps and seconds are None where the container does not say them.
     """
     path = Path(path)
-    kind = sniff.kind(path)
-    if kind == "json" or (kind == "png" and (path := sheet.atlas_of(path) or path).suffix == ".json"):
-        return sheet.probe(path)
-    if kind in sniff.PICTURES:
-        return animation.probe(path)
-    try:
-        with av.open(str(path), format=kind) as container:
-            stream = _video_stream(container, path)
-            context = stream.codec_context
-            doc = stamp.parse(_comment(container))
-            frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
-            rate = stream.average_rate or stream.guessed_rate
-            fps = stamp.file_facts(doc).get("fps") if stamp.file_facts(doc).get("frames") == frames else None
-            fps = fps or (Fraction(rate) if rate else None)
-            alpha = stream.metadata.get("alpha_mode") == "1" or any(c.is_alpha for c in context.format.components)
-            width, height = context.width, context.height
-            name = {"mov": "mp4", "matroska": "webm" if context.name in ("vp8", "vp9", "av1") else "mkv"}.get(
-                kind, kind
-            )
-            seconds = float(frames / fps) if fps else None
-    except FFmpegError as error:
-        raise ValueError(f"{path}: is corrupt or truncated: {error.strerror}") from error
-    facts = {"format": f"{name} ({context.name})", "width": width, "height": height, "frames": frames}
-    return {**facts, "fps": fps, "seconds": seconds, "alpha": alpha, "made": doc}
+    with reading(path):
+        kind = sniff.kind(path)
+        if kind == "json" or (kind == "png" and (path := sheet.atlas_of(path) or path).suffix == ".json"):
+            return sheet.probe(path)
+        if kind in sniff.PICTURES:
+            return animation.probe(path)
+        with open_container(path, kind) as container:
+            return _probe(container, path, kind)
+
+
+def _probe(container: Any, path: Path, kind: str) -> dict[str, Any]:
+    stream = video_stream(container, path)
+    context = stream.codec_context
+    facts = stamp.file_facts(doc := stamp.parse(_comment(container)))
+    frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+    fps = (facts.get("fps") if facts.get("frames") == frames else None) or rate_of(stream)
+    components = context.format.components if context.format else ()  # no format: a pixel format that nobody knows
+    alpha = stream.metadata.get("alpha_mode") == "1" or any(component.is_alpha for component in components)
+    matroska = "webm" if context.name in ("vp8", "vp9", "av1") else "mkv"
+    name = {"mov": "mp4", "matroska": matroska}.get(kind, kind)
+    size = {"format": f"{name} ({context.name})", "width": context.width, "height": context.height, "frames": frames}
+    return {**size, "fps": fps, "seconds": float(frames / fps) if fps else None, "alpha": alpha, "made": doc}

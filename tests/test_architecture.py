@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "ownership": {"layouts"},
     "folder_replacement": {"layouts", "ownership"},
     "names": set(),
+    "read_errors": set(),
     "tensor_file": set(),
     "packed": {"tensor_file"},
     "clip": {"video_io"},
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "timing": set(),
     "animation": {"clip", "sniff", "stamp", "timing"},
     "sheet": {"clip", "stamp", "timing", "animation"},
-    "span": {"clip", "video_io"},
+    "span": {"clip", "video_io", "animation", "sniff"},
     "video_io": {"clip", "stamp", "sniff", "timing", "animation", "sheet"},
     "nn": set(),
     "diffusion": set(),
@@ -51,7 +52,7 @@ MAY_IMPORT = {
     "run": {"clip", "video_io", "recipe", "model", "systems", "precision"},
     "curate": {"clip", "video_io", "span", "sniff", "timing", "nn", "data", "engine", "encoder", "text"},
     "browse": {"curate", "span", "local_page"},
-    "data": {"clip", "video_io", "span", "recipe", "systems", "text", "engine"},
+    "data": {"clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
     "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
     | {"encoder", "evaluate", "precision"},
     "generate": {
@@ -72,7 +73,7 @@ MAY_IMPORT = {
 }
 FREE = {"cli", "reproduce", "__init__", "__main__"}  # these tie things together, and nobody imports them
 FOR_ALL = {"storage", "layouts", "ownership", "folder_replacement", "tensor_file", "packed"}  # what is on disk
-FOR_ALL |= {"names", "numbers", "json_file", "screen_text"}  # what comes from outside
+FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text"}  # what comes from outside
 CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
 

@@ -7,24 +7,26 @@ size would cost more than decoding it. Everything else is converted to planar YU
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from storyreel import sniff
 from storyreel.curate.footage import FilmInfo, digest_of
+from storyreel.read_errors import OF_THE_MACHINE, reading
+from storyreel.timing import FASTEST, SLOWEST
+from storyreel.video_io import open_container, rate_of, video_stream
 
 _PLANAR = {"yuv420p": 2, "yuvj420p": 2, "yuv422p": 2, "yuvj422p": 2, "yuv444p": 1, "yuvj444p": 1, "gray": 0}
-_STARTS = {b"FLV": "flv", b"\0\0\1\xba": "mpeg", b"\x30\x26\xb2\x75": "asf", b"OggS": "ogg", b"DKIF": "ivf"}
 _MOST_FRAMES = 60 * 60 * 24 * 240  # a day at 240 frames a second
+_REPEATED = 1000  # frames at a steady rate for each that is there: times that ask for more are not believed
 
 
 @dataclass(frozen=True)
@@ -44,26 +46,6 @@ class Picture:
     fields: bool
 
 
-def container_of(path: Path) -> str:
-    """The demuxer for a file, by its first bytes. ValueError or OSError, one line, for what is no video."""
-    try:
-        kind = sniff.kind(path)
-    except ValueError:
-        if path.stat().st_size == 0:
-            raise
-        with path.open("rb") as file:
-            head = file.read(189)
-        for start, name in _STARTS.items():
-            if head.startswith(start):
-                return name
-        if len(head) == 189 and head[0] == head[188] == 0x47:
-            return "mpegts"
-        raise
-    if kind not in (*sniff.MOVIES, "gif"):
-        raise ValueError(f"{path}: is a {kind} file, wanted a video")
-    return kind
-
-
 class Film:
     """One pass over a file: iterate for its pictures, then ask for `info`.
 
@@ -73,7 +55,7 @@ class Film:
 
     def __init__(self, path: str | Path, *, max_pixels: int, damaged: int = 0, threads: int = 0):
         self.path, self.max_pixels, self.allowed, self.threads = Path(path), max_pixels, damaged, threads
-        self.kind = container_of(self.path)
+        self.kind = sniff.container(self.path)
         self.rate = Fraction(25)
         self._ticks = array("q")
         self._told = True  # every frame had a time
@@ -82,27 +64,20 @@ class Film:
         self.damaged = 0
 
     def __iter__(self) -> Iterator[Picture]:
-        try:
-            with av.open(str(self.path), format=self.kind, metadata_errors="ignore") as container:
-                yield from self._pictures(container)
-        except FFmpegError as error:
-            raise ValueError(f"{self.path}: is corrupt or truncated: {error.strerror}") from error
+        with reading(self.path), open_container(self.path, self.kind) as container:
+            yield from self._pictures(container)
         if not self._ticks:
             raise ValueError(f"{self.path}: holds no frame that can be read")
 
     def _pictures(self, container: Any) -> Iterator[Picture]:
-        if not container.streams.video:
-            raise ValueError(f"{self.path}: holds no video stream")
-        stream = container.streams.video[0]
+        stream = video_stream(container, self.path)
         context = stream.codec_context
-        if context is None:
-            raise ValueError(f"{self.path}: is in a codec that nothing here decodes")
         self._check_size(context.width, context.height)
         context.thread_count = self.threads
         context.thread_type = "AUTO"
         self._base = Fraction(stream.time_base or Fraction(1, 1000))
-        rate = stream.average_rate or stream.guessed_rate
-        self.rate = Fraction(rate) if rate and rate > 0 else Fraction(25)
+        rate = rate_of(stream)
+        self.rate = rate if rate and 1 / SLOWEST >= rate >= SLOWEST else Fraction(25)
         self._facts = {
             "container": self.kind,
             "codec": context.name,
@@ -133,6 +108,8 @@ class Film:
             try:
                 frames = packet.decode()
             except FFmpegError as error:
+                if error.errno in OF_THE_MACHINE:
+                    raise
                 self._damage(count, error.strerror or "no reason given")
                 continue
             for frame in frames:
@@ -155,7 +132,7 @@ class Film:
         """The facts, once the film has been gone through. A film whose times go back is taken to be steady."""
         count = len(self._ticks)
         seconds = [float((tick - self._ticks[0]) * self._base) for tick in self._ticks] if self._told else []
-        rising = count > 1 and bool(seconds) and all(a < b for a, b in pairwise(seconds))
+        rising = count > 1 and bool(seconds) and all(a < b for a, b in pairwise(seconds)) and _believed(seconds)
         times = None
         fps = self.rate
         if rising and seconds[-1] > 0:
@@ -180,6 +157,12 @@ class Film:
             seekable=seekable or count == 1,
             **self._facts,
         )
+
+
+def _believed(seconds: Sequence[float]) -> bool:
+    """Whether times can be true: a broken clock claims years between two frames that follow each other."""
+    gaps = np.diff(seconds)
+    return bool(seconds[-1] - seconds[0] <= _REPEATED * len(seconds) * max(float(np.median(gaps)), 1 / FASTEST))
 
 
 def _picture(frame: Any, index: int, turns: int, base: Fraction, convert: VideoReformatter) -> Picture:

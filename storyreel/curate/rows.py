@@ -39,6 +39,7 @@ RAW = [
     "blockiness",
     "interlaced",
 ]
+REPEATED = 1000
 RESOLUTIONS = ("motion_resolution", "text_resolution")  # "256x144": the size at which a score was measured
 COLUMNS: dict[str, pa.DataType] = {
     "clip": pa.string(),  # id
@@ -139,15 +140,20 @@ def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[st
 def steady_frames(info: FilmInfo, start: int, end: int) -> tuple[list[int], Fraction]:
     """(frame of the span, counted from its start, for each frame of the clip; frames a second of the clip).
 
-    Frames of a steady film are taken one for one; those of a variable rate are shown as `timing.steady` says.
+    Frames of a steady film are taken one for one; those of a variable rate are shown as `timing.steady_rate` says,
+    unless their times ask for more than a thousand frames for each that is there.
     """
     plain = list(range(end - start))
     if info.times is None:
         return plain, info.fps
-    shown = [_exact(info, frame) for frame in range(start, end + 1)]
-    if any(b <= a for a, b in pairwise(shown)):
+    starts = [round(info.time_of(frame) * 1_000_000) for frame in range(start, end + 1)]
+    if any(b <= a for a, b in pairwise(starts)):
         return plain, info.fps
-    return timing.steady(shown[:-1], shown[-1], {}, info.fps)
+    microsecond = Fraction(1, 1_000_000)
+    count, fps = timing.steady_rate(starts[:-1], starts[-1], microsecond, {}, info.fps)
+    if count > REPEATED * len(plain):
+        return plain, info.fps
+    return timing.on_screen(starts[:-1], microsecond, fps, count), fps
 
 
 def _exact(info: FilmInfo, frame: int) -> Fraction:

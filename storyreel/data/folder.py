@@ -151,14 +151,14 @@ def read_clip(path: Path) -> Clip:
 
 def _read_image(path: Path) -> Clip:
     import numpy as np
-    from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            mode = "RGBA" if image.has_transparency_data else "RGB"
-            return Clip(np.asarray(image.convert(mode))[None])
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: not a readable image ({_first_line(error)})") from None
+    from storyreel.animation import MAX_PIXELS, check_size, opened
+    from storyreel.read_errors import reading
+
+    with reading(path), opened(path) as image:
+        check_size(path, image.height, image.width, 1, MAX_PIXELS)
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        return Clip(np.asarray(image.convert(mode))[None])
 
 
 def _checked(table: pa.Table, file: Path) -> pa.Table:

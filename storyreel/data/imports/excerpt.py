@@ -5,18 +5,20 @@ Frames are chosen by time, not by number: the annotations of public datasets spe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
+from storyreel import sniff
+from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered
 from storyreel.clip import Clip
-from storyreel.video_io import MAX_FRAMES, MAX_PIXELS, _frames, _pixels, _video_stream, check_size, sniff
+from storyreel.read_errors import reading
+from storyreel.video_io import decoded, open_container, pixels_of, rate_of, video_stream
 
 
 def read_span(
@@ -35,59 +37,60 @@ def read_span(
     ValueError: an animation or a picture, corrupt, or nothing shown in that span. OSError: not there, not readable.
     """
     path = Path(path)
-    kind = sniff.kind(path)
-    if kind == "json" or kind in sniff.PICTURES:
-        raise ValueError(f"{path}: wanted a video to cut from, got a picture or an animation")
-    try:
-        with av.open(str(path), format=kind) as container:
-            stream = _video_stream(container, path)
+    with reading(path):
+        kind = sniff.kind(path)
+        if kind == "json" or kind in sniff.PICTURES:
+            raise ValueError(f"{path}: expected a video to cut from, got a picture or an animation")
+        with open_container(path, kind) as container:
+            stream = video_stream(container, path)
             check_size(path, stream.codec_context.height, stream.codec_context.width, 1, MAX_PIXELS)
-            own = Fraction(stream.average_rate or stream.guessed_rate or 25)
+            own = rate_of(stream) or Fraction(25)
             frames: list[np.ndarray] = []
-            for picture in _shown(container, stream, (start, end), fps or own, path):
-                check_size(path, picture.shape[0], picture.shape[1], 1, MAX_PIXELS)
-                frames.append(made := _middle(picture, size))
-                check_size(path, made.shape[0], made.shape[1], len(frames), MAX_PIXELS, max_frames)
-    except FFmpegError as error:
-        raise ValueError(f"{path}: is corrupt or truncated: {error.strerror}") from error
+            for picture, times in _shown(container, stream, (start, end), fps or own, path):
+                check_size(path, *picture.shape[:2], 1, MAX_PIXELS)
+                made = _middle(picture, size)
+                check_size(path, *made.shape[:2], len(frames) + times, MAX_PIXELS, max_frames)
+                frames += [made] * times
     if not frames or len({frame.shape for frame in frames}) != 1:
         until = "its end" if end is None else f"{end:g} s"
         raise ValueError(f"{path}: {'changes its size' if frames else 'shows nothing'} from {start:g} s to {until}")
-    return Clip(np.stack(frames), fps or own)
+    return Clip(gathered(frames, range(len(frames))), fps or own)
 
 
 def _shown(
     container: Any, stream: Any, span: tuple[float, float | None], fps: Fraction, path: Path
-) -> Iterator[np.ndarray]:
-    """For each moment of the span (the middle of each frame's time at `fps`), what is on the screen."""
+) -> Iterator[tuple[np.ndarray, int]]:
+    """What is on the screen in the span, and for how many moments: the middles of each frame's time at `fps`."""
     start = Fraction(span[0]).limit_denominator(1_000_000)
     end = None if span[1] is None else Fraction(span[1]).limit_denominator(1_000_000)
-    base, first = stream.time_base, stream.start_time or 0
+    base, first = stream.time_base or 1 / fps, stream.start_time or 0
     if start > 0:
         container.seek(first + int(start / base), stream=stream)  # to the key frame before
     convert = VideoReformatter()
     before: Any = None
-    moment = start + 1 / (2 * fps)
+    done = 0  # moments
     at = Fraction(0)
-    for frame in _frames(container, stream):
+    for frame in decoded(container, stream):
         at = at if frame.pts is None else (frame.pts - first) * base
         if frame.is_corrupt and at >= start:
             raise ValueError(f"{path}: is corrupt: the frame at {float(at):.2f} s is damaged")
-        picture = None
-        while moment < at and (end is None or moment < end):
-            picture = _pixels(before or frame, convert) if picture is None else picture
-            yield picture
-            moment += 1 / fps
+        if (until := _moments(start, at, end, fps)) > done:
+            yield pixels_of(before or frame, convert), until - done
+            done = until
         before = frame
-        if end is not None and moment >= end:
+        if end is not None and start + (2 * done + 1) / (2 * fps) >= end:
             return
     if before is None:
         return
-    at += max(1 / Fraction(stream.average_rate or fps), 1 / (2 * fps))  # the last frame stays for as long as others do
-    picture = _pixels(before, convert)
-    while moment < at and (end is None or moment < end):
-        yield picture
-        moment += 1 / fps
+    at += max(1 / (rate_of(stream) or fps), 1 / (2 * fps))  # the last frame stays for as long as others do
+    if (until := _moments(start, at, end, fps)) > done:
+        yield pixels_of(before, convert), until - done
+
+
+def _moments(start: Fraction, at: Fraction, end: Fraction | None, fps: Fraction) -> int:
+    """How many middles of frames at `fps`, counted from `start`, lie before `at` and before `end`."""
+    until = at if end is None else min(at, end)
+    return max(0, math.ceil((until - start) * fps - Fraction(1, 2)))
 
 
 def _middle(picture: np.ndarray, size: int | None) -> np.ndarray:
