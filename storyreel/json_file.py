@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,9 @@ def read_json(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int = 
     """The value in a JSON file. ValueError names the file: too large, no JSON. OSError: not there, not readable."""
     path = Path(path)
     with path.open("rb") as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size) if size <= max_bytes else b""
+    if size > max_bytes:
         raise ValueError(f"{path}: is larger than {max_bytes / 2**20:g} MiB, too large for what it should hold")
     return parse_json(content, str(path), max_depth=max_depth)
 

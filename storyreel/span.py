@@ -113,7 +113,7 @@ class Span:
         """ValueError also where it is longer or larger than a clip may be: more than 10,000 frames, 40 megapixels."""
         frames: list[np.ndarray] = []
         for picture in self.pictures():
-            check_size(self.path, *picture.shape[:2], len(frames) + 1, MAX_PIXELS, MAX_FRAMES)
+            check_size(self.path, picture.shape[0], picture.shape[1], len(frames) + 1, MAX_PIXELS, MAX_FRAMES)
             frames.append(picture)
         return Clip(gathered(frames, range(len(frames))), self.fps, caption)
 

@@ -47,9 +47,9 @@ def read_span(
             own = rate_of(stream) or Fraction(25)
             frames: list[np.ndarray] = []
             for picture, times in _shown(container, stream, (start, end), fps or own, path):
-                check_size(path, *picture.shape[:2], 1, MAX_PIXELS)
+                check_size(path, picture.shape[0], picture.shape[1], 1, MAX_PIXELS)
                 made = _middle(picture, size)
-                check_size(path, *made.shape[:2], len(frames) + times, MAX_PIXELS, max_frames)
+                check_size(path, made.shape[0], made.shape[1], len(frames) + times, MAX_PIXELS, max_frames)
                 frames += [made] * times
     if not frames or len({frame.shape for frame in frames}) != 1:
         until = "its end" if end is None else f"{end:g} s"
