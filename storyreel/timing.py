@@ -29,7 +29,7 @@ def starts_of(shown: Sequence[Fraction]) -> tuple[list[int], int, Fraction]:
 
     Exact where all are the same or whole flicks, as milliseconds are; else rounded to flicks.
     """
-    if len(set(shown)) == 1:
+    if len(set(shown)) == 1 and shown[0] > 0:
         tick, lengths = shown[0], [1] * len(shown)
     else:
         tick = Fraction(1, FLICKS)
