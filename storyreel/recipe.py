@@ -167,6 +167,8 @@ def from_json(kind: type[T], value: Any) -> T:
     made = {}
     for name, item in value.items():
         hint = hints[name]
+        if item is not None and typing.get_origin(hint) in (typing.Union, types.UnionType):
+            hint = next((a for a in typing.get_args(hint) if is_dataclass(a)), hint)  # an optional part
         if is_dataclass(hint):
             item = from_json(typing.cast(type, hint), item)
         elif typing.get_origin(hint) is tuple or hint is tuple:

@@ -6,6 +6,7 @@ All take float (b, c, t, h, w), and give it unless they say otherwise.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -22,26 +23,33 @@ def resized(video: Tensor, height: int, width: int) -> Tensor:
     return made.unflatten(0, (video.shape[0], video.shape[2])).transpose(1, 2)
 
 
-def at_frames(video: Tensor, frames: int) -> Tensor:
+Counted: TypeAlias = Literal["middle", "first"]
+"""Which frame of its span stands for it, where frames become fewer: the one in its middle, or its first one. Counted
+from the first, the frames of one rate are among those of every multiple of it."""
+
+
+def at_frames(video: Tensor, frames: int, counted: Counted = "middle") -> Tensor:
     """The same seconds in so many frames: each is the nearest in time, so that frames repeat or are left out."""
     count = video.shape[2]
-    return video if count == frames else video[:, :, nearest(count, frames)]
+    return video if count == frames else video[:, :, frame_places(count, frames, counted)]
 
 
-def nearest(count: int, frames: int) -> list[int]:
-    """For each of `frames` frames that fill the time of `count`, the one that is on show in its middle."""
+def frame_places(count: int, frames: int, counted: Counted = "middle") -> list[int]:
+    """For each of `frames` frames that fill the time of `count`, which of these it shows."""
+    if counted == "first":
+        return [i * count // frames for i in range(frames)]
     return [(2 * i + 1) * count // (2 * frames) for i in range(frames)]
 
 
-def blank_filled(video: Tensor, frames: int) -> Tensor:
-    """(b, c + 1, frames, h, w): each given frame in its place, zeros between, and a channel that is 1 where one is.
+def blank_filled(video: Tensor, frames: int, counted: Counted = "middle") -> Tensor:
+    """(b, c + 1, frames, h, w): each input frame in its place, zeros between, and a channel that is 1 where one is.
 
     ValueError where frames are to become fewer.
     """
     count = video.shape[2]
     if frames < count:
         raise ValueError(f"frames: {count} frames cannot be spread over {frames}")
-    places = nearest(frames, count)
+    places = frame_places(frames, count, counted)
     filled = video.new_zeros(video.shape[0], video.shape[1] + 1, frames, *video.shape[3:])
     filled[:, :-1, places] = video
     filled[:, -1, places] = 1

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from storyreel.nn.attention import KeysValues
+from storyreel.nn.text_adapter import TextAdapter
 from storyreel.nn.video_unet_blocks import (
     FEATURES,
     FinePath,
@@ -69,12 +70,15 @@ class VideoUNetConfig:
     head_dim: int = 64
     mlp: float = 2.0  # hidden width of the MLP behind an attention, in widths
     text_dim: int = 0  # 0: no text
+    text_layers: int = 0  # of a trainable transformer on the text's states, `text_width` wide; 0: none
+    text_width: int = 192
     vector_dim: int = 0
     fps: bool = False
     skip: bool = False
     augmented: bool = False
     patch: int = 1
     fine: int = 0
+    residual: bool = False  # born as the conditioning video itself, to which it then adds; wants `fine`
     emb: int = 0  # 0: four times the first width
 
     def __post_init__(self) -> None:
@@ -87,6 +91,13 @@ class VideoUNetConfig:
         for width in self.widths:
             if width % max(1, width // self.head_dim):
                 raise ValueError(f"head_dim: {self.head_dim} does not divide width {width}")
+        if self.residual and not self.fine:
+            raise ValueError("residual: expected `fine` of at least 1, the path that the conditioning video takes")
+
+    @property
+    def memory_dim(self) -> int:
+        """Width of the text's states as attention reads them; 0: no text."""
+        return self.text_width if self.text_dim and self.text_layers else self.text_dim
 
     def build(self) -> VideoUNet:
         return VideoUNet(self)
@@ -107,7 +118,8 @@ class VideoUNet(nn.Module):
         self.from_fps = self._told(FEATURES) if c.fps else None
         self.from_skip = self._told(FEATURES) if c.skip else None
         self.from_vector = self._told(c.vector_dim) if c.vector_dim else None
-        self.from_text = self._told(c.text_dim) if c.text_dim else None
+        self.from_text = self._told(c.memory_dim) if c.text_dim else None
+        self.adapter = TextAdapter(c.text_dim, c.text_width, c.text_layers) if c.text_dim and c.text_layers else None
         self.no_text = nn.Parameter(torch.zeros(c.text_dim)) if c.text_dim else None
 
         levels = range(len(c.widths))
@@ -129,7 +141,7 @@ class VideoUNet(nn.Module):
         out = c.out_channels or c.channels
         self.norm = RMSNorm(c.widths[0])
         self.head = SpatialConv(c.widths[0], (c.fine or out) * area)
-        self.fine = FinePath(c.channels, c.extra, c.fine, out, self.emb) if c.fine else None
+        self.fine = FinePath(c.channels, c.extra, c.fine, out, self.emb, residual=c.residual) if c.fine else None
         zeros(self.last)
 
     def _told(self, dim: int) -> nn.Sequential:
@@ -139,7 +151,7 @@ class VideoUNet(nn.Module):
         c, count = self.config, len(self.config.widths)
         width = c.widths[level]
         attention = _each(c.attention, count)[level]
-        text_dim = c.text_dim if middle or _each(c.text, count)[level] else 0
+        text_dim = c.memory_dim if middle or _each(c.text, count)[level] else 0
         spatial = None
         if attention or text_dim:
             spatial = SpatialAttention(width, c.head_dim, attention=attention, text_dim=text_dim, mlp=c.mlp)
@@ -171,6 +183,7 @@ class VideoUNet(nn.Module):
     def text_memory(self, text: Tensor, mask: Tensor) -> TextMemory:
         """What every call needs of a text (b, l, d) with mask (b, l): once a sample, not once a step."""
         assert self.from_text is not None
+        text = text if self.adapter is None else self.adapter(text, mask)
         weight = mask[..., None].to(text.dtype)
         pooled = (text * weight).sum(1) / weight.sum(1).clamp(min=1)
         spatial = [unit.spatial for unit in self._units() if unit.reads]

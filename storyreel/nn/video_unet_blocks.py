@@ -229,12 +229,13 @@ class FinePath(nn.Module):
     through one residual block, and what is noise and what is detail is told apart where it is seen.
 
     What the net was given also passes straight to what it says, in shares that the embedding tells: at little noise a
-    clean video is nearly the noisy one, and one of super-resolution nearly the one it refines.
+    clean video is nearly the noisy one, and one of super-resolution nearly the one it refines. `residual`: it begins
+    with the whole of the one that it refines.
     """
 
     reach = 3  # pixels that it sees on each side, at most
 
-    def __init__(self, channels: int, extra: int, width: int, out: int, emb: int):
+    def __init__(self, channels: int, extra: int, width: int, out: int, emb: int, *, residual: bool = False):
         super().__init__()
         self.out = out
         self.stem = SpatialConv(channels + extra, width)
@@ -242,6 +243,8 @@ class FinePath(nn.Module):
         self.norm, self.head = RMSNorm(width), SpatialConv(width, out)
         self.from_noisy = zeros(nn.Linear(emb, out)) if channels == out else None
         self.from_extra = zeros(nn.Linear(emb, out)) if extra >= out else None
+        if residual and self.from_extra is not None:
+            nn.init.ones_(self.from_extra.bias)
         self.channels = channels
 
     def forward(self, given: Tensor, said: Tensor, emb: Tensor) -> Tensor:

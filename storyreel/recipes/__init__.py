@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SYSTEMS = {
     "encoder": ("sprites", "digits", "tiny"),
     "godiva": ("paper", "small", "sprites", "digits", "tiny"),
-    "imagen_video": ("paper", "small", "sprites", "distilled", "tiny"),
+    "imagen_video": ("paper", "small", "sprites", "four", "distilled", "tiny"),
     "make_a_video": ("paper", "small", "sprites", "tiny"),
     "phenaki": ("paper", "small", "sprites", "digits", "tiny"),
 }

@@ -4,6 +4,7 @@
 | ---------------------- | ---------- | -------------------- | ---------------- | ------------------------------ |
 | imagen_video_tiny      | 0.7 M      | 5 x 16x16            | tests            | learns a batch by heart        |
 | imagen_video_sprites   | 8.1 M      | 8 x 64x64, matte     | 2 CPU cores      | see docs/results.md            |
+| imagen_video_four      | 11.4 M     | 8 x 64x64, matte     | 2 CPU cores      | not trained yet                |
 | imagen_video_distilled | the same   | the same, in 8 steps | 2 CPU cores      | see docs/results.md            |
 | imagen_video_small     | 0.2 B      | 64 x 192x320         | one GPU, not yet | --                             |
 | imagen_video_paper     | 11.6 B     | 128 x 768x1280       | never            | checked for its size on `meta` |
@@ -33,7 +34,9 @@ def imagen_video_paper() -> Recipe:
         shape = Shape(frames=frames, height=size[0], width=size[1], fps=fps)
         steps = 256 if kind == "base" else 128
         sampling = Sampling(steps=steps, sampler="ancestral", threshold=0.995, snr=4.0, **more.pop("sampling", {}))
-        return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, weight="eps", **more)
+        return StageConfig(
+            kind=kind, shape=shape, unet=unet, sampling=sampling, weight="eps", fill="blank", counted="first", **more
+        )
 
     def fine(*widths: int, blocks: tuple[int, ...], text: tuple[bool, ...], **more: Any) -> VideoUNetConfig:
         return VideoUNetConfig(widths=widths, blocks=blocks, text=text, temporal=("conv",), **more)
@@ -52,7 +55,7 @@ def imagen_video_paper() -> Recipe:
         tsr1=stage(
             "tsr", 32, tiny, 6,
             fine(640, 1152, 1792, blocks=(3, 3, 3), text=(False, True, True), attention=(False, False, True)),
-            sampling=guided, fill="repeat",
+            sampling=guided,
         ),
         ssr1=stage(
             "ssr", 32, small, 6,
@@ -190,6 +193,68 @@ def imagen_video_sprites() -> Recipe:
             "tsr2": train(800, 0.0),
             "tsr3": train(800, 0.0),
             "ssr3": train(1_600),
+        },
+    )
+
+
+def imagen_video_four() -> Recipe:
+    """What is to follow `imagen_video_sprites`: the same video in four stages: four frames of 16x16, all eight of them,
+    then 32x32 and 64x64 pixels. Frames are counted from the first, and those that are known pass through a tsr as they
+    are. All stages read the text at all levels, through a small transformer that is trained with them.
+
+    Where a patch holds about as many values as the network is wide, it says x: v is mostly noise where there is little
+    of that, and cannot pass through so few channels. A path of full size (`fine`) keeps detail and noise apart, and
+    adds to what it refines (`residual`). `most_noise` is little more than the noise of sampling (`snr`).
+    """
+
+    def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
+        shape = Shape(frames=frames, height=size, width=size, fps=frames)
+        sampling = Sampling(steps=8, sampler="dpm-solver", guidance=more.pop("guidance", 1.0), snr=300.0)
+        return StageConfig(
+            kind=kind, shape=shape, unet=unet, sampling=sampling, counted="first", chroma=3.0, most_noise=0.1, **more
+        )
+
+    def finer(*widths: int) -> VideoUNetConfig:
+        """From the patches of 16x16 to all pixels."""
+        return VideoUNetConfig(
+            widths=widths, text=(True,), text_layers=1, text_width=128, temporal=("conv",), emb=128, middle=1, mlp=1.0,
+            head_dim=16,
+        )  # fmt: skip
+
+    base = VideoUNetConfig(
+        widths=(96, 160), attention=(False, True), text=(True,), text_layers=2, text_width=192,
+        temporal=("attention",), head_dim=32, emb=192, middle=1, mlp=1.0,
+    )  # fmt: skip
+    clean: dict[str, Any] = {"predict": "x", "weight": "x"}
+    system = ImagenVideoConfig(
+        base=stage("base", 4, 16, base, guidance=3.0),
+        tsr1=stage("tsr", 8, 16, finer(64, 96), fill="blank"),
+        ssr1=stage("ssr", 8, 32, replace(finer(80, 96), patch=2, fine=24, residual=True), **clean),
+        ssr2=stage("ssr", 8, 64, replace(finer(96, 112), patch=4, fine=24, residual=True), **clean),
+        channels=4,
+        text_dim=384,
+        whole_clips=True,
+    )
+    data = Data(frames=8, size=64, channels=4)
+
+    def train(steps: int, images: float = 0.0, batch: int = 16) -> StageRecipe:
+        optim = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01, final_lr=0.01)
+        return StageRecipe(
+            data=replace(data, image_share=images, batch=batch),
+            optim=optim,
+            steps=steps,
+            ema=0.998,
+            checkpoint_every=250,
+        )
+
+    return Recipe(
+        name="imagen_video_four",
+        system=system,
+        stages={
+            "base": train(6_000, 0.125, batch=32),
+            "tsr1": train(2_000),
+            "ssr1": train(2_000),
+            "ssr2": train(3_000),
         },
     )
 

@@ -17,10 +17,13 @@ from storyreel.diffusion.augment import augmentation_of, augmented, draw_augment
 from storyreel.diffusion.parameterisation import Kind as Target
 from storyreel.diffusion.parameterisation import Weight, convert, diffuse, diffusion_loss
 from storyreel.diffusion.schedules import Cosine, draw_times, preserving
+from storyreel.nn.chroma import colour_difference
 from storyreel.nn.video_resample import resized
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
 from storyreel.nn.video_unet_tiles import Piece, Tiles, in_tiles
 from storyreel.systems.cascade import CascadeStage, Sampling, Shape
+
+BESIDE = ("extra", "known")  # of the conditioning: videos of the same frames and pixels
 
 
 class NetSettings:
@@ -29,7 +32,7 @@ class NetSettings:
     `unet` gives widths and depths; its channels and inputs follow from the stage. crop: trained on random squares of so
     many pixels; 0: on whole frames. shift: of the cosine schedule's log-SNR, below zero for larger frames. most_noise:
     the largest time of noise in what the stage is given in training. predict, weight: what the network says and how its
-    error is weighed.
+    error is weighed. chroma: how much more the error of colour alone counts, which small things hardly show in others.
     """
 
     shape: Shape
@@ -40,6 +43,7 @@ class NetSettings:
     most_noise: float
     predict: Target
     weight: Weight
+    chroma: float
 
     called = "stage"  # what errors call it
 
@@ -103,8 +107,7 @@ class NetStage(CascadeStage, Generic[S]):
             return self.v_of(self.unet, z, logsnr, cond)
 
         def piece(part: Tensor, seen: Piece) -> Tensor:
-            extra = cond.get("extra")
-            cut = {} if extra is None else {"extra": extra[(slice(None), slice(None), *seen)]}
+            cut = {name: cond[name][(slice(None), slice(None), *seen)] for name in BESIDE if name in cond}
             return self.v_of(self.unet, part, logsnr, cond | cut)
 
         return in_tiles(piece, z, tiles, self.unet.multiple)
@@ -145,12 +148,16 @@ class NetStage(CascadeStage, Generic[S]):
         noise = noise_like(x, rng)
         z = diffuse(x, noise, level)
         output = self.unet(z, level.each(z).logsnr, **cond)
-        if wanted is None:
-            return diffusion_loss(output, x, noise, level, kind=c.predict, weight=c.weight)
-        right = convert(x, z, level, "x", c.predict)
-        share = wanted.expand_as(x).flatten(1).mean(1).clamp(min=1e-6)
-        output = torch.where(wanted.expand_as(x) > 0, output.float(), right.float())
-        return diffusion_loss(output, x, noise, level, kind=c.predict, weight=c.weight) / share
+        share: Tensor | float = 1.0
+        if wanted is not None:
+            right = convert(x, z, level, "x", c.predict)
+            share = wanted.expand_as(x).flatten(1).mean(1).clamp(min=1e-6)
+            output = torch.where(wanted.expand_as(x) > 0, output.float(), right.float())
+        squares = diffusion_loss(output, x, noise, level, kind=c.predict, weight=c.weight)
+        if c.chroma:  # every form of output is linear in the video and the noise, and so is the difference of colours
+            parts = (colour_difference(part) for part in (output, x, noise))
+            squares = squares + c.chroma * diffusion_loss(*parts, level, kind=c.predict, weight=c.weight)
+        return squares / share
 
 
 def noise_like(x: Tensor, rng: torch.Generator) -> Tensor:

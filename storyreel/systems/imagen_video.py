@@ -12,8 +12,10 @@ Axes: b batch, c channels, t frames, h rows, w columns, l text tokens, d width o
 on from a trained stage to one of few steps (Section 2.7; `imagen_video_distill.py`).
 
 Differs from the paper: a stage may see patches (`unet.patch`, with a path of full size beside them, `unet.fine`), and
-the mean text state is added to the embedding. The paper recipe leaves patches off. The paper does not print widths and
-depths: ours meet its parameter counts.
+the mean text state is added to the embedding; a small transformer may be trained on the states of the text
+(`unet.text_layers`), colour may count more (`chroma`), and stages may be left out. The paper recipe leaves these off.
+Frames are counted from the first, and a tsr copies those that it is given (`counted`, `fill`); the paper does not say.
+It does not print widths and depths either: ours meet its parameter counts.
 """
 
 from __future__ import annotations
@@ -27,13 +29,14 @@ import torch
 from torch import Tensor, nn
 
 from storyreel.diffusion.parameterisation import Kind as Target
-from storyreel.diffusion.parameterisation import Weight
-from storyreel.nn.video_resample import at_frames, blank_filled, cut_to_aspect, random_crop, resized
+from storyreel.diffusion.parameterisation import Weight, convert
+from storyreel.diffusion.schedules import preserving
+from storyreel.nn.video_resample import Counted, at_frames, blank_filled, cut_to_aspect, random_crop, resized
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
 from storyreel.nn.video_unet_tiles import Tiles, spans
 from storyreel.systems.base import Batch, Loss, Request, Tick
 from storyreel.systems.cascade import Cascade, Kind, Sampling, Shape, check_row
-from storyreel.systems.cascade_net import NetSettings, NetStage
+from storyreel.systems.cascade_net import BESIDE, NetSettings, NetStage
 from storyreel.systems.cascade_stream import STREAMED, Run
 from storyreel.systems.imagen_video_distill import Distillation, Teacher
 
@@ -46,8 +49,9 @@ MOST_PIXELS, MOST_FRAMES = 4096, 1024  # a side, and of a video, that may be ask
 class StageConfig(NetSettings):
     """One of the seven; `NetSettings` says what is not said here.
 
-    fill: how a tsr is given its frames, repeated, or in their places with blanks between. drop_text: share of the
-    captions that are dropped. predict, weight: Section 2.4.
+    fill: how a tsr is given its frames, repeated, or in their places with blanks between. counted: whether a frame that
+    stands for its span is the one in its middle, or its first one: counted from the first, a tsr copies the frames that
+    it is given (`fill` blank). drop_text: share of the captions that are dropped. predict, weight: Section 2.4.
     """
 
     kind: Kind
@@ -62,6 +66,13 @@ class StageConfig(NetSettings):
     predict: Target = "v"
     weight: Weight = "v"
     distill: Distillation = field(default_factory=Distillation)
+    counted: Counted = "middle"
+    chroma: float = 0.0
+
+    @property
+    def copies(self) -> bool:
+        """Whether the input frames are among those that the stage makes, and pass through it as they are."""
+        return self.kind == "tsr" and self.fill == "blank" and self.counted == "first"
 
 
 class DiffusionStage(NetStage[StageConfig]):
@@ -86,8 +97,8 @@ class DiffusionStage(NetStage[StageConfig]):
         """The video of the stage before at this stage's size and frames (Section 2.2)."""
         low = resized(low, shape.height, shape.width)
         if self.config.kind == "tsr" and self.config.fill == "blank":
-            return blank_filled(low, shape.frames)
-        return at_frames(low, shape.frames)
+            return blank_filled(low, shape.frames, self.config.counted)
+        return at_frames(low, shape.frames, self.config.counted)
 
     def _cond(self, text: Tensor, mask: Tensor, fps: int) -> dict[str, Any]:
         told = torch.full((len(text),), float(fps), device=text.device)
@@ -100,7 +111,8 @@ class DiffusionStage(NetStage[StageConfig]):
         text, mask = cond["text"], cond["text_mask"]
         rest: dict[str, Any] = {}
         if "low" in cond:
-            rest = self.low_to_sample(self._laid_beside(cond["low"], shape), rng)
+            low = self._laid_beside(cond["low"], shape)
+            rest = self.low_to_sample(low, rng) | ({"known": low} if self.config.copies else {})
         told = self._cond(text, mask, shape.fps) | rest
         if not both:
             return told, None
@@ -108,6 +120,15 @@ class DiffusionStage(NetStage[StageConfig]):
         return told, self._cond(*nothing, shape.fps) | rest
 
     # -- the network -------------------------------------------------------------------------------------------
+
+    def v_of(self, net: VideoUNet, z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:
+        """v of a noisy video; where frames are known (`known`: frames, and 1 in the last channel), that of these."""
+        known = cond.get("known")
+        v = super().v_of(net, z, logsnr, {name: value for name, value in cond.items() if name != "known"})
+        if known is None:
+            return v
+        right = convert(known[:, :-1], z.float(), preserving(logsnr), "x", "v")
+        return torch.where(known[:, -1:] > 0, right, v.float())
 
     def tiles(self, z: Tensor) -> Tiles:
         """Those of `sampling`, or what is usual for large videos where the network sees surroundings alone."""
@@ -130,7 +151,7 @@ class DiffusionStage(NetStage[StageConfig]):
         return list(spans(shape.frames, chunk, self.unet.reach[1]))
 
     def cut(self, told: dict[str, Any], seen: slice) -> dict[str, Any]:
-        return told | ({"extra": told["extra"][:, :, seen]} if "extra" in told else {})
+        return told | {name: told[name][:, :, seen] for name in BESIDE if name in told}
 
     # -- training ----------------------------------------------------------------------------------------------
 
@@ -138,11 +159,12 @@ class DiffusionStage(NetStage[StageConfig]):
         """(what the stage should make, what it is given of it): from clips of any size that last as long."""
         c, shape = self.config, self.shape
         video = cut_to_aspect(video, shape.height, shape.width)
-        whole = resized(at_frames(video, shape.frames), shape.height, shape.width)
+        whole = resized(at_frames(video, shape.frames, c.counted), shape.height, shape.width)
         if self.takes is None:
             return whole, None
-        low = whole if c.kind == "ssr" else resized(at_frames(video, self.takes.frames), shape.height, shape.width)
+        low = whole
         if c.kind == "tsr":
+            low = resized(at_frames(video, self.takes.frames, c.counted), shape.height, shape.width)
             return whole, self._laid_beside(low, shape)
         if c.crop:
             whole = low = random_crop(whole, c.crop, rng)
@@ -164,10 +186,13 @@ class DiffusionStage(NetStage[StageConfig]):
             rest = self.low_to_learn(low, rng)
         if "length" in batch:
             rest["video"] = (batch["length"] != 1).to(x.device)
+        copies = low if self.config.copies else None
         if self.teacher is not None:
+            rest |= {} if copies is None else {"known": copies}
             return self.teacher.loss(self, x, (text, mask), rest, tick)
+        unknown = None if copies is None else 1 - copies[:, -1:]
         told = self._cond(text, mask, self.shape.fps) | rest
-        return Loss(self.error(x, told, rng).mean(), {})
+        return Loss(self.error(x, told, rng, unknown).mean(), {})
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """A few made videos, and below them the real ones: for the trainer's contact sheet."""
@@ -182,7 +207,8 @@ class DiffusionStage(NetStage[StageConfig]):
         """Real videos as the stage before would make them."""
         assert self.takes is not None
         video = cut_to_aspect(batch["video"], self.shape.height, self.shape.width)
-        video = resized(at_frames(video, self.takes.frames), self.shape.height, self.shape.width)
+        frames = at_frames(video, self.takes.frames, self.config.counted)
+        video = resized(frames, self.shape.height, self.shape.width)
         return resized(video, self.takes.height, self.takes.width)
 
     # -- distilled ---------------------------------------------------------------------------------------------
@@ -204,15 +230,16 @@ class DiffusionStage(NetStage[StageConfig]):
 
 @dataclass(frozen=True, kw_only=True)
 class ImagenVideoConfig:
-    """The seven stages, in the order in which they make a video."""
+    """The stages, in the order in which they make a video: the paper's seven, or those of them that a smaller video
+    needs, the others None."""
 
     base: StageConfig
-    tsr1: StageConfig
-    ssr1: StageConfig
-    ssr2: StageConfig
-    tsr2: StageConfig
-    tsr3: StageConfig
-    ssr3: StageConfig
+    tsr1: StageConfig | None = None
+    ssr1: StageConfig | None = None
+    ssr2: StageConfig | None = None
+    tsr2: StageConfig | None = None
+    tsr3: StageConfig | None = None
+    ssr3: StageConfig | None = None
     channels: int = 3  # 4 makes a matte too
     text_dim: int = 4096
     whole_clips: bool = False  # every stage is fed clips of the last one's size, and makes them smaller itself
@@ -225,18 +252,23 @@ class ImagenVideoConfig:
         return {f.name: stage for f in fields(self) if isinstance(stage := getattr(self, f.name), StageConfig)}
 
     @property
+    def last(self) -> Shape:
+        """Of the video."""
+        return list(self.row.values())[-1].shape
+
+    @property
     def clips(self) -> dict[str, tuple[int, int]]:
         """Height and width of the clips that each stage is trained on. All of them last as long as the video."""
-        last = self.ssr3.shape
+        last = self.last
         return {n: (s.height, s.width) for n, c in self.row.items() for s in [last if self.whole_clips else c.shape]}
 
     @property
     def frames(self) -> int:
-        return self.ssr3.shape.frames
+        return self.last.frames
 
     @property
     def fps(self) -> int:
-        return self.ssr3.shape.fps
+        return self.last.fps
 
     @property
     def steps(self) -> int:

@@ -42,6 +42,7 @@ class NetConfig(NetSettings):
     most_noise: float = 1.0
     predict: Target = "v"
     weight: Weight = "v"
+    chroma: float = 0.0
 
     called = "network"
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from storyreel.nn.video_resample import at_frames, blank_filled, cut_to_aspect, nearest, random_crop, resized
+from storyreel.nn.video_resample import (
+    at_frames,
+    blank_filled,
+    cut_to_aspect,
+    frame_places,
+    random_crop,
+    resized,
+)
 from storyreel.nn.video_unet_tiles import Tiles, in_tiles
 
 
@@ -15,9 +22,9 @@ def numbered(frames: int) -> torch.Tensor:
 
 
 def test_frames_repeat_and_are_left_out_evenly():
-    assert nearest(4, 8) == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert nearest(8, 4) == [1, 3, 5, 7]
-    assert nearest(3, 5) == [0, 0, 1, 2, 2]
+    assert frame_places(4, 8) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert frame_places(8, 4) == [1, 3, 5, 7]
+    assert frame_places(3, 5) == [0, 0, 1, 2, 2]
     assert at_frames(numbered(8), 4)[0, 0, :, 0, 0].tolist() == [1, 3, 5, 7]
     assert at_frames(numbered(1), 3).shape == (2, 3, 3, 4, 6)
 
@@ -29,6 +36,18 @@ def test_blanks_keep_every_frame_at_its_time():
     assert filled[0, 3, :, 0, 0].tolist() == [0, 1, 0, 1, 0, 1]
     with pytest.raises(ValueError, match="frames: 3 frames cannot be spread over 2"):
         blank_filled(numbered(3), 2)
+
+
+def test_frames_counted_from_the_first_are_among_those_of_every_multiple():
+    for few, many in ((2, 4), (4, 8), (16, 128)):
+        kept = frame_places(many, few, "first")
+        assert kept == list(range(0, many, many // few))
+        assert torch.equal(
+            at_frames(at_frames(numbered(128), many, "first"), few, "first"), at_frames(numbered(128), few, "first")
+        )
+    filled = blank_filled(numbered(2) + 1, 4, "first")
+    assert filled[0, 0, :, 0, 0].tolist() == [1, 0, 2, 0]
+    assert filled[0, 3, :, 0, 0].tolist() == [1, 0, 1, 0]
 
 
 def test_each_frame_is_resized_by_itself():

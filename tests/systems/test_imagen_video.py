@@ -19,6 +19,7 @@ from storyreel.clip import Clip
 from storyreel.generate import shelf
 from storyreel.model import load_model, save_model
 from storyreel.nn.video_resample import at_frames, resized
+from storyreel.recipe import as_json, from_json
 from storyreel.storage import read_json
 from storyreel.systems.base import Batch, Progress, Request, System, Tick
 from storyreel.systems.cascade import Sampling, Shape
@@ -389,3 +390,101 @@ def test_the_shipped_model_fits_into_sixteen_megabytes():
     trained = {name: sum(p.numel() for p in stage.parameters()) for name, stage in system.stages.items()}
     assert {name: c["parameters"] for name, c in components.items()} == trained, "what ships is what the recipe trains"
     assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 15.9e6
+
+
+# -- four stages, frames counted from the first ----------------------------------------------------------------
+
+
+def four() -> ImagenVideo:
+    """`imagen_video_four` at toy size, with weights that say something."""
+    config = recipes.get("imagen_video_four").system
+    assert isinstance(config, ImagenVideoConfig)
+    changes = {"widths": (16, 16), "head_dim": 8, "emb": 16, "text_width": 32}
+    row: dict[str, Any] = {}
+    for name, stage in config.row.items():
+        unet = replace(stage.unet, **changes, fine=min(stage.unet.fine, 4))
+        side = stage.shape.height // 4
+        row[name] = replace(stage, unet=replace(unet, patch=1), shape=replace(stage.shape, height=side, width=side))
+    torch.manual_seed(0)
+    model = replace(config, **row, text_dim=32).build().eval()
+    for p in model.parameters():
+        if p.ndim > 1:
+            torch.nn.init.normal_(p, std=0.1)
+    return model
+
+
+def test_stages_may_be_left_out_and_the_config_survives_json():
+    config = recipes.get("imagen_video_four").system
+    assert isinstance(config, ImagenVideoConfig)
+    assert list(config.row) == ["base", "tsr1", "ssr1", "ssr2"]
+    assert (config.frames, config.fps) == (8, 8)
+    assert from_json(ImagenVideoConfig, json.loads(json.dumps(as_json(config)))) == config
+
+
+def test_a_tsr_copies_the_frames_that_it_is_given():
+    stage = four().stages["tsr1"]
+    assert isinstance(stage, DiffusionStage)
+    low = torch.rand(2, 4, 4, 4, 4) * 2 - 1
+    cond = {"text": torch.randn(2, 5, 32), "text_mask": torch.ones(2, 5, dtype=torch.bool), "low": low}
+    made = stage.sample(cond, rng=[torch.Generator().manual_seed(i) for i in range(2)], steps=3, guidance=2.0)
+    torch.testing.assert_close(made[:, :, ::2], low, atol=1e-3, rtol=0)
+    assert (made[:, :, 1::2] - low).abs().mean() > 0.1
+
+
+def test_the_loss_of_a_tsr_that_copies_counts_the_frames_between_alone():
+    stage = four().stages["tsr1"]
+    assert isinstance(stage, DiffusionStage)
+    video, text = torch.rand(2, 4, 8, 4, 4) * 2 - 1, torch.randn(2, 5, 32)
+    batch = {"video": video, "text": text, "text_mask": torch.ones(2, 5, dtype=torch.bool)}
+    stage.unet.head.bias.data.zero_()
+    losses = []
+    for constant in (0.0, 3.0):  # an output that is wrong by as much everywhere
+
+        def wrong(z: torch.Tensor, logsnr: torch.Tensor, *, constant: float = constant, **cond: Any) -> torch.Tensor:
+            known = cond["extra"][:, -1:] > 0.5
+            return torch.where(known, torch.full_like(z, constant), torch.zeros_like(z))
+
+        stage.unet.forward = wrong  # pyright: ignore[reportAttributeAccessIssue]
+        losses.append(float(stage.loss(batch, Tick(0, "loss", torch.Generator().manual_seed(1), 0.0)).total))
+    assert losses[0] == pytest.approx(losses[1])
+    assert losses[0] > 0
+
+
+def test_a_residual_ssr_is_born_as_what_it_refines():
+    config = recipes.get("imagen_video_four").system
+    assert isinstance(config, ImagenVideoConfig)
+    assert config.ssr1 is not None
+    net = replace(config.ssr1.unet, channels=4, extra=4, augmented=True, text_dim=32, fps=True).build()
+    low, level = torch.rand(1, 4, 2, 32, 32), torch.zeros(1)
+    memory = net.text_memory(torch.randn(1, 5, 32), torch.ones(1, 5, dtype=torch.bool))
+    said = net(torch.randn_like(low), level, memory, extra=low, augmentation=level, fps=torch.ones(1))
+    torch.testing.assert_close(said, low)
+
+
+def test_the_text_transformer_reads_no_token_beyond_the_mask():
+    net = four().stages["base"].unet
+    text, mask = torch.randn(1, 6, 32), torch.tensor([[True] * 4 + [False] * 2])
+    other = torch.cat([text[:, :4], torch.randn(1, 2, 32)], 1)
+    one, two = net.text_memory(text, mask), net.text_memory(other, mask)
+    torch.testing.assert_close(one.pooled, two.pooled)
+    torch.testing.assert_close(one.keys_values[0][0][:, :, :4], two.keys_values[0][0][:, :, :4])
+    changed = net.text_memory(text + torch.tensor([0, 0, 0, 1.0, 0, 0])[:, None], mask)
+    assert not torch.allclose(one.keys_values[0][0][:, :, 0], changed.keys_values[0][0][:, :, 0]), (
+        "tokens see each other"
+    )
+
+
+def test_colour_counts_more_where_the_recipe_says_so():
+    stage = four().stages["base"]
+    assert isinstance(stage, DiffusionStage)
+    x, cond = torch.rand(2, 4, 4, 4, 4), {}
+    stage.unet.forward = lambda z, logsnr, **cond: torch.zeros_like(z)  # pyright: ignore[reportAttributeAccessIssue]
+    losses = {}
+    for chroma in (0.0, 3.0):
+        stage.config = replace(stage.config, chroma=chroma)
+        for name, video in (("grey", x[:, :1].expand_as(x)), ("coloured", x)):
+            stage.config = replace(stage.config, predict="x", weight="x")
+            losses[name, chroma] = stage.error(video, cond, torch.Generator().manual_seed(0)).mean()
+    torch.testing.assert_close(losses["grey", 3.0], losses["grey", 0.0])
+    off = x[:, :3] - x[:, :3].mean(1, keepdim=True)
+    torch.testing.assert_close(losses["coloured", 3.0], losses["coloured", 0.0] + 3 * off.square().mean())
