@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -34,6 +34,7 @@ from storyreel.storage import (
 MARKER, LOCK = ".storyreel.json", ".storyreel.lock"
 VERSION = 1
 NOTHING = {".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"}  # what systems leave in empty folders
+Strange = Callable[[Path, str], "str | None"]
 SHARED_WAIT = 60.0  # seconds; the lock of a shared folder is held for moments
 
 
@@ -87,15 +88,27 @@ class Owned:
             self.save()
         return True
 
+    def note(self, **facts: Any) -> None:
+        """Keep these facts in the marker."""
+        if any(self.facts.get(name) != value for name, value in facts.items()):
+            self.facts |= facts
+            self.save()
+
 
 @contextmanager
 def claim(
-    path: str | Path, kind: str, *, inputs: Iterable[str | Path | None] = (), shared: bool = False
+    path: str | Path,
+    kind: str,
+    *,
+    inputs: Iterable[str | Path | None] = (),
+    shared: bool = False,
+    strange: Strange = recognised,
 ) -> Iterator[Owned]:
     """`path` as a folder to write a `kind` into (`layouts.KINDS`), locked until the block ends; made when missing.
 
     inputs: what is read meanwhile. shared: several processes may write at once; the lock is held only while it is
     looked at. Folders of earlier versions, without a marker, are taken when all that they hold is recognisably theirs.
+    strange: (folder, kind) -> the first name in such a folder that is not of this kind, or None.
     What killed processes left half-written is swept. When the block raises and nothing was written, nothing stays.
     ValueError or OSError, before anything is changed: it is somebody else's, holds or lies in an input, is in use, or
     cannot be written to.
@@ -103,14 +116,14 @@ def claim(
     path = Path(path)
     check_place(path)
     check_apart(path, inputs)
-    check_owner(path, kind)
+    check_owner(path, kind, strange)
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     marked = (path / MARKER).exists()
     try:
         check_writable(path)
         busy = f"{path}: another process is {KINDS[kind].doing} this folder"
         with locked(path / LOCK, busy, wait=SHARED_WAIT if shared else 0.0):
-            owned = _take(path, kind)
+            owned = _take(path, kind, strange)
             if not shared:
                 yield owned
                 sweep(path)
@@ -123,9 +136,9 @@ def claim(
         raise
 
 
-def _take(path: Path, kind: str) -> Owned:
+def _take(path: Path, kind: str, strange: Strange) -> Owned:
     sweep(path)
-    owned = check_owner(path, kind) or Owned(path, kind)
+    owned = check_owner(path, kind, strange) or Owned(path, kind)
     owned.save()
     return owned
 
@@ -141,7 +154,7 @@ def _leave(path: Path, made: list[Path]) -> None:
                 folder.rmdir()
 
 
-def check_owner(path: str | Path, kind: str) -> Owned | None:
+def check_owner(path: str | Path, kind: str, strange: Strange = recognised) -> Owned | None:
     """What the marker of a folder says; None where a new one may be written. Changes nothing.
 
     ValueError or OSError, in one line: it is a file, of another kind or version, or holds what is not ours.
@@ -153,8 +166,8 @@ def check_owner(path: str | Path, kind: str) -> Owned | None:
     if (path / MARKER).exists():
         return _read(path, kind)
     left = sorted(name for name in os.listdir(path) if name not in {*NOTHING, LOCK} and not is_temporary(name))
-    if left and (strange := recognised(path, kind)):
-        raise ValueError(f"{path}: holds {strange!r}, which is not of {what}; give a new or an empty folder")
+    if left and (other := strange(path, kind)):
+        raise ValueError(f"{path}: holds {other!r}, which is not of {what}; give a new or an empty folder")
     return None
 
 

@@ -16,7 +16,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from storyreel.names import bare
+from storyreel.ownership import claim, remove_names
 from storyreel.precision import settled
 from storyreel.recipe import Recipe, as_json
 from storyreel.storage import digest_of, read_json, sweep, sync_folder, take_lock, temporary_name, write_json
@@ -43,17 +44,31 @@ class Run:
 
     def __init__(self, path: Path, recipe: Recipe):
         self.path, self.recipe = path, recipe
+        self._held: dict[str, BaseFileLock] = {}
 
     @classmethod
-    def open(cls, path: str | Path, recipe: Recipe, *, device: torch.device | None = None) -> Run:
-        """Begin a run, or go on with one. ValueError names the fields in which the recipes differ.
+    def open(
+        cls,
+        path: str | Path,
+        recipe: Recipe,
+        *,
+        device: torch.device | None = None,
+        inputs: Iterable[str | Path | None] = (),
+        hold: Sequence[str] = (),
+        write: bool = True,
+    ) -> Run:
+        """Begin a run, or go on with one. ValueError: somebody else's folder, or the fields that differ.
 
         device: where it is trained; a precision "auto" is settled for it and kept in the run, in which it stays.
+        inputs: what is read meanwhile, and must lie apart. hold: stages whose folders are taken for this process until
+        `close`, before anything is written. write: False where another process of the same training writes.
         """
         path = Path(path)
-        if path.exists() and not path.is_dir():
-            raise ValueError(f"{path}: a run is a folder, and this is a file")
-        path.mkdir(parents=True, exist_ok=True)
+        with claim(path, "run", inputs=inputs, shared=True):
+            return cls._open(path, recipe, device, hold, write)
+
+    @classmethod
+    def _open(cls, path: Path, recipe: Recipe, device: torch.device | None, hold: Sequence[str], write: bool) -> Run:
         file = path / "recipe.json"
         saved = read_json(file) if file.exists() else None
         recipe = with_precision(recipe, saved, device)
@@ -67,12 +82,31 @@ class Run:
                 raise ValueError(f"{path} was begun with another recipe: {named}{more}; give another run folder")
         elif any(path.glob("*/checkpoint-*")):
             raise ValueError(f"{path}: has checkpoints but no recipe.json; give another run folder")
-        if saved != now:
-            write_json(file, now)
-        return cls(path, recipe)
+        run = cls(path, recipe)
+        try:
+            for name in hold:
+                run._held[name] = lock_stage(path / name)
+            if write and saved != now:
+                write_json(file, now)
+        except BaseException:
+            run.close()
+            raise
+        return run
+
+    def close(self) -> None:
+        """Let go of the stages that are held."""
+        for lock in self._held.values():
+            lock.release()
+        self._held = {}
 
     def stage(self, name: str) -> StageRun:
-        return StageRun(self.path / name, name, self.recipe.seed)
+        return StageRun(self.path / name, name, self.recipe.seed, held=name in self._held)
+
+
+def lock_stage(path: Path) -> BaseFileLock:
+    """Take the folder of a stage for this process. ValueError when another process is training into it."""
+    path.mkdir(parents=True, exist_ok=True)
+    return take_lock(path / ".lock", f"{path}: another process is training into this folder")
 
 
 @dataclass(frozen=True)
@@ -88,8 +122,9 @@ class Checkpoint:
 class StageRun:
     """The part of a run folder that belongs to one stage."""
 
-    def __init__(self, path: Path, name: str, seed: int = 0):
-        self.path, self.name, self.seed = path, name, seed
+    def __init__(self, path: Path, name: str, seed: int = 0, *, held: bool = False):
+        """held: its run holds the folder already."""
+        self.path, self.name, self.seed, self.held = path, name, seed, held
         self._log: IO[bytes] | None = None
         self._lock: BaseFileLock | None = None
 
@@ -97,8 +132,8 @@ class StageRun:
 
     def open(self) -> None:
         """Take the folder for this process. ValueError when another process is training into it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = take_lock(self.path / ".lock", f"{self.path}: another process is training into this folder")
+        if not self.held:
+            self._lock = lock_stage(self.path)
         for folder in (self.path, self.path / "samples"):
             sweep(folder)  # what a process that was killed had begun to write
         self._drop_old()
@@ -152,8 +187,7 @@ class StageRun:
             length = log.stat().st_size if log.exists() else 0
             whole = {"checkpoint": 1, "step": step, "stage": self.name, "log_bytes": length, "sha256": digests, **state}
             write_json(made / "state.json", whole)
-            if final.exists():
-                shutil.rmtree(final)
+            _remove_checkpoint(final)
             made.rename(final)
             sync_folder(self.path)
         except OSError as error:
@@ -168,7 +202,7 @@ class StageRun:
 
     def _drop_old(self) -> None:
         for _, old in self.checkpoints()[KEEP:]:
-            shutil.rmtree(old)
+            _remove_checkpoint(old)
 
     def load(self, tell: Callable[[str], None] = lambda line: None) -> Checkpoint | None:
         """The newest whole checkpoint, or None where there is none. A damaged one is told about and passed over.
@@ -205,6 +239,15 @@ class StageRun:
         if told is None:
             raise ValueError(f"{self.path}: stage {self.name!r} is not finished; train it first")
         return read_tensors(path, told["sha256"])
+
+
+def _remove_checkpoint(path: Path) -> None:
+    """What a checkpoint holds, state.json first, so that half of one is none; files of other names stay."""
+    if path.is_dir():
+        remove_names(path, ["state.json"])
+        remove_names(path, [name for name in os.listdir(path) if name.endswith(".safetensors")])
+        if not os.listdir(path):
+            path.rmdir()
 
 
 def _read_checkpoint(path: Path, step: int) -> Checkpoint:

@@ -55,7 +55,7 @@ def make(
     given |= dict(language=language, partial=partial, short=short)
     old = _settings_before(out, world)
     made, plan = _world(world, {**old, **{name: value for name, value in given.items() if value is not None}})
-    folder = write_world(out, made, clips, seed, workers=workers, plan=plan)
+    folder = write_world(out, made, clips, seed, workers=workers, plan=plan, inputs=[mnist, source])
     splits = folder.splits
     held = f", {splits.count('held_out')} of them held out" if "held_out" in splits else ""
     typer.echo(f"{out}: {len(folder)} clips of {world}{held}")

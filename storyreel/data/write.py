@@ -6,8 +6,10 @@ A folder is whole once `metadata.parquet` is there: it is written last, under a 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterable, Mapping
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +19,8 @@ import pyarrow.parquet as pq
 
 from storyreel.clip import Clip
 from storyreel.data.parallel import default_workers, progress, run
-from storyreel.storage import replacing, sweep
+from storyreel.ownership import Owned, claim, remove_names
+from storyreel.storage import encoded, replacing, sweep
 
 if TYPE_CHECKING:
     from storyreel.data.folder import DatasetFolder
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 METADATA = "metadata.parquet"
 PLAN = "dataset.json"
 PARTS = ".parts"
+NUMBERED = re.compile(r"\d{6,}\.mkv")
+PART = re.compile(r"\d{8}(-\d{8}\.parquet|\.json)")
 CHUNK = 64  # clips that one worker makes before it reports
 
 
@@ -45,25 +50,50 @@ def write_folder(
 ) -> DatasetFolder:
     """Write clips (lossless Matroska) and their rows; the items are taken one by one, never all at once.
 
-    `extra_files`: further files, name -> content. Raises ValueError when the folder already holds a dataset.
+    `extra_files`: further files, name -> content. Raises ValueError when the folder already holds a dataset, or
+    something that was not written here.
     """
     from storyreel.data.folder import DatasetFolder
 
     path = Path(path)
     if (path / METADATA).exists():
         raise ValueError(f"{path}: already holds a dataset; give another folder, or remove it first")
-    (path / "clips").mkdir(parents=True, exist_ok=True)
-    numbered = ((index, clip, row) for index, (clip, row) in enumerate(items))
-    workers = workers or default_workers()
-    rows = []
-    with progress("writing", None) as advance:
-        for row in run(partial(write_item, path), numbered, workers=workers, threads=True):
-            rows.append(row)
-            advance(1)
-    for name, content in (extra_files or {}).items():
-        put(path / name, content)
-    write_table(pa.Table.from_pylist(rows) if rows else pa.table({"file_name": pa.array([], pa.string())}), path)
+    with claim(path, "dataset") as folder:
+        (path / "clips").mkdir(exist_ok=True)
+        workers = workers or default_workers()
+        rows = []
+        with progress("writing", None) as advance:
+            for row in run(partial(write_item, path), _numbered(folder, items), workers=workers, threads=True):
+                rows.append(row)
+                advance(1)
+        for name, content in (extra_files or {}).items():
+            folder.record([name])
+            put(path / name, content)
+        write_table(pa.Table.from_pylist(rows) if rows else pa.table({"file_name": pa.array([], pa.string())}), path)
+        sweep(path / "clips")
     return DatasetFolder.open(path)
+
+
+def _numbered(
+    folder: Owned, items: Iterable[tuple[Clip, dict[str, Any]]]
+) -> Iterator[tuple[int, Clip, dict[str, Any]]]:
+    for index, (clip, row) in enumerate(items):
+        if index % CHUNK == 0:
+            reserve(folder, index + CHUNK)
+        yield index, clip, row
+
+
+def reserve(folder: Owned, clips: int) -> None:
+    """Note that clips 0 to `clips` - 1 are written here. ValueError: a file of that name is there, somebody else's."""
+    names = set(os.listdir(folder.path / "clips"))
+    known = folder.facts.get("clips")
+    if known is None:  # new, or of an earlier version: then what is there was looked through
+        known = max((int(name[:-4]) + 1 for name in names if NUMBERED.fullmatch(name)), default=0)
+    for index in range(known, clips):
+        if f"{index:06d}.mkv" in names:
+            name = folder.path / "clips" / f"{index:06d}.mkv"
+            raise ValueError(f"{name}: is there already and was not written by storyreel; move it elsewhere")
+    folder.note(clips=max(known, clips))
 
 
 def write_world(
@@ -74,11 +104,13 @@ def write_world(
     *,
     workers: int | None = None,
     plan: Mapping[str, Any] | None = None,
+    inputs: Iterable[str | Path | None] = (),
 ) -> DatasetFolder:
     """Write clips 0 to `clips` - 1 of a world. Run again, it goes on where it was stopped.
 
     `plan`: what the world is and how it was set, JSON values; kept in `dataset.json`. A folder made with another
     plan or seed is refused with ValueError; one with fewer clips of the same plan grows; a whole one is opened.
+    `inputs`: folders that the world reads, which must lie apart.
     """
     from storyreel.data.folder import DatasetFolder
 
@@ -90,14 +122,24 @@ def write_world(
     )
     have = DatasetFolder.open(path) if (path / METADATA).exists() else None
     check_plan(path, made_as, have)
-    done = len(have) if have else 0
-    if have and done >= clips:
+    if have and len(have) >= clips and not (path / PARTS).exists():
         return have
-    (path / "clips").mkdir(parents=True, exist_ok=True)
-    (path / PARTS).mkdir(exist_ok=True)
-    put(path / PLAN, json.dumps(made_as, indent=2) + "\n")
+    with claim(path, "made-dataset", inputs=inputs) as folder:
+        have = DatasetFolder.open(path) if (path / METADATA).exists() else None
+        check_plan(path, made_as, have)  # another process may have made it meanwhile
+        (path / "clips").mkdir(exist_ok=True)
+        reserve(folder, clips)
+        (path / PARTS).mkdir(exist_ok=True)
+        put(path / PLAN, json.dumps(made_as, indent=2) + "\n")
+        _write_chunks(path, world, seed, (have, clips), workers)
+    return DatasetFolder.open(path)
 
-    chunks = [(start, min(start + CHUNK, clips)) for start in range(done, clips, CHUNK)]
+
+def _write_chunks(
+    path: Path, world: World, seed: int, goal: tuple[DatasetFolder | None, int], workers: int | None
+) -> None:
+    have, clips = goal
+    chunks = [(start, min(start + CHUNK, clips)) for start in range(len(have) if have else 0, clips, CHUNK)]
     todo = [c for c in chunks if not _part(path, *c).exists()]
     workers = min(workers or default_workers(), len(todo)) or 1
     if type(world).__module__ == "__main__":
@@ -108,11 +150,18 @@ def write_world(
             advance(count)
     tables = [have.table] if have else []
     tables += [pq.ParquetFile(_part(path, *c)).read() for c in chunks]
-    write_table(pa.concat_tables(tables, promote_options="permissive"), path)
-    shutil.rmtree(path / PARTS)
+    if chunks:
+        write_table(pa.concat_tables(tables, promote_options="permissive"), path)
+    remove_parts(path)
+
+
+def remove_parts(path: Path) -> None:
+    """The rows of finished clips are in the table now: the files that kept them until then go."""
     sweep(path / "clips")  # what a process that was killed had begun to write
-    sweep(path)
-    return DatasetFolder.open(path)
+    sweep(path / PARTS)
+    remove_names(path, [f"{PARTS}/{name}" for name in os.listdir(path / PARTS) if PART.fullmatch(name)])
+    with suppress(OSError):
+        (path / PARTS).rmdir()
 
 
 def put(path: Path, content: str | bytes) -> None:
@@ -149,6 +198,7 @@ def write_item(path: Path, item: tuple[int, Clip, dict[str, Any]]) -> dict[str, 
 
     index, clip, row = item
     name = f"clips/{index:06d}.mkv"
+    check_text(row, name)
     video_io.write(clip, path / name, scale=None)
     captions = list(row.get("captions") or ([row["caption"]] if row.get("caption") else []))
     if not captions and clip.caption:
@@ -169,6 +219,14 @@ def write_item(path: Path, item: tuple[int, Clip, dict[str, Any]]) -> dict[str, 
     attributes = row.get("attributes")
     filled["attributes"] = attributes if isinstance(attributes, str) else json.dumps(attributes or {})
     return filled
+
+
+def check_text(row: Mapping[str, Any], where: str) -> None:
+    """ValueError for a text in a row that no table can hold: a lone surrogate."""
+    for key, value in row.items():
+        for text in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(text, str):
+                encoded(text, f"{where}: {key}")
 
 
 def write_table(table: pa.Table, path: Path) -> None:

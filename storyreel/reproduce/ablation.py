@@ -22,8 +22,10 @@ from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder, write_world
 from storyreel.data.worlds.digits import Digits
 from storyreel.generate.model import Model
+from storyreel.ownership import claim
 from storyreel.reproduce.pace import seconds_of, steps_in
 from storyreel.reproduce.settings import Settings
+from storyreel.storage import replacing
 from storyreel.systems.base import Tick
 from storyreel.systems.godiva import GodivaConfig
 from storyreel.systems.pixels import for_model
@@ -124,7 +126,10 @@ def train(recipe: str, one: Variant, data: DatasetFolder, run: Path, full: Path)
     """What `storyreel train` does; the model folder. The tokenizer is that of the run `full`, which comes first."""
     if not (run / "model" / "model.json").exists():
         if run != full and not (run / "tokenizer" / "final.json").exists():
-            shutil.copytree(full / "tokenizer", run / "tokenizer", ignore=shutil.ignore_patterns("checkpoint-*"))
+            with claim(run, "run", shared=True):
+                for name in ("log.jsonl", "final.safetensors", "final.json"):  # the last says that it is finished
+                    with replacing(run / "tokenizer" / name) as (made,):
+                        shutil.copyfile(full / "tokenizer" / name, made)
         Command(recipe=resolve(recipe, one.settings), data=[str(data.path)], out=run, cache=full.parent / "cache").run()
     return run / "model"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import torch
 
 from storyreel.model import own_tensors
+from storyreel.ownership import check_owner
 from storyreel.recipe import Recipe, StageRecipe, override
 from storyreel.run import Run
 from storyreel.storage import read_json, write_json
@@ -68,31 +69,51 @@ class Command:
         if self.parallel not in ("ddp", "fsdp"):
             raise ValueError(f"--parallel: wanted ddp or fsdp, got {self.parallel!r}")
         with processes(self._device()) as (rank, world, device):
-            kind: Kind = "none" if world == 1 else cast(Kind, self.parallel)
             folders = open_folders(self.data)
-            run = Run.open(self.out, self.recipe, device=device)
-            note_data(run, folders, rank == 0)
+            run = self._begin(folders, rank, device)
+            try:
+                self._train(run, folders, (rank, world, device))
+            finally:
+                run.close()
 
-            def build() -> System:
-                torch.manual_seed(self.recipe.seed)
-                system: System = self.recipe.system.build()
-                if self.init is not None:
-                    begin_from(system, self.init)
-                take_encoders(system)
-                return system.to(device)
+    def _train(self, run: Run, folders: Folders, where: tuple[int, int, torch.device]) -> None:
+        rank, world, device = where
 
-            with Reporter(self.out, quiet=self.quiet, active=rank == 0) as reporter:
-                system = train_system(
-                    build,
-                    run,
-                    self._loaders(folders, rank, world),
-                    only=self.stage,
-                    on_step=reporter,
-                    tell=reporter.tell,
-                    kind=kind,
-                )
-            if system is not None and rank == 0:
-                self._export(system, run, folders)
+        def build() -> System:
+            torch.manual_seed(self.recipe.seed)
+            system: System = self.recipe.system.build()
+            if self.init is not None:
+                begin_from(system, self.init)
+            take_encoders(system)
+            return system.to(device)
+
+        with Reporter(self.out, quiet=self.quiet, active=rank == 0) as reporter:
+            system = train_system(
+                build,
+                run,
+                self._loaders(folders, rank, world),
+                only=self.stage,
+                on_step=reporter,
+                tell=reporter.tell,
+                kind="none" if world == 1 else cast(Kind, self.parallel),
+            )
+        if system is not None and rank == 0:
+            self._export(system, run, folders)
+
+    def _begin(self, folders: Folders, rank: int, device: torch.device) -> Run:
+        """The run folder, in which nothing is written before it is known that this process may train into it."""
+        check_owner(self.out / "model", "model")
+        stages = [self.stage] if self.stage in self.recipe.stages else list(self.recipe.stages)
+        run = Run.open(
+            self.out,
+            self.recipe,
+            device=device,
+            inputs=[*(f.path for f, _ in folders), self.init],
+            hold=[str(name) for name in stages] if rank == 0 else (),
+            write=rank == 0,
+        )
+        note_data(run, folders, rank == 0)
+        return run
 
     def _device(self) -> torch.device:
         if self.device != "auto":

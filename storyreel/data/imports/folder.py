@@ -7,9 +7,9 @@ What is finished lies in `.parts` until all is done; then `skipped.jsonl` (what 
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,19 @@ from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape
 from storyreel.data.parallel import default_workers, progress, run
-from storyreel.data.write import METADATA, PARTS, PLAN, check_plan, put, write_item, write_table
-from storyreel.storage import sweep
+from storyreel.data.write import (
+    METADATA,
+    PARTS,
+    PLAN,
+    check_plan,
+    check_text,
+    put,
+    remove_parts,
+    reserve,
+    write_item,
+    write_table,
+)
+from storyreel.ownership import claim, remove_names
 
 CHUNK = 8  # clips that one worker cuts before it reports
 SKIPPED = "skipped.jsonl"
@@ -51,24 +62,36 @@ def write_import(
     *,
     plan: Mapping[str, Any],
     workers: int | None = None,
+    inputs: Iterable[str | Path | None] = (),
 ) -> Imported:
     """Write what the annotation asks for and the videos give. Run again, it goes on where it was stopped.
 
     plan: what is imported, JSON values, kept in `dataset.json` with the shape; a folder of another plan is refused.
     A video that cannot be read is left out, and listed. ValueError when nothing is left: then nothing is written.
+    inputs: annotations and videos, which must lie apart from the folder.
     """
     path = Path(path)
     whole = {**plan, "size": shape.size, "fps": shape.fps and str(shape.fps), "seconds": shape.seconds}
     have = DatasetFolder.open(path) if (path / METADATA).exists() else None
     check_plan(path, whole, have)
-    new = not path.exists()
-    (path / "clips").mkdir(parents=True, exist_ok=True)
-    (path / PARTS).mkdir(exist_ok=True)
-    put(path / PLAN, json.dumps(whole, indent=2) + "\n")
+    with claim(path, "imported-dataset", inputs=inputs) as folder:
+        have = DatasetFolder.open(path) if (path / METADATA).exists() else None
+        check_plan(path, whole, have)  # another process may have made it meanwhile
+        (path / "clips").mkdir(exist_ok=True)
+        reserve(folder, max((entry.index + 1 for entry in annotation.entries), default=0))
+        (path / PARTS).mkdir(exist_ok=True)
+        put(path / PLAN, json.dumps(whole, indent=2) + "\n")
+        left_out = _write(path, annotation, shape, have, workers)
+    return Imported(DatasetFolder.open(path), left_out)
+
+
+def _write(
+    path: Path, annotation: Annotation, shape: Shape, have: DatasetFolder | None, workers: int | None
+) -> list[Refused]:
+    """What was left out. ValueError when nothing could be imported."""
     rows = {_index(row): row for row in (have.table.to_pylist() if have else [])}
     before = len(rows)
     skipped = _read_parts(path, rows)
-
     todo = [e for e in annotation.entries if e.index not in rows and e.index not in skipped]
     chunks = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)]
     with progress("cutting clips", len(annotation.entries)) as advance:
@@ -79,16 +102,14 @@ def write_import(
     skipped = _read_parts(path, rows)
     left_out = [*annotation.refused, *(skipped[i] for i in sorted(skipped) if i not in rows)]
     if not rows:
-        _clear(path, new)
+        _clear(path)
         why = left_out[0] if left_out else ("the annotation", "asks for no clip")
         raise ValueError(f"{path}: nothing could be imported, {len(left_out)} left out: {why[0]}: {why[1]}")
     put(path / SKIPPED, "".join(json.dumps({"what": what, "why": why}) + "\n" for what, why in left_out))
     if len(rows) > before:
         write_table(pa.Table.from_pylist([rows[i] for i in sorted(rows)]), path)
-    shutil.rmtree(path / PARTS)
-    sweep(path / "clips")  # what a process that was killed had begun to write
-    sweep(path)
-    return Imported(DatasetFolder.open(path), left_out)
+    remove_parts(path)
+    return left_out
 
 
 def cut_clip(entry: Entry, shape: Shape) -> Clip:
@@ -109,6 +130,7 @@ def _import_chunk(path: Path, shape: Shape, chunk: list[Entry]) -> int:
     rows, skipped = [], []
     for entry in chunk:
         try:
+            check_text({**entry.row, "captions": entry.captions}, entry.name)
             clip = cut_clip(entry, shape)
         except (ValueError, OSError, ArithmeticError, LookupError) as error:
             skipped.append([entry.index, entry.name, " ".join(str(error).split())])
@@ -138,12 +160,9 @@ def _index(row: Mapping[str, Any]) -> int:
     return int(Path(row["file_name"]).stem)
 
 
-def _clear(path: Path, new: bool) -> None:
+def _clear(path: Path) -> None:
     """Nothing was imported: nothing stays."""
-    if new:
-        shutil.rmtree(path)
-        return
-    shutil.rmtree(path / PARTS)
-    (path / PLAN).unlink()
-    if not any((path / "clips").iterdir()):
+    remove_parts(path)
+    remove_names(path, [PLAN])
+    with suppress(OSError):
         (path / "clips").rmdir()

@@ -34,7 +34,8 @@ def import_msr_vtt(
     """
     files = [Path(file) for file in annotations]
     plan = {"import": "msr-vtt", "annotations": digest_of_files(files)}
-    return write_import(out, read(files, Path(videos)), shape or Shape(), plan=plan, workers=workers)
+    asked = read(files, Path(videos))
+    return write_import(out, asked, shape or Shape(), plan=plan, workers=workers, inputs=[*files, videos])
 
 
 def read(files: Sequence[Path], videos: Path) -> Annotation:
