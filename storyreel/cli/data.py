@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, check, fetch or look at a dataset folder.")
 app.add_typer(data_import.app, name="import")
 
-WORLDS = {  # the options that each understands, besides those of all
-    "digits": ("size", "digits", "mnist"),
-    "sprites": ("source", "language", "partial", "short"),
-}
 BEFORE: dict[str, Any] = {  # what a dataset has whose `dataset.json` does not name the setting
     "language": 1, "partial": 0.15, "short": 0.12,
 }  # fmt: skip
-OF_ALL = ("frames", "fps", "captions", "carried", "held_out_share")
 Folder = Annotated[Path, typer.Argument(help="Dataset folder.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
@@ -65,27 +60,30 @@ def _settings_before(out: Path, world: str) -> dict[str, Any]:
     """The settings of the dataset there that its `dataset.json` does not name, so that it can grow as it is."""
     import json
 
+    from storyreel.data.worlds.registry import WORLDS, settings_of
     from storyreel.data.write import PLAN
 
     try:
         plan = json.loads((out / PLAN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {name: value for name, value in BEFORE.items() if name in WORLDS.get(world, ()) and name not in plan}
+    known = settings_of(world) if world in WORLDS else {}
+    return {name: value for name, value in BEFORE.items() if name in known and name not in plan}
 
 
 def _world(name: str, options: dict[str, Any]) -> tuple[World, dict[str, Any]]:
     """The world, and what it was set to, for `dataset.json`."""
-    import difflib
-    from dataclasses import fields
     from fractions import Fraction
 
-    if name not in WORLDS:
-        near = difflib.get_close_matches(name, WORLDS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {' and '.join(WORLDS)}"
-        raise typer.BadParameter(f"no world {name!r}; {hint}", param_hint="WORLD")
+    from storyreel.data.worlds.registry import make_world, settings_of, world_class
+
+    try:
+        kind: Any = world_class(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="WORLD") from None
+    known = settings_of(name)
     for option in options:
-        if option not in (*OF_ALL, *WORLDS[name]):
+        if option not in (*known, kind.source_field):
             flag = "--" + option.replace("_", "-")
             raise typer.BadParameter(f"the world {name} has no such setting", param_hint=flag)
     if "fps" in options:
@@ -93,22 +91,16 @@ def _world(name: str, options: dict[str, Any]) -> tuple[World, dict[str, Any]]:
             options["fps"] = Fraction(options["fps"])
         except (ValueError, ZeroDivisionError):
             raise typer.BadParameter(f"wanted a number such as 8, got {options['fps']!r}", param_hint="--fps") from None
-    if name == "digits":
-        from storyreel.data.worlds.digits import Digits as World
-    else:
-        from storyreel.data.worlds.sprites import Sprites as World
-
-        if "source" not in options:
-            raise typer.BadParameter(
-                "wanted the folder of the LPC sheets (`storyreel data fetch sprites -o FOLDER` gets it)",
-                param_hint="--source",
-            )
-    world = World(**options)
-    settings = {f.name: getattr(world, f.name) for f in fields(world) if f.name != "name"}
+    if name == "sprites" and "source" not in options:
+        raise typer.BadParameter(
+            "wanted the folder of the LPC sheets (`storyreel data fetch sprites -o FOLDER` gets it)",
+            param_hint="--source",
+        )
+    world = make_world(name, options.pop(kind.source_field, None), options)
     # where a folder lies says nothing about the clips, and would not let the dataset be moved
-    settings = {k: v for k, v in settings.items() if k != "source" and (k not in BEFORE or BEFORE[k] != v)}
-    plain = {k: v if isinstance(v, (int, float, str)) else v and str(v) for k, v in settings.items()}
-    return world, {"world": name, **plain, **({"mnist": settings["mnist"] is not None} if "mnist" in plain else {})}
+    settings = {f: getattr(world, f) for f in known if f not in BEFORE or BEFORE[f] != getattr(world, f)}
+    plain = {f: v if isinstance(v, (int, float, str)) else str(v) for f, v in settings.items()}
+    return world, {"world": name, **plain, **({"mnist": world.mnist is not None} if name == "digits" else {})}
 
 
 @app.command()

@@ -45,7 +45,7 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     attributes: Annotated[str, typer.Option(help="Only these, separated by commas.", rich_help_panel=JUDGE)] = "",
     train_judge: Annotated[bool, typer.Option("--train-judge", help="From --data.", rich_help_panel=TRAIN)] = False,
-    data: Annotated[Optional[Path], typer.Option(help="Dataset folder of real clips.", rich_help_panel=TRAIN)] = None,  # noqa: UP045
+    data: Annotated[Optional[str], typer.Option(help="Dataset folder of real clips, or a world: sprites:FOLDER?clips=20000.", rich_help_panel=TRAIN)] = None,  # noqa: E501, UP045
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.", rich_help_panel=TRAIN)] = 4000,
     batch: Annotated[int, typer.Option(min=1, help="Clips a step.", rich_help_panel=TRAIN)] = 64,
     lr: Annotated[float, typer.Option(help="Peak learning rate.", rich_help_panel=TRAIN)] = 2e-3,
@@ -185,15 +185,15 @@ def _opened(found: Iterable[JudgedClip], advance: Callable[[int], None]) -> Iter
         advance(1)
 
 
-def _train(data: Path, out: Path, how: JudgeTraining, quiet: bool) -> Told:
-    from storyreel.data.folder import DatasetFolder
+def _train(data: str, out: Path, how: JudgeTraining, quiet: bool) -> Told:
+    from storyreel.data.dataset import open_dataset
     from storyreel.evaluate.judge_card import write_card
-    from storyreel.evaluate.judge_training import attributes_of, train_judge
+    from storyreel.evaluate.judge_training import train_judge
     from storyreel.evaluate.locator_training import train_locator
 
-    folder = DatasetFolder.open(data)
+    folder = open_dataset(data)
     with _bar("training the judge", how.steps, quiet, "steps") as advance:
-        train = train_locator if "centres" in next(iter(attributes_of(folder)), {}) else train_judge
+        train = train_locator if "centres" in next(iter(folder.attributes), {}) else train_judge
         judge, report, held_out = train(folder, how, on_step=lambda step, loss: advance(1))
     facts = {"data": folder.digest, "clips": len(folder), "steps": how.steps, "batch": how.batch, "seed": how.seed}
     facts |= {"unseen": report.as_json(), "unseen_held_out": held_out.as_json()}

@@ -14,7 +14,8 @@ app = typer.Typer(add_completion=False)
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as phenaki_sprites.")],
     data: Annotated[
-        list[str] | None, typer.Option(help="Dataset folder, with its weight: DIR[,WEIGHT]; may repeat.")
+        list[str] | None,
+        typer.Option(help="DIR[,WEIGHT], or a world, such as sprites:SHEETS?clips=60000&seed=7; may repeat."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; the same again resumes it.")] = None,
     stage: Annotated[str | None, typer.Option(help="Train this stage alone; those of a cascade in any order.")] = None,

@@ -6,7 +6,10 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "Dataset": "dataset",
     "DatasetFolder": "folder",
+    "WorldClips": "world_clips",
+    "open_dataset": "dataset",
     "read_clip": "folder",
     "write_folder": "write",
     "write_world": "write",

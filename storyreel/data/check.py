@@ -100,7 +100,7 @@ def _notes(folder: DatasetFolder, found: list[tuple[str | None, tuple[int, int, 
     """What does not keep a clip from being used, but may not be meant."""
     notes = []
     names = folder.file_names
-    claimed = folder.table.column("num_frames").to_pylist() if "num_frames" in folder.table.column_names else None
+    claimed = folder.column("num_frames")
     repeated = {name for name, count in Counter(names).items() if count > 1}
     for row, (name, (why, facts)) in enumerate(zip(names, found, strict=True)):
         if not folder.all_captions[row]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from storyreel.data.download import download
@@ -34,12 +36,7 @@ def fetch_sprites(out: Path, url: str = LPC) -> int:
         if not url.startswith(("https://", "http://", "file://")):
             raise ValueError(f"{url}: wanted an address that begins with https://")
         download(url, archive, limit=MAX_DOWNLOAD, name="downloading")
-        _unpack(archive, unpacked, url)
-        found = sorted(unpacked.rglob(WANTED))
-        if not found:
-            raise ValueError(f"{url}: the archive holds no {WANTED}; it is not the Universal LPC Spritesheet")
-        root = found[0].parents[len(PurePosixPath(WANTED).parts) - 1]
-        _check_sheet(found[0], url)
+        root = unpack_sheets(archive, unpacked, url)
         count = sum(file.is_file() for file in root.rglob("*"))
         if out.exists():
             out.rmdir()
@@ -47,10 +44,24 @@ def fetch_sprites(out: Path, url: str = LPC) -> int:
     return count
 
 
+def unpack_sheets(archive: Path, folder: Path, url: str) -> Path:
+    """Unpack a tar archive of the sheets below `folder`; the folder in it that holds them.
+
+    url: what errors call the archive. ValueError when it is broken, holds other things than plain files, names files
+    outside of itself, is too large, or holds no sheets.
+    """
+    _unpack(archive, folder, url)
+    found = sorted(folder.rglob(WANTED))
+    if not found:
+        raise ValueError(f"{url}: the archive holds no {WANTED}; it is not the Universal LPC Spritesheet")
+    _check_sheet(found[0], url)
+    return found[0].parents[len(PurePosixPath(WANTED).parts) - 1]
+
+
 def _unpack(archive: Path, folder: Path, url: str) -> None:
     files = total = 0
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with tarfile.open(archive, "r:*") as tar:
             for member in tar:
                 parts = PurePosixPath(member.name).parts
                 if member.isdir() or member.type == tarfile.XGLTYPE:
@@ -71,8 +82,8 @@ def _unpack(archive: Path, folder: Path, url: str) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("wb") as made:
                     shutil.copyfileobj(source, made)
-    except (tarfile.TarError, EOFError) as error:
-        raise ValueError(f"{url}: not a whole tar.gz archive ({error})") from None
+    except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise ValueError(f"{url}: not a whole tar.gz or tar.xz archive ({error})") from None
 
 
 def _check_sheet(file: Path, url: str) -> None:

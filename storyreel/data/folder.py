@@ -11,27 +11,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
-from storyreel.data.write import METADATA, write_folder, write_world
+from storyreel.data.parallel import default_workers
+from storyreel.data.write import METADATA, PLAN, write_folder, write_world
 from storyreel.names import inside, stays_inside
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["METADATA", "SPLITS", "DatasetFolder", "read_clip", "write_folder", "write_world"]
 SPLITS = ("train", "held_out", "val", "test")
-KINDS: dict[str, pa.DataType] = {
-    "file_name": pa.string(),
-    "caption": pa.string(),
-    "captions": pa.list_(pa.string()),
-    "split": pa.string(),
-    "context": pa.int32(),
-    "num_frames": pa.int32(),
-}
 
 
 class DatasetFolder:
@@ -44,6 +39,9 @@ class DatasetFolder:
     @classmethod
     def open(cls, path: str | Path) -> DatasetFolder:
         """Raises ValueError or OSError naming the folder and what is wrong with it."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         path = Path(path)
         file = path / METADATA
         if not path.exists():
@@ -67,6 +65,26 @@ class DatasetFolder:
     def __repr__(self) -> str:
         return f"DatasetFolder({str(self.path)!r}, {len(self)} clips)"
 
+    @property
+    def packing(self) -> str:
+        return "decoding"
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def max_workers(self) -> int:
+        return default_workers()
+
+    @property
+    def columns(self) -> list[str]:
+        return self.table.column_names
+
+    def column(self, name: str) -> list[Any] | None:
+        """The values of one column, a row each; None where the table has no such column."""
+        return self.table.column(name).to_pylist() if name in self.table.column_names else None
+
     @cached_property
     def file_names(self) -> list[str]:
         return self.table.column("file_name").to_pylist()
@@ -74,25 +92,39 @@ class DatasetFolder:
     @cached_property
     def splits(self) -> list[str]:
         """ "train" or "held_out" for each row; a missing column or value means "train"."""
-        if "split" not in self.table.column_names:
-            return ["train"] * len(self)
-        return [s or "train" for s in self.table.column("split").to_pylist()]
+        return [s or "train" for s in self.column("split") or [None] * len(self)]
 
     @cached_property
     def contexts(self) -> list[int]:
         """Leading frames that are given, for each row."""
-        if "context" not in self.table.column_names:
-            return [0] * len(self)
-        return [int(c or 0) for c in self.table.column("context").to_pylist()]
+        return [int(c or 0) for c in self.column("context") or [0] * len(self)]
+
+    @property
+    def has_captions(self) -> bool:
+        return any(self.all_captions)
 
     @cached_property
     def all_captions(self) -> list[list[str]]:
         """Every caption of each row, without repetition; an empty list where there is none."""
-        names = self.table.column_names
-        several = self.table.column("captions").to_pylist() if "captions" in names else [None] * len(self)
-        single = self.table.column("caption").to_pylist() if "caption" in names else [None] * len(self)
+        several = self.column("captions") or [None] * len(self)
+        single = self.column("caption") or [None] * len(self)
         given = ([*(many or []), one] if one else (many or []) for many, one in zip(several, single, strict=True))
         return [list(dict.fromkeys(c for c in row if c and c.strip())) for row in given]
+
+    @cached_property
+    def attributes(self) -> list[dict[str, Any]]:
+        """What is in each clip; {} where nothing is said. ValueError for what is not a JSON object."""
+        try:
+            rows = [json.loads(text or "{}") for text in self.column("attributes") or ["{}"] * len(self)]
+            if not all(isinstance(row, dict) for row in rows):
+                raise TypeError
+        except (ValueError, TypeError):
+            raise ValueError(f"{self.path}: expected JSON objects in the column 'attributes'") from None
+        return rows
+
+    @property
+    def world(self) -> str:
+        return world_of(self.path)
 
     def row(self, index: int) -> dict[str, Any]:
         """All columns of one row; `attributes` decoded from JSON."""
@@ -118,6 +150,16 @@ class DatasetFolder:
         captions = self.captions(index)
         return read_clip(self.file(index)).replace(caption=captions[0] if captions else "")
 
+    def reader(self, rows: range) -> FileReader:
+        """Reads the clips of these rows; picklable."""
+        return FileReader(tuple(self._file_or_reason(row) for row in rows))
+
+    def _file_or_reason(self, row: int) -> Path | str:
+        try:
+            return self.file(row)
+        except ValueError as error:
+            return str(error)
+
     @cached_property
     def digest(self) -> str:
         """Hex digest of metadata.parquet and the sizes of the files that it names, those outside of it left out."""
@@ -130,6 +172,34 @@ class DatasetFolder:
         for name in self.file_names:
             hashed.update(f"{name}:{sizes.get(name, -1)}\n".encode())
         return hashed.hexdigest()
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """Decodes files one after the other. Iterating gives a clip, or why there is none, for each."""
+
+    files: tuple[Path | str, ...]  # a str is the reason why there is no file
+
+    def __iter__(self) -> Iterator[Clip | str]:
+        for file in self.files:
+            if isinstance(file, str):
+                yield file
+                continue
+            try:
+                clip = read_clip(file)
+            except (ValueError, OSError, ArithmeticError, LookupError) as error:
+                yield " ".join(str(error).split())
+            else:
+                yield clip
+
+
+def world_of(path: Path) -> str:
+    """The world that `storyreel data make` drew a folder's clips from; "" for other folders."""
+    try:
+        plan = json.loads((path / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(plan.get("world") or "") if isinstance(plan, dict) else ""
 
 
 def read_clip(path: Path) -> Clip:
@@ -163,7 +233,17 @@ def _read_image(path: Path) -> Clip:
 
 def _checked(table: pa.Table, file: Path) -> pa.Table:
     """The table with the known columns in their types; ValueError names a column that cannot be read so."""
-    for name, kind in KINDS.items():
+    import pyarrow as pa
+
+    kinds: dict[str, pa.DataType] = {
+        "file_name": pa.string(),
+        "caption": pa.string(),
+        "captions": pa.list_(pa.string()),
+        "split": pa.string(),
+        "context": pa.int32(),
+        "num_frames": pa.int32(),
+    }
+    for name, kind in kinds.items():
         if name in table.column_names and table.schema.field(name).type != kind:
             try:
                 column = table.column(name).cast(kind)

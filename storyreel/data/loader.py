@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from storyreel.data.folder import METADATA, DatasetFolder
+from storyreel.data.dataset import Dataset
 from storyreel.data.pack import Pack
 from storyreel.data.prepared import Prepared, TextStates
+from storyreel.data.write import METADATA
 from storyreel.recipe import Data
 from storyreel.screen_text import one_line
 from storyreel.systems.base import Batch, TextEncoder
@@ -38,7 +39,7 @@ class Loader:
 
     def __init__(
         self,
-        folders: Sequence[tuple[DatasetFolder, float]],
+        folders: Sequence[tuple[Dataset, float]],
         data: Data,
         *,
         seed: int = 0,
@@ -154,17 +155,17 @@ class _Source:
     """One dataset folder as the loader sees it."""
 
     def __init__(
-        self, folder: DatasetFolder, data: Data, text: TextEncoder | None, split: str | None, cache: Path | None
+        self, folder: Dataset, data: Data, text: TextEncoder | None, split: str | None, cache: Path | None
     ) -> None:
         self.folder, self.data = folder, data
-        if text is not None and not any(folder.all_captions):
-            columns = ", ".join(folder.table.column_names)
+        if text is not None and not folder.has_captions:
+            columns = ", ".join(folder.columns)
             raise ValueError(
                 f"{folder.path / METADATA}: has no captions, which training on text needs; wanted a column "
                 f"'caption' or 'captions', got {columns}"
             )
+        self.pack = Pack.open(folder, data.size, data.channels, cache)  # which composes the rows of a world as well
         self.chosen = [row for row, name in enumerate(folder.splits) if split is None or name == split]
-        self.pack = Pack.open(folder, data.size, data.channels, cache)
         wanted = set(self.chosen)
         self.refused = {row: why for row, why in self.pack.refused.items() if row in wanted}
         if text is not None:
@@ -242,7 +243,7 @@ def to_video(frames: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(frames).permute(0, 4, 1, 2, 3).contiguous().float().div_(127.5).sub_(1)
 
 
-def _check(folders: Sequence[tuple[DatasetFolder, float]], data: Data, rank: int, world: int) -> None:
+def _check(folders: Sequence[tuple[Dataset, float]], data: Data, rank: int, world: int) -> None:
     if not folders:
         raise ValueError("folders: wanted at least one dataset folder")
     for folder, weight in folders:

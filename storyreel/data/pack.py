@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.data.folder import DatasetFolder, read_clip
-from storyreel.data.parallel import default_workers, progress, run
+from storyreel.data.dataset import ClipReader, Dataset
+from storyreel.data.parallel import progress, run
 from storyreel.storage import replacing
 
 SHARD = 256
@@ -31,8 +31,15 @@ def cache_folder(cache: Path | None) -> Path:
         return Path(cache)
     if os.environ.get("STORYREEL_CACHE"):
         return Path(os.environ["STORYREEL_CACHE"])
-    import platformdirs
+    return user_cache()
 
+
+def user_cache() -> Path:
+    """The user's cache folder of this platform; `~/.cache/storyreel` where platformdirs is not installed."""
+    try:
+        import platformdirs
+    except ImportError:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "storyreel"
     return Path(platformdirs.user_cache_dir("storyreel"))
 
 
@@ -57,7 +64,7 @@ def fit(clip: Clip, size: int, channels: int) -> np.ndarray:
 
 
 class Pack:
-    """The decoded clips of one dataset folder at one size. `clip i` is row i of the folder."""
+    """The clips of one dataset at one size, decoded or composed. `clip i` is row i of the dataset."""
 
     def __init__(self, path: Path, key: str, refused: dict[int, str], counts: np.ndarray) -> None:
         self.path = path
@@ -80,7 +87,7 @@ class Pack:
         return self._shards[shard][start : start + (int(self.counts[row]) if count is None else count)]
 
     @classmethod
-    def open(cls, folder: DatasetFolder, size: int, channels: int, cache: Path | None) -> Pack:
+    def open(cls, folder: Dataset, size: int, channels: int, cache: Path | None) -> Pack:
         """Decode what is not yet in the cache, then map it. Clips that cannot be read are refused, with the reason.
 
         Interrupted, it goes on at the last whole shard. Several processes may call it at once: one works, the
@@ -116,22 +123,16 @@ def _done(path: Path, shard: int) -> bool:
     return _notes(path, shard).exists()  # written after the frames
 
 
-def _build(folder: DatasetFolder, path: Path, size: int, channels: int, shards: list[int]) -> None:
+def _build(folder: Dataset, path: Path, size: int, channels: int, shards: list[int]) -> None:
     rows = len(folder)
-    jobs = []
-    for shard in shards:
-        span = range(shard * SHARD, min((shard + 1) * SHARD, rows))
-        jobs.append((shard, [(row, _file(folder, row)) for row in span]))
-    frames = (
-        sum(int(folder.table.column("num_frames")[row].as_py() or 1) for _, span in jobs for row, _ in span)
-        if "num_frames" in folder.table.column_names
-        else sum(len(span) for _, span in jobs)
-    )
-    need_space(path, frames * size * size * channels)
-    workers = min(default_workers(), len(jobs))
-    with progress(f"decoding {folder.path.name}", rows) as advance:
+    jobs = [(shard, range(shard * SHARD, min((shard + 1) * SHARD, rows))) for shard in shards]
+    frames = folder.column("num_frames") or [1] * rows
+    need_space(path, sum(frames[row] or 1 for _, span in jobs for row in span) * size * size * channels)
+    workers = min(folder.max_workers, len(jobs))
+    with progress(f"{folder.packing} {folder.name}", rows) as advance:
         advance(rows - sum(len(span) for _, span in jobs))
-        for count in run(partial(_pack_shard, path, size, channels), jobs, workers=workers):
+        todo = ((shard, span, folder.reader(span)) for shard, span in jobs)
+        for count in run(partial(_pack_shard, path, size, channels), todo, workers=workers):
             advance(count)
 
 
@@ -145,21 +146,14 @@ def need_space(path: Path, wanted: int) -> None:
         )
 
 
-def _file(folder: DatasetFolder, row: int) -> Path | str:
-    try:
-        return folder.file(row)
-    except ValueError as error:
-        return str(error)
-
-
-def _pack_shard(path: Path, size: int, channels: int, job: tuple[int, list[tuple[int, Path | str]]]) -> int:
-    shard, span = job
+def _pack_shard(path: Path, size: int, channels: int, job: tuple[int, range, ClipReader]) -> int:
+    shard, span, reader = job
     clips, counts, refused = [], [], {}
-    for row, file in span:
+    for row, clip in zip(span, reader, strict=True):
         try:
-            if isinstance(file, str):
-                raise ValueError(file)
-            clips.append(fit(read_clip(file), size, channels))
+            if isinstance(clip, str):
+                raise ValueError(clip)
+            clips.append(fit(clip, size, channels))
             counts.append(len(clips[-1]))
         except (ValueError, OSError, ArithmeticError, LookupError) as error:
             counts.append(0)

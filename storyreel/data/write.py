@@ -14,15 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from storyreel.clip import Clip
 from storyreel.data.parallel import default_workers, progress, run
 from storyreel.ownership import Owned, claim, remove_names
 from storyreel.storage import encoded, replacing, sweep
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from storyreel.data.folder import DatasetFolder
 
 METADATA = "metadata.parquet"
@@ -53,6 +52,8 @@ def write_folder(
     `extra_files`: further files, name -> content. Raises ValueError when the folder already holds a dataset, or
     something that was not written here.
     """
+    import pyarrow as pa
+
     from storyreel.data.folder import DatasetFolder
 
     path = Path(path)
@@ -112,6 +113,9 @@ def write_world(
     plan or seed is refused with ValueError; one with fewer clips of the same plan grows; a whole one is opened.
     `inputs`: folders that the world reads, which must lie apart.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     from storyreel.data.folder import DatasetFolder
 
     path = Path(path)
@@ -187,6 +191,9 @@ def _part(path: Path, start: int, stop: int) -> Path:
 
 
 def _make_chunk(path: Path, world: World, seed: int, span: tuple[int, int]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     rows = [write_item(path, (index, *world.make(seed, index))) for index in range(*span)]
     with replacing(_part(path, *span)) as (made,):
         pq.write_table(pa.Table.from_pylist(rows), made)
@@ -230,6 +237,9 @@ def check_text(row: Mapping[str, Any], where: str) -> None:
 
 
 def write_table(table: pa.Table, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     for name, kind in (("context", pa.int32()), ("num_frames", pa.int32()), ("captions", pa.list_(pa.string()))):
         if name in table.column_names:
             table = table.set_column(table.column_names.index(name), name, table.column(name).cast(kind))

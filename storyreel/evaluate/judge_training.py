@@ -8,19 +8,18 @@ making it. What it is measured on are other clips: every tenth row of the datase
 from __future__ import annotations
 
 import importlib
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from storyreel.data.folder import DatasetFolder
+from storyreel.data.dataset import Dataset
 from storyreel.data.pack import Pack
 from storyreel.evaluate.judge import Judge, JudgeConfig, as_seen, to_video
 from storyreel.evaluate.score import AttributeAccuracy, Report, labels
@@ -54,10 +53,10 @@ class JudgeTraining:
 class Clips:
     """The usable clips among some rows of a dataset folder, with a class index an attribute."""
 
-    def __init__(self, folder: DatasetFolder, pack: Pack, config: JudgeConfig, rows: Iterable[int]) -> None:
+    def __init__(self, folder: Dataset, pack: Pack, config: JudgeConfig, rows: Iterable[int]) -> None:
         self.pack, self.config = pack, config
         self.rows = [i for i in rows if pack.counts[i] > 0]
-        every = attributes_of(folder)
+        every = folder.attributes
         self.wanted = [labels(every[i]) for i in self.rows]
         self.answers = np.full((len(self.rows), len(config.classes)), UNSCORED, np.int64)
         for column, (name, classes) in enumerate(config.classes.items()):
@@ -81,13 +80,13 @@ class Clips:
         return to_video(np.stack(seen))
 
 
-def find_classes(folder: DatasetFolder, only: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
+def find_classes(folder: Dataset, only: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
     """Attribute -> its classes, sorted, as they occur.
 
     Raises ValueError when the folder has no attributes, or lacks one of `only`.
     """
     found: dict[str, set[str]] = {}
-    for attributes in attributes_of(folder):
+    for attributes in folder.attributes:
         for name, value in labels(attributes).items():
             if value is not None:
                 found.setdefault(name, set()).add(value)
@@ -101,32 +100,18 @@ def find_classes(folder: DatasetFolder, only: tuple[str, ...] = ()) -> dict[str,
     return {n: tuple(sorted(found[n])) for n in names if only or 2 <= len(found[n]) <= MOST_CLASSES}
 
 
-def attributes_of(folder: DatasetFolder) -> list[dict[str, Any]]:
-    """The attributes of every row; {} where there are none. ValueError for what is not a JSON object."""
-    if "attributes" not in folder.table.column_names:
-        return [{}] * len(folder)
+def judged_by_world(folder: Dataset, found: Iterable[str]) -> tuple[str, ...]:
+    """The attributes that the world of this dataset says are to be judged; () when it does not say."""
     try:
-        rows = [json.loads(text or "{}") for text in folder.table.column("attributes").to_pylist()]
-        if not all(isinstance(row, dict) for row in rows):
-            raise TypeError
-    except (ValueError, TypeError):
-        raise ValueError(f"{folder.path}: wanted JSON objects in the column 'attributes'") from None
-    return rows
-
-
-def judged_by_world(folder: DatasetFolder, found: Iterable[str]) -> tuple[str, ...]:
-    """The attributes that the world of this folder says are to be judged; () when it does not say."""
-    try:
-        plan = json.loads((folder.path / "dataset.json").read_text())
-        world = importlib.import_module(f"storyreel.data.worlds.{plan['world']}")
-    except (OSError, ValueError, KeyError, ModuleNotFoundError):
+        world = importlib.import_module(f"storyreel.data.worlds.{folder.world}") if folder.world else None
+    except ModuleNotFoundError:
         return ()
     there = set(found)
     return tuple(name for name in getattr(world, "JUDGED", ()) if name in there)
 
 
 def train_judge(
-    data: DatasetFolder,
+    data: Dataset,
     how: JudgeTraining,
     *,
     config: JudgeConfig | None = None,
@@ -163,7 +148,7 @@ def measure(judge: Judge, clips: Clips) -> Report:
     return metric.compute()
 
 
-def _config(data: DatasetFolder, how: JudgeTraining) -> JudgeConfig:
+def _config(data: Dataset, how: JudgeTraining) -> JudgeConfig:
     clip = data.clip(0)
     return JudgeConfig(
         classes=find_classes(data, how.attributes),
@@ -218,7 +203,7 @@ def descend(network: nn.Module, how: JudgeTraining, loss_of: Callable[[], Tensor
             on_step(step, loss.item())
 
 
-def learnt_and_unseen(data: DatasetFolder, pack: Pack) -> tuple[list[int], list[int]]:
+def learnt_and_unseen(data: Dataset, pack: Pack) -> tuple[list[int], list[int]]:
     """The usable rows to learn from, nine of ten, and the others. ValueError when one of them is empty."""
     usable = [i for i in range(len(data)) if pack.counts[i] > 0]
     learnt = [i for i in usable if i % UNSEEN != UNSEEN - 1]

@@ -14,7 +14,6 @@ from typing import Any
 
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
-from storyreel.evaluate.judge_training import attributes_of
 
 SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif", ".webp", ".apng")
 
@@ -49,7 +48,7 @@ def find_clips(
         folder = DatasetFolder.open(path)
         found = [
             JudgedClip(folder.file(i), attributes, (folder.captions(i) or [""])[0])
-            for i, attributes in enumerate(attributes_of(folder))
+            for i, attributes in enumerate(folder.attributes)
             if attributes and split in (None, folder.splits[i])
         ]
         hint = f"no row {f'of the split {split!r} ' if split else ''}has attributes"
@@ -73,9 +72,9 @@ def clip_files(path: Path) -> list[Path]:
 
 def told_by_caption(folder: DatasetFolder, split: str | None = None) -> dict[str, dict[str, Any]]:
     """Caption -> the attributes of its clip that the caption mentions (column `mentions`; without it, all of them)."""
-    mentions = folder.table.column("mentions").to_pylist() if "mentions" in folder.table.column_names else None
+    mentions = folder.column("mentions")
     told: dict[str, dict[str, Any]] = {}
-    for i, attributes in enumerate(attributes_of(folder)):
+    for i, attributes in enumerate(folder.attributes):
         if split not in (None, folder.splits[i]):
             continue
         for n, caption in enumerate(folder.captions(i)):

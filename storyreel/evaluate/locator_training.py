@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from storyreel.data.folder import DatasetFolder
+from storyreel.data.dataset import Dataset
 from storyreel.data.pack import Pack
 from storyreel.evaluate.judge import as_seen, to_video
 from storyreel.evaluate.judge_training import (
     JudgeTraining,
     OnStep,
-    attributes_of,
     batches,
     descend,
     device,
@@ -30,11 +29,13 @@ FRAMES_A_CLIP = 4  # of each clip in a batch, at random
 class LocatedClips:
     """Frames of some rows of a dataset folder with a heat map a class: 1 where a digit's middle is, falling off."""
 
-    def __init__(self, folder: DatasetFolder, pack: Pack, config: LocatorConfig, rows: Iterable[int]) -> None:
+    def __init__(self, folder: Dataset, pack: Pack, config: LocatorConfig, rows: Iterable[int]) -> None:
         self.pack, self.config, self.rows = pack, config, list(rows)
-        every = attributes_of(folder)
+        every = folder.attributes
         self.wanted = [every[i] for i in self.rows]
-        widths = folder.table.column("width").to_pylist()
+        widths = folder.column("width")
+        if widths is None:
+            raise ValueError(f"{folder.path}: wanted a column 'width', the pixels that `centres` are counted in")
         self.grow = [config.size / widths[i] for i in self.rows]  # canvas pixels to the judge's
 
     def __len__(self) -> int:
@@ -59,7 +60,7 @@ class LocatedClips:
 
 
 def train_locator(
-    data: DatasetFolder,
+    data: Dataset,
     how: JudgeTraining,
     *,
     config: LocatorConfig | None = None,

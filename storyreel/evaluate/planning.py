@@ -148,9 +148,9 @@ def _kind(about: About) -> str:
 def world_of(asked: Asked, clips: Clips, real: Clips | None) -> str:
     """Sprites or digits: by the folders, the judge's name, or the model that made the first clip; "" if none says."""
     from storyreel import video_io
-    from storyreel.evaluate.sources import world_named
+    from storyreel.data.folder import world_of
 
-    said = [clips.world, real.world if real else "", world_named(asked.wanted) if asked.wanted else "", asked.judge]
+    said = [clips.world, real.world if real else "", world_of(asked.wanted) if asked.wanted else "", asked.judge]
     found = next((world for world in said if world in WORLDS), "")
     if not found:
         try:

@@ -59,24 +59,12 @@ def find(path: str | Path, *, split: str = "", limit: int | None = None) -> Clip
 
 def _dataset(path: Path, split: str, limit: int | None) -> Clips:
     from storyreel.data.folder import DatasetFolder
-    from storyreel.evaluate.judge_training import attributes_of
 
     folder = DatasetFolder.open(path)
     rows = [i for i in range(len(folder)) if split in ("", folder.splits[i])][:limit]
     if not rows:
         raise ValueError(f"{path}: no row{f' of the split {split!r}' if split else ''}")
-    attributes = list(attributes_of(folder))
+    attributes = folder.attributes
     sources = (Source(folder.file(i), (folder.captions(i) or [""])[0], attributes[i] or {}) for i in rows)
     digest = hashlib.sha256(f"{folder.digest}:{split}:{len(rows)}".encode()).hexdigest()
-    return Clips(path, tuple(sources), digest, world_named(path))
-
-
-def world_named(path: Path) -> str:
-    """What `dataset.json`, which `storyreel data make` leaves, calls its world."""
-    import json
-
-    try:
-        said = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(said.get("world") or "") if isinstance(said, dict) else ""
+    return Clips(path, tuple(sources), digest, folder.world)

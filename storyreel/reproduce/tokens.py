@@ -214,7 +214,6 @@ def psnr(real: Clip, made: Clip) -> float:
 
 def judge_all(settings: Settings, world: str, data: DatasetFolder, found: dict[str, Reconstructions]) -> dict[str, Any]:
     """Coding -> the judge's report on what is left of the clips, and on the clips; {} without a judge."""
-    from storyreel.evaluate.judge_training import attributes_of
     from storyreel.evaluate.judges import check_known
 
     try:
@@ -222,7 +221,7 @@ def judge_all(settings: Settings, world: str, data: DatasetFolder, found: dict[s
     except ValueError as error:
         settings.tell(f"tokens: reconstructions are not judged: {error}")
         return {}
-    every = attributes_of(data)
+    every = data.attributes
     wanted = [every[i] for i, split in enumerate(data.splits) if split == "held_out"]
     check_known(judge, wanted)
     sets = {name: got.made for name, got in found.items()} | {"real": found["clips"].real}

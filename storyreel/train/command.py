@@ -22,7 +22,7 @@ from storyreel.systems.base import Stage, System
 from storyreel.tensor_file import copy_into
 
 if TYPE_CHECKING:
-    from storyreel.data.folder import DatasetFolder
+    from storyreel.data.dataset import Dataset
 from storyreel.train.distributed import first_alone, processes
 from storyreel.train.loop import BatchSource
 from storyreel.train.parallel import Kind
@@ -44,7 +44,7 @@ def resolve(name: str, settings: Sequence[str]) -> Recipe:
     return recipe
 
 
-Folders: TypeAlias = "list[tuple[DatasetFolder, float]]"
+Folders: TypeAlias = "list[tuple[Dataset, float]]"
 
 
 @dataclass(kw_only=True)
@@ -69,7 +69,7 @@ class Command:
         if self.parallel not in ("ddp", "fsdp"):
             raise ValueError(f"--parallel: wanted ddp or fsdp, got {self.parallel!r}")
         with processes(self._device()) as (rank, world, device):
-            folders = open_folders(self.data)
+            folders = open_folders(self.data, self.cache)
             run = self._begin(folders, rank, device)
             try:
                 self._train(run, folders, (rank, world, device))
@@ -156,7 +156,7 @@ class Command:
 
         training = {
             "steps": {name: (run.stage(name).final() or {}).get("step") for name in self.recipe.stages},
-            "data": [{"name": Path(f.path).name, "digest": f.digest, "clips": len(f), "weight": w} for f, w in folders],
+            "data": [{"name": f.name, "digest": f.digest, "clips": len(f), "weight": w} for f, w in folders],
             "words": known_words(folders),
             "torch": torch.__version__,
         }
@@ -174,14 +174,14 @@ def known_words(folders: Folders, most: int = 1_000) -> list[str]:
     return sorted(word for word, _ in counts.most_common(most))
 
 
-def open_folders(data: Sequence[str]) -> Folders:
-    """DIR or DIR,WEIGHT each."""
-    from storyreel.data.folder import DatasetFolder
+def open_folders(data: Sequence[str], cache: Path | None = None) -> Folders:
+    """DIR, DIR,WEIGHT, or a world such as sprites:FOLDER?clips=60000, with a weight or without, each."""
+    from storyreel.data.dataset import open_dataset
 
     found = []
     for each in data:
         path, comma, weight = each.rpartition(",")
-        if not comma or os.path.isdir(each):
+        if not comma or os.path.isdir(each) or "?" in weight:
             path, weight = each, "1"
         try:
             number = float(weight)
@@ -189,7 +189,7 @@ def open_folders(data: Sequence[str]) -> Folders:
             number = -1.0
         if not number > 0:
             raise ValueError(f"--data {each}: the weight after the comma wants a number above 0, got {weight!r}")
-        found.append((DatasetFolder.open(path), number))
+        found.append((open_dataset(path, cache), number))
     return found
 
 

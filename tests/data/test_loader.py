@@ -154,7 +154,7 @@ def test_cache_hit_gives_the_same_without_decoding(tmp_path, monkeypatch):
     folder = make(tmp_path / "d")
     first = Loader([(folder, 1)], DATA, text=Words(), cache=tmp_path / "c").batch(2)
     calls = Words.calls
-    monkeypatch.setattr("storyreel.data.pack.read_clip", lambda path: pytest.fail("decoded again"))
+    monkeypatch.setattr("storyreel.data.folder.read_clip", lambda path: pytest.fail("decoded again"))
     again = Loader([(DatasetFolder.open(tmp_path / "d"), 1)], DATA, text=Words(), cache=tmp_path / "c").batch(2)
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert Words.calls == calls

@@ -23,13 +23,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.data.worlds import digits_language
-from storyreel.data.worlds.digits_source import glyphs
+from storyreel.data.worlds.digits_source import glyphs, glyphs_digest
+from storyreel.data.worlds.ranges import check_ranges
 
 MOTIONS = (
     "up and down", "left and right",  # SyncDRAW's two
@@ -69,18 +70,18 @@ class Digits:
     carried: float = 0.0
     captions: int = 2
     name: str = "digits"
+    source_field: ClassVar[str] = "mnist"
 
     def __post_init__(self) -> None:
-        for name, low, high in (("size", 16, 256), ("frames", 8, 256), ("captions", 1, 64)):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}: wanted {low} to {high}, got {getattr(self, name)}")
-        for name in ("held_out_share", "carried"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}: wanted 0 to 1, got {getattr(self, name)}")
+        check_ranges(self, min_frames=8)
         if self.digits not in ("1", "2", "both"):
             raise ValueError(f"digits: wanted 1, 2 or both, got {self.digits!r}")
         if self.mnist is not None:
             glyphs(self._mnist, self.side)  # a folder that is not MNIST is told at once
+
+    def fingerprint(self) -> str:
+        """Hex digest of the pictures that clips are drawn from."""
+        return glyphs_digest(self._mnist, self.side)
 
     @property
     def side(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +34,16 @@ def glyphs(mnist: str | None, side: int) -> dict[str, list[np.ndarray]]:
             if not len(samples):
                 raise ValueError(f"{mnist}: no pictures of {digit} for the split {split!r}")
     return made
+
+
+def glyphs_digest(mnist: str | None, side: int) -> str:
+    """Hex digest of the pictures that `glyphs` gives."""
+    hashed = hashlib.sha256()
+    for split, by_digit in sorted(glyphs(mnist, side).items()):
+        hashed.update(split.encode())
+        for samples in by_digit:
+            hashed.update(samples.tobytes())
+    return hashed.hexdigest()
 
 
 def _bundled(side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,17 +12,19 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.data.worlds import sprites_captions, sprites_language
+from storyreel.data.worlds.ranges import check_ranges
 from storyreel.data.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
     BODIES,
     CAPES,
+    EYES,
     FACIAL_HAIR,
     FACINGS,
     FEET,
@@ -35,8 +37,10 @@ from storyreel.data.worlds.sprites_parts import (
     ROWS,
     TORSOS,
     WEAPONS,
+    WITH_EARS,
     Part,
 )  # fmt: skip
+from storyreel.data.worlds.sprites_sheets import check_sheets, sheets_digest
 
 CELL = 64
 JUDGED = ("sex", "body", "hair_color", "torso", "legs", "feet", "head", "action", "facing")
@@ -76,6 +80,7 @@ class Sprites:
     partial: float = 0.15
     short: float = 0.12
     name: str = "sprites"
+    source_field: ClassVar[str] = "source"
 
     def __post_init__(self) -> None:
         if self.language not in (1, 2):
@@ -85,11 +90,17 @@ class Sprites:
             if self.language == 1 and getattr(self, name) != own[name]:
                 raise ValueError(f"{name}: only language 2 has such a share")
         self._mix  # noqa: B018, checks the shares
-        if not (Path(self.source) / "body" / "male" / "light.png").is_file():
-            raise ValueError(
-                f"source: {self.source} holds no body/male/light.png; wanted the folder of the Liberated Pixel Cup "
-                "sheets (`storyreel data fetch sprites -o FOLDER` gets it)"
-            )
+        check_ranges(self)
+        check_sheets(Path(self.source))
+
+    @property
+    def size(self) -> int:
+        """Of the canvas, pixels."""
+        return CELL
+
+    def fingerprint(self) -> str:
+        """Hex digest of the pictures that clips are drawn from."""
+        return sheets_digest(Path(self.source))
 
     def make(self, seed: int, index: int) -> tuple[Clip, dict[str, Any]]:
         """Clip `index` of this seed and its row: captions, what each mentions, attributes, context, split."""
@@ -244,13 +255,13 @@ def _draw_face(
         layers.append(("facial_hair", f"facial/male/{kind}/{shade}"))
         if facing != "up" and kind != "fiveoclock" and seen["head"] not in ("metal helmet", "golden helmet"):
             seen["facial_hair"] = f"{color} {FACIAL_HAIR[kind]}"
-    if body in ("light", "tanned", "dark", "dark elf"):
+    if body in WITH_EARS:
         sheet = str(rng.choice(BODIES[body]))
         if rng.random() < (0.7 if body == "dark elf" else 0.12):
             layers.append(("ears", f"body/{sex}/ears/elvenears_{sheet}"))
             seen["ears"] = "elven"
         if rng.random() < 0.3:
-            eyes = str(rng.choice(["blue", "brown", "gray", "green", "orange", "purple", "red", "yellow"]))
+            eyes = str(rng.choice(EYES))
             layers.append(("eyes", f"body/{sex}/eyes/{eyes}"))
             seen["eyes"] = eyes if facing != "up" else None
     return layers

@@ -78,6 +78,9 @@ FACIAL_HAIR = {
     "fiveoclock": "stubble",
 }  # fmt: skip
 
+WITH_EARS = ("light", "tanned", "dark", "dark elf")  # bodies that have sheets of elven ears and of eyes
+EYES = ("blue", "brown", "gray", "green", "orange", "purple", "red", "yellow")
+
 CAPE_COLORS = ("black", "blue", "brown", "gray", "green", "lavender", "maroon", "pink", "red", "white", "yellow")
 
 _M, _F = ("male",), ("female",)

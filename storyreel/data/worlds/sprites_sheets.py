@@ -1,0 +1,112 @@
+"""Which sheets the world `sprites` can draw from, whether they are all there, and how to take them along.
+
+The full set has more than three thousand sheets; about half of them are ever drawn. An archive of those alone is a
+tenth of the size, and `sheets_in` opens it where a folder would do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from storyreel.data.worlds.sprites_parts import (
+    BELTS,
+    BODIES,
+    CAPES,
+    EYES,
+    FACIAL_HAIR,
+    FEET,
+    HAIR_COLORS,
+    HAIR_STYLES,
+    HANDS,
+    HEADS,
+    LEGS,
+    SEXES,
+    TORSOS,
+    WEAPONS,
+    WITH_EARS,
+)  # fmt: skip
+
+CREDITS = ("AUTHORS.txt", "cc-by-sa-3.0.txt", "gpl-3.0.txt")
+
+
+@cache
+def drawn_sheets() -> tuple[str, ...]:
+    """The files that a character can be drawn from, relative to the folder of the sheets, sorted."""
+    shades = {shade for colors in HAIR_COLORS.values() for shade in colors}
+    names = {f"hair/{sex}/{style}/{shade}" for sex in SEXES for style in HAIR_STYLES for shade in shades}
+    names |= {f"facial/male/{kind}/{shade}" for kind in FACIAL_HAIR for shade in shades}
+    for body, sheets in BODIES.items():
+        sexes = ("male",) if body == "skeleton" else SEXES
+        names |= {f"body/{sex}/{sheet}" for sex in sexes for sheet in sheets}
+        if body in WITH_EARS:
+            names |= {f"body/{sex}/ears/elvenears_{sheet}" for sex in sexes for sheet in sheets}
+            names |= {f"body/{sex}/eyes/{color}" for sex in sexes for color in EYES}
+    for part in (*TORSOS, *LEGS, *FEET, *HEADS, *HANDS, *BELTS, *CAPES, *WEAPONS):
+        names |= {file.format(sex=sex) for sex in part.sexes for _, file in part.files}
+    names |= {name.replace("arrow", "arrow_skeleton") for name in names if name.endswith("/arrow")}
+    return tuple(sorted(f"{name}.png" for name in names))
+
+
+def check_sheets(folder: Path) -> None:
+    """ValueError names the first sheet that is missing, and how many are."""
+    if not (folder / "body" / "male" / "light.png").is_file():
+        raise ValueError(
+            f"source: {folder} holds no body/male/light.png; wanted the folder of the Liberated Pixel Cup "
+            "sheets (`storyreel data fetch sprites -o FOLDER` gets it)"
+        )
+    if missing := [name for name in drawn_sheets() if not (folder / name).is_file()]:
+        raise ValueError(f"source: {folder} lacks {len(missing)} of {len(drawn_sheets())} sheets, first {missing[0]}")
+
+
+def sheets_digest(folder: Path) -> str:
+    """Hex digest of the names and sizes of the sheets that are drawn from; other files beside them do not matter."""
+    hashed = hashlib.sha256()
+    for name in drawn_sheets():
+        hashed.update(f"{name}:{(folder / name).stat().st_size}\n".encode())
+    return hashed.hexdigest()
+
+
+def sheets_in(source: Path, cache: Path) -> Path:
+    """The folder of the sheets: `source` itself, or what is in it when it is a tar archive, unpacked below `cache`.
+
+    An archive is unpacked once, whole or not at all, under the sha256 of its bytes.
+    """
+    if not source.is_file():
+        return source
+    from filelock import FileLock
+
+    from storyreel.data.fetch import unpack_sheets
+    from storyreel.storage import digest_of
+
+    folder = cache / "sheets" / digest_of(source)[:32]
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            if not folder.exists():
+                os.replace(unpack_sheets(source, Path(work) / "unpacked", str(source)), folder)
+    return folder
+
+
+def pack_sheets(folder: Path, out: Path) -> int:
+    """Write the sheets that are drawn from, and their credits, into one tar.xz; how many files. The same bytes always.
+
+    ValueError when a sheet is missing.
+    """
+    import tarfile
+
+    from storyreel.storage import replacing
+
+    check_sheets(folder)
+    credits = [name for name in CREDITS if (folder / name).is_file()]
+    names = [*credits, *drawn_sheets()]
+    with replacing(out) as (made,), tarfile.open(made, "w:xz") as tar:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = (folder / name).stat().st_size
+            with (folder / name).open("rb") as file:
+                tar.addfile(info, file)
+    return len(names)
