@@ -2,7 +2,7 @@
 
     make bench-curate or: python benchmarks/curate.py [--seeds 12] [--first 3000] [--speed] [--accuracy] [--movies DIR]
 
-Accuracy: movies of `storyreel.curate.testmovies`, seeds from --first on; a transition counts as found within 5 frames,
+Accuracy: movies of `tests.movies`, seeds from --first on; a transition counts as found within 5 frames,
 each at most once. PySceneDetect is the oracle beside: its wheel goes into benchmarks/.peers without its dependencies,
 because it asks for the OpenCV with windows. Speed: one pass of ours against decode alone and against what people chain
 by hand (scenedetect and an ffmpeg split, Farneback at full size twice a second, rapidocr's defaults on three frames of
@@ -30,6 +30,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # tests.movies
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers"
 PEER = "scenedetect==0.7.2"
@@ -117,15 +118,15 @@ def oracles(path: Path) -> dict[str, list[tuple[int, int]]]:
 
 
 def accuracy(seeds: range, folder: Path, beside: bool, lines: int) -> dict[str, Any]:
-    from storyreel.curate import testmovies
     from storyreel.curate.measure import measure
+    from tests.movies import movies
 
     tallies: dict[str, Tally] = {"storyreel": Tally()}
     checks: dict[str, Counter[str]] = {name: Counter() for name in ("static", "text", "bars", "spans")}
     for seed in seeds:
         path, size = folder / f"m{seed}-{lines}.mp4", (lines, lines * 16 // 9 // 2 * 2)
         made = path.exists()
-        truth = testmovies.plan(seed, size=size).truth if made else testmovies.write_movie(path, seed, size=size)
+        truth = movies.plan(seed, size=size).truth if made else movies.write_movie(path, seed, size=size)
         measures = measure(path)
         tallies["storyreel"].add(truth, [(one.start, one.end) for one in measures.transitions])
         judge(truth, measures, checks)
@@ -146,16 +147,16 @@ def drawn(seeds: range) -> dict[str, Any]:
     import cv2
     import numpy as np
 
-    from storyreel.curate import testmovies
     from storyreel.curate.cuts import find_all
     from storyreel.curate.spans import spans_between
+    from tests.movies import movies
 
     tally, spans = Tally(), Counter[str]()
     for seed in seeds:
-        made = testmovies.plan(seed, size=(72, 128))
+        made = movies.plan(seed, size=(72, 128))
         rng = np.random.default_rng([seed, 99])
         noise, detail, chroma = rng.uniform(0, 1.5), [], []
-        for picture in testmovies.drawing(made):
+        for picture in movies.drawing(made):
             planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
             luma = cv2.resize(planes[..., 0], (64, 36), interpolation=cv2.INTER_AREA)
             detail.append(np.clip(luma + rng.normal(0, noise, luma.shape) + 0.5, 0, 255).astype(np.uint8))
@@ -215,32 +216,31 @@ def looks(seeds: range, folder: Path, lines: int, keep: Path | None = None) -> d
     """Static, text and bars of many shots: encoded films of twelve shots of a second and a half, cut hard."""
     import numpy as np
 
-    from storyreel.curate import testmovies, testshots
     from storyreel.curate.encode import write_pictures
     from storyreel.curate.measure import measure
+    from tests.movies import movies
+    from tests.movies.shots import make_shot
 
     checks: dict[str, Counter[str]] = {name: Counter() for name in ("static", "text", "bars", "spans")}
     size, frames, fps, told = (lines, lines * 16 // 9 // 2 * 2), 36, Fraction(24), []
     for seed in seeds:
         rng = np.random.default_rng([seed, 5])
-        bars = testmovies._bars(rng, *size)  # pyright: ignore[reportPrivateUsage]
+        bars = movies._bars(rng, *size)  # pyright: ignore[reportPrivateUsage]
         inner = (size[0] - bars[0] - bars[1], size[1] - bars[2] - bars[3])
         pictures, shots, cuts = [], [], []
         for number in range(12):
             material = str(rng.choice(["static", "text", str(rng.choice(sorted(MOVES)))], p=[0.35, 0.3, 0.35]))
-            shot = testshots.make_shot(material, np.random.default_rng([seed, 7, number]), inner, frames)
+            shot = make_shot(material, np.random.default_rng([seed, 7, number]), inner, frames)
             start = number * frames
-            shots.append(testmovies.TrueShot(start, start + frames, material, shot.static, shot.text))
-            cuts += [testmovies.TrueTransition(start, start, "hard")] if number else []
+            shots.append(movies.TrueShot(start, start + frames, material, shot.static, shot.text))
+            cuts += [movies.TrueTransition(start, start, "hard")] if number else []
             for index in range(frames):
                 whole = np.zeros((*size, 3), np.uint8)
                 whole[bars[0] : size[0] - bars[1], bars[2] : size[1] - bars[3]] = shot.frame(index)
                 pictures.append(whole)
         path = folder / f"looks{seed}-{lines}.mp4"
         write_pictures(path, pictures, fps, crf=int(rng.integers(18, 29)))
-        truth = testmovies.Truth(
-            seed, size[1], size[0], fps, len(pictures), tuple(shots), tuple(cuts), bars, mark=False
-        )
+        truth = movies.Truth(seed, size[1], size[0], fps, len(pictures), tuple(shots), tuple(cuts), bars, mark=False)
         measures = measure(path)
         judge(truth, measures, checks)
         for shot in shots:
@@ -326,11 +326,11 @@ def spent() -> float:
 
 def films_for_speed(folder: Path, sizes: list[int]) -> dict[int, Path]:
     """A film of 360 lines, and the same at 720 lines with some grain, since scaling alone makes it easy to decode."""
-    from storyreel.curate import testmovies
+    from tests.movies import movies
 
     small, large = folder / "speed360.mp4", folder / "speed720.mp4"
     if not small.exists():
-        testmovies.write_movie(small, 1, size=(360, 640), shots=4)
+        movies.write_movie(small, 1, size=(360, 640), shots=4)
     if 720 in sizes and not large.exists() and shutil.which("ffmpeg"):
         filters = "scale=1280:720,noise=alls=4:allf=t"
         command = ["ffmpeg", "-v", "error", "-y", "-i", str(small), "-frames:v", "160", "-vf", filters]

@@ -71,7 +71,8 @@ MAY_IMPORT = {
     "study": {"clip", "video_io", "local_page"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
 }
-FREE = {"cli", "reproduce", "__init__", "__main__"}  # these tie things together, and nobody imports them
+FREE = {"cli", "__init__", "__main__"}  # these tie things together, and nobody imports them
+NOT_IN_THE_WHEEL = {"reproductions", "tests", "benchmarks"}
 FOR_ALL = {"storage", "layouts", "ownership", "folder_replacement", "tensor_file", "packed"}  # what is on disk
 FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text"}  # what comes from outside
 CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
@@ -126,6 +127,9 @@ def offenders(check: Callable[[Path], Iterable[str]], files: Iterable[Path] | No
 
 def wrong_ways(file: Path) -> Iterator[str]:
     here = parts_of(file)[0]
+    for line, module in imports(file):
+        if module.split(".")[0] in NOT_IN_THE_WHEEL and name(file) != "cli/reproduce.py":
+            yield f"line {line}: imports {module}, which is not in the wheel"
     if here in FREE:
         return
     if here not in MAY_IMPORT:

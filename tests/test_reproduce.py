@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reproductions.script import act, write_script
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.evaluate.interval import gap_of, mean_of, ratio_of
 from storyreel.evaluate.seams import Seams, differences, starts_of_clips
-from storyreel.reproduce.script import act, write_script
-from storyreel.reproduce.settings import Settings
 
 CYCLE = 8
 
@@ -128,7 +128,7 @@ def test_real_sprites_tell_the_same_story(lpc: Path):
 
 
 def test_both_codings_cost_the_same():
-    from storyreel.reproduce.tokens import codings
+    from reproductions.tokens import codings
 
     clips, frames = codings("phenaki_digits", 300)
     assert frames.flops == pytest.approx(clips.flops, rel=0.01)
@@ -182,7 +182,7 @@ def settings_for(out: Path, shop: dict[str, str], said: list[str] | None = None)
 
 @pytest.fixture(scope="module")
 def reproduced(shop: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from storyreel.reproduce.phenaki import run
+    from reproductions.phenaki import run
 
     out = tmp_path_factory.mktemp("reproduced")
     with pytest.MonkeyPatch.context() as patch:
@@ -235,7 +235,7 @@ def test_the_report_has_tables_pictures_and_commands(reproduced: Path):
 
 
 def test_what_is_measured_is_kept(reproduced: Path, shop: dict[str, str], monkeypatch: pytest.MonkeyPatch):
-    from storyreel.reproduce import phenaki
+    from reproductions import phenaki
 
     def never(*args: object) -> None:
         raise AssertionError("measured again")
@@ -250,8 +250,8 @@ def test_what_is_measured_is_kept(reproduced: Path, shop: dict[str, str], monkey
 
 
 def test_a_story_is_not_told_twice(reproduced: Path, shop: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    from reproductions import story
     from storyreel.generate.model import Model
-    from storyreel.reproduce import story
 
     monkeypatch.setattr(Model, "make", lambda *args: pytest.fail("told again"))
     again = story.measure(settings_for(reproduced, shop))
@@ -261,7 +261,7 @@ def test_a_story_is_not_told_twice(reproduced: Path, shop: dict[str, str], monke
 
 
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path, shop: dict[str, str]):
-    from storyreel.reproduce.phenaki import run
+    from reproductions.phenaki import run
 
     said: list[str] = []
     settings = Settings(

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from reproductions.claims import MissingError, Todo, run_claims
+from reproductions.report import done, number, why_not
+from reproductions.settings import Settings
 from storyreel.cli import main
 from storyreel.cli.reproduce import PAPERS
-from storyreel.reproduce.claims import MissingError, Todo, run_claims
-from storyreel.reproduce.report import done, number, why_not
-from storyreel.reproduce.settings import Settings
 
 
 class Paper:
@@ -95,3 +95,14 @@ def test_count_is_of_prompts_and_part_of_what_a_result_depends_on(tmp_path: Path
     assert "--count 12" in few.command
     with pytest.raises(ValueError, match="--count: wanted at least 1, got 0"):
         Settings(out=tmp_path, count=0)
+
+
+def test_outside_a_clone_it_says_where_the_reproductions_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("storyreel.cli.reproduce.ROOT", tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["reproduce", "phenaki", "-o", str(tmp_path / "out")])
+    assert end.value.code not in (0, None)
+    assert "the reproductions are in the repository, not in the installed package" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reproductions import curation
+from reproductions.curation_footage import EDGE, WHOLE, Dirt, FilmTruth, make_footage
+from reproductions.curation_jumps import JumpDetector, least_alike
+from reproductions.curation_report import verdict
+from reproductions.settings import Settings
 from storyreel.clip import Clip
-from storyreel.reproduce import curation
-from storyreel.reproduce.curation_footage import EDGE, WHOLE, Dirt, FilmTruth, make_footage
-from storyreel.reproduce.curation_jumps import JumpDetector, least_alike
-from storyreel.reproduce.curation_report import verdict
-from storyreel.reproduce.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from reproductions import ablation
+from reproductions.ablation import NAMES, layers_of, variants
+from reproductions.settings import Settings
 from storyreel import recipes
-from storyreel.reproduce import ablation
-from storyreel.reproduce.ablation import NAMES, layers_of, variants
-from storyreel.reproduce.settings import Settings
 
 TINY = "godiva_tiny"
 
@@ -66,7 +66,7 @@ def settings_for(out: Path, encoder: str, said: list[str] | None = None) -> Sett
 
 @pytest.fixture(scope="module")
 def reproduced(encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from storyreel.reproduce.godiva import run
+    from reproductions.godiva import run
 
     out = tmp_path_factory.mktemp("godiva")
     run(settings_for(out, encoder))
@@ -111,7 +111,7 @@ def test_the_report_has_the_papers_table_beside_ours(reproduced: Path):
 
 
 def test_what_is_measured_is_kept(reproduced: Path, encoder: str, monkeypatch: pytest.MonkeyPatch):
-    from storyreel.reproduce import godiva
+    from reproductions import godiva
 
     before = (reproduced / "results.json").read_text()
     said: list[str] = []
@@ -128,7 +128,7 @@ def test_what_is_measured_is_kept(reproduced: Path, encoder: str, monkeypatch: p
 
 
 def test_without_an_encoder_nothing_is_ranked(reproduced: Path, tmp_path: Path):
-    from storyreel.reproduce.godiva import measure_figure4
+    from reproductions.godiva import measure_figure4
 
     said: list[str] = []
     found = measure_figure4(settings_for(reproduced, str(tmp_path / "nobody"), said))

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from reproductions.imagen_video_claims import reached
+from reproductions.imagen_video_distilled import verdict
+from reproductions.imagen_video_sampling import below, drift, frechet_gap, less, psnr, shift
+from reproductions.imagen_video_training import Size, nets_of
+from reproductions.settings import Settings
 from storyreel import recipes
-from storyreel.reproduce.imagen_video_claims import reached
-from storyreel.reproduce.imagen_video_distilled import verdict
-from storyreel.reproduce.imagen_video_sampling import below, drift, frechet_gap, less, psnr, shift
-from storyreel.reproduce.imagen_video_training import Size, nets_of
-from storyreel.reproduce.settings import Settings
 from storyreel.systems.imagen_video import ImagenVideoConfig
 from storyreel.train.command import resolve
 from storyreel.train.cost import cost_of
@@ -119,7 +119,7 @@ def settings_for(out: Path, encoder: str, said: list[str] | None = None, **more)
 
 @pytest.fixture(scope="module")
 def reproduced(encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from storyreel.reproduce.imagen_video import run
+    from reproductions.imagen_video import run
 
     out = tmp_path_factory.mktemp("imagen-video")
     run(settings_for(out, encoder))
@@ -164,8 +164,8 @@ def test_the_report_says_how(reproduced: Path):
 
 
 def test_what_is_measured_is_kept(reproduced: Path, encoder: str, monkeypatch: pytest.MonkeyPatch):
-    from storyreel.reproduce import imagen_video, imagen_video_training
-    from storyreel.reproduce.imagen_video_sampling import Examined
+    from reproductions import imagen_video, imagen_video_training
+    from reproductions.imagen_video_sampling import Examined
 
     before = (reproduced / "results.json").read_text()
     said: list[str] = []
@@ -186,7 +186,7 @@ def test_what_is_measured_is_kept(reproduced: Path, encoder: str, monkeypatch: p
 
 
 def test_a_given_model_takes_the_place_of_the_small_ones(encoder: str, tmp_path: Path):
-    from storyreel.reproduce.imagen_video import run
+    from reproductions.imagen_video import run
 
     tiny = saved(tmp_path / "tiny", TINY)
     settings = settings_for(tmp_path / "out", encoder, models={"imagen-video-digits": tiny})

@@ -10,9 +10,9 @@ import pytest
 import torch
 from tiny_model import make_tiny
 
-from storyreel.reproduce.filling import repeated, warped
-from storyreel.reproduce.make_a_video import CLAIMS, run
-from storyreel.reproduce.settings import Settings
+from reproductions.filling import repeated, warped
+from reproductions.make_a_video import CLAIMS, run
+from reproductions.settings import Settings
 
 
 def settings_for(out: Path, model: Path, said: list[str]) -> Settings:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from reproductions import curation_training, imagen_video_training, tokens
+from reproductions.pace import seconds_of, steps_in
 from storyreel import recipes
-from storyreel.reproduce import curation_training, imagen_video_training, tokens
-from storyreel.reproduce.pace import seconds_of, steps_in
 from storyreel.systems.phenaki import PhenakiConfig
 
 

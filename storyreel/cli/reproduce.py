@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Optional
@@ -10,12 +11,13 @@ import typer
 
 app = typer.Typer(add_completion=False)
 
-PAPERS = {  # and whose `run` measures it; imported when it is asked for
-    "phenaki": "storyreel.reproduce.phenaki",
-    "godiva": "storyreel.reproduce.godiva",
-    "imagen-video": "storyreel.reproduce.imagen_video",
-    "make-a-video": "storyreel.reproduce.make_a_video",
-    "svd-curation": "storyreel.reproduce.curation",
+ROOT = Path(__file__).parents[2]  # of a clone
+PAPERS = {  # and whose `run` measures it; imported when it is needed
+    "phenaki": "reproductions.phenaki",
+    "godiva": "reproductions.godiva",
+    "imagen-video": "reproductions.imagen_video",
+    "make-a-video": "reproductions.make_a_video",
+    "svd-curation": "reproductions.curation",
 }
 
 
@@ -52,7 +54,8 @@ def reproduce(
     """
     if paper not in PAPERS:
         raise typer.BadParameter(f"no paper {paper!r}; there is {', '.join(PAPERS)}", param_hint="PAPER")
-    from storyreel.reproduce.settings import Settings
+    _find_reproductions()
+    from reproductions.settings import Settings
 
     out = out or Path(f"reproduce-{paper}")
 
@@ -77,6 +80,17 @@ def reproduce(
         typer.echo(json.dumps(results))
     else:
         typer.echo(str(out / "results.md"))
+
+
+def _find_reproductions() -> None:
+    """Make `reproductions/` importable. ValueError outside a clone: they are not part of the installed package."""
+    if not (ROOT / "reproductions" / "settings.py").is_file():
+        raise ValueError(
+            "the reproductions are in the repository, not in the installed package: clone it, "
+            "`pip install -e .` there, and run this command again"
+        )
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
 
 
 def _pairs(option: str, given: list[str] | None) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Whether an interval that fits as a dissolve or a wipe is one: what is measured of it, weighed.
 
-The weights were fitted by logistic regression to intervals of drawn test movies (`testmovies`, seeds 100 to 123).
+The weights were fitted by logistic regression to intervals of drawn test movies (`tests.movies`, seeds 100 to 123).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def stub_set(folder: Path, films: list[list[dict[str, Any]]], thresholds: Thresh
 def real_set(folder: Path) -> Path:
     """A dataset of two short movies that are drawn, cut and measured, with clips as files."""
     pytest.importorskip("cv2", reason="measuring needs the extra curation")
-    from storyreel.curate.testmovies import write_movie
+    from tests.movies.movies import write_movie
 
     for seed in (3, 5):
         write_movie(folder / "in" / f"movie {seed}.mp4", seed, size=(90, 160), shots=4)

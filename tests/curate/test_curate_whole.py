@@ -17,7 +17,7 @@ from storyreel.data.folder import DatasetFolder
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("cv2", reason="measuring needs the extra curation")
-    from storyreel.curate.testmovies import write_movie
+    from tests.movies.movies import write_movie
 
     folder = tmp_path_factory.mktemp("footage")
     write_movie(folder / "movie.mp4", 5, size=(90, 160), shots=4)

@@ -105,7 +105,7 @@ def test_spans_agree_on_their_bars():
 def test_text_is_found_and_its_absence_too(tmp_path: Path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("rapidocr")
-    from storyreel.curate.testshots import words
+    from tests.movies.shots import words
 
     plain = scene(3, 30, 1.0, (180, 320))
     draw = words(np.random.default_rng(1), (180, 320))

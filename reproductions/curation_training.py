@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from reproductions.curation_jumps import JumpDetector
+from reproductions.kept import make_once
+from reproductions.pace import seconds_of, steps_in
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.worlds.digits import Digits
@@ -26,9 +29,6 @@ from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model, load
 from storyreel.model import load_tensors
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
-from storyreel.reproduce.curation_jumps import JumpDetector
-from storyreel.reproduce.kept import make_once
-from storyreel.reproduce.pace import seconds_of, steps_in
 from storyreel.run import StageRun
 from storyreel.systems.phenaki import Phenaki, PhenakiConfig
 from storyreel.systems.pixels import for_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storyreel.reproduce.report import NOTHING, Part, commands, done, holds, number, why_not, yes_or_no
+from reproductions.report import NOTHING, Part, commands, done, holds, number, why_not, yes_or_no
 
 
 def report(results: dict[str, Any]) -> list[str]:

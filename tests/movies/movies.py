@@ -1,6 +1,6 @@
 """Test movies whose every cut is known to the frame: what cut detection is measured on, and a gate for changes.
 
-A movie is a function of its seed. Half of what it shows is made (`testshots`), half is two photographs that
+A movie is a function of its seed. Half of what it shows is made (`shots`), half is two photographs that
 scikit-learn ships, panned and zoomed: a gate against mistakes, not a claim about the world's films.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from storyreel.curate.testshots import MATERIALS, TRAPS, Shot, caption_mark, make_shot
+from tests.movies.shots import MATERIALS, TRAPS, Shot, caption_mark, make_shot
 
 KINDS = ("hard", "dissolve", "fade-black", "fade-white", "wipe")
 _SHARES = (0.45, 0.27, 0.09, 0.08, 0.11)
@@ -30,7 +30,7 @@ class TrueTransition:
 
 @dataclass(frozen=True)
 class TrueShot:
-    """Frames [start, end) that show this shot alone. material: what it shows, see `testshots`."""
+    """Frames [start, end) that show this shot alone. material: what it shows, see `shots`."""
 
     start: int
     end: int

@@ -7,6 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from reproductions import ablation
+from reproductions.ablation import NAMES, RECIPE, Variant
+from reproductions.claims import Todo, run_claims
+from reproductions.godiva_report import report
+from reproductions.kept import make_once
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.encoder import Encoder
 from storyreel.evaluate.benchmarks import moving_digits
@@ -15,13 +22,6 @@ from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.locator import Locator
 from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model, load
-from storyreel.reproduce import ablation
-from storyreel.reproduce.ablation import NAMES, RECIPE, Variant
-from storyreel.reproduce.claims import Todo, run_claims
-from storyreel.reproduce.godiva_report import report
-from storyreel.reproduce.kept import make_once
-from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.settings import Settings
 
 CLAIMS = ("ablation", "figure4")
 UNRANKED = "candidates are not ranked"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storyreel.reproduce.report import NOTHING, Part, commands, done, holds, number, why_not
+from reproductions.report import NOTHING, Part, commands, done, holds, number, why_not
 
 TITLES = {
     "motion": "Motion is learnt from videos without captions",

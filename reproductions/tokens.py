@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reproductions.pace import seconds_of, steps_in
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder, write_world
 from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.judges import AnyJudge
 from storyreel.recipe import StageRecipe
-from storyreel.reproduce.pace import seconds_of, steps_in
-from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.settings import Settings
 from storyreel.systems.phenaki import PhenakiConfig
 from storyreel.systems.phenaki_tokenizer import CViViT
 from storyreel.systems.pixels import for_model

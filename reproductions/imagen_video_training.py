@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
+from reproductions.pace import seconds_of, steps_in
+from reproductions.settings import Settings
 from storyreel.data.folder import DatasetFolder, write_world
-from storyreel.reproduce.pace import seconds_of, steps_in
-from storyreel.reproduce.settings import Settings
 from storyreel.run import Run
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideoConfig
 from storyreel.train.command import Command, resolve

@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reproductions import curation_filters as filters
+from reproductions import curation_sets as sets
+from reproductions import curation_training as training
+from reproductions.claims import Claims, chosen
+from reproductions.curation_jumps import JumpDetector
+from reproductions.curation_report import report, verdict
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
 from storyreel.generate.model import load
-from storyreel.reproduce import curation_filters as filters
-from storyreel.reproduce import curation_sets as sets
-from storyreel.reproduce import curation_training as training
-from storyreel.reproduce.claims import Claims, chosen
-from storyreel.reproduce.curation_jumps import JumpDetector
-from storyreel.reproduce.curation_report import report, verdict
-from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.settings import Settings
 from storyreel.storage import read_json
 
 CLAIMS = ("filters", "training")

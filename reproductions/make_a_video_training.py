@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reproductions.settings import Settings
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.loader import Loader
 from storyreel.nn.video_unet_blocks import TemporalAttention, TemporalConv
 from storyreel.recipe import Data
-from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Batch, TextEncoder, Tick
 from storyreel.systems.make_a_video import MakeAVideo
 from storyreel.systems.make_a_video_time import VideoStage

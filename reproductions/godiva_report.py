@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storyreel.reproduce.ablation import NAMES, PAPER
-from storyreel.reproduce.report import NOTHING, Part, commands, done, holds, number, why_not, yes_or_no
+from reproductions.ablation import NAMES, PAPER
+from reproductions.report import NOTHING, Part, commands, done, holds, number, why_not, yes_or_no
 
 
 def report(results: dict[str, Any]) -> list[str]:

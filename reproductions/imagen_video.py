@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from storyreel.reproduce.claims import Todo, run_claims
-from storyreel.reproduce.imagen_video_claims import measure_augmentation, measure_joint, measure_prediction
-from storyreel.reproduce.imagen_video_distilled import measure_distillation, measure_stages
-from storyreel.reproduce.imagen_video_report import report
-from storyreel.reproduce.imagen_video_sampling import encoder_of
-from storyreel.reproduce.imagen_video_training import RECIPE
-from storyreel.reproduce.settings import Settings
+from reproductions.claims import Todo, run_claims
+from reproductions.imagen_video_claims import measure_augmentation, measure_joint, measure_prediction
+from reproductions.imagen_video_distilled import measure_distillation, measure_stages
+from reproductions.imagen_video_report import report
+from reproductions.imagen_video_sampling import encoder_of
+from reproductions.imagen_video_training import RECIPE
+from reproductions.settings import Settings
 from storyreel.storage import read_json
 
 MEASURES: dict[str, Callable[[Settings], dict[str, Any]]] = {

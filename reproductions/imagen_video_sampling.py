@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reproductions.combinations import Wish, score, wishes_of
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.encoder import Encoder, as_frames
 from storyreel.evaluate.frechet import frechet_distance
 from storyreel.evaluate.interval import Measured, mean_of
 from storyreel.evaluate.judges import AnyJudge
 from storyreel.precision import has_bf16
-from storyreel.reproduce.combinations import Wish, score, wishes_of
-from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Request, TextEncoder
 from storyreel.systems.imagen_video import DiffusionStage
 from storyreel.systems.pixels import for_model, shown

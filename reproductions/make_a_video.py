@@ -16,6 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reproductions import make_a_video_training as training
+from reproductions.claims import MissingError, Todo, run_claims
+from reproductions.filling import FILLERS
+from reproductions.make_a_video_report import report
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder, write_world
 from storyreel.data.worlds.digits import Digits
@@ -24,12 +30,6 @@ from storyreel.encoder import as_frames
 from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.motion import measures_of
 from storyreel.generate.model import Model, load
-from storyreel.reproduce import make_a_video_training as training
-from storyreel.reproduce.claims import MissingError, Todo, run_claims
-from storyreel.reproduce.filling import FILLERS
-from storyreel.reproduce.make_a_video_report import report
-from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import Request
 from storyreel.systems.make_a_video import MakeAVideo
 from storyreel.systems.pixels import for_model, shown

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from reproductions.kept import has_matte, make_once
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.evaluate.interval import gap_of
 from storyreel.evaluate.judges import AnyJudge, check_known
@@ -20,9 +23,6 @@ from storyreel.evaluate.locator import Locator, pairs
 from storyreel.evaluate.score import AttributeAccuracy, labels
 from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model
-from storyreel.reproduce.kept import has_matte, make_once
-from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.settings import Settings
 
 RIGHT = 0.9  # mean attribute accuracy on held-out combinations
 SPLITS = ("held_out", "train")

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from storyreel.reproduce.report import Part, done, write_lines
-from storyreel.reproduce.settings import Settings
+from reproductions.report import Part, done, write_lines
+from reproductions.settings import Settings
 from storyreel.storage import read_json, write_json
 
 Asked: TypeAlias = dict[str, Any]

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reproductions.imagen_video_claims import Bench
+from reproductions.imagen_video_sampling import Examined, Row, frechet
+from reproductions.imagen_video_training import PREFIX, Size
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
 from storyreel.generate.model import load
-from storyreel.reproduce.imagen_video_claims import Bench
-from storyreel.reproduce.imagen_video_sampling import Examined, Row, frechet
-from storyreel.reproduce.imagen_video_training import PREFIX, Size
-from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.settings import Settings
 from storyreel.storage import replacing
 from storyreel.systems.base import TextEncoder
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo

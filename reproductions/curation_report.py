@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storyreel.reproduce.curation_sets import ARMS
-from storyreel.reproduce.report import NOTHING, Part, commands, done, number, pictures, why_not, yes_or_no
+from reproductions.curation_sets import ARMS
+from reproductions.report import NOTHING, Part, commands, done, number, pictures, why_not, yes_or_no
 
 
 def verdict(parts: dict[str, Part]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from reproductions.curation_filters import Curated, holds_transition
+from reproductions.curation_footage import FPS, picture_of
 from storyreel.clip import Clip
 from storyreel.curate.captions import DEFAULT, Captions
 from storyreel.curate.choose import choose
@@ -24,8 +26,6 @@ from storyreel.data.pack import fit
 from storyreel.data.write import METADATA, write_folder
 from storyreel.evaluate.benchmarks.moving_digits import share_json
 from storyreel.evaluate.score import Share
-from storyreel.reproduce.curation_filters import Curated, holds_transition
-from storyreel.reproduce.curation_footage import FPS, picture_of
 
 WINDOW = 40  # frames of the film, about a shot's
 LARGER = 4  # times as many random windows as curated clips

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reproductions.imagen_video_sampling import Examined, below, drift, frechet, frechet_gap, less, psnr, shift
+from reproductions.imagen_video_training import Size, Workshop
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.evaluate.interval import Measured, mean_of
-from storyreel.reproduce.imagen_video_sampling import Examined, below, drift, frechet, frechet_gap, less, psnr, shift
-from storyreel.reproduce.imagen_video_training import Size, Workshop
-from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.settings import Settings
 from storyreel.systems.base import TextEncoder
 from storyreel.systems.imagen_video import DiffusionStage
 from storyreel.train.command import resolve

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from reproductions.curation_footage import Dirt, FilmTruth, Shot, make_footage, picture_of
 from storyreel.clip import Clip
 from storyreel.curate.choose import choose
 from storyreel.curate.export import Export
@@ -27,7 +28,6 @@ from storyreel.curate.thresholds import Limit, Thresholds
 from storyreel.encoder import Encoder
 from storyreel.evaluate.benchmarks.moving_digits import share_json
 from storyreel.evaluate.score import Share
-from storyreel.reproduce.curation_footage import Dirt, FilmTruth, Shot, make_footage, picture_of
 from storyreel.storage import read_json, write_json
 
 NEAR = 3  # frames that a found cut may be away from the true one

@@ -18,13 +18,13 @@ from typing import Any
 
 import torch
 
+from reproductions.pace import seconds_of, steps_in
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder, write_world
 from storyreel.data.worlds.digits import Digits
 from storyreel.generate.model import Model
 from storyreel.ownership import claim
-from storyreel.reproduce.pace import seconds_of, steps_in
-from storyreel.reproduce.settings import Settings
 from storyreel.storage import replacing
 from storyreel.systems.base import Tick
 from storyreel.systems.godiva import GodivaConfig

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from reproductions.combinations import Wish, score, wishes_of
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.evaluate.interval import mean_of
-from storyreel.reproduce.combinations import Wish, score, wishes_of
-from storyreel.reproduce.pictures import write_sheet
-from storyreel.reproduce.settings import Settings
 from storyreel.systems.phenaki import Phenaki
 from storyreel.systems.pixels import for_model, shown
 

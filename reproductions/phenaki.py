@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from storyreel.reproduce import combinations, reconstruction, story, tokens
-from storyreel.reproduce.claims import Asked, Found, MissingError, Todo, run_claims
-from storyreel.reproduce.phenaki_report import report
-from storyreel.reproduce.settings import WORLDS, Settings
+from reproductions import combinations, reconstruction, story, tokens
+from reproductions.claims import Asked, Found, MissingError, Todo, run_claims
+from reproductions.phenaki_report import report
+from reproductions.settings import WORLDS, Settings
 from storyreel.storage import read_json
 
 CLAIMS = ("tokens", "story", "combinations", "reconstruction")

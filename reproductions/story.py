@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from reproductions.kept import has_matte, make_once
+from reproductions.pictures import cut, write_sheet
+from reproductions.script import Part, Script, act, write_script
+from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.evaluate.interval import ratio_of
 from storyreel.evaluate.judges import AnyJudge, check_known
@@ -15,10 +19,6 @@ from storyreel.evaluate.score import AttributeAccuracy, labels, wilson
 from storyreel.evaluate.seams import Seams, differences, starts_of_clips
 from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model
-from storyreel.reproduce.kept import has_matte, make_once
-from storyreel.reproduce.pictures import cut, write_sheet
-from storyreel.reproduce.script import Part, Script, act, write_script
-from storyreel.reproduce.settings import Settings
 
 FOLLOWS = 0.9  # mean attribute accuracy of the parts: the bar that the model itself is held to
 
