@@ -113,9 +113,6 @@ def write_world(
     plan or seed is refused with ValueError; one with fewer clips of the same plan grows; a whole one is opened.
     `inputs`: folders that the world reads, which must lie apart.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from storyreel.data.folder import DatasetFolder
 
     path = Path(path)
@@ -142,6 +139,9 @@ def write_world(
 def _write_chunks(
     path: Path, world: World, seed: int, goal: tuple[DatasetFolder | None, int], workers: int | None
 ) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     have, clips = goal
     chunks = [(start, min(start + CHUNK, clips)) for start in range(len(have) if have else 0, clips, CHUNK)]
     todo = [c for c in chunks if not _part(path, *c).exists()]
