@@ -80,7 +80,7 @@ def _put(made: Path, path: Path, kind: str) -> None:
     _merge(_parked(path), path, kind)
 
 
-KEY = {"model": "model.json"}
+KEY = {"model": "model.json", "judge": "judge.json", "study": "study.json"}
 """Kind -> the file without which the folder is none; it is moved last."""
 
 

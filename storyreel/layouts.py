@@ -85,7 +85,12 @@ KINDS: dict[str, Layout] = {
         b'"leaderboard"',
         rf"leaderboard\.(html|json|tex)|reports/[^/]+/({REPORT})|clips/[^/]+-[0-9a-f]{{8}}/[^/]+\.mkv",
     ),
-    "reproduction": Layout("a reproduction"),
+    "reproduction": Layout(
+        "a reproduction",
+        "results.json",
+        b'"reproduces"',
+        r"results\.(json|md)|[\w.-]+\.(png|webp|gif|mp4|svg|txt)|[a-z0-9_-]+/.*",  # where each folder has a kind
+    ),
     "ablation": Layout(
         "an ablation of thresholds",
         "sweeps.csv",

@@ -47,6 +47,7 @@ class Owned:
     names: set[str] = field(default_factory=set)
     cards: dict[str, list[str]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    shared: bool = False
 
     def save(self) -> None:
         """Write the marker."""
@@ -57,9 +58,14 @@ class Owned:
 
     def record(self, names: Iterable[str]) -> None:
         """Note names (relative, with /) that are about to be written here, so that `remove` may remove them."""
-        new = {name for name in names if _inside(name)} - self.names
-        if new:
+        new = {name for name in names if _inside(name)}
+        if new <= self.names:
+            return
+        if not self.shared:
             self.names |= new
+            return self.save()
+        with locked(self.path / LOCK, f"{self.path}: another process holds this folder", wait=SHARED_WAIT):
+            self.names = new | (_read(self.path, self.kind).names if (self.path / MARKER).exists() else set())
             self.save()
 
     def remove(self, names: Iterable[str]) -> None:
@@ -128,6 +134,7 @@ def claim(
                 yield owned
                 sweep(path)
         if shared:
+            owned.shared = True
             yield owned
             sweep(path)
     except BaseException:
@@ -223,6 +230,10 @@ def check_apart(out: str | Path, inputs: Iterable[str | Path | None]) -> None:
         if parent not in chains:  # 100,000 films may lie in one folder
             chains[parent] = _chain(Path(parent))
         own = _identity(source)
+        if own is None:  # not there yet, such as another folder that is to be written
+            real, place = Path(os.path.realpath(source)), Path(os.path.realpath(out))
+            if real == place or real in place.parents:
+                raise ValueError(f"{out}: is {source}, or lies in it; give a folder of its own to write to")
         if own is not None and own == here:
             raise ValueError(f"{out}: is read here; give another place to write to")
         if here is not None and here in chains[parent]:

@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "sheet": {"clip", "stamp", "timing", "animation"},
     "span": {"clip", "video_io", "animation", "sniff"},
     "video_io": {"clip", "stamp", "sniff", "timing", "animation", "sheet"},
+    "own_clips": {"sheet", "stamp", "video_io"},
     "nn": set(),
     "diffusion": set(),
     "engine": set(),
@@ -56,6 +57,7 @@ MAY_IMPORT = {
     "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
     | {"encoder", "evaluate", "precision"},
     "generate": {
+        "own_clips",
         "encoder",
         "evaluate",
         "clip",
@@ -67,7 +69,7 @@ MAY_IMPORT = {
         "engine",
         "precision",
     },
-    "evaluate": {"clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"},
+    "evaluate": {"own_clips", "clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"},
     "study": {"clip", "video_io", "local_page"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
 }

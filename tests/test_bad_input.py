@@ -137,8 +137,8 @@ def test_a_full_disk(tiny, tmp_path):  # noqa: F811
     pytest.importorskip("resource")
     suffixes = ["mp4", "webm", "gif", "webp", "apng", "png", "mkv"]
     for suffix in suffixes:
-        (tmp_path / f"old.{suffix}").write_text("what was there before")
-    before = sorted(tmp_path.iterdir())
+        Clip(np.zeros((1, 4, 4, 3), np.uint8), 8, "before").save(tmp_path / f"old.{suffix}", scale=None)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", FULL_DISK, *suffixes]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
@@ -147,8 +147,8 @@ def test_a_full_disk(tiny, tmp_path):  # noqa: F811
         assert err.startswith("storyreel: error: "), suffix
         assert err.count("\n") == 1, suffix
         assert f"old.{suffix}: could not be written" in err
-        assert (tmp_path / f"old.{suffix}").read_text() == "what was there before"
-    assert sorted(tmp_path.iterdir()) == before
+        assert (tmp_path / f"old.{suffix}").read_bytes() == before[tmp_path / f"old.{suffix}"]
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 @pytest.fixture

@@ -74,10 +74,17 @@ def curate(
     from storyreel.curate.pipeline import STEPS, Where, check_steps
     from storyreel.curate.pipeline import curate as run
     from storyreel.curate.screen import Screen
+    from storyreel.ownership import check_apart, check_owner
+    from storyreel.storage import check_writable
 
     models = dict(image=image_captioner, video=video_captioner, chat=chat, chat_model=chat_model)
     models |= dict(encoder=encoder, aesthetics=aesthetics)
     settings, thresholds = _settings(sets or [], captions, sidecar, models)
+    if webdataset is not None:  # before the hours of work
+        check_apart(webdataset, [*given, out])
+        check_apart(out, [webdataset])
+        check_owner(webdataset, "shards")
+        check_writable(webdataset)
     done = run(
         given, out, settings, thresholds,
         steps=check_steps(_listed(steps)) if steps else STEPS,

@@ -126,14 +126,13 @@ def preview(
 ) -> None:
     """Draw film strips with their captions."""
     from storyreel.data.folder import DatasetFolder
-    from storyreel.data.preview import contact_sheet
-    from storyreel.storage import replacing
+    from storyreel.data.preview import contact_sheet, is_preview, write_preview
+    from storyreel.ownership import check_file
 
     if out.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise typer.BadParameter(f"wanted a .png, got {out.name!r}", param_hint="--out")
-    sheet = contact_sheet(DatasetFolder.open(folder), clips, split)
-    with replacing(out) as (made,):
-        sheet.save(made)
+    check_file(out, is_preview(out))
+    write_preview(contact_sheet(DatasetFolder.open(folder), clips, split), out)
     typer.echo(str(out))
 
 
@@ -174,8 +173,11 @@ def prompts(
 ) -> None:
     """Write the prompts of a benchmark, to run any model on them."""
     from storyreel.evaluate import benchmarks
+    from storyreel.ownership import check_apart
 
     asked = benchmarks.prompts(benchmark)
+    if real is not None:
+        check_apart(real, [out])
     asked.write_for_models(out)
     if real is not None:
         benchmarks.write_real(benchmark, real)

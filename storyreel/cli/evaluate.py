@@ -129,14 +129,22 @@ def _evaluate(asked: Asked, out: Path | None, quiet: bool) -> Told:
     from storyreel.evaluate.evaluation import evaluate as measure
     from storyreel.evaluate.scores import lines_of
 
-    done = measure(asked, lambda title, total: _bar(title, total, quiet))
-    document = document_of(done, " ".join(["storyreel", *sys.argv[1:]]))
-    lines = lines_of(document)
-    if out is not None:
-        from storyreel.evaluate.report import write_report
+    with _place(out, "report", asked.clips, asked.real, asked.wanted):
+        done = measure(asked, lambda title, total: _bar(title, total, quiet))
+        document = document_of(done, " ".join(["storyreel", *sys.argv[1:]]))
+        lines = lines_of(document)
+        if out is not None:
+            from storyreel.evaluate.report import write_report
 
-        lines += ["", f"report: {write_report(document, asked.clips, out, progress=not quiet)}"]
+            lines += ["", f"report: {write_report(document, asked.clips, out, progress=not quiet)}"]
     return document, lines
+
+
+def _place(out: Path | None, kind: str, *inputs: Path | None) -> AbstractContextManager[Any]:
+    """The folder of the result, checked before the hours of work."""
+    from storyreel.ownership import claim
+
+    return nullcontext() if out is None else claim(out, kind, inputs=inputs)
 
 
 def _compare(a: Path, b: Path) -> Told:
@@ -149,13 +157,13 @@ def _compare(a: Path, b: Path) -> Told:
 def _benchmark(name: str, clips: Path, judge: str, out: Path | None, quiet: bool) -> Told:
     from storyreel.evaluate import benchmarks
 
-    document, lines = benchmarks.run(name, clips, quiet=quiet, judge=judge)
-    if out is not None:
-        from storyreel.storage import replacing
+    with _place(out, "report", clips):
+        document, lines = benchmarks.run(name, clips, quiet=quiet, judge=judge)
+        if out is not None:
+            from storyreel.storage import write_json
 
-        with replacing(out / f"{name}.json") as (made,):
-            made.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        lines = [*lines, "", f"report: {out / f'{name}.json'}"]
+            write_json(out / f"{name}.json", document)
+            lines = [*lines, "", f"report: {out / f'{name}.json'}"]
     return document, lines
 
 
@@ -192,12 +200,13 @@ def _train(data: str, out: Path, how: JudgeTraining, quiet: bool) -> Told:
     from storyreel.evaluate.locator_training import train_locator
 
     folder = open_dataset(data)
-    with _bar("training the judge", how.steps, quiet, "steps") as advance:
-        train = train_locator if "centres" in next(iter(folder.attributes), {}) else train_judge
-        judge, report, held_out = train(folder, how, on_step=lambda step, loss: advance(1))
-    facts = {"data": folder.digest, "clips": len(folder), "steps": how.steps, "batch": how.batch, "seed": how.seed}
-    facts |= {"unseen": report.as_json(), "unseen_held_out": held_out.as_json()}
-    judge.save(out, card=write_card(out.name, facts, report, held_out), facts=facts)
+    with _place(out, "judge", folder.path):
+        with _bar("training the judge", how.steps, quiet, "steps") as advance:
+            train = train_locator if "centres" in next(iter(folder.attributes), {}) else train_judge
+            judge, report, held_out = train(folder, how, on_step=lambda step, loss: advance(1))
+        facts = {"data": folder.digest, "clips": len(folder), "steps": how.steps, "batch": how.batch, "seed": how.seed}
+        facts |= {"unseen": report.as_json(), "unseen_held_out": held_out.as_json()}
+        judge.save(out, card=write_card(out.name, facts, report, held_out), facts=facts)
     document = {"judge": str(out), "unseen": facts["unseen"], "unseen_held_out": facts["unseen_held_out"]}
     return document, [*report.lines(), "", "of these, held-out combinations:", *held_out.lines(), "", f"judge: {out}"]
 

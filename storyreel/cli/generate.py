@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -115,12 +117,9 @@ def run(wanted: Wanted) -> tuple[Plan, list[Done]]:
     check_usage(wanted)
     from storyreel.engine import Local, cores, get_engine, wait_calmly
     from storyreel.generate import batch
-    from storyreel.storage import check_writable
 
     engine = get_engine(wanted.engine, wanted.workers)
     plan = Plan.of(wanted)
-    for folder in {job.path.parent for job in plan.jobs}:
-        check_writable(folder)
     here = isinstance(engine, Local) and (engine.workers == 1 or len(plan.jobs) == 1)
 
     from functools import partial
@@ -128,7 +127,7 @@ def run(wanted: Wanted) -> tuple[Plan, list[Done]]:
     from storyreel import video_io
     from storyreel.cli.screen import Screen
 
-    with Screen(len(plan.jobs), quiet=wanted.quiet) as screen:
+    with _places(wanted, plan), Screen(len(plan.jobs), quiet=wanted.quiet) as screen:
         for note in plan.notes:
             screen.say(f"storyreel: note: {note}")
         if here:
@@ -146,6 +145,37 @@ def run(wanted: Wanted) -> tuple[Plan, list[Done]]:
             on_done=screen.done,
         )
     return plan, results
+
+
+@contextmanager
+def _places(wanted: Wanted, plan: Plan) -> Iterator[None]:
+    """Where the videos go, checked before anything is made: no other file than one of ours is ever written over.
+
+    The videos of a prompt file go into a folder of their own; others may go anywhere under a free name.
+    """
+    from storyreel.own_clips import first_foreign, may_write
+    from storyreel.ownership import check_file, claim
+    from storyreel.storage import check_writable, sweep
+
+    given = {path for job in plan.jobs for path in job.asked.files}
+    if wanted.prompts is None:
+        for job in plan.jobs:
+            check_file(job.path, may_write(job.path), [*given, wanted.origin])
+        folders = {job.path.parent for job in plan.jobs}
+        for folder in folders:
+            check_writable(folder)
+            sweep(folder)
+        yield
+        for folder in folders:
+            sweep(folder)
+        return
+    folder = plan.jobs[0].path.parent
+    with claim(folder, "clips", inputs=[wanted.prompts, *given], shared=True, strange=first_foreign) as owned:
+        for job in plan.jobs:
+            if job.path.name not in owned.names:
+                check_file(job.path, may_write(job.path))
+        owned.record(job.path.name for job in plan.jobs)
+        yield
 
 
 def check_usage(wanted: Wanted) -> None:
@@ -274,6 +304,8 @@ class Place:
             return self.folder / self.name
         for number in range(1, 10_000):
             path = self.folder / f"{name}{f'-{number}' if number > 1 else ''}{self.suffix}"
+            if path.suffix == ".png" and path.with_suffix(".json").exists():
+                continue
             if not path.exists() and (count == 1 or not path.with_name(f"{path.stem}-000{path.suffix}").exists()):
                 return path
         raise ValueError(f"{self.folder}: is full of files named {name}; name one with -o")

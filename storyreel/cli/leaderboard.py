@@ -79,11 +79,13 @@ def leaderboard(
             quiet,
         )  # fmt: skip
 
-    entrants = [_entrant(run, wishes, out, asked, quiet) for run in found]
-    document = _board(entrants, wishes, seed if models else None, by)
     from storyreel.evaluate.report import write_leaderboard
+    from storyreel.ownership import claim
 
-    page = write_leaderboard(document, out)
+    with claim(out, "leaderboard", inputs=[*(run.path for run in found), real, prompts]):
+        entrants = [_entrant(run, wishes, out, asked, quiet) for run in found]
+        document = _board(entrants, wishes, seed if models else None, by)
+        page = write_leaderboard(document, out)
     print(json.dumps(document) if json_ else "\n".join([*lines_of(document), "", f"page: {page}"]))
 
 

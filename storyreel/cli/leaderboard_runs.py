@@ -78,7 +78,7 @@ def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
     """The clips that are not there yet, lossless, one after the other; each file says how long it took, and where."""
     from storyreel.engine import cores, wait_calmly
     from storyreel.generate import batch, shelf
-    from storyreel.storage import check_writable
+    from storyreel.storage import check_writable, sweep
 
     wait_calmly()
     import torch
@@ -88,6 +88,7 @@ def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
     digest = str(shelf.describe(run.path).get("digest", ""))
     jobs = batch.jobs_for(wishes.rows, str(run.path), digest, folder, ".mkv", seed=0, count=1)
     check_writable(folder)
+    sweep(folder)
     todo = [job for job in jobs if not batch.is_made(job, digest)]
     if not todo:
         return

@@ -73,7 +73,10 @@ def reproduce(
         paper=paper,
         encoder=encoder,
     )
-    results = import_module(PAPERS[paper]).run(settings, only)
+    from storyreel.ownership import claim
+
+    with claim(out, "reproduction", inputs=[source]):
+        results = import_module(PAPERS[paper]).run(settings, only)
     if as_json:
         import json
 

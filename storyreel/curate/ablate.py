@@ -25,6 +25,7 @@ from storyreel.curate.refilter import need_curated, saved_thresholds
 from storyreel.curate.rows import read_rows, table_of, write_table
 from storyreel.curate.thresholds import SCORES, Duplicates, Limit, Motion, Thresholds, margins
 from storyreel.curate.write import FOR_DATASET
+from storyreel.ownership import Owned, claim
 from storyreel.storage import write_text
 
 STEPS = 33  # values of a sweep
@@ -115,12 +116,20 @@ def ablate(dataset: str | Path, out: str | Path) -> dict[str, Any]:
     """
     dataset, out = Path(dataset), Path(out)
     need_curated(dataset)
-    if out.is_dir() and any(out.iterdir()) and not (out / "sweeps.csv").exists():
-        raise ValueError(f"{out}: is not empty; give a new folder for the ablation")
     thresholds, rows = saved_thresholds(dataset), read_rows(dataset / "curation" / "spans.parquet")
     edits = read_edits(dataset)
     choose(rows, thresholds, edits)
-    found = sweeps(rows, thresholds)
+    with claim(out, "ablation", inputs=[dataset]) as folder:
+        return _write_ablation(folder, rows, thresholds, edits)
+
+
+def _write_ablation(
+    folder: Owned,
+    rows: list[dict[str, Any]],
+    thresholds: Thresholds,
+    edits: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    out, found = folder.path, sweeps(rows, thresholds)
     names, together, alone = overlap(rows)
     for sweep in found:
         write_text(
@@ -135,7 +144,7 @@ def ablate(dataset: str | Path, out: str | Path) -> dict[str, Any]:
     write_text(out / "sweeps.csv", _csv(table))
     write_text(out / "flips.csv", _csv(flips(rows, thresholds)))
     subsets = write_subsets(rows, thresholds, edits, out / "subsets")
-    write_text(out / "README.md", _page(rows, found, names, together, alone, subsets))
+    folder.write_card("README.md", _page(rows, found, names, together, alone, subsets))
     return {
         "spans": len(rows),
         "kept": sum(r["kept"] for r in rows),

@@ -8,7 +8,9 @@ import json
 import tarfile
 from pathlib import Path
 
+from storyreel.data.export import begin_shards
 from storyreel.data.folder import DatasetFolder
+from storyreel.ownership import claim
 from storyreel.storage import replacing
 
 
@@ -16,8 +18,8 @@ def write_shards(dataset: str | Path, out: str | Path, shard: int = 1000) -> lis
     """`out/00000-of-00003.tar`, ...: per clip its file and a .json with the whole row (the caption in it), .txt too.
 
     The order is drawn by clip id, so that neighbours in a shard are not of one film. The same dataset gives the same
-    bytes. A shard that is there and begins with the same rows is kept; others are removed. ValueError: clips that are
-    virtual, which a tar cannot hold.
+    bytes. A shard that is there and begins with the same rows is kept; others of this dataset are removed when the new
+    ones stand. ValueError: clips that are virtual, which a tar cannot hold; `out` holds something else.
     """
     folder, out = DatasetFolder.open(dataset), Path(out)
     if shard < 1:
@@ -27,25 +29,26 @@ def write_shards(dataset: str | Path, out: str | Path, shard: int = 1000) -> lis
     if virtual:
         raise ValueError(f"{folder.path}: {len(virtual)} clips are virtual; curate with --set export.format=mp4 first")
     count = -(-len(order) // shard)
-    made = []
-    for number in range(count):
-        rows = order[number * shard : (number + 1) * shard]
-        texts = [json.dumps(folder.row(row), ensure_ascii=False, sort_keys=True) for row in rows]
-        key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-        path = out / f"{number:05d}-of-{count:05d}.tar"
-        made.append(path)
-        if _key(path) == key:
-            continue
-        with replacing(path) as (temporary,), tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for row, text in zip(rows, texts, strict=True):
-                _add(tar, folder, row, text)
-        with replacing(path.with_suffix(".json")) as (temporary,):
-            temporary.write_text(json.dumps({"rows": len(rows), "digest": key}) + "\n")
-    for old in out.glob("[0-9]*-of-[0-9]*.tar"):
-        if old not in made:
-            old.unlink()
-            old.with_suffix(".json").unlink(missing_ok=True)
-    return made
+    names = [f"{number:05d}-of-{count:05d}.tar" for number in range(count)]
+    every = [name.removesuffix(".tar") + suffix for name in names for suffix in (".tar", ".json")]
+    with claim(out, "shards", inputs=[folder.path]) as owned:
+        begin_shards(owned, folder.path, every)
+        for number, name in enumerate(names):
+            _write_shard(folder, order[number * shard : (number + 1) * shard], out / name)
+        owned.remove(owned.names - set(every))
+    return [out / name for name in names]
+
+
+def _write_shard(folder: DatasetFolder, rows: list[int], path: Path) -> None:
+    texts = [json.dumps(folder.row(row), ensure_ascii=False, sort_keys=True) for row in rows]
+    key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    if _key(path) == key:
+        return
+    with replacing(path) as (temporary,), tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for row, text in zip(rows, texts, strict=True):
+            _add(tar, folder, row, text)
+    with replacing(path.with_suffix(".json")) as (temporary,):
+        temporary.write_text(json.dumps({"rows": len(rows), "digest": key}) + "\n")
 
 
 def _key(path: Path) -> str | None:

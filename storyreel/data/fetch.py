@@ -6,11 +6,11 @@ import lzma
 import os
 import shutil
 import tarfile
-import tempfile
 import zlib
 from pathlib import Path, PurePosixPath
 
 from storyreel.data.download import download
+from storyreel.storage import check_writable, sweep, temporary_name
 
 COMMIT = "2668274d5a96c91584172f2d299b90f0a8c0caac"
 LPC = f"https://codeload.github.com/jrconway3/Universal-LPC-spritesheet/tar.gz/{COMMIT}"
@@ -30,9 +30,13 @@ def fetch_sprites(out: Path, url: str = LPC) -> int:
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: is there already; give a new or an empty folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
-        archive, unpacked = Path(work) / "archive.tar.gz", Path(work) / "unpacked"
+    out = Path(os.path.realpath(out))
+    check_writable(out.parent)
+    sweep(out.parent)
+    work = temporary_name(out)
+    try:
+        work.mkdir()
+        archive, unpacked = work / "archive.tar.gz", work / "unpacked"
         if not url.startswith(("https://", "http://", "file://")):
             raise ValueError(f"{url}: wanted an address that begins with https://")
         download(url, archive, limit=MAX_DOWNLOAD, name="downloading")
@@ -41,6 +45,8 @@ def fetch_sprites(out: Path, url: str = LPC) -> int:
         if out.exists():
             out.rmdir()
         os.replace(root, out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return count
 
 

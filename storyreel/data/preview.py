@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
+from storyreel.storage import replacing
 
 FRAMES = 8  # a strip
 FRAME = 128  # pixels that a frame is shown at, about
 GAP, LINE = 6, 16
+SOFTWARE, WRITER = 0x0131, "storyreel data preview"  # the field of EXIF that names a program
 
 
 def contact_sheet(folder: DatasetFolder, clips: int = 12, split: str | None = None) -> Image.Image:
@@ -35,6 +38,25 @@ def contact_sheet(folder: DatasetFolder, clips: int = 12, split: str | None = No
         sheet.paste(strip, (GAP, top))
         top += strip.height + GAP
     return sheet
+
+
+def write_preview(sheet: Image.Image, path: Path) -> None:
+    """Write the picture whole or not at all; it says that it was written here."""
+    exif = Image.Exif()
+    exif[SOFTWARE] = WRITER
+    with replacing(path) as (made,):
+        sheet.save(made, exif=exif)
+
+
+def is_preview(path: Path) -> bool:
+    """Whether a picture was written by `write_preview`."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with Image.open(path) as picture:
+            return picture.getexif().get(SOFTWARE) == WRITER
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def _strip(clip: Clip, title: str) -> Image.Image:

@@ -37,7 +37,8 @@ def write_judge(path: Path, kind: str, config: Any, judge: nn.Module, *, card: s
     """
     from safetensors.torch import save
 
-    from storyreel.storage import replacing
+    from storyreel.folder_replacement import replacing_folder
+    from storyreel.storage import write_bytes, write_json, write_text
 
     parameters = {name for name, _ in judge.named_parameters()}
     tensors = {
@@ -47,10 +48,10 @@ def write_judge(path: Path, kind: str, config: Any, judge: nn.Module, *, card: s
     blob = save(tensors)
     document = {"storyreel_judge": 1, "kind": kind, "config": asdict(config), "facts": dict(facts)}
     document["sha256"] = hashlib.sha256(blob).hexdigest()
-    with replacing(path / "model.safetensors", path / "judge.json", path / "README.md") as (weights, settings, readme):
-        weights.write_bytes(blob)
-        settings.write_text(json.dumps(document, indent=1) + "\n")
-        readme.write_text(card)
+    with replacing_folder(path, "judge") as made:
+        write_bytes(made / "model.safetensors", blob)
+        write_json(made / "judge.json", document)
+        write_text(made / "README.md", card)
     return path
 
 

@@ -134,6 +134,11 @@ class Asked:
             size=self.size,
         )
 
+    @property
+    def files(self) -> list[str]:
+        """The files that it was given."""
+        return [given.path for kind in GIVEN if (given := getattr(self, kind)) is not None and given.path is not None]
+
     def as_json(self) -> dict[str, Any]:
         """The fields that were set, as JSON values. Equal wishes give equal values; `from_json` gives them back."""
         out: dict[str, Any] = {"story": [list(part) for part in self.story]} if self.story else {"prompt": self.prompt}

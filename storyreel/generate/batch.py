@@ -12,6 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from storyreel import own_clips
 from storyreel.clip import Clip
 from storyreel.engine import Engine
 from storyreel.generate.again import made_by
@@ -96,7 +97,7 @@ def is_made(job: Job, digest: str) -> bool:
         meta = read_meta(job.path)
     except (ValueError, OSError):
         return False  # some other program's, or half of a file: made again
-    return made_by(meta, job.asked.as_json(), job.seed, job.index, digest)
+    return made_by(meta, job.asked.as_json(), job.seed, job.index, digest) and own_clips.is_whole(job.path, meta)
 
 
 def run(

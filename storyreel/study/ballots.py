@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from storyreel.ownership import check_file
 from storyreel.storage import replacing
-from storyreel.study.plan import NOISE, PAIR, SAME, Study
+from storyreel.study.plan import NOISE, PAIR, PLAN, SAME, Study
 from storyreel.study.presets import BOTH_BAD, TIE
 from storyreel.study.votes import check_belongs
 
@@ -110,11 +111,26 @@ def rows(study: Study) -> Iterator[dict[str, Any]]:
         yield dict(zip(COLUMNS, values, strict=True))
 
 
+def _is_export(path: Path) -> bool:
+    """Whether a file begins as an export of votes does."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(1000).decode("utf-8", "replace")
+    if path.suffix.lower() == ".csv":
+        return head.splitlines()[:1] == [",".join(COLUMNS)]
+    return head.startswith('[\n {\n  "rater":') or head.strip() == "[]"
+
+
 def export(study: Study, path: str | Path) -> int:
-    """Write all votes to a .csv or .json; returns how many. ValueError for another suffix."""
+    """Write all votes to a .csv or .json; returns how many.
+
+    ValueError or OSError: another suffix, or a file that is there and is no export of votes.
+    """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".json"):
         raise ValueError(f"{path}: wanted a .csv or .json")
+    check_file(path, _is_export(path), [study.folder / PLAN, study.votes_file])
     found = list(rows(study))
     with replacing(path) as (made,):
         if path.suffix.lower() == ".json":

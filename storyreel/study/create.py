@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 
 from storyreel import video_io
 from storyreel.clip import Clip
+from storyreel.folder_replacement import replacing_folder
+from storyreel.ownership import MARKER, NOTHING, check_apart
 from storyreel.study import folders as clip_folders
 from storyreel.study.folders import Pairing
 from storyreel.study.plan import CLIPS, NOISE, PAIR, PLAN, SAME, VOTES, Item, Study
@@ -69,6 +70,7 @@ def create(
     chosen = _preset(preset(preset_name), wishes)
     paths, out = [Path(folder) for folder in folders], Path(out)
     _check_free(out)
+    check_apart(out, paths)
     pairs, unpaired = clip_folders.pair(paths)
     names = wishes.names or tuple(clip_folders.model_names(paths))
     if len(names) != len(paths) or len(set(names)) < len(names):
@@ -107,29 +109,23 @@ def _check_free(out: Path) -> None:
     if (out / PLAN).exists():
         held = " and its votes" if (out / VOTES).exists() else ""
         raise FileExistsError(f"{out}: there is a study already{held}; choose another folder")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or {file.name for file in out.iterdir()} - {*NOTHING, MARKER}):
         raise FileExistsError(f"{out}: is not empty; wanted a new or empty folder")
 
 
 def _write(study: Study, pairs: list[Pairing], wishes: Wishes, on_clip: Callable[[int, int], None]) -> Study:
     out = study.folder
-    made = out.with_name(f".{out.name[:80]}.{secrets.token_hex(4)}")
     catch = _catch_pairs(pairs, study.seed) if wishes.catch else []
     # noise for each, and where raters may say "same" the clip twice
     total = 2 * len(pairs) + len(catch) * (4 if study.ties else 2)
-    try:
-        (made / CLIPS).mkdir(parents=True)
+    with replacing_folder(out, "study") as made:
+        (made / CLIPS).mkdir()
         copier = _Copier(made / CLIPS, wishes.suffix, total, on_clip)
         items = [_pair(copier, p, wishes.watch) for p in pairs]
         for p, of_a in catch:
             items += _catches(copier, p, of_a, wishes.watch, bool(study.ties))
         result = replace(study, folder=made, items=tuple(items))
         result.write()
-        if out.exists():
-            out.rmdir()
-        made.rename(out)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return replace(result, folder=out)
 
 

@@ -39,8 +39,14 @@ def prompts(name: str) -> PromptList:
 
 def write_real(name: str, folder: str | Path) -> list[Path]:
     """Write the real clips of the prompts as 0000.mkv, 0001.mkv, ...: what a model cannot do better than."""
-    module = _module(name)
-    return [module.real_clip(p).save(Path(folder) / f"{p.name}.mkv", scale=None) for p in module.prompts().prompts]
+    from storyreel.own_clips import first_foreign
+    from storyreel.ownership import claim
+
+    module, folder = _module(name), Path(folder)
+    asked = module.prompts().prompts
+    with claim(folder, "clips", strange=first_foreign) as owned:
+        owned.record(f"{p.name}.mkv" for p in asked)
+        return [module.real_clip(p).save(folder / f"{p.name}.mkv", scale=None) for p in asked]
 
 
 def _module(name: str) -> Any:

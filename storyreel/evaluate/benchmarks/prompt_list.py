@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.evaluate.judged_clips import clip_files, prompt_of
-from storyreel.storage import replacing
+from storyreel.ownership import check_file
+from storyreel.storage import write_bytes
 
 LISTS = ("prompts.txt", "prompts.jsonl")
 
@@ -49,7 +50,10 @@ class PromptList:
         return cls(document["protocol"], tuple(rows), hashlib.sha256(blob).hexdigest())
 
     def write_for_models(self, path: str | Path) -> Path:
-        """A prompt file for `storyreel generate --prompts`: .txt, a prompt a line; .jsonl, with names of files."""
+        """A prompt file for `storyreel generate --prompts`: .txt, a prompt a line; .jsonl, with names of files.
+
+        ValueError or OSError: another suffix, or a file of that name that is there and says something else.
+        """
         path = Path(path)
         if path.suffix.lower() == ".txt":
             lines = [p.prompt for p in self.prompts]
@@ -57,8 +61,9 @@ class PromptList:
             lines = [json.dumps({"prompt": p.prompt, "name": p.name}) for p in self.prompts]
         else:
             raise ValueError(f"{path}: wanted a .txt or a .jsonl")
-        with replacing(path) as (made,):
-            made.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        content = ("\n".join(lines) + "\n").encode()
+        check_file(path, path.is_file() and path.read_bytes() == content)
+        write_bytes(path, content)
         return path
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from storyreel.data.download import TIMEOUT, Opener, download
-from storyreel.evaluate.extractors.registry import WeightFile, conversion, entry, weights_folder
+from storyreel.evaluate.extractors.registry import ENTRIES, WeightFile, conversion, entry, weights_folder
+from storyreel.layouts import files_below
+from storyreel.ownership import claim
 from storyreel.storage import digest_of, replacing
 
 MOST = 4 << 30  # bytes, where the size is not known
@@ -36,7 +38,19 @@ def fetch(
     tell: gets a line a file: what was fetched, whether its digest could be checked, how a pickle is converted.
     ValueError or OSError says in one line what went wrong; nothing half is left.
     """
-    folder = weights_folder(name) if out is None else out
+    if out is not None:
+        with claim(out, "weights", shared=True, strange=_stranger):
+            return _fetch(name, out, opener, tell)
+    return _fetch(name, weights_folder(name), opener, tell)
+
+
+def _stranger(folder: Path, kind: str) -> str | None:
+    """The first file that is none of the published ones, nor converted from one."""
+    known = {name for one in ENTRIES.values() for file in one.files for name in (file.name, file.opened)}
+    return next((name for name in files_below(folder) if name not in known), None)
+
+
+def _fetch(name: str, folder: Path, opener: Opener, tell: Callable[[str], None]) -> Path:
     for file in entry(name).files:
         target = folder / file.name
         if file.opened and (folder / file.opened).is_file():

@@ -1,0 +1,52 @@
+"""Tells video files that were written here from others, by what they say of themselves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from storyreel import sheet, stamp, video_io
+from storyreel.layouts import LEFT, OURS, files_below
+
+SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
+_PASSED = re.compile(f"{LEFT}|{OURS}", re.DOTALL)
+
+
+def is_own(file: Path) -> bool:
+    """Whether the metadata in a video, or beside a sheet, says that it was written here. A link never is."""
+    if file.is_symlink() or not file.is_file() or file.suffix.lower() not in SUFFIXES:
+        return False
+    try:
+        return video_io.read_meta(file) is not None
+    except (ValueError, OSError):
+        return False
+
+
+def may_write(file: Path) -> bool:
+    """Whether `file`, and the atlas that a .png has beside it, are new or were written here."""
+    if file.suffix.lower() == ".png":
+        atlas = file.with_suffix(".json")
+        if atlas.exists() and not (is_own(file) and sheet.atlas_of(file) is not None):
+            return False
+    return is_own(file) or not (file.exists() or file.is_symlink())
+
+
+def is_whole(file: Path, meta: dict[str, Any] | None) -> bool:
+    """Whether nothing is missing beside a file with this metadata: a .png of several frames has an atlas."""
+    several = stamp.file_facts(meta).get("frames", 1) > 1
+    return not (file.suffix.lower() == ".png" and several and sheet.atlas_of(file) is None)
+
+
+def first_foreign(folder: Path, kind: str) -> str | None:
+    """The first file below a folder that is no clip of ours (nor the atlas of one); None where all of them are."""
+    found = False
+    for name in files_below(folder):
+        file = folder / name
+        if is_own(file) or (
+            file.suffix == ".json" and is_own(file.with_suffix(".png")) and sheet.atlas_of(file.with_suffix(".png"))
+        ):
+            found = True
+        elif not _PASSED.fullmatch(name):
+            return name
+    return None if found else next(folder.iterdir()).name
