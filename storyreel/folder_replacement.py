@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from storyreel.layouts import files_below
-from storyreel.ownership import LOCK, MARKER, Owned, check_apart, check_owner, is_edited, remove_names
+from storyreel.ownership import LOCK, MARKER, Owned, check_apart, check_owner, check_place, is_edited, remove_names
 from storyreel.storage import check_writable, sweep, temporary_name
 
 
@@ -23,8 +23,9 @@ def replacing_folder(path: str | Path, kind: str, *, inputs: Iterable[str | Path
     is in the new one afterwards. Killed in between, the next call finds both and ends it. ValueError or OSError,
     before anything is changed: `path` is not ours, holds or lies in an input, or cannot be written to.
     """
-    path = Path(os.path.realpath(path))
+    check_place(Path(path))
     check_apart(path, inputs)
+    path = Path(os.path.realpath(path))
     settle(path, kind)
     check_owner(path, kind)
     check_writable(path.parent)

@@ -103,6 +103,14 @@ KINDS: dict[str, Layout] = {
 }
 
 
+PASSED = re.compile(f"{LEFT}|{OURS}", re.DOTALL)
+
+
+def is_passed(name: str) -> bool:
+    """Whether a name is a marker, a lock, a temporary file of ours, or what systems leave: in a folder of any kind."""
+    return PASSED.fullmatch(name) is not None
+
+
 def files_below(folder: Path) -> Iterator[str]:
     """Names of all files below a folder, relative, with /; a link to a folder counts as a file."""
     for root, folders, files in os.walk(folder):

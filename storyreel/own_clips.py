@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from storyreel import sheet, stamp, video_io
-from storyreel.layouts import LEFT, OURS, files_below
+from storyreel.layouts import files_below, is_passed
 
 SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
-_PASSED = re.compile(f"{LEFT}|{OURS}", re.DOTALL)
 
 
 def is_own(file: Path) -> bool:
@@ -47,6 +45,6 @@ def first_foreign(folder: Path, kind: str) -> str | None:
             file.suffix == ".json" and is_own(file.with_suffix(".png")) and sheet.atlas_of(file.with_suffix(".png"))
         ):
             found = True
-        elif not _PASSED.fullmatch(name):
+        elif not is_passed(name):
             return name
     return None if found else next(folder.iterdir()).name

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from storyreel.data.download import TIMEOUT, Opener, download
 from storyreel.evaluate.extractors.registry import ENTRIES, WeightFile, conversion, entry, weights_folder
-from storyreel.layouts import files_below
+from storyreel.layouts import files_below, is_passed
 from storyreel.ownership import claim
 from storyreel.storage import digest_of, replacing
 
@@ -47,7 +47,7 @@ def fetch(
 def _stranger(folder: Path, kind: str) -> str | None:
     """The first file that is none of the published ones, nor converted from one."""
     known = {name for one in ENTRIES.values() for file in one.files for name in (file.name, file.opened)}
-    return next((name for name in files_below(folder) if name not in known), None)
+    return next((name for name in files_below(folder) if name not in known and not is_passed(name)), None)
 
 
 def _fetch(name: str, folder: Path, opener: Opener, tell: Callable[[str], None]) -> Path:

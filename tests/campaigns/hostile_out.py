@@ -1,0 +1,332 @@
+"""Every verb of the command line with every hostile place for what it writes: no byte that was there may change.
+
+    python tests/campaigns/hostile_out.py [VERB...]
+
+Prints a line of counts, and each fault: bytes that changed or went, something that was left after a refusal, a
+refusal that is no line of its own, a folder of somebody else's that was written into. Exits 1 if there is one. The
+verbs are those of the command line itself: one that is new and in neither list is a fault too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "study"), str(TESTS / "curate")]
+
+READERS = {
+    *("browse", "data check", "inspect", "models", "models show", "models weights", "plan"),
+    *("study report", "study serve"),
+}
+"""Commands without an option that names a place to write to."""
+COLLIDING = (
+    *("README.md", "model.json", "judge.json", "report.html", "report.json", "row.tex", "leaderboard.json"),
+    *("metadata.parquet", "dataset.json", "recipe.json", "data.json", "results.json", "results.md", "study.json"),
+    *("sweeps.csv", "000000.tar", "00000-of-00001.tar", "00000-of-00001.json", "clips/000000.mkv", "0000.mkv"),
+    *("clips/0123456789abcdef0123.mp4", "curation/curate.json", "tokenizer/log.jsonl", "model/model.json"),
+    *("moving-digits.json", "skipped.jsonl", ".hidden", ".lock", "clips/.hidden.mkv", "photo.jpg"),
+)
+"""What a stranger's folder may hold under the names that ours have."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command and the option that says where it writes. reads: what it reads; suffix: of a file, "" for a folder."""
+
+    name: str
+    argv: Callable[[Path, str], list[Any]]
+    reads: str
+    suffix: str = ""
+    adds: bool = False  # a new file under a free name may go into anybody's folder
+
+
+def _imports(box: Path, out: str) -> list[Any]:
+    return ["--annotations", box / "in/notes/a.json", "--videos", box / "in/footage", "-o", out, "--workers", 1]
+
+
+SETS = ["--set=stages.tokenizer.steps=1", "--set=stages.prior.steps=1", "--quiet"]
+CASES = [
+    Case("train", lambda b, o: ["train", "phenaki_tiny", "--data", b / "in/data", "-o", o, *SETS], "data"),
+    Case("models pack", lambda b, o: ["models", "pack", b / "in/model", "-o", o], "model"),
+    Case("models fetch", lambda b, o: ["models", "fetch", "inception-2015", "-o", o], "model"),
+    Case("curate", lambda b, o: ["curate", b / "in/footage", "-o", o], "footage"),
+    Case("curate --redo", lambda b, o: ["curate", b / "in/footage", "-o", o, "--redo"], "footage"),
+    Case(
+        "curate --webdataset",
+        lambda b, o: ["curate", b / "in/footage", "-o", b / "in/curated", "--webdataset", o],
+        "footage",
+    ),
+    Case("curate ablate", lambda b, o: ["curate", "ablate", b / "in/curated", "-o", o], "curated"),
+    Case("data make", lambda b, o: ["data", "make", "digits", "-o", o, "--clips", 2, "--workers", 1], "data"),
+    Case("data export", lambda b, o: ["data", "export", b / "in/data", "--webdataset", o], "data"),
+    Case("data preview", lambda b, o: ["data", "preview", b / "in/data", "-o", o], "data", ".png", adds=True),
+    Case("data fetch", lambda b, o: ["data", "fetch", "sprites", "-o", o, "--url", "file:///absent"], "data"),
+    Case("data prompts", lambda b, o: ["data", "prompts", "moving-digits", "-o", o], "data", ".txt", adds=True),
+    Case(
+        "data prompts --real",
+        lambda b, o: ["data", "prompts", "moving-digits", "-o", b / "new.txt", "--real", o],
+        "data",
+    ),
+    Case("data import msr-vtt", lambda b, o: ["data", "import", "msr-vtt", *_imports(b, o)], "footage"),
+    Case(
+        "data import howto100m",
+        lambda b, o: [
+            *("data", "import", "howto100m", "--captions", b / "in/notes/c.json"),
+            *("--videos", b / "in/footage", "-o", o, "--workers", 1),
+        ],
+        "footage",
+    ),
+    Case("generate", lambda b, o: ["generate", "an orc", "-m", b / "in/model", "-o", o, "-q"], "model", ".gif", True),
+    Case(
+        "generate --image",
+        lambda b, o: ["generate", "an orc", "-m", b / "in/model", "--variation", b / "in/clips/a/a.webp", "-o", o],
+        "clips/a/a.webp",
+        ".webp",
+        True,
+    ),
+    Case(
+        "generate --from",
+        lambda b, o: ["generate", "--from", b / "in/made/made.mkv", "-m", b / "in/model", "-o", o],
+        "made/made.mkv",
+        ".mkv",
+        True,
+    ),
+    Case(
+        "generate --prompts",
+        lambda b, o: ["generate", "--prompts", b / "in/notes/p.txt", "-m", b / "in/model", "-o", o, "--format", "png"],
+        "notes/p.txt",
+    ),
+    Case("demo", lambda b, o: ["demo", "-o", o, "-q"], "model", ".webm", True),
+    Case("evaluate", lambda b, o: ["evaluate", b / "in/clips/a", "--metrics", "flicker", "-o", o, "-q"], "clips/a"),
+    Case(
+        "evaluate --benchmark",
+        lambda b, o: ["evaluate", b / "in/clips/a", "--benchmark", "moving-digits", "-o", o, "-q"],
+        "clips/a",
+    ),
+    Case(
+        "evaluate --train-judge",
+        lambda b, o: ["evaluate", "--train-judge", "--data", b / "in/data", "-o", o, "--steps", 1, "-q"],
+        "data",
+    ),
+    Case(
+        "leaderboard",
+        lambda b, o: ["leaderboard", b / "in/clips/a", b / "in/clips/b", "--metrics", "flicker", "-o", o, "-q"],
+        "clips/a",
+    ),
+    Case("study create", lambda b, o: ["study", "create", b / "in/clips/a", b / "in/clips/b", "-o", o], "clips/a"),
+    Case("study export", lambda b, o: ["study", "export", b / "in/study", "-o", o], "study/study.json", ".csv", True),
+    Case("reproduce", lambda b, o: ["reproduce", "phenaki", "-o", o, "--only", "story", "--quick"], "data"),
+]
+
+
+def commands() -> dict[str, Any]:
+    """ "data make" -> its Click command, for every command of the command line that can be called."""
+    import typer
+
+    from storyreel.cli import VERBS
+
+    found: dict[str, Any] = {}
+
+    def walk(name: str, command: Any) -> None:
+        inner = getattr(command, "commands", None)
+        if inner is None or command.invoke_without_command:
+            found[name] = command
+        for word, sub in (inner or {}).items():
+            walk(f"{name} {word}", sub)
+
+    for verb in VERBS:
+        walk(verb, typer.main.get_command(importlib.import_module(f"storyreel.cli.{verb}").app))
+    return found
+
+
+def uncovered() -> list[str]:
+    """Commands and options of the command line that write and have no case here, or no place in `READERS`."""
+    known = {case.name for case in CASES}
+    missing = []
+    for name, command in commands().items():
+        options = {flag for option in command.params for flag in option.opts}
+        writes = [flag for flag in ("--out", "--webdataset") if flag in options]
+        if not writes and name not in READERS:
+            missing.append(name)
+        for flag in writes:
+            own = name if flag == "--out" or name == "data export" else f"{name} {flag}"
+            if own not in known:
+                missing.append(f"{name} {flag}")
+    return missing
+
+
+def prepare(box: Path) -> None:
+    """box/in: one of everything that verbs read; box/theirs: a stranger's folder; a file, and links."""
+    import numpy as np
+    from killer_films import Here
+    from stub_films import measure_real
+    from tiny_clips import ball
+    from tiny_model import make_tiny
+
+    from storyreel.clip import Clip
+    from storyreel.curate.export import Export
+    from storyreel.curate.pipeline import Settings, curate
+    from storyreel.curate.thresholds import Thresholds
+    from storyreel.data.folder import write_folder
+    from storyreel.ownership import claim
+    from storyreel.study.create import create
+
+    data = box / "in"
+    rng = np.random.default_rng(0)
+    noise = [Clip(rng.integers(0, 256, (6, 16, 16, 3), np.uint8), 8, f"noise {i}") for i in range(3)]
+    write_folder(data / "data", [(clip, {"split": "train"}) for clip in noise], workers=1)
+    make_tiny(data / "model")
+    for name, shift in (("a", 0), ("b", 3)):
+        for number, stem in enumerate(("a", "b")):
+            ball(number, shift).save(data / "clips" / name / f"{stem}.webp", scale=1)
+    for number in range(2):
+        ball(number, frames=12).save(data / "footage" / f"video{number}.mp4", scale=2)
+    curate(
+        [data / "footage"], data / "curated", Settings(export=Export(format="mp4")), Thresholds(),
+        where=Here(), job=measure_real,
+    )  # fmt: skip
+    create([data / "clips/a", data / "clips/b"], data / "study")
+    call(["generate", "a woman", "-m", data / "model", "-o", data / "made/made.mkv", "-q"], box)
+    (data / "notes").mkdir()
+    (data / "notes/p.txt").write_text("an orc walks left\n")
+    videos = [{"video_id": "video0", "start time": 0, "end time": 1, "split": "train", "category": 1, "url": ""}]
+    told = {"videos": videos, "sentences": [{"video_id": "video0", "caption": "a ball", "sen_id": 0}]}
+    (data / "notes/a.json").write_text(json.dumps(told))
+    (data / "notes/c.json").write_text(json.dumps({"video0": {"start": [0], "end": [1], "text": ["a ball"]}}))
+    for name in COLLIDING:
+        (box / "theirs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (box / "theirs" / name).write_text(f"mine: {name}")
+    for suffix in (".png", ".txt", ".gif", ".webp", ".mkv", ".webm", ".csv"):
+        (box / "theirs" / f"out{suffix}").write_text("mine")
+        (box / f"link{suffix}").symlink_to(box / "theirs" / f"out{suffix}")
+        (box / f"nowhere{suffix}").symlink_to(box / "absent" / f"out{suffix}")
+    (box / "file").write_text("mine")
+    (box / "link").symlink_to(box / "theirs")
+    (box / "nowhere").symlink_to(box / "absent")
+    with claim(box / "other", "sheets"):
+        (box / "other" / "body.png").write_text("ours, of another kind")
+
+
+def places(case: Case, box: Path) -> Iterator[tuple[str, str, Path]]:
+    """(what it is, what to give as the option, the working folder)."""
+    reads, s = box / "in" / case.reads, case.suffix
+    yield "read-only", f"/proc/storyreel-out{s}", box
+    yield "below a file", str(box / "file" / f"out{s}"), box
+    if s:
+        yield "a stranger's file", str(box / "theirs" / f"out{s}"), box
+        yield "a stranger's file, from where it lies", f"out{s}", box / "theirs"
+        yield "a link to a file", str(box / f"link{s}"), box
+        yield "a link that leads nowhere", str(box / f"nowhere{s}"), box
+        if reads.is_file():
+            yield "the input", str(reads), box
+            (box / f"way{s}").unlink(missing_ok=True)
+            (box / f"way{s}").symlink_to(reads)
+            yield "a link to the input", str(box / f"way{s}"), box
+        return
+    yield "a stranger's folder", str(box / "theirs"), box
+    yield "a folder in a stranger's", str(box / "theirs" / "clips"), box
+    yield "the working folder", ".", box / "theirs"
+    yield "a link to a folder", str(box / "link"), box
+    yield "a link that leads nowhere", str(box / "nowhere"), box
+    yield "a file", str(box / "file"), box
+    yield "a folder of another kind", str(box / "other"), box
+    yield "the input", str(reads), box
+    yield "around the input", str(box / "in"), box
+    yield "around the input, from there", ".", box / "in"
+    if (reads.is_dir() and case.reads != "data") or case.name in ("train", "data export", "evaluate --train-judge"):
+        yield "in the input", str(reads / "new" / "out"), box
+        (box / "way").unlink(missing_ok=True)
+        (box / "way").symlink_to(reads)
+        yield "in the input, by a link", str(box / "way" / "new"), box
+
+
+def call(argv: list[Any], cwd: Path) -> tuple[int, str]:
+    """(exit code, stderr) of the command line in this process."""
+    from storyreel.cli import main
+
+    out, err, before = io.StringIO(), io.StringIO(), Path.cwd()
+    os.chdir(cwd)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main([str(word) for word in argv])
+    except SystemExit as done:
+        return int(done.code or 0), err.getvalue()
+    finally:
+        os.chdir(before)
+    return 0, err.getvalue()
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every name below a folder but those of the cache; the digest of files, the target of links."""
+    found = {}
+    for root, folders, files in os.walk(folder):
+        if root == str(folder):
+            folders[:] = [name for name in folders if name != "cache"]
+        for name in [*folders, *files]:
+            path = Path(root, name)
+            if path.is_symlink():
+                what = f"-> {os.readlink(path)}"
+            else:
+                what = "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+            found[str(path.relative_to(folder))] = what
+    return found
+
+
+def faults_of(case: Case, box: Path) -> Iterator[tuple[str, list[str]]]:
+    """(the place, what went wrong there) for each hostile place of one case."""
+    for what, place, cwd in places(case, box):
+        before = tree(box)
+        code, err = call(case.argv(box, place), cwd)
+        after = tree(box)
+        wrong = [f"changed or removed {name}" for name, digest in before.items() if after.get(name) != digest]
+        new = sorted(set(after) - set(before))
+        if code == 0 and not (case.adds and what != "the input"):
+            wrong.append("was not refused")
+        if code != 0 and new:
+            wrong.append(f"left {new[0]}")
+        if code == 1 and (err.count("\n") != 1 or not err.startswith("storyreel: error: ")):
+            wrong.append(f"no line of its own: {err.strip()[-300:]}")
+        if code not in (0, 1, 2):
+            wrong.append(f"exit code {code}")
+        for name in new:
+            with contextlib.suppress(OSError):
+                (box / name).unlink()
+        yield what, wrong
+
+
+def run(names: list[str], folder: Path) -> tuple[int, list[str]]:
+    """(calls, faults) of the cases whose names begin with one of `names`; all of them for none."""
+    os.environ["STORYREEL_CACHE"] = str(folder / "cache")
+    os.environ["STORYREEL_MODELS"] = str(folder / "in")
+    prepare(folder)
+    calls, faults = 0, [] if names else [f"{name}: no case here" for name in uncovered()]
+    for case in CASES:
+        if names and not any(case.name.startswith(name) for name in names):
+            continue
+        for what, wrong in faults_of(case, folder):
+            calls += 1
+            faults += [f"{case.name} -o {what}: {each}" for each in wrong]
+    return calls, faults
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="storyreel-hostile-") as folder:
+        calls, faults = run(sys.argv[1:], Path(folder).resolve())
+    print(json.dumps({"cases": len(CASES), "calls": calls, "faults": len(faults)}))
+    print("\n".join(faults))
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
