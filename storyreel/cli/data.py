@@ -173,11 +173,16 @@ def prompts(
 ) -> None:
     """Write the prompts of a benchmark, to run any model on them."""
     from storyreel.evaluate import benchmarks
-    from storyreel.ownership import check_apart
+    from storyreel.own_clips import first_foreign
+    from storyreel.ownership import check_apart, check_owner
+    from storyreel.storage import check_writable
 
     asked = benchmarks.prompts(benchmark)
+    asked.checked(out)
     if real is not None:
         check_apart(real, [out])
+        check_owner(real, "clips", first_foreign)
+        check_writable(real)
     asked.write_for_models(out)
     if real is not None:
         benchmarks.write_real(benchmark, real)

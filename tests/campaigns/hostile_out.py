@@ -59,7 +59,7 @@ SETS = ["--set=stages.tokenizer.steps=1", "--set=stages.prior.steps=1", "--quiet
 CASES = [
     Case("train", lambda b, o: ["train", "phenaki_tiny", "--data", b / "in/data", "-o", o, *SETS], "data"),
     Case("models pack", lambda b, o: ["models", "pack", b / "in/model", "-o", o], "model"),
-    Case("models fetch", lambda b, o: ["models", "fetch", "inception-2015", "-o", o], "model"),
+    Case("models fetch", lambda b, o: ["models", "fetch", "inception-2015", "-o", o], ""),
     Case("curate", lambda b, o: ["curate", b / "in/footage", "-o", o], "footage"),
     Case("curate --redo", lambda b, o: ["curate", b / "in/footage", "-o", o, "--redo"], "footage"),
     Case(
@@ -68,15 +68,15 @@ CASES = [
         "footage",
     ),
     Case("curate ablate", lambda b, o: ["curate", "ablate", b / "in/curated", "-o", o], "curated"),
-    Case("data make", lambda b, o: ["data", "make", "digits", "-o", o, "--clips", 2, "--workers", 1], "data"),
+    Case("data make", lambda b, o: ["data", "make", "digits", "-o", o, "--clips", 2, "--workers", 1], ""),
     Case("data export", lambda b, o: ["data", "export", b / "in/data", "--webdataset", o], "data"),
     Case("data preview", lambda b, o: ["data", "preview", b / "in/data", "-o", o], "data", ".png", adds=True),
-    Case("data fetch", lambda b, o: ["data", "fetch", "sprites", "-o", o, "--url", "file:///absent"], "data"),
-    Case("data prompts", lambda b, o: ["data", "prompts", "moving-digits", "-o", o], "data", ".txt", adds=True),
+    Case("data fetch", lambda b, o: ["data", "fetch", "sprites", "-o", o, "--url", "file:///absent"], ""),
+    Case("data prompts", lambda b, o: ["data", "prompts", "moving-digits", "-o", o], "", ".txt", adds=True),
     Case(
         "data prompts --real",
         lambda b, o: ["data", "prompts", "moving-digits", "-o", b / "new.txt", "--real", o],
-        "data",
+        "",
     ),
     Case("data import msr-vtt", lambda b, o: ["data", "import", "msr-vtt", *_imports(b, o)], "footage"),
     Case(
@@ -87,7 +87,7 @@ CASES = [
         ],
         "footage",
     ),
-    Case("generate", lambda b, o: ["generate", "an orc", "-m", b / "in/model", "-o", o, "-q"], "model", ".gif", True),
+    Case("generate", lambda b, o: ["generate", "an orc", "-m", b / "in/model", "-o", o, "-q"], "", ".gif", True),
     Case(
         "generate --image",
         lambda b, o: ["generate", "an orc", "-m", b / "in/model", "--variation", b / "in/clips/a/a.webp", "-o", o],
@@ -107,7 +107,7 @@ CASES = [
         lambda b, o: ["generate", "--prompts", b / "in/notes/p.txt", "-m", b / "in/model", "-o", o, "--format", "png"],
         "notes/p.txt",
     ),
-    Case("demo", lambda b, o: ["demo", "-o", o, "-q"], "model", ".webm", True),
+    Case("demo", lambda b, o: ["demo", "-o", o, "-q"], "", ".webm", True),
     Case("evaluate", lambda b, o: ["evaluate", b / "in/clips/a", "--metrics", "flicker", "-o", o, "-q"], "clips/a"),
     Case(
         "evaluate --benchmark",
@@ -126,7 +126,7 @@ CASES = [
     ),
     Case("study create", lambda b, o: ["study", "create", b / "in/clips/a", b / "in/clips/b", "-o", o], "clips/a"),
     Case("study export", lambda b, o: ["study", "export", b / "in/study", "-o", o], "study/study.json", ".csv", True),
-    Case("reproduce", lambda b, o: ["reproduce", "phenaki", "-o", o, "--only", "story", "--quick"], "data"),
+    Case("reproduce", lambda b, o: ["reproduce", "phenaki", "-o", o, "--only", "story", "--quick"], ""),
 ]
 
 
@@ -241,10 +241,12 @@ def places(case: Case, box: Path) -> Iterator[tuple[str, str, Path]]:
     yield "a link that leads nowhere", str(box / "nowhere"), box
     yield "a file", str(box / "file"), box
     yield "a folder of another kind", str(box / "other"), box
+    yield "everything that is here", str(box / "in"), box
+    yield "everything that is here, from there", ".", box / "in"
+    if not case.reads:
+        return
     yield "the input", str(reads), box
-    yield "around the input", str(box / "in"), box
-    yield "around the input, from there", ".", box / "in"
-    if (reads.is_dir() and case.reads != "data") or case.name in ("train", "data export", "evaluate --train-judge"):
+    if reads.is_dir():
         yield "in the input", str(reads / "new" / "out"), box
         (box / "way").unlink(missing_ok=True)
         (box / "way").symlink_to(reads)
@@ -295,7 +297,8 @@ def faults_of(case: Case, box: Path) -> Iterator[tuple[str, list[str]]]:
             wrong.append("was not refused")
         if code != 0 and new:
             wrong.append(f"left {new[0]}")
-        if code == 1 and (err.count("\n") != 1 or not err.startswith("storyreel: error: ")):
+        said = err.splitlines()
+        if code == 1 and not (said and said[-1].startswith("storyreel: error: ") and "Traceback" not in err):
             wrong.append(f"no line of its own: {err.strip()[-300:]}")
         if code not in (0, 1, 2):
             wrong.append(f"exit code {code}")

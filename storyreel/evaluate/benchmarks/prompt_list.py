@@ -55,6 +55,11 @@ class PromptList:
         ValueError or OSError: another suffix, or a file of that name that is there and says something else.
         """
         path = Path(path)
+        write_bytes(path, self.checked(path))
+        return path
+
+    def checked(self, path: Path) -> bytes:
+        """What `write_for_models` writes to `path`, when it may."""
         if path.suffix.lower() == ".txt":
             lines = [p.prompt for p in self.prompts]
         elif path.suffix.lower() == ".jsonl":
@@ -63,8 +68,7 @@ class PromptList:
             raise ValueError(f"{path}: wanted a .txt or a .jsonl")
         content = ("\n".join(lines) + "\n").encode()
         check_file(path, path.is_file() and path.read_bytes() == content)
-        write_bytes(path, content)
-        return path
+        return content
 
 
 def to_text(protocol: dict[str, Any], prompts: list[Prompt]) -> str:
