@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "text": {"systems"},
     "encoder": {"clip", "nn", "text"},
     "recipe": {"systems"},
-    "recipes": {"recipe", "systems", "nn"},
+    "recipes": {"recipe", "systems", "nn", "diffusion"},
     "model": {"clip", "recipe", "recipes", "systems"},
     "run": {"clip", "video_io", "recipe", "model", "systems", "precision"},
     "curate": {"clip", "video_io", "span", "sniff", "timing", "nn", "data", "engine", "encoder", "text"},

@@ -12,8 +12,9 @@ asked otherwise, so that the last step gives what the network says.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -212,6 +213,10 @@ def karras(
     grid = schedule.at(-2 * rho * roots.log())
     return _cleaned(grid) if clean else grid
 
+
+Grid: TypeAlias = Literal["time", "logsnr", "karras"]
+GRIDS: dict[Grid, Callable[[Schedule, int], Level]] = {"time": uniform_time, "logsnr": uniform_logsnr, "karras": karras}
+"""By the names that settings have, each with its own limits."""
 
 # Log-SNRs of uniform_logsnr. There is no signal before the first: the mean of 10^5 pixels has a log-SNR that is 11.5
 # above theirs. After the last, sigma is 0.018, two grey levels, which the network takes away at once.

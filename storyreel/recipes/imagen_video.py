@@ -17,9 +17,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from storyreel.diffusion.sampling import Sampling
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
-from storyreel.systems.cascade import Kind, Sampling, Shape
+from storyreel.systems.cascade import Kind, Shape
 from storyreel.systems.imagen_video import ImagenVideoConfig, StageConfig
 from storyreel.systems.imagen_video_distill import Distillation
 

@@ -19,11 +19,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from storyreel.diffusion.sampling import Sampling
 from storyreel.nn.clip import ClipConfig, TowerConfig
 from storyreel.nn.dual_encoder import DualEncoderConfig
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
-from storyreel.systems.cascade import Sampling, Shape
+from storyreel.systems.cascade import Shape
 from storyreel.systems.make_a_video import MakeAVideoConfig
 from storyreel.systems.make_a_video_encoder import ImageTextConfig
 from storyreel.systems.make_a_video_images import NetConfig

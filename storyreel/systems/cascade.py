@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,10 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from storyreel.clip import Clip
-from storyreel.diffusion.guidance import Scale, denoiser, guided, oscillating
-from storyreel.diffusion.samplers import SAMPLERS, Denoise, OnStep, starting_noise
-from storyreel.diffusion.schedules import Level, Schedule, uniform_logsnr, uniform_time
-from storyreel.diffusion.thresholding import clipped, thresholded
+from storyreel.diffusion.samplers import OnStep, starting_noise
+from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
+from storyreel.diffusion.schedules import Level, Schedule
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stream import Run, streamed
 from storyreel.systems.pixels import shown
@@ -36,7 +34,6 @@ from storyreel.systems.pixels import shown
 Kind: TypeAlias = Literal["base", "ssr", "tsr"]
 """The first stage; spatial super-resolution; temporal super-resolution."""
 
-MOST_STEPS = 4096
 SHOWN_AT_ONCE = 16  # frames that are made into pixels together
 AT_ONCE = (
     2**16
@@ -59,35 +56,6 @@ class Shape:
 
     def __str__(self) -> str:
         return f"{self.frames}x{self.height}x{self.width} at {self.fps} fps"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How a stage is sampled, where a request leaves it open.
-
-    guidance: the scale; 1 is the conditional network. oscillate: after so many steps it alternates with 1; 0: never.
-    threshold: the quantile of dynamic thresholding; 0 clips to [-1, 1]. snr: signal to noise in what is given to the
-    stage. tile, chunk: pixels a side and frames that the network makes at once; 0: all. It sees as much more on each
-    side as it can make use of, so that the result is that of the whole.
-    """
-
-    steps: int = 128
-    guidance: float = 1.0
-    oscillate: int = 0
-    sampler: str = "ddim"
-    threshold: float = 0.0
-    snr: float = 5.0
-    tile: int = 0
-    chunk: int = 0
-
-    def __post_init__(self) -> None:
-        check_steps(self.steps)
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler: wanted one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold: wanted 0 to 1, got {self.threshold}")
-        if not self.snr > 0:
-            raise ValueError(f"snr: wanted more than 0, got {self.snr}")
 
 
 class CascadeStage(Stage):
@@ -180,41 +148,23 @@ class CascadeStage(Stage):
         self._check_low(cond.get("low"), len(rng))
         with self._explained(shape):
             told, untold = self.told(cond, shape, rng, both=scale != 1)
-            levels = self.grid(steps)
+            levels, method = self.sampling.levels(self.schedule, steps), self.sampling.method
             size = (len(rng), self.channels, shape.frames, shape.height, shape.width)
             device = next(self.parameters()).device
             z = starting_noise(size, levels, rng, same_noise=self.same_noise).to(device, torch.float32)
             at_once = not self.two_passes and (z.is_cuda or z.numel() <= AT_ONCE)
-            denoise = self._denoise(told, untold, self._scale(scale, levels), at_once=at_once)
             if runs := self.runs(shape):
 
                 def run(part: Tensor, level: Level, seen: slice) -> Tensor:
                     now, nothing = self.cut(told, seen), None if untold is None else self.cut(untold, seen)
-                    return self._denoise(now, nothing, self._scale(scale, levels), at_once=at_once)(part, level)
+                    guided = self.sampling.guided(self.network, now, nothing, scale, levels, at_once=at_once)
+                    return guided(part, level)
 
-                second = self.sampling.sampler == "dpm-solver"
-                return streamed(run, z, levels, runs, second_order=second, on_step=on_step).clamp_(-1, 1)
-            sampler: Any = SAMPLERS[self.sampling.sampler]
-            if self.same_noise and self.sampling.sampler in ("ancestral", "stochastic"):  # which draw noise as they go
-                sampler = partial(sampler, same_noise=True)
-            return sampler(denoise, z, levels, rng=rng, on_step=on_step).clamp(-1, 1)
-
-    def grid(self, steps: int) -> Level:
-        """Equal steps of log-SNR for the solver that wants them, else of time."""
-        spaced = uniform_logsnr if self.sampling.sampler == "dpm-solver" else uniform_time
-        return spaced(self.schedule, steps)
-
-    def _scale(self, scale: float, levels: Level) -> Scale:
-        first = self.sampling.oscillate
-        return oscillating(levels, first=first, high=scale) if first and scale > 1 else scale
-
-    def _denoise(self, told: Any, untold: Any, scale: Scale, *, at_once: bool) -> Denoise:
-        if untold is None:
-            denoise = denoiser(self.network, told)
-        else:
-            denoise = guided(self.network, told, untold, scale, at_once=at_once)
-        threshold = self.sampling.threshold
-        return thresholded(denoise, threshold) if threshold else clipped(denoise)
+                return streamed(run, z, levels, runs, sampler=method, on_step=on_step).clamp_(-1, 1)
+            denoise = self.sampling.guided(self.network, told, untold, scale, levels, at_once=at_once)
+            gamma = self.sampling.gamma or None
+            made = method(denoise, z, levels, rng=rng, on_step=on_step, same_noise=self.same_noise, gamma=gamma)
+            return made.clamp(-1, 1)
 
     def _check_low(self, low: Tensor | None, count: int) -> None:
         if (low is None) != (self.takes is None):
@@ -362,13 +312,3 @@ def check_row(row: Sequence[tuple[str, Kind, Shape]]) -> None:
             if kind == "tsr" and not (longer and size == former):
                 raise ValueError(f"{name}: a tsr makes more frames of the same size; {before} -> {shape}")
         before = shape
-
-
-def check_steps(steps: int) -> None:
-    if not 1 <= steps <= MOST_STEPS:
-        raise ValueError(f"steps: wanted 1 to {MOST_STEPS}, got {steps}")
-
-
-def check_guidance(guidance: float) -> None:
-    if not 0 <= guidance <= 1000:
-        raise ValueError(f"guidance: wanted 0 to 1000, got {guidance:g}")

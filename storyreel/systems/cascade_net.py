@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from storyreel.diffusion.augment import augmentation_of, augmented, draw_augmentation
 from storyreel.diffusion.parameterisation import Kind as Target
 from storyreel.diffusion.parameterisation import Weight, convert, diffuse, diffusion_loss
+from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import Cosine, draw_times, preserving
 from storyreel.nn.chroma import colour_difference
 from storyreel.nn.video_resample import resized
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
 from storyreel.nn.video_unet_tiles import Piece, Tiles, in_tiles
-from storyreel.systems.cascade import CascadeStage, Sampling, Shape
+from storyreel.systems.cascade import CascadeStage, Shape
 
 BESIDE = ("extra", "known")  # of the conditioning: videos of the same frames and pixels
 

@@ -30,14 +30,15 @@ from torch import Tensor, nn
 
 from storyreel.diffusion.parameterisation import Kind as Target
 from storyreel.diffusion.parameterisation import Weight, convert
+from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import preserving
 from storyreel.nn.video_resample import Counted, at_frames, blank_filled, cut_to_aspect, random_crop, resized
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
 from storyreel.nn.video_unet_tiles import Tiles, spans
 from storyreel.systems.base import Batch, Loss, Request, Tick
-from storyreel.systems.cascade import Cascade, Kind, Sampling, Shape, check_row
+from storyreel.systems.cascade import Cascade, Kind, Shape, check_row
 from storyreel.systems.cascade_net import BESIDE, NetSettings, NetStage
-from storyreel.systems.cascade_stream import STREAMED, Run
+from storyreel.systems.cascade_stream import Run
 from storyreel.systems.imagen_video_distill import Distillation, Teacher
 
 LARGE = 2**26  # values of a video from which on stages without attention make it piece by piece
@@ -146,7 +147,7 @@ class DiffusionStage(NetStage[StageConfig]):
         chunk = s.chunk or (CHUNK if size > LARGE else 0)
         if not chunk or shape.frames <= chunk or not self.config.convolutional:
             return []
-        if s.threshold or s.sampler not in STREAMED:
+        if s.threshold or not s.method.local:
             return []
         return list(spans(shape.frames, chunk, self.unet.reach[1]))
 

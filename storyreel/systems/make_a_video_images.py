@@ -17,10 +17,11 @@ from torch import Tensor
 
 from storyreel.diffusion.parameterisation import Kind as Target
 from storyreel.diffusion.parameterisation import Weight
+from storyreel.diffusion.sampling import Sampling, check_guidance
 from storyreel.nn.video_resample import random_crop, resized
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.systems.base import Batch, Loss, Tick
-from storyreel.systems.cascade import Sampling, Shape, check_guidance
+from storyreel.systems.cascade import Shape
 from storyreel.systems.cascade_net import NetSettings, NetStage
 from storyreel.systems.make_a_video_encoder import ImageTextStage
 

@@ -87,6 +87,7 @@ class Making:
                 {"text": states.to(self.device), "text_mask": mask.to(self.device)},
                 rng=self.rng,
                 steps=r.steps,
+                guidance=r.guidance,
             )
         clips = [c for c in (r.image, r.image_end, r.extend, r.variation) if c is not None]
         seen = torch.cat([self._pixels(c, encoder.config.size) for c in clips], 2)

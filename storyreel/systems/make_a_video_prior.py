@@ -20,14 +20,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from storyreel.diffusion.guidance import denoiser, guided
 from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
-from storyreel.diffusion.samplers import SAMPLERS, OnStep, draw_noise
-from storyreel.diffusion.schedules import Cosine, draw_times, uniform_time
+from storyreel.diffusion.samplers import OnStep, draw_noise
+from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
+from storyreel.diffusion.schedules import Cosine, draw_times
 from storyreel.nn.attention import Block
 from storyreel.nn.video_unet_blocks import FEATURES, features
 from storyreel.systems.base import Batch, Loss, Stage, Tick
-from storyreel.systems.cascade import Sampling, check_guidance, check_steps
 from storyreel.systems.make_a_video_encoder import ImageTextStage
 
 ENDS = 4  # tokens beside those of the sentence: text embedding, noise level, noised embedding, the answer
@@ -48,6 +47,10 @@ class PriorConfig:
     def __post_init__(self) -> None:
         if self.tries < 1:
             raise ValueError(f"prior.tries: wanted at least 1, got {self.tries}")
+        usual = Sampling()
+        for name in ("threshold", "snr", "tile", "chunk"):
+            if getattr(self.sampling, name) != getattr(usual, name):
+                raise ValueError(f"prior.sampling.{name}: an embedding is no video; leave it at {getattr(usual, name)}")
 
 
 class PriorStage(Stage):
@@ -154,15 +157,13 @@ class PriorStage(Stage):
         check_guidance(scale)
         told = self.told(cond["text"], cond["text_mask"])
         everywhere = torch.ones(len(rng), dtype=torch.bool, device=told[0].device)
-        if scale == 1:
-            denoise = denoiser(self.network, told, kind="x")
-        else:
-            denoise = guided(self.network, told, self.untold(told, everywhere), scale, kind="x")
-        levels, made = uniform_time(self.schedule, steps), []
+        levels, made = s.levels(self.schedule, steps), []
+        untold = None if scale == 1 else self.untold(told, everywhere)
+        denoise = s.guided(self.network, told, untold, scale, levels, kind="x", clip=False)
         try:
             for _ in range(self.config.tries):
                 z = draw_noise((len(rng), self.encoder.dim), rng).to(told[0].device)
-                made.append(SAMPLERS[s.sampler](denoise, z, levels, rng=rng, on_step=on_step))
+                made.append(s.method(denoise, z, levels, rng=rng, on_step=on_step, gamma=s.gamma or None))
         except ValueError as error:
             raise ValueError(f"stage 'prior': {error}") from None
         x = F.normalize(torch.stack(made).float(), dim=-1) * self.encoder.dim**0.5  # (tries, b, e)

@@ -20,6 +20,7 @@ from storyreel.diffusion.samplers import (
     heun,
     starting_noise,
 )
+from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import Cosine, Level, LogNormal, karras, uniform_logsnr, uniform_time
 
 VP, VE = Cosine(), LogNormal()
@@ -243,3 +244,26 @@ def test_what_cannot_be_sampled():
         draw_noise((2, 3), rngs(2), same_noise=True)
     with pytest.raises(ValueError, match="denoise: wanted"):
         ddim(lambda z, level: z[:1], z, uniform_time(VP, 2))
+
+
+def test_only_samplers_whose_steps_are_local_are_streamed():
+    assert {name for name, sampler in SAMPLERS.items() if sampler.local} == {"ddim", "euler", "dpm-solver"}
+
+
+def test_a_sampler_brings_its_grid_and_a_recipe_may_choose_another():
+    assert torch.equal(Sampling(sampler="dpm-solver").levels(VP, 4).alpha, uniform_logsnr(VP, 4).alpha)
+    assert torch.equal(Sampling(sampler="heun").levels(VP, 4).alpha, uniform_time(VP, 4).alpha)
+    assert torch.equal(Sampling(sampler="dpm-solver", grid="karras").levels(VE, 4).sigma, karras(VE, 4).sigma)
+    with pytest.raises(ValueError, match="grid: wanted one of time, logsnr, karras, got 'rho'"):
+        Sampling(grid="rho")  # pyright: ignore[reportArgumentType]
+
+
+def test_gamma_reaches_ancestral_sampling_and_is_refused_elsewhere():
+    levels, exact = uniform_time(VP, 4), Gaussian(0.4, 0.3)
+    z = starting_noise((1, 1, 2, 2, 2), levels, rngs(1))
+    made = [ancestral(exact, z, levels, rng=rngs(1), gamma=gamma) for gamma in (None, 0.0, 1.0)]
+    assert torch.equal(made[0], made[1])
+    assert not torch.allclose(made[0], made[2])
+    with pytest.raises(ValueError, match=r"gamma: wanted none with this sampler, got 0\.5"):
+        Sampling(sampler="ddim", gamma=0.5)
+    assert Sampling(sampler="ancestral", gamma=0.5).gamma == 0.5

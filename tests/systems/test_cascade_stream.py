@@ -35,11 +35,12 @@ def neighbours(z: Tensor, level: Level) -> Tensor:
 def test_runs_give_what_the_whole_gives(chunk: int, second_order: bool):
     levels = (uniform_logsnr if second_order else uniform_time)(Cosine(), 5)
     z = torch.randn(2, 3, 11, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    whole = (dpm_solver if second_order else ddim)(neighbours, z.clone(), levels)
+    sampler = dpm_solver if second_order else ddim
+    whole = sampler(neighbours, z.clone(), levels)
     told: list[int] = []
     made = streamed(
         lambda part, level, seen: neighbours(part, level),
-        z, levels, list(spans(11, chunk, HALO)), second_order=second_order, on_step=lambda i, n, x: told.append(i),
+        z, levels, list(spans(11, chunk, HALO)), sampler=sampler, on_step=lambda i, n, x: told.append(i),
     )  # fmt: skip
     assert made is z, "in place"
     assert told == [1, 2, 3, 4, 5]
@@ -52,7 +53,7 @@ def test_nan_names_the_step():
 
     z = torch.randn(1, 3, 4, 2, 2)
     with pytest.raises(ValueError, match="gave NaN or infinity in step 3 of 4"):
-        streamed(broken, z, uniform_time(Cosine(), 4), list(spans(4, 2, 1)), second_order=False)
+        streamed(broken, z, uniform_time(Cosine(), 4), list(spans(4, 2, 1)), sampler=ddim)
 
 
 @pytest.fixture(scope="module")

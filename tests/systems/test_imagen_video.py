@@ -16,13 +16,14 @@ from torch import Tensor
 
 from storyreel import recipes
 from storyreel.clip import Clip
+from storyreel.diffusion.sampling import Sampling
 from storyreel.generate import shelf
 from storyreel.model import load_model, save_model
 from storyreel.nn.video_resample import at_frames, resized
 from storyreel.recipe import as_json, from_json
 from storyreel.storage import read_json
 from storyreel.systems.base import Batch, Progress, Request, System, Tick
-from storyreel.systems.cascade import Sampling, Shape
+from storyreel.systems.cascade import Shape
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo, ImagenVideoConfig, StageConfig
 from storyreel.text import load_text_encoder
 
