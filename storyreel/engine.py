@@ -9,15 +9,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-OnResult = Callable[[int, Any], None]
-"""Called in the calling process with (index of the item, its result), in the order in which they are finished."""
+OnResult = Callable[[int, Any], Any]
+"""Called in the calling process with (index of the item, its result), in the order in which they are finished.
+
+What it returns, unless that is None, is kept in place of the result: so a clip that is written need not be held.
+"""
 
 
 class Engine(Protocol):
@@ -58,12 +61,7 @@ class Local:
         self, function: Callable[[Item], Result], items: Sequence[Item], *, on_result: OnResult | None = None
     ) -> list[Result]:
         if self.workers == 1 or len(items) <= 1:
-            results = []
-            for index, item in enumerate(items):
-                results.append(function(item))
-                if on_result:
-                    on_result(index, results[-1])
-            return results
+            return [_kept(index, function(item), on_result) for index, item in enumerate(items)]
         workers = min(self.workers, len(items))
         others = set(multiprocessing.active_children())
         # Fresh processes: one that is forked after PyTorch has started its threads can hang.
@@ -71,13 +69,19 @@ class Local:
             workers, multiprocessing.get_context("spawn"), _start_worker, (max(1, cores() // workers),)
         )
         try:
-            futures = {pool.submit(function, item): index for index, item in enumerate(items)}
-            for future in as_completed(futures):
-                result = future.result()
-                if on_result:
-                    on_result(futures[future], result)
-            pool.shutdown()
-            return [future.result() for future in futures]
+            results: list[Any] = [None] * len(items)
+            running: dict[Future[Result], int] = {}
+            waiting = iter(enumerate(items))
+            while True:
+                while len(running) < 2 * workers and (following := next(waiting, None)) is not None:
+                    running[pool.submit(function, following[1])] = following[0]
+                if not running:
+                    pool.shutdown()
+                    return results
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    index = running.pop(future)
+                    results[index] = _kept(index, future.result(), on_result)
+                    del future  # and what it holds
         except BrokenProcessPool:
             raise OSError(
                 "engine local: a worker process died, perhaps for want of memory; try fewer workers"
@@ -85,6 +89,12 @@ class Local:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             _end(set(multiprocessing.active_children()) - others)
+
+
+def _kept(index: int, result: Any, on_result: OnResult | None) -> Any:
+    """What is held of a result once it has been told."""
+    instead = on_result(index, result) if on_result else None
+    return result if instead is None else instead
 
 
 def _end(workers: Iterable[BaseProcess]) -> None:
@@ -177,9 +187,8 @@ class Ray:
                 return results
             done, _ = self._ray.wait(list(running), num_returns=1)
             index = running.pop(done[0])
-            results[index] = self._ray.get(done[0])
-            if on_result:
-                on_result(index, results[index])
+            results[index] = _kept(index, self._ray.get(done[0]), on_result)
+            del done
 
 
 def _call(function: Callable[[Item], Result], item: Item) -> Result:

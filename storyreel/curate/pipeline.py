@@ -193,7 +193,7 @@ def _measure(
 
     def finish(index: int, outcome: Outcome) -> None:
         source = todo[index]
-        film = store.put_film(source, outcome.result, outcome.error, outcome.tries)
+        film = store.put_film(source, outcome)
         if film.error is not None:
             screen.say(f"{source.name}: set aside: {film.error}")
         kept, spans = _kept(store, film, source, thresholds) if outcome.result is not None else (0.0, 0.0)

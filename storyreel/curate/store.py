@@ -26,6 +26,7 @@ from typing import Any
 from storyreel.curate.edits import read_edits
 from storyreel.curate.lines import append_line, read_lines, write_lines
 from storyreel.curate.sources import Source, named_apart
+from storyreel.curate.supervise import Outcome
 from storyreel.layouts import CLIP, files_below
 from storyreel.names import bare
 from storyreel.ownership import claim, remove_names
@@ -49,9 +50,10 @@ class Film:
     seconds: float = 0.0
     error: str | None = None
     tries: int = 1
+    passing: bool = False  # the error was of the machine: the next call tries again
 
     def as_json(self) -> dict[str, Any]:
-        return dict(self.__dict__)
+        return {name: value for name, value in self.__dict__.items() if name != "passing" or value}
 
 
 class Store:
@@ -169,9 +171,9 @@ class Store:
     # -- films ---------------------------------------------------------------------------------------------
 
     def is_done(self, source: Source, *, retry: bool = False) -> bool:
-        """Whether the film, as it lies there now, was measured (or given up, unless `retry`)."""
+        """Whether the film, as it lies there now, was measured, or given up (unless `retry`, or the error may pass)."""
         film = self.films.get(source.name)
-        if film is None or (film.error is not None and retry):
+        if film is None or (film.error is not None and (retry or film.passing)):
             return False
         try:
             stat = os.stat(source.path)
@@ -179,8 +181,9 @@ class Store:
             return True  # gone or out of reach: what was measured stays true
         return (film.size, film.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
 
-    def put_film(self, source: Source, measured: Mapping[str, Any] | None, error: str | None, tries: int) -> Film:
+    def put_film(self, source: Source, outcome: Outcome) -> Film:
         """Write what was measured, then the line that says so."""
+        measured: Mapping[str, Any] | None = outcome.result
         key = _key(source.name)
         try:
             stat = os.stat(source.path)
@@ -192,7 +195,9 @@ class Store:
             write_text(self.film_file(key), json.dumps(measured, sort_keys=True, separators=(",", ":")) + "\n")
             info = measured["info"]
             facts = {"digest": info["digest"], "spans": len(measured["spans"]), "seconds": float(info["seconds"])}
-        film = Film(source.name, key, size, mtime, error=error, tries=tries, **facts)
+        film = Film(
+            source.name, key, size, mtime, error=outcome.error, tries=outcome.tries, passing=outcome.passing, **facts
+        )
         append_line(self.path / "manifest.jsonl", film.as_json())
         self.films[source.name] = film
         return film

@@ -16,22 +16,28 @@ from functools import partial
 from typing import Any
 
 from storyreel.data.parallel import _begin, _Context
+from storyreel.read_errors import is_passing
 
 Beat = Callable[[int], None]
 """Called in the worker with how many frames are done so far."""
 Job = Callable[[Any, Beat], Any]
 """What a worker runs: `function(item, beat)`; importable by name, item and result picklable."""
+PAUSE = 0.5  # seconds before another try after an error that may pass
 BEAT = 0.2  # seconds between two reports, at least
 STARTING = 300.0  # seconds that a fresh process may need for its imports: a minute was too little on a busy machine
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one item: its result, or the error of the last of `tries` tries."""
+    """What became of one item: its result, or the error of the last of `tries` tries.
+
+    passing: the error is of the machine (no memory, an unreachable disk) and says nothing of the item.
+    """
 
     result: Any = None
     error: str | None = None
     tries: int = 1
+    passing: bool = False
 
 
 class _Lost(Exception):
@@ -61,12 +67,12 @@ class Worker:
         self.stopped = False
 
     def call(self, item: Any, watch: Watch, on_beat: Beat = lambda frames: None) -> Outcome:
-        error = ""
+        error, kind = "", ""
         for number in range(1, watch.tries + 1):
             try:
                 kind, value = self._ask(item, watch.patience, on_beat)
             except _Lost as lost:
-                error = str(lost)
+                error, kind = str(lost), "lost"
             else:
                 if kind == "done":
                     return Outcome(value, tries=number)
@@ -75,7 +81,9 @@ class Worker:
                     return Outcome(error=error, tries=number)
             if self.stopped:
                 break
-        return Outcome(error=error, tries=watch.tries)
+            if kind == "passing" and number < watch.tries:
+                time.sleep(number * PAUSE)
+        return Outcome(error=error, tries=watch.tries, passing=kind == "passing")
 
     def stop(self) -> None:
         """Kill the child; a call that is under way ends with an error."""
@@ -151,7 +159,8 @@ def _serve(pipe: Any, function: Job) -> None:
         except ValueError as error:
             answer = ("unreadable", " ".join(str(error).split()))
         except Exception as error:  # a bug of a library on strange input is that film's error, not the run's
-            answer = ("failed", " ".join(f"{type(error).__name__}: {error}".split()))
+            kind = "passing" if is_passing(error) else "failed"
+            answer = (kind, " ".join(f"{type(error).__name__}: {error}".split()))
         pipe.send(answer)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from storyreel.data.folder import SPLITS, DatasetFolder, read_clip
 from storyreel.data.parallel import default_workers, progress, run
+from storyreel.read_errors import BROKEN, one_line, persevering
 
 CHUNK = 64
 
@@ -90,10 +91,10 @@ def _look_at(file: Path | str) -> tuple[str | None, tuple[int, int, int, float]]
     try:
         if isinstance(file, str):
             raise ValueError(file)
-        clip = read_clip(file)
+        clip = persevering(lambda: read_clip(file))
         return None, (len(clip), *clip.size, clip.seconds)
-    except (ValueError, OSError, ArithmeticError, LookupError) as error:
-        return " ".join(str(error).split()), (0, 0, 0, 0.0)
+    except (ValueError, OSError, MemoryError, *BROKEN) as error:
+        return one_line(error), (0, 0, 0, 0.0)
 
 
 def _notes(folder: DatasetFolder, found: list[tuple[str | None, tuple[int, int, int, float]]]) -> list[tuple[str, str]]:

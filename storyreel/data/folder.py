@@ -8,6 +8,7 @@ default 0), `num_frames`, `fps`, `attributes` (a JSON object as text), and anyth
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from storyreel.clip import Clip
 from storyreel.data.parallel import default_workers
 from storyreel.data.write import METADATA, PLAN, write_folder, write_world
 from storyreel.names import inside, stays_inside
+from storyreel.read_errors import BROKEN, is_passing, one_line, persevering, reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -176,7 +178,10 @@ class DatasetFolder:
 
 @dataclass(frozen=True)
 class FileReader:
-    """Decodes files one after the other. Iterating gives a clip, or why there is none, for each."""
+    """Decodes files one after the other. Iterating gives a clip, or what is wrong with the file, for each.
+
+    OSError names a file that is not wrong but cannot be read now: for want of memory, a permission, a disk.
+    """
 
     files: tuple[Path | str, ...]  # a str is the reason why there is no file
 
@@ -186,9 +191,12 @@ class FileReader:
                 yield file
                 continue
             try:
-                clip = read_clip(file)
-            except (ValueError, OSError, ArithmeticError, LookupError) as error:
-                yield " ".join(str(error).split())
+                clip = persevering(lambda file=file: read_clip(file))
+            except (ValueError, OSError, MemoryError, *BROKEN) as error:
+                if is_passing(error):
+                    why = f"could not be read now, what is done is kept: {one_line(error)}"
+                    raise OSError(getattr(error, "errno", None) or errno.ENOMEM, why, str(file)) from error
+                yield one_line(error)
             else:
                 yield clip
 
@@ -223,7 +231,6 @@ def _read_image(path: Path) -> Clip:
     import numpy as np
 
     from storyreel.animation import MAX_PIXELS, check_size, opened
-    from storyreel.read_errors import reading
 
     with reading(path), opened(path) as image:
         check_size(path, image.height, image.width, 1, MAX_PIXELS)

@@ -7,6 +7,7 @@ the dataset, the size and the channels, so it is never stale and is shared by ev
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -17,8 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from storyreel.clip import Clip
+from storyreel.data.array_file import ArrayFile
 from storyreel.data.dataset import ClipReader, Dataset
 from storyreel.data.parallel import progress, run
+from storyreel.read_errors import BROKEN, is_passing, one_line
 from storyreel.storage import replacing
 
 SHARD = 256
@@ -147,6 +150,7 @@ def need_space(path: Path, wanted: int) -> None:
 
 
 def _pack_shard(path: Path, size: int, channels: int, job: tuple[int, range, ClipReader]) -> int:
+    """The clips of one shard. Only what is wrong with a file is noted; an error that may pass is raised."""
     shard, span, reader = job
     clips, counts, refused = [], [], {}
     for row, clip in zip(span, reader, strict=True):
@@ -155,12 +159,17 @@ def _pack_shard(path: Path, size: int, channels: int, job: tuple[int, range, Cli
                 raise ValueError(clip)
             clips.append(fit(clip, size, channels))
             counts.append(len(clips[-1]))
-        except (ValueError, OSError, ArithmeticError, LookupError) as error:
+        except (ValueError, OSError, MemoryError, *BROKEN) as error:
+            if is_passing(error):
+                raise OSError(
+                    errno.ENOMEM, f"clip {row} could not be packed now: {one_line(error)}", str(path)
+                ) from error
             counts.append(0)
-            refused[row] = " ".join(str(error).split())
-    empty = np.zeros((0, size, size, channels), np.uint8)
-    with replacing(_shard(path, shard)) as (made,), made.open("wb") as file:
-        np.save(file, np.concatenate(clips) if clips else empty)
+            refused[row] = one_line(error)
+    shape = (sum(counts), size, size, channels)
+    with replacing(_shard(path, shard)) as (made,), ArrayFile(made, np.uint8, shape) as frames:
+        for clip in clips:
+            frames.write(clip)
     with replacing(_notes(path, shard)) as (made,):
         made.write_text(json.dumps({"counts": counts, "refused": refused}))
     return len(span)

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ from storyreel.screen_text import guard_stderr, rich_console
 
 A = TypeVar("A")
 B = TypeVar("B")
+DEATHS = 3  # of worker processes, one after the other
+_NOTHING: Any = object()
 
 
 def default_workers() -> int:
@@ -104,22 +107,53 @@ def run(function: Callable[[A], B], items: Iterable[A], *, workers: int, threads
 
     Processes unless `threads`. With `workers` 1 everything happens right here. Processes cannot unpickle
     what the caller's own script defines. An exception of `function` is raised here; what has not begun is dropped.
+    When a worker is killed, what was under way is done again by half as many; OSError when that happens three times
+    without a result, so `function` must be safe to repeat.
     """
     if workers <= 1:
         yield from map(function, items)
         return
-    pool: Executor
-    if threads:
-        pool = ThreadPoolExecutor(workers)
-    else:
-        pool = ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_begin)
-    flying: deque[Future[B]] = deque()
+    pool, waiting, deaths = _pool(workers, threads), iter(items), 0
+    flying: deque[tuple[A, Future[B]]] = deque()
     try:
-        for item in items:
-            flying.append(pool.submit(function, item))
-            if len(flying) >= 2 * workers:
-                yield flying.popleft().result()
-        while flying:
-            yield flying.popleft().result()
+        while True:
+            try:
+                while len(flying) < 2 * workers and (following := next(waiting, _NOTHING)) is not _NOTHING:
+                    flying.append((following, _failed()))  # so that it is not lost when the pool is broken
+                    flying[-1] = (following, pool.submit(function, following))
+                if not flying:
+                    return
+                result = flying[0][1].result()
+            except BrokenProcessPool:
+                deaths, workers = deaths + 1, max(1, workers // 2)
+                if deaths == DEATHS:
+                    raise OSError(
+                        f"a worker process was killed {deaths} times, perhaps for want of memory; what is done is "
+                        "kept: run the same command again, with fewer workers"
+                    ) from None
+                pool.shutdown(wait=True, cancel_futures=True)
+                pool = _pool(workers, threads)
+                flying = deque((item, f if _is_done(f) else pool.submit(function, item)) for item, f in flying)
+                continue
+            deaths = 0
+            flying.popleft()
+            yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(workers: int, threads: bool) -> Executor:
+    if threads:
+        return ThreadPoolExecutor(workers)
+    return ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_begin)
+
+
+def _failed() -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(BrokenProcessPool())
+    return future
+
+
+def _is_done(future: Future[Any]) -> bool:
+    """Whether it has a result, or an error of the function's own."""
+    return future.done() and not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool)

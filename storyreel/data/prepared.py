@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from storyreel.data.array_file import ArrayFile
 from storyreel.data.pack import Pack, cache_folder, need_space
 from storyreel.data.parallel import progress
 from storyreel.storage import replacing
@@ -146,29 +148,27 @@ def _prepare(
             raise ValueError(f"prepare: entry {name!r} has shape {tuple(value.shape)}, wanted the batch first")
     saved = path / "saved.json"
     done = json.loads(saved.read_text()) if saved.exists() else 0
-    arrays = {}
-    need_space(path, 0 if done else sum(v.nbytes for v in first.values()) * len(rows))
-    for name, value in first.items():
-        kept = _as_numpy(value)
-        mode = "r+" if done else "w+"
-        shape = (len(rows), *value.shape[1:])
-        arrays[name] = np.lib.format.open_memmap(path / f"{name}.npy", mode, kept.dtype, shape)
-    with progress("preparing", len(rows)) as advance:
+    need_space(path, sum(v.nbytes for v in first.values()) * (len(rows) - done))
+    with ExitStack() as stack, progress("preparing", len(rows)) as advance:
+        arrays = {}
+        for name, value in first.items():
+            file = ArrayFile(path / f"{name}.npy", _as_numpy(value).dtype, (len(rows), *value.shape[1:]), done)
+            arrays[name] = stack.enter_context(file)
         advance(done)
         for number, start in enumerate(range(done, len(rows), PREPARE_BATCH), 1):
             chunk = rows[start : start + PREPARE_BATCH]
             with torch.inference_mode():
                 made = prepare(load(chunk))
             for name, array in arrays.items():
-                array[start : start + len(chunk)] = _as_numpy(made[name].cpu())
+                array.write(_as_numpy(made[name].cpu()))
             advance(len(chunk))
             if number % SAVE_EVERY == 0:
                 for array in arrays.values():
                     array.flush()
                 with replacing(saved) as (file,):
                     file.write_text(json.dumps(start + len(chunk)))
-    for array in arrays.values():
-        array.flush()
+        for array in arrays.values():
+            array.flush()
     with replacing(path / "entries.json") as (file,):
         file.write_text(json.dumps({name: str(value.dtype).removeprefix("torch.") for name, value in first.items()}))
     saved.unlink(missing_ok=True)

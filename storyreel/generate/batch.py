@@ -39,12 +39,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a job: a file that was written or found, or the reason why there is none."""
+    """What became of a job: a file that was written or found, or the reason why there is none.
+
+    clip: until it is written; `facts` (JSON values) are what is kept of it then.
+    """
 
     job: Job
     clip: Clip | None = None
     error: str | None = None
     reused: bool = False
+    facts: dict[str, Any] | None = None
+
+    def without_clip(self) -> Done:
+        """The same with the facts of the clip in its place: a clip has megabytes, and a batch many of them."""
+        return self if self.clip is None else replace(self, clip=None, facts=_facts(self.clip))
 
     def as_json(self) -> dict[str, Any]:
         about = self.job.asked.as_json()
@@ -55,13 +63,16 @@ class Done:
         if self.error is not None:
             return {**told, "where": self.job.where or None, "error": self.error}
         told = {"path": str(self.job.path), **told, "reused": self.reused}
-        if self.clip is not None:
-            height, width = self.clip.size
-            told |= {"frames": len(self.clip), "fps": str(self.clip.fps), "seconds": round(self.clip.seconds, 4)}
-            told |= {"width": width, "height": height, "transparent": self.clip.has_alpha}
-            told |= {key: self.clip.meta.get(key) for key in ("model", "digest", "steps", "guidance")}
-            told |= {key: value for key, value in self.clip.meta.items() if key == "candidates"}
-        return told
+        return {**told, **(self.facts or ({} if self.clip is None else _facts(self.clip)))}
+
+
+def _facts(clip: Clip) -> dict[str, Any]:
+    """What `--json` says of a clip."""
+    height, width = clip.size
+    facts: dict[str, Any] = {"frames": len(clip), "fps": str(clip.fps), "seconds": round(clip.seconds, 4)}
+    facts |= {"width": width, "height": height, "transparent": clip.has_alpha}
+    facts |= {key: clip.meta.get(key) for key in ("model", "digest", "steps", "guidance")}
+    return facts | {key: value for key, value in clip.meta.items() if key == "candidates"}
 
 
 def jobs_for(
@@ -74,7 +85,8 @@ def jobs_for(
     can be added and moved.
     """
     seen: Counter[str] = Counter()
-    jobs = []
+    jobs: list[Job] = []
+    wishes: list[str] = []
     for row in rows:
         row_seed = seed if row.seed is None else row.seed
         wish = json.dumps([row.asked.as_json(), row_seed, digest], sort_keys=True)
@@ -83,8 +95,8 @@ def jobs_for(
             seen[wish] += 1
             name = _named(row.name, index, suffix) if row.name else _name(row.asked, wish, index, suffix)
             jobs.append(Job(model, row.asked, row_seed, index, folder / name, row.where))
-    _check_names(jobs)
-    return jobs
+            wishes.append("" if row.name else wish)
+    return _named_apart(jobs, wishes, suffix)
 
 
 def is_made(job: Job, digest: str) -> bool:
@@ -113,7 +125,7 @@ def run(
     """Make the jobs' videos and write each as soon as it is there; results in the order of the jobs.
 
     resume: jobs whose file is there already are left as they are. A job that cannot be served gives a Done with an
-    `error`, and the others go on; a file that cannot be written (OSError) ends the run.
+    `error`, and the others go on; a file that cannot be written (OSError) ends the run. Clips are let go once written.
     on_progress sees the steps; it works where the engine runs in this process alone.
     """
     results: dict[int, Done] = {}
@@ -124,11 +136,12 @@ def run(
             told(results[place])
     todo = [place for place in range(len(jobs)) if place not in results]
 
-    def finish(number: int, done: Done) -> None:
+    def finish(number: int, done: Done) -> Done:
         if done.clip is not None:
             write(done.clip, done.job.path)
-        results[todo[number]] = done
         told(done)
+        results[todo[number]] = done.without_clip()
+        return results[todo[number]]
 
     function = partial(make, on_progress=on_progress) if on_progress else make
     engine.run(function, [jobs[place] for place in todo], on_result=finish)
@@ -163,8 +176,8 @@ def slug(text: str, longest: int = 48) -> str:
     return name or "video"
 
 
-def _name(asked: Asked, wish: str, index: int, suffix: str) -> str:
-    code = hashlib.sha256(f"{wish}#{index}".encode()).hexdigest()[:8]
+def _name(asked: Asked, wish: str, index: int, suffix: str, digits: int = 8) -> str:
+    code = hashlib.sha256(f"{wish}#{index}".encode()).hexdigest()[:digits]
     return f"{slug(asked.prompts[0])}-{code}{suffix}"
 
 
@@ -178,12 +191,22 @@ def numbered(path: Path, index: int) -> Path:
     return path.with_name(f"{path.stem}-{index:03d}{path.suffix}")
 
 
-def _check_names(jobs: Sequence[Job]) -> None:
+def _named_apart(jobs: Sequence[Job], wishes: Sequence[str], suffix: str) -> list[Job]:
+    """The jobs, with longer codes where two names are the same: among 100,000 of 8 digits, one pair is to be expected.
+
+    All that share a name get longer ones, so that names do not depend on the order. ValueError: a row's own name.
+    """
+    count = Counter(job.path for job in jobs)
+    apart: list[Job] = []
     taken: dict[Path, Job] = {}
-    for job in jobs:
+    for job, wish in zip(jobs, wishes, strict=True):
+        if wish and count[job.path] > 1:
+            job = replace(job, path=job.path.with_name(_name(job.asked, wish, job.index, suffix, 32)))
+        apart.append(job)
         other = taken.setdefault(job.path, job)
         if other is not job:
             raise ValueError(f"{job.where}: name {job.path.name!r} is taken by {other.where}")
+    return apart
 
 
 def many(job: Job, count: int) -> list[Job]:

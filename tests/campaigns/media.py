@@ -19,16 +19,16 @@ from media_files import mutation, wholes
 from watched import Report, Watched, told
 
 
-def run(numbers: range, folder: Path) -> Report:
-    """Every door on the mutation of each number."""
+def run(numbers: range, folder: Path, every: int = 0) -> Report:
+    """Every door on the mutation of each number. every: how many files lie between two lines of counts on stderr."""
     (folder / "whole").mkdir()
     found, report, worker = wholes(folder / "whole"), Report(), Watched("media_doors")
     try:
         for number in numbers:
             path, way = mutation(number, found, folder / "broken")
             worker.run(path, report, number=number, way=way)
-            if number % 500 == 499 and sys.stderr.isatty():
-                print(report.line(), file=sys.stderr)
+            if every and report.files % every == 0:
+                print(report.line(), file=sys.stderr, flush=True)
     finally:
         worker.close()
     return report
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--list", type=Path, help="file for the faults, lines of JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = run(range(options.first, options.first + options.count), Path(folder))
+        report = run(range(options.first, options.first + options.count), Path(folder), every=250)
     if options.list:
         options.list.write_text("".join(json.dumps(fault) + "\n" for fault in report.faults))
     return told(report, report.faults)

@@ -34,6 +34,7 @@ from storyreel.data.write import (
     write_table,
 )
 from storyreel.ownership import claim, remove_names
+from storyreel.read_errors import BROKEN, one_line, persevering
 
 CHUNK = 8  # clips that one worker cuts before it reports
 SKIPPED = "skipped.jsonl"
@@ -131,9 +132,9 @@ def _import_chunk(path: Path, shape: Shape, chunk: list[Entry]) -> int:
     for entry in chunk:
         try:
             check_text({**entry.row, "captions": entry.captions}, entry.name)
-            clip = cut_clip(entry, shape)
-        except (ValueError, OSError, ArithmeticError, LookupError) as error:
-            skipped.append([entry.index, entry.name, " ".join(str(error).split())])
+            clip = persevering(lambda entry=entry: cut_clip(entry, shape))
+        except (ValueError, OSError, MemoryError, *BROKEN) as error:
+            skipped.append([entry.index, entry.name, one_line(error)])
             continue
         row = {**entry.row, "captions": list(entry.captions), "caption": entry.captions[0], "split": entry.split}
         rows.append(write_item(path, (entry.index, clip, row)))
