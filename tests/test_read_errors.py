@@ -17,9 +17,9 @@ from storyreel import video_io
 from storyreel.clip import Clip
 from storyreel.curate import decode
 from storyreel.curate.measure import MeasureSettings, measure
-from storyreel.curate.store import read_lines
+from storyreel.curate.lines import read_lines
 from storyreel.curate.supervise import Watch, Worker
-from storyreel.data import pack as packs
+from storyreel.data import folder as folders
 from storyreel.data.array_file import ArrayFile
 from storyreel.data.check import check
 from storyreel.data.folder import DatasetFolder, write_folder
@@ -81,7 +81,7 @@ def test_a_clip_that_is_corrupt_is_remembered(dataset: DatasetFolder, tmp_path: 
     dataset.file(1).write_bytes(dataset.file(1).read_bytes()[:300])
     whole = Pack.open(dataset, 8, 3, tmp_path / "cache")
     assert list(whole.refused) == [1]
-    monkeypatch.setattr(packs, "read_clip", failing(99, AssertionError, packs.read_clip))
+    monkeypatch.setattr(folders, "read_clip", failing(99, AssertionError, folders.read_clip))
     assert Pack.open(dataset, 8, 3, tmp_path / "cache").refused == whole.refused
 
 

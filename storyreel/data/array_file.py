@@ -7,6 +7,7 @@ one (SIGBUS). A plain write is an OSError that can be told, and what was written
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ class ArrayFile:
             np.lib.format.write_array_header_1_0(self._file, about)
             self._file.seek(self.row * self._stride, os.SEEK_CUR)
             self._file.truncate()
-        except BaseException:
-            self._file.close()
-            raise
+        except OSError as error:
+            with suppress(OSError):
+                self._file.close()
+            raise self._named(error) from error
         return self
 
     def __exit__(self, *exc: object) -> None:
