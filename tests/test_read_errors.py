@@ -16,8 +16,8 @@ import pytest
 from storyreel import video_io
 from storyreel.clip import Clip
 from storyreel.curate import decode
-from storyreel.curate.measure import MeasureSettings, measure
 from storyreel.curate.lines import read_lines
+from storyreel.curate.measure import MeasureSettings, measure
 from storyreel.curate.supervise import Watch, Worker
 from storyreel.data import folder as folders
 from storyreel.data.array_file import ArrayFile
