@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -16,7 +16,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, check,
 app.add_typer(data_import.app, name="import")
 
 BEFORE: dict[str, Any] = {  # what a dataset has whose `dataset.json` does not name the setting
-    "language": 1, "partial": 0.15, "short": 0.12,
+    "balance": False, "language": 1, "partial": 0.15, "short": 0.12, "doubles": 0.5,
 }  # fmt: skip
 Folder = Annotated[Path, typer.Argument(help="Dataset folder.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -35,8 +35,13 @@ def make(
     held_out_share: Annotated[float | None, typer.Option(help="Share of clips of held-out combinations.")] = None,
     size: Annotated[int | None, typer.Option(help="digits: canvas, pixels.")] = None,
     digits: Annotated[str | None, typer.Option(help="digits: 1, 2 or both.")] = None,
+    doubles: Annotated[float | None, typer.Option(help="digits: share of clips with two digits, of both.")] = None,
     mnist: Annotated[Path | None, typer.Option(help="digits: folder of MNIST's IDX files.")] = None,
     source: Annotated[Path | None, typer.Option(help="sprites: folder of the LPC sheets.")] = None,
+    balance: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--balance/--no-balance", help="sprites: every value of an attribute as often as the others."),
+    ] = None,
     language: Annotated[int | None, typer.Option(help="sprites: 1 captions of sixteen forms, 2 of a grammar.")] = None,
     partial: Annotated[float | None, typer.Option(help="sprites: share of captions that leave things out.")] = None,
     short: Annotated[float | None, typer.Option(help="sprites: share of captions of one to three attributes.")] = None,
@@ -47,7 +52,7 @@ def make(
 
     given: dict[str, Any] = dict(frames=frames, fps=fps, captions=captions, carried=carried)
     given |= dict(held_out_share=held_out_share, size=size, digits=digits, mnist=mnist, source=source)
-    given |= dict(language=language, partial=partial, short=short)
+    given |= dict(balance=balance, language=language, partial=partial, short=short, doubles=doubles)
     old = _settings_before(out, world)
     made, plan = _world(world, {**old, **{name: value for name, value in given.items() if value is not None}})
     folder = write_world(out, made, clips, seed, workers=workers, plan=plan, inputs=[mnist, source])

@@ -61,6 +61,28 @@ def gap_of(ours: AttributeAccuracy, theirs: AttributeAccuracy, seed: int = 0) ->
     return Measured(float(gaps[0]), low, high, n)
 
 
+def relative_of(ours: AttributeAccuracy, real: AttributeAccuracy, *, all_right: bool = False) -> Measured:
+    """Accuracy of `ours` over that of real clips of the same prompts, in the same order; resampled in pairs.
+
+    Mean attribute accuracy, or the share of clips with all attributes right. NaN where no real clip is right.
+    """
+    mine, theirs = ([np.array(x, np.float64) for x in (m.right, m.asked)] for m in (ours, real))
+    if len(mine[0]) != len(theirs[0]):
+        raise ValueError(f"real clips: expected as many as clips, {len(mine[0])}, got {len(theirs[0])}")
+
+    def accuracy(right: np.ndarray, asked: np.ndarray) -> float:
+        if not all_right:
+            return _mean(right.sum(0), asked.sum(0))
+        scored = asked.sum(1) > 0
+        return float((right.sum(1) == asked.sum(1))[scored].mean()) if scored.any() else float("nan")
+
+    def ratio(pick: np.ndarray) -> float:
+        below = accuracy(theirs[0][pick], theirs[1][pick])
+        return accuracy(mine[0][pick], mine[1][pick]) / below if below > 0 else float("nan")
+
+    return _resampled(len(mine[0]), ratio)
+
+
 def _mean(right: np.ndarray, asked: np.ndarray) -> float:
     scored = asked > 0
     return float((right[scored] / asked[scored]).mean()) if scored.any() else float("nan")

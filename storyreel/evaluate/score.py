@@ -45,14 +45,23 @@ class Share:
         return wilson(self.right, self.n)
 
 
+def share_json(share: Share) -> dict[str, Any]:
+    accuracy = round(share.accuracy, 5) if share.n else None
+    return {"accuracy": accuracy, "interval": [round(x, 5) for x in share.interval], "right": share.right, "n": share.n}
+
+
 @dataclass(frozen=True)
 class Report:
-    """Accuracy per attribute, and their plain mean with a 95 % interval from resampling whole clips."""
+    """Accuracy per attribute, and their plain mean with a 95 % interval from resampling whole clips.
+
+    all_right: clips of which everything that was scored is right, out of those of which something was.
+    """
 
     shares: dict[str, Share]
     mean: float
     interval: tuple[float, float]
     clips: int
+    all_right: Share = Share(0, 0)
 
     def as_json(self) -> dict[str, Any]:
         each = {
@@ -67,11 +76,11 @@ class Report:
         }
         known = self.clips > 0 and self.mean == self.mean
         mean = {"accuracy": round(self.mean, 5) if known else None, "interval": [round(x, 5) for x in self.interval]}
-        return {"attributes": each, "mean": mean, "clips": self.clips}
+        return {"attributes": each, "mean": mean, "all_right": share_json(self.all_right), "clips": self.clips}
 
     def lines(self) -> list[str]:
         """A table for people."""
-        wide = max([len("attribute"), *map(len, self.shares)])
+        wide = max([len("attribute"), len("all right"), *map(len, self.shares)])
         rows = [f"{'attribute':{wide}}  right %    95 % interval      n  commonest mistake (wanted: seen)"]
         for name, s in self.shares.items():
             low, high = s.interval
@@ -82,6 +91,12 @@ class Report:
         rows.append(
             f"{'mean':{wide}}  {100 * self.mean:7.2f}  {100 * low:6.2f} - {100 * high:6.2f}  {self.clips:5d} clips"
         )
+        if self.all_right.n:
+            low, high = self.all_right.interval
+            right = f"{100 * self.all_right.accuracy:7.2f}"
+            rows.append(
+                f"{'all right':{wide}}  {right}  {100 * low:6.2f} - {100 * high:6.2f}  {self.all_right.n:5d} clips"
+            )
         return rows
 
 
@@ -134,7 +149,9 @@ class AttributeAccuracy:
             picks = (rng.integers(len(right), size=len(right)) for _ in range(resamples))
             means = [_mean(right[pick].sum(0), asked[pick].sum(0)) for pick in picks]
             low, high = np.nanquantile(means, [0.025, 0.975]).tolist()
-        return Report(shares, _mean(right.sum(0), asked.sum(0)), (low, high), len(right))
+        scored = asked.sum(1) > 0
+        whole = Share(int((right.sum(1) == asked.sum(1))[scored].sum()), int(scored.sum()))
+        return Report(shares, _mean(right.sum(0), asked.sum(0)), (low, high), len(right), whole)
 
 
 def _mean(right: np.ndarray, asked: np.ndarray) -> float:

@@ -62,11 +62,11 @@ def test_sprites_through_the_same_door(tmp_path, storyreel, lpc):
     assert folder.row(1)["attributes"]["action"]
 
 
-def test_a_dataset_that_names_no_language_grows_in_its_own(tmp_path, storyreel, lpc):
+def test_a_dataset_that_names_no_language_or_balance_grows_as_it_is(tmp_path, storyreel, lpc):
     ask = ("make", "sprites", "-o", tmp_path / "d", "--source", lpc, "--workers", 1)
-    assert storyreel(*ask, "--clips", 2, "--language", 1)[0] == 0
+    assert storyreel(*ask, "--clips", 2, "--language", 1, "--no-balance")[0] == 0
     plan = json.loads((tmp_path / "d" / "dataset.json").read_text())
-    assert not {"language", "partial", "short"} & set(plan)  # as it was written before there were two
+    assert not {"balance", "language", "partial", "short"} & set(plan)  # as it was written before there were two
     first = DatasetFolder.open(tmp_path / "d").captions(0)
     assert storyreel(*ask, "--clips", 4)[0] == 0
     grown = DatasetFolder.open(tmp_path / "d")

@@ -235,3 +235,15 @@ def test_bad_mnist_is_told_at_once(mnist, name, content, words):
     glyphs.cache_clear()
     with pytest.raises((ValueError, OSError), match=words):
         Digits(mnist=mnist)
+
+
+def test_the_share_of_doubles_is_an_option():
+    counts = [len(Digits(size=32, captions=1, doubles=0.8).make(3, i)[1]["attributes"]["digits"]) for i in range(300)]
+    assert 0.7 < counts.count(2) / 300 < 0.9
+    assert {len(Digits(size=32, captions=1, doubles=1.0).make(3, i)[1]["attributes"]["digits"]) for i in range(20)} == {
+        2
+    }
+    with pytest.raises(ValueError, match="doubles: expected digits both"):
+        Digits(digits="1", doubles=0.8)
+    with pytest.raises(ValueError, match="doubles: expected 0 to 1"):
+        Digits(doubles=1.5)

@@ -7,6 +7,7 @@ import pytest
 
 from storyreel.data.worlds import sprites_language
 from storyreel.data.worlds.sprites import JUDGED, Sprites, draw_character, held_out, paint
+from storyreel.data.worlds.sprites_balance import UNTRUE, counts, draw_balanced
 from storyreel.data.worlds.sprites_parts import ACTIONS, FACINGS
 
 SHEETS = Path(__file__).parents[3] / "shared" / "lpc"
@@ -128,6 +129,39 @@ def test_splits_and_given_frames():
     assert {r["split"] for r in rows} == {"train", "held_out"}
     assert {r["context"] for r in rows} == {0, 1}
     assert all(held_out(r["attributes"]) == (r["split"] == "held_out") for r in rows)
+
+
+def test_every_value_of_an_attribute_is_seen_about_equally_often():
+    """Two thirds of the torsos and four of the shoes are made for women alone, whence the wider bounds there."""
+    bounds = {"torso": (0.45, 2.1), "sex": (0.75, 1.25), "feet": (0.65, 1.6), "weapon": (0.55, 1.75)}
+    for name, seen in counts(9000, seed=77).items():
+        even = {v: n for v, n in seen.items() if v != "bare head"}
+        mean = sum(even.values()) / len(even)
+        low, high = bounds.get(name, (0.65, 1.4))
+        assert low < min(even.values()) / mean, (name, even)
+        assert max(even.values()) / mean < high, (name, even)
+    assert {"skeleton", "tiara", "kettle hat", "wings"} <= {v for seen in counts(500, seed=1).values() for v in seen}
+
+
+def test_balanced_characters_have_every_value_that_others_have_and_no_untrue_sheet():
+    rng = np.random.default_rng(2)
+    balanced = [draw_balanced(rng) for _ in range(4000)]
+    for name in JUDGED:
+        values = {c.attributes[name] for c, _ in characters(3000)}
+        assert values == {c.attributes[name] for c in balanced}, name
+    for who in balanced:
+        files = {f"hair/{f.rsplit('/')[-1]}" if f.startswith("hair/") else f for _, f in who.sheets}
+        assert not files & UNTRUE
+        assert who.attributes["action"] in who.weapons
+        if who.attributes["action"] in ("thrust", "shoot"):
+            assert not any("no_th-sh" in file for file in files)
+
+
+@needs_sheets
+def test_balanced_clips_are_drawn_and_the_hold_out_stays():
+    rows = [Sprites(source=SHEETS, held_out_share=0.5).make(3, i)[1] for i in range(40)]
+    assert all(held_out(r["attributes"]) == (r["split"] == "held_out") for r in rows)
+    assert {r["split"] for r in rows} == {"train", "held_out"}
 
 
 @needs_sheets

@@ -257,3 +257,12 @@ def test_a_judge_of_the_sprites_judges_what_the_world_says(tmp_path, lpc):
     clips = open_dataset(f"sprites:{lpc}?clips=60", tmp_path)
     assert set(find_classes(clips)) <= set(JUDGED)
     assert "action" in find_classes(clips)
+
+
+def test_a_switch_is_true_or_false(tmp_path):
+    from storyreel.data.worlds.registry import make_world
+
+    sheets = tmp_path / "body" / "male"
+    sheets.mkdir(parents=True)
+    with pytest.raises(ValueError, match="balance: expected true or false, got 'yes'"):
+        make_world("sprites", tmp_path, {"balance": "yes"})

@@ -64,3 +64,31 @@ def test_attributes_become_words():
     given = {"digits": [3, 7], "motion": "up", "head": None, "speed": 0.25, "bald": True}
     assert labels(given) == {"digits_1": "3", "digits_2": "7", "motion": "up", "head": None, "bald": "True"}
     assert labels(given, only=["digits"]) == {"digits_1": "3", "digits_2": "7"}
+
+
+def test_all_right_counts_clips_of_which_everything_that_is_scored_is_right():
+    metric = AttributeAccuracy(("head", "feet"))
+    metric.update(({"head": "hat", "feet": "bare"}, {"head": "hat", "feet": None}))  # feet are not scored
+    metric.update(({"head": "hat", "feet": "bare"}, {"head": "hat", "feet": "boots"}))
+    metric.update(({"head": "hat", "feet": "boots"}, {"head": "hat", "feet": "boots"}))
+    metric.update(({"head": "hat", "feet": "boots"}, {}))  # nothing is scored
+    report = metric.compute()
+    assert (report.all_right.right, report.all_right.n) == (2, 3)
+    assert report.as_json()["all_right"]["accuracy"] == pytest.approx(2 / 3, abs=1e-5)
+    assert any(line.startswith("all right") and "66.67" in line for line in report.lines())
+
+
+def test_accuracy_relative_to_real_clips():
+    from storyreel.evaluate.interval import relative_of
+
+    ours, real = AttributeAccuracy(("a", "b")), AttributeAccuracy(("a", "b"))
+    for i in range(40):
+        wanted = {"a": "x", "b": "y"}
+        ours.update(({"a": "x", "b": "y" if i % 2 else "n"}, wanted))
+        real.update(({"a": "x", "b": "y" if i % 4 else "n"}, wanted))
+    mean = relative_of(ours, real)
+    assert mean.value == pytest.approx(0.75 / 0.875)
+    assert mean.low < mean.value < mean.high
+    assert relative_of(ours, real, all_right=True).value == pytest.approx(0.5 / 0.75)
+    with pytest.raises(ValueError, match="expected as many"):
+        relative_of(ours, AttributeAccuracy(("a", "b")))

@@ -53,7 +53,8 @@ class Digits:
     """Makes clips of the world.
 
     size: the canvas, pixels. frames: of a clip; the papers have 10 to 20.
-    digits: "1", "2" (always different ones) or "both", half and half.
+    digits: "1", "2" (always different ones) or "both".
+    doubles: share of clips with two digits, where there are both.
     mnist: folder of MNIST's IDX files; None takes the samples that come with the package.
     held_out_share: share of clips from the held-out combinations.
     carried: share of clips that begin with a given frame, from anywhere (row field `context` = 1); from these a
@@ -65,6 +66,7 @@ class Digits:
     frames: int = 10
     fps: Fraction = Fraction(8)
     digits: str = "both"
+    doubles: float = 0.5
     mnist: Path | None = None
     held_out_share: float = 0.0
     carried: float = 0.0
@@ -74,8 +76,12 @@ class Digits:
 
     def __post_init__(self) -> None:
         check_ranges(self, min_frames=8)
+        if not 0 <= self.doubles <= 1:
+            raise ValueError(f"doubles: expected 0 to 1, got {self.doubles}")
         if self.digits not in ("1", "2", "both"):
             raise ValueError(f"digits: wanted 1, 2 or both, got {self.digits!r}")
+        if self.digits != "both" and self.doubles != 0.5:
+            raise ValueError(f"doubles: expected digits both, got {self.digits}")
         if self.mnist is not None:
             glyphs(self._mnist, self.side)  # a folder that is not MNIST is told at once
 
@@ -104,7 +110,7 @@ class Digits:
         split = split or drawn
         if split not in ("train", "held_out"):
             raise ValueError(f"split: wanted train or held_out, got {split!r}")
-        count = int(self.digits) if self.digits != "both" else int(rng.integers(1, 3))
+        count = self._count(rng)
         pairs = _draw_pairs(rng, count, split)
         speeds = [str(rng.choice(SPEEDS)) for _ in pairs]
         carried = bool(rng.random() < self.carried)
@@ -129,6 +135,13 @@ class Digits:
             "split": split,
         }
         return Clip(np.repeat(canvas[..., None], 3, axis=-1), self.fps, told[0][0]), row
+
+    def _count(self, rng: np.random.Generator) -> int:
+        if self.digits != "both":
+            return int(self.digits)
+        if self.doubles == 0.5:
+            return int(rng.integers(1, 3))  # as before there was a choice, so that older datasets grow as they are
+        return 2 if rng.random() < self.doubles else 1
 
     def _apart(self, moves: list[tuple[str, str]], carried: bool, rng: np.random.Generator) -> np.ndarray:
         """int (digits, frames, 2): paths such that two digits are seen apart in half of the frames."""

@@ -65,6 +65,10 @@ def check_known(setting: str, known: Mapping[str, Any], what: str) -> None:
 def _parsed(setting: str, kind: Any, value: Any) -> Any:
     if not isinstance(value, str) or kind is str:
         return value
+    if kind is bool:
+        if value not in ("true", "false"):
+            raise ValueError(f"{setting}: expected true or false, got {value!r}")
+        return value == "true"
     try:
         return kind(value)
     except (ValueError, ZeroDivisionError):

@@ -8,6 +8,7 @@ on (seed, index) alone. Combinations for which `held_out` is true appear in the 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -65,6 +66,8 @@ class Sprites:
         character, after which the captioned action goes on. From these a model learns to continue a story.
     held_out_share: share of clips from the held-out combinations.
     captions: how many a clip; the first mentions every attribute that can be seen.
+    balance: every value of an attribute is seen about equally often (sprites_balance), rare parts too; False draws
+        characters as the first version did.
     language: 1 for the captions of the first version (sprites_language), 2 for those of the grammar (sprites_captions).
     partial, short: of the grammar's captions, the shares that mention what people happen to mention, and one to three
         attributes; the others mention all.
@@ -76,6 +79,7 @@ class Sprites:
     carried: float = 0.0
     held_out_share: float = 0.0
     captions: int = 2
+    balance: bool = True
     language: int = 2
     partial: float = 0.15
     short: float = 0.12
@@ -106,9 +110,10 @@ class Sprites:
         """Clip `index` of this seed and its row: captions, what each mentions, attributes, context, split."""
         rng = np.random.default_rng([seed, index])
         split = "held_out" if rng.random() < self.held_out_share else "train"
-        character = draw_character(rng)
+        draw = self._draw
+        character = draw(rng)
         while held_out(character.attributes) != (split != "train"):
-            character = draw_character(rng)
+            character = draw(rng)
         context = int(rng.random() < self.carried)
         frames = self._carried(character, rng) if context else self._plain(character)
         told = [self.caption(character.attributes, rng, full=i == 0) for i in range(self.captions)]
@@ -130,6 +135,14 @@ class Sprites:
             return sprites_language.caption(attributes, rng, full=full)
         told = sprites_captions.caption(attributes, rng, full=full or None, mix=self._mix)
         return told.text, told.mentions
+
+    @property
+    def _draw(self) -> Callable[[np.random.Generator], Character]:
+        if not self.balance:
+            return draw_character
+        from storyreel.data.worlds.sprites_balance import draw_balanced
+
+        return draw_balanced
 
     @cached_property
     def _mix(self) -> sprites_captions.Mix:
@@ -198,17 +211,27 @@ def draw_character(rng: np.random.Generator) -> Character:
     layers += _draw_face(rng, body, sex, "hair" in hidden, facing, seen)
     fitting = [w for w in WEAPONS if w.suits(sex, action)]
     weapon = fitting[rng.integers(len(fitting))] if fitting and (action == "shoot" or rng.random() < 0.75) else None
-    seen |= {"weapon": weapon.label if weapon else None, "action": action, "facing": facing}
+    seen |= {"weapon": None, "action": action, "facing": facing}
+    return compose_character(seen, sex, layers, parts, weapon)
+
+
+def compose_character(
+    seen: dict[str, str | None], sex: str, layers: list[tuple[str, str]], parts: list[Part], weapon: Part | None
+) -> Character:
+    """The character with these layers (name, file), who does and holds what `seen` and `weapon` say."""
+    action = str(seen["action"])
+    seen["weapon"] = weapon.label if weapon else None
     weapons: dict[str, tuple[tuple[int, str], ...]] = {a: () for a in ACTIONS if all(p.suits(sex, a) for p in parts)}
     if weapon:
-        drawn = [(layer, f.replace("arrow", "arrow_skeleton") if body == "skeleton" and layer == "arrow" else f)
+        dead = seen["body"] == "skeleton"
+        drawn = [(layer, f.replace("arrow", "arrow_skeleton") if dead and layer == "arrow" else f)
                  for layer, f in weapon.files]  # fmt: skip
         weapons[action] = tuple((LAYERS[layer], file.format(sex=sex)) for layer, file in drawn)
-    _hide_what_is_covered(seen)
+    hide_what_is_covered(seen)
     return Character(seen, tuple((LAYERS[layer], file.format(sex=sex)) for layer, file in layers), weapons)
 
 
-def _hide_what_is_covered(seen: dict[str, str | None]) -> None:
+def hide_what_is_covered(seen: dict[str, str | None]) -> None:
     """Parts that are drawn but of which next to nothing is left to see are neither told nor judged."""
     if seen["facing"] == "up" and seen["cape"]:
         seen["torso"] = seen["belt"] = seen["legs"] = None

@@ -40,6 +40,8 @@ class Speaker:
         self.seen, self.said, self.rng, self.held_out = seen, said, rng, held_out
         self.template: list[str] = []
         self.adjectives: set[str] = set()  # attributes that stand before the noun
+        own = "body" in said and seen["body"] in words.SKIN and rng.random() < 0.15
+        self.complexion = ("body",) if own else ()  # said as "with dark skin"
         sex = seen["sex"] if "sex" in said else None
         self.she, self.her = {"male": ("he", "his"), "female": ("she", "her")}.get(sex or "", ("the character", "the"))
         self.place()
@@ -95,7 +97,7 @@ class Speaker:
         noun, before = self.noun()
         front = []
         for name in ("facing", "weapon", "torso", "feet", "head", "hair_style", "hair_color", "eyes", "facial_hair"):
-            if name in self.adjectives and not (name == "hair_color" and noun == words.REDHEAD):
+            if name in self.adjectives and not (name == "hair_color" and noun in words.HEADS.values()):
                 front.append(self._adjective(name))
         if self.chance(0.2) and len(front) > 1:
             self.rng.shuffle(front)
@@ -134,12 +136,12 @@ class Speaker:
         role = self._role(sex) if self.chance(0.18) else ""
         if body in words.SKIN or "body" not in said:
             noun = role or (self.phrase(words.SEX[sex]) if sex else self.one(words.SOMEBODY))
-            red = "hair_color" in self.adjectives and seen["hair_color"] == "red"
-            if red and not sex and not role and self.chance(0.5):
-                noun = words.REDHEAD
+            head = words.HEADS.get(str(seen["hair_color"])) if "hair_color" in self.adjectives else None
+            if head and not sex and not role and self.chance(0.5):
+                noun = head
             elif ears and not sex and not role and self.chance(0.6):
                 noun, ears = self.phrase(words.ELF), ""
-            skin = self.phrase(words.SKIN[body]) if "body" in said else ""
+            skin = self.phrase(words.SKIN[body]) if "body" in said and "body" not in self.complexion else ""
             if skin in words.BEFORE_NOUN and ears:
                 skin = words.SKIN[body].known[0]
             return noun, " ".join(filter(None, (skin, ears)))
@@ -188,7 +190,8 @@ class Speaker:
     def features(self) -> list[str]:
         """Noun phrases for "with ...": hair, beard, eyes, ears."""
         rest = self.said - self.adjectives
-        found = [self.hair()]
+        found = [self.phrase(words.COMPLEXION[str(self.seen[name])]) for name in self.complexion]
+        found.append(self.hair())
         if "facial_hair" in rest:
             found.append(with_article(self._facial_hair()))
         if "eyes" in rest:

@@ -108,7 +108,8 @@ def _people() -> Iterator[tuple[str, Meaning]]:
     yield from _each(words.PEOPLE, "body")
     for phrase in (*words.ELVEN.all, *words.ELF.all, *words.EARS.all):
         yield phrase, (("ears", "elven"),)
-    yield words.REDHEAD, (("hair_color", "red"),)
+    yield from _each(words.COMPLEXION, "body")
+    yield from ((noun, (("hair_color", color),)) for color, noun in words.HEADS.items())
 
 
 def _hair() -> Iterator[tuple[str, Meaning]]:

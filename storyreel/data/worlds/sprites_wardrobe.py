@@ -56,7 +56,7 @@ SHADE = {
     "red bandana": phrases("red | crimson | scarlet | bright red", "cherry-red"),
 }
 NOUN = {  # {c} is the color
-    "shirt": phrases("{c} shirt | {c} top | {c} cloth shirt | {c} linen shirt", "{c} cotton shirt"),
+    "shirt": phrases("{c} shirt | {c} top | {c} cloth shirt | {c} linen shirt | {c} blouse", "{c} cotton shirt"),
     "tunic": phrases("{c} tunic | {c} cloth tunic | {c} linen tunic", "{c} smock"),
     "robe": phrases("{c} robe | {c} robes | long {c} robe | flowing {c} robe", "{c} vestments | {c} mage's garb"),
     "dress": phrases("{c} dress | {c} gown", "{c} frock"),
@@ -75,7 +75,7 @@ NOUN = {  # {c} is the color
     "bandana": phrases("{c} bandana | {c} headscarf | {c} bandanna | {c} head wrap", "{c} kerchief"),
 }
 WHOLE = {  # garments whose names are not composed, or have more names than those that are
-    "bare chest": phrases("bare chest | bare torso", "naked upper body"),
+    "bare chest": phrases("bare chest | bare torso | no shirt", "naked upper body"),
     "bare feet": phrases("bare feet | no shoes", "naked feet"),
     "bare head": phrases("bare head | uncovered head", "no headgear"),
     "leather armor": phrases(
@@ -91,13 +91,13 @@ WHOLE = {  # garments whose names are not composed, or have more names than thos
         "purple surcoat",
     ),
     "plate armor": phrases(
-        "plate armor | steel armor | breastplate | steel plate | plate mail | suit of plate | knight's armor | "
+        "plate armor | steel armor | breastplate | steel plate | plate | plate mail | suit of plate | knight's armor | "
         "iron armor | silvery plate armor",
         "steel harness | polished full plate",
     ),
     "golden armor": phrases(
         "golden armor | gold armor | gilded plate | gilded armor | golden plate armor | golden breastplate | "
-        "gold plate",
+        "gold plate | gold breastplate",
         "gilt cuirass | harness of gold",
     ),
     "formal suit": phrases(

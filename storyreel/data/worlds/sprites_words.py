@@ -44,6 +44,11 @@ SKIN = {  # adjectives; those in BEFORE_NOUN stand directly before the noun
     "dark": phrases("dark-skinned | brown-skinned | black | dark brown-skinned", "ebony-skinned | mahogany-skinned"),
 }
 BEFORE_NOUN = ("white", "black")
+COMPLEXION = {  # for "with ..."
+    "light": phrases("pale skin | light skin | fair skin | white skin", "ivory skin"),
+    "tanned": phrases("tanned skin | bronze skin | sun-tanned skin", "sun-kissed skin"),
+    "dark": phrases("dark skin | brown skin | black skin", "ebony skin"),
+}
 PEOPLE = {  # nouns
     "dark elf": phrases(
         "dark elf | drow | gray-skinned elf | gray elf | ashen-skinned elf",
@@ -104,7 +109,7 @@ HAIRED = {  # adjectives for the whole person, besides "COLOR-haired"
     "white": phrases("white-headed"),
     "black": phrases("black-headed"),
 }
-REDHEAD = "redhead"
+HEADS = {"red": "redhead", "blonde": "blonde", "brown": "brunette"}  # nouns
 HAIR_STYLE = {  # {c} is the color, or nothing
     "bald": phrases("no hair | a bald head", "not a hair on the head"),
     "hair with bangs": phrases("{c} hair with bangs | {c} hair with a fringe"),
@@ -187,7 +192,8 @@ ACTION = {  # said without the weapon
     ),
     "thrust": phrases("thrust | stab | jab | lunge | poke | make a thrust | make a stabbing attack", "prod | skewer"),
     "spellcast": phrases(
-        "cast a spell | do magic | conjure | cast magic | use magic | work magic | weave a spell | chant a spell | "
+        "cast a spell | do magic | conjure | cast magic | use magic | cast | work magic | weave a spell | "
+        "chant a spell | "
         "cast an enchantment",
         "perform sorcery | recite an incantation",
     ),
@@ -224,7 +230,8 @@ AIMED = {"slash", "hack", "hew", "slice", "stab", "jab", "lunge", "poke", "thrus
 FACING = {
     "left": {
         "course": phrases(
-            "to the left | left | west | westward | to the west | leftward | toward the left | towards the west",
+            "to the left | left | west | westward | to the west | leftward | toward the left | "
+            "towards the west | westwards",
             "off to the left | to the left side of the screen",
         ),
         "stance": phrases(
@@ -237,7 +244,8 @@ FACING = {
     },
     "right": {
         "course": phrases(
-            "to the right | right | east | eastward | to the east | rightward | toward the right | towards the east",
+            "to the right | right | east | eastward | to the east | rightward | toward the right | towards the east | "
+            "eastwards",
             "off to the right | to the right side of the screen",
         ),
         "stance": phrases(
@@ -250,8 +258,8 @@ FACING = {
     },
     "up": {
         "course": phrases(
-            "away from us | away | north | northward | to the north | up the screen | away from the viewer | "
-            "away from the camera",
+            "away from us | away | up | north | northward | to the north | up the screen | upward | upwards | "
+            "away from the viewer | away from the camera | away from me | northwards",
             "into the distance | off to the north",
         ),
         "stance": phrases(
@@ -260,7 +268,8 @@ FACING = {
             "pointed north | with {p} face hidden from us",
         ),
         "view": phrases(
-            "from behind | seen from the back | seen from behind | seen over {p} shoulder | viewed from the rear | "
+            "from behind | seen from the back | seen from behind | seen over {p} shoulder | over the shoulder | "
+            "viewed from the rear | "
             "from the back | rear view | back view",
             "shown from the rear | as viewed by a follower",
         ),
@@ -268,17 +277,19 @@ FACING = {
     },
     "down": {
         "course": phrases(
-            "toward us | towards us | south | southward | to the south | down the screen | toward the viewer | "
-            "towards the camera",
+            "toward us | towards us | down | south | southward | to the south | down the screen | downward | "
+            "downwards | "
+            "toward the viewer | towards the camera | towards me | toward the player | southwards",
             "up to the viewer | off to the south",
         ),
         "stance": phrases(
             "facing the viewer | facing forward | facing down | facing the camera | facing south | facing us | "
+            "facing me | "
             "looking at the viewer | looking at us | turned toward us",
             "pointed south | eyeing the camera",
         ),
         "view": phrases(
-            "from the front | seen from the front | viewed from the front | head-on | front view",
+            "from the front | seen from the front | viewed from the front | head-on | front view | shown frontally",
             "shown from the front | face to face with us",
         ),
         "adjective": phrases("front-facing | south-facing | forward-facing", "southbound"),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
 from storyreel.evaluate.benchmarks.prompt_list import Found, Prompt, PromptList, find_videos, to_text
-from storyreel.evaluate.score import Share
+from storyreel.evaluate.score import Share, share_json
 from storyreel.evaluate.trajectory import middle_track, motion_of
 
 if TYPE_CHECKING:
@@ -149,11 +149,6 @@ def _lines(document: Mapping[str, Any], shares: Mapping[str, Mapping[str, Share]
 
 def _percent(share: Share) -> str:
     return f"{100 * share.accuracy:.1f}" if share.n else "--"
-
-
-def share_json(share: Share) -> dict[str, Any]:
-    accuracy = round(share.accuracy, 5) if share.n else None
-    return {"accuracy": accuracy, "interval": [round(x, 5) for x in share.interval], "right": share.right, "n": share.n}
 
 
 def _judged(
