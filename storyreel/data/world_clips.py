@@ -261,6 +261,6 @@ def _code_digest(kind: type) -> str:
     """Of the module of a world and of those beside it whose names begin with its name (sprites_language, ...)."""
     file = Path(inspect.getfile(kind))
     hashed = hashlib.sha256()
-    for each in sorted(file.parent.glob(f"{file.stem}*.py")):
+    for each in sorted(f for ending in ("py", "json") for f in file.parent.glob(f"{file.stem}*.{ending}")):
         hashed.update(each.name.encode() + each.read_bytes())
     return hashed.hexdigest()
