@@ -57,8 +57,9 @@ def draw_halving(levels: Level, count: int, rng: torch.Generator) -> tuple[Level
     """One of the student's steps for each of `count` samples: where it starts, where the teacher's first step leads,
     and where both end; each (count,), on the teacher's grid."""
     steps = len(halved(levels)) - 1
-    start = 2 * torch.randint(steps, (count,), generator=rng, device=rng.device).to(levels.alpha.device)
-    return levels[start], levels[start + 1], levels[start + 2]
+    start = 2 * torch.randint(steps, (count,), generator=rng, device=rng.device)
+    here = Level(levels.alpha.to(rng.device), levels.sigma.to(rng.device))  # the grid goes there, none of it comes back
+    return here[start], here[start + 1], here[start + 2]
 
 
 @torch.no_grad()

@@ -58,8 +58,14 @@ class Level:
 
     def each(self, z: Tensor) -> Level:
         """(b,) float32 on the device of z (b, ...): what a network is told."""
-        alpha, sigma = (v.to(z.device, torch.float32).expand(len(z)) for v in (self.alpha, self.sigma))
-        return Level(alpha, sigma)
+        return Level(_each(self.alpha, z), _each(self.sigma, z))
+
+
+def _each(values: Tensor, z: Tensor) -> Tensor:
+    """Values () or (b,) as (b,) float32 on the device of z. A single one of the CPU is filled in, which no GPU waits for."""
+    if not values.ndim and values.device.type == "cpu" and not z.is_cpu:
+        return torch.full((len(z),), float(values), device=z.device)
+    return values.to(z.device, torch.float32).expand(len(z))
 
 
 def over(values: Tensor, z: Tensor) -> Tensor:

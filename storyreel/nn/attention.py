@@ -17,11 +17,14 @@ SHORT = 256  # at or below this many keys a plain batched matmul beats the fused
 KeysValues = tuple[Tensor, Tensor]
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Softmax attention: (b, h, n, k) x (b, h, m, k) -> (b, h, n, k). `bias` is added to the scores, or a bool mask."""
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None, *, causal: bool = False) -> Tensor:
+    """Softmax attention: (b, h, n, k) x (b, h, m, k) -> (b, h, n, k). `bias` is added to the scores, or a bool mask;
+    causal, in place of one: each of n = m places sees itself and those before it."""
     if k.shape[-2] > SHORT or q.is_cuda:
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal)
     scores = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
+    if causal:
+        bias = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device).tril()
     if bias is not None:
         scores = scores.masked_fill(~bias, -torch.inf) if bias.dtype == torch.bool else scores + bias
     return scores.softmax(-1).to(v.dtype) @ v
@@ -93,7 +96,7 @@ def causal_alibi(frames: int, heads: int, device: torch.device | None = None) ->
 
     Press et al. 2022, "Train short, test long": no positions to learn, so any number of frames will do.
     """
-    slopes = torch.tensor([2 ** (-8 * (i + 1) / heads) for i in range(heads)], device=device)
+    slopes = torch.arange(1, heads + 1, device=device, dtype=torch.float64).mul(-8 / heads).exp2().float()
     at = torch.arange(frames, device=device)
     distance = (at[:, None] - at[None, :]).float()
     return torch.where(distance < 0, -math.inf, -distance * slopes[:, None, None])

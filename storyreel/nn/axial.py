@@ -48,12 +48,14 @@ class AxialAttention(nn.Module):
         lines = rearrange(self.to_qkv(x), there)  # (m, lines, n, 3 d)
         m, count, n, _ = lines.shape
         q, k, v = lines.view(m, count, n, 3, self.heads, -1).permute(3, 0, 1, 4, 2, 5)  # (m, lines, a, n, k)
-        mask = torch.ones(n, n, dtype=torch.bool, device=x.device).tril()
+        mask = None
         if self.wide:
             k, v = (torch.cat([F.pad(z, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1], z], -2) for z in (k, v))
             before = (torch.arange(count, device=x.device) > 0)[:, None, None, None].expand(count, 1, n, n)
-            mask = torch.cat([before, mask.expand(count, 1, n, n)], -1)
-        out = rearrange(attend(q, k, v, mask), "m c a n k -> m c n (a k)")
+            own = torch.ones(n, n, dtype=torch.bool, device=x.device).tril().expand(count, 1, n, n)
+            mask = torch.cat([before, own], -1).repeat(m, 1, 1, 1)  # (m lines, 1, n, 2 n)
+        q, k, v = (z.flatten(0, 1) for z in (q, k, v))  # PyTorch's fused attention takes four axes
+        out = rearrange(attend(q, k, v, mask, causal=mask is None), "(m c) a n k -> m c n (a k)", m=m)
         return self.to_out(rearrange(out, back, **{s: sizes[s] for s in "bhw"}))
 
 

@@ -122,13 +122,11 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def revive(self, dead: Tensor, x: Tensor, rng: torch.Generator) -> None:
         """Put the dead codes (bool (k,)) where vectors of this batch (n, dim) are, each at one drawn with `rng`."""
-        which = dead.nonzero()[:, 0]
-        if not len(which):
-            return
-        drawn = torch.randint(len(x), (len(which),), generator=rng, device=rng.device).to(x.device)
-        fresh = x.float()[drawn]
+        drawn = torch.randint(len(x), dead.shape, generator=rng, device=rng.device).to(x.device)
+        fresh = x.float()[drawn[(dead.cumsum(0) - 1).clamp(min=0)]]  # the first number goes to the first dead code
         if dist.is_initialized():
             dist.broadcast(fresh, 0)  # all processes have one codebook
-        self.vectors[which] = fresh
+        self.vectors.copy_(torch.where(dead[:, None], fresh, self.vectors))
         if self.average:
-            self.sums[which], self.mass[which] = fresh, 1.0
+            self.sums.copy_(torch.where(dead[:, None], fresh, self.sums))
+            self.mass.masked_fill_(dead, 1.0)

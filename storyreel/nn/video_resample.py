@@ -31,14 +31,15 @@ from the first, the frames of one rate are among those of every multiple of it."
 def at_frames(video: Tensor, frames: int, counted: Counted = "middle") -> Tensor:
     """The same seconds in so many frames: each is the nearest in time, so that frames repeat or are left out."""
     count = video.shape[2]
-    return video if count == frames else video[:, :, frame_places(count, frames, counted)]
+    return video if count == frames else video.index_select(2, frame_places(count, frames, counted, video.device))
 
 
-def frame_places(count: int, frames: int, counted: Counted = "middle") -> list[int]:
-    """For each of `frames` frames that fill the time of `count`, which of these it shows."""
-    if counted == "first":
-        return [i * count // frames for i in range(frames)]
-    return [(2 * i + 1) * count // (2 * frames) for i in range(frames)]
+def frame_places(
+    count: int, frames: int, counted: Counted = "middle", device: torch.device | None = None
+) -> Tensor:
+    """int64 (frames,): for each of `frames` frames that fill the time of `count`, which of these it shows."""
+    at = torch.arange(frames, device=device)
+    return at * count // frames if counted == "first" else (2 * at + 1) * count // (2 * frames)
 
 
 def blank_filled(video: Tensor, frames: int, counted: Counted = "middle") -> Tensor:
@@ -49,7 +50,7 @@ def blank_filled(video: Tensor, frames: int, counted: Counted = "middle") -> Ten
     count = video.shape[2]
     if frames < count:
         raise ValueError(f"frames: {count} frames cannot be spread over {frames}")
-    places = frame_places(frames, count, counted)
+    places = frame_places(frames, count, counted, video.device)
     filled = video.new_zeros(video.shape[0], video.shape[1] + 1, frames, *video.shape[3:])
     filled[:, :-1, places] = video
     filled[:, -1, places] = 1
@@ -72,10 +73,13 @@ def random_crop(video: Tensor, size: int, rng: torch.Generator) -> Tensor:
     high, wide = min(size, h), min(size, w)
     if (high, wide) == (h, w):
         return video
-    draws = torch.rand(len(video), 2, generator=rng, device=rng.device).tolist()
-    corners = [(int(a * (h - high + 1)), int(b * (w - wide + 1))) for a, b in draws]
-    cut = [one[:, :, top : top + high, left : left + wide] for one, (top, left) in zip(video, corners, strict=True)]
-    return torch.stack(cut)
+    draws = torch.rand(len(video), 2, generator=rng, device=rng.device).double()
+    top, left = ((draws[:, i] * room).long()[:, None] for i, room in enumerate((h - high + 1, w - wide + 1)))
+    rows = (top + torch.arange(high, device=rng.device)).to(video.device)  # (b, high)
+    columns = (left + torch.arange(wide, device=rng.device)).to(video.device)
+    which = torch.arange(len(video), device=video.device)[:, None, None]
+    cut = video[which, :, :, rows[:, :, None], columns[:, None, :]]  # (b, high, wide, c, t)
+    return cut.permute(0, 3, 4, 1, 2).contiguous()
 
 
 def random_frames(videos: Sequence[Tensor], count: int, rng: torch.Generator) -> list[Tensor]:

@@ -68,7 +68,7 @@ class DualStage(Stage):
         kinds = self._kinds(batch, tick.rng)
         looks = net.looks(damage(video, kinds, tick.rng))
         feature = net.feature(looks)
-        clean = kinds == 0
+        clean = (kinds == 0).nonzero()[:, 0]
         text = net.text(batch["text"][clean], batch["text_mask"][clean])
         other = distinct(batch["text"][clean], batch["text_mask"][clean])
         at = torch.randint(looks.shape[1], (b,), generator=tick.rng, device=looks.device)

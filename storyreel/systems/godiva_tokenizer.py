@@ -88,6 +88,8 @@ class FrameVQVAE(Stage):
             (c.num_codes,),
         )  # levels of each part's digits
         self.sizes = tuple(math.prod(part) for part in self.parts)
+        for i, part in enumerate(self.parts if c.levels else ()):
+            self.register_buffer(f"digits{i}", _one_hot(part), persistent=False)
         self.usage = CodeUsage(math.prod(self.sizes), c.window)
 
     def encode(self, video: Tensor) -> Tensor:
@@ -121,8 +123,7 @@ class FrameVQVAE(Stage):
         """For each part of a code, the vector of each of its values (size, k): codebook vectors, or one-hot digits."""
         if isinstance(self.quantize, Codebook):
             return [self.quantize.vectors.detach()]
-        device = self.quantize.up.weight.device
-        return [_one_hot(part).to(device) for part in self.parts]
+        return [self.get_buffer(f"digits{i}") for i in range(len(self.parts))]
 
     @property
     def vector_dim(self) -> int:

@@ -103,9 +103,10 @@ class PriorStage(Stage):
     def untold(self, told: tuple[Tensor, Tensor], where: Tensor) -> tuple[Tensor, Tensor]:
         """The same, with nothing told of the samples `where` (b,)."""
         tokens, mask = told
-        nothing = self.no_text.to(tokens.dtype)[[*[0] * (tokens.shape[1] - 1), 1]].expand_as(tokens)
+        state, embedding = self.no_text.to(tokens.dtype).split(1)
+        nothing = torch.cat([state.expand(tokens.shape[1] - 1, -1), embedding]).expand_as(tokens)
         empty = torch.zeros_like(mask)
-        empty[:, [0, -1]] = True
+        empty[:, 0] = empty[:, -1] = True
         return torch.where(where[:, None, None], nothing, tokens), torch.where(where[:, None], empty, mask)
 
     def network(self, z: Tensor, logsnr: Tensor, cond: tuple[Tensor, Tensor]) -> Tensor:

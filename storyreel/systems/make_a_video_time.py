@@ -111,10 +111,10 @@ class VideoStage(DenoisingStage):
         if longest < 1:
             raise ValueError(f"stage {self.name!r}: wanted clips of at least {frames} frames, got {t}")
         most = min(self.most_skip, longest)
-        draws = torch.rand(b, 2, generator=rng, device=rng.device).double().cpu()
+        draws = torch.rand(b, 2, generator=rng, device=rng.device).double()
         skips = 1 + (most * draws[:, 0] ** (3.0 ** (1 - 2 * tick.progress))).long().clamp(max=most - 1)
         starts = (draws[:, 1] * (t - (frames - 1) * skips)).long()
-        index = (starts[:, None] + skips[:, None] * torch.arange(frames, device="cpu")).to(video.device)
+        index = (starts[:, None] + skips[:, None] * torch.arange(frames, device=rng.device)).to(video.device)
         cut = video[torch.arange(b, device=video.device)[:, None], :, index].transpose(1, 2)
         return cut, (self.clip_fps / skips).float().to(video.device)
 
@@ -227,20 +227,14 @@ class InterpolationStage(VideoStage):
 def draw_known(count: int, frames: int, rng: torch.Generator) -> Tensor:
     """Which frames are known (b, t), between one and all but one: every n-th (half of the clips), the first few, the
     last few, or both ends, for interpolation and extrapolation."""
-    known = torch.zeros(count, frames, dtype=torch.bool, device="cpu")
-    draws = torch.rand(count, 2, generator=rng, device=rng.device).tolist()
-    for row, (kind, size) in zip(known, draws, strict=True):
-        few = 1 + int(size * (frames - 1))
-        if kind < 0.5:
-            row[:: 2 + int(size * min(4, max(1, frames - 2)))] = True
-        elif kind < 0.7:
-            row[:few] = True
-        elif kind < 0.85:
-            row[-few:] = True
-        else:
-            row[[0, -1]] = frames > 2
-            row[0] = True
-    return known
+    draws = torch.rand(count, 2, generator=rng, device=rng.device).double()
+    kind, size = draws[:, :1], draws[:, 1:]
+    few = 1 + (size * (frames - 1)).long()
+    at = torch.arange(frames, device=rng.device)
+    spaced = at % (2 + (size * min(4, max(1, frames - 2))).long()) == 0
+    ends = (at == 0) | ((at == frames - 1) & (frames > 2))
+    late = torch.where(kind < 0.85, at >= frames - few, ends)
+    return torch.where(kind < 0.5, spaced, torch.where(kind < 0.7, at < few, late))
 
 
 def _is_identity(layer: nn.Module) -> bool:

@@ -114,17 +114,29 @@ class MaskGit(Stage):
         """
         codes = (batch if "codes" in batch else self.prepare(batch))["codes"].long()
         text, text_mask = self._drop_text(batch, tick.rng)
-        none = torch.zeros(len(codes), dtype=torch.long, device=codes.device)
-        image, context = batch.get("length", none) == 1, batch.get("context", none)
+        context = batch.get("context", torch.zeros(len(codes), dtype=torch.long, device=codes.device))
         given = torch.where(context > 0, 1 + (context - 1).clamp(min=0) // self.tokenizer.config.tube, 0)
         parts = [
             self._nll(codes[pick, :frames], text[pick], text_mask[pick], given[pick], tick.rng)
-            for pick, frames in ((~image, codes.shape[1]), (image, 1))
-            if pick.any()
+            for pick, frames in self._kinds(batch, codes)
         ]
         nll, count, hits = (torch.stack(values).sum() for values in zip(*parts, strict=True))
         count = count.clamp(min=1)  # of a batch in which everything is given there is nothing to learn
         return Loss(nll / count, {"accuracy": (hits / count).detach()})
+
+    def _kinds(self, batch: Batch, codes: Tensor) -> list[tuple[slice | Tensor, int]]:
+        """Which items are clips and which are images, and how many latent frames of them count.
+
+        Known without waiting for the device where the batch has no `length`, and so no images.
+        """
+        clips, t = slice(None), codes.shape[1]
+        if "length" not in batch or batch["length"].is_meta:
+            return [(clips, t)]
+        image = (batch["length"] == 1).cpu()
+        if not image.any():
+            return [(clips, t)]
+        rows = (pick.nonzero()[:, 0].to(codes.device) for pick in (~image, image))
+        return [(pick, frames) for pick, frames in zip(rows, (t, 1), strict=True) if len(pick)]
 
     def _nll(self, codes: Tensor, text: Tensor, text_mask: Tensor, given: Tensor, rng: torch.Generator):
         """(summed loss, number of units, number of right guesses) over the masked units of like-shaped codes."""
@@ -136,9 +148,11 @@ class MaskGit(Stage):
         count = (ratio * free.sum(1, keepdim=True)).ceil().clamp(min=1)
         hidden = (noise.argsort(1).argsort(1) < count).view(b, t, p, g) & free.view(b, t, p, g)
         x = self.hidden(torch.where(hidden, self.mask_id, codes), self.text_memory(text), text_mask)
-        open_tokens = hidden.any(-1).flatten(1)
-        logits = self.to_logits(x[open_tokens]).float().split(self.tokenizer.sizes, -1)  # only where a digit is hidden
-        asked, wanted = hidden.flatten(1, 2)[open_tokens], codes.flatten(1, 2)[open_tokens]
+        x, asked, wanted = (v.flatten(0, -2) for v in (x, hidden, codes))  # (b n, d), (b n, g)
+        if not x.is_cuda:  # only where a digit is hidden; a GPU would have to wait until that is known
+            open_tokens = asked.any(-1)
+            x, asked, wanted = x[open_tokens], asked[open_tokens], wanted[open_tokens]
+        logits = self.to_logits(x).float().split(self.tokenizer.sizes, -1)
         nll, hits = x.new_zeros((), dtype=torch.float32), x.new_zeros((), dtype=torch.float32)
         for digit, guess in enumerate(logits):
             ask, want = asked[:, digit], wanted[:, digit]

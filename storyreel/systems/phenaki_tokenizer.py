@@ -224,8 +224,11 @@ class CViViT(Stage):
 
     def _usage(self, codes: Tensor) -> Tensor:
         """Share of the values of the digits that occur in this batch."""
-        used = [codes[..., i].unique().numel() / size for i, size in enumerate(self.sizes)]
-        return torch.tensor(sum(used) / len(used))
+        used = [
+            torch.zeros(size, device=codes.device).index_fill_(0, codes[..., i].flatten(), 1.0).mean()
+            for i, size in enumerate(self.sizes)
+        ]
+        return torch.stack(used).mean()
 
     def _encode(self, video: Tensor) -> Tensor:
         c = self.config

@@ -151,7 +151,7 @@ class Trainer:
             batches = loader.prefetch(start) if start < steps else iter(())
             for step in range(start, steps):
                 began = time.perf_counter()
-                batch = {k: v.to(self.device, non_blocking=True) for k, v in next(batches).items()}
+                batch = self.moved(next(batches))
                 record = self.step(batch, step)
                 done = step + 1
                 if self.parallel.rank == 0:
@@ -166,6 +166,13 @@ class Trainer:
                     on_step(record, dict(clips=recipe.data.batch, seconds=seconds, steps=steps, stage=self.run.name))
                 if stop:
                     raise KeyboardInterrupt
+
+    def moved(self, batch: Batch) -> Batch:
+        """The batch on the device. Without `length` where no item is an image, so that no stage has to ask for it."""
+        length = batch.get("length")
+        if length is not None and not bool((length == 1).any()):
+            batch = {k: v for k, v in batch.items() if k != "length"}
+        return {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
 
     def step(self, batch: Batch, step: int) -> dict[str, Any]:
         """One optimizer step of every turn on the same batch; the line of the log."""

@@ -61,16 +61,13 @@ class Muon(torch.optim.Optimizer):
             waiting[tuple(sorted(update.shape))].append(i)
         steps: dict[int, Tensor] = {}
         for (short, long), some in waiting.items():
-            wide = [flat[i].mT if flat[i].shape[0] > short else flat[i] for i in some]
-            made = orthogonalize(torch.stack(wide).to(self.dtype)).to(params[some[0]].dtype)
-            for tall, scale in ((False, 1.0), (True, (long / short) ** 0.5)):
-                places = [place for place, i in enumerate(some) if (flat[i].shape[0] > short) == tall]
-                if not places:
-                    continue
-                part = (made if len(places) == len(some) else made[places]) * (-lr * scale)
-                part = part.mT.contiguous() if tall else part
-                for place, step in zip(places, part.unbind(), strict=True):
-                    steps[some[place]] = step.view(params[some[place]].shape)
+            wide, tall = ([i for i in some if (flat[i].shape[0] > short) == up] for up in (False, True))
+            batch = torch.stack([flat[i] for i in wide] + [flat[i].mT for i in tall])
+            made = orthogonalize(batch.to(self.dtype)).to(batch.dtype)
+            parts = made[: len(wide)] * -lr, (made[len(wide) :] * (-lr * (long / short) ** 0.5)).mT.contiguous()
+            for each, part in zip((wide, tall), parts, strict=True):
+                for i, step in zip(each, part.unbind(), strict=True):
+                    steps[i] = step.view(params[i].shape)
         return [steps[i] for i in range(len(params))]
 
 
