@@ -5,9 +5,9 @@
         ...
     seen.kernels, seen.waits, seen.copies
 
-Real code runs with real numbers. What a GPU would refuse is refused here, a tensor of the CPU among those of the GPU or
-a generator of the wrong device, by RuntimeError with the line of the package that asked for it. What makes a GPU slow is
-counted: operators that run as kernels, places that wait for the device, and places that copy from the host.
+Real code runs with real numbers. What a GPU would refuse is refused here, by RuntimeError with the line of the package
+that asked for it: a tensor of the CPU among those of the GPU, or a generator of the wrong device. What makes a GPU slow
+is counted: operators that run as kernels, places that wait for the device, and places that copy from the host.
 """
 
 from __future__ import annotations
@@ -229,6 +229,7 @@ def _moved(func: Any, tensor: Tensor, rest: list[Any], kwargs: dict[str, Any]) -
     """tensor.to(...)."""
     device = kwargs.pop("device", None)
     kwargs.pop("non_blocking", None)
+    copied = kwargs.pop("copy", False)
     if rest and isinstance(rest[0], Tensor):  # as another tensor is
         device, rest = rest[0].device, [rest[0].dtype, *rest[1:]]
     elif rest and not isinstance(rest[0], (torch.dtype, bool)):
@@ -239,6 +240,8 @@ def _moved(func: Any, tensor: Tensor, rest: list[Any], kwargs: dict[str, Any]) -
     elif not isinstance(tensor, OnCard) and _is_cuda(device):
         SEEN[-1].copies[_place()] += 1
         tensor = put(tensor)
+    elif copied:
+        tensor = tensor.clone()
     rest = [r for r in rest if r is not None]
     return func(tensor, *rest, **kwargs) if rest or kwargs else tensor
 
@@ -325,6 +328,7 @@ def fake_cuda() -> Iterator[Seen]:
             (torch.cuda, "max_memory_allocated", lambda *_: 0),
             (torch.cuda, "reset_peak_memory_stats", lambda *_: None),
             (torch.cuda, "get_device_name", lambda *_: "a GPU that is not there"),
+            (Tensor, "pin_memory", lambda tensor, *_: tensor),
             (torch, "Generator", _Generator),
             (torch, "autocast", _Autocast),
             (torch, "is_autocast_enabled", lambda *_: plain_enabled("cpu")),

@@ -1,27 +1,35 @@
-"""Batches from dataset folders: batch `step` is a pure function of (seed, step, rank), so resuming is exact."""
+"""Batches from datasets: batch `step` is a pure function of (seed, step, rank), so resuming is exact.
+
+    draw(step): which frames and captions --> raw: uint8 frames, codes, fp16 text states --> finished: floats
+
+A draw is a few numbers, made on the host. What it names is read either from the packed cache by worker processes, or on
+the device itself, where all of the data lie when they fit. Bytes travel; they become floats on the device.
+"""
 
 from __future__ import annotations
 
-import queue
-import sys
-import threading
+import itertools
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 
 from storyreel.data.dataset import Dataset
-from storyreel.data.pack import Pack
-from storyreel.data.prepared import Prepared, TextStates
-from storyreel.data.write import METADATA
+from storyreel.data.resident import Draw, Resident
+from storyreel.data.source import Source, to_video
 from storyreel.recipe import Data
-from storyreel.screen_text import one_line
 from storyreel.systems.base import Batch, TextEncoder
 
 PATTERN = 4096  # items after which every folder has had its exact share
-MIX, ORDER, DRAW = 1, 2, 3  # independent streams of random numbers
+MIX, DRAW = 1, 3  # streams of random numbers; source.ORDER is another
+MAX_WORKERS = 8  # processes that read for a GPU
 
 
 class Loader:
@@ -33,6 +41,8 @@ class Loader:
     text: captions become `text` and `text_mask`; a clip with several captions shows one of them each time.
     prepare, prepare_key: see `Stage.prepare`; the key is a digest of what it depends on.
     split: only rows of this split; None takes all.
+    device: where batches go. resident: whether all data are kept there; None: on a GPU, where they fit into a share of
+        its free memory. workers: processes that read ahead where they are not; None: none for the CPU.
     Clips that cannot be used are skipped, counted, and listed in `refused` as (folder, file name, reason).
     Raises ValueError when nothing is left to train on.
     """
@@ -50,13 +60,17 @@ class Loader:
         prepare_key: str = "",
         split: str | None = "train",
         cache: Path | None = None,
+        device: torch.device | str = "cpu",
+        resident: bool | None = None,
+        workers: int | None = None,
     ) -> None:
         _check(folders, data, rank, world)
         self.data, self.seed, self.rank, self.world = data, seed, rank, world
+        self.device = torch.device(device)
         self.refused: list[tuple[Path, str, str]] = []
         self.sources = []
         for folder, _ in folders:
-            source = _Source(folder, data, text, split, cache)
+            source = Source(folder, data, text, split, cache)
             self.refused += [(folder.path, folder.file_names[row], why) for row, why in source.refused.items()]
             if rank == 0:
                 source.report()
@@ -65,7 +79,12 @@ class Loader:
                 source.prepare(prepare, prepare_key, cache)
             self.sources.append(source)
         self._pattern = _pattern([weight for _, weight in folders])
+        self._shares = np.bincount(self._pattern, minlength=len(self.sources))
         self._mixed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        if workers is None:
+            workers = 0 if self.device.type == "cpu" else min(MAX_WORKERS, max(1, (os.cpu_count() or 2) - 1))
+        self.workers = workers
+        self.resident = Resident.open(self.sources, self.device, resident)
 
     @property
     def clips(self) -> int:
@@ -77,68 +96,78 @@ class Loader:
 
         Keys: `video` float32 (b, c, t, h, w) in [-1, 1], or the prepared entries instead; `length` int64 (b,), real
         frames, 1 for an image; `context` int64 (b,), leading frames that are given; with a text encoder `text`
-        float32 (b, l, d) and `text_mask` bool (b, l).
+        float32 (b, l, d) and `text_mask` bool (b, l). All but `length` are on the device.
         """
-        size = self.data.batch
-        draws = np.random.default_rng([self.seed, DRAW, step]).random((size, 2))
-        images = round(self.data.image_share * size)
-        picked = [(*self._item(step * size + i), i < images, *draws[i]) for i in range(self.rank, size, self.world)]
+        return self.finished(self.raw(step) if self.resident is None else self.resident.raw(self.draw(step)))
 
-        videos, lengths, contexts = [], [], []
-        for source, row, image, where, _ in picked:
-            video, length, context = source.window(row, where, image)
-            videos.append(video)
-            lengths.append(length)
-            contexts.append(context)
-        batch: Batch = {"length": torch.tensor(lengths), "context": torch.tensor(contexts)}
+    def draw(self, step: int) -> Draw:
+        """Which clips, frames and captions the batch of a step has."""
+        size = self.data.batch
+        numbers = np.random.default_rng([self.seed, DRAW, step]).random((size, 2))
+        items = np.arange(self.rank, size, self.world)
+        image = items < round(self.data.image_share * size)
+        where, which = numbers[items].T
+        source, row = self._items(step * size + items)
+        made = Draw.empty(source, row, self.data.frames)
+        for number in np.unique(source):
+            here = source == number
+            self.sources[number].draw(made, here, where[here], which[here], image[here])
+        return made
+
+    def raw(self, step: int) -> Batch:
+        """The batch as it is kept, on the CPU: `video` uint8 (b, t, h, w, c), `text` float16 (b, l, d)."""
+        draw = self.draw(step)
+        batch: Batch = {"length": torch.from_numpy(draw.length), "context": torch.from_numpy(draw.context)}
+        items = [(self.sources[source], int(row)) for source, row in zip(draw.source, draw.row, strict=True)]
         if self.sources[0].prepared is None:
-            batch["video"] = to_video(np.stack(videos))
+            frames = [source.pack.frames(row)[at] for (source, row), at in zip(items, draw.frames, strict=True)]
+            batch["video"] = torch.from_numpy(np.stack(frames))
         else:
-            batch |= _gather([(source, row) for source, row, *_ in picked])
+            batch |= _gather(items)
         if self.sources[0].text is not None:
-            batch["text"], batch["text_mask"] = _texts([(source, row, which) for source, row, _, _, which in picked])
+            batch["text"], batch["text_mask"] = _texts([source for source, _ in items], draw.caption)
         return batch
 
-    def prefetch(self, start: int, depth: int = 2) -> Iterator[Batch]:
-        """batch(start), batch(start + 1), ... for ever, prepared up to `depth` ahead in a background thread."""
-        ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
-        closed = threading.Event()
+    def finished(self, raw: Batch) -> Batch:
+        """A raw batch on the device, in floats there. `length` stays on the CPU, for whoever asks for it."""
+        batch = {k: v if k == "length" else v.to(self.device, non_blocking=True) for k, v in raw.items()}
+        if "video" in batch:
+            batch["video"] = to_video(batch["video"])
+        if "text" in batch:
+            batch["text"] = batch["text"].float()
+        return batch
 
-        def put(item: Batch | BaseException) -> None:
-            while not closed.is_set():
-                try:
-                    return ready.put(item, timeout=0.1)
-                except queue.Full:
-                    continue
+    def prefetch(self, start: int) -> Iterator[Batch]:
+        """batch(start), batch(start + 1), ... for ever; where the data are on disk, `workers` processes read ahead."""
+        if self.resident is not None:
+            yield from map(self.batch, itertools.count(start))
+        more: dict[str, Any] = {"prefetch_factor": 2, "worker_init_fn": _deaf} if self.workers else {}
+        steps = DataLoader(
+            _Steps(self),
+            batch_size=None,  # an index is a step, what it gives is a batch
+            sampler=_From(start),
+            num_workers=self.workers,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # the global one is left alone
+            **more,
+        )
+        for raw in steps:
+            yield self.finished(raw)
 
-        def work() -> None:
-            step = start
-            try:
-                while not closed.is_set():
-                    put(self.batch(step))
-                    step += 1
-            except BaseException as error:  # handed to the thread that trains
-                put(error)
-
-        thread = threading.Thread(target=work, daemon=True, name="storyreel-batches")
-        thread.start()
-        try:
-            while True:
-                item = ready.get()
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            closed.set()
-            thread.join()
-
-    def _item(self, number: int) -> tuple[_Source, int]:
-        """Source and row of item `number` of the whole training."""
-        period, place = divmod(number, PATTERN)
-        order, seen = self._mixed.get(period) or self._mix(period)
-        which = int(order[place])
-        position = period * int((self._pattern == which).sum()) + int(seen[place])
-        return self.sources[which], self.sources[which].row(self.seed, which, position)
+    def _items(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sources and rows (n,) of the items with these numbers in the whole training."""
+        periods, places = np.divmod(numbers, PATTERN)
+        source, position = np.zeros_like(numbers), np.zeros_like(numbers)
+        for period in np.unique(periods).tolist():
+            here = periods == period
+            order, seen = self._mixed.get(period) or self._mix(period)
+            source[here] = order[places[here]]
+            position[here] = period * self._shares[source[here]] + seen[places[here]]
+        row = np.zeros_like(numbers)
+        for which in np.unique(source).tolist():
+            here = source == which
+            row[here] = self.sources[which].rows_at(self.seed, which, position[here])
+        return source, row
 
     def _mix(self, period: int) -> tuple[np.ndarray, np.ndarray]:
         """For each of the next PATTERN items its folder, and how often that folder came before in this period."""
@@ -151,96 +180,29 @@ class Loader:
         return order, seen
 
 
-class _Source:
-    """One dataset folder as the loader sees it."""
+class _Steps(TorchDataset[Batch]):
+    """The raw batches of a loader by their steps."""
 
-    def __init__(
-        self, folder: Dataset, data: Data, text: TextEncoder | None, split: str | None, cache: Path | None
-    ) -> None:
-        self.folder, self.data = folder, data
-        if text is not None and not folder.has_captions:
-            columns = ", ".join(folder.columns)
-            raise ValueError(
-                f"{folder.path / METADATA}: has no captions, which training on text needs; wanted a column "
-                f"'caption' or 'captions', got {columns}"
-            )
-        self.pack = Pack.open(folder, data.size, data.channels, cache)  # which composes the rows of a world as well
-        self.chosen = [row for row, name in enumerate(folder.splits) if split is None or name == split]
-        wanted = set(self.chosen)
-        self.refused = {row: why for row, why in self.pack.refused.items() if row in wanted}
-        if text is not None:
-            self.refused |= {row: "no caption" for row in self.chosen if not folder.all_captions[row]}
-        self.rows = np.array([row for row in self.chosen if row not in self.refused], np.int64)
-        self.contexts = folder.contexts
-        self.text: TextStates | None = None
-        self.captions: dict[int, list[int]] = {}
-        if text is not None and len(self.rows):
-            said = {row: folder.all_captions[row] for row in self.rows.tolist()}
-            self.text = TextStates.open(text, [c for captions in said.values() for c in captions], cache)
-            self.captions = {row: [self.text.index[c] for c in captions] for row, captions in said.items()}
-        self.prepared: Prepared | None = None
-        self._orders: dict[int, np.ndarray] = {}
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
 
-    def prepare(self, prepare: Callable[[Batch], Batch], key: str, cache: Path | None) -> None:
-        self.prepared = Prepared.open(self.pack, self.whole_clips, prepare, (self.data.frames, key), cache)
-
-    def whole_clips(self, rows: Sequence[int]) -> Batch:
-        """What `prepare` sees: the first window of each clip."""
-        windows = [self.window(row, 0.0, False) for row in rows]
-        return {
-            "video": to_video(np.stack([w[0] for w in windows])),
-            "length": torch.tensor([w[1] for w in windows]),
-            "context": torch.tensor([w[2] for w in windows]),
-        }
-
-    def row(self, seed: int, which: int, position: int) -> int:
-        """The row at `position` of all epochs of this folder, laid end to end."""
-        epoch, place = divmod(position, len(self.rows))
-        order = self._orders.get(epoch)
-        if order is None:
-            order = np.random.default_rng([seed, ORDER, which, epoch]).permutation(self.rows)
-            self._orders = {**dict(list(self._orders.items())[-1:]), epoch: order}
-        return int(order[place])
-
-    def window(self, row: int, where: float, image: bool) -> tuple[np.ndarray, int, int]:
-        """uint8 (data.frames, h, w, c), real frames, given frames. `where` in [0, 1) chooses what is cut out.
-
-        A long clip gives a window of its frames (the first, when its leading frames are given), a short one is
-        stretched over data.frames, an image is one frame again and again.
-        """
-        count, wanted, context = int(self.pack.counts[row]), self.data.frames, self.contexts[row]
-        if image or count == 1:
-            frame = self.pack.frames(row, int(where * count), 1)
-            return frame.repeat(wanted, axis=0), 1, 0
-        if count >= wanted:
-            first = 0 if context else int(where * (count - wanted + 1))
-            return self.pack.frames(row, first, wanted), wanted, min(context, wanted - 1)
-        index = [((2 * i + 1) * count) // (2 * wanted) for i in range(wanted)]
-        given = sum(i < context for i in index)
-        return self.pack.frames(row)[index], wanted, min(given, wanted - 1)
-
-    def report(self) -> None:
-        """One line on stderr for what is skipped, and the first few reasons."""
-        if not self.refused:
-            return
-        where = one_line(str(self.folder.path))
-        print(f"storyreel: {where}: {len(self.refused)} of {len(self.chosen)} clips skipped:", file=sys.stderr)
-        for row, why in list(self.refused.items())[:10]:
-            print(f"  {one_line(f'{self.folder.file_names[row]}: {why}')}", file=sys.stderr)
-        if len(self.refused) > 10:
-            print(f"  and {len(self.refused) - 10} more; `storyreel data check {where}` lists all", file=sys.stderr)
-
-    def need_clips(self, split: str | None) -> None:
-        if not len(self.rows):
-            raise ValueError(
-                f"{self.folder.path}: no clips to train on: {len(self.folder)} rows, {len(self.chosen)} in split "
-                f"{split!r}, {len(self.refused)} of them skipped"
-            )
+    def __getitem__(self, step: int) -> Batch:
+        return self.loader.raw(step)
 
 
-def to_video(frames: np.ndarray) -> torch.Tensor:
-    """uint8 (b, t, h, w, c) -> float32 (b, c, t, h, w) in [-1, 1]."""
-    return torch.from_numpy(frames).permute(0, 4, 1, 2, 3).contiguous().float().div_(127.5).sub_(1)
+class _From:
+    """start, start + 1, ... for ever."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count(self.start)
+
+
+def _deaf(worker: int) -> None:
+    """Ctrl-C is for the process that trains, which then ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _check(folders: Sequence[tuple[Dataset, float]], data: Data, rank: int, world: int) -> None:
@@ -268,7 +230,7 @@ def _pattern(weights: Sequence[float]) -> np.ndarray:
     return np.repeat(np.arange(len(weights)), np.diff(edges, prepend=0) + 1)
 
 
-def _gather(picked: list[tuple[_Source, int]]) -> Batch:
+def _gather(picked: list[tuple[Source, int]]) -> Batch:
     """Prepared entries of items that may come from several folders."""
     made: dict[str, list[Any]] = {}
     for source, row in picked:
@@ -278,15 +240,13 @@ def _gather(picked: list[tuple[_Source, int]]) -> Batch:
     return {name: torch.cat(values) for name, values in made.items()}
 
 
-def _texts(picked: list[tuple[_Source, int, float]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """One caption an item, chosen by a number in [0, 1), padded to the longest of the batch."""
+def _texts(sources: Sequence[Source], captions: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Token states float16 (b, l, d) of one caption an item, padded to the longest of the batch, and their mask."""
     rows = []
-    for source, row, which in picked:
+    for source, caption in zip(sources, captions.tolist(), strict=True):
         assert source.text is not None
-        captions = source.captions[row]
-        rows.append(source.text.batch([captions[int(which * len(captions))]])[0][0])
-    mask = torch.zeros(len(rows), max(len(r) for r in rows), dtype=torch.bool)
-    states = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        rows.append(torch.from_numpy(source.text.rows(caption).copy()))
+    mask = torch.zeros(len(rows), max(len(row) for row in rows), dtype=torch.bool)
     for item, row in enumerate(rows):
         mask[item, : len(row)] = True
-    return states, mask
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), mask

@@ -83,11 +83,18 @@ class Pack:
 
     def frames(self, row: int, first: int = 0, count: int | None = None) -> np.ndarray:
         """uint8 (count, size, size, channels), a view into the memory map."""
-        shard = row // SHARD
-        if shard not in self._shards:
-            self._shards[shard] = np.load(_shard(self.path, shard), mmap_mode="r")
         start = int(self._starts[row]) + first
-        return self._shards[shard][start : start + (int(self.counts[row]) if count is None else count)]
+        return self.shard(row // SHARD)[start : start + (int(self.counts[row]) if count is None else count)]
+
+    def shard(self, number: int) -> np.ndarray:
+        """uint8 (frames, size, size, channels): those of SHARD clips in the order of their rows, memory-mapped."""
+        if number not in self._shards:
+            self._shards[number] = np.load(_shard(self.path, number), mmap_mode="r")
+        return self._shards[number]
+
+    @property
+    def shards(self) -> range:
+        return range(-(-len(self.counts) // SHARD))
 
     @classmethod
     def open(cls, folder: Dataset, size: int, channels: int, cache: Path | None) -> Pack:

@@ -36,15 +36,19 @@ class TextStates:
         self.index = index  # caption -> number
         self.starts = np.cumsum(lengths) - lengths
 
+    def rows(self, caption: int) -> np.ndarray:
+        """float16 (l, dim): the states of the caption with this number, not copied."""
+        return self.states[self.starts[caption] : self.starts[caption] + self.lengths[caption]]
+
     def batch(self, captions: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Of the captions with these numbers: float32 (b, l, dim) padded with 0, mask bool (b, l)."""
         longest = max(1, int(self.lengths[list(captions)].max()))
         states = torch.zeros(len(captions), longest, self.states.shape[1])
         mask = torch.zeros(len(captions), longest, dtype=torch.bool)
         for item, caption in enumerate(captions):
-            start, length = self.starts[caption], self.lengths[caption]
-            states[item, :length] = torch.from_numpy(self.states[start : start + length].astype(np.float32))
-            mask[item, :length] = True
+            row = self.rows(caption)
+            states[item, : len(row)] = torch.from_numpy(row.astype(np.float32))
+            mask[item, : len(row)] = True
         return states, mask
 
     @classmethod

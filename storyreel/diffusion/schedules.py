@@ -62,7 +62,7 @@ class Level:
 
 
 def _each(values: Tensor, z: Tensor) -> Tensor:
-    """Values () or (b,) as (b,) float32 on the device of z. A single one of the CPU is filled in, which no GPU waits for."""
+    """Values () or (b,) as (b,) float32 on the device of z. A single one of the CPU is filled in, without a copy."""
     if not values.ndim and values.device.type == "cpu" and not z.is_cpu:
         return torch.full((len(z),), float(values), device=z.device)
     return values.to(z.device, torch.float32).expand(len(z))

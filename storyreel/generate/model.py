@@ -38,7 +38,7 @@ def load(name: str | Path | None = None, *, device: str | torch.device | None = 
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     system = system.to(device).eval()
-    return Model(system, load_text_encoder(recipe.text), name=shelf.display_name(folder), info=info)
+    return Model(system, load_text_encoder(recipe.text).to(device), name=shelf.display_name(folder), info=info)
 
 
 class Model:

@@ -39,6 +39,11 @@ class Bert:
         # Queries, keys and values in one product: fewer and larger matrix products for short sentences.
         self._qkv = [(self._joined(i, "weight"), self._joined(i, "bias")) for i in range(config.num_hidden_layers)]
 
+    def to(self, device: torch.device | str) -> None:
+        """Move the weights."""
+        self.weights = {name: tensor.to(device) for name, tensor in self.weights.items()}
+        self._qkv = [(weight.to(device), bias.to(device)) for weight, bias in self._qkv]
+
     def __call__(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """ids int64 (b, l); mask bool (b, l), true where there is a token, None when nothing is padded."""
         w, c = self.weights, self.config

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -55,16 +55,21 @@ class HubEncoder(StateEncoder):
         self.dim = int(self._model.config.hidden_size)
         self._bulk = bulk
 
+    def to(self, device: torch.device | str) -> Self:
+        self._model.to(device)
+        return super().to(device)
+
     def count_tokens(self, caption: str) -> int:
         return len(self._tokenizer(caption)["input_ids"])
 
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         cut = {"truncation": True, "max_length": self.max_tokens} if self.truncate else {}
         tokens = self._tokenizer(list(captions), padding=True, return_tensors="pt", **cut)
-        mask = tokens["attention_mask"].bool()
-        for caption, length in zip(captions, mask.sum(1).tolist(), strict=True):
+        for caption, length in zip(captions, tokens["attention_mask"].sum(1).tolist(), strict=True):
             self.check_length(caption, length)
+        tokens = {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
+        mask = tokens["attention_mask"].bool()
         bf16 = self._bulk == "bf16" and len(captions) > 1
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16) if bf16 else nullcontext():
             out = self._model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
         return out.last_hidden_state.float() * mask[..., None], mask

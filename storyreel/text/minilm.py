@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -46,6 +47,10 @@ class MiniLM(StateEncoder):
         self._bert = Bert(BertConfig(), weights)
         self._bulk = bulk
 
+    def to(self, device: torch.device | str) -> Self:
+        self._bert.to(device)
+        return super().to(device)
+
     def count_tokens(self, caption: str) -> int:
         return len(self._tokenizer.encode(caption).ids)
 
@@ -56,10 +61,10 @@ class MiniLM(StateEncoder):
         if self.truncate:
             rows = [[*row[: self.max_tokens - 1], row[-1]] if len(row) > self.max_tokens else row for row in rows]
         longest = max(map(len, rows))
-        ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
-        mask = torch.tensor([[i < len(row) for i in range(longest)] for row in rows])
+        ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows]).to(self.device)
+        mask = torch.tensor([[i < len(row) for i in range(longest)] for row in rows]).to(self.device)
         bf16 = self._bulk == "bf16" and len(captions) > 1
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16) if bf16 else nullcontext():
             states = self._bert(ids, None if bool(mask.all()) else mask).float()
         return states * mask[..., None], mask
 

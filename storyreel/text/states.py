@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import nullcontext
+from typing import NoReturn, Self
 
 import torch
 from torch import Tensor
@@ -27,10 +28,17 @@ class StateEncoder(ABC):
     dim: int
     max_tokens: int
     truncate: bool
+    device = torch.device("cpu")
 
     def __init__(self, *, truncate: bool = False) -> None:
         self.truncate = truncate
         self._memory: OrderedDict[str, Tensor] = OrderedDict()
+
+    def to(self, device: torch.device | str) -> Self:
+        """Itself, from now on with its weights and its states on this device."""
+        self.device = torch.device(device)
+        self._memory.clear()
+        return self
 
     @abstractmethod
     def count_tokens(self, caption: str) -> int:
@@ -51,16 +59,19 @@ class StateEncoder(ABC):
         for caption in captions:
             if len(caption) > MOST_CHARACTERS and not self.truncate:
                 self._refuse(caption, f"{len(caption)} characters")
-        if len(captions) > FEW:
-            return self.encode(captions)
-        return pad([self._remembered(caption) for caption in captions])
+        exact = nullcontext() if self.device.type == "cpu" else torch.autocast(self.device.type, enabled=False)
+        with exact:  # a model in bfloat16 around it does not change what a sentence gives
+            if len(captions) > FEW:
+                states, mask = self.encode(captions)
+                return states.to(self.device), mask.to(self.device)
+            return pad([self._remembered(caption) for caption in captions])
 
     def _remembered(self, caption: str) -> Tensor:
         if caption in self._memory:
             self._memory.move_to_end(caption)
             return self._memory[caption]
         states, mask = self.encode([caption])
-        self._memory[caption] = states[0, mask[0]].clone()
+        self._memory[caption] = states[0, mask[0]].to(self.device, copy=True)
         if len(self._memory) > REMEMBERED:
             self._memory.popitem(last=False)
         return self._memory[caption]
@@ -80,8 +91,8 @@ class StateEncoder(ABC):
 def pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Rows (l_i, dim) -> one tensor (b, max l, dim) with zeros after each row's end, and its mask (b, max l)."""
     longest = max(len(row) for row in rows)
-    states = torch.zeros(len(rows), longest, rows[0].shape[-1])
-    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
+    states = rows[0].new_zeros(len(rows), longest, rows[0].shape[-1], dtype=torch.float32)
+    mask = rows[0].new_zeros(len(rows), longest, dtype=torch.bool)
     for i, row in enumerate(rows):
         states[i, : len(row)] = row
         mask[i, : len(row)] = True

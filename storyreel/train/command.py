@@ -68,7 +68,7 @@ class Command:
             torch.set_num_threads(self.threads)
         if self.parallel not in ("ddp", "fsdp"):
             raise ValueError(f"--parallel: wanted ddp or fsdp, got {self.parallel!r}")
-        with processes(self._device()) as (rank, world, device):
+        with processes(device_of(self.device)) as (rank, world, device):
             folders = open_folders(self.data, self.cache)
             run = self._begin(folders, rank, device)
             try:
@@ -115,26 +115,20 @@ class Command:
         note_data(run, folders, rank == 0)
         return run
 
-    def _device(self) -> torch.device:
-        if self.device != "auto":
-            try:
-                return torch.device(self.device)
-            except RuntimeError:
-                raise ValueError(f"--device: wanted cpu, cuda, ... or auto, got {self.device!r}") from None
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
     def _loaders(self, folders: Folders, rank: int, world: int) -> MakeLoader:
         from storyreel.data.loader import Loader
 
         def make(
             name: str, settings: StageRecipe, stage: Stage, prepare: Prepare | None, prepare_key: str
         ) -> BatchSource:
+            device = next(stage.parameters()).device
+
             def open_loader() -> BatchSource:
                 text = None
                 if stage.needs_text:
                     from storyreel.text import load_text_encoder
 
-                    text = load_text_encoder(self.recipe.text)
+                    text = load_text_encoder(self.recipe.text).to(device)
                 return Loader(
                     folders,
                     settings.data,
@@ -145,6 +139,7 @@ class Command:
                     prepare=prepare,
                     prepare_key=prepare_key,
                     cache=self.cache,
+                    device=device,
                 )
 
             return first_alone(open_loader, rank, world)
@@ -163,6 +158,20 @@ class Command:
         save_model(
             run.path / "model", system.cpu(), recipe=self.recipe, card=card(self.recipe, training), training=training
         )
+
+
+def device_of(name: str) -> torch.device:
+    """The device that a person names; "auto" is a GPU where there is one. ValueError for one that is not here."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"--device: wanted cpu, cuda, ... or auto, got {name!r}") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        have = f"{torch.cuda.device_count()} CUDA devices" if torch.cuda.is_available() else "no CUDA device"
+        raise ValueError(f"--device {name}: PyTorch {torch.__version__} finds {have} here; expected cpu or auto")
+    return device
 
 
 def known_words(folders: Folders, most: int = 1_000) -> list[str]:

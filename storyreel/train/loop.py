@@ -152,7 +152,10 @@ class Trainer:
             for step in range(start, steps):
                 began = time.perf_counter()
                 batch = self.moved(next(batches))
-                record = self.step(batch, step)
+                try:
+                    record = self.step(batch, step)
+                except torch.OutOfMemoryError:
+                    raise ValueError(self._out_of_memory(step)) from None
                 done = step + 1
                 if self.parallel.rank == 0:
                     self.run.log(record)
@@ -166,6 +169,14 @@ class Trainer:
                     on_step(record, dict(clips=recipe.data.batch, seconds=seconds, steps=steps, stage=self.run.name))
                 if stop:
                     raise KeyboardInterrupt
+
+    def _out_of_memory(self, step: int) -> str:
+        here, recipe = f"stages.{self.run.name}", self.recipe
+        return (
+            f"stage {self.run.name!r}, step {step + 1}: out of memory on {self.device} with {recipe.data.batch} clips "
+            f"in {recipe.accumulate} parts; set {here}.accumulate={2 * recipe.accumulate}, {here}.data.batch to fewer, or "
+            f"{here}.gradient_checkpointing=true where the stage can do that"
+        )
 
     def moved(self, batch: Batch) -> Batch:
         """The batch on the device. Without `length` where no item is an image, so that no stage has to ask for it."""

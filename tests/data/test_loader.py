@@ -216,7 +216,7 @@ def test_prefetch_yields_the_same_batches_and_passes_errors_on(tmp_path, monkeyp
     def broken(step):
         raise OSError("disk gone")
 
-    monkeypatch.setattr(loader, "batch", broken)
+    monkeypatch.setattr(loader, "raw", broken)
     with pytest.raises(OSError, match="disk gone"):
         next(iter(loader.prefetch(0)))
 

@@ -1,4 +1,4 @@
-"""Every stage of every system takes a training step on a GPU: no tensor is on the wrong device, and the host waits once.
+"""Every stage of every system takes a training step on a GPU: no tensor is on the wrong device, the host waits once.
 
 There is no GPU: `fake_cuda` stands for one, refuses what it would refuse, and counts kernels and waits.
 """
@@ -80,7 +80,9 @@ def check_steps(tmp_path, name: str, recipe, *, images: bool) -> dict[str, int]:
             waits = {}
             for place, count in seen.waits.items():
                 waits[place.partition(":")[0]] = waits.get(place.partition(":")[0], 0) + count
-            allowed = {NUMBERS: len(stage.turns)} | MORE_WAITS.get(name.replace("encoder_", "encoder/").split("/")[0], {})
+            allowed = {NUMBERS: len(stage.turns)} | MORE_WAITS.get(
+                name.replace("encoder_", "encoder/").split("/")[0], {}
+            )
             allowed |= {"systems/phenaki.py": 1} if images else {}
             assert all(count <= allowed.get(file, 0) for file, count in waits.items()), (which, seen.waits)
             if not images and not name.endswith("distilled"):
@@ -101,7 +103,9 @@ def test_images_among_clips(tmp_path, name):
 def test_what_papers_have_and_our_recipes_leave_out(tmp_path):
     """Adversarial training with its penalty, vector quantisers, moving averages, the wide reach."""
     phenaki, godiva = recipes.get("phenaki_tiny"), recipes.get("godiva_tiny")
-    tokenizer = replace(phenaki.system.tokenizer, adversarial=0.1, discriminator=16, levels=(), num_codes=64, code_dim=8)
+    tokenizer = replace(
+        phenaki.system.tokenizer, adversarial=0.1, discriminator=16, levels=(), num_codes=64, code_dim=8
+    )
     check_steps(tmp_path / "a", "phenaki_tiny", with_system(phenaki, tokenizer=tokenizer), images=False)
     tokenizer = replace(godiva.system.tokenizer, levels=(), num_codes=64, average=0.9)
     generator = replace(godiva.system.generator, reach="raster")
