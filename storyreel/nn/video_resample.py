@@ -34,9 +34,7 @@ def at_frames(video: Tensor, frames: int, counted: Counted = "middle") -> Tensor
     return video if count == frames else video.index_select(2, frame_places(count, frames, counted, video.device))
 
 
-def frame_places(
-    count: int, frames: int, counted: Counted = "middle", device: torch.device | None = None
-) -> Tensor:
+def frame_places(count: int, frames: int, counted: Counted = "middle", device: torch.device | None = None) -> Tensor:
     """int64 (frames,): for each of `frames` frames that fill the time of `count`, which of these it shows."""
     at = torch.arange(frames, device=device)
     return at * count // frames if counted == "first" else (2 * at + 1) * count // (2 * frames)

@@ -174,8 +174,8 @@ class Trainer:
         here, recipe = f"stages.{self.run.name}", self.recipe
         return (
             f"stage {self.run.name!r}, step {step + 1}: out of memory on {self.device} with {recipe.data.batch} clips "
-            f"in {recipe.accumulate} parts; set {here}.accumulate={2 * recipe.accumulate}, {here}.data.batch to fewer, or "
-            f"{here}.gradient_checkpointing=true where the stage can do that"
+            f"in {recipe.accumulate} part(s); set {here}.accumulate={2 * recipe.accumulate}, fewer clips with "
+            f"{here}.data.batch, or {here}.gradient_checkpointing=true where the stage can do that"
         )
 
     def moved(self, batch: Batch) -> Batch:
