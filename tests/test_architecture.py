@@ -27,6 +27,8 @@ MAY_IMPORT = {
     "folder_replacement": {"layouts", "ownership"},
     "names": set(),
     "read_errors": set(),
+    "wording": set(),
+    "csv_file": set(),
     "tensor_file": set(),
     "packed": {"tensor_file"},
     "clip": {"video_io"},
@@ -77,6 +79,7 @@ FREE = {"cli", "__init__", "__main__"}  # these tie things together, and nobody 
 NOT_IN_THE_WHEEL = {"reproductions", "tests", "benchmarks"}
 FOR_ALL = {"storage", "layouts", "ownership", "folder_replacement", "tensor_file", "packed"}  # what is on disk
 FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text"}  # what comes from outside
+FOR_ALL |= {"wording", "csv_file"}  # what people read
 CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
 

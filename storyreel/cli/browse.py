@@ -21,10 +21,12 @@ def browse(
     What is decided there by hand is on the disk at once, and `storyreel curate --filter` never loses it.
     """
     from storyreel.browse.server import BrowseServer
+    from storyreel.wording import counted
 
     server = BrowseServer(dataset, port)
     typer.echo(server.url)
-    typer.echo(f"{len(server.desk.state().table):,} spans. Ctrl-C ends; decisions are on the disk.", err=True)
+    spans = counted(len(server.desk.state().table), "span")
+    typer.echo(f"{spans}. Ctrl-C ends; decisions are on the disk.", err=True)
     if open_:
         import webbrowser
 

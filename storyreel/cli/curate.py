@@ -95,6 +95,8 @@ def curate(
 
         write_shards(out, webdataset)
     _say(done, as_json)
+    if done.films and len(done.refused) == done.films:
+        raise ValueError(f"{out}: no film could be measured, {len(done.refused)} set aside; see above")
 
 
 def _ablate(given: list[Path], out: Path | None, as_json: bool) -> None:
@@ -155,12 +157,16 @@ def _change(settings: Settings | None, now: Thresholds, sets: list[str]) -> tupl
 def _say(done: Written, as_json: bool) -> None:
     import json
 
+    from storyreel.wording import counted
+
     if as_json:
         typer.echo(json.dumps(done.as_json()))
         return
     share = f" ({done.kept / done.spans:.0%})" if done.spans else ""
-    typer.echo(f"{done.path}: {done.kept} of {done.spans} spans kept{share}, {done.seconds:.1f} s, {done.films} films")
+    films = counted(done.films, "film")
+    typer.echo(f"{done.path}: {done.kept} of {done.spans} spans kept{share}, {done.seconds:.1f} s, {films}")
     if done.rejected:
         typer.echo("  rejected: " + ", ".join(f"{name} {count}" for name, count in done.rejected.items()))
     if done.refused:
-        typer.echo(f"  set aside: {len(done.refused)} films, listed in {done.path}/curation/quarantine.jsonl")
+        films = counted(len(done.refused), "film")
+        typer.echo(f"  set aside: {films}, listed in {done.path}/curation/quarantine.jsonl")

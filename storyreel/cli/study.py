@@ -7,6 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from storyreel.wording import counted
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="A human study: compare clips blind, two by two.")
 
 Folder = Annotated[Path, typer.Argument(help="Study folder.", metavar="STUDY")]
@@ -52,12 +54,14 @@ def create(
     pairs = len(study.indices("pair"))
     if made.unpaired:
         typer.echo(
-            f"storyreel: {len(made.unpaired)} clips have no partner and are left out, such as {made.unpaired[0]}",
+            f"storyreel: left out for want of a partner: {counted(len(made.unpaired), 'clip')}, "
+            f"such as {made.unpaired[0]}",
             err=True,
         )
-    typer.echo(f"{out}: {pairs} pairs of {len(study.prompts)} prompts, {', '.join(study.models)}")
+    prompts_ = counted(len(study.prompts), "prompt")
+    typer.echo(f"{out}: {counted(pairs, 'pair')} of {prompts_}, {', '.join(study.models)}")
     half = 100 * half_width(len(study.prompts))
-    typer.echo(f"so many prompts tell a win rate near 50 % to within about {half:.1f} points")
+    typer.echo(f"{prompts_} tell a win rate near 50 % to within about {half:.1f} points")
     typer.echo(f"next: storyreel study serve {out}")
 
 
@@ -78,13 +82,15 @@ def serve(
     server = StudyServer(Study.open(folder), host, port)
     counts = server.votes.counts()
     typer.echo(server.url)
-    typer.echo(f"{counts['votes']} votes of {counts['raters']} raters so far. Ctrl-C ends; nothing is lost.", err=True)
+    so_far = f"{counted(counts['votes'], 'vote')} of {counted(counts['raters'], 'rater')} so far"
+    typer.echo(f"{so_far}. Ctrl-C ends; nothing is lost.", err=True)
     if not server.local:
         typer.echo("Everybody who can reach this address can vote.", err=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        typer.echo(f"{server.votes.counts()['votes']} votes; next: storyreel study report {folder}", err=True)
+        votes = counted(server.votes.counts()["votes"], "vote")
+        typer.echo(f"{votes}; next: storyreel study report {folder}", err=True)
     finally:
         server.server_close()
 
@@ -118,4 +124,4 @@ def export(
     from storyreel.study.ballots import export as write
     from storyreel.study.plan import Study
 
-    typer.echo(f"{out}: {write(Study.open(folder), out)} votes")
+    typer.echo(f"{out}: {counted(write(Study.open(folder), out), 'vote')}")

@@ -7,7 +7,6 @@ without each filter in turn.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from storyreel.csv_file import write_rows
 from storyreel.curate import charts
 from storyreel.curate.choose import choose
 from storyreel.curate.edits import read_edits
@@ -189,9 +189,8 @@ def _write_subset(rows: Sequence[dict[str, Any]], out: Path) -> None:
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     if rows:
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+        plain = ({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+        write_rows(text, list(rows[0]), plain)
     return text.getvalue()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from storyreel.curate.choose import counts
 from storyreel.curate.thresholds import SCORES, Thresholds
+from storyreel.wording import counted
 
 MOST = 200  # films that are listed by name
 
@@ -34,13 +35,13 @@ def card(
         "---",
         "# A curated video dataset",
         "",
-        f"{len(kept)} clips ({seconds / 3600:.3f} hours), chosen from {len(rows)} spans"
-        f" ({all_seconds / 3600:.3f} hours) of {films} films: {share} of the spans. `metadata.parquet` has a row a"
-        " clip; `curation/spans.parquet` has every span, kept or not, with all scores and the reasons.",
+        f"{counted(len(kept), 'clip')} ({seconds / 3600:.3f} hours), chosen from {counted(len(rows), 'span')}"
+        f" ({all_seconds / 3600:.3f} hours) of {counted(films, 'film')}: {share} of the spans. `metadata.parquet` has a"
+        " row a clip; `curation/spans.parquet` has every span, kept or not, with all scores and the reasons.",
         "",
         "## Licences",
         "",
-        *(f"- {name}: {count} clips" for name, count in sorted(licences.items(), key=lambda i: (-i[1], i[0]))),
+        *(f"- {name}: {counted(n, 'clip')}" for name, n in sorted(licences.items(), key=lambda i: (-i[1], i[0]))),
         "",
         "## Chosen by",
         "",
@@ -48,7 +49,7 @@ def card(
         "",
         "## Rejected for",
         "",
-        *([f"- {name}: {count} spans" for name, count in counts(rows).items()] or ["- nothing"]),
+        *([f"- {name}: {counted(count, 'span')}" for name, count in counts(rows).items()] or ["- nothing"]),
         "",
         "## Captions",
         "",
@@ -86,7 +87,7 @@ def _limits(thresholds: Thresholds) -> list[str]:
 
 def _captions(kept: Sequence[Mapping[str, Any]]) -> list[str]:
     made = Counter(row.get("caption_from") or "none" for row in kept)
-    return [f"- {name}: {count} clips" for name, count in sorted(made.items(), key=lambda i: (-i[1], i[0]))] or [
+    return [f"- {name}: {counted(n, 'clip')}" for name, n in sorted(made.items(), key=lambda i: (-i[1], i[0]))] or [
         "- none"
     ]
 
@@ -95,7 +96,7 @@ def _films(kept: Sequence[Mapping[str, Any]]) -> list[str]:
     clips: Counter[str] = Counter(row["source"] for row in kept)
     licence = {row["source"]: row.get("licence") for row in kept}
     lines = [
-        f"- {_code(name)}: {count} clips" + (f", {licence[name]}" if licence[name] else "")
+        f"- {_code(name)}: {counted(count, 'clip')}" + (f", {licence[name]}" if licence[name] else "")
         for name, count in sorted(clips.items())[:MOST]
     ]
     return [*lines, f"- and {len(clips) - MOST} more"] if len(clips) > MOST else lines or ["- none"]

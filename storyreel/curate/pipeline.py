@@ -18,6 +18,7 @@ from storyreel.curate.captions import DEFAULT, Captions, check_kinds
 from storyreel.curate.choose import choose
 from storyreel.curate.export import Export
 from storyreel.curate.models import Models, Work, run_models
+from storyreel.curate.requirements import check_imports, missing, text_note
 from storyreel.curate.rows import number_copies, rows_of
 from storyreel.curate.screen import Screen
 from storyreel.curate.sources import Source, find_sources
@@ -102,6 +103,19 @@ class Where:
     ) -> None:
         if not items:
             return
+        try:
+            self._run(function, items, watch, on_result, on_beat)
+        except ImportError as error:
+            raise missing(error) from None
+
+    def _run(
+        self,
+        function: Job,
+        items: Sequence[Any],
+        watch: Watch,
+        on_result: Callable[[int, Outcome], None],
+        on_beat: Callable[[int, int], None],
+    ) -> None:
         if self.engine == "local":
             from storyreel.engine import cores
 
@@ -150,6 +164,10 @@ def curate(
     if not films:
         raise ValueError(f"no film among the footage: {shown([f'{name} {why}' for name, why in others])}")
     screen = screen or Screen(quiet=True)
+    if job is measure_film:
+        check_imports()
+        if "text" in steps and (note := text_note()):
+            screen.say(f"note: {note}")
     if settings.measure.transnet is not None:
         from storyreel.curate.transnet import check_network
 

@@ -40,6 +40,7 @@ RAW = [
     "interlaced",
 ]
 REPEATED = 1000
+DOUBT = "doubt"  # in place of the kind of a transition that may be none
 RESOLUTIONS = ("motion_resolution", "text_resolution")  # "256x144": the size at which a score was measured
 COLUMNS: dict[str, pa.DataType] = {
     "clip": pa.string(),  # id
@@ -66,7 +67,7 @@ COLUMNS: dict[str, pa.DataType] = {
     **{name: pa.float64() for name in RAW},
     **{name: pa.string() for name in RESOLUTIONS},
     "phash": pa.string(),
-    "before": pa.string(),  # the transition that the span begins after and ends with: cut, dissolve, ..., or none
+    "before": pa.string(),  # what the span begins after and ends with, see `beside`
     "after": pa.string(),
     "caption": pa.string(),
     "captions": pa.list_(pa.string()),
@@ -102,6 +103,7 @@ def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[st
         width, height = info.width - left - right, info.height - top - bottom
         shown, fps = steady_frames(info, span.start, span.end)
         begins, ends = round(info.time_of(span.start), 6), round(info.time_of(span.end), 6)
+        before, after = beside(measures, span.start, span.end)
         row: dict[str, Any] = dict.fromkeys(COLUMNS)
         row |= {
             "clip": clip_id(info.digest, span.start, span.end, config),
@@ -126,8 +128,8 @@ def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[st
             "bars": bars,
             "bars_share": 1 - width * height / (info.width * info.height),
             "phash": scores.get("phash"),
-            "before": next((t.kind for t in reversed(measures.transitions) if t.start < span.start), None),
-            "after": next((t.kind for t in measures.transitions if t.end > span.end), None),
+            "before": before,
+            "after": after,
             "licence": source.licence,
         }
         row |= {name: _number(scores.get(name)) for name in RAW}
@@ -135,6 +137,18 @@ def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[st
         row |= carried_columns(source.carried)
         rows.append(row)
     return rows
+
+
+def beside(measures: FilmMeasures, start: int, end: int) -> tuple[str | None, str | None]:
+    """What the frames [start, end) of a film begin after and end with: the kind of the nearest transition, "doubt"
+    where it is not sure to be one, None at the film's beginning and end.
+
+    A hard cut between frames k - 1 and k starts and ends at k, where one span ends and the next begins.
+    """
+    edges = [(t.start, t.end, str(t.kind)) for t in measures.transitions]
+    edges = sorted(edges + [(t.start, t.end, DOUBT) for t in measures.doubts])
+    before = next((kind for first, _, kind in reversed(edges) if first <= start), None)
+    return before, next((kind for _, last, kind in edges if last >= end), None)
 
 
 def steady_frames(info: FilmInfo, start: int, end: int) -> tuple[list[int], Fraction]:

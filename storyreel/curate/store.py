@@ -25,6 +25,7 @@ from typing import Any
 
 from storyreel.curate.edits import read_edits
 from storyreel.curate.lines import append_line, read_lines, write_lines
+from storyreel.curate.requirements import BROKEN
 from storyreel.curate.sources import Source, named_apart
 from storyreel.curate.supervise import Outcome
 from storyreel.layouts import CLIP, files_below
@@ -173,7 +174,8 @@ class Store:
     def is_done(self, source: Source, *, retry: bool = False) -> bool:
         """Whether the film, as it lies there now, was measured, or given up (unless `retry`, or the error may pass)."""
         film = self.films.get(source.name)
-        if film is None or (film.error is not None and (retry or film.passing)):
+        again = film is not None and film.error is not None and (retry or film.passing or film.error.startswith(BROKEN))
+        if film is None or again:
             return False
         try:
             stat = os.stat(source.path)

@@ -3,6 +3,7 @@
 A film can crash a decoder (a signal), eat all memory, or make it loop for ever. So each worker is a process of its own
 that reports how far it has come; one that dies, or says nothing for `patience` seconds, is replaced, and its film is
 tried again, `tries` times in all. What cannot be read at all (ValueError) is not tried again: it would be no other.
+A package that is missing (ImportError) is no film's fault, and ends the run.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Worker:
         self.stopped = False
 
     def call(self, item: Any, watch: Watch, on_beat: Beat = lambda frames: None) -> Outcome:
+        """What became of the item. ImportError: the worker lacks a package."""
         error, kind = "", ""
         for number in range(1, watch.tries + 1):
             try:
@@ -77,6 +79,8 @@ class Worker:
                 if kind == "done":
                     return Outcome(value, tries=number)
                 error = value
+                if kind == "missing":
+                    raise ImportError(value)
                 if kind == "unreadable":
                     return Outcome(error=error, tries=number)
             if self.stopped:
@@ -156,6 +160,8 @@ def _serve(pipe: Any, function: Job) -> None:
             return
         try:
             answer = ("done", function(item, beat))
+        except ImportError as error:
+            answer = ("missing", " ".join(str(error).split()))
         except ValueError as error:
             answer = ("unreadable", " ".join(str(error).split()))
         except Exception as error:  # a bug of a library on strange input is that film's error, not the run's

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from storyreel.csv_file import write_rows
 from storyreel.ownership import check_file
 from storyreel.storage import replacing
 from storyreel.study.plan import NOISE, PAIR, PLAN, SAME, Study
@@ -126,6 +126,7 @@ def export(study: Study, path: str | Path) -> int:
     """Write all votes to a .csv or .json; returns how many.
 
     ValueError or OSError: another suffix, or a file that is there and is no export of votes.
+    In .csv, text that a spreadsheet would run as a formula has an apostrophe before it (`storyreel.csv_file`).
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".json"):
@@ -137,7 +138,5 @@ def export(study: Study, path: str | Path) -> int:
             made.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
         else:
             with made.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, COLUMNS)
-                writer.writeheader()
-                writer.writerows(found)
+                write_rows(file, COLUMNS, found)
     return len(found)

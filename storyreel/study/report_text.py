@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from storyreel.study.plan import NOISE, SAME
+from storyreel.wording import counted
 
 
 def lines(doc: dict[str, Any]) -> list[str]:
@@ -13,7 +14,7 @@ def lines(doc: dict[str, Any]) -> list[str]:
     both = doc["passed"] is not None
     whole = doc["all"]
     made = [
-        f"{doc['study']['preset']}: {whole['votes']} votes of {whole['raters']} raters on {doc['prompts']} prompts",
+        f"{doc['study']['preset']}: {_voted(whole)} on {counted(doc['prompts'], 'prompt')}",
         *_catch(doc["catch"]),
         "",
         *_section(whole, "all raters" if both else ""),
@@ -22,7 +23,8 @@ def lines(doc: dict[str, Any]) -> list[str]:
         made += ["", *_section(doc["passed"], "without the raters who failed the catch trials")]
     elif doc["catch"]["raters_failed"]:
         made += ["", "Nobody who was tested passed, so there are no figures without those who failed."]
-    widths = ", ".join(f"{n} prompts ± {100 * half:.1f}" for n, half in doc["power"]["half_width"].items())
+    half_widths = doc["power"]["half_width"].items()
+    widths = ", ".join(f"{counted(int(n), 'prompt')} ± {100 * half:.1f}" for n, half in half_widths)
     made += ["", f"A win rate of 50 % is known, in points, with {widths} (one independent vote a prompt)."]
     needed = doc["power"]["prompts_for_5_points"]
     return [*made, f"At the spread of these votes, ± 5 points everywhere takes about {needed} prompts."]
@@ -34,7 +36,7 @@ def _catch(catch: dict[str, Any]) -> list[str]:
         return ["catch trials: none were answered"]
     shares = ", ".join(f"{kind} {c['right']} of {c['n']} right" for kind, c in asked)
     tested = catch["raters_passed"] + catch["raters_failed"]
-    rate = f"{catch['raters_passed']} of {tested} raters pass ({100 * catch['pass_rate']:.0f} %)"
+    rate = f"{catch['raters_passed']} of {counted(tested, 'rater')} pass ({100 * catch['pass_rate']:.0f} %)"
     return [f"catch trials: {shares}; {rate}"]
 
 
@@ -61,7 +63,7 @@ def _p(p: float) -> str:
 
 
 def _section(section: dict[str, Any], title: str) -> list[str]:
-    made = [f"== {title}: {section['votes']} votes of {section['raters']} raters ==", ""] if title else []
+    made = [f"== {title}: {_voted(section)} ==", ""] if title else []
     columns = [
         "question: A against B",
         "A wins",
@@ -87,13 +89,18 @@ def _section(section: dict[str, Any], title: str) -> list[str]:
         made += [*_strengths(strengths), ""]
     made += [_agreement(row) for row in section["agreement"]]
     side = section["side"]
-    return [*made, f"side: left chosen {side['left']} times, right {side['right']}, p = {_p(side['p'])}"]
+    left = counted(side["left"], "time")
+    return [*made, f"side: left chosen {left}, right {side['right']}, p = {_p(side['p'])}"]
+
+
+def _voted(section: dict[str, Any]) -> str:
+    return f"{counted(section['votes'], 'vote')} of {counted(section['raters'], 'rater')}"
 
 
 def _agreement(row: dict[str, Any]) -> str:
     names = {"Krippendorff's alpha": "krippendorff_alpha", "Fleiss' kappa": "fleiss_kappa", "raw agreement": "raw"}
     said = [f"{name} {'--' if row[key] is None else format(row[key], '.3f')}" for name, key in names.items()]
-    return f"{row['question']}: {', '.join(said)} ({row['pairs']} pairs with two votes or more)"
+    return f"{row['question']}: {', '.join(said)} ({counted(row['pairs'], 'pair')} with two votes or more)"
 
 
 def _strengths(doc: dict[str, Any]) -> list[str]:

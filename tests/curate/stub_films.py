@@ -65,6 +65,8 @@ def stub_measure(job: tuple[str, Any], beat: Any) -> dict[str, Any]:
         time.sleep(600)
     if does.get("fail", 0) > tries:
         raise RuntimeError("a library stumbled")
+    if does.get("lacks"):
+        raise ModuleNotFoundError(f"No module named {does['lacks']!r}")
     if does.get("refuse"):
         raise ValueError(f"{path.name}: is corrupt or truncated")
     time.sleep(does.get("slow", 0))

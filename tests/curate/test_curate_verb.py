@@ -40,7 +40,7 @@ def test_from_footage_to_filter_to_ablation(curate: Run):
     film(Path("in/a.mp4"), scores=[{"motion_flow": 1.0}, {"motion_flow": 3.0}, {"text_share": 0.4}])
     Path("in/notes.txt").write_text("x")
     code, out, err = curate("in", "-o", "set", *VIRTUAL)
-    assert (code, out) == (0, "set: 2 of 3 spans kept (67%), 4.0 s, 1 films\n  rejected: text.max 1\n")
+    assert (code, out) == (0, "set: 2 of 3 spans kept (67%), 4.0 s, 1 film\n  rejected: text.max 1\n")
     assert err == "in/notes.txt: is no video, left out\n"
     code, out, err = curate("--filter", "set", "--set", "motion.min=2", "--set", "motion.difference_min=none", "--json")
     assert json.loads(out)["kept"] == 1
@@ -95,5 +95,70 @@ def test_films_that_are_set_aside_are_told(curate: Run):
     film(Path("in/b.mp4"), refuse=True)
     code, out, err = curate("in", "-o", "set", *VIRTUAL)
     assert code == 0
-    assert "set aside: 1 films, listed in set/curation/quarantine.jsonl" in out
+    assert "set aside: 1 film, listed in set/curation/quarantine.jsonl" in out
     assert "b.mp4: set aside: b.mp4: is corrupt or truncated" in err
+
+
+def test_nothing_measured_is_a_failure(curate: Run):
+    film(Path("in/a.mp4"), refuse=True)
+    film(Path("in/b.mp4"), refuse=True)
+    code, out, err = curate("in", "-o", "set", *VIRTUAL)
+    assert code == 1
+    assert "set aside: 2 films" in out
+    assert err.splitlines()[-1] == "storyreel: error: set: no film could be measured, 2 set aside; see above"
+    film(Path("in/c.mp4"))
+    assert curate("in", "-o", "set", *VIRTUAL)[0] == 0
+
+
+def test_a_package_that_is_missing_sets_no_film_aside(curate: Run):
+    """However deep it is missed: the run ends, and the same command measures all once the package is there."""
+    film(Path("in/a.mp4"), lacks="cv2")
+    code, _, err = curate("in", "-o", "set", *VIRTUAL)
+    assert code == 1
+    wanted = "curate: films cannot be measured here: No module named 'cv2'; pip install 'storyreel[curation]'"
+    assert err.splitlines()[-1] == f"storyreel: error: {wanted}"
+    assert not Path("set/curation/quarantine.jsonl").exists()
+    film(Path("in/a.mp4"))
+    code, out, _ = curate("in", "-o", "set", *VIRTUAL)
+    assert (code, "3 of 3 spans kept" in out) == (0, True)
+
+
+def test_films_that_an_older_version_set_aside_for_a_package_are_measured(curate: Run):
+    film(Path("in/a.mp4"), refuse=True)
+    assert curate("in", "-o", "set", *VIRTUAL)[0] == 1
+    film(Path("in/a.mp4"))
+    stat = Path("in/a.mp4").stat()
+    manifest = Path("set/curation/manifest.jsonl")
+    line = json.loads(manifest.read_text())
+    line |= {"error": "ModuleNotFoundError: No module named 'cv2'", "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    manifest.write_text(json.dumps(line) + "\n")
+    code, out, _ = curate("in", "-o", "set", *VIRTUAL)
+    assert (code, "3 of 3 spans kept" in out) == (0, True)
+
+
+def test_on_the_default_install_nothing_is_begun(tmp_path: Path):
+    """Without the extra `curation`: one line that says which to install, and no folder is made."""
+    import os
+    import subprocess
+    import sys
+
+    root = Path(__file__).parents[2]
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in ('cv2', 'rapidocr', 'onnxruntime'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+    )
+    film(tmp_path / "in" / "a.mp4")
+    done = subprocess.run(
+        [sys.executable, "-m", "storyreel", "curate", "in", "-o", "set"],
+        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": f"{tmp_path}:{root}"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "storyreel: error: curate: films cannot be measured here: No module named 'cv2'; "
+        "pip install 'storyreel[curation]'\n"
+    )
+    assert not (tmp_path / "set").exists()

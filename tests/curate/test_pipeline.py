@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_kept_and_rejected_spans_are_written_with_their_reasons(tmp_path: Path):
     assert rows[2]["after"] is None
     assert len({r["clip"] for r in rows}) == 6
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "motion.min: 1 spans" in card
+    assert "motion.min: 1 span\n" in card
     assert "4 clips" in card
 
 
@@ -218,3 +219,21 @@ def test_half_a_line_of_a_killed_process_is_passed_over(tmp_path: Path):
     run(tmp_path / "in", tmp_path / "out")
     assert snapshot(tmp_path / "out") == whole
     assert json.loads(manifest.read_text().splitlines()[1])["name"] == "b.mp4"
+
+
+def test_each_span_says_what_it_begins_after_and_ends_with(tmp_path: Path):
+    """A hard cut starts and ends at one frame, where one span ends and the next begins; a doubt is told as one."""
+    from storyreel.curate.rows import beside
+    from storyreel.curate.spans import Transition, spans_between
+
+    cuts = (Transition(100, 100, "hard", 1.0), Transition(200, 219, "dissolve", 1.0), Transition(400, 400, "hard", 1.0))
+    doubts = (Transition(300, 309, "wipe", 0.1),)
+    measures: Any = SimpleNamespace(transitions=cuts, doubts=doubts)
+    spans = spans_between(cuts, 500, doubts=doubts)
+    assert [beside(measures, *span) for span in spans] == [
+        (None, "hard"),
+        ("hard", "dissolve"),
+        ("dissolve", "doubt"),
+        ("doubt", "hard"),
+        ("hard", None),
+    ]

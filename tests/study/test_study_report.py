@@ -137,6 +137,21 @@ def test_export_says_who_won(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert (status, err.count("\n")) == (1, 1)
 
 
+def test_export_holds_no_formulas_and_counts_its_nouns(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    from dataclasses import replace
+
+    study = make_study(tmp_path / "study", prompts=1)
+    study = replace(study, items=tuple(replace(item, prompt="=1+cmd|' /C calc'!A0") for item in study.items))
+    study.write()
+    store(study, ballots(study, 1, 1, np.random.default_rng(0), [0.0, 0.0]))
+    status, out, _ = run(capsys, "export", study.folder, "-o", tmp_path / "votes.csv")
+    assert (status, out) == (0, f"{tmp_path / 'votes.csv'}: 1 vote\n")
+    with (tmp_path / "votes.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["prompt"] == "'=1+cmd|' /C calc'!A0"
+    status, out, _ = run(capsys, "report", study.folder)
+    assert (status, out.splitlines()[0]) == (0, "make-a-video: 1 vote of 1 rater on 1 prompt")
+
+
 def test_a_folder_of_another_version_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     study = make_study(tmp_path / "study")
     path = study.folder / "study.json"

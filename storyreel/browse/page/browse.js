@@ -1,6 +1,6 @@
 // The page: what is asked for, the clips in pages, decisions, keys. Its state is in the address, so a reload keeps it.
 
-import { $, ask, clock, count, debounced, duration, el, number, percent, reason, trouble } from "./talk.js";
+import { $, ask, clock, count, counted, debounced, duration, el, number, percent, reason, trouble } from "./talk.js";
 import * as limits from "./limits.js";
 import * as viewer from "./viewer.js";
 
@@ -47,7 +47,7 @@ async function begin() {
   if (!before) recall();
   document.title = `${set.name}: browse`;
   $("name").textContent = set.name;
-  $("facts").textContent = `${count(set.spans)} spans of ${count(set.films)} films, ${duration(set.seconds)}`;
+  $("facts").textContent = `${counted(set.spans, "span")} of ${counted(set.films, "film")}, ${duration(set.seconds)}`;
   limits.setUp(set, draft, moved, (name) => ask_for({ view: "rejected", reason: name }));
   const scores = set.scores.filter((score) => score.unknown < set.spans && !["seconds"].includes(score.column));
   $("order").replaceChildren(...[...ORDERS, ...scores.map((score) => [score.column, score.column.replaceAll("_", " ")])].map(([value, text]) => el("option", { value }, text)));
@@ -127,7 +127,7 @@ async function list(focus = null) {
   $("empty").textContent = wish.query ? `No clip here says “${wish.query}”.` : wish.view === "manual" ? "Nothing was decided by hand yet: k keeps, d drops, e edits a caption." : "No clips here.";
   $("pager").hidden = shown.total <= PAGE;
   $("page").value = offset / PAGE + 1;
-  $("pages").textContent = `${count(Math.ceil(shown.total / PAGE))} (${count(shown.total)} clips)`;
+  $("pages").textContent = `${count(Math.ceil(shown.total / PAGE))} (${counted(shown.total, "clip")})`;
   $("back").disabled = offset === 0;
   $("on").disabled = offset + PAGE >= shown.total;
   const wanted = focus === "first" ? 0 : focus === "last" ? shown.clips.length - 1 : shown.clips.findIndex((clip) => clip.clip === had);
@@ -139,7 +139,7 @@ const cards = () => [...document.querySelectorAll(".card")];
 function card(clip) {
   const image = el("img", { src: `/strip/${clip.clip}.jpg`, alt: "", loading: "lazy", decoding: "async", draggable: "false" });
   image.addEventListener("error", () => image.replaceWith(el("span", { class: "lost" }, "no picture: the film is not where it was, or cannot be read")), { once: true });
-  const edge = (kind, side) => kind ? el("span", { class: `edge ${side} ${kind}`, title: `${side === "left" ? "begins after" : "ends with"}: ${kind}` }, kind === "hard" ? "cut" : kind) : null;
+  const edge = (kind, side) => kind ? el("span", { class: `edge ${side} ${kind}`, title: `${side === "left" ? "begins after" : "ends at"} ${kind === "doubt" ? "what may be a transition" : `a ${kind === "hard" ? "cut" : kind}`}` }, kind === "hard" ? "cut" : kind) : null;
   const chips = clip.reasons.map((each) => el("span", { class: "chip bad", title: reason(each) }, reason(each, true), each.limit === null ? null : el("b", {}, ` ${percent(each.margin)}`)));
   if (!clip.reasons.length && clip.tightest) {
     const near = clip.tightest.margin < 0.1;
@@ -232,7 +232,7 @@ async function openSaving() {
   await decide();
   $("command").textContent = decided.command;
   const { keep, drop, captions } = decided.manual, hand = [[keep, "kept"], [drop, "dropped"], [captions, "captioned"]].filter(([n]) => n).map(([n, text]) => `${count(n)} ${text}`);
-  $("saving-what").textContent = `${count(decided.kept)} of ${count(set.spans)} spans would be kept, ${duration(decided.seconds)}: ${count(decided.gained)} more come in, ${count(decided.lost)} go out.`
+  $("saving-what").textContent = `${count(decided.kept)} of ${counted(set.spans, "span")} would be kept, ${duration(decided.seconds)}: ${count(decided.gained)} more come in, ${count(decided.lost)} go out.`
     + (hand.length ? ` By hand: ${hand.join(", ")}.` : "");
   $("saving-said").textContent = "";
   $("copy").textContent = "Copy the command";

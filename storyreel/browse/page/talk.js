@@ -41,6 +41,7 @@ export function trouble(error) {
 }
 
 export const count = (number) => number.toLocaleString("en-US");
+export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
 export function number(value) {
   if (value == null) return "–";

@@ -1,6 +1,6 @@
 // One clip closely: it plays, its film is a time line, each score stands beside its limits, and people decide.
 
-import { $, ask, clock, count, duration, el, number, percent, reason, svg, trouble } from "./talk.js";
+import { $, ask, clock, count, counted, duration, el, number, percent, reason, svg, trouble } from "./talk.js";
 import { placeOf } from "./limits.js";
 
 const WIDE = 1000;
@@ -147,14 +147,17 @@ function line(doc) {
       el("span", {}, el("i", { class: kind + (doc.kept ? "" : " no") }), text)), el("span", { class: "spell" }, spell(doc))),
     el("h3", {}, `The whole film, ${duration(film.seconds)}`),
     track(doc, 0, film.frames, false),
-    el("p", { class: "hint" }, `${count(film.spans.length)} spans, ${count(film.spans.filter((s) => s.kept).length)} kept; ${count(film.transitions.length)} transitions at ${number(fps)} frames a second. Click a span to see it.`));
+    el("p", { class: "hint" }, `${counted(film.spans.length, "span")}, ${count(film.spans.filter((s) => s.kept).length)} kept; ${counted(film.transitions.length, "transition")} at ${number(fps)} frames a second. Click a span to see it.`));
 }
 
 function spell(doc) {
-  const said = (t) => t ? `${t.kind}${t.kind === "hard" ? ` at frame ${count(t.start)}` : `, frames ${count(t.start)} to ${count(t.end)}`}` : "the film's end";
+  const said = (t) => t.kind === "hard" ? `a cut at frame ${count(t.start)}` : `a ${TRANSITIONS[t.kind] ?? t.kind} in frames ${count(t.start)} to ${count(t.end)}`;
   const { before, after } = edges(doc);
-  return `begins after ${before ? said(before) : "the film's beginning"}, ends with ${said(after)}`;
+  const edge = (kind, t, none) => kind === "doubt" ? "what may be a transition" : kind && t ? said(t) : none;
+  return `begins ${doc.before ? "after" : "with"} ${edge(doc.before, before, "the film")}, ends at ${edge(doc.after, after, "the end of the film")}`;
 }
+
+const TRANSITIONS = { "fade-black": "fade through black", "fade-white": "fade through white" };
 
 function edges(doc) {
   const cuts = doc.film.transitions;
@@ -164,7 +167,7 @@ function edges(doc) {
 function track(doc, first, last, close) {
   const high = close ? 34 : 26, x = (frame) => ((frame - first) / (last - first)) * WIDE;
   const whole = svg("svg", { viewBox: `0 0 ${WIDE} ${high}`, preserveAspectRatio: "none", class: `track ${close ? "close" : "far"}`, role: "img" });
-  whole.setAttribute("aria-label", close ? spell(doc) : `${doc.film.spans.length} spans of the film`);
+  whole.setAttribute("aria-label", close ? spell(doc) : `${counted(doc.film.spans.length, "span")} of the film`);
   for (const span of doc.film.spans) {
     if (span.end <= first || span.start >= last) continue;
     const mine = span.clip === doc.clip;
