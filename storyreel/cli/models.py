@@ -92,13 +92,16 @@ def fetch(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", help="Folder to put them into; then name it to evaluate."),
     ] = None,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Also files without a published digest; the first one is trusted.")
+    ] = False,
 ) -> None:
     """Download published weights for evaluate, and check their sha256. Nothing else ever downloads them."""
     from storyreel.evaluate.extractors.download import fetch as get
     from storyreel.evaluate.extractors.registry import entry
 
     print(f"storyreel: licence of {name}: {entry(name).licence}", file=sys.stderr)
-    folder = get(name, out, tell=lambda line: print(f"storyreel: {line}", file=sys.stderr))
+    folder = get(name, out, unverified=unverified, tell=lambda line: print(f"storyreel: {line}", file=sys.stderr))
     print(folder)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from storyreel.data.parallel import progress
 
@@ -16,8 +17,19 @@ CHUNK = 1 << 20  # bytes
 Opener = Callable[[urllib.request.Request], Any]
 
 
+class HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect only to another https address."""
+
+    def redirect_request(self, req: Any, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if not newurl.startswith("https://"):
+            raise ValueError(f"{req.full_url}: leads to {newurl[:60]}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def open_any(request: urllib.request.Request, timeout: float = TIMEOUT) -> Any:
-    return urllib.request.urlopen(request, timeout=timeout)
+    """The answer to a request; an https address leads to no other than https."""
+    handlers = [HttpsOnly] if request.full_url.startswith("https://") else []
+    return urllib.request.build_opener(*handlers).open(request, timeout=timeout)
 
 
 def download(
@@ -31,7 +43,8 @@ def download(
     found = hashlib.sha256()
     try:
         with opener(urllib.request.Request(url, headers={"User-Agent": "storyreel"})) as answer:
-            size = int(answer.headers.get("Content-Length") or 0)
+            told = str(answer.headers.get("Content-Length") or 0)
+            size = int(told) if told.isascii() and told.isdigit() and len(told) < 18 else 0
             if size > limit:
                 raise ValueError(f"{url}: {size} bytes, more than the {limit} bytes allowed")
             with file.open("wb") as stream, progress(name, size or expected, "bytes") as advance:
@@ -49,4 +62,6 @@ def download(
         raise OSError(f"{url}: could not be reached ({error.reason})") from None
     except TimeoutError:
         raise OSError(f"{url}: no answer within {TIMEOUT:g} s") from None
+    except (http.client.HTTPException, ConnectionError) as error:
+        raise OSError(f"{url}: the download broke off ({type(error).__name__})") from None
     return found.hexdigest()

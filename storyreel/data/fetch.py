@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import shutil
-import tarfile
-import zlib
 from pathlib import Path, PurePosixPath
 
+from storyreel.data.archive import Limits, unpack
 from storyreel.data.download import download
 from storyreel.storage import check_writable, sweep, temporary_name
 
@@ -56,40 +54,12 @@ def unpack_sheets(archive: Path, folder: Path, url: str) -> Path:
     url: what errors call the archive. ValueError when it is broken, holds other things than plain files, names files
     outside of itself, is too large, or holds no sheets.
     """
-    _unpack(archive, folder, url)
+    unpack(archive, folder, url, Limits(MAX_UNPACKED, MAX_FILES), KEPT)
     found = sorted(folder.rglob(WANTED))
     if not found:
         raise ValueError(f"{url}: the archive holds no {WANTED}; it is not the Universal LPC Spritesheet")
     _check_sheet(found[0], url)
     return found[0].parents[len(PurePosixPath(WANTED).parts) - 1]
-
-
-def _unpack(archive: Path, folder: Path, url: str) -> None:
-    files = total = 0
-    try:
-        with tarfile.open(archive, "r:*") as tar:
-            for member in tar:
-                parts = PurePosixPath(member.name).parts
-                if member.isdir() or member.type == tarfile.XGLTYPE:
-                    continue
-                if PurePosixPath(member.name).is_absolute() or ".." in parts or "\\" in member.name:
-                    raise ValueError(
-                        f"{url}: the archive names {member.name!r}, which leads out of it; nothing is kept"
-                    )
-                if not member.isfile():
-                    raise ValueError(f"{url}: the archive holds {member.name!r}, which is no plain file")
-                files, total = files + 1, total + member.size
-                if files > MAX_FILES or total > MAX_UNPACKED:
-                    raise ValueError(f"{url}: the archive unpacks to more than {MAX_FILES} files or 1 GB")
-                source = tar.extractfile(member)
-                if source is None or Path(member.name).suffix.lower() not in KEPT:
-                    continue
-                target = folder.joinpath(*parts)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as made:
-                    shutil.copyfileobj(source, made)
-    except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise ValueError(f"{url}: not a whole tar.gz or tar.xz archive ({error})") from None
 
 
 def _check_sheet(file: Path, url: str) -> None:

@@ -112,13 +112,47 @@ def test_https_only(monkeypatch: pytest.MonkeyPatch):
 def test_an_unknown_digest_and_a_pickle_are_told(monkeypatch: pytest.MonkeyPatch, folder: Path):
     register(monkeypatch, name="toy.pt", sha256=None, size=None, opened="toy.safetensors")
     lines: list[str] = []
-    fetch("toy", opener=Server(), tell=lines.append)
+    fetch("toy", unverified=True, opener=Server(), tell=lines.append)
     assert f"sha256 {DIGEST}, which nothing published confirms" in lines[0]
     assert "is a pickle, which storyreel does not open; convert it once: python -c" in lines[1]
     (folder / "toy.safetensors").write_bytes(b"converted")
     lines.clear()
     fetch("toy", opener=Server(error=AssertionError("asked again")), tell=lines.append)
     assert lines == [f"{folder / 'toy.safetensors'}: is there"]
+
+
+def test_a_file_without_a_digest_is_taken_on_demand_and_pinned(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    """Trust on first use: nothing is downloaded unasked, and what was taken once may not become something else."""
+    moving = "https://huggingface.co/somebody/models/resolve/main/toy"
+    register(monkeypatch, sha256=None, size=None, url=moving)
+    server, lines = Server(), []
+    with pytest.raises(
+        ValueError, match=r"nobody has published a digest of toy\.safetensors, and its address names a branch"
+    ):
+        fetch("toy", opener=server)
+    assert (server.asked, left(folder)) == ([], [])
+    fetch("toy", unverified=True, opener=server, tell=lines.append)
+    assert left(folder) == ["digests.json", "toy.safetensors"]
+    assert json.loads((folder / "digests.json").read_text()) == {"toy.safetensors": {"url": moving, "sha256": DIGEST}}
+    (folder / "toy.safetensors").unlink()
+    with pytest.raises(ValueError, match=f"wanted {DIGEST}; nothing is kept"):
+        fetch("toy", unverified=True, opener=Server(b"another file"))
+    assert left(folder) == ["digests.json"]
+    fetch("toy", opener=Server(), tell=lines.append)
+    assert lines[-1] == f"{folder / 'toy.safetensors'}: sha256 as it was the first time"
+    (folder / "toy.safetensors").write_bytes(b"changed")
+    with pytest.raises(ValueError, match="is there and has another sha256"):
+        fetch("toy", opener=Server())
+    (folder / "digests.json").write_text('{"toy.safetensors": 3}')
+    with pytest.raises(ValueError, match=r"digests\.json: is damaged"):
+        fetch("toy", opener=Server())
+
+
+def test_every_entry_has_a_digest_or_says_that_there_is_none():
+    """The three whose digest is not published anywhere; all others are checked."""
+    lacking = {name for name, one in registry.ENTRIES.items() if any(file.sha256 is None for file in one.files)}
+    assert lacking - {"toy"} == {"i3d-k400", "c3d-ucf101", "videomae-ssv2"}
+    assert [f.name for one in registry.ENTRIES.values() for f in one.files if f.moving and f.sha256] == []
 
 
 def test_the_conversion_command_works(tmp_path: Path):

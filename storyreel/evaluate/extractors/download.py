@@ -1,28 +1,24 @@
-"""Get published weights, when asked to: https only, size limited, digest checked, whole or not at all."""
+"""Downloads published weights when asked to: https only, size limited, digest checked, whole or not at all.
+
+Where nobody has printed a digest, a file is taken only with `unverified`, and its digest is noted beside it (PINS): the
+first download is trusted, and every later one has to be the same.
+"""
 
 from __future__ import annotations
 
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from storyreel.data.download import TIMEOUT, Opener, download
+from storyreel.data.download import TIMEOUT, HttpsOnly, Opener, download
 from storyreel.evaluate.extractors.registry import ENTRIES, WeightFile, conversion, entry, weights_folder
 from storyreel.layouts import files_below, is_passed
 from storyreel.ownership import claim
-from storyreel.storage import digest_of, replacing
+from storyreel.storage import digest_of, read_json, replacing, write_json
 
 MOST = 4 << 30  # bytes, where the size is not known
-
-
-class HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to another https address."""
-
-    def redirect_request(self, req: Any, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if not newurl.startswith("https://"):
-            raise ValueError(f"{req.full_url}: leads to {newurl[:60]}, which is not https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+PINS = "digests.json"  # {name: {"url", "sha256"}} of files that were trusted when they were first downloaded
 
 
 def open_https(request: urllib.request.Request) -> Any:
@@ -30,56 +26,91 @@ def open_https(request: urllib.request.Request) -> Any:
 
 
 def fetch(
-    name: str, out: Path | None = None, *, opener: Opener = open_https, tell: Callable[[str], None] = lambda line: None
+    name: str,
+    out: Path | None = None,
+    *,
+    unverified: bool = False,
+    opener: Opener = open_https,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Download the files of an extractor that are not there yet; the folder that holds them.
 
-    out: another folder than the one that is looked in.
+    out: another folder than the one that is looked in. unverified: take files whose digest nobody has published.
     tell: gets a line a file: what was fetched, whether its digest could be checked, how a pickle is converted.
     ValueError or OSError says in one line what went wrong; nothing half is left.
     """
     if out is not None:
         with claim(out, "weights", shared=True, strange=_stranger):
-            return _fetch(name, out, opener, tell)
-    return _fetch(name, weights_folder(name), opener, tell)
+            return _fetch(name, out, unverified, opener, tell)
+    return _fetch(name, weights_folder(name), unverified, opener, tell)
 
 
 def _stranger(folder: Path, kind: str) -> str | None:
     """The first file that is none of the published ones, nor converted from one."""
-    known = {name for one in ENTRIES.values() for file in one.files for name in (file.name, file.opened)}
+    known = {name for one in ENTRIES.values() for file in one.files for name in (file.name, file.opened)} | {PINS}
     return next((name for name in files_below(folder) if name not in known and not is_passed(name)), None)
 
 
-def _fetch(name: str, folder: Path, opener: Opener, tell: Callable[[str], None]) -> Path:
+def _fetch(name: str, folder: Path, unverified: bool, opener: Opener, tell: Callable[[str], None]) -> Path:
+    pins = _pins(folder)
     for file in entry(name).files:
-        target = folder / file.name
+        target, known = folder / file.name, file.sha256 or pins.get(file.name)
         if file.opened and (folder / file.opened).is_file():
             tell(f"{folder / file.opened}: is there")
             continue
         if target.is_file():
-            if file.sha256 is not None and digest_of(target) != file.sha256:
-                raise ValueError(f"{target}: is there and has another sha256 than {file.sha256}; move it away first")
+            if known is not None and digest_of(target) != known:
+                raise ValueError(f"{target}: is there and has another sha256 than {known}; move it away first")
             tell(f"{target}: is there")
+        elif known is None and not unverified:
+            raise ValueError(_unknown(name, file, target))
         else:
-            digest = _download(file, target, opener)
-            checked = "sha256 as published" if file.sha256 else f"sha256 {digest}, which nothing published confirms"
-            tell(f"{target}: {checked}")
+            tell(f"{target}: {_checked(file, target, known, opener)}")
         if file.opened:
             tell(f"it is a pickle, which storyreel does not open; convert it once: {_convert(folder, file)}")
     return folder
+
+
+def _checked(file: WeightFile, target: Path, known: str | None, opener: Opener) -> str:
+    """Download a file; what is said of its digest."""
+    digest = _download(file, target, known, opener)
+    if known is not None:
+        return f"sha256 as {'published' if file.sha256 else 'it was the first time'}"
+    noted = read_json(target.parent / PINS) if (target.parent / PINS).exists() else {}
+    write_json(target.parent / PINS, noted | {file.name: {"url": file.url, "sha256": digest}})
+    return f"sha256 {digest}, which nothing published confirms; noted in {target.parent / PINS}"
+
+
+def _unknown(name: str, file: WeightFile, target: Path) -> str:
+    branch = ", and its address names a branch, which may change" if file.moving else ""
+    return (
+        f"{name}: nobody has published a digest of {file.name}{branch}, so a download cannot be checked; "
+        f"`storyreel models fetch {name} --unverified` takes what {file.url} gives now and notes its sha256, "
+        f"or put a file that you trust at {target}"
+    )
+
+
+def _pins(folder: Path) -> dict[str, str]:
+    """Name -> sha256 of what was trusted before. ValueError: the note is damaged."""
+    if not (folder / PINS).exists():
+        return {}
+    try:
+        return {str(name): str(pin["sha256"]) for name, pin in read_json(folder / PINS).items()}
+    except (KeyError, TypeError):
+        raise ValueError(f"{folder / PINS}: is damaged, expected a sha256 for each file") from None
 
 
 def _convert(folder: Path, file: WeightFile) -> str:
     return conversion(folder / file.name, folder / file.opened)
 
 
-def _download(file: WeightFile, target: Path, opener: Opener) -> str:
-    """The file at `target`; its sha256."""
+def _download(file: WeightFile, target: Path, known: str | None, opener: Opener) -> str:
+    """The file at `target`; its sha256, which is the known one where there is one."""
     if not file.url.startswith("https://"):
         raise ValueError(f"{file.url}: wanted an address that begins with https://")
     limit = file.size or MOST
     with replacing(target) as (made,):
         found = download(file.url, made, limit=limit, name=file.name, expected=file.size, opener=opener)
-        if file.sha256 not in (None, found):
-            raise ValueError(f"{file.url}: its sha256 is {found}, wanted {file.sha256}; nothing is kept")
+        if known not in (None, found):
+            raise ValueError(f"{file.url}: its sha256 is {found}, wanted {known}; nothing is kept")
     return found

@@ -1,6 +1,7 @@
 """The published weights that extractors read: where they come from, what they are called, how they are checked.
 
-A digest stands here only where it could be taken from a public source that printed it; None says that it is not known.
+A digest stands here only where it could be taken from a public source that printed it; None says that it is not known,
+and such a file is downloaded only when that is asked for (`storyreel models fetch NAME --unverified`).
 Most files are published as pickles, which this package never opens; `WeightFile.opened` is what their owner converts
 them to (the error that asks for it prints the command).
 """
@@ -29,6 +30,11 @@ class WeightFile:
     @property
     def read(self) -> str:
         return self.opened or self.name
+
+    @property
+    def moving(self) -> bool:
+        """Whether the address names a branch, behind which there may be another file tomorrow."""
+        return "/resolve/main/" in self.url
 
 
 @dataclass(frozen=True)
@@ -210,11 +216,12 @@ def find_weights(name: str, weights: Path | None = None) -> dict[str, Path]:
         if (folder / file.read).is_file():
             continue
         refuse_pickle(folder / file.name, folder / file.read)
-        digest = file.sha256 or "not known"
+        digest = file.sha256 or "not published"
+        how = "" if file.sha256 else " --unverified"
         then = f", then convert it to {file.opened}" if file.opened else ""
         raise ValueError(
-            f"extractor {name}: its weights are not here; `storyreel models fetch {name}` gets them, or put {file.url} "
-            f"(sha256 {digest}) at {folder / file.name}{then}"
+            f"extractor {name}: its weights are not here; `storyreel models fetch {name}{how}` gets them, "
+            f"or put {file.url} (sha256 {digest}) at {folder / file.name}{then}"
         )
     return {file.name: folder / file.read for file in wanted.files}
 

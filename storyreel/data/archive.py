@@ -1,0 +1,160 @@
+"""Unpacks tar archives that may come from a stranger: bounded, streamed, and verified to the last byte.
+
+The archive is decompressed into a plain tar first, up to a limit, and to its very end, where gzip and xz keep their
+checksums; then the tar is read with small reads alone, so that no header can ask for memory.
+"""
+
+from __future__ import annotations
+
+import io
+import lzma
+import shutil
+import tarfile
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from storyreel.names import stays_inside
+
+CHUNK = 1 << 18  # bytes that are in memory at once, and the largest header that is read
+MAX_MEMORY = 256 << 20  # bytes that an xz archive may ask for to be unpacked
+GZIP, XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may unpack to."""
+
+    bytes: int
+    files: int
+
+    @property
+    def words(self) -> str:
+        size = f"{self.bytes >> 30} GB" if self.bytes >= 1 << 30 else f"{self.bytes} bytes"
+        return f"{self.files} files or {size}"
+
+
+def unpack(archive: Path, folder: Path, called: str, limits: Limits, suffixes: Collection[str]) -> None:
+    """Unpack the plain files with these suffixes (lower case) into `folder`, which is new.
+
+    called: what errors call the archive. ValueError when it is broken or too large, names files outside of itself, or
+    holds other things than folders and plain files; what was unpacked so far is left to the caller.
+    """
+    folder.mkdir(parents=True)
+    plain = folder.with_name(f".{folder.name}.tar")
+    try:
+        with archive.open("rb") as source, plain.open("wb") as made:
+            for part in _decompressed(source):
+                made.write(part)
+                if made.tell() > limits.bytes + limits.files * 2048:  # two headers a file
+                    raise ValueError(f"{called}: the archive unpacks to more than {limits.words}")
+        with _SmallReads(plain) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            _extract(tar, folder, called, limits, suffixes)
+    except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{called}: not a whole tar.gz or tar.xz archive ({error})") from None
+    finally:
+        plain.unlink(missing_ok=True)
+
+
+def _extract(tar: tarfile.TarFile, folder: Path, called: str, limits: Limits, suffixes: Collection[str]) -> None:
+    members = total = 0
+    for member in tar:
+        members += 1
+        if member.isdir() and members <= 2 * limits.files:
+            continue
+        if not stays_inside(member.name) or "\\" in member.name:
+            raise ValueError(f"{called}: the archive names {member.name!r}, which leads out of it; nothing is kept")
+        if not member.isreg() or member.issparse():
+            raise ValueError(f"{called}: the archive holds {member.name!r}, which is no plain file")
+        total += member.size
+        if members > limits.files or total > limits.bytes:
+            raise ValueError(f"{called}: the archive unpacks to more than {limits.words}")
+        source = tar.extractfile(member)
+        if source is None or Path(member.name).suffix.lower() not in suffixes:
+            continue
+        target = folder.joinpath(*PurePosixPath(member.name).parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as made:
+            shutil.copyfileobj(source, made, 1 << 16)
+
+
+class _SmallReads(io.FileIO):
+    """A file that is never read in one large piece: a header that says it is gigabytes long is no header."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= CHUNK:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return super().read(size) or b""
+
+
+def _decompressed(source: IO[bytes]) -> Iterator[bytes]:
+    """The content of a gzip, xz or plain file in small parts. Errors of zlib and lzma, and EOFError at its end."""
+    head = source.read(len(XZ))
+    source.seek(0)
+    if head.startswith(GZIP):
+        yield from _members(source, lambda: _Gzip())
+    elif head == XZ:
+        yield from _members(source, lambda: _Xz())
+    else:
+        while part := source.read(CHUNK):
+            yield part
+
+
+def _members(source: IO[bytes], make: Any) -> Iterator[bytes]:
+    """One compressed stream after another; zeros behind the last one are padding."""
+    machine, data = make(), b""
+    while data := data or source.read(CHUNK):
+        if machine.eof:
+            data = data.lstrip(b"\0")
+            if not data:
+                continue
+            machine = make()
+        yield from machine.feed(data)
+        data = machine.rest
+    if not machine.eof:
+        raise EOFError("it ends too early")
+
+
+class _Gzip:
+    """One gzip member; zlib compares its checksum and length at its end."""
+
+    def __init__(self) -> None:
+        self._machine = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    @property
+    def eof(self) -> bool:
+        return self._machine.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._machine.unused_data
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            part = self._machine.decompress(data, CHUNK)
+            data = self._machine.unconsumed_tail
+            yield part
+            if self.eof or (not data and len(part) < CHUNK):
+                return
+
+
+class _Xz:
+    """One xz stream; liblzma compares its checksums, and is refused more memory than MAX_MEMORY."""
+
+    def __init__(self) -> None:
+        self._machine = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_MEMORY)
+
+    @property
+    def eof(self) -> bool:
+        return self._machine.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._machine.unused_data
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        yield self._machine.decompress(data, CHUNK)
+        while not self.eof and not self._machine.needs_input:
+            yield self._machine.decompress(b"", CHUNK)
