@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from storyreel.evaluate.evaluation import Evaluation
-from storyreel.evaluate.learned_scores import Measurement
+from storyreel.evaluate.metric import Measurement
 from storyreel.evaluate.scores import clean
 
 VERSION, KIND = 1, "evaluation"

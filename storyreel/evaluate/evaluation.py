@@ -5,22 +5,19 @@ clips --decode--> frames --extractors, judge, motion--> rows a clip --metrics-->
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from storyreel.evaluate import learned_scores as learned
-from storyreel.evaluate import plain_scores as plain
 from storyreel.evaluate.clipsim import by_prompt, clipsim
 from storyreel.evaluate.decode import Counted, Cut, Source, one_pass
 from storyreel.evaluate.gather import Gathered, Judged, Motion, Network, Pairs, Stories, Told
-from storyreel.evaluate.judges import AnyJudge, check_known, load_judge
-from storyreel.evaluate.learned_scores import Measurement, Who
-from storyreel.evaluate.metrics import MOTION, PAIRED
+from storyreel.evaluate.judges import load_judge
+from storyreel.evaluate.metric import Inputs, Measurement, Who
 from storyreel.evaluate.planning import Asked, Item, Plan, make_plan, world_of
 from storyreel.evaluate.protocols import Protocol, codec_of, protocol_named
 from storyreel.evaluate.real_statistics import Real, gather_real
@@ -64,7 +61,7 @@ def evaluate(asked: Asked, bar: Bar = silent) -> Evaluation:
     _look_at_real(done, bar)
     for item in done.plan.items:
         try:
-            done.measurements.append(_measure(done, item))
+            done.measurements.append(item.about.compute(Inputs(done, item, _who(done, item))))
         except ValueError as error:
             if asked.metrics:
                 raise
@@ -113,24 +110,13 @@ def _gatherers(done: Evaluation) -> list[Gathered]:
     for item in done.plan.items:
         if item.extractor is not None and item.about.gathers:
             wanted.setdefault(item.label, Network(item.extractor, item.about.gathers))
-    motion = tuple(item.metric for item in done.plan.named(*MOTION))
-    if motion:
-        wanted["motion"] = Motion(motion)
-    pairs = [item.metric for item in done.plan.named(*PAIRED)]
-    if pairs and done.real_clips is not None:
+    if done.plan.per_clip:
+        wanted["motion"] = Motion(done.plan.per_clip)
+    if done.plan.paired and done.real_clips is not None:
         files = {s.file.stem: s.file for s in done.real_clips.sources}
-        wanted["pairs"] = Pairs({name: _paired_measure(name, done.asked) for name in pairs}, files, done.cut)
+        measures = {item.metric: item.about.paired for item in done.plan.items if item.about.paired}
+        wanted["pairs"] = Pairs({n: make(done.asked.weights) for n, make in measures.items()}, files, done.cut)
     return list(wanted.values())
-
-
-def _paired_measure(name: str, asked: Asked) -> Callable[[Tensor, Tensor], float]:
-    from storyreel.evaluate.reconstruction import Lpips, psnr, ssim
-
-    if name == "lpips":
-        if "vgg16" not in asked.weights:
-            raise ValueError("lpips: wants torchvision's VGG16 as safetensors, --weights vgg16=FILE")
-        return Lpips(asked.weights["vgg16"])
-    return {"psnr": psnr, "ssim": ssim}[name]
 
 
 def _look_at_real(done: Evaluation, bar: Bar) -> None:
@@ -147,10 +133,10 @@ def _look_at_real(done: Evaluation, bar: Bar) -> None:
             wanted.setdefault(network.label, network)
     if wanted:
         done.real = _gathered_real(done, done.real_clips, list(wanted.values()), bar)
-    if motion := tuple(item.metric for item in done.plan.named(*MOTION)):
+    if motion := done.plan.per_clip:
         few = replace(done.real_clips, sources=done.real_clips.sources[:REAL_MOTION])
         done.real.rows |= _gathered_real(done, few, [Motion(motion)], bar).rows
-    for item in done.plan.named("rm"):
+    for item in [item for item in done.plan.items if item.about.captioned]:
         _look_at_captioned(done, item, bar)
 
 
@@ -163,17 +149,19 @@ def _gathered_real(done: Evaluation, clips: Clips, wanted: list[Gathered], bar: 
 
 
 def _look_at_captioned(done: Evaluation, item: Item, bar: Bar) -> None:
-    """CLIPSIM of the real clip of each prompt, under `rm/EXTRACTOR` in `real.rows`, as a row a prompt in order."""
+    """CLIPSIM of the real clip of each prompt, under `captioned/EXTRACTOR` in `real.rows`: a row a prompt."""
     assert done.real_clips is not None
-    prompts = list(dict.fromkeys(_prompts(done, item)))
+    inputs = Inputs(done, item, _who(done, item))
+    prompts = list(dict.fromkeys(inputs.prompts()))
     matching = replace(done.real_clips, sources=tuple(_captioned(done.real_clips, set(prompts))))
     if not matching.sources:
         return
-    real = _gathered_real(done, matching, [Network(item.extractor, "frames")], bar)  # pyright: ignore[reportArgumentType]
-    texts = _texts(item, real.prompts)
+    assert item.extractor is not None
+    real = _gathered_real(done, matching, [Network(item.extractor, "frames")], bar)
+    texts = inputs.texts(real.prompts)
     each = by_prompt(clipsim(real.rows[item.label], texts), real.prompts)
     values = [each.get(prompt, float("nan")) for prompt in prompts]
-    done.real.rows[f"rm/{item.label}"] = torch.tensor(values, dtype=torch.float64)
+    done.real.rows[f"captioned/{item.label}"] = torch.tensor(values, dtype=torch.float64)
 
 
 def _captioned(clips: Clips, prompts: set[str]) -> list[Source]:
@@ -185,80 +173,6 @@ def _captioned(clips: Clips, prompts: set[str]) -> list[Source]:
     folder = DatasetFolder.open(clips.path)
     captions = {folder.file(i): folder.captions(i) for i in range(len(folder))}
     return [Source(s.file, caption, {}) for s in clips.sources for caption in captions[s.file] if caption in prompts]
-
-
-def _prompts(done: Evaluation, item: Item) -> list[str]:
-    """ValueError where a clip has none."""
-    without = [clip["file"] for clip in done.told.clips if not clip["prompt"]]
-    if without:
-        raise ValueError(
-            f"{item.metric}: {len(without)} of {done.counted.n} clips have no prompt in their metadata and no caption, "
-            f"the first is {without[0]}"
-        )
-    return done.told.prompts
-
-
-def _texts(item: Item, prompts: list[str]) -> Tensor:
-    """Embeddings (n, d) of prompts, each different one embedded once."""
-    different = list(dict.fromkeys(prompts))
-    with torch.inference_mode():
-        found = cast(Any, item.extractor).text_embeddings(different)
-    place = {prompt: i for i, prompt in enumerate(different)}
-    return found[torch.tensor([place[prompt] for prompt in prompts])]
-
-
-def _measure(done: Evaluation, item: Item) -> Measurement:
-    who, rows, real = _who(done, item), done.rows.get(item.label, torch.zeros(0)), done.real.rows
-    if item.about.gathers == "features":
-        damaged = {name: real[key] for name in ("shuffled", "frozen") if (key := f"{item.label}/{name}") in real}
-        score = learned.frechet_score if item.metric in ("fvd", "fid") else learned.kernel_score
-        return score(who, rows, real[item.label], damaged)
-    if item.metric == "is":
-        return learned.inception_measurement(who, rows)
-    if item.about.kind == "text":
-        return _measure_text(done, item, who, rows)
-    told = done.told.prompts
-    if item.metric in MOTION:
-        at = [i.metric for i in done.plan.named(*MOTION)].index(item.metric)
-        theirs = plain.columns(real["motion"])[at] if "motion" in real else []
-        return plain.per_clip_score(who, plain.columns(done.rows["motion"])[at], told, theirs)
-    if item.metric in PAIRED:
-        at = [i.metric for i in done.plan.named(*PAIRED)].index(item.metric)
-        return plain.per_clip_score(who, plain.columns(done.rows["pairs"])[at], [""] * done.counted.n)
-    if item.metric == "seams":
-        return plain.seams_score(who, done.stories.seams, done.stories.n)
-    return _measure_judge(done, who)
-
-
-def _measure_text(done: Evaluation, item: Item, who: Who, rows: Tensor) -> Measurement:
-    prompts = _prompts(done, item)
-    texts = _texts(item, prompts)
-    if item.metric == "r-precision":
-        return learned.r_precision_score(who, rows, texts, prompts)
-    known = done.real.rows.get(f"rm/{item.label}")
-    if item.metric == "clipsim":
-        theirs = None if known is None else float(known.nanmean())
-        return learned.clipsim_score(who, rows, texts, prompts, theirs)
-    values = {} if known is None else dict(zip(dict.fromkeys(prompts), known.tolist(), strict=True))
-    real = {prompt: value for prompt, value in values.items() if value == value}
-    return learned.rm_score(who, clipsim(rows, texts).tolist(), prompts, real)
-
-
-def _measure_judge(done: Evaluation, who: Who) -> Measurement:
-    assert done.judged is not None
-    if done.asked.wanted is not None:
-        from storyreel.data.folder import DatasetFolder
-        from storyreel.evaluate.judged_clips import told_by_caption
-
-        told = told_by_caption(DatasetFolder.open(done.asked.wanted))
-        for clip in done.told.clips:
-            clip["wanted"] = told.get(clip["prompt"], {})
-    wishes: list[Mapping[str, Any]] = [clip["wanted"] for clip in done.told.clips]
-    judge: AnyJudge = done.judged.judge
-    if any(wishes):
-        check_known(judge, wishes)
-    found, done.judge_report = plain.judged(who, judge, done.judged.seen, wishes)
-    return found
 
 
 def _who(done: Evaluation, item: Item) -> Who:
@@ -285,4 +199,4 @@ def _who(done: Evaluation, item: Item) -> Who:
         name = name.rstrip("/").rpartition("/")[2]
     if item.metric == "lpips":
         name = "vgg16"
-    return Who(item.metric, name, extractor is None or extractor.trusted, rules, printed)
+    return Who(item.metric, name, extractor is None or extractor.trusted, rules, about.direction, printed)

@@ -7,30 +7,36 @@ different sizes can be compared; clips of different frame rates cannot.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
 from storyreel.evaluate.flow import Flow, blurred, flow_of, grey, warp
 
-DIRECTION = {"flicker": "higher", "jitter": "real", "sticking": "lower", "dynamic": "real"}
 EDGE = 4  # pixels
 MOVES = 0.5  # pixels a frame: what moves less is no evidence of where a texture belongs
 
 
-def measures_of(frames: Tensor, wanted: tuple[str, ...] = tuple(DIRECTION)) -> dict[str, float]:
-    """The named measures of one clip, uint8 (t, h, w, 3). NaN where a clip cannot tell (too short, nothing moves)."""
-    if len(frames) < 2:
-        return {name: float("nan") for name in wanted}
-    found = {"flicker": flicker(frames)} if "flicker" in wanted else {}
-    if set(wanted) - {"flicker"}:
-        flow = flow_of(frames)
-        if "jitter" in wanted:
-            found["jitter"] = jitter(flow)
-        if "sticking" in wanted:
-            found["sticking"] = sticking(frames)
-        if "dynamic" in wanted:
-            found["dynamic"] = dynamic(flow)
-    return {name: found[name] for name in wanted}
+class Moving:
+    """The frames of a clip, uint8 (t, h, w, 3), and its flow, which is computed when a measure wants it, once."""
+
+    def __init__(self, frames: Tensor) -> None:
+        self.frames = frames
+
+    @cached_property
+    def flow(self) -> Flow:
+        return flow_of(self.frames)
+
+
+def measures_of(frames: Tensor, wanted: tuple[str, ...] = ()) -> dict[str, float]:
+    """The named measures of one clip, uint8 (t, h, w, 3); of all, where none is named. NaN where a clip cannot tell
+    (too short, nothing moves)."""
+    from storyreel.evaluate.metrics import metrics, per_clip_metrics
+
+    moving, names = Moving(frames), wanted or per_clip_metrics()
+    measures = {name: metrics()[name].per_clip for name in names}
+    return {n: float("nan") if len(frames) < 2 or f is None else f(moving) for n, f in measures.items()}
 
 
 def flicker(frames: Tensor) -> float:

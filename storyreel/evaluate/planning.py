@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storyreel.evaluate.metrics import METRICS, PAIRED, USUAL, About
+from storyreel.evaluate.metric import Metric
+from storyreel.evaluate.metrics import default_metrics, metrics, paired_metrics, per_clip_metrics
 from storyreel.evaluate.protocols import Protocol
 from storyreel.evaluate.sources import Clips
 
@@ -47,9 +48,12 @@ class Asked:
 class Item:
     """A metric to measure. `extractor` is None where it stands on none."""
 
-    metric: str
-    about: About
+    about: Metric
     extractor: Extractor | None = None
+
+    @property
+    def metric(self) -> str:
+        return self.about.name
 
     @property
     def label(self) -> str:
@@ -65,12 +69,22 @@ class Plan:
     def named(self, *metrics: str) -> list[Item]:
         return [item for item in self.items if item.metric in metrics]
 
+    @property
+    def per_clip(self) -> tuple[str, ...]:
+        """The metrics that measure each clip's frames, in the order of their columns."""
+        return tuple(item.metric for item in self.named(*per_clip_metrics()))
+
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """The same of those that compare with the real clip of the same name."""
+        return tuple(item.metric for item in self.named(*paired_metrics()))
+
 
 def make_plan(asked: Asked, rules: Protocol, clips: Clips, real: Clips | None) -> Plan:
     """ValueError for a metric that was asked for by name and cannot be measured; others are skipped, with a reason."""
     plan, loaded = Plan(), Loaded(asked.weights)
     world = world_of(asked, clips, real)
-    for metric in asked.metrics or USUAL:
+    for metric in asked.metrics or default_metrics():
         try:
             plan.items += _items(metric, asked, rules, world, loaded, len(clips.sources), real)
         except (ValueError, OSError) as error:
@@ -83,15 +97,15 @@ def make_plan(asked: Asked, rules: Protocol, clips: Clips, real: Clips | None) -
 def _items(
     metric: str, asked: Asked, rules: Protocol, world: str, loaded: Loaded, n: int, real: Clips | None
 ) -> list[Item]:
-    about = METRICS[metric]
+    about = metrics()[metric]
     if about.real and real is None:
         raise ValueError(f"{metric}: wants real clips, --real DATASET")
     if about.real and about.gathers == "features" and n < rules.minimum:
         raise ValueError(f"{metric}: {n} clips, {rules.name} wants at least {rules.minimum}")
-    if metric in PAIRED or not about.gathers:
+    if not about.gathers:
         if metric == "judge" and not (asked.judge or world):
             raise ValueError("judge: nothing says which world these clips are of; name --judge sprites or digits")
-        return [Item(metric, about)]
+        return [Item(about)]
     fitting = [loaded[name] for name in asked.extractors if fits(loaded[name], about)]
     if asked.extractors and not fitting and asked.metrics:
         raise ValueError(f"{metric}: {', '.join(asked.extractors)} cannot give it; it wants {_kind(about)}")
@@ -102,7 +116,7 @@ def _items(
                 raise ValueError(f"{metric}: nothing says which world these clips are of; name an --extractor")
             name = f"{world}-v1"
         fitting = [loaded[name]]
-    return [Item(metric, about, extractor) for extractor in fitting]
+    return [Item(about, extractor) for extractor in fitting]
 
 
 class Loaded(dict[str, "Extractor"]):
@@ -119,7 +133,7 @@ class Loaded(dict[str, "Extractor"]):
         return self[name]
 
 
-def fits(extractor: Extractor, about: About) -> bool:
+def fits(extractor: Extractor, about: Metric) -> bool:
     """Whether an extractor gives what a metric wants."""
     if about.kind == "text":
         return hasattr(extractor, "text_embeddings")
@@ -141,7 +155,7 @@ def _has_classes(extractor: Extractor) -> bool:
     return True
 
 
-def _kind(about: About) -> str:
+def _kind(about: Metric) -> str:
     return {"text": "one of text and video", "": "one with classes"}.get(about.kind, f"one of {about.kind}s")
 
 

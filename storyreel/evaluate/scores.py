@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from storyreel.evaluate.metrics import Direction
+Direction: TypeAlias = Literal["lower", "higher", "real"]
+"""Which value is better; "real": the nearer to that of real clips the better."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from storyreel.evaluate.frechet import EPS, frechet_distance, traces
 from storyreel.evaluate.interval import Measured
+from storyreel.evaluate.protocols import Protocol
 from storyreel.evaluate.score import Z95
 
 
@@ -166,3 +167,11 @@ def resampled(
     found = [float(statistic(rows[rng.integers(len(rows), size=len(rows))])) for _ in range(resamples)]
     low, high = np.quantile(found, [0.025, 0.975]).tolist()
     return Measured(value, low, high, len(rows))
+
+
+def check_enough(metric: str, rules: Protocol, made: int, real: int) -> None:
+    """ValueError below the protocol's minimum, on either side."""
+    least = max(2, rules.minimum)
+    for what, n in (("clips", made), ("real clips", real)):
+        if n < least:
+            raise ValueError(f"{metric}: {n} {what}, {rules.name} wants at least {least}")
