@@ -2,7 +2,12 @@
 #
 #   make demo      a first video, from a sentence, with a model that ships in the package
 #   make test      the test suite (minutes on two cores, offline once set up)
+#   make avx2      the tests that compute, once more as a processor without AVX-512 would
+#   make lowest    the tests that read and write, on the lowest versions that pyproject.toml allows
+#   make plain     the package as a wheel without extras: import, help, one generated clip
+#   make newer     the package and its tests on the newest Python that is here, PYTHON_NEWER
 #   make lint      ruff and pyright
+#   make docs      the documentation as a site, in out/site
 #   make journey   the whole story at toy size: data, training, generation, evaluation
 #   make bench     side-by-side timings; make bench-NAME runs benchmarks/NAME.py alone
 #
@@ -15,14 +20,19 @@ TORCH ?= torch==2.13.0
 CONSTRAINTS ?= constraints.txt
 EXTRAS ?= all
 PYTEST_ARGS ?= -n auto
+LOWEST ?= .venv-lowest
+PLAIN ?= .venv-plain
+NEWER ?= .venv-newer
+PYTHON_NEWER ?= $(shell sh .ci/newer_python)
 
 PY := $(VENV)/bin/python
 READY := $(VENV)/.installed
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 WITHIN := $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+SUITE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench journey
+.PHONY: help setup demo test avx2 lowest plain newer lint docs bench journey
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -46,12 +56,45 @@ demo: $(READY)
 
 # One torch thread a worker: pytest-xdist already uses every core.
 test: $(READY)
-	@HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PY) -m pytest $(PYTEST_ARGS)
+	@$(SUITE) $(PY) -m pytest $(PYTEST_ARGS)
+
+avx2: $(READY)
+	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest $(PYTEST_ARGS) -m numerics
+
+# A virtual environment of its own: nothing may come from .venv. `pip check` finds floors that do not fit together.
+lowest: $(LOWEST)/.installed
+	@$(LOWEST)/bin/python -m pip check
+	@CI= $(SUITE) $(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) -m "not numerics"
+
+$(LOWEST)/.installed: pyproject.toml .ci/requirements.py
+	@$(PYTHON) -m venv --clear $(LOWEST)
+	@$(PYTHON) .ci/requirements.py lowest > $(LOWEST)/lowest.txt
+	@$(LOWEST)/bin/python -m pip install -qq "pip>=25.1"
+	@$(LOWEST)/bin/python -m pip install -qq $(WITHIN) "$(TORCH)"
+	@$(LOWEST)/bin/python -m pip install -qq -c $(LOWEST)/lowest.txt -e ".[all]" --group dev
+	@touch $@
+
+plain:
+	@$(PYTHON) -m venv --clear $(PLAIN)
+	@$(PLAIN)/bin/python -m pip install -qq "pip>=25.1"
+	@$(PLAIN)/bin/python -m pip install -qq $(WITHIN) "$(TORCH)"
+	@$(PLAIN)/bin/python -m pip install -qq $(WITHIN) .
+	@$(PLAIN)/bin/python -m pip check
+	@HF_HUB_OFFLINE=1 sh -e .ci/plain $(abspath $(PLAIN))
+
+newer:
+	@test -n "$(PYTHON_NEWER)" || { echo "There is no Python newer than 3.11 here: not tried." >&2; exit 3; }
+	@$(MAKE) test PYTHON=$(PYTHON_NEWER) VENV=$(NEWER)
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/pyright
+
+# Warnings are errors: a link that leads nowhere, a page outside of the navigation, a name that is not documented.
+docs: $(READY)
+	@$(PIP) $(WITHIN) --group docs
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --site-dir out/site
 
 journey: $(READY)
 	@PATH="$(abspath $(VENV)/bin):$$PATH" HF_HUB_OFFLINE=1 sh -e journeys/tiny.sh

@@ -6,8 +6,21 @@ import os
 from pathlib import Path
 
 import pytest
+from no_skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  the rule of CI=true
 
 ROOT = Path(__file__).parents[1]
+
+# What may come out otherwise in the last bits on another processor: CI runs it again under ATEN_CPU_CAPABILITY=avx2.
+NUMERICS = {"diffusion", "evaluate", "generate", "nn", "systems", "text", "train"}
+NUMERICS |= {"test_cli", "test_encoder", "test_model", "test_packed", "test_recipes"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        parts = item.path.relative_to(Path(__file__).parent).with_suffix("").parts
+        if NUMERICS & set(parts) or parts[-1].startswith("test_reproduce"):
+            item.add_marker("numerics")
+
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first imported, by this process or a child
@@ -27,7 +40,8 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def lpc() -> Path:
-    """The folder of Liberated Pixel Cup sheets; tests that need it are skipped where it is not at hand."""
+    """The folder of Liberated Pixel Cup sheets; tests that need it are skipped where it is not at hand (but see
+    no_skips.py)."""
     for folder in (os.environ.get("STORYREEL_LPC"), ROOT.parent / "shared" / "lpc"):
         if folder and (Path(folder) / "body").is_dir():
             return Path(folder)

@@ -176,7 +176,7 @@ def undocumented(file: Path) -> Iterator[str]:
 
 def stack_breakers(file: Path) -> Iterator[str]:
     for line, module in imports(file):
-        if module.split(".")[0] in {"torchvision", "torchaudio", "timm", "open_clip"}:
+        if module.split(".")[0] in {"torchvision", "torchaudio", "torchcodec", "timm", "open_clip"}:
             yield f"line {line}: imports {module}"
 
 

@@ -1,5 +1,6 @@
 """The sprites world: pictures need the sheets (skipped without them); the language and the hold-out do not."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from storyreel.data.worlds.sprites import JUDGED, Sprites, draw_character, held_
 from storyreel.data.worlds.sprites_balance import UNTRUE, counts, draw_balanced
 from storyreel.data.worlds.sprites_parts import ACTIONS, FACINGS
 
-SHEETS = Path(__file__).parents[3] / "shared" / "lpc"
+SHEETS = Path(os.environ.get("STORYREEL_LPC") or Path(__file__).parents[3] / "shared" / "lpc")
 needs_sheets = pytest.mark.skipif(not SHEETS.is_dir(), reason="there are no Pixel Cup sheets beside the checkout")
 
 

@@ -8,6 +8,8 @@ import torch
 from storyreel.evaluate.extractors import Extractor, load_extractor
 from storyreel.evaluate.frechet import frechet_distance
 
+pytestmark = pytest.mark.needs_download
+
 
 def real(name: str) -> Extractor:
     try:
