@@ -304,6 +304,24 @@ print(json.dumps(heavy))
     assert json.loads(done.stdout) == {}
 
 
+HEAVY = ("av", "cv2", "fastapi", "numpy", "onnxruntime", "pyarrow", "ray", "scipy", "sklearn", "torch", "transformers")
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        ("import storyreel", set()),
+        ("import storyreel; storyreel.Clip, storyreel.DatasetFolder", {"numpy"}),
+        ("import storyreel; [getattr(storyreel, name) for name in storyreel.__all__]", {"numpy", "av", "torch"}),
+    ],
+    ids=["the package", "values", "all names"],
+)
+def test_what_importing_the_package_loads(code: str, allowed: set[str]):
+    script = f"import sys; {code}; print(*sorted(set(sys.modules) & set({HEAVY})))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT.parent, check=True)
+    assert set(done.stdout.split()) <= allowed
+
+
 def test_test_files_have_names_of_their_own():
     """pytest imports them by base name, so two files of one name break the collection of the whole suite."""
     names = [file.name for file in (ROOT.parent / "tests").rglob("test_*.py")]
