@@ -19,7 +19,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 CONSTRAINTS ?= constraints.txt
 EXTRAS ?= all
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto --dist worksteal
 LOWEST ?= .venv-lowest
 PLAIN ?= .venv-plain
 NEWER ?= .venv-newer
