@@ -48,6 +48,7 @@ class StageRecipe:
     accumulate: int = 1  # micro-batches an optimizer step
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware has it and gains by it
     compile: bool = False
+    cuda_graphs: bool = False  # steps of fixed shapes are captured, and launched by two calls
     gradient_checkpointing: bool = False
     ema: float = 0.999
     checkpoint_every: int = 500

@@ -49,13 +49,67 @@ class Seen:
         self.waits: Counter[str] = Counter()
         self.copies: Counter[str] = Counter()
 
+        self.launches = 0  # of graphs
+
     def clear(self) -> None:
+        self.launches = 0
         for counter in (self.kernels, self.waits, self.copies):
             counter.clear()
 
 
 _PlainGenerator = torch.Generator
 SEEN: list[Seen] = []  # of the fake devices that are in use, the innermost last
+
+
+class _Graph:
+    """What was captured: operators with the tensors that they read and write. Replaying runs them again."""
+
+    def __init__(self) -> None:
+        self.tape: list[tuple[Any, Any, Any, Any]] = []
+
+    def register_generator_state(self, generator: Any) -> None:
+        assert generator.device.type == "cuda"
+
+    def replay(self) -> None:
+        SEEN[-1].launches += 1
+        for func, args, kwargs, out in self.tape:
+            made = func(*args, **kwargs)
+            for old, new in zip(tree_leaves(out), tree_leaves(made), strict=True):
+                if isinstance(old, Tensor) and old is not new:
+                    old.copy_(new)
+
+
+CAPTURING: list[tuple[_Graph, dict[int, tuple[Tensor, Tensor]]]] = []  # the graph, and what to put back after it
+
+
+@contextlib.contextmanager
+def _capture(graph: _Graph, **_: Any) -> Iterator[None]:
+    """As `torch.cuda.graph`. A GPU runs nothing while it captures, so that what was changed is put back."""
+    before: dict[int, tuple[Tensor, Tensor]] = {}
+    CAPTURING.append((graph, before))
+    try:
+        yield
+    finally:
+        CAPTURING.pop()
+        for tensor, old in before.values():
+            tensor.copy_(old)
+
+
+def _record(func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    CAPTURING[-1][0].tape.append((func, args, kwargs, out))
+
+
+def _keep(leaves: list[Any]) -> None:
+    for each in leaves:
+        if isinstance(each, OnCard) and each.held.data_ptr() not in CAPTURING[-1][1]:
+            CAPTURING[-1][1][each.held.data_ptr()] = (each.held, each.held.clone())
+
+
+def _seen(counter: str) -> None:
+    """Something for which the host waits, or copies. RuntimeError where a graph is being captured."""
+    getattr(SEEN[-1], counter)[_place()] += 1
+    if CAPTURING:
+        _refuse("operation not permitted when stream is capturing")
 
 
 def _place() -> str:
@@ -100,7 +154,7 @@ class OnCard(Tensor):
         return self.held.untyped_storage()
 
     def tolist(self) -> Any:
-        SEEN[-1].waits[_place()] += 1
+        _seen("waits")
         return self.held.detach().tolist()
 
     def numpy(self, *_: Any, **__: Any) -> Any:
@@ -121,7 +175,11 @@ class OnCard(Tensor):
             kwargs["device"] = torch.device("cpu")
         with torch._C.DisableTorchFunctionSubclass():
             inside = tree_map_only(OnCard, lambda t: t.held, (args, kwargs))
+            if CAPTURING and func._schema.is_mutable:
+                _keep(leaves)
             out = func(*inside[0], **inside[1])
+            if CAPTURING and name not in VIEWS:
+                _record(func, *inside, out)
         if func._schema.is_mutable:
             return _the_same(out, args, leaves)
         return tree_map_only(Tensor, OnCard, out) if on_card else out
@@ -133,22 +191,22 @@ def _checked(name: str, args: Any, kwargs: dict[str, Any], leaves: list[Any]) ->
         if isinstance(each, _PlainGenerator) and each.device.type != "cuda":
             _refuse(f"{name}: Expected a 'cuda' device type for generator but found 'cpu'")
     if name in WAITS:
-        SEEN[-1].waits[_place()] += 1
+        _seen("waits")
     if name == "_to_copy":
         target = kwargs.get("device")
         return target is None or torch.device(target).type == "cuda"
     if name == "copy_":
         mine, theirs = (isinstance(t, OnCard) for t in args[:2])
         if mine != theirs and (theirs or args[1].ndim):
-            (SEEN[-1].copies if mine else SEEN[-1].waits)[_place()] += 1
+            _seen("copies" if mine else "waits")
         return mine
     plain = [t for t in leaves if isinstance(t, Tensor) and not isinstance(t, OnCard) and t.ndim]
     if name in INDEXING:
         index = [t for t in args[1] or [] if isinstance(t, Tensor)]
         if any(t.dtype in (torch.bool, torch.uint8) for t in index):
-            SEEN[-1].waits[_place()] += 1
+            _seen("waits")
         if any(not isinstance(t, OnCard) for t in index):
-            SEEN[-1].copies[_place()] += 1
+            _seen("copies")
         if not isinstance(args[0], OnCard):
             _refuse(f"{name}: indices should be on the same device as the indexed tensor (cpu)")
         plain = [t for t in plain if not any(t is i for i in index)]
@@ -217,11 +275,15 @@ class _Functions(TorchFunctionMode):
 def _made(func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> Any:
     """The tensor of a factory, on the GPU."""
     if name in ("tensor", "as_tensor"):
-        SEEN[-1].copies[_place()] += 1
+        _seen("copies")
     if name not in VIEWS:
         SEEN[-1].kernels[name] += 1
     learns = kwargs.pop("requires_grad", False)
-    out = tree_map_only(Tensor, put, func(*args, **{**kwargs, "device": torch.device("cpu")}))
+    kwargs["device"] = torch.device("cpu")
+    plain = func(*args, **kwargs)
+    out = tree_map_only(Tensor, OnCard, plain)
+    if CAPTURING and name not in VIEWS:
+        _record(func, args, dict(kwargs), plain)
     return out.requires_grad_() if learns else out
 
 
@@ -235,10 +297,10 @@ def _moved(func: Any, tensor: Tensor, rest: list[Any], kwargs: dict[str, Any]) -
     elif rest and not isinstance(rest[0], (torch.dtype, bool)):
         device, rest = rest[0], rest[1:]
     if isinstance(tensor, OnCard) and device is not None and not _is_cuda(device):
-        SEEN[-1].waits[_place()] += 1
+        _seen("waits")
         tensor = _Fetch.apply(tensor)  # pyright: ignore[reportAssignmentType]
     elif not isinstance(tensor, OnCard) and _is_cuda(device):
-        SEEN[-1].copies[_place()] += 1
+        _seen("copies")
         tensor = put(tensor)
     elif copied:
         tensor = tensor.clone()
@@ -287,6 +349,12 @@ def _as_parameter(tensor: Tensor, device: Any) -> Tensor:
     return nn.Parameter(held, requires_grad=learns) if isinstance(tensor, nn.Parameter) else held
 
 
+def _one_device(lists: list[list[Any]], with_indices: bool = False) -> dict[Any, Any]:
+    """Optimizers sort their tensors by the devices that are underneath; here all are on the GPU, in float32."""
+    assert len({t.dtype for t in lists[0]}) == 1
+    return {(CUDA, lists[0][0].dtype): (lists, list(range(len(lists[0]))))}
+
+
 _PLAIN_TO = nn.Module.to
 _PlainAutocast = torch.autocast
 
@@ -328,6 +396,11 @@ def fake_cuda() -> Iterator[Seen]:
             (torch.cuda, "max_memory_allocated", lambda *_: 0),
             (torch.cuda, "reset_peak_memory_stats", lambda *_: None),
             (torch.cuda, "get_device_name", lambda *_: "a GPU that is not there"),
+            (torch.cuda, "CUDAGraph", _Graph),
+            (torch.cuda, "graph", _capture),
+            (torch.cuda, "graph_pool_handle", lambda: None),
+            (torch.cuda, "is_current_stream_capturing", lambda: bool(CAPTURING)),
+            (torch.optim.Optimizer, "_group_tensors_by_device_and_dtype", staticmethod(_one_device)),
             (Tensor, "pin_memory", lambda tensor, *_: tensor),
             (torch, "Generator", _Generator),
             (torch, "autocast", _Autocast),

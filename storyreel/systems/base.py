@@ -47,6 +47,9 @@ class Stage(nn.Module):
     turns: tuple[str, ...] = ("main",)
     training_only: tuple[str, ...] = ()  # names of modules that a model does not need once it is trained
     needs_text: ClassVar[bool] = False
+    capturable: bool = False
+    """Every step does the same work on batches of the same shapes: the loss looks at neither `tick.step` nor
+    `tick.progress`, and waits for nothing that the device has to say. Such steps may run as CUDA graphs."""
     stands_alone: ClassVar[bool] = False  # it needs no earlier stage, and may be trained before or beside it
     taken_from: str = ""  # the model that its weights come from, by name, where it is not trained here
 

@@ -84,6 +84,7 @@ class Generator(Stage):
     """The decoder of Section 3.2: each token from the text and the tokens before it."""
 
     needs_text = True
+    capturable = True
 
     def __init__(self, config: GeneratorConfig, tokenizer: FrameVQVAE):
         super().__init__()

@@ -74,6 +74,7 @@ class FrameVQVAE(Stage):
     """Frames to codes and back, each frame by itself."""
 
     training_only = ("usage",)
+    capturable = True
 
     def __init__(self, config: FrameVQVAEConfig):
         super().__init__()

@@ -91,6 +91,7 @@ class DiffusionStage(NetStage[StageConfig]):
             c.unet, channels=channels, extra=given, augmented=given > 0, text_dim=text_dim, fps=True
         ).build()
         self.teacher = Teacher(self.unet) if c.distill.on else None
+        self.capturable = self.teacher is None
 
     # -- what it is told ---------------------------------------------------------------------------------------
 

@@ -134,6 +134,7 @@ class ImageStage(DenoisingStage):
     """A network for pictures; what of a video it is given, it takes frame by frame, with the same noise in each."""
 
     same_noise = True
+    capturable = True
     stands_alone = True
 
     def __init__(

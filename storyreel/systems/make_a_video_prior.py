@@ -57,6 +57,7 @@ class PriorStage(Stage):
     """Trained on pictures with captions; holds the encoder, which says what is to be learnt."""
 
     needs_text = True
+    capturable = True
     stands_alone = True
 
     def __init__(self, config: PriorConfig, encoder: ImageTextStage):

@@ -74,6 +74,7 @@ class VideoStage(DenoisingStage):
         super().__init__(name, shape, takes, image.channels, image.config, of=of)
         self.encoder, self.image = image.encoder, image
         self.clip_fps, self.most_skip = clip_fps, most_skip
+        self.capturable = not told_fps  # frame rates change as training goes on
         new = image.channels + 1 if known else 0
         inside = image.unet.config
         self.unet = grown(

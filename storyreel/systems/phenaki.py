@@ -54,6 +54,7 @@ class MaskGit(Stage):
     """Bidirectional transformer that fills masked video tokens given a text (Section 2.2)."""
 
     needs_text = True
+    capturable = True
 
     def __init__(self, config: MaskGitConfig, tokenizer: CViViT):
         super().__init__()

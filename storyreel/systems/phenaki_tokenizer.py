@@ -123,6 +123,7 @@ class CViViT(Stage):
             self.discriminator = Discriminator(c.size, c.channels, c.discriminator)
         self._judges = Judges(image=c.image_perceptual, vgg=c.vgg, video=c.video_perceptual, i3d=c.i3d)
         self.gradient_checkpointing = False
+        self.capturable = self.discriminator is None
 
     def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:
         """The discriminator's in its own turn, all others in the other."""

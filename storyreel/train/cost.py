@@ -1,9 +1,9 @@
 """What a training step costs, counted without doing it.
 
 The stage is built on torch's `meta` device, where tensors have shapes and no contents, and its own loss and backward
-pass run there under PyTorch's FLOP counter: nothing is modelled by hand, so new stages need no formula. Two things are
-upper bounds: a boolean mask is taken to keep everything (a masked transformer scores only what was masked), and images
-are counted as clips.
+pass run there under PyTorch's FLOP counter: nothing is modelled by hand, so new stages need no formula. Kernels are
+counted there as well: operators, of which a GPU fuses a few that a CPU does not. Two things are upper bounds: a boolean
+mask is taken to keep everything (a masked transformer scores only what was masked), and images are counted as clips.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from storyreel.model import inner_stages, own_tensors
 from storyreel.recipe import Recipe, StageRecipe
 from storyreel.systems.base import Batch, Stage, System, Tick
+from storyreel.train.muon import ITERATIONS, matrices
 
 TEXT_TOKENS = 32  # assumed length of a caption
 ITEMS = 2  # clips that are counted; the rest is proportion
+TENSORS_A_KERNEL = 64  # of a list that an operator goes through at once, about
+ALLOCATIONS = {torch.ops.aten.empty.memory_format, torch.ops.aten.empty_like.default, torch.ops.aten.detach.default}
 STATE_BYTES = 4 * 5  # float32 weight, gradient, two moments, average
 
 
@@ -35,6 +38,7 @@ class Cost:
     forward, step: FLOPs (a multiply-add is two) of one clip's forward pass, and of a whole optimizer step of all turns.
     prepared: FLOPs a clip, once, for what the frozen stages before it make of the clip.
     state, activations: bytes for weights and their optimizer, and for what a micro-batch of one clip keeps.
+    launches: kernels of an optimizer step, about; a small network waits for the host to launch them.
     """
 
     parameters: int
@@ -45,6 +49,7 @@ class Cost:
     prepared: float
     state: int
     activations: int
+    launches: int = 0
 
     def memory(self, recipe: StageRecipe, gpus: int = 1, *, sharded: bool = False) -> float:
         """Bytes on each device: an estimate, without the framework's own.
@@ -89,10 +94,11 @@ def cost_of(system: System, name: str, recipe: StageRecipe) -> Cost:
         trained=trained,
         parts=_parts(own),
         forward=runs[0][0] / ITEMS,
-        step=sum(total for _, total, _ in runs) / ITEMS * recipe.data.batch,
+        step=sum(total for _, total, *_ in runs) / ITEMS * recipe.data.batch,
         prepared=prepared / ITEMS,
         state=trained * STATE_BYTES + (whole - trained + held) * 4,
-        activations=int(max(kept for _, _, kept in runs) / ITEMS * half),
+        activations=int(max(kept for _, _, kept, _ in runs) / ITEMS * half),
+        launches=sum(kernels for *_, kernels in runs) * recipe.accumulate + _optimizer_launches(stage, recipe),
     )
 
 
@@ -117,8 +123,8 @@ def _prepare(stage: Stage, batch: Batch) -> tuple[float, Batch]:
     return counter.get_total_flops(), {**rest, **made}
 
 
-def _run(stage: Stage, batch: Batch, turn: str) -> tuple[float, float, int]:
-    """(FLOPs forward, FLOPs with backward, bytes kept for the backward pass) of one turn."""
+def _run(stage: Stage, batch: Batch, turn: str) -> tuple[float, float, int, int]:
+    """(FLOPs forward, FLOPs with backward, bytes kept for the backward pass, kernels of both) of one turn."""
     mine = {id(p) for p in stage.parameters_for(turn)}
     learning = [p for p in stage.parameters() if p.requires_grad]
     weights = {p.untyped_storage()._cdata for p in stage.parameters()}
@@ -133,7 +139,7 @@ def _run(stage: Stage, batch: Batch, turn: str) -> tuple[float, float, int]:
     for p in learning:
         p.requires_grad_(id(p) in mine)
     try:
-        with FlopCounterMode(display=False) as counter, Imagination():
+        with FlopCounterMode(display=False) as counter, Imagination() as seen:
             with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
                 loss = stage.loss(batch, Tick(0, turn, torch.Generator()))
             forward = counter.get_total_flops()
@@ -142,7 +148,16 @@ def _run(stage: Stage, batch: Batch, turn: str) -> tuple[float, float, int]:
         for p in learning:
             p.requires_grad_(True)
             p.grad = None
-    return forward, counter.get_total_flops(), sum(kept.values())
+    return forward, counter.get_total_flops(), sum(kept.values()), seen.kernels
+
+
+def _optimizer_launches(stage: Stage, recipe: StageRecipe) -> int:
+    """Kernels of clipping, AdamW, Muon and the average, each of which goes through all tensors at once."""
+    learning = {id(p): p for turn in stage.turns for p in stage.parameters_for(turn) if p.requires_grad}
+    chosen = matrices(stage) & learning.keys() if recipe.optim.muon else set()
+    shapes = {tuple(sorted(learning[i].flatten(1).shape)) for i in chosen}
+    lists = -(-len(learning) // TENSORS_A_KERNEL)
+    return lists * 12 + 4 + len(shapes) * (3 * ITERATIONS + 9)
 
 
 @contextmanager
@@ -153,10 +168,18 @@ def imagined() -> Iterator[None]:
 
 
 class Imagination(TorchDispatchMode):
-    """Lets tensors with and without contents meet: the result has none. A mask with contents selects as it says."""
+    """Lets tensors with and without contents meet: the result has none. A mask with contents selects as it says.
+
+    kernels: how many operators ran that are more than another look at the same numbers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        self.kernels += not func.is_view and func not in ALLOCATIONS
         if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
             kind = args[0].dtype
             return True if kind is torch.bool else 1.0 if kind.is_floating_point else 1

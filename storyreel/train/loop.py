@@ -25,6 +25,7 @@ from storyreel.recipe import StageRecipe
 from storyreel.run import StageRun
 from storyreel.systems.base import Batch, Stage, Tick
 from storyreel.train import parallel
+from storyreel.train.graphs import Graphs
 from storyreel.train.interrupts import Interrupts
 from storyreel.train.optim import (
     Average,
@@ -33,6 +34,7 @@ from storyreel.train.optim import (
     make_optimizers,
     optimizer_state,
     parameters_of,
+    set_rates,
 )
 from storyreel.train.randomness import seed_dropout, seed_of
 from storyreel.train.readiness import prepare_stage, train_mode
@@ -71,7 +73,7 @@ def train_stage(
     for note in stage.notes():
         tell(f"{run.name}: {note}")
     stage.begin()
-    trainer = Trainer(stage, recipe, run, kind, frozen or {})
+    trainer = Trainer(stage, recipe, run, kind, frozen or {}, tell=tell)
     if trainer.parallel.rank == 0:
         run.open()
     try:
@@ -86,8 +88,17 @@ def train_stage(
 class Trainer:
     """The state of one stage's training: parameters by turn, their optimizers and their average."""
 
-    def __init__(self, stage: Stage, recipe: StageRecipe, run: StageRun, kind: parallel.Kind, frozen: dict[str, str]):
-        self.stage, self.recipe, self.run, self.frozen = stage, recipe, run, frozen
+    def __init__(
+        self,
+        stage: Stage,
+        recipe: StageRecipe,
+        run: StageRun,
+        kind: parallel.Kind,
+        frozen: dict[str, str],
+        *,
+        tell: Callable[[str], None] = warnings.warn,
+    ):
+        self.stage, self.recipe, self.run, self.frozen, self.tell = stage, recipe, run, frozen, tell
         prepare_stage(stage, recipe, run.name)
         self.device = next(stage.parameters()).device
         self.bf16 = settled(recipe.precision, self.device) == "bf16"
@@ -105,6 +116,7 @@ class Trainer:
             self.optimizers[turn] = make_optimizers(stage, params, recipe, fused=kind != "fsdp", bf16=self.bf16)
             begin_optimizers(self.optimizers[turn])
         self.average = Average({n: p for params in self.turns.values() for n, p in params.items()}, recipe.ema)
+        self.graphs = Graphs.open(self) if recipe.cuda_graphs else None
 
     # -- checkpoints ---------------------------------------------------------------------------------------
 
@@ -194,17 +206,11 @@ class Trainer:
                 for other, theirs in self.turns.items():
                     for p in theirs.values():
                         p.requires_grad_(other == turn)
-            for optimizer in self.optimizers[turn]:
-                for group in optimizer.param_groups:
-                    group["lr"] = lr * group.get("share", 1.0)
-                optimizer.zero_grad(set_to_none=True)
-            values = self.backward(batch, step, turn)
-            values["norm"], clip = self.parallel.clip(list(params.values()), self.recipe.optim.clip_norm)
+            set_rates(self.optimizers[turn], lr)
+            values, update = self.computed(batch, step, turn)
             numbers = dict(zip(values, _numbers(values.values()), strict=True))
             self.refuse_nan(numbers, params, step, turn)
-            clip()
-            for optimizer in self.optimizers[turn]:
-                optimizer.step()
+            update()
             prefix = f"{turn}/" if len(self.turns) > 1 else ""
             record |= {prefix + n: v if math.isfinite(v) else None for n, v in numbers.items()}
         for params in self.turns.values():
@@ -212,6 +218,22 @@ class Trainer:
                 p.requires_grad_(True)
         self.average.update(step)
         return record
+
+    def computed(self, batch: Batch, step: int, turn: str) -> tuple[dict[str, Tensor], Callable[[], None]]:
+        """The loss, its parts and the norm of the gradients, which are there now; and what takes the step."""
+        if self.graphs and (found := self.graphs.run(batch, seed_of(self.run.seed, self.run.name, step, turn, 0))):
+            return found
+        for optimizer in self.optimizers[turn]:
+            optimizer.zero_grad(set_to_none=True)
+        values = self.backward(batch, step, turn)
+        values["norm"], clip = self.parallel.clip(list(self.turns[turn].values()), self.recipe.optim.clip_norm)
+
+        def update() -> None:
+            clip()
+            for optimizer in self.optimizers[turn]:
+                optimizer.step()
+
+        return values, update
 
     def backward(self, batch: Batch, step: int, turn: str) -> dict[str, Tensor]:
         """Gradients of the mean over the micro-batches; the loss and its parts, meaned likewise.
@@ -225,17 +247,22 @@ class Trainer:
             part = micro * self.parallel.world + self.parallel.rank
             seed = seed_of(self.run.seed, self.run.name, step, turn, part)
             seed_dropout(seed)
-            tick = Tick(step, turn, torch.Generator(self.device).manual_seed(seed), step / self.recipe.steps)
+            rng = torch.Generator(self.device).manual_seed(seed)
             piece = {k: v[micro::count] for k, v in batch.items()}
             with self.parallel.together(turn, micro == count - 1):
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                    loss = self.losses[turn](piece, tick)
-                (loss.total.float() / count).backward()
-            for name, value in {"loss": loss.total, **loss.parts}.items():
-                value = value.detach().float() / count
+                parts = self.gradients(piece, step, turn, rng)
+            for name, value in parts.items():
                 sums[name] = sums[name] + value if name in sums else value
         mean = self.parallel.mean(torch.stack([sums[n].reshape(()).to(self.device) for n in sums]))
         return dict(zip(sums, mean, strict=True))
+
+    def gradients(self, piece: Batch, step: int, turn: str, rng: torch.Generator) -> dict[str, Tensor]:
+        """Adds the gradients of one of the micro-batches; its share of the loss and of its parts."""
+        count, tick = self.recipe.accumulate, Tick(step, turn, rng, step / self.recipe.steps)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            loss = self.losses[turn](piece, tick)
+        (loss.total.float() / count).backward()
+        return {n: value.detach().float() / count for n, value in {"loss": loss.total, **loss.parts}.items()}
 
     def refuse_nan(self, numbers: dict[str, float], params: dict[str, nn.Parameter], step: int, turn: str) -> None:
         if math.isfinite(numbers["loss"]) and math.isfinite(numbers["norm"]):

@@ -68,6 +68,17 @@ def make_optimizers(
     return made
 
 
+def set_rates(optimizers: Optimizers, lr: float) -> None:
+    """The learning rate of a step, and the shares of it that groups have; into the tensor where there is one."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            rate = lr * group.get("share", 1.0)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+
 def optimizer_state(optimizers: Optimizers, params: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     """`<parameter>.<moment>` -> tensor; the same tensors that the optimizers hold."""
     return {

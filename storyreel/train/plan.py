@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from storyreel.recipe import Recipe, as_json
+from storyreel.recipe import Recipe, StageRecipe, as_json
 from storyreel.train.cost import Cost, costs
 from storyreel.train.report import clock
 
+LAUNCH_SECONDS = 6.5e-6  # of the host, in PyTorch, a kernel
 DEVICES = {  # name: (dense bf16 TFLOP/s, GB)
     "b200": (2250.0, 180.0),
     "h200": (989.0, 141.0),
@@ -46,6 +47,11 @@ class Machine:
     def seconds(self, flops: float) -> float:
         return flops / (self.gpus * self.tflops * 1e12 * self.mfu)
 
+    def step_seconds(self, cost: Cost, settings: StageRecipe) -> float:
+        """Of an optimizer step: of its arithmetic, or of launching its kernels, which goes on meanwhile."""
+        launching = 0.0 if settings.cuda_graphs else cost.launches * LAUNCH_SECONDS
+        return max(self.seconds(cost.step), launching)
+
 
 def machine(gpus: int, gpu: str, tflops: float | None, mfu: float) -> Machine:
     """ValueError for a device that is not in the table, unless its TFLOP/s are given."""
@@ -72,6 +78,7 @@ def describe(recipe: Recipe) -> str:
             f"{size(memory - cost.state)} activations of {settings.data.batch // settings.accumulate} clips",
             f"  compute  {amount(cost.forward)}FLOP a clip forward, {amount(cost.step)}FLOP a step of "
             f"{settings.data.batch} clips, {amount(cost.step * settings.steps)}FLOP in {settings.steps} steps",
+            f"  kernels  about {cost.launches} a step",
         ]
         if cost.prepared:
             lines.append(f"  prepare  {amount(cost.prepared)}FLOP a clip, once")
@@ -96,7 +103,8 @@ def _row(cost: Cost, recipe: Recipe, name: str, on: Machine) -> dict[str, object
         "steps": settings.steps,
         "clips_per_step": settings.data.batch,
         "flops_per_step": cost.step,
-        "seconds": on.seconds(cost.step * settings.steps),
+        "kernels_per_step": cost.launches,
+        "seconds": on.step_seconds(cost, settings) * settings.steps,
         "bytes_ddp": whole,
         "bytes_fsdp": shared,
         "fits": fits,
@@ -107,7 +115,16 @@ def plan_text(found: dict[str, object]) -> str:
     here, rows = found["machine"], found["stages"]
     assert isinstance(here, dict)
     assert isinstance(rows, dict)
-    names = ("trained", 10), ("steps", 10), ("clips", 8), ("FLOP/step", 12), ("time", 11), ("ddp", 10), ("fsdp", 10)
+    names = (
+        ("trained", 10),
+        ("steps", 10),
+        ("clips", 8),
+        ("FLOP/step", 12),
+        ("kernels", 9),
+        ("time", 11),
+        ("ddp", 10),
+        ("fsdp", 10),
+    )
     lines = [
         f"{found['recipe']} on {here['gpus']} x {here['tflops']:g} TFLOP/s at {here['mfu']:.0%} of peak",
         f"{'stage':<12}" + "".join(f"{name:>{width}}" for name, width in names) + "  fits",
@@ -115,7 +132,7 @@ def plan_text(found: dict[str, object]) -> str:
     for name, row in rows.items():
         lines.append(
             f"{name:<12}{amount(row['parameters']):>10}{row['steps']:>10}{row['clips_per_step']:>8}"
-            f"{amount(row['flops_per_step']):>12}{clock(row['seconds']):>11}{size(row['bytes_ddp']):>10}"
+            f"{amount(row['flops_per_step']):>12}{row['kernels_per_step']:>9}{clock(row['seconds']):>11}{size(row['bytes_ddp']):>10}"
             f"{size(row['bytes_fsdp']):>10}  {_fits(row['fits'])}"
         )
     seconds = found["seconds"]

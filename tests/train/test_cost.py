@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from storyreel import recipes
 from storyreel.cli.plan import app as plan_app
 from storyreel.cli.train import app as train_app
-from storyreel.recipe import Recipe
+from storyreel.recipe import Recipe, override
 from storyreel.systems.base import Tick
 from storyreel.train.cost import costs, imagined_batch
-from storyreel.train.plan import Machine, amount, describe, machine, plan
+from storyreel.train.plan import LAUNCH_SECONDS, Machine, amount, describe, machine, plan
 
 
 def measured(recipe: Recipe, name: str) -> float:
@@ -105,3 +105,18 @@ def test_an_encoder_is_counted_although_its_damages_depend_on_contents(name):
     cost = costs(recipes.get(name))["dual"]
     assert cost.step > 2 * cost.forward > 0
     assert "dual: " in describe(recipes.get(name))
+
+
+def test_a_plan_knows_that_kernels_have_to_be_launched():
+    """Small networks wait for the host: their time is that of their kernels, not of their arithmetic."""
+    recipe = recipes.get("phenaki_sprites")
+    found = costs(recipe)
+    assert 300 < found["tokenizer"].launches < 1500
+    row = plan(recipe, machine(1, "h100", None, 0.4))["stages"]["tokenizer"]
+    assert row["kernels_per_step"] == found["tokenizer"].launches
+    launching = found["tokenizer"].launches * LAUNCH_SECONDS * recipe.stages["tokenizer"].steps
+    assert row["seconds"] == pytest.approx(launching)
+    graphed = override(recipe, "stages.tokenizer.cuda_graphs", "true")
+    assert plan(graphed, machine(1, "h100", None, 0.4))["stages"]["tokenizer"]["seconds"] < launching / 2
+    large = costs(recipes.get("phenaki_small"))["prior"]
+    assert Machine().step_seconds(large, recipes.get("phenaki_small").stages["prior"]) == Machine().seconds(large.step)
