@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 from storyreel import recipes
-from storyreel.generate import load, shelf
-from storyreel.generate.model import Model
+from storyreel.generate import shelf
+from storyreel.generate.model import Model, load
 from storyreel.recipe import Data, Recipe, StageRecipe
 from storyreel.run import Run
 from storyreel.systems.base import Batch, Stage, System

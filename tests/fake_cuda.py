@@ -72,11 +72,12 @@ class _Graph:
 
     def replay(self) -> None:
         SEEN[-1].launches += 1
-        for func, args, kwargs, out in self.tape:
-            made = func(*args, **kwargs)
-            for old, new in zip(tree_leaves(out), tree_leaves(made), strict=True):
-                if isinstance(old, Tensor) and old is not new:
-                    old.copy_(new)
+        with torch._C.DisableTorchFunction(), torch.no_grad():
+            for func, args, kwargs, out in self.tape:
+                made = func(*args, **kwargs)
+                for old, new in zip(tree_leaves(out), tree_leaves(made), strict=True):
+                    if isinstance(old, Tensor) and old is not new:
+                        old.copy_(new)
 
 
 CAPTURING: list[tuple[_Graph, dict[int, tuple[Tensor, Tensor]]]] = []  # the graph, and what to put back after it

@@ -73,6 +73,7 @@ MAY_IMPORT = {
     },
     "evaluate": {"own_clips", "clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"},
     "study": {"clip", "video_io", "local_page"},
+    "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
 }
 FREE = {"cli", "__init__", "__main__"}  # these tie things together, and nobody imports them

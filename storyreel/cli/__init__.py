@@ -18,6 +18,7 @@ VERBS = {
     "data": "Make, check, fetch or look at a dataset folder.",
     "train": "Train a recipe on a dataset folder; run again to resume.",
     "plan": "Estimate time and memory of a training run.",
+    "check": "Try every recipe and every model on this machine, and time them.",
     "evaluate": "Measure clips.",
     "leaderboard": "Put models side by side on equal terms.",
     "study": "Let people compare clips, blind, and say what their votes mean.",

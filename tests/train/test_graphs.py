@@ -20,7 +20,7 @@ from storyreel.train.loop import Trainer
 from storyreel.train.stages import freeze_others
 
 STEPS = 6
-STAGES = [
+STAGES = [  # one of each kind of network and loss
     ("phenaki_tiny", "tokenizer"),
     ("phenaki_tiny", "prior"),
     ("godiva_tiny", "tokenizer"),
