@@ -141,11 +141,11 @@ class Check:
     def _clip(self, name: str) -> Row:
         model = load(name, device=self.device)
         peak, prompt = Peak(self.device), prompt_for(model)
-        settings = {"steps": QUICK} if self.quick and takes_steps(model) else {}
-        model(prompt, seed=0, **settings)  # which makes what is kept
+        steps = QUICK if self.quick and takes_steps(model) else None
+        model(prompt, seed=0, steps=steps)  # which makes what is kept
         wait(self.device)
         began = time.perf_counter()
-        [clip] = model(prompt, seed=1, **settings)
+        [clip] = model(prompt, seed=1, steps=steps)
         wait(self.device)
         seconds = time.perf_counter() - began
         if clip.frames.min() == clip.frames.max():

@@ -180,7 +180,7 @@ class OnCard(Tensor):
                 _keep(leaves)
             out = func(*inside[0], **inside[1])
             if CAPTURING and name not in VIEWS:
-                _record(func, *inside, out)
+                _record(func, inside[0], inside[1], out)
         if func._schema.is_mutable:
             return _the_same(out, args, leaves)
         return tree_map_only(Tensor, OnCard, out) if on_card else out
@@ -231,7 +231,7 @@ class _Generator(_PlainGenerator):
     """A generator of the GPU whose numbers are those of the CPU's."""
 
     def __new__(cls, device: Any = "cpu") -> _Generator:
-        return _PlainGenerator.__new__(cls, "cpu")
+        return _PlainGenerator.__new__(cls, "cpu")  # pyright: ignore[reportCallIssue]
 
     def __init__(self, device: Any = "cpu") -> None:
         self._device = torch.device(device)
@@ -259,8 +259,7 @@ class _Functions(TorchFunctionMode):
             return _moved(func, args[0], ["cpu"], {})
         cards = any(isinstance(t, OnCard) for t in tree_leaves(args))
         if name == "rms_norm" and cards:  # one kernel there, a chain of them here
-            x, shape, weight, eps = (*args, *[None] * 4)[:4]
-            return torch.ops.aten._fused_rms_norm(x, list(shape), weight, kwargs.get("eps", eps))[0]
+            return torch.ops.aten._fused_rms_norm(args[0], list(args[1]), None, kwargs["eps"])[0]
         generator = kwargs.get("generator")
         if isinstance(generator, _PlainGenerator) and not cards:
             asked = "cuda" if _is_cuda(kwargs.get("device")) else "cpu"

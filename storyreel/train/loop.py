@@ -163,7 +163,13 @@ class Trainer:
             batches = loader.prefetch(start) if start < steps else iter(())
             for step in range(start, steps):
                 began = time.perf_counter()
-                batch = self.moved(next(batches))
+                try:
+                    batch = self.moved(next(batches))
+                except RuntimeError:  # a signal to the whole group has ended the processes that read
+                    if not interrupts.asked:
+                        raise
+                    self.save(step)
+                    raise KeyboardInterrupt from None
                 try:
                     record = self.step(batch, step)
                 except torch.OutOfMemoryError:

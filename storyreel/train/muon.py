@@ -20,6 +20,8 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic that the post fits: s
 MOMENTUM = 0.95
 ITERATIONS = 5
 
+foreach: Any = torch  # its operators on lists of tensors, which its type stubs hide
+
 
 def matrices(stage: nn.Module) -> set[int]:
     """ids of the parameters that Muon is for: weights of linear layers and convolutions."""
@@ -48,10 +50,10 @@ class Muon(torch.optim.Optimizer):
                 continue
             grads, momenta = [p.grad for p in params], [self.state[p]["momentum"] for p in params]
             lr, here = group["lr"], [local(p) for p in params]
-            torch._foreach_lerp_([local(m) for m in momenta], [local(g) for g in grads], 1 - MOMENTUM)
-            torch._foreach_mul_(here, 1 - lr * group["weight_decay"])
+            foreach._foreach_lerp_([local(m) for m in momenta], [local(g) for g in grads], 1 - MOMENTUM)
+            foreach._foreach_mul_(here, 1 - lr * group["weight_decay"])
             steps = self._steps(params, _nesterov(grads, momenta), lr)
-            torch._foreach_add_(here, [local(_shard_like(step, p)) for step, p in zip(steps, params, strict=True)])
+            foreach._foreach_add_(here, [local(_shard_like(step, p)) for step, p in zip(steps, params, strict=True)])
 
     def _steps(self, params: list[nn.Parameter], updates: list[Tensor], lr: float | Tensor) -> list[Tensor]:
         """What is added to each parameter, in its shape: the orthogonal matrix times -lr max(1, rows / columns)^0.5."""
@@ -86,7 +88,7 @@ def orthogonalize(x: Tensor) -> Tensor:
 def _nesterov(grads: list[Tensor], momenta: list[Tensor]) -> list[Tensor]:
     """Gradients drawn towards their momenta, whole also where they are sharded."""
     if not any(hasattr(grad, "full_tensor") for grad in grads):
-        return list(torch._foreach_lerp(grads, momenta, MOMENTUM))
+        return list(foreach._foreach_lerp(grads, momenta, MOMENTUM))
     return [_whole(grad.lerp(momentum, MOMENTUM)) for grad, momentum in zip(grads, momenta, strict=True)]
 
 

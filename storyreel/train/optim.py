@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from storyreel.recipe import Optim, StageRecipe
 from storyreel.systems.base import Stage
-from storyreel.train.muon import Muon, local, matrices
+from storyreel.train.muon import Muon, foreach, local, matrices
 
 Optimizers: TypeAlias = list[torch.optim.Optimizer]
 
@@ -112,7 +112,7 @@ class Average:
     @torch.no_grad()
     def update(self, step: int) -> None:
         here = [local(p) for p in self.params.values()]
-        torch._foreach_lerp_([local(t) for t in self.tensors.values()], here, self.weight(step))
+        foreach._foreach_lerp_([local(t) for t in self.tensors.values()], here, self.weight(step))
 
     def weight(self, step: int) -> float:
         """How much the weights after this step count in the new average."""
@@ -123,5 +123,5 @@ class Average:
         """Exchange the weights and their average; twice gives back the same bits."""
         here, average = [local(p) for p in self.params.values()], [local(t) for t in self.tensors.values()]
         kept = [p.clone() for p in here]
-        torch._foreach_copy_(here, average)
-        torch._foreach_copy_(average, kept)
+        foreach._foreach_copy_(here, average)
+        foreach._foreach_copy_(average, kept)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from storyreel.systems.base import Batch, Loss, Stage, Tick
+from storyreel.train.muon import foreach
 
 Kind = Literal["none", "ddp", "fsdp"]
 LossOf = Callable[[Batch, Tick], Loss]
@@ -40,8 +41,8 @@ class Single:
         grads = [p.grad.detach() for p in params if p.grad is not None]
         if not grads:
             return torch.tensor(0.0), lambda: None
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
-        return norm, lambda: torch._foreach_mul_(grads, (limit / (norm + 1e-6)).clamp(max=1.0))
+        norm = torch.linalg.vector_norm(torch.stack(foreach._foreach_norm(grads)))
+        return norm, lambda: foreach._foreach_mul_(grads, (limit / (norm + 1e-6)).clamp(max=1.0))
 
     def whole(self, tensor: Tensor) -> Tensor:
         """A tensor gathered from all ranks, on the CPU."""
