@@ -94,7 +94,7 @@ lint: $(READY)
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/pyright
 
-# Warnings are errors: a link that leads nowhere, a page outside of the navigation, a name that is not documented.
+# Warnings are errors: a link that leads nowhere, a name that is not documented.
 docs: $(READY)
 	@$(PIP) $(WITHIN) --group docs
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --site-dir out/site
