@@ -22,18 +22,21 @@ class Transition:
     strength: float
 
 
-_SHARE = 0.3  # of a gradual transition's length that is trimmed on top, on each side: its ends are the faintest part
-_UNSURE_SHARE, _UNSURE_FRAMES = 0.3, 12  # what comes on top of that where the transition is not plain at all
-_FADES = 0.5  # the strength of a fade says how straight it is, and it is never taken for less than this
+# Frames that spans lose beside a transition, on top of `trim`, by how unsure it is (0 plain, 1 not at all). A plain one
+# is located to a few frames whatever its length; the constants were chosen on drawn test movies, see docs/log.md.
+_FADE = 10.0  # times how unsure; the slopes of fades are straight, and their strength, which is never taken for less
+_FADES = 0.5  # than this, says how straight
+_NEAR, _UNSURE, _VERY_UNSURE, _SHARE = 4.0, 8.0, 30.0, 0.4  # of dissolves and wipes
 
 
 def _away(one: Transition, trim: int) -> int:
     """Frames that spans lose beside a transition: the less plain it is, the less is known of where it ends."""
     if one.kind == "hard":
         return 0
-    unsure = 1 - (max(one.strength, _FADES) if one.kind.startswith("fade") else one.strength)
-    length = one.end - one.start + 1
-    return trim + round((_SHARE + _UNSURE_SHARE * unsure) * length + _UNSURE_FRAMES * unsure)
+    if one.kind.startswith("fade"):
+        return round(trim + _FADE * (1 - max(one.strength, _FADES)))
+    unsure, length = 1 - one.strength, one.end - one.start + 1
+    return round(trim + _NEAR + (_UNSURE + _SHARE * length) * unsure + _VERY_UNSURE * unsure**2)
 
 
 def spans_between(

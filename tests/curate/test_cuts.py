@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("cv2", reason="needs the extra storyreel[curation]")
 
 from storyreel.curate.cuts import find_transitions
-from storyreel.curate.spans import Transition, spans_between
+from storyreel.curate.spans import Kind, Transition, spans_between
 
 
 def textured(seed: int, count: int, speed: float = 0.5) -> np.ndarray:
@@ -115,7 +115,19 @@ def test_noise_and_black_hold_nothing():
 
 def test_spans_lose_the_blended_frames():
     cuts = [Transition(30, 30, "hard", 1.0), Transition(60, 79, "dissolve", 1.0)]
-    assert spans_between(cuts, 120) == [(0, 30), (30, 52), (88, 120)]
-    assert spans_between(cuts[:1], 120, doubts=[Transition(60, 79, "wipe", 0.3)]) == [(0, 30), (30, 39), (101, 120)]
+    assert spans_between(cuts, 120) == [(0, 30), (30, 54), (86, 120)]
+    assert spans_between(cuts[:1], 120, doubts=[Transition(70, 79, "wipe", 0.3)]) == [(0, 30), (30, 41), (109, 120)]
     assert spans_between([], 10) == [(0, 10)]
     assert spans_between([Transition(0, 5, "fade-black", 1.0)], 7) == []
+
+
+@pytest.mark.parametrize("length", [10, 30, 60])
+@pytest.mark.parametrize(("kind", "most"), [("dissolve", 6), ("wipe", 6), ("fade-black", 2), ("fade-white", 2)])
+def test_a_plain_transition_costs_a_few_frames_however_long_it_is(length: int, kind: Kind, most: int):
+    """What is blended is located; beside it no share of its length is lost."""
+    plain = Transition(100, 99 + length, kind, 1.0)
+    assert spans_between([plain], 300) == [(0, 100 - most), (100 + length + most, 300)]
+    unsure = Transition(100, 99 + length, kind, 0.5)
+    (_, end), (start, _) = spans_between([unsure], 300)
+    assert end < 100 - most
+    assert start > 100 + length + most
