@@ -246,7 +246,7 @@ def test_ctrl_c_is_exit_code_130_and_leaves_finished_files_alone(tiny_folder, tm
     while not list(where.glob("v-*.mp4")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert err.decode().rstrip().endswith("storyreel: interrupted")
     assert "Traceback" not in err.decode()
@@ -321,7 +321,7 @@ def test_a_terminal_gets_a_bar_and_a_preview(tiny_folder, tmp_path):  # noqa: F8
         if not chunk:
             break
         seen += chunk
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=600)
     assert process.returncode == 0
     assert out == b"a.mp4\n"
     assert b"loading the model" in seen

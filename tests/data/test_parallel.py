@@ -49,7 +49,7 @@ def start():
 def test_an_interruption_ends_it_without_noise_of_workers():
     process = start()
     os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=600)
     assert process.returncode != 0
     assert err.count("Traceback") == 1
 

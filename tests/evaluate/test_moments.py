@@ -28,7 +28,7 @@ def test_two_ranks_gather_what_one_would(tmp_path: Path):
         for r in range(2)
     ]
     try:
-        told = [rank.communicate(timeout=120)[1] for rank in ranks]
+        told = [rank.communicate(timeout=600)[1] for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()

@@ -132,7 +132,7 @@ def test_a_browser_shows_the_clips_and_runs_no_prompt(page: Path, tmp_path: Path
     done = subprocess.run(
         [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", *quiet, "--virtual-time-budget=2000",
          f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=180,
+        capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     shown = Elements(done.stdout)
     title = re.search(r"<title>(.*?)</title>", done.stdout)

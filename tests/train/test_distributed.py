@@ -29,7 +29,7 @@ def launch(path: Path, kind: str, steps: int, accumulate: int, stop: int | None 
         for r in range(world)
     ]
     try:
-        told = [rank.communicate(timeout=120)[1] for rank in ranks]
+        told = [rank.communicate(timeout=600)[1] for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()
