@@ -1,7 +1,9 @@
 """Claim (c): combinations that training never had come out right.
 
 The prompts are drawn from the world itself, which needs no sheets: characters whose parts are held out, and digits
-with motions that they never had. They tell all that can be told; what a prompt does not say is not judged.
+with motions that they never had. They tell all that can be told; what a prompt does not say is not judged. `phrasing`
+chooses how sprites are described: "plain" in the sixteen forms of the first version, "training" by the grammar of
+training captions, "held-out" by its forms and words that no training caption has.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ import numpy as np
 
 from reproductions.kept import has_matte, make_once
 from reproductions.pictures import write_sheet
-from reproductions.settings import Settings
+from reproductions.settings import PLAIN, Settings
 from storyreel.clip import Clip
-from storyreel.evaluate.interval import gap_of
+from storyreel.evaluate.interval import gap_of, relative_of
 from storyreel.evaluate.judges import AnyJudge, check_known
 from storyreel.evaluate.locator import Locator, pairs
 from storyreel.evaluate.score import AttributeAccuracy, labels
@@ -50,13 +52,19 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
     for split in SPLITS:
         wishes = wishes_of(settings, world, split)
         check_known(judge, [w.wanted for w in wishes])
-        folder = settings.out / "combinations" / f"{world}-{model.name}-{split}"
+        told = "" if settings.phrasing == PLAIN else f"-{settings.phrasing}"
+        folder = settings.out / "combinations" / f"{world}-{model.name}-{split}{told}"
         clips = list(_made(settings, model, wishes, folder))
         metrics[split] = score(judge, clips, wishes)
         found[split] = metrics[split].compute().as_json()
         if all(w.real is not None for w in wishes):
-            found[f"{split}_real"] = score(judge, [w.real for w in wishes if w.real], wishes).compute().as_json()
-        pictures.append(f"combinations-{world}-{split}.png")
+            real = score(judge, [w.real for w in wishes if w.real], wishes)
+            found[f"{split}_real"] = real.compute().as_json()
+            found[f"{split}_relative"] = {
+                "mean": relative_of(metrics[split], real).as_json(),
+                "all_right": relative_of(metrics[split], real, all_right=True).as_json(),
+            }
+        pictures.append(f"combinations-{world}-{split}{told}.png")
         shown = [(w.prompt, clip) for w, clip in zip(wishes, clips, strict=True)][:SHOWN]
         write_sheet(settings.out / pictures[-1], shown, side=64)
     mean = found["held_out"]["mean"]["accuracy"]
@@ -64,6 +72,7 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
         "world": world,
         "model": {"name": model.name, "digest": model.digest},
         "n": settings.prompts,
+        "phrasing": settings.phrasing,
         **found,
         "gap": gap_of(metrics["held_out"], metrics["train"]).as_json(),
         "holds": None if mean is None else bool(mean >= RIGHT),
@@ -86,18 +95,28 @@ def score(judge: AnyJudge, clips: list[Clip], wishes: list[Wish]) -> AttributeAc
 
 def _sprite(settings: Settings, split: str, index: int) -> Wish:
     from storyreel.data.worlds.sprites import Sprites, draw_character, held_out
-    from storyreel.data.worlds.sprites_language import caption
 
     rng = np.random.default_rng([settings.seed, STREAM, SPLITS.index(split), index])
     who = draw_character(rng)
     while held_out(who.attributes) != (split == "held_out"):
         who = draw_character(rng)
-    prompt, told = caption(who.attributes, rng, full=True)
+    prompt, told = _said(who.attributes, rng, settings.phrasing)
     real = None
     if settings.source:
         world = Sprites(source=settings.source)
         real = Clip(world._plain(who), world.fps, prompt)
     return Wish(prompt, {name: who.attributes[name] for name in told}, real)
+
+
+def _said(attributes: dict[str, str | None], rng: np.random.Generator, phrasing: str) -> tuple[str, tuple[str, ...]]:
+    """(a prompt that says all that can be seen, the attributes that it says)."""
+    if phrasing == PLAIN:
+        from storyreel.data.worlds.sprites_language import caption as plain
+
+        return plain(attributes, rng, full=True)
+    from storyreel.data.worlds.sprites_captions import Mix, caption
+
+    return caption(attributes, rng, full=True, phrasing=phrasing, mix=Mix(typos=0.0))[:2]
 
 
 def _digit(settings: Settings, split: str, index: int) -> Wish:

@@ -9,7 +9,7 @@ from typing import Any
 from reproductions import combinations, reconstruction, story, tokens
 from reproductions.claims import Asked, Found, MissingError, Todo, run_claims
 from reproductions.phenaki_report import report
-from reproductions.settings import WORLDS, Settings
+from reproductions.settings import PLAIN, WORLDS, Settings
 from storyreel.storage import read_json
 
 CLAIMS = ("tokens", "story", "combinations", "reconstruction")
@@ -37,7 +37,8 @@ def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     for claim, module in (("combinations", combinations), ("reconstruction", reconstruction)):
         if claim not in claims:
             continue
-        for world in WORLDS:
+        phrased = claim == "combinations" and settings.phrasing != PLAIN
+        for world in ("sprites",) if phrased else WORLDS:
 
             def measure(world: str = world, module: Any = module) -> Found:
                 try:
@@ -48,7 +49,9 @@ def todo(settings: Settings, claims: Sequence[str]) -> Todo:
                     raise MissingError("real sprites are drawn from the LPC sheets; name their folder with --source")
                 return module.measure(settings, world)
 
-            all_of[f"{claim}-{world}"] = _with_model(settings, world, measure, how)
+            name = f"{claim}-{world}-{settings.phrasing}" if phrased else f"{claim}-{world}"
+            own = {"phrasing": settings.phrasing} if phrased else {}
+            all_of[name] = _with_model(settings, world, measure, how | own)
     return all_of
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from reproductions.report import NOTHING, Part, commands, done, holds, number, why_not
 
+PHRASED = {"training": "worded by the grammar of training captions", "held-out": "in words and forms never trained on"}
+
 
 def report(results: dict[str, Any]) -> list[str]:
     """Markdown lines; `--` stands where nothing was measured."""
@@ -45,14 +47,26 @@ def _summary(parts: dict[str, Part]) -> Iterator[str]:
         c, said = parts.get(f"combinations-{world}"), NOTHING
         if done(c):
             right = number(c["held_out"]["mean"], percent=True)
-            said = f"held-out {right}, seen {number(c['train']['mean'], percent=True)}"
+            said = f"held-out {right}, seen {number(c['train']['mean'], percent=True)}; {_whole(c)}"
         yield f"| (c) new combinations come out right, {world} | {said} | {holds(c)} |"
+    for phrasing, word in PHRASED.items():
+        c = parts.get(f"combinations-sprites-{phrasing}")
+        if done(c):
+            said = f"held-out {number(c['held_out']['mean'], percent=True)}; {_whole(c)}"
+            yield f"| (c) the same, {word}, sprites | {said} | {holds(c)} |"
     for world in ("sprites", "digits"):
         d, said = parts.get(f"reconstruction-{world}"), NOTHING
         if done(d):
             said = f"{number(d['reconstructed']['mean'], percent=True)}, PSNR {number(d['psnr'], 'dB')}"
             said += f"; the clips themselves {number(d['real']['mean'], percent=True)}"
         yield f"| what the tokenizer alone leaves is still right, {world} | {said} | {holds(d)} |"
+
+
+def _whole(part: Part) -> str:
+    """All attributes right, and accuracy relative to real clips, of held-out prompts."""
+    said = f"all attributes right {number(part['held_out'].get('all_right'), percent=True)}"
+    relative = part.get("held_out_relative")
+    return f"{said}; relative to real clips {number(relative['mean'], percent=True)}" if relative else said
 
 
 def _tokens(part: Part | None) -> Iterator[str]:
@@ -151,10 +165,15 @@ def _by_world(parts: dict[str, Part], claim: str, table: Callable[[Part], Iterat
             yield f"`{world}`: {why_not(part)}"
             continue
         yield from table(part)
+    for phrasing in PHRASED:
+        if done(part := parts.get(f"{claim}-sprites-{phrasing}")):
+            yield ""
+            yield from table(part)
 
 
 def _combinations(part: Part) -> Iterator[str]:
-    yield f"`{part['model']['name']}` (digest {part['model']['digest'][:12]}), {part['n']} prompts each."
+    words = f", {word}" if (word := PHRASED.get(part.get("phrasing", ""))) else ""
+    yield f"`{part['model']['name']}` (digest {part['model']['digest'][:12]}), {part['n']} prompts each{words}."
     yield ""
     real = "held_out_real" in part
     yield f"| attribute | held-out | n | seen | n |{' real clips, held-out |' if real else ''}"
@@ -169,9 +188,25 @@ def _combinations(part: Part) -> Iterator[str]:
     row = f"| mean | {number(part['held_out']['mean'], percent=True)} | {part['n']} clips "
     row += f"| {number(part['train']['mean'], percent=True)} | {part['n']} clips |"
     yield row + (f" {number(part['held_out_real']['mean'], percent=True)} |" if real else "")
+    yield from _beside_the_mean(part, real)
     yield ""
     yield f"Held-out less seen: {number(part['gap'], percent=True)}. The claim holds at 90 % on held-out prompts."
     yield from commands(part)
+
+
+def _beside_the_mean(part: Part, real: bool) -> Iterator[str]:
+    """Rows: clips with all attributes right; and accuracy as a share of that on real clips of the same prompts."""
+    whole, seen = part["held_out"].get("all_right"), part["train"].get("all_right")
+    if whole and seen:
+        row = f"| all attributes right | {number(whole, percent=True)} | {whole['n']} clips "
+        row += f"| {number(seen, percent=True)} | {seen['n']} clips |"
+        yield row + (f" {number(part['held_out_real']['all_right'], percent=True)} |" if real else "")
+    for name, word in (("mean", "mean"), ("all_right", "all attributes right")):
+        ours, other = ((part.get(f"{split}_relative") or {}).get(name) for split in ("held_out", "train"))
+        if ours:
+            row = f"| {word}, relative to real clips | {number(ours, percent=True)} | {ours['n']} clips "
+            row += f"| {number(other, percent=True)} | {other['n'] if other else NOTHING} clips |"
+            yield row + (f" {NOTHING} |" if real else "")
 
 
 def _reconstruction(part: Part) -> Iterator[str]:
@@ -185,6 +220,9 @@ def _reconstruction(part: Part) -> Iterator[str]:
             yield f"| {name} | {number(share, percent=True)} | {own} | {share['n']} |"
     own = number(part["real"]["mean"], percent=True)
     yield f"| mean | {number(part['reconstructed']['mean'], percent=True)} | {own} | {part['n']} clips |"
+    if whole := part["reconstructed"].get("all_right"):
+        own = number(part["real"].get("all_right"), percent=True)
+        yield f"| all attributes right | {number(whole, percent=True)} | {own} | {whole['n']} clips |"
     yield ""
     yield f"PSNR {number(part['psnr'], 'dB')}. Enough is left at 97 %."
     yield from commands(part)

@@ -13,6 +13,8 @@ from storyreel.generate.model import Model, load
 
 Tell: TypeAlias = Callable[[str], None]
 WORLDS = ("sprites", "digits")
+PLAIN = "plain"
+PHRASINGS = (PLAIN, "training", "held-out")  # of the prompts for sprites, see combinations
 
 
 def to_stderr(line: str) -> None:
@@ -32,6 +34,7 @@ class Settings:
     models, judges: by world, names or folders. For Imagen Video, models by their names.
     paper: whose claims; results.json and the commands name it.
     encoder: name or folder of the encoder that ranks candidates (GODIVA).
+    phrasing: how the prompts for new combinations of sprites are worded.
     """
 
     out: Path
@@ -46,6 +49,7 @@ class Settings:
     judges: Mapping[str, str] = field(default_factory=dict)
     paper: str = "phenaki"
     encoder: str = "digits"
+    phrasing: str = PLAIN
     tell: Tell = to_stderr
 
     def __post_init__(self) -> None:
@@ -55,6 +59,8 @@ class Settings:
             raise ValueError(f"--steps: wanted at least 1, got {self.steps}")
         if self.count is not None and self.count < 1:
             raise ValueError(f"--count: wanted at least 1, got {self.count}")
+        if self.phrasing not in PHRASINGS:
+            raise ValueError(f"--phrasing: expected one of {', '.join(PHRASINGS)}, got {self.phrasing!r}")
         for option, given in (("--model", self.models), ("--judge", self.judges)):
             if option == "--model" and self.paper == "imagen-video":
                 continue  # models have names there, such as imagen-video-sprites
@@ -130,5 +136,6 @@ class Settings:
         words += [f"--recipe {self.recipe}"] if self.recipe else []
         words += [f"--model {world}={name}" for world, name in self.models.items()]
         words += [f"--judge {world}={name}" for world, name in self.judges.items()]
+        words += [f"--phrasing {self.phrasing}"] if self.phrasing != PLAIN else []
         words += [f"--encoder {self.encoder}"] if self.encoder != "digits" else []
         return " ".join(words)

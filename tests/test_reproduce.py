@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -301,3 +302,27 @@ def test_the_verb(tmp_path: Path, shop: dict[str, str], capsys: pytest.CaptureFi
         main(["reproduce", "phenaki", "-o", str(tmp_path / "r"), "--only", "story", "--model", "sprites=nobody"])
     assert end.value.code == 0
     assert capsys.readouterr().out == f"{tmp_path / 'r' / 'results.md'}\n"
+
+
+def test_new_combinations_in_words_that_were_never_trained_on(tmp_path: Path, shop: dict[str, str], monkeypatch):
+    from reproductions.combinations import wishes_of
+    from reproductions.phenaki import run
+    from storyreel.data.worlds.sprites_forms import HELD_OUT_FORMS
+    from storyreel.data.worlds.sprites_reader import read
+
+    monkeypatch.setattr(Settings, "prompts", 3)
+    settings = replace(settings_for(tmp_path, shop), phrasing="held-out")
+    plain = wishes_of(settings_for(tmp_path, shop), "sprites", "held_out")
+    other = wishes_of(settings, "sprites", "held_out")
+    assert [w.prompt for w in plain] != [w.prompt for w in other]
+    assert [read(w.prompt).attributes for w in other] == [w.wanted for w in other]
+    assert HELD_OUT_FORMS
+    parts = run(settings, "combinations")["parts"]
+    assert set(parts) == {"combinations-sprites-held-out"}
+    assert parts["combinations-sprites-held-out"]["held_out"]["all_right"]["n"] == 3
+    text = (tmp_path / "results.md").read_text()
+    assert "in words and forms never trained on" in text
+    assert "| all attributes right |" in text
+    assert "--phrasing held-out" in text
+    with pytest.raises(ValueError, match="--phrasing: expected one of plain, training, held-out"):
+        replace(settings, phrasing="free")

@@ -172,9 +172,13 @@ def export(
 
 @app.command()
 def prompts(
-    benchmark: Annotated[str, typer.Argument(help="moving-digits.")],
+    benchmark: Annotated[str, typer.Argument(help="moving-digits or sprites.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File for storyreel generate --prompts: .txt or .jsonl.")],
     real: Annotated[Path | None, typer.Option(help="Also write the world's own clips of the prompts here.")] = None,
+    phrasing: Annotated[
+        str, typer.Option(help="sprites: only those worded plain, training, held-out or natural.")
+    ] = "",
+    source: Annotated[Path | None, typer.Option(help="sprites: folder of the LPC sheets, for --real.")] = None,
 ) -> None:
     """Write the prompts of a benchmark, to run any model on them."""
     from storyreel.evaluate import benchmarks
@@ -182,7 +186,7 @@ def prompts(
     from storyreel.ownership import check_apart, check_owner
     from storyreel.storage import check_writable
 
-    asked = benchmarks.prompts(benchmark)
+    asked = benchmarks.prompts(benchmark, phrasing)
     asked.checked(out)
     if real is not None:
         check_apart(real, [out])
@@ -190,6 +194,6 @@ def prompts(
         check_writable(real)
     asked.write_for_models(out)
     if real is not None:
-        benchmarks.write_real(benchmark, real)
+        benchmarks.write_real(benchmark, real, source=source, group=phrasing)
     typer.echo(f"{out}: {len(asked.prompts)} prompts; next: storyreel generate --prompts {out} -o CLIPS -m MODEL")
     typer.echo(f"then: storyreel evaluate CLIPS --benchmark {benchmark}")

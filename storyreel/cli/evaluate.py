@@ -31,7 +31,9 @@ def evaluate(
     protocol: Annotated[str, typer.Option(help="storyreel, stylegan-v-fvd16, stylegan-v-fvd128, tf-original, ucf101-zero-shot, or a JSON file.")] = "",  # noqa: E501
     weights: Annotated[str, typer.Option(help="File of an extractor's weights, or NAME=FILE,NAME=FILE.")] = "",
     judge: Annotated[str, typer.Option(help="Who judges: sprites, digits, or a judge folder; alone: only that.")] = "",
-    benchmark: Annotated[str, typer.Option(help="Score the answers to a fixed list of prompts: moving-digits.")] = "",
+    benchmark: Annotated[
+        str, typer.Option(help="Score the answers to a fixed list of prompts: moving-digits, sprites.")
+    ] = "",
     compare: Annotated[Optional[tuple[Path, Path]], typer.Option(help="Two reports, A and B, instead.")] = None,  # noqa: UP045
     out: Annotated[Optional[Path], typer.Option("--out", "-o", help="Folder for the report (or judge).")] = None,  # noqa: UP045
     wanted: Annotated[Optional[Path], typer.Option(help="Dataset folder whose captions were the prompts of CLIPS.")] = None,  # noqa: E501, UP045

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -71,6 +71,10 @@ def generate(
     encoder: Annotated[
         str | None, typer.Option(help="What ranks candidates: sprites, digits, clip-vit-b-32, a folder.")
     ] = None,
+    crisp: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--crisp/--no-crisp", help="Pixel art: colors of the palette, no specks.  [default: crisp]"),
+    ] = None,
     scale: Annotated[str | None, typer.Option(help="Enlarge by a whole factor, or auto.  [default: auto]")] = None,
     prompts: Annotated[Path | None, typer.Option(help="A file of prompts: .txt .jsonl .json .csv")] = None,
     format: Annotated[str | None, typer.Option(help="Suffix of files in a folder.  [default: .mp4]")] = None,
@@ -97,6 +101,7 @@ def generate(
         size=size,
         candidates=candidates,
         encoder=encoder,
+        crisp=crisp,
     )
     given = {key: value for key, value in settings.items() if value is not None}
     given |= {name: True for name, on in (("transparent", transparent), ("backward", backward)) if on}

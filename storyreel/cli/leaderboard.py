@@ -24,7 +24,7 @@ def leaderboard(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Models (names or folders), folders of clips, or reports of storyreel evaluate; NAME=RUN to name one.")],  # noqa: E501
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, the table and the clips.")],
     prompts: Annotated[Optional[Path], typer.Option(help="A file of prompts: .txt .jsonl .json .csv")] = None,  # noqa: UP045
-    benchmark: Annotated[str, typer.Option(help="The prompts of a benchmark: moving-digits.")] = "",
+    benchmark: Annotated[str, typer.Option(help="The prompts of a benchmark: moving-digits, sprites.")] = "",
     world: Annotated[str, typer.Option(help="Held-out combinations of a world: sprites, digits.")] = "",
     count: Annotated[Optional[int], typer.Option(min=2, help="At most so many prompts, of a benchmark evenly spread; 64 of a --world.")] = None,  # noqa: E501, UP045
     seed: Annotated[int, typer.Option(min=0, help="Prompt i is made with this seed + i.")] = 0,

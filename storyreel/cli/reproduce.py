@@ -44,6 +44,9 @@ def reproduce(
     encoder: Annotated[
         str, typer.Option(help="Who ranks candidates or scores captions, a name or a folder.")
     ] = "digits",
+    phrasing: Annotated[
+        str, typer.Option(help="Prompts for sprites: plain, training, or held-out words and forms.")
+    ] = "plain",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Train and measure, at small scale and on equal compute, what a paper claims for itself.
@@ -72,6 +75,7 @@ def reproduce(
         judges=_pairs("--judge", judge),
         paper=paper,
         encoder=encoder,
+        phrasing=phrasing,
     )
     from storyreel.ownership import claim
 

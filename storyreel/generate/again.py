@@ -35,7 +35,8 @@ def origin_of(path: str | Path, changes: Settings | None = None, prompt: str | N
     if prompt is not None:
         asked["prompt"] = prompt
     # What the model chose then; its default may have changed since.
-    chosen = {n: meta[n] for n in ("steps", "guidance") if isinstance(meta.get(n), (int, float))}
+    chosen: dict[str, Any] = {n: meta[n] for n in ("steps", "guidance") if isinstance(meta.get(n), (int, float))}
+    chosen["crisp"] = meta.get("crisp") is True  # files that do not say were made before there was this step
     chosen = {n: value for n, value in chosen.items() if n not in asked and (changes or {}).get(n) is None}
     try:
         wish = Asked.from_json({**asked, **chosen}, changes)

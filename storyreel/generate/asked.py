@@ -42,6 +42,7 @@ class Settings(TypedDict, total=False):
     size: str | tuple[int, int] | None
     candidates: int | None
     encoder: str | Path | None
+    crisp: bool | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Asked:
     size: tuple[int, int] | None = None  # width, height
     candidates: int | None = None  # how many to make and rank, the best to be kept
     encoder: str | None = None  # what ranks them: a name or a folder
+    crisp: bool | None = None  # whether pixel art is made exact: palette, hard edges, no specks
     chosen: frozenset[str] = frozenset()  # fields that hold what the model chose when it was asked before
 
     @classmethod
@@ -97,6 +99,7 @@ class Asked:
             size=_size(s.get("size")),
             candidates=_whole("candidates", s.get("candidates"), MOST_CANDIDATES),
             encoder=str(s["encoder"]) if "encoder" in s else None,
+            crisp=_truth("crisp", s["crisp"]) if "crisp" in s else None,
         )
 
     @property
@@ -142,7 +145,7 @@ class Asked:
     def as_json(self) -> dict[str, Any]:
         """The fields that were set, as JSON values. Equal wishes give equal values; `from_json` gives them back."""
         out: dict[str, Any] = {"story": [list(part) for part in self.story]} if self.story else {"prompt": self.prompt}
-        for name in ("frames", "seconds", "steps", "guidance", "stage", "candidates"):
+        for name in ("frames", "seconds", "steps", "guidance", "stage", "candidates", "crisp"):
             if getattr(self, name) is not None and name not in self.chosen:
                 out[name] = getattr(self, name)
         if self.encoder is not None:

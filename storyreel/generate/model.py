@@ -16,6 +16,7 @@ from storyreel import Cancelled
 from storyreel.clip import Clip
 from storyreel.generate import shelf
 from storyreel.generate.asked import Asked, Settings, check_seed
+from storyreel.generate.crisp import crisp, world_of
 from storyreel.generate.ranking import Ranker, best, load_ranker
 from storyreel.generate.words import note_for
 from storyreel.model import load_model
@@ -83,7 +84,7 @@ class Model:
         fit ("crop" or "pad", for pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt);
         transparent; stage (of a cascade: the last one to run, whose smaller video it is); size (such as "1280x768", of
         a system that makes any, and then of any length); candidates (how many to make, of which the best is kept) and
-        encoder (what ranks them). Left out, the model decides.
+        encoder (what ranks them); crisp (False leaves pixel art as it was generated). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
@@ -114,6 +115,9 @@ class Model:
                 clip = self._best(asked, request, text, on_progress or (lambda _: None))
             else:
                 clip = self.system.generate(request, text, on_progress or (lambda _: None))
+        world, wanted = world_of(self.info), asked.crisp is not False
+        if world is not None:
+            clip = (crisp(clip, world) if wanted else clip).replace(meta={**clip.meta, "crisp": wanted})
         return clip.replace(caption=asked.caption, meta=self._meta(asked, seed, index, clip))
 
     def _check(self, asked: Asked) -> None:
@@ -127,6 +131,8 @@ class Model:
         if asked.stage and asked.stage not in (known := self.system.products):
             wanted = f"wanted one of {', '.join(known)}" if known else "it makes whole videos only; a cascade can"
             raise ValueError(f"stage: {self.name} does not stop after {asked.stage!r}; {wanted}")
+        if asked.crisp and "crisp" not in asked.chosen and world_of(self.info) is None:
+            raise ValueError(f"crisp: {self.name} makes no pixel art with a palette that is known")
         if not asked.story and not asked.prompt and "no prompt" not in serves:
             raise ValueError("prompt: it is empty; wanted a sentence")
 

@@ -17,7 +17,7 @@ from storyreel.names import is_bare
 MOST_ROWS = 200_000
 WHOLE = ("seed", "count", "frames", "steps", "candidates")
 NUMBERS = ("seconds", "guidance")
-TRUTHS = ("transparent", "backward")
+TRUTHS = ("transparent", "backward", "crisp")
 COLUMNS = ("prompt", *WHOLE, *NUMBERS, "fps", *GIVEN, "fit", "story", *TRUTHS, "stage", "size", "encoder", "name")
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -38,7 +38,7 @@ def read_prompts(path: str | Path, defaults: dict[str, Any]) -> list[Row]:
 
     Text: a prompt a line, # comments. .jsonl, .json: objects. .csv: a header line. Keys or columns: prompt, seed,
     count, frames, seconds, fps, steps, candidates, guidance, image, image_end, extend, variation (paths beside the
-    file), fit, story, transparent, backward, stage, size, encoder, name.
+    file), fit, story, transparent, backward, crisp, stage, size, encoder, name.
     ValueError names the file, the line and what was wanted.
     """
     path = Path(path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from storyreel.evaluate.benchmarks.prompt_list import PromptList
 
-_HOME = {"moving-digits": "moving_digits"}
+_HOME = {"moving-digits": "moving_digits", "sprites": "sprites"}
 
 
 def names() -> list[str]:
@@ -32,21 +32,30 @@ def run(
     return _module(name).run(path, quiet=quiet, judge=judge)
 
 
-def prompts(name: str) -> PromptList:
-    """The prompts of a benchmark, in order, and its protocol."""
-    return _module(name).prompts()
+def prompts(name: str, group: str = "") -> PromptList:
+    """The prompts of a benchmark, in order, and its protocol; of one group alone, where it is named.
+
+    ValueError where the benchmark has no such group.
+    """
+    asked: PromptList = _module(name).prompts()
+    return asked.only(group) if group else asked
 
 
-def write_real(name: str, folder: str | Path) -> list[Path]:
-    """Write the real clips of the prompts as 0000.mkv, 0001.mkv, ...: what a model cannot do better than."""
+def write_real(name: str, folder: str | Path, *, source: Path | None = None, group: str = "") -> list[Path]:
+    """Write the real clips of the prompts as 0000.mkv, 0001.mkv, ...: what a model cannot do better than.
+
+    source: where the world's pictures lie, for a world that has none of its own.
+    """
     from storyreel.own_clips import first_foreign
     from storyreel.ownership import claim
 
     module, folder = _module(name), Path(folder)
-    asked = module.prompts().prompts
+    asked = prompts(name, group).prompts
+    if asked:
+        module.real_clip(asked[0], source)  # before the folder is touched: are there pictures?
     with claim(folder, "clips", strange=first_foreign) as owned:
         owned.record(f"{p.name}.mkv" for p in asked)
-        return [module.real_clip(p).save(folder / f"{p.name}.mkv", scale=None) for p in asked]
+        return [module.real_clip(p, source).save(folder / f"{p.name}.mkv", scale=None) for p in asked]
 
 
 def _module(name: str) -> Any:

@@ -235,9 +235,12 @@ def draw_prompts(seed: int = SEED, each: int = EACH) -> list[Prompt]:
     return drawn
 
 
-def real_clip(prompt: Prompt) -> Clip:
+def real_clip(prompt: Prompt, source: Path | None = None) -> Clip:
     """The world's own clip that the prompt is the caption of: what a model cannot do better than."""
     from storyreel.data.worlds.digits import Digits
+
+    if source is not None:
+        raise ValueError("--source: moving-digits is drawn from the samples that come with scikit-learn")
 
     count, split = (
         ("1" if prompt.group.startswith("single") else "2"),

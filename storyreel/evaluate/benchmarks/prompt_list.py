@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,14 @@ class PromptList:
             for i, row in enumerate(document["prompts"])
         ]
         return cls(document["protocol"], tuple(rows), hashlib.sha256(blob).hexdigest())
+
+    def only(self, group: str) -> PromptList:
+        """The prompts of one group, with the names that they have among all."""
+        mine = tuple(p for p in self.prompts if p.group == group)
+        if not mine:
+            groups = ", ".join(dict.fromkeys(p.group for p in self.prompts))
+            raise ValueError(f"no group of prompts {group!r}; there are {groups}")
+        return replace(self, prompts=mine)
 
     def write_for_models(self, path: str | Path) -> Path:
         """A prompt file for `storyreel generate --prompts`: .txt, a prompt a line; .jsonl, with names of files.
