@@ -78,6 +78,9 @@ KINDS: dict[str, Layout] = {
     "shards": Layout("WebDataset shards"),
     "clips": Layout("generated clips"),
     "report": Layout("a report", "report.json", b'"evaluation"', REPORT),
+    "text": Layout(
+        "a packed text encoder", "text.json", b'"storyreel_text"', r"text\.json|model\.safetensors|tokenizer\.json"
+    ),
     "judge": Layout("a judge", "judge.json", b'"storyreel_judge"', r"judge\.json|model\.safetensors|README\.md"),
     "leaderboard": Layout(
         "a leaderboard",

@@ -80,6 +80,9 @@ def generate(
     format: Annotated[str | None, typer.Option(help="Suffix of files in a folder.  [default: .mp4]")] = None,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     workers: Annotated[int | None, typer.Option(help="Processes (local) or tasks (ray) at a time.", min=1)] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="Folder of a packed text encoder, of `storyreel models text`.")
+    ] = None,
     origin: Annotated[Path | None, typer.Option("--from", help="Make this file again, from its own metadata.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
@@ -113,6 +116,10 @@ def generate(
     wanted = Wanted(out=out, model=model, seed=seed, count=count, format=format, scale=scale, prompts=prompts)
     wanted = replace(wanted, origin=origin, engine=engine, workers=workers, as_json=as_json, quiet=quiet)
     wanted = replace(wanted, metadata=metadata, prompt=prompt, settings=given)
+    if text is not None:
+        from storyreel.text.minilm_words import use
+
+        use(text)
     plan, results = run(wanted)
     report(plan, results, as_json)
 

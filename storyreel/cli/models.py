@@ -58,6 +58,28 @@ def pack(
 
 
 @app.command()
+def text(
+    words: Annotated[str, typer.Option(help="Whose words: a world (digits, sprites), or a dataset with captions.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the smaller text encoder.")],
+) -> None:
+    """Write the text encoder MiniLM in half precision with one vocabulary alone, for `--text` of train and generate."""
+    from storyreel.data.dataset import open_dataset
+    from storyreel.data.worlds.registry import WORLDS
+    from storyreel.data.worlds.vocabulary import words_of
+    from storyreel.text.minilm_words import pack_minilm
+
+    if words in WORLDS:
+        found, called = words_of(words), words
+    else:
+        dataset = open_dataset(words)
+        found, called = [caption for captions in dataset.all_captions for caption in captions], dataset.name
+        if not found:
+            raise ValueError(f"{words}: has no captions to take words from")
+    made = pack_minilm(found, called, out)
+    print(f"{out}: {len(made['pieces']):,} word pieces of {called}, {made['bytes'] / 2**20:.1f} MiB")
+
+
+@app.command()
 def weights(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:

@@ -23,6 +23,9 @@ def train(
         list[str] | None, typer.Option("--set", help="Change the recipe: stages.tokenizer.steps=100")
     ] = None,
     init: Annotated[Path | None, typer.Option(help="Start from the weights of a model folder or a run.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="Folder of a packed text encoder, of `storyreel models text`.")
+    ] = None,
     parallel: Annotated[str, typer.Option(help="Under torchrun: ddp or fsdp.")] = "ddp",
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
@@ -45,5 +48,9 @@ def train(
         raise typer.BadParameter("wanted a dataset folder", param_hint="--data")
     if out is None:
         raise typer.BadParameter("wanted a run folder", param_hint="--out")
+    if text is not None:
+        from storyreel.text.minilm_words import use
+
+        use(text)
     given: dict[str, Any] = dict(stage=stage, init=init, parallel=parallel, device=device, threads=threads)
     Command(recipe=resolved, data=data, out=out, cache=cache, quiet=quiet, **given).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,8 +11,12 @@ if TYPE_CHECKING:
 
 __all__ = ["load_text_encoder"]
 
+PACKED = "STORYREEL_TEXT"
+"""The environment variable that names the folder of a packed MiniLM, which then stands in for MiniLM."""
+
 _KINDS = {
     "minilm": "MiniLM-L6-v2, 384 wide",
+    "minilm-words:<folder>": "MiniLM with the words of one world",
     "t5:<hub name or folder>": "the encoder of any T5",
     "clip:<hub name or folder>": "the text tower of any CLIP",
     "hash:<dim>": "hashed words, without weights",
@@ -20,19 +25,27 @@ _KINDS = {
 
 
 def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) -> StateEncoder:
-    """The encoder that `name` names: "minilm", "t5:<hub name or folder>", "clip:...", "hash:<dim>" or "words:<count>".
+    """The encoder that `name` names: "minilm", "minilm-words:<folder>", "t5:<hub name or folder>", "clip:...",
+    "hash:<dim>" or "words:<count>".
 
     bulk: arithmetic for more than a few captions at once, "fp32" or "bf16" (autocast; about 1e-2 off, faster
     where the processor has bf16). A few captions are always encoded in float32.
+    With $STORYREEL_TEXT, "minilm" is the packed one in that folder (`storyreel models text`).
     truncate: cut captions that are longer than the encoder's `max_tokens` instead of raising ValueError.
     """
     if bulk not in ("fp32", "bf16"):
         raise ValueError(f"bulk: wanted fp32 or bf16, got {bulk!r}")
     kind, _, rest = name.partition(":")
+    if name == "minilm" and os.environ.get(PACKED):
+        name, kind, rest = f"minilm-words:{os.environ[PACKED]}", "minilm-words", os.environ[PACKED]
     if name == "minilm":
         from storyreel.text.minilm import MiniLM
 
         return MiniLM(bulk=bulk, truncate=truncate)
+    if kind == "minilm-words" and rest:
+        from storyreel.text.minilm_words import MiniLMWords
+
+        return MiniLMWords(rest, bulk=bulk, truncate=truncate)
     if kind == "t5" and rest:
         from storyreel.text.t5 import T5
 
@@ -53,6 +66,6 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
         if not rest.isascii() or not rest.isdigit() or not 2 <= int(rest) <= 65_536:
             raise ValueError(f"text encoder {name!r}: wanted words:<count> with 2 to 65536 words, such as words:16384")
         return NumberedWords(int(rest), truncate=truncate)
-    near = difflib.get_close_matches(kind, ("minilm", "t5", "clip", "hash", "words"), 1)
+    near = difflib.get_close_matches(kind, ("minilm", "minilm-words", "t5", "clip", "hash", "words"), 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"text encoder {name!r} is not known; {hint}There are: {', '.join(_KINDS)}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -36,13 +36,10 @@ class MiniLM(StateEncoder):
 
     def __init__(self, folder: Path | None = None, *, bulk: str = "fp32", truncate: bool = False) -> None:
         from safetensors.torch import load_file
-        from tokenizers import Tokenizer
 
         super().__init__(truncate=truncate)
         files = find_weights(folder)
-        self._tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
-        self._tokenizer.no_padding()  # the published file pads and cuts at 128 tokens
-        self._tokenizer.no_truncation()
+        self._tokenizer = load_tokenizer(files["tokenizer.json"])
         weights = load_file(files["model.safetensors"])  # memory-mapped: only used rows of the embedding are read
         self._bert = Bert(BertConfig(), weights)
         self._bulk = bulk
@@ -54,8 +51,12 @@ class MiniLM(StateEncoder):
     def count_tokens(self, caption: str) -> int:
         return len(self._tokenizer.encode(caption).ids)
 
+    def ids(self, captions: Sequence[str]) -> list[list[int]]:
+        """The rows of the word embedding that each caption needs."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(captions))]
+
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(captions))]
+        rows = self.ids(captions)
         for caption, row in zip(captions, rows, strict=True):
             self.check_length(caption, len(row))
         if self.truncate:
@@ -67,6 +68,16 @@ class MiniLM(StateEncoder):
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16) if bf16 else nullcontext():
             states = self._bert(ids, None if bool(mask.all()) else mask).float()
         return states * mask[..., None], mask
+
+
+def load_tokenizer(file: Path) -> Any:
+    """A tokenizer that neither pads nor cuts, both of which the published file asks for at 128 tokens."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def find_weights(folder: Path | None = None) -> dict[str, Path]:

@@ -7,7 +7,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -153,10 +153,15 @@ class Command:
             "steps": {name: (run.stage(name).final() or {}).get("step") for name in self.recipe.stages},
             "data": [{"name": f.name, "digest": f.digest, "clips": len(f), "weight": w} for f, w in folders],
             "words": known_words(folders),
+            "text": text_encoder_of(self.recipe),
             "torch": torch.__version__,
         }
         save_model(
-            run.path / "model", system.cpu(), recipe=self.recipe, card=card(self.recipe, training), training=training
+            run.path / "model",
+            system.cpu(),
+            recipe=portable(self.recipe),
+            card=card(self.recipe, training),
+            training=training,
         )
 
 
@@ -172,6 +177,27 @@ def device_of(name: str) -> torch.device:
         have = f"{torch.cuda.device_count()} CUDA devices" if torch.cuda.is_available() else "no CUDA device"
         raise ValueError(f"--device {name}: PyTorch {torch.__version__} finds {have} here; expected cpu or auto")
     return device
+
+
+def portable(recipe: Recipe) -> Recipe:
+    """The recipe without the place of a packed text encoder: what it packs gives the same states but for rounding."""
+    packed = recipe.text.startswith("minilm-words:")
+    return replace(recipe, text="minilm") if packed else recipe
+
+
+def text_encoder_of(recipe: Recipe) -> dict[str, str]:
+    """What encoded the captions; a packed encoder is told by whose words it has and its digest."""
+    from storyreel.text import PACKED
+
+    kind, _, folder = recipe.text.partition(":")
+    if kind == "minilm":
+        kind, folder = ("minilm-words", os.environ[PACKED]) if os.environ.get(PACKED) else (kind, "")
+    if kind != "minilm-words":
+        return {"name": kind}
+    from storyreel.text.minilm_words import read_info
+
+    info = read_info(Path(folder).expanduser())
+    return {"name": "minilm-words", "words": str(info["words"]), "digest": str(info["digest"])}
 
 
 def known_words(folders: Folders, most: int = 1_000) -> list[str]:

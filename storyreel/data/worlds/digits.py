@@ -20,6 +20,7 @@ digit of a `held_out` clip has such a pair. Its handwriting, too, comes from sam
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -142,6 +143,14 @@ class Digits:
         if self.doubles == 0.5:
             return int(rng.integers(1, 3))  # as before there was a choice, so that older datasets grow as they are
         return 2 if rng.random() < self.doubles else 1
+
+
+    @staticmethod
+    def say(rng: np.random.Generator) -> Iterator[str]:
+        """A caption of digits that are not drawn."""
+        digits = rng.permutation(10)[: int(rng.integers(1, 3))].tolist()
+        motions, speeds = (rng.choice(names, len(digits)).tolist() for names in (MOTIONS, SPEEDS))
+        yield digits_language.caption(digits, motions, speeds, rng)[0]
 
     def _apart(self, moves: list[tuple[str, str]], carried: bool, rng: np.random.Generator) -> np.ndarray:
         """int (digits, frames, 2): paths such that two digits are seen apart in half of the frames."""

@@ -8,7 +8,7 @@ on (seed, index) alone. Combinations for which `held_out` is true appear in the 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -126,6 +126,16 @@ class Sprites:
             "split": split,
         }
         return Clip(frames, self.fps, told[0][0]), row
+
+    @staticmethod
+    def say(rng: np.random.Generator) -> Iterator[str]:
+        """Captions of a character that is not drawn: of both languages and all phrasings, without typing errors."""
+        seen = draw_character(rng).attributes
+        for phrasing in sprites_captions.PHRASINGS:
+            for british in (0.0, 1.0):
+                mix = sprites_captions.Mix(typos=0.0, british=british)
+                yield sprites_captions.caption(seen, rng, phrasing=phrasing, mix=mix).text
+        yield sprites_language.caption(seen, rng)[0]
 
     def caption(
         self, attributes: dict[str, str | None], rng: np.random.Generator, *, full: bool = False

@@ -1,0 +1,56 @@
+"""The words that the captions of a world are made of: those drawn, those its code names, and their typing errors."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from storyreel.data.worlds.registry import world_class
+
+DRAWS = 20_000
+WORD = re.compile(r"[^\W_]+")
+LONG = re.compile(r"[a-z]{4,}")
+
+
+def words_of(world: str, draws: int = DRAWS) -> list[str]:
+    """Lower-case words, sorted. ValueError for an unknown world.
+
+    Drawing alone could miss a rare word, so every word of the string literals of the world's modules is taken too;
+    and each long word with one inner letter swapped with the next, left out or doubled, since captions have such
+    errors on purpose.
+    """
+    kind = world_class(world)
+    said: set[str] = set(literal_words(kind))
+    for seed in range(draws):
+        for caption in kind.say(np.random.default_rng([1, seed])):  # pyright: ignore[reportAttributeAccessIssue]
+            said.update(WORD.findall(caption.lower()))
+    return sorted(said | {typo for word in said for part in LONG.findall(word) for typo in typos(part)})
+
+
+def literal_words(kind: type) -> Iterator[str]:
+    """The words of the string literals, docstrings left out, of a world's module and of those beside it."""
+    file = Path(inspect.getfile(kind))
+    for each in sorted(file.parent.glob(f"{file.stem}*.py")):
+        tree = ast.parse(each.read_text(encoding="utf-8"))
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        docs = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and _has_doc(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+                yield from WORD.findall(node.value.lower())
+
+
+def typos(word: str) -> Iterator[str]:
+    """`word` with one inner letter swapped with the next, left out, or doubled."""
+    for at in range(1, len(word) - 1):
+        yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+        yield word[:at] + word[at + 1 :]
+        yield word[:at] + word[at] + word[at:]
+
+
+def _has_doc(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> bool:
+    return bool(node.body) and isinstance(node.body[0], ast.Expr)
