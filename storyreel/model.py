@@ -136,12 +136,17 @@ def _read(path: Path) -> dict[str, Any]:
     return told
 
 
+def config_class(system: str) -> Any:
+    """The class of a system's settings, by the system's name."""
+    module, _, kind = SYSTEMS[system].partition(":")
+    return getattr(importlib.import_module(module), kind)
+
+
 def _recipe(path: Path, told: dict[str, Any]) -> Recipe:
     value, name = told["recipe"], told.get("system")
     if name not in SYSTEMS:
         raise ValueError(f"{path}/model.json: unknown system {name!r}; there are {', '.join(SYSTEMS)}")
-    module, _, kind = SYSTEMS[name].partition(":")
-    config = getattr(importlib.import_module(module), kind)
+    config = config_class(name)
     try:
         stages = {n: from_json(StageRecipe, s) for n, s in value["stages"].items()}
         system = from_json(config, value["system"])

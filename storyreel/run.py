@@ -93,6 +93,16 @@ class Run:
             raise
         return run
 
+    def set_steps(self, steps: Mapping[str, int]) -> None:
+        """Give stages other numbers of steps, in the recipe of this run and on the disk; those of others stay there."""
+        stages = {n: dataclasses.replace(s, steps=steps.get(n, s.steps)) for n, s in self.recipe.stages.items()}
+        self.recipe = dataclasses.replace(self.recipe, stages=stages)
+        with claim(self.path, "run", shared=True):
+            saved = read_json(self.path / "recipe.json")
+            for name, count in steps.items():
+                saved["stages"][name]["steps"] = count
+            write_json(self.path / "recipe.json", saved)
+
     def close(self) -> None:
         """Let go of the stages that are held."""
         for lock in self._held.values():

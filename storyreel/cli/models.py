@@ -58,6 +58,24 @@ def pack(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder, whose training need not be finished.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")],
+    packed: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--packed/--half", help="int8 or float16.  [default: float16 where the files are small enough]"),
+    ] = None,
+    max_mb: Annotated[float, typer.Option("--max-mb", min=0.001, help="Megabytes that a file may have.")] = 15.0,
+) -> None:
+    """Write a model from the newest average of each stage of a run, finished or not."""
+    from storyreel.train.export import export_run
+
+    made = export_run(run, out, packed=packed, max_mb=max_mb)
+    steps = ", ".join(f"{name} {done} of {goal} steps" for name, (done, goal) in made.steps.items())
+    print(f"{out}: {steps}; largest file {made.largest:.1f} MB, {'packed' if made.packed else 'float16'}")
+
+
+@app.command()
 def text(
     words: Annotated[str, typer.Option(help="Whose words: a world (digits, sprites), or a dataset with captions.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the smaller text encoder.")],

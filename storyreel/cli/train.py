@@ -26,6 +26,12 @@ def train(
     text: Annotated[
         Path | None, typer.Option(help="Folder of a packed text encoder, of `storyreel models text`.")
     ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="For all of it: the steps become as many as fit, and a model is there in time.")
+    ] = None,
+    at_once: Annotated[
+        bool, typer.Option("--stages-at-once", help="Train the stages of a cascade side by side.")
+    ] = False,
     parallel: Annotated[str, typer.Option(help="Under torchrun: ddp or fsdp.")] = "ddp",
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
@@ -53,4 +59,5 @@ def train(
 
         use(text)
     given: dict[str, Any] = dict(stage=stage, init=init, parallel=parallel, device=device, threads=threads)
+    given |= dict(minutes=minutes, at_once=at_once)
     Command(recipe=resolved, data=data, out=out, cache=cache, quiet=quiet, **given).run()

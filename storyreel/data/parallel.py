@@ -76,6 +76,18 @@ def _begin() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def process(function: Callable[[A], object], argument: A) -> SpawnProcess:
+    """`function(argument)` begun in a fresh process, which never sees Ctrl-C and does not outlive this one."""
+    made = _Worker(target=_call, args=(function, argument))
+    made.start()
+    return made
+
+
+def _call(function: Callable[[A], object], argument: A) -> None:
+    _begin()
+    function(argument)
+
+
 class _Context(SpawnContext):
     Process = _Worker  # pyright: ignore[reportAssignmentType]
 

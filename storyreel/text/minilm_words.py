@@ -110,7 +110,7 @@ def read_info(folder: Path) -> dict[str, Any]:
     if not (folder / FILE).is_file():
         raise ValueError(f"{folder}: is no packed text encoder (there is no {FILE} in it)")
     info = read_json(folder / FILE)
-    sums, pieces = info.get("sha256"), info.get("pieces")
+    sums, pieces = info.get("sha256") or {}, info.get("pieces")
     whole = isinstance(sums, dict) and isinstance(pieces, list) and all(type(piece) is int for piece in pieces)
     if info.get("storyreel_text") != FORMAT or not whole or info.get("digest") != _digest(info):
         raise ValueError(f"{folder / FILE}: expected what `storyreel models text` wrote; it was changed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from storyreel.tensor_file import copy_into
 
 if TYPE_CHECKING:
     from storyreel.data.dataset import Dataset
+from storyreel.train.budget import Budget, Pace, Shares, saved_steps, time_stages, with_steps
 from storyreel.train.distributed import first_alone, processes
 from storyreel.train.loop import BatchSource
 from storyreel.train.parallel import Kind
@@ -61,61 +63,89 @@ class Command:
     threads: int | None = None
     cache: Path | None = None
     quiet: bool = False
+    minutes: float | None = None
+    at_once: bool = False
+    ends: float | None = None  # of a process of `at_once` with a budget: the Unix time at which the minutes are over
+    beside: bool = False  # a process of `at_once`, whose run folder was begun by another one
 
     def run(self) -> None:
-        """Train, and write RUN/model when every stage is finished."""
+        """Train, and write RUN/model when every stage is finished.
+
+        minutes: for everything, from this call on; the recipe gets as many steps as fit. at_once: stages that stand
+        alone train side by side, each in a process of its own.
+        """
+        left = self.minutes if self.ends is None else (self.ends - time.time()) / 60
+        budget = None if left is None else Budget(left)
         if self.threads:
             torch.set_num_threads(self.threads)
         if self.parallel not in ("ddp", "fsdp"):
             raise ValueError(f"--parallel: wanted ddp or fsdp, got {self.parallel!r}")
         with processes(device_of(self.device)) as (rank, world, device):
+            if world > 1 and (budget or self.at_once):
+                raise ValueError("--minutes and --stages-at-once are for one process, and this is one of several")
             folders = open_folders(self.data, self.cache)
-            run = self._begin(folders, rank, device)
+            if self.at_once:
+                from storyreel.train.at_once import train_side_by_side
+
+                train_side_by_side(self, device, folders, budget)
+                self.recipe, budget = with_steps(self.recipe, saved_steps(self.out)), None
+            shares = self._planned(budget, folders, device) if budget else None
+            run = begin_run(self, folders, device, rank)
             try:
-                self._train(run, folders, (rank, world, device))
+                self._train(run, folders, (rank, world, device), shares)
             finally:
                 run.close()
 
-    def _train(self, run: Run, folders: Folders, where: tuple[int, int, torch.device]) -> None:
+    def build(self, device: torch.device) -> System:
+        """The system with the weights that it starts from."""
+        torch.manual_seed(self.recipe.seed)
+        system: System = self.recipe.system.build()
+        if self.init is not None:
+            begin_from(system, self.init)
+        take_encoders(system)
+        return system.to(device)
+
+    def unfinished(self) -> list[str]:
+        """The stages that this call is to train and that have no final weights yet."""
+        wanted = [self.stage] if self.stage in self.recipe.stages else list(self.recipe.stages)
+        return [str(name) for name in wanted if not (self.out / str(name) / "final.json").exists()]
+
+    def _planned(self, budget: Budget, folders: Folders, device: torch.device) -> Shares:
+        """Time the stages, and give the recipe the steps that the minutes allow."""
+        names, saved = self.unfinished(), saved_steps(self.out)
+        done = {n: steps for n, steps in saved.items() if n in self.recipe.stages and n not in names}
+        self.recipe = with_steps(self.recipe, done)
+        if not self.quiet and names:
+            print(f"storyreel: timing {', '.join(names)}", file=sys.stderr, flush=True)
+        times = time_stages(self.build(device), self.recipe, names) if names else {}
+        clips = sum(len(folder) for folder, _ in folders)
+        self.recipe = budget.plan(self.recipe, self.out, times, clips=clips)
+        return Shares(budget, times, clips)
+
+    def _train(
+        self, run: Run, folders: Folders, where: tuple[int, int, torch.device], shares: Shares | None = None
+    ) -> None:
         rank, world, device = where
+        with Reporter(self.out, quiet=self.quiet, active=rank == 0, bar=not self.beside) as reporter:
 
-        def build() -> System:
-            torch.manual_seed(self.recipe.seed)
-            system: System = self.recipe.system.build()
-            if self.init is not None:
-                begin_from(system, self.init)
-            take_encoders(system)
-            return system.to(device)
+            def begin(name: str, loader: BatchSource) -> Pace:
+                assert shares is not None
+                return shares.begin(run, name, loader, reporter.tell)
 
-        with Reporter(self.out, quiet=self.quiet, active=rank == 0) as reporter:
             system = train_system(
-                build,
+                lambda: self.build(device),
                 run,
-                self._loaders(folders, rank, world),
+                self._loaders(run, folders, rank, world),
                 only=self.stage,
                 on_step=reporter,
                 tell=reporter.tell,
                 kind="none" if world == 1 else cast(Kind, self.parallel),
+                begin=begin if shares else None,
             )
-        if system is not None and rank == 0:
+        if system is not None and rank == 0 and not self.beside:
             self._export(system, run, folders)
 
-    def _begin(self, folders: Folders, rank: int, device: torch.device) -> Run:
-        """The run folder, in which nothing is written before it is known that this process may train into it."""
-        check_owner(self.out / "model", "model")
-        stages = [self.stage] if self.stage in self.recipe.stages else list(self.recipe.stages)
-        run = Run.open(
-            self.out,
-            self.recipe,
-            device=device,
-            inputs=[*(f.path for f, _ in folders), self.init],
-            hold=[str(name) for name in stages] if rank == 0 else (),
-            write=rank == 0,
-        )
-        note_data(run, folders, rank == 0)
-        return run
-
-    def _loaders(self, folders: Folders, rank: int, world: int) -> MakeLoader:
+    def _loaders(self, run: Run, folders: Folders, rank: int, world: int) -> MakeLoader:
         from storyreel.data.loader import Loader
 
         def make(
@@ -142,7 +172,10 @@ class Command:
                     device=device,
                 )
 
-            return first_alone(open_loader, rank, world)
+            loader = first_alone(open_loader, rank, world)
+            if rank == 0:
+                note_words(run, folders, self.recipe)
+            return loader
 
         return make
 
@@ -151,18 +184,14 @@ class Command:
 
         training = {
             "steps": {name: (run.stage(name).final() or {}).get("step") for name in self.recipe.stages},
-            "data": [{"name": f.name, "digest": f.digest, "clips": len(f), "weight": w} for f, w in folders],
+            "data": described(folders),
             "words": known_words(folders),
             "text": text_encoder_of(self.recipe),
             "torch": torch.__version__,
         }
-        save_model(
-            run.path / "model",
-            system.cpu(),
-            recipe=portable(self.recipe),
-            card=card(self.recipe, training),
-            training=training,
-        )
+        steps = {name: stage.steps for name, stage in run.recipe.stages.items()}
+        recipe = with_steps(portable(self.recipe), {str(name): count for name, count in steps.items()})
+        save_model(run.path / "model", system.cpu(), recipe=recipe, card=card(recipe, training), training=training)
 
 
 def device_of(name: str) -> torch.device:
@@ -228,14 +257,48 @@ def open_folders(data: Sequence[str], cache: Path | None = None) -> Folders:
     return found
 
 
+def begin_run(command: Command, folders: Folders, device: torch.device, rank: int | None = None) -> Run:
+    """The run folder, in which nothing is written before it is known that this process may train into it.
+
+    rank: of the process that is to train; None begins the folder for others, and holds no stage.
+    """
+    check_owner(command.out / "model", "model")
+    recipe = command.recipe
+    stages = [command.stage] if command.stage in recipe.stages else list(recipe.stages)
+    write = not rank and not command.beside
+    run = Run.open(
+        command.out,
+        recipe,
+        device=device,
+        inputs=[*(f.path for f, _ in folders), command.init],
+        hold=[str(name) for name in stages] if rank == 0 else (),
+        write=write,
+    )
+    note_data(run, folders, write)
+    return run
+
+
 def note_data(run: Run, folders: Folders, write: bool) -> None:
     """RUN/data.json says what a run was trained on. Other data is allowed, and said, since no resume is exact then."""
     file = run.path / "data.json"
     now = {"folders": [{"digest": f.digest, "weight": w} for f, w in folders]}
-    if file.exists() and read_json(file) != now and write:
+    saved = read_json(file) if file.exists() else {}
+    if saved and saved.get("folders") != now["folders"] and write:
         print(f"storyreel: {run.path} was begun on other data; it goes on with what is given now", file=sys.stderr)
+        saved = {}
     if write:
-        write_json(file, now)
+        write_json(file, {**saved, **now, "data": described(folders)})
+
+
+def note_words(run: Run, folders: Folders, recipe: Recipe) -> None:
+    """Add to RUN/data.json what a model's card needs of the captions, once they have been read."""
+    noted = read_json(run.path / "data.json")
+    if "words" not in noted:
+        write_json(run.path / "data.json", {**noted, "text": text_encoder_of(recipe), "words": known_words(folders)})
+
+
+def described(folders: Folders) -> list[dict[str, Any]]:
+    return [{"name": f.name, "digest": f.digest, "clips": len(f), "weight": w} for f, w in folders]
 
 
 def begin_from(system: System, path: Path) -> None:

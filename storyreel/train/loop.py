@@ -13,6 +13,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,11 +61,13 @@ def train_stage(
     tell: Callable[[str], None] = warnings.warn,
     kind: parallel.Kind = "none",
     frozen: dict[str, str] | None = None,
+    pace: Pace | None = None,
 ) -> Path:
     """Train one stage up to `recipe.steps`, from its newest checkpoint if there is one.
 
     Returns the path of final.safetensors, the averaged weights; the stage itself holds them too when this returns.
     frozen: name -> digest of the earlier stages that this one was built on; a checkpoint made on others is refused.
+    pace: says when to save besides, and when the time is up; final.json then has fewer steps than the recipe.
 
     Raises ValueError for a setting that cannot be followed and for a loss or gradient that is not finite (naming the
     step and the tensor; the last checkpoint stays), OSError when the disk fails, KeyboardInterrupt after SIGINT or
@@ -74,6 +77,7 @@ def train_stage(
         tell(f"{run.name}: {note}")
     stage.begin()
     trainer = Trainer(stage, recipe, run, kind, frozen or {}, tell=tell)
+    trainer.pace = pace
     if trainer.parallel.rank == 0:
         run.open()
     try:
@@ -85,8 +89,18 @@ def train_stage(
         run.close()
 
 
+class Pace(Protocol):
+    """What the loop needs of a budget of time."""
+
+    def due(self) -> bool: ...
+
+    def over(self) -> bool: ...
+
+
 class Trainer:
     """The state of one stage's training: parameters by turn, their optimizers and their average."""
+
+    pace: Pace | None = None
 
     def __init__(
         self,
@@ -180,13 +194,18 @@ class Trainer:
                 if recipe.sample_every and (done % recipe.sample_every == 0 or done == steps):
                     self.samples(batch, done)
                 stop = self.parallel.any(interrupts.asked)
-                if stop or done % recipe.checkpoint_every == 0 or done == steps:
+                cut = self.pace is not None and done < steps and self.pace.over()
+                due = self.pace is not None and self.pace.due()
+                if stop or cut or due or done % recipe.checkpoint_every == 0 or done == steps:
                     self.save(done)
                 if on_step:
                     seconds = time.perf_counter() - began
                     on_step(record, dict(clips=recipe.data.batch, seconds=seconds, steps=steps, stage=self.run.name))
                 if stop:
                     raise KeyboardInterrupt
+                if cut:
+                    self.recipe = replace(recipe, steps=done)
+                    return
 
     def _out_of_memory(self, step: int) -> str:
         here, recipe = f"stages.{self.run.name}", self.recipe

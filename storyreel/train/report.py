@@ -16,8 +16,11 @@ class Reporter:
     """An `on_step` for `train_stage`. Use as a context manager; it draws a bar on a terminal, and elsewhere a line
     every 30 seconds."""
 
-    def __init__(self, run: Path, *, quiet: bool = False, tensorboard: bool = True, active: bool = True):
+    def __init__(
+        self, run: Path, *, quiet: bool = False, tensorboard: bool = True, active: bool = True, bar: bool = True
+    ):
         self.run, self.quiet, self.active, self.every = run, quiet, active, 30.0
+        self.may_draw = bar
         self.tensorboard = tensorboard and importlib.util.find_spec("tensorboard") is not None
         self.bar: Any = None
         self.task: Any = None
@@ -75,7 +78,7 @@ class Reporter:
     def _open_stage(self, stage: str, step: int) -> None:
         self._close_stage()
         self.stage, self.pace = stage, 0.0
-        if not self.quiet and sys.stderr.isatty():
+        if not self.quiet and self.may_draw and sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
             self.bar = Progress(

@@ -13,12 +13,16 @@ from storyreel.recipe import Recipe, StageRecipe
 from storyreel.run import Run
 from storyreel.systems.base import Batch, Stage, System
 from storyreel.tensor_file import copy_into
-from storyreel.train.loop import BatchSource, OnStep, train_stage
+from storyreel.train.loop import BatchSource, OnStep, Pace, train_stage
 from storyreel.train.parallel import Kind
 
 Prepare: TypeAlias = Callable[[Batch], Batch]
 MakeLoader: TypeAlias = Callable[[str, StageRecipe, Stage, Prepare | None, str], BatchSource]
 """(stage name, its recipe, the stage, its `prepare` or None, the key of what `prepare` depends on) -> batches."""
+
+
+Begin: TypeAlias = Callable[[str, BatchSource], Pace]
+"""(stage name, its batches): called before a stage begins; may give it other steps (`Run.set_steps`), and its pace."""
 
 
 def train_system(
@@ -30,12 +34,14 @@ def train_system(
     on_step: OnStep | None = None,
     tell: Callable[[str], None] = lambda line: None,
     kind: Kind = "none",
+    begin: Begin | None = None,
 ) -> System | None:
     """Train the stages in order, each from where it stands; the system when all of them are finished, else None.
 
     build: makes the system with the weights that it starts from, on the device to train on.
     only: train this stage alone. The earlier ones must be finished, unless it stands alone: then it may be trained
     before or beside them, by another process into the same run.
+    A stage whose pace ended it early is finished with the steps that it had, which the run's recipe then says.
     """
     recipe, system = run.recipe, build()
     order = order_of(system, recipe)
@@ -52,14 +58,21 @@ def train_system(
             freeze_others(system, stage)
             prepare, key = _prepare_of(stage, name, built_on)
             loader = make_loader(name, settings, stage, prepare, key)
-            train_stage(stage, loader, settings, part, on_step=on_step, tell=tell, kind=kind, frozen=built_on)
+            pace = begin(name, loader) if begin else None
+            settings = run.recipe.stages[name]
+            train_stage(
+                stage, loader, settings, part, on_step=on_step, tell=tell, kind=kind, frozen=built_on, pace=pace
+            )
+            if (done := int((part.final() or {})["step"])) < settings.steps:
+                tell(f"{name}: the time was up after {done} of {settings.steps} steps; its average so far is kept")
+                run.set_steps({name: done})
             if kind == "fsdp":  # its parameters are shards now, which a later stage cannot use
                 system = build()
                 load_finals(system, run, [*frozen, name])
         else:
             load_finals(system, run, [name])
         frozen = {**frozen, name: (part.final() or {})["sha256"]}
-    if not all((run.stage(n).final() or {}).get("step") == recipe.stages[n].steps for n in order):
+    if not all((run.stage(n).final() or {}).get("step") == run.recipe.stages[n].steps for n in order):
         return None
     load_finals(system, run, order)
     return system.requires_grad_(False).eval()
