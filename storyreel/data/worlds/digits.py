@@ -144,7 +144,6 @@ class Digits:
             return int(rng.integers(1, 3))  # as before there was a choice, so that older datasets grow as they are
         return 2 if rng.random() < self.doubles else 1
 
-
     @staticmethod
     def say(rng: np.random.Generator) -> Iterator[str]:
         """A caption of digits that are not drawn."""
