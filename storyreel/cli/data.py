@@ -157,6 +157,20 @@ def fetch(
 
 
 @app.command()
+def sheets(
+    source: Annotated[Path, typer.Option(help="Folder of the LPC sheets.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Archive to write, .tar.xz.")],
+) -> None:
+    """Pack the sheets that the world `sprites` draws from, with their credits; training takes the archive as it is."""
+    from storyreel.data.worlds.sprites_sheets import pack_sheets
+
+    if not out.name.endswith(".tar.xz"):
+        raise typer.BadParameter(f"wanted a .tar.xz, got {out.name!r}", param_hint="--out")
+    count = pack_sheets(source, out)
+    typer.echo(f"{out}: {count} files, {out.stat().st_size / 2**20:.1f} MiB")
+
+
+@app.command()
 def export(
     folder: Folder,
     webdataset: Annotated[Path, typer.Option(help="Folder to write WebDataset shards into.")],

@@ -77,7 +77,9 @@ def export(
 
 @app.command()
 def text(
-    words: Annotated[str, typer.Option(help="Whose words: a world (digits, sprites), or a dataset with captions.")],
+    words: Annotated[
+        str, typer.Option(help="Whose words: worlds (sprites,digits) or datasets with captions, with commas between.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the smaller text encoder.")],
 ) -> None:
     """Write the text encoder MiniLM in half precision with one vocabulary alone, for `--text` of train and generate."""
@@ -86,13 +88,18 @@ def text(
     from storyreel.data.worlds.vocabulary import words_of
     from storyreel.text.minilm_words import pack_minilm
 
-    if words in WORLDS:
-        found, called = words_of(words), words
-    else:
-        dataset = open_dataset(words)
-        found, called = [caption for captions in dataset.all_captions for caption in captions], dataset.name
-        if not found:
-            raise ValueError(f"{words}: has no captions to take words from")
+    found: list[str] = []
+    names: list[str] = []
+    for each in words.split(","):
+        if each in WORLDS:
+            found, names = [*found, *words_of(each)], [*names, each]
+            continue
+        dataset = open_dataset(each)
+        if not dataset.has_captions:
+            raise ValueError(f"{each}: has no captions to take words from")
+        found += [caption for captions in dataset.all_captions for caption in captions]
+        names.append(dataset.name)
+    called = " and ".join(names)
     made = pack_minilm(found, called, out)
     print(f"{out}: {len(made['pieces']):,} word pieces of {called}, {made['bytes'] / 2**20:.1f} MiB")
 
