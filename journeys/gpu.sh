@@ -39,15 +39,17 @@ for model in $models; do
     set -- train "$model" --data "${DATA:-$data}" -o "$out/runs/$model" --minutes "$minutes" --device "$device"
     case $model in imagen_video*) set -- "$@" --stages-at-once ;; esac
     if [ -d "$kit/start/$model" ]; then set -- "$@" --init "$kit/start/$model"; fi
-    storyreel "$@" $TRAIN || failed="$failed $model"
+    trained=yes
+    storyreel "$@" $TRAIN || trained=no
     # Also of a training that failed: what its stages have learnt so far.
     if storyreel models export "$out/runs/$model" -o "$out/models/$model" --max-mb "${MAX_MB:-60}"; then
         rm -f "$out/$model.tar.gz".*
         tar -czf - -C "$out/models" "$model" | split -b 15000000 -d - "$out/$model.tar.gz."
         ls -l "$out/$model.tar.gz".*
     else
-        failed="$failed $model"
+        trained=no
     fi
+    if [ $trained = no ]; then failed="$failed $model"; fi
 done
 if [ -n "$failed" ]; then
     echo "gpu.sh: failed:$failed" >&2
