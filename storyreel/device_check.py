@@ -19,13 +19,13 @@ import torch
 from storyreel import recipes
 from storyreel.generate import shelf
 from storyreel.generate.model import Model, load
-from storyreel.recipe import Data, Recipe, StageRecipe
+from storyreel.recipe import Recipe, StageRecipe
 from storyreel.run import Run
-from storyreel.systems.base import Batch, Stage, System
+from storyreel.systems.base import Stage, System
 from storyreel.train.loop import Trainer
+from storyreel.train.random_batch import random_batch
 from storyreel.train.stages import freeze_others, order_of
 
-TEXT_TOKENS = 32  # longest caption of a random batch
 QUICK = 2  # clips a batch, training steps and sampling steps
 PROMPT = "a person walks to the left"  # where the model's words are not known
 
@@ -162,26 +162,6 @@ def shipped_models() -> tuple[str, ...]:
     """The models that are here and make videos."""
     encoders = "encoder"
     return tuple(n for n, folder in shelf.here().items() if shelf.describe(folder).get("system") != encoders)
-
-
-def random_batch(stage: Stage, data: Data, text_dim: int) -> Batch:
-    """A batch as a loader gives it, on the CPU: images first, one clip with a given frame, captions of any length."""
-    rng, b = torch.Generator().manual_seed(0), data.batch
-    video = torch.rand(b, data.channels, data.frames, data.size, data.size, generator=rng) * 2 - 1
-    length = torch.full((b,), data.frames)
-    length[: round(data.image_share * b)] = 1
-    context = torch.zeros(b, dtype=torch.int64)
-    if data.frames > 1:
-        context[-1] = 1
-    batch: Batch = {"video": video, "length": length, "context": context}
-    if stage.needs_text:
-        ends = torch.randint(4, TEXT_TOKENS + 1, (b, 1), generator=rng)
-        batch["text_mask"] = torch.arange(TEXT_TOKENS)[None] < ends
-        states = torch.randint(0, 60, (b, TEXT_TOKENS, text_dim), generator=rng) / 30 - 1
-        if text_dim == 2:  # numbers of words
-            states = (states + 1) * 30
-        batch["text"] = states * batch["text_mask"][..., None]
-    return batch
 
 
 @torch.no_grad()

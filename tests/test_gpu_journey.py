@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storyreel.cli import VERBS, main
+from storyreel.cli import main
 from storyreel.model import load_model
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +50,7 @@ def run(bare: Path, tmp_path: Path, **more: str) -> subprocess.CompletedProcess[
 
 
 def test_check_train_export_archive(bare, tmp_path):
-    more = dict(TRAIN="--set=stages.prior.data.batch=2", CHECK="yes" if "check" in VERBS else "no")
+    more = dict(TRAIN="--set=stages.prior.data.batch=2")
     done = run(bare, tmp_path, MODELS="phenaki_tiny", MINUTES="0.5", **more)
     assert done.returncode == 0, done.stderr
     parts = sorted((tmp_path / "out").glob("phenaki_tiny.tar.gz.*"))

@@ -13,15 +13,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from storyreel.recipe import Recipe, StageRecipe
 from storyreel.run import Run, StageRun
 from storyreel.storage import read_json
-from storyreel.systems.base import Batch, Stage, System
+from storyreel.systems.base import Stage, System
 from storyreel.train.loop import BatchSource, Trainer
+from storyreel.train.random_batch import random_batch
 from storyreel.train.stages import freeze_others, order_of
 
 SAVE_EVERY = 60.0  # seconds between two checkpoints, at most a tenth of the budget
@@ -202,7 +202,7 @@ def _timing(system: System, name: str, settings: StageRecipe) -> Timing:
     with tempfile.TemporaryDirectory() as folder:
         stage.begin()
         trainer = Trainer(stage, settings, StageRun(Path(folder) / name, name), "none", {})
-        batch = random_batch(settings, system.text_dim if stage.needs_text else None, trainer.device)
+        batch = trainer.moved(random_batch(stage, settings.data, system.text_dim))
         prepared = 0.0
         if type(stage).prepare is not Stage.prepare:
             with torch.no_grad():
@@ -216,21 +216,6 @@ def _timing(system: System, name: str, settings: StageRecipe) -> Timing:
             count += 1
             trainer.step(batch, count)
         return Timing((_now(trainer.device) - began) / count, prepared)
-
-
-def random_batch(settings: StageRecipe, text_dim: int | None, device: torch.device) -> Batch:
-    """What a loader gives, without meaning: on the device, half of the captions shorter than the others."""
-    data, rng = settings.data, torch.Generator().manual_seed(0)
-    shape = (data.batch, data.channels, data.frames, data.size, data.size)
-    batch: dict[str, Any] = {"video": torch.rand(shape, generator=rng) * 2 - 1}
-    batch["length"] = torch.full((data.batch,), data.frames)
-    batch["length"][: round(data.image_share * data.batch)] = 1
-    batch["context"] = torch.zeros(data.batch, dtype=torch.int64)
-    if text_dim is not None:
-        lengths = torch.randint(16, 33, (data.batch, 1), generator=rng)
-        batch["text_mask"] = torch.arange(32)[None] < lengths
-        batch["text"] = torch.randn(data.batch, 32, text_dim, generator=rng) * batch["text_mask"][..., None]
-    return {name: value.to(device) for name, value in batch.items()}
 
 
 def _now(device: torch.device) -> float:
