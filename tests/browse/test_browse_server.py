@@ -178,7 +178,7 @@ def test_applying_is_the_filter_command(tmp_path: Path):
         page = Page(server)
         moved = {**Thresholds().as_json(), "text": {"min": None, "max": 0.25}}
         assert page("/api/apply", {"thresholds": moved})["state"] == "running"
-        end = time.monotonic() + 120
+        end = time.monotonic() + 600
         while (said := page("/api/apply"))["state"] == "running" and time.monotonic() < end:
             time.sleep(0.1)
         assert said["state"] == "done", said

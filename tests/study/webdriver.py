@@ -82,7 +82,7 @@ class Browser:
         """The value of a function body of JavaScript."""
         return self._call("POST", f"{self.session}/execute/sync", {"script": script, "args": list(args)})
 
-    def wait(self, script: str, seconds: float = 60) -> Any:
+    def wait(self, script: str, seconds: float = 300) -> Any:
         """The value of an expression as soon as it is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
