@@ -198,7 +198,12 @@ class StageRun:
             whole = {"checkpoint": 1, "step": step, "stage": self.name, "log_bytes": length, "sha256": digests, **state}
             write_json(made / "state.json", whole)
             _remove_checkpoint(final)
-            made.rename(final)
+            if final.exists():  # somebody keeps something in it
+                for name in sorted(os.listdir(made), key=lambda name: (name == "state.json", name)):
+                    os.replace(made / name, final / name)
+                made.rmdir()
+            else:
+                made.rename(final)
             sync_folder(self.path)
         except OSError as error:
             shutil.rmtree(made, ignore_errors=True)

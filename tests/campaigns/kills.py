@@ -1,0 +1,362 @@
+"""Kills every verb that writes with SIGKILL at random file operations, and runs it again until it is done.
+
+    python tests/campaigns/kills.py [--kills 40] [--seed 1] [--full] [VERB...]
+
+A life is a fork of this process that kills itself at a random one of its file operations (open for writing, rename,
+link, remove, make a folder, flush to the disk). What is there in the end is compared with a run that was never killed;
+foreign files lie inside and beside; no temporary file may be left after the last run. Prints a line for each verb:
+kills, folders, faults. Exits 1 if there is a fault. `--full` is 40 kills of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import hashlib
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "study"), str(TESTS / "curate"), str(TESTS / "campaigns")]
+
+from hostile_out import call, prepare  # noqa: E402
+
+from storyreel.ownership import LOCK, MARKER  # noqa: E402
+from storyreel.storage import is_temporary  # noqa: E402
+
+OPERATIONS = ("replace", "rename", "link", "unlink", "mkdir", "rmdir", "fsync")
+ALIKE = {LOCK, ".lock", ".edits.lock", "timing.jsonl"}  # what may differ between two runs: locks, and the clock
+PLANTED = "mine, not storyreel's"
+
+
+@dataclass
+class Verb:
+    """What is killed. life: one call into the folder `out`; raises when it fails. state: what must be equal."""
+
+    name: str
+    life: Callable[[Path, Path], None]
+    state: Callable[[Path], Any]
+    begin: Callable[[Path, Path], None] = lambda box, out: None
+    plants: tuple[str, ...] = ("notes.txt",)
+
+
+@dataclass
+class Count:
+    kills: int = 0
+    folders: int = 0
+    moments: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def files(out: Path, but: Callable[[str], bool] = lambda name: False) -> dict[str, str]:
+    """Digest of every file below a folder but locks, clocks and what was planted."""
+    found = {}
+    for file in sorted(out.rglob("*")):
+        name = file.relative_to(out).as_posix()
+        if file.is_file() and file.name not in ALIKE and not but(name):
+            content = file.read_bytes()
+            if content.decode("utf-8", "replace") != PLANTED:
+                found[name] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+# -- the verbs -----------------------------------------------------------------------------------------------
+
+
+def cli(*argv: Any) -> None:
+    """The command line in this process; RuntimeError with what it says when it fails."""
+    code, err = call(list(argv), Path("/"))
+    if code:
+        raise RuntimeError(f"exit {code}: {err.strip()[-400:]}")
+
+
+def _train(box: Path, out: Path) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    sets = [f"--set=stages.{s}.{w}" for s in ("tokenizer", "prior") for w in ("steps=4", "checkpoint_every=1")]
+    sets += [f"--set=stages.{s}.data.batch=2" for s in ("tokenizer", "prior")]
+    cli("train", "phenaki_tiny", "--data", box / "in/data", "-o", out, *sets, "--quiet", "--threads", 1)
+
+
+def _generate(box: Path, out: Path) -> None:
+    cli("generate", "--prompts", box / "six.txt", "-m", box / "in/model", "-o", out, "--format", "png", "-q")
+
+
+def _curate(box: Path, out: Path) -> None:
+    from killer_films import Here
+    from stub_films import measure_real
+
+    from storyreel.curate.export import Export
+    from storyreel.curate.pipeline import Settings, curate
+    from storyreel.curate.thresholds import Thresholds
+
+    settings = Settings(export=Export(format="mp4", side=32))
+    curate([box / "in/footage"], out, settings, Thresholds(), where=Here(), job=measure_real)
+
+
+def _make(box: Path, out: Path) -> None:
+    from storyreel.data import write
+
+    write.CHUNK = 3
+    cli("data", "make", "digits", "-o", out, "--clips", 10, "--size", 32, "--digits", "1", "--workers", 1)
+
+
+def _clips(out: Path) -> Any:
+    """Matroska writes a random number into each file, so its pixels are compared."""
+    from storyreel.clip import Clip
+
+    told = files(out, lambda name: name.endswith(".mkv"))
+    for file in sorted((out / "clips").glob("*.mkv")):
+        if file.read_bytes() != PLANTED.encode():
+            clip = Clip.open(file)
+            told[file.name] = f"{clip.fps} {clip.caption} {hashlib.sha256(clip.frames.tobytes()).hexdigest()}"
+    return told
+
+
+def _pack(box: Path, out: Path) -> None:
+    cli("models", "pack", box / "in/model", "-o", out)
+
+
+def _packed_before(box: Path, out: Path) -> None:
+    """An earlier model, whose card somebody edited and beside which somebody keeps notes."""
+    cli("models", "pack", box / "in/model", "-o", out)
+    (out / "README.md").write_text("my own words")
+    (out / "notes").mkdir()
+    (out / "notes/a.txt").write_text("mine")
+    (out / "model.json").write_text("{}")
+
+
+def _evaluate(box: Path, out: Path) -> None:
+    cli("evaluate", box / "in/clips/a", "--metrics", "flicker", "-o", out, "-q", "--workers", 0)
+
+
+def _report(out: Path) -> Any:
+    document = json.loads((out / "report.json").read_text())
+    volatile = ("made", "command", "machine", "seconds")
+    return {k: v for k, v in document.items() if k not in volatile}, sorted(files(out))
+
+
+def _study(box: Path, out: Path) -> None:
+    from storyreel.study.create import create
+
+    create([box / "in/clips/a", box / "in/clips/b"], out)
+
+
+def _items(out: Path) -> Any:
+    """The study with the pixels of its clips instead of their names, which are drawn anew each time."""
+    document = json.loads((out / "study.json").read_text())
+    clips = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in (out / "clips").iterdir()}
+    items = [item | {"files": [clips.pop(name, "gone") for name in item["files"]]} for item in document["items"]]
+    return {**document, "id": "", "items": items}, clips, owner(out)
+
+
+def owner(out: Path) -> str:
+    return json.loads((out / MARKER).read_text())["kind"]
+
+
+EDITS = [("0123456789abcdef0123", {"keep": bool(i % 2)} if i % 3 else {"caption": f"words {i} é"}) for i in range(8)]
+
+
+def _edit(box: Path, out: Path) -> None:
+    """Decisions one after the other; each that is told to be on the disk must be found there afterwards."""
+    from storyreel.curate.edits import add_edit, edits_file
+
+    file, told = edits_file(out), out / "told"
+    whole = file.read_bytes() if file.exists() else b""
+    done = whole.count(b"\n")
+    acknowledged = len(told.read_bytes()) if told.exists() else 0
+    if not acknowledged <= done <= acknowledged + 1:
+        raise RuntimeError(f"{acknowledged} edits were acknowledged, {done} are there")
+    for clip, change in EDITS[done:]:
+        with told.open("ab") as acknowledge:
+            acknowledge.write(b"." * (done - len(told.read_bytes())))
+        add_edit(out, clip, **change)
+        done += 1
+    with told.open("ab") as acknowledge:
+        acknowledge.write(b"." * (done - len(told.read_bytes())))
+
+
+def _begin_edits(box: Path, out: Path) -> None:
+    (out / "curation").mkdir(parents=True)
+
+
+VERBS = [
+    Verb("train", _train, lambda o: files(o, lambda name: "tensorboard/" in name), plants=("notes.txt", "model.txt")),
+    Verb("generate", _generate, files),
+    Verb("curate", _curate, files, plants=("notes.txt", "clips/mine.mkv", "curation/shelf/mine.mp4")),
+    Verb("data make", _make, _clips, plants=("notes.txt", "clips/mine.mkv", "clips/.mine")),
+    Verb("models pack", _pack, files, _packed_before, ()),
+    Verb("evaluate", _evaluate, _report),
+    Verb("study", _study, _items, plants=()),
+    Verb("browse edits", _edit, files, _begin_edits),
+]
+
+
+# -- lives ---------------------------------------------------------------------------------------------------
+
+
+def live(work: Callable[[], None], moment: int, log: Path) -> tuple[int, int]:
+    """(exit status, file operations) of `work` in a fork that kills itself at its `moment`-th operation; 0: never."""
+    told, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        counted = 0
+
+        def deadly(function: Callable[..., Any]) -> Callable[..., Any]:
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
+                nonlocal counted
+                counted += 1
+                if counted == moment:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return function(*args, **kwargs)
+
+            return wrapped
+
+        plain = io.open
+
+        def opened(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+            if set(mode) & set("wax+"):
+                deadly(lambda: None)()
+                found = plain(file, mode, *args, **kwargs)
+                deadly(lambda: None)()
+                return found
+            return plain(file, mode, *args, **kwargs)
+
+        for name in OPERATIONS:
+            setattr(os, name, deadly(getattr(os, name)))
+        io.open = builtins.open = opened
+        try:
+            work()
+        except BaseException as error:
+            plain(log, "a").write(f"{error!r}\n")
+            os._exit(1)
+        os.write(theirs, str(counted).encode())
+        os._exit(0)
+    os.close(theirs)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with os.fdopen(told) as file:
+        return status, int(file.read() or 0)
+
+
+def plant(out: Path, names: tuple[str, ...]) -> list[Path]:
+    """Foreign files in a folder that is ours already."""
+    planted = []
+    for name in names if (out / MARKER).exists() else ():
+        if (out / name).parent.is_dir():
+            (out / name).write_text(PLANTED)
+            planted.append(out / name)
+    return planted
+
+
+def kill(verb: Verb, box: Path, kills: int, rng: random.Random) -> Count:
+    """Run one verb until it was killed so often, then to the end; what became of it."""
+    home = box / "out" / verb.name.replace(" ", "-")
+    home.mkdir(parents=True)
+    (home / "neighbour.txt").write_text(PLANTED)
+    log, count = home / "log", Count()
+
+    def life(out: Path, moment: int) -> int:
+        status, operations = live(lambda: verb.life(box, out), moment, log)
+        count.moments = max(count.moments, operations)
+        return status
+
+    verb.begin(box, home / "whole")
+    if life(home / "whole", 0):
+        return Count(faults=[f"fails even when it is not killed: {log.read_text()}"])
+    whole = verb.state(home / "whole")
+    while count.kills < kills and count.folders < 3 * kills and not count.faults:
+        out, planted = home / f"killed-{count.folders}", []
+        count.folders += 1
+        verb.begin(box, out)
+        while True:
+            status = life(out, rng.randint(1, count.moments) if count.kills < kills else 0)
+            if status == -signal.SIGKILL:
+                count.kills += 1
+                planted = planted or plant(out, verb.plants)
+                continue
+            if status:
+                count.faults.append(f"after {count.kills} kills: {log.read_text().strip()[-500:]}")
+            break
+        if not count.faults:
+            count.faults += compare(verb, whole, out, planted)
+    left = [f for f in home.rglob("*") if is_temporary(f.name) or f.name.endswith(".storyreel-replaced")]
+    count.faults += [f"temporary left: {f.relative_to(home)}" for f in left]
+    if (home / "neighbour.txt").read_text() != PLANTED:
+        count.faults.append("the neighbour was touched")
+    shutil.rmtree(home)
+    return count
+
+
+def compare(verb: Verb, whole: Any, out: Path, planted: list[Path]) -> list[str]:
+    faults = [f"foreign {f.name} was touched" for f in planted if not f.exists() or f.read_text() != PLANTED]
+    try:
+        found = verb.state(out)
+    except (OSError, ValueError, KeyError) as error:
+        return [*faults, f"{out.name}: {error!r}"]
+    if found != whole:
+        both = [dict(x) if isinstance(x, dict) else {str(i): v for i, v in enumerate(x)} for x in (whole, found)]
+        unlike = [k for k in both[0].keys() | both[1].keys() if both[0].get(k) != both[1].get(k)]
+        faults.append(f"{out.name}: differs in {sorted(unlike)[:5]}")
+    return faults
+
+
+def run(names: list[str], kills: int, seed: int, box: Path) -> dict[str, Count]:
+    """name -> what became of it."""
+    os.environ["STORYREEL_CACHE"] = str(box / "cache")
+    prepare(box)
+    (box / "six.txt").write_text("".join(f"an orc walks {way}\n" for way in ("left", "right", "up", "down")))
+    _warm_up()
+    found = {}
+    for verb in VERBS:
+        if not names or verb.name in names:
+            found[verb.name] = kill(verb, box, kills, random.Random(f"{seed} {verb.name}"))
+            print(f"{verb.name}: {report(found[verb.name])}", flush=True)
+    return found
+
+
+def _warm_up() -> None:
+    """What every life would import anew; no backward pass, whose threads do not outlive a fork."""
+    import torch
+
+    torch.set_num_threads(1)
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.AdamW([parameter], fused=True)
+    parameter.grad = torch.zeros(1)
+    optimizer.step()
+    import storyreel.evaluate.evaluation
+    import storyreel.evaluate.report
+    import storyreel.generate.model
+    import storyreel.systems.phenaki
+    import storyreel.train.command  # noqa: F401
+
+
+def report(count: Count) -> str:
+    told = f"{count.kills} kills at up to {count.moments} places, {count.folders} folders, {len(count.faults)} faults"
+    return "\n  ".join([told, *count.faults])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("verbs", nargs="*")
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--full", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="storyreel-kills-") as folder:
+        found = run(given.verbs, 40 if given.full else given.kills, given.seed, Path(folder).resolve())
+    return 1 if any(count.faults for count in found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
