@@ -101,7 +101,8 @@ def _curate(box: Path, out: Path) -> None:
     from storyreel.curate.pipeline import Settings, curate
     from storyreel.curate.thresholds import Thresholds
 
-    settings = Settings(export=Export(format="mp4", side=32))
+    # lossless: x264 gives other bytes for the same pictures now and then, at 32x32
+    settings = Settings(export=Export(format="mkv", side=32))
     curate([box / "in/footage"], out, settings, Thresholds(), where=Here(), job=measure_real)
 
 
@@ -194,7 +195,7 @@ def _begin_edits(box: Path, out: Path) -> None:
 VERBS = [
     Verb("train", _train, lambda o: files(o, lambda name: "tensorboard/" in name), plants=("notes.txt", "model.txt")),
     Verb("generate", _generate, files),
-    Verb("curate", _curate, files, plants=("notes.txt", "clips/mine.mkv", "curation/shelf/mine.mp4")),
+    Verb("curate", _curate, _clips, plants=("notes.txt", "clips/mine.mkv", "curation/shelf/mine.mp4")),
     Verb("data make", _make, _clips, plants=("notes.txt", "clips/mine.mkv", "clips/.mine")),
     Verb("models pack", _pack, files, _packed_before, ()),
     Verb("evaluate", _evaluate, _report),
