@@ -40,6 +40,7 @@ class Layout:
     key: str = ""
     holds: bytes = b""
     names: str = ""
+    copied: str = ""  # what a folder has instead that somebody put together from parts of others
     doing: str = "writing into"
 
     @property
@@ -53,6 +54,7 @@ KINDS: dict[str, Layout] = {
         "recipe.json",
         b'"stages"',
         rf"recipe\.json|data\.json|[a-z0-9_]+/({STAGE})|model/({MODEL})",
+        "*/final.json",
     ),
     "model": Layout("a model", "model.json", b'"storyreel"', MODEL),
     "made-dataset": Layout(
@@ -72,7 +74,7 @@ KINDS: dict[str, Layout] = {
         "curation/curate.json",
         b'"measure"',
         rf"metadata\.parquet|README\.md|clips/{CLIP}|curation/({CURATION}|shelf/{CLIP})",
-        "curating into",
+        doing="curating into",
     ),
     "dataset": Layout("a dataset"),
     "shards": Layout("WebDataset shards"),
@@ -129,6 +131,8 @@ def recognised(folder: Path, kind: str) -> str | None:
     for name in files_below(folder):  # which may be many: it ends at the first that is another's
         if os.path.islink(folder / name) or not pattern.fullmatch(name):
             return name
+    if layout.copied and next(folder.glob(layout.copied), None):
+        return None
     key = folder / layout.key
     if layout.key and key.is_file():
         with key.open("rb") as file:
