@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from storyreel.numbers import rational
+from storyreel.numbers import MAX_FPS, rational
 
 if TYPE_CHECKING:
     import torch
 
 
-MAX_FPS = 1_000_000  # frames a second; no container holds more
 GREY = (128, 128, 128)  # what a clip with alpha is seen over where nothing else is asked for
 
 

@@ -13,7 +13,8 @@ from fractions import Fraction
 from typing import Any
 
 DIGITS = 18  # of a number in text, at most: every such number fits 64 bits
-FPS_MAX = 1000  # frames a second
+FPS_MAX = 1000  # frames a second that somebody may ask for
+MAX_FPS = 1_000_000  # frames a second of a clip; no container holds more
 _WHOLE = re.compile(rf"[-+]?\d{{1,{DIGITS}}}", re.ASCII)
 _DECIMAL = re.compile(
     rf"[-+]?(?:\d{{1,{DIGITS}}}(?:\.\d{{0,{DIGITS}}})?|\.\d{{1,{DIGITS}}})(?:e[-+]?\d{{1,3}})?", re.A | re.I

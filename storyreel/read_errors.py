@@ -7,6 +7,7 @@ recover. Everything that decoders raise goes through `reading`, so that each fau
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import struct
 import time
@@ -60,6 +61,26 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno not in OF_THE_FILE
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+
+
+def is_short(error: BaseException) -> bool:
+    """Whether the machine has run out of something that every file needs, so that none will be read now.
+
+    Memory counts where a gigabyte cannot be had: a decoder also says that there is none when a broken file asks for
+    more than it gives to anybody.
+    """
+    if isinstance(error, (MemoryError, RuntimeError)) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return is_passing(error) and not memory_is_there()
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOSPC)
+
+
+def memory_is_there() -> bool:
+    """Whether a gigabyte could be had now."""
+    try:
+        mmap.mmap(-1, 1 << 30).close()
+    except (OSError, ValueError, MemoryError):
+        return False
+    return True
 
 
 def persevering(function: Callable[[], T]) -> T:

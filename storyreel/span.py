@@ -20,9 +20,9 @@ from av.video.reformatter import VideoReformatter
 
 from storyreel import sniff
 from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered
-from storyreel.clip import MAX_FPS, Clip
+from storyreel.clip import Clip
 from storyreel.json_file import read_json
-from storyreel.numbers import number, rational, whole
+from storyreel.numbers import MAX_FPS, number, rational, whole
 from storyreel.read_errors import reading
 from storyreel.storage import replacing
 from storyreel.video_io import decoded, open_container, pixels_of, rate_of, video_stream

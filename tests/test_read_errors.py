@@ -67,11 +67,17 @@ def test_a_clip_that_could_not_be_read_for_a_moment_is_never_called_corrupt(
 ):
     opened = av.open
     monkeypatch.setattr(video_io.av, "open", failing(99, error, opened))
-    with pytest.raises(OSError, match=r"could not be read now") as told:
-        Pack.open(dataset, 8, 3, tmp_path / "cache")
-    assert str(told.value.filename).endswith("000000.mkv")
-    assert "\n" not in str(told.value)
-    assert "corrupt" not in str(told.value)
+    monkeypatch.setattr("storyreel.read_errors.memory_is_there", lambda: False)
+    if "5]" not in str(error()):
+        with pytest.raises(OSError, match=r"could not be read now") as told:
+            Pack.open(dataset, 8, 3, tmp_path / "cache")
+        assert str(told.value.filename).endswith("000000.mkv")
+        assert "\n" not in str(told.value)
+        assert "corrupt" not in str(told.value)
+    monkeypatch.setattr("storyreel.read_errors.memory_is_there", lambda: True)
+    if "24]" not in str(error()):  # open files are not asked for by a broken file
+        found = Pack.open(dataset, 8, 3, tmp_path / "cache").refused
+        assert (list(found), "could not be read now" in found[0]) == ([0, 1, 2], True)
     monkeypatch.setattr(video_io.av, "open", failing(2, error, opened))
     pack = Pack.open(dataset, 8, 3, tmp_path / "cache")
     assert (pack.refused, pack.counts.tolist()) == ({}, [4, 4, 4])

@@ -22,6 +22,7 @@ from PIL import Image
 
 from storyreel.browse.filmline import FilmLine, spread
 from storyreel.curate.export import Export, export_clip, span_of
+from storyreel.numbers import MAX_FPS, rational
 from storyreel.span import Span
 
 STRIP_SHAPE = 7.1  # width of a strip of a clip, in heights
@@ -141,7 +142,8 @@ class Pictures:
             return
         count = row["num_frames"]  # the film is gone, the clip is not
         places = tuple(spread(0, count - 1, len(frames)))
-        yield from Span(clip, Fraction(0), count, Fraction(row["fps_exact"]), places).pictures()
+        fps = rational(row["fps_exact"], "fps_exact", 0, MAX_FPS, above=True)
+        yield from Span(clip, Fraction(0), count, fps, places).pictures()
 
     def _joined(self, pictures: Iterable[np.ndarray], high: int, gone: Callable[[], bool]) -> tuple[bytes, int]:
         with self.turns.turn(gone):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from storyreel.cli import data_import
+from storyreel.numbers import frame_rate
 
 if TYPE_CHECKING:
     from storyreel.data.write import World
@@ -78,7 +79,6 @@ def _settings_before(out: Path, world: str) -> dict[str, Any]:
 
 def _world(name: str, options: dict[str, Any]) -> tuple[World, dict[str, Any]]:
     """The world, and what it was set to, for `dataset.json`."""
-    from fractions import Fraction
 
     from storyreel.data.worlds.registry import make_world, settings_of, world_class
 
@@ -93,8 +93,8 @@ def _world(name: str, options: dict[str, Any]) -> tuple[World, dict[str, Any]]:
             raise typer.BadParameter(f"the world {name} has no such setting", param_hint=flag)
     if "fps" in options:
         try:
-            options["fps"] = Fraction(options["fps"])
-        except (ValueError, ZeroDivisionError):
+            options["fps"] = frame_rate(options["fps"])
+        except ValueError:
             raise typer.BadParameter(f"wanted a number such as 8, got {options['fps']!r}", param_hint="--fps") from None
     if name == "sprites" and "source" not in options:
         raise typer.BadParameter(

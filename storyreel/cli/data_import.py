@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storyreel.numbers import frame_rate
+
 if TYPE_CHECKING:
     from storyreel.data.imports.entries import Shape
     from storyreel.data.imports.folder import Imported
@@ -67,13 +69,11 @@ def howto100m(
 
 
 def _shape(size: int | None, fps: str | None, seconds: float | None) -> Shape:
-    from fractions import Fraction
-
     from storyreel.data.imports.entries import Shape
 
     try:
-        rate = None if fps is None else Fraction(fps)
-    except (ValueError, ZeroDivisionError):
+        rate = None if fps is None else frame_rate(fps)
+    except ValueError:
         raise typer.BadParameter(f"wanted a number such as 8, got {fps!r}", param_hint="--fps") from None
     return Shape(size=size, fps=rate, seconds=seconds)
 

@@ -7,7 +7,6 @@ videos too. Only safetensors are read. Pictures are prepared here: transformers'
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from storyreel.curate.models import digest_of_folder
+from storyreel.json_file import read_object
+from storyreel.numbers import whole
 
 MIDDLE, THREE = (0.5,), (0.0, 0.5, 1.0)
 LONGEST = 40  # tokens of a caption
@@ -32,8 +33,8 @@ def load_captioner(folder: str | Path, kind: str = "image") -> Transformers:
     if not list(folder.glob("*.safetensors")):
         raise ValueError(f"{folder}: holds no .safetensors; pickled weights are never loaded")
     try:
-        found = json.loads((folder / "config.json").read_text()).get("model_type")
-    except (ValueError, AttributeError):
+        found = read_object(folder / "config.json").get("model_type")
+    except ValueError:
         raise ValueError(f"{folder}/config.json: wanted a JSON object") from None
     if found not in ("blip", "git"):
         raise ValueError(f"{folder}: is a {found!r} model; captioners that are known are blip and git")
@@ -94,13 +95,14 @@ class Transformers:
 
 def _preparation(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
     """(side, mean, std) of the pictures, as preprocessor_config.json says, else as config.json and CLIP do."""
-    config = json.loads((folder / "config.json").read_text())
+    config = read_object(folder / "config.json")
     file = folder / "preprocessor_config.json"
-    said = json.loads(file.read_text()) if file.is_file() else {}
+    said = read_object(file) if file.is_file() else {}
     size = said.get("crop_size") or said.get("size") or {}
     side = size if isinstance(size, int) else size.get("height") or size.get("shortest_edge")
     side = side or config.get("vision_config", {}).get("image_size", 224)
-    return int(side), tuple(said.get("image_mean", CLIP_MEAN)), tuple(said.get("image_std", CLIP_STD))
+    side = whole(side, f"{folder}: size of its pictures", 1, 4096)
+    return side, tuple(said.get("image_mean", CLIP_MEAN)), tuple(said.get("image_std", CLIP_STD))
 
 
 def _together(said: Sequence[str]) -> str:

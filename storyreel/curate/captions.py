@@ -7,7 +7,6 @@ of a span captions it.
 from __future__ import annotations
 
 import html
-import json
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.curate.sources import VIDEOS, Source
+from storyreel.json_file import read_json
+from storyreel.numbers import number
 
 Line = tuple[float, float, str]
 """(from, to, text): what is said from `from` to `to` seconds of a film."""
+MAX_SECONDS = 10**9
 LONGEST = 400  # characters of one caption
 _TIME = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})")
 
@@ -146,7 +148,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 
     HowTo100M's own form, lists `start`, `end`, `text`, is known; so is a list of objects with these keys.
     """
-    said = json.loads(file.read_text(encoding="utf-8-sig"))
+    said = read_json(file)
     spans: list[Line] = []
     listed = said if isinstance(said, list) else said.get("spans") or []
     if isinstance(said, dict) and isinstance(said.get("start"), list):
@@ -156,7 +158,8 @@ def _read_json(file: Path) -> dict[str, Any]:
     for span in listed:
         text = span.get("text") or span.get("caption")
         if text:
-            spans.append((float(span["start"]), float(span["end"]), str(text)))
+            begin, end = (number(span[name], name, 0, MAX_SECONDS) for name in ("start", "end"))
+            spans.append((begin, end, str(text)))
     whole: Mapping[str, Any] = said if isinstance(said, dict) else {}
     captions = whole.get("captions") or [whole.get("caption") or whole.get("description") or whole.get("title")]
     return {"captions": [c for c in captions if isinstance(c, str)], "spans": sorted(spans)}

@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from storyreel.numbers import MAX_FPS, rational
+
 
 @dataclass(frozen=True, kw_only=True)
 class FilmInfo:
@@ -54,7 +56,7 @@ class FilmInfo:
     def from_json(cls, doc: dict[str, Any]) -> FilmInfo:
         """The inverse of `as_json`."""
         times = None if doc["times"] is None else tuple(doc["times"])
-        return cls(**{**doc, "fps": Fraction(doc["fps"]), "times": times})
+        return cls(**{**doc, "fps": rational(doc["fps"], "fps", 0, MAX_FPS, above=True), "times": times})
 
 
 def digest_of(path: str | Path) -> str:

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
+from storyreel.json_file import parse_json
+
 if TYPE_CHECKING:
     from storyreel.curate.models import Models, Work
 
@@ -113,8 +115,8 @@ def _ask(texts: Sequence[str], models: Models) -> Any:
     except Exception as error:
         raise NoAnswer(f"{url}: {type(error).__name__}: {error}") from None
     try:
-        return json.loads(content)["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return parse_json(content)["choices"][0]["message"]["content"]
+    except (ValueError, KeyError, IndexError, TypeError):
         raise NoAnswer(f"{url}: answers something else than a chat completion") from None
 
 

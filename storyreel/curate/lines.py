@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from storyreel.json_file import parse_json
 from storyreel.storage import write_text
 
 
@@ -18,7 +19,9 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
     whole = file.read_bytes()
     for number, line in enumerate(whole[: whole.rfind(b"\n") + 1].splitlines(), 1):
         try:
-            value = json.loads(line)
+            value = parse_json(line)
+            if not isinstance(value, dict):
+                raise ValueError
         except ValueError:
             raise ValueError(f"{file}, line {number}: is damaged, wanted a JSON object") from None
         yield value

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from storyreel.data.export import begin_shards
 from storyreel.data.folder import DatasetFolder
+from storyreel.json_file import read_json
 from storyreel.ownership import claim
 from storyreel.storage import replacing
 
@@ -53,7 +54,7 @@ def _write_shard(folder: DatasetFolder, rows: list[int], path: Path) -> None:
 
 def _key(path: Path) -> str | None:
     try:
-        return json.loads(path.with_suffix(".json").read_text())["digest"] if path.exists() else None
+        return read_json(path.with_suffix(".json"))["digest"] if path.exists() else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from storyreel.json_file import parse_json
+
 MANIFESTS = (".txt", ".csv", ".jsonl", ".parquet")
 VIDEOS = frozenset(
     [
@@ -229,10 +231,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(_content(path).split("\n"), 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}, line {number}: wanted JSON: {error}") from None
+        row = parse_json(line, f"{path}, line {number}")
         if not isinstance(row, dict):
             raise ValueError(f"{path}, line {number}: wanted a JSON object")
         yield f"{path}, line {number}", row

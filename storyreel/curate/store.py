@@ -28,6 +28,7 @@ from storyreel.curate.lines import append_line, read_lines, write_lines
 from storyreel.curate.requirements import BROKEN
 from storyreel.curate.sources import Source, named_apart
 from storyreel.curate.supervise import Outcome
+from storyreel.json_file import read_json
 from storyreel.layouts import CLIP, files_below
 from storyreel.names import bare
 from storyreel.ownership import claim, remove_names
@@ -243,7 +244,7 @@ class Answers:
 
 def read_object(file: Path) -> dict[str, Any]:
     try:
-        value = json.loads(file.read_text())
+        value = read_json(file, max_bytes=1 << 30)
     except (ValueError, UnicodeDecodeError):
         raise ValueError(f"{file}: is damaged, wanted JSON") from None
     if not isinstance(value, dict):

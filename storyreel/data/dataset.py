@@ -10,6 +10,12 @@ from typing import Any, Protocol
 from storyreel.clip import Clip
 
 
+class NotNow(str):
+    """Why there is no clip, where that may be different another time: not to be remembered."""
+
+    __slots__ = ()
+
+
 class ClipReader(Protocol):
     """Gives a clip, or a line that says why there is none, for each of some rows. Picklable: a worker iterates it."""
 

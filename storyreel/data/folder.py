@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,10 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
+from storyreel.data.dataset import NotNow
 from storyreel.data.parallel import default_workers
 from storyreel.data.write import METADATA, PLAN, write_folder, write_world
+from storyreel.json_file import parse_json, read_json
 from storyreel.names import inside, stays_inside
-from storyreel.read_errors import BROKEN, is_passing, one_line, persevering, reading
+from storyreel.read_errors import BROKEN, is_passing, is_short, one_line, persevering, reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,7 +118,7 @@ class DatasetFolder:
     def attributes(self) -> list[dict[str, Any]]:
         """What is in each clip; {} where nothing is said. ValueError for what is not a JSON object."""
         try:
-            rows = [json.loads(text or "{}") for text in self.column("attributes") or ["{}"] * len(self)]
+            rows = [parse_json(text or "{}") for text in self.column("attributes") or ["{}"] * len(self)]
             if not all(isinstance(row, dict) for row in rows):
                 raise TypeError
         except (ValueError, TypeError):
@@ -133,9 +134,9 @@ class DatasetFolder:
         row = self.table.slice(index, 1).to_pylist()[0]
         if isinstance(row.get("attributes"), str):
             try:
-                row["attributes"] = json.loads(row["attributes"])
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{self.path / METADATA}: row {index}: attributes are not JSON ({error})") from None
+                row["attributes"] = parse_json(row["attributes"])
+            except ValueError as error:
+                raise ValueError(f"{self.path / METADATA}: row {index}: attributes: {error}") from None
         return row
 
     def captions(self, index: int) -> list[str]:
@@ -180,7 +181,7 @@ class DatasetFolder:
 class FileReader:
     """Decodes files one after the other. Iterating gives a clip, or what is wrong with the file, for each.
 
-    OSError names a file that is not wrong but cannot be read now: for want of memory, a permission, a disk.
+    `NotNow` where it is not the file that is wrong (a permission, a disk). OSError when the machine is out of memory.
     """
 
     files: tuple[Path | str, ...]  # a str is the reason why there is no file
@@ -193,10 +194,10 @@ class FileReader:
             try:
                 clip = persevering(lambda file=file: read_clip(file))
             except (ValueError, OSError, MemoryError, *BROKEN) as error:
-                if is_passing(error):
+                if is_short(error):
                     why = f"could not be read now, what is done is kept: {one_line(error)}"
                     raise OSError(getattr(error, "errno", None) or errno.ENOMEM, why, str(file)) from error
-                yield one_line(error)
+                yield NotNow(f"could not be read now: {one_line(error)}") if is_passing(error) else one_line(error)
             else:
                 yield clip
 
@@ -204,7 +205,7 @@ class FileReader:
 def world_of(path: Path) -> str:
     """The world that `storyreel data make` drew a folder's clips from; "" for other folders."""
     try:
-        plan = json.loads((path / PLAN).read_text(encoding="utf-8"))
+        plan = read_json(path / PLAN)
     except (OSError, ValueError):
         return ""
     return str(plan.get("world") or "") if isinstance(plan, dict) else ""

@@ -19,7 +19,7 @@ import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.data.array_file import ArrayFile
-from storyreel.data.dataset import ClipReader, Dataset
+from storyreel.data.dataset import ClipReader, Dataset, NotNow
 from storyreel.data.parallel import progress, run
 from storyreel.read_errors import BROKEN, is_passing, one_line
 from storyreel.storage import replacing
@@ -130,7 +130,8 @@ def _notes(path: Path, shard: int) -> Path:
 
 
 def _done(path: Path, shard: int) -> bool:
-    return _notes(path, shard).exists()  # written after the frames
+    """Whether a shard is whole (its notes are written after the frames) and nothing in it is to be tried again."""
+    return _notes(path, shard).exists() and "again" not in json.loads(_notes(path, shard).read_text())
 
 
 def _build(folder: Dataset, path: Path, size: int, channels: int, shards: list[int]) -> None:
@@ -159,15 +160,16 @@ def need_space(path: Path, wanted: int) -> None:
 def _pack_shard(path: Path, size: int, channels: int, job: tuple[int, range, ClipReader]) -> int:
     """The clips of one shard. Only what is wrong with a file is noted; an error that may pass is raised."""
     shard, span, reader = job
-    clips, counts, refused = [], [], {}
+    clips, counts, refused, again = [], [], {}, []
     for row, clip in zip(span, reader, strict=True):
         try:
             if isinstance(clip, str):
+                again += [row] * isinstance(clip, NotNow)
                 raise ValueError(clip)
             clips.append(fit(clip, size, channels))
             counts.append(len(clips[-1]))
         except (ValueError, OSError, MemoryError, *BROKEN) as error:
-            if is_passing(error):
+            if is_passing(error) and not isinstance(clip, str):
                 raise OSError(
                     errno.ENOMEM, f"clip {row} could not be packed now: {one_line(error)}", str(path)
                 ) from error
@@ -178,5 +180,5 @@ def _pack_shard(path: Path, size: int, channels: int, job: tuple[int, range, Cli
         for clip in clips:
             frames.write(clip)
     with replacing(_notes(path, shard)) as (made,):
-        made.write_text(json.dumps({"counts": counts, "refused": refused}))
+        made.write_text(json.dumps({"counts": counts, "refused": refused} | ({"again": again} if again else {})))
     return len(span)

@@ -3,7 +3,6 @@ prompts."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from storyreel.evaluate.protocols import differing
 from storyreel.evaluate.score import Z95
 from storyreel.evaluate.scores import clean
+from storyreel.json_file import read_json
 
 DISTANCES = ("fvd", "fid", "kvd", "kid")
 KIND = "comparison"
@@ -40,7 +40,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """A report.json, or the folder that holds one. ValueError or OSError in one line."""
     file = path / "report.json" if path.is_dir() else path
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        said = read_json(file, max_bytes=1 << 30)
     except ValueError:
         raise ValueError(f"{file}: wanted a report of `storyreel evaluate --out`, which is JSON") from None
     if not isinstance(said, dict) or said.get("kind") != "evaluation":

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from storyreel.clip import Clip
 from storyreel.evaluate.protocols import Protocol as Rules
+from storyreel.read_errors import BROKEN, persevering
 
 UNREADABLE = 0.01  # share of the files
 AHEAD = 3  # batches that are decoded ahead
@@ -148,9 +149,9 @@ def _decoded(
         from storyreel.data.folder import read_clip
 
         try:
-            clip = read_clip(sources[place].file)
+            clip = persevering(lambda: read_clip(sources[place].file))
             frames = cut(clip, place)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError, *BROKEN) as error:
             return error
         return frames if isinstance(frames, str) else (frames, clip)
 

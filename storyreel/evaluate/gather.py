@@ -6,6 +6,7 @@ Memory is flat in the number of clips but for these rows (n x d float32): no fra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from storyreel.evaluate.decode import Taken
 from storyreel.evaluate.moments import check_finite
+from storyreel.numbers import number
 
 if TYPE_CHECKING:
     from storyreel.evaluate.extractors import Extractor, TextVideo
@@ -187,9 +189,10 @@ class Stories:
 def parts_of(story: Any, fps: float, frames: int) -> list[int]:
     """Frames of each part of a story [[prompt, seconds], ...] in a clip of so many; [] where it does not fit."""
     try:
-        ends = [round(sum(float(part[1]) for part in story[: i + 1]) * fps) for i in range(len(story))]
+        seconds = [number(part[1], "seconds", 0, 1e9) for part in story] if len(story) <= frames else []
     except (TypeError, ValueError, IndexError, KeyError):
         return []
+    ends = [round(until * fps) for until in accumulate(seconds)]
     if not ends or abs(ends[-1] - frames) > len(ends) or (len(ends) > 1 and ends[-2] >= frames):
         return []
     ends[-1] = frames

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
+
+from storyreel.json_file import read_json
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 C = TypeVar("C")
@@ -107,7 +108,7 @@ def _frozen(value: Any) -> Any:
 def _document(path: Path) -> dict[str, Any]:
     file = path / "judge.json"
     try:
-        document = json.loads(file.read_text())
+        document = read_json(file)
         missing = {"kind", "config", "sha256", "facts"} - set(document)
     except (ValueError, TypeError):
         raise ValueError(f"{file}: not a judge's JSON document") from None

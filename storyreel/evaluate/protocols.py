@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from storyreel.json_file import read_json
+
 FVD = ("fvd", "kvd")
 FID = ("fid", "kid")
 TEXT = ("clipsim", "rm", "r-precision")
@@ -132,8 +134,8 @@ def protocol_named(name: str) -> Protocol:
         return PROTOCOLS[name]
     if name.endswith(".json") and Path(name).is_file():
         try:
-            return Protocol.from_json(json.loads(Path(name).read_text(encoding="utf-8")))
-        except json.JSONDecodeError as error:
+            return Protocol.from_json(read_json(name))
+        except ValueError as error:
             raise ValueError(f"{name}: wanted a protocol as JSON: {error}") from None
     near = difflib.get_close_matches(name, PROTOCOLS, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PROTOCOLS)}"

@@ -21,6 +21,7 @@ from torch import Tensor
 from storyreel.evaluate.decode import Cut, one_pass
 from storyreel.evaluate.gather import Gathered, Told
 from storyreel.evaluate.sources import Clips
+from storyreel.json_file import parse_json
 
 VERSION = 1  # of what is gathered; a new one leaves old files alone
 
@@ -99,8 +100,8 @@ def _read(place: Path | None, label: str, real: Real) -> bool:
         return False
     try:
         tensors = read_tensors(place)
-        said = json.loads(bytes(tensors["said"].tolist()))
-    except (ValueError, OSError, KeyError):
+        said = parse_json(bytes(tensors["said"].tolist()))
+    except (ValueError, OSError, KeyError, TypeError):
         return False
     real.rows[label], real.prompts, real.unreadable = tensors["rows"], said["prompts"], said["unreadable"]
     return True

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from storyreel.evaluate.decode import Source
 from storyreel.evaluate.judged_clips import clip_files
+from storyreel.numbers import is_whole
 
 LOOKED_AT = 32  # files whose length and rate are asked for, to say what is usual
 
@@ -25,6 +26,7 @@ class Clips:
     def usual(self) -> tuple[int | None, str]:
         """The commonest number of frames and frame rate among some files, evenly spaced; (None, "") if unreadable."""
         from storyreel import video_io
+        from storyreel.video_io import MAX_FRAMES
 
         seen: list[tuple[int, str]] = []
         for source in self.sources[:: max(1, len(self.sources) // LOOKED_AT)]:
@@ -32,7 +34,7 @@ class Clips:
                 facts = video_io.probe(source.file)
             except (ValueError, OSError):
                 continue
-            if facts["frames"]:
+            if is_whole(facts["frames"], 1, MAX_FRAMES):
                 seen.append((int(facts["frames"]), str(facts["fps"] or "")))
         if not seen:
             return None, ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -13,12 +12,14 @@ from storyreel.clip import Clip
 from storyreel.generate.given import GIVEN, Given
 from storyreel.generate.story import Story, check_story
 from storyreel.names import is_bare
+from storyreel.numbers import frame_rate, is_whole, number, shown, whole
 
 if TYPE_CHECKING:
     from storyreel.systems.base import Request
 
 MOST_FRAMES = 100_000
 MOST_CANDIDATES = 1_024
+LARGEST_SIDE = 65_536  # pixels
 LARGEST_SEED = 2**63 - 1
 
 
@@ -188,7 +189,7 @@ class Asked:
 def check_seed(seed: Any) -> int:
     """ValueError unless it is a whole number from 0 to 2^63 - 1."""
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
-        raise ValueError(f"seed: wanted a whole number from 0 to {LARGEST_SEED}, got {seed!r}")
+        raise ValueError(f"seed: wanted a whole number from 0 to {LARGEST_SEED}, got {shown(seed)}")
     return seed
 
 
@@ -223,8 +224,8 @@ def _check_conflicts(prompt: str | None, s: dict[str, Any]) -> None:
 def _whole(name: str, value: Any, most: int) -> int | None:
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise ValueError(f"{name}: wanted a whole number from 1 to {most}, got {value!r}")
+    if not is_whole(value, 1, most):
+        raise ValueError(f"{name}: wanted a whole number from 1 to {most}, got {shown(value)}")
     return value
 
 
@@ -232,23 +233,22 @@ def _number(name: str, value: Any, *, most: float, over: float | None = None) ->
     if value is None:
         return None
     wanted = f"a number from 0 to {most:g}" if over is None else f"a number over {over:g}, at most {most:g}"
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{name}: wanted {wanted}, got {value!r}")
-    if value < 0 or value > most or (over is not None and value <= over):
-        raise ValueError(f"{name}: wanted {wanted}, got {value!r}")
-    return float(value)
+    try:
+        if isinstance(value, str):
+            raise ValueError
+        return number(value, name, 0 if over is None else over, most, above=over is not None)
+    except ValueError:
+        raise ValueError(f"{name}: wanted {wanted}, got {shown(value)}") from None
 
 
 def _fps(value: Any) -> Fraction | None:
     if value is None:
         return None
     try:
-        fps = Fraction(value).limit_denominator(1_001_000)
-        if isinstance(value, bool) or not 0 < fps <= 1_000:
-            raise ValueError
-    except (ValueError, TypeError, ZeroDivisionError, OverflowError):
+        fps = frame_rate(value)
+    except ValueError:
         raise ValueError(
-            f"fps: wanted a frame rate over 0, at most 1000, such as 8 or 30000/1001, got {value!r}"
+            f"fps: wanted a frame rate over 0, at most 1000, such as 8 or 30000/1001, got {shown(value)}"
         ) from None
     return fps
 
@@ -264,11 +264,9 @@ def _size(value: Any) -> tuple[int, int] | None:
         return None
     sides = value.lower().split("x") if isinstance(value, str) else value
     try:
-        width, height = (int(side) for side in sides)
-        if min(width, height) < 1:
-            raise ValueError
+        width, height = (whole(side, "size", 1, LARGEST_SIDE) for side in sides)
     except (ValueError, TypeError):
-        raise ValueError(f"size: wanted width and height, such as 1280x768, got {value!r}") from None
+        raise ValueError(f"size: wanted width and height, such as 1280x768, got {shown(value)}") from None
     return width, height
 
 

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,8 @@ import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.names import is_bare
+from storyreel.numbers import MAX_FPS, rational, whole
+from storyreel.read_errors import BROKEN
 
 EMBEDDED = 32_000  # bytes of PNG up to which the pixels themselves go into a file's metadata
 
@@ -97,8 +98,9 @@ class Given:
                 if picture.width * picture.height > 64 * EMBEDDED:
                     return None
                 strip = np.asarray(picture)
-            frames = strip.reshape(int(note["frames"]), -1, *strip.shape[1:])
+            frames = strip.reshape(whole(note["frames"], "frames", 1, 65_535), -1, *strip.shape[1:])
             name = note.get("name")
-            return cls(Clip(frames, Fraction(note["fps"])), name if is_bare(name) else None)
-        except (ValueError, TypeError, KeyError, OSError, ZeroDivisionError, SyntaxError):
+            fps = rational(note["fps"], "fps", 0, MAX_FPS, above=True)
+            return cls(Clip(frames, fps), name if is_bare(name) else None)
+        except (ValueError, OSError, Image.DecompressionBombError, *BROKEN):
             return None

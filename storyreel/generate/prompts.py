@@ -13,6 +13,7 @@ from storyreel.generate.asked import Asked, check_seed
 from storyreel.generate.given import GIVEN
 from storyreel.generate.story import read_objects, read_text
 from storyreel.names import is_bare
+from storyreel.numbers import is_whole, number, shown, whole
 
 MOST_ROWS = 200_000
 WHOLE = ("seed", "count", "frames", "steps", "candidates")
@@ -71,16 +72,16 @@ def _row(where: str, entry: dict[str, Any], defaults: dict[str, Any], folder: Pa
     seed, count = settings.pop("seed", None), settings.pop("count", None)
     if name is not None and not is_bare(name):
         raise ValueError(f"name: wanted a file name without a folder, got {name!r}")
-    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 100_000):
-        raise ValueError(f"count: wanted a whole number from 1 to 100000, got {count!r}")
+    if count is not None and not is_whole(count, 1, 100_000):
+        raise ValueError(f"count: wanted a whole number from 1 to 100000, got {shown(count)}")
     asked = Asked.of(prompt, settings)  # pyright: ignore[reportArgumentType]
     return Row(where, asked, None if seed is None else check_seed(seed), count, name)
 
 
 def _text(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for n, line in enumerate(read_text(path).splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
-            yield f"{path}, line {number}", {"prompt": line.strip()}
+            yield f"{path}, line {n}", {"prompt": line.strip()}
 
 
 def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -104,10 +105,10 @@ def _value(column: str, text: str, where: str) -> Any:
     text = text.strip()
     try:
         if column in WHOLE:
-            return int(text)
+            return whole(text, column, -(2**63), 2**63)
         if column in NUMBERS:
-            return float(text)
+            return number(text, column, -1e12, 1e12)
         return _TRUTHS[text.lower()] if column in TRUTHS else text
     except (ValueError, KeyError):
         wanted = "true or false" if column in TRUTHS else "a whole number" if column in WHOLE else "a number"
-        raise ValueError(f"{where}: {column}: wanted {wanted}, got {text!r}") from None
+        raise ValueError(f"{where}: {column}: wanted {wanted}, got {shown(text)}") from None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from storyreel.json_file import parse_json
+from storyreel.numbers import number, shown
+
 Story = tuple[tuple[str, float], ...]
 """(prompt, seconds) of each part, in order."""
 
+MAX_SECONDS = 100_000
 LARGEST_FILE = 4_000_000  # bytes
 _BEFORE = re.compile(r"^\s*(?P<seconds>[-+]?[\d.]+(?:e[-+]?\d+)?)\s*s(?:ec(?:onds?)?)?\s*:\s*(?P<prompt>.*)$", re.I)
 _FORMS = 'wanted "3s: a prompt" or "a prompt | 2.5"'
@@ -38,10 +41,10 @@ def check_story(story: Sequence[Any]) -> Story:
     if isinstance(story, (str, bytes)) or not story:
         raise ValueError(f"story: wanted a list of (prompt, seconds), got {story!r}")
     parts = []
-    for number, value in enumerate(story, 1):
+    for n, value in enumerate(story, 1):
         if not isinstance(value, (list, tuple)) or len(value) != 2:
-            raise ValueError(f"story, part {number}: wanted (prompt, seconds), got {value!r}")
-        parts.append(_part({"prompt": value[0], "seconds": value[1]}, f"story, part {number}"))
+            raise ValueError(f"story, part {n}: wanted (prompt, seconds), got {value!r}")
+        parts.append(_part({"prompt": value[0], "seconds": value[1]}, f"story, part {n}"))
     return tuple(parts)
 
 
@@ -74,8 +77,8 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _json(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise ValueError(f"{where}: wanted JSON: {error}") from None
 
 
@@ -86,8 +89,8 @@ def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise ValueError(f"{where}: does not know {sorted(unknown)}; wanted prompt and seconds")
             yield where, item
         return
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        where, line = f"{path}, line {number}", line.strip()
+    for n, line in enumerate(read_text(path).splitlines(), 1):
+        where, line = f"{path}, line {n}", line.strip()
         if not line or line.startswith("#"):
             continue
         if match := _BEFORE.match(line):
@@ -104,11 +107,9 @@ def _part(value: dict[str, Any], where: str) -> tuple[str, float]:
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError(f"{where}: the prompt is empty; wanted a sentence")
     try:
-        if isinstance(seconds, bool) or seconds is None:
-            raise ValueError
-        number = float(seconds)
-    except (TypeError, ValueError):
-        raise ValueError(f"{where}: wanted a duration in seconds, got {seconds!r}") from None
-    if not math.isfinite(number) or number <= 0:
-        raise ValueError(f"{where}: wanted a duration over 0 seconds, got {seconds}")
-    return prompt.strip(), number
+        duration = number(seconds, "seconds", -MAX_SECONDS, MAX_SECONDS)
+    except ValueError:
+        raise ValueError(f"{where}: wanted a duration in seconds, got {shown(seconds)}") from None
+    if duration <= 0:
+        raise ValueError(f"{where}: wanted a duration over 0 seconds, got {shown(seconds)}")
+    return prompt.strip(), duration

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from storyreel.json_file import read_json
 from storyreel.storage import replacing
 from storyreel.study.presets import BOTH_BAD, TIE, Question
 
@@ -86,7 +87,7 @@ class Study:
         if not path.is_file():
             raise FileNotFoundError(f"{folder}: no study here ({PLAN} is missing); `storyreel study create` makes one")
         try:
-            doc = json.loads(path.read_text(encoding="utf-8"))
+            doc = read_json(path, max_bytes=1 << 28)
         except ValueError as error:
             raise ValueError(f"{path}: is damaged: {error}") from error
         if not isinstance(doc, dict) or "storyreel_study" not in doc:

@@ -9,6 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from storyreel.json_file import read_json
+
 
 def folder_of_distribution(module: str) -> Path | None:
     """Where an installed top-level package lies, without running its code. None when it is not installed."""
@@ -51,7 +53,7 @@ def _memory_file() -> Path:
 
 def _read(path: Path) -> dict[str, list]:
     try:
-        value = json.loads(path.read_text())
+        value = read_json(path)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

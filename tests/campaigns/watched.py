@@ -7,7 +7,6 @@ else is a fault: another exception, more than `SECONDS` of the processor, no ans
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import select
@@ -154,11 +153,13 @@ def serve(doors: dict[str, Door]) -> None:
 
 def judged(door: Door, path: Path) -> tuple[str, str]:
     """("read", "refused" or "fault", what was said)."""
+    from storyreel.read_errors import is_short
+
     try:
         door(path)
         return "read", ""
     except (ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EMFILE):
+        if is_short(error):
             return "fault", f"ran out: {error}"
         if "\n" in str(error):
             return "fault", f"several lines: {error!r}"

@@ -10,6 +10,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from storyreel.numbers import number
+
+MAX_SECONDS = 10**9
 SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v")
 Refused: TypeAlias = tuple[str, str]  # what, and why
 
@@ -98,6 +101,7 @@ def digest_of_files(files: Sequence[Path]) -> str:
 
 def seconds_of(value: Any) -> float | None:
     """A time of an annotation: a finite number from 0; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+    try:
+        return None if isinstance(value, str) else number(value, "time", 0, MAX_SECONDS)
+    except ValueError:
         return None
-    return float(value)

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape, digest_of_files, seconds_of, videos_in
 from storyreel.data.imports.folder import Imported, write_import
+from storyreel.json_file import read_json
 
 COLUMNS = ("category_1", "category_2", "rank", "task_id")  # kept beside each clip
 LISTS = ("start", "end", "text")
@@ -97,9 +98,9 @@ def _captioned(path: Path, refused: list[Refused]) -> Iterator[tuple[str, Any]]:
             raise ValueError(f"{path}: no captions in it (ID.json)")
         for file in files:
             try:
-                yield file.stem, json.loads(file.read_bytes())
-            except (ValueError, RecursionError) as error:
-                refused.append((file.name, f"is not JSON: {error}"))
+                yield file.stem, read_json(file, max_bytes=MOST)
+            except ValueError as error:
+                refused.append((file.name, str(error).removeprefix(f"{file}: ")))
         return
     count = 0
     with path.open(encoding="utf-8") as opened:

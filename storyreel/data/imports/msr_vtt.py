@@ -7,7 +7,6 @@ name of the source on YouTube instead is cut to the span here.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,9 @@ from typing import Any
 
 from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape, digest_of_files, seconds_of, videos_in
 from storyreel.data.imports.folder import Imported, write_import
+from storyreel.json_file import read_json
 
+MAX_BYTES = 1 << 30  # of an annotation file; the published ones have 60 MB
 SPLITS = {"train": "train", "validate": "val", "val": "val", "validation": "val", "test": "test"}
 
 
@@ -69,12 +70,9 @@ def _documents(files: Sequence[Path], refused: list[Refused]) -> Iterator[tuple[
     good = 0
     for file in files:
         try:
-            document = json.loads(file.read_bytes())
-        except json.JSONDecodeError as error:
-            refused.append((str(file), f"is not JSON: {error.msg}, line {error.lineno}, column {error.colno}"))
-            continue
-        except (UnicodeDecodeError, RecursionError) as error:
-            refused.append((str(file), f"is not JSON: {error}"))
+            document = read_json(file, max_bytes=MAX_BYTES)
+        except ValueError as error:
+            refused.append((str(file), str(error).removeprefix(f"{file}: ")))
             continue
         lists = [document.get(name) if isinstance(document, dict) else None for name in ("videos", "sentences")]
         if not all(isinstance(each, list) for each in lists):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.evaluate.judged_clips import clip_files, prompt_of
+from storyreel.json_file import parse_json
 from storyreel.ownership import check_file
 from storyreel.storage import write_bytes
 
@@ -42,7 +43,7 @@ class PromptList:
     @classmethod
     def read(cls, path: Path) -> PromptList:
         blob = path.read_bytes()
-        document = json.loads(blob)
+        document = parse_json(blob, str(path))
         rows = [
             Prompt(i, row["prompt"], row["group"], row["wanted"], tuple(row["source"]))
             for i, row in enumerate(document["prompts"])
@@ -146,7 +147,7 @@ def _list_of(path: Path) -> list[str]:
             if name.endswith(".txt"):
                 return lines
             try:
-                return [str(json.loads(line)["prompt"]) for line in lines]
+                return [str(parse_json(line)["prompt"]) for line in lines]
             except (ValueError, KeyError, TypeError):
                 raise ValueError(f'{file}: wanted a line such as {{"prompt": "..."}} for each video') from None
     return []
