@@ -17,6 +17,7 @@ Story = tuple[tuple[str, float], ...]
 MAX_SECONDS = 100_000
 LARGEST_FILE = 4_000_000  # bytes
 _BEFORE = re.compile(r"^\s*(?P<seconds>[-+]?[\d.]+(?:e[-+]?\d+)?)\s*s(?:ec(?:onds?)?)?\s*:\s*(?P<prompt>.*)$", re.I)
+_NUMERIC = re.compile(r"[-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf)", re.ASCII | re.IGNORECASE)
 _FORMS = 'wanted "3s: a prompt" or "a prompt | 2.5"'
 
 
@@ -107,9 +108,10 @@ def _part(value: dict[str, Any], where: str) -> tuple[str, float]:
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError(f"{where}: the prompt is empty; wanted a sentence")
     try:
-        duration = number(seconds, "seconds", -MAX_SECONDS, MAX_SECONDS)
+        return prompt.strip(), number(seconds, "seconds", 0, MAX_SECONDS, above=True)
     except ValueError:
-        raise ValueError(f"{where}: wanted a duration in seconds, got {shown(seconds)}") from None
-    if duration <= 0:
-        raise ValueError(f"{where}: wanted a duration over 0 seconds, got {shown(seconds)}")
-    return prompt.strip(), duration
+        numeric = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        numeric = numeric or (isinstance(seconds, str) and _NUMERIC.fullmatch(seconds.strip()) is not None)
+        got = shown(seconds).strip("'") if numeric else shown(seconds)
+    wanted = f"over 0 seconds, got {got}; at most {MAX_SECONDS}" if numeric else f"in seconds, got {got}"
+    raise ValueError(f"{where}: wanted a duration {wanted}")
