@@ -32,6 +32,9 @@ def parse_json(text: str | bytes, where: str = "", *, max_depth: int = MAX_DEPTH
         return json.loads(text)
     except UnicodeDecodeError as error:
         raise ValueError(f"{prefix}is not JSON: byte {error.start} is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        why = f"{error.msg}, line {error.lineno}, column {error.colno}"
+        raise ValueError(f"{prefix}is not JSON: {why}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{prefix}is not JSON: {' '.join(str(error).split())}") from None
 
