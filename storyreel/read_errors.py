@@ -95,8 +95,16 @@ def persevering(function: Callable[[], T]) -> T:
     return function()
 
 
+def printable(text: str) -> str:
+    """The text without lone surrogates, which names of files that are not UTF-8 have: they are written as \\xNN."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
 def one_line(error: BaseException) -> str:
     """What an error says, in one line of at most 300 characters; its kind where it says nothing."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    line = " ".join(said.split()) or type(error).__name__
+    line = printable(" ".join(said.split())) or type(error).__name__
     return line if len(line) <= 300 else f"{line[:297]}..."

@@ -8,6 +8,7 @@ from typing import Any
 
 from storyreel.curate.choose import counts
 from storyreel.curate.thresholds import SCORES, Thresholds
+from storyreel.read_errors import printable
 from storyreel.wording import counted
 
 MOST = 200  # films that are listed by name
@@ -65,7 +66,7 @@ def card(
     if notes:
         lines += ["", "## Notes", "", *(f"- {note}" for note in notes)]
     lines += ["", "## Configuration", "", *(f"- {name}: {_code(value)}" for name, value in sorted(config.items()))]
-    return "\n".join(lines) + "\n"
+    return printable("\n".join(lines) + "\n")
 
 
 def _one_licence(licences: Mapping[str, int]) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from storyreel.curate.sources import real_path
 from storyreel.storage import replacing, temporary_name
 
 SUFFIXES = (".mp4", ".mkv", ".span")  # a clip that is encoded goes before a virtual one
@@ -47,7 +48,7 @@ class Export:
 
 def span_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """What `storyreel.span.Span.from_json` needs to find the frames of a row again; JSON values."""
-    said = {"path": row["source_path"], "start": row["start_exact"], "frames": row["end"] - row["start"]}
+    said = {"path": real_path(row["source_path"]), "start": row["start_exact"], "frames": row["end"] - row["start"]}
     return {
         "span": 1,
         **said,

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -182,6 +183,14 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
+def real_path(text: str) -> str:
+    """The path of a film from a table, where `printable` wrote it: \\xNN are bytes again if such a file is there."""
+    if "\\x" not in text or os.path.exists(text):
+        return text
+    found = os.fsdecode(re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), os.fsencode(text)))
+    return found if os.path.exists(found) else text
+
+
 def _read_manifest(path: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
     """(name, file, columns as text) for each row. Paths are relative to the manifest."""
     readers = {".txt": _lines, ".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
@@ -231,7 +240,10 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(_content(path).split("\n"), 1):
         if not line.strip():
             continue
-        row = parse_json(line, f"{path}, line {number}")
+        try:
+            row = parse_json(line)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: wanted JSON: {error}") from None
         if not isinstance(row, dict):
             raise ValueError(f"{path}, line {number}: wanted a JSON object")
         yield f"{path}, line {number}", row

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from storyreel.data.parallel import _begin, _Context
-from storyreel.read_errors import is_passing
+from storyreel.read_errors import is_passing, one_line, printable
 
 Beat = Callable[[int], None]
 """Called in the worker with how many frames are done so far."""
@@ -163,10 +163,10 @@ def _serve(pipe: Any, function: Job) -> None:
         except ImportError as error:
             answer = ("missing", " ".join(str(error).split()))
         except ValueError as error:
-            answer = ("unreadable", " ".join(str(error).split()))
+            answer = ("unreadable", one_line(error))
         except Exception as error:  # a bug of a library on strange input is that film's error, not the run's
             kind = "passing" if is_passing(error) else "failed"
-            answer = (kind, " ".join(f"{type(error).__name__}: {error}".split()))
+            answer = (kind, printable(" ".join(f"{type(error).__name__}: {error}".split())))
         pipe.send(answer)
 
 

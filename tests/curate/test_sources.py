@@ -135,3 +135,37 @@ def test_films_of_one_name_are_told_apart_and_keep_their_names(tmp_path: Path):
     assert {Path(s.path).parent.name: s.name for s in named_apart(known, both)}["one"] == "a.mp4"
     assert len({s.name for s in named_apart(known, both)}) == 3
     assert len(find_sources([tmp_path / "one", tmp_path / "one" / "a.mp4"])[0]) == 1, "given twice, taken once"
+
+
+def test_names_that_are_no_unicode_go_through_the_whole_of_it(tmp_path: Path):
+    """One film that is fine and one that is not, both named in latin-1: the card is written, the clip opens."""
+    import os
+
+    import numpy as np
+
+    from storyreel import video_io
+    from storyreel.clip import Clip
+    from storyreel.curate.measure import MeasureSettings
+    from storyreel.curate.pipeline import Settings, curate
+    from storyreel.curate.sources import real_path
+    from storyreel.curate.thresholds import Limit, Motion, Thresholds
+    from storyreel.data.folder import DatasetFolder
+
+    folder = tmp_path / "in"
+    frames = np.random.default_rng(0).integers(0, 256, (40, 48, 64, 3), np.uint8)
+    film = video_io.write(Clip(frames), folder / "a.mkv", metadata=False)
+    os.rename(film, os.fsencode(folder) + b"/caf\xe9.mkv")
+    (folder / "b.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(300))
+    os.rename(folder / "b.mp4", os.fsencode(folder) + b"/b\xe9d.mp4")
+    nothing = {name: Limit() for name in Thresholds.__dataclass_fields__ if name not in ("motion", "duplicates")}
+    every = Thresholds(**{**nothing, "motion": Motion(difference_min=None)})  # pyright: ignore
+    from storyreel.curate.export import Export
+
+    how = Settings(measure=MeasureSettings(text_long_side=0), export=Export(format="virtual"))
+    done = curate([folder], tmp_path / "out", how, every)
+    assert [bad["name"] for bad in done.refused] == ["b\\xe9d.mp4"]
+    assert "b\\xe9d.mp4" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    found = DatasetFolder.open(tmp_path / "out")
+    assert len(found) == done.kept > 0
+    assert found.clip(0).size == (48, 64)
+    assert real_path(str(folder / "none\\xe9")) == str(folder / "none\\xe9")
