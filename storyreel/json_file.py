@@ -23,6 +23,8 @@ _ODD_NUMBER = re.compile(r"NaN|Infinity|\d{39}|\d[eE]\+?\d{3}")
 def parse_json(text: str | bytes, where: str = "", *, max_depth: int = MAX_DEPTH) -> Any:
     """The value in a JSON text. ValueError, one line that begins with `where`: no JSON, too deep, no number."""
     prefix = f"{where}: " if where else ""
+    if not isinstance(text, (str, bytes)):
+        raise ValueError(f"{prefix}is not JSON: expected text, got {type(text).__name__}")
     try:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
         if depth_above(text, max_depth):

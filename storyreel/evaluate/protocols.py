@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from storyreel.json_file import read_json
+from storyreel.json_file import read_object
 
 FVD = ("fvd", "kvd")
 FID = ("fid", "kid")
@@ -134,7 +134,7 @@ def protocol_named(name: str) -> Protocol:
         return PROTOCOLS[name]
     if name.endswith(".json") and Path(name).is_file():
         try:
-            return Protocol.from_json(read_json(name))
+            return Protocol.from_json(read_object(name))
         except ValueError as error:
             raise ValueError(f"{name}: wanted a protocol as JSON: {error}") from None
     near = difflib.get_close_matches(name, PROTOCOLS, 1)
