@@ -1,4 +1,4 @@
-"""Everything that reads tables, prompts, stories, manifests and documents: given the files of the campaign `tables.py`."""
+"""Everything that reads tables, prompts, stories, manifests and documents: given the files of `tables.py`."""
 
 from __future__ import annotations
 
