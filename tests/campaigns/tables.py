@@ -22,7 +22,10 @@ from mutations import VALUES, broken_bytes, broken_json, broken_text
 from watched import Report, Watched, told
 
 PROMPTS = [{"prompt": f"a red ball {n}", "seed": n, "frames": 8, "fps": "8", "guidance": 2.5} for n in range(4)]
-CSV = 'prompt,seed,count,frames,seconds,fps,guidance,size,name\na ball,1,2,8,,8,2.5,64x64,x\n"a, b",,,,1.5,30000/1001,,,\n'
+CSV = (
+    "prompt,seed,count,frames,seconds,fps,guidance,size,name\n"
+    'a ball,1,2,8,,8,2.5,64x64,x\n"a, b",,,,1.5,30000/1001,,,\n'
+)
 MANIFEST = "path,licence,caption\na.mp4,CC-BY,one\nb.mp4,,two\n"
 TABLE = "video_id,category_1,category_2,rank,task_id\naaaaaaaaaaa,Food,Drink,1,2\n"
 STORY = "3s: a ball\n# a comment\na cat | 2.5\n"

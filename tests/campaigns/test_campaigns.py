@@ -1,4 +1,4 @@
-"""The campaigns of broken files, quick: a few of each kind through every door. `media.py` and `tables.py` run them whole."""
+"""The campaigns of broken files, quick: a few of each kind through every door."""
 
 from __future__ import annotations
 
