@@ -21,7 +21,7 @@ Line = tuple[float, float, str]
 """(from, to, text): what is said from `from` to `to` seconds of a film."""
 MAX_SECONDS = 10**9
 LONGEST = 400  # characters of one caption
-_TIME = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})")
+_TIME = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})")
 
 
 class Captions:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from storyreel import timing
 from storyreel.curate.sources import Source
 from storyreel.names import bare
+from storyreel.read_errors import one_line
 from storyreel.storage import replacing
 
 if TYPE_CHECKING:
@@ -204,9 +205,16 @@ def table_of(rows: Sequence[Mapping[str, Any]], more: Mapping[str, pa.DataType] 
     """Known columns in their types and order, then `more`, then the carried ones by name, as text."""
     kinds = {**(more or {}), **COLUMNS}
     carried = sorted({name for row in rows for name in row} - set(kinds))
-    columns = {name: pa.array([row.get(name) for row in rows], kind) for name, kind in kinds.items()}
-    columns |= {name: pa.array([row.get(name) for row in rows], pa.string()) for name in carried}
-    return pa.table(columns)
+    columns = {name: _column(rows, name, kind) for name, kind in kinds.items()}
+    return pa.table(columns | {name: _column(rows, name, pa.string()) for name in carried})
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str, kind: pa.DataType) -> pa.Array:
+    """ValueError names a column that holds something else, as one of a table from elsewhere may."""
+    try:
+        return pa.array([row.get(name) for row in rows], kind)
+    except (pa.ArrowException, OverflowError, TypeError, UnicodeError) as error:
+        raise ValueError(f"column {name!r}: expected {kind}: {one_line(error)}") from None
 
 
 def write_table(table: pa.Table, file: Path) -> None:

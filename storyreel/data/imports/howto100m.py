@@ -76,7 +76,8 @@ def read_table(file: Path, refused: list[Refused]) -> dict[str, dict[str, str]]:
         reader = csv.DictReader(opened)
         names = [name.strip() for name in reader.fieldnames or []]
         if "video_id" not in names:
-            raise ValueError(f"{file}: wanted a header with the column video_id, got {', '.join(names)[:80] or 'none'}")
+            got = " ".join(", ".join(names).split())[:80] or "none"
+            raise ValueError(f"{file}: wanted a header with the column video_id, got {got}")
         reader.fieldnames = names
         try:
             for row in reader:
