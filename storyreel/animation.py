@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ from storyreel import sniff, stamp, timing
 from storyreel.clip import Clip
 from storyreel.numbers import rational
 from storyreel.read_errors import BROKEN, one_line, reading
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it logs of a broken file is raised as well
 
 MAX_PIXELS = 40_000_000  # of one frame
 MAX_FRAMES = 10_000

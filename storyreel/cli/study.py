@@ -52,6 +52,11 @@ def create(
         made = make(folders, out, preset_name=preset, seed=seed, wishes=wishes, on_clip=lambda done, total: advance(1))
     study = made.study
     pairs = len(study.indices("pair"))
+    if made.unreadable:
+        first = next(iter(made.unreadable.values()))
+        typer.echo(
+            f"storyreel: left out: {counted(len(made.unreadable), 'clip')} not readable, such as {first}", err=True
+        )
     if made.unpaired:
         typer.echo(
             f"storyreel: left out for want of a partner: {counted(len(made.unpaired), 'clip')}, "

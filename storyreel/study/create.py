@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +44,11 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Created:
-    """The study, and the clips that were left out because no other model has their prompt."""
+    """The study, and the clips that were left out: no other model has their prompt, or they cannot be read."""
 
     study: Study
     unpaired: tuple[Path, ...]
+    unreadable: dict[Path, str] = field(default_factory=dict)
 
 
 def create(
@@ -71,7 +72,8 @@ def create(
     paths, out = [Path(folder) for folder in folders], Path(out)
     _check_free(out)
     check_apart(out, paths)
-    pairs, unpaired = clip_folders.pair(paths)
+    unreadable: dict[Path, str] = {}
+    pairs, unpaired = clip_folders.pair(paths, unreadable)
     names = wishes.names or tuple(clip_folders.model_names(paths))
     if len(names) != len(paths) or len(set(names)) < len(names):
         raise ValueError(f"names: wanted {len(paths)} different ones, got {', '.join(names)}")
@@ -89,7 +91,21 @@ def create(
         out, secrets.token_hex(8), preset_name, seed, tuple(names), chosen.questions, chosen.ties, chosen.raters,
         chosen.per_rater, wishes.catch, ()
     )  # fmt: skip
-    return Created(_write(study, pairs, wishes, on_clip), tuple(unpaired))
+    pairs = _readable(pairs, unreadable)
+    return Created(_write(study, pairs, wishes, on_clip), tuple(unpaired), unreadable)
+
+
+def _readable(pairs: list[Pairing], unreadable: dict[Path, str]) -> list[Pairing]:
+    """The pairs whose clips can be decoded; the others' faults are added. ValueError when none is left."""
+    for clip in sorted({clip for p in pairs for clip in p.clips}):
+        try:
+            video_io.read(clip)
+        except ValueError as error:
+            unreadable[clip] = str(error)
+    kept = [p for p in pairs if not unreadable.keys() & set(p.clips)]
+    if not kept:
+        raise ValueError(next(iter(unreadable.values())))
+    return kept
 
 
 def _preset(chosen: Preset, wishes: Wishes) -> Preset:

@@ -63,14 +63,30 @@ def spoken(stem: str) -> str:
     return words if re.search(r"[^\W\d]{2}", words) and words.lower() not in ("clip", "video", "sample", "gen") else ""
 
 
-def find(folders: Sequence[Path]) -> list[list[Found]]:
+def _prompts(files: Sequence[Path], unreadable: dict[Path, str] | None) -> dict[Path, str]:
+    found: dict[Path, str] = {}
+    for file in files:
+        try:
+            found[file] = _prompt(file)
+        except ValueError as error:
+            if unreadable is None:
+                raise
+            unreadable[file] = str(error)
+    if not found and unreadable:
+        raise ValueError(unreadable[files[0]])
+    return found
+
+
+def find(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> list[list[Found]]:
     """The clips of each folder, keyed so that those of one prompt share a key.
+
+    unreadable: takes the files that cannot be read, and why, which are then left out; without it they are an error.
 
     Keys come from the prompts inside the clips when every clip has one (the n-th clip of a prompt meets the n-th of
     the others), and otherwise from the paths below the folder without their suffix.
     """
-    files = [clip_files(folder) for folder in folders]
-    prompts = [[_prompt(file) for file in of_model] for of_model in files]
+    said = [_prompts(clip_files(folder), unreadable) for folder in folders]
+    files, prompts = [list(of_model) for of_model in said], [list(of_model.values()) for of_model in said]
     found: list[list[Found]] = []
     if all(prompt for of_model in prompts for prompt in of_model):
         for of_model, said in zip(files, prompts, strict=True):
@@ -105,15 +121,15 @@ class Pairing:
     known: bool = True
 
 
-def pair(folders: Sequence[Path]) -> tuple[list[Pairing], list[Path]]:
-    """Every pair of models on every prompt that both have; and the clips that met no other.
+def pair(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> tuple[list[Pairing], list[Path]]:
+    """Every pair of models on every prompt that both have; and the clips that met no other. unreadable: see `find`.
 
     ValueError: fewer than two folders, or two of them share no prompt.
     """
     if len(folders) < 2:
         raise ValueError(f"wanted at least two folders of clips to compare, got {len(folders)}")
     names = model_names(folders)
-    found = [{clip.key: clip for clip in clips} for clips in find(folders)]
+    found = [{clip.key: clip for clip in clips} for clips in find(folders, unreadable)]
     pairs: list[Pairing] = []
     used: set[Path] = set()
     for a in range(len(found)):

@@ -151,3 +151,18 @@ def test_numbers_will_do_where_no_question_shows_a_prompt(tmp_path: Path):
     numbers = [bare(tmp_path / name, "0001.gif") for name in ("m", "n")]
     study = create(numbers, tmp_path / "study", wishes=Wishes(questions=("quality",), catch=0)).study
     assert [item.prompt for item in study.items] == ["0001"]
+
+
+def test_one_clip_that_cannot_be_read_is_left_out_and_told(two_models: list[Path], tmp_path: Path):
+    import shutil
+
+    two_models = [Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in two_models]
+    clips = sorted(file for file in two_models[0].iterdir() if file.is_file())
+    clips[0].write_bytes(clips[0].read_bytes()[: clips[0].stat().st_size // 2])
+    made = create(two_models, tmp_path / "study")
+    assert list(made.unreadable) == [clips[0]]
+    assert len(made.study.indices("pair")) == len(clips) - 1
+    for clip in clips[1:]:
+        clip.write_bytes(b"x" * 400)
+    with pytest.raises(ValueError, match=r"neither a video|truncated|no clip of"):
+        create(two_models, tmp_path / "other")
