@@ -17,7 +17,6 @@ from storyreel.clip import Clip
 
 BACKGROUND = 128  # grey that a clip without alpha has behind the figure
 SMALLEST = 4  # pixels; a piece with fewer that neither neighbor frame has is a speck
-COLORS = 96  # of one clip; real clips have fewer
 PALETTES = {"sprites": (64, Path(__file__).parents[1] / "data" / "worlds" / "palette_sprites.txt")}
 """World -> the side of its clips in pixels, and the file of its colors, six hex digits each."""
 
@@ -62,29 +61,16 @@ def crisp(clip: Clip, world: str) -> Clip:
 
 
 def snapped(pixels: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """uint8 (n, 3): each pixel's nearest of `colors`, of which at most COLORS are used: those that most pixels want."""
+    """uint8 (n, 3): the color of the palette that is nearest to each pixel, by distance in RGB."""
     if not len(pixels):
         return pixels
     each, back = np.unique(pixels, axis=0, return_inverse=True)
-    back = back.reshape(-1)
-    nearest = _nearest(each, colors)
-    wanted = np.bincount(nearest, np.bincount(back), minlength=len(colors))
-    used = np.flatnonzero(wanted)
-    if len(used) > COLORS:
-        used = np.sort(np.argsort(-wanted, kind="stable")[:COLORS])
-        nearest = used[_nearest(each, colors[used])]
-    return colors[nearest][back]
-
-
-def _nearest(pixels: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """int (n,): the index of each pixel's nearest color, by squared distance with the eye's weights of the channels."""
-    weights = np.sqrt(np.array([0.30, 0.59, 0.11], np.float32)) + 0.3
-    c = colors.astype(np.float32) * weights
-    found = []
-    for start in range(0, len(pixels), 4096):
-        p = pixels[start : start + 4096].astype(np.float32) * weights
-        found.append(((c**2).sum(1) - 2 * p @ c.T).argmin(1))
-    return np.concatenate(found)
+    c = colors.astype(np.float32)
+    length = (c**2).sum(1)
+    nearest = [
+        (length - 2 * part.astype(np.float32) @ c.T).argmin(1) for part in np.array_split(each, len(each) // 4096 + 1)
+    ]
+    return colors[np.concatenate(nearest)][back.reshape(-1)]
 
 
 def specks(solid: np.ndarray) -> np.ndarray:
