@@ -10,7 +10,7 @@
 #   make docs      the documentation as a site, in out/site
 #   make journey   the whole story at toy size: data, training, generation, evaluation
 #   make gpu-kit   what a machine with a GPU and no network needs, into .gpu; journeys/gpu.sh runs there
-#   make bench     side-by-side timings; make bench-NAME runs benchmarks/NAME.py alone
+#   make bench     side-by-side timings; make bench-NAME runs benchmarks/NAME.py alone (bench-gpu: on a GPU)
 #
 # On a machine with a GPU:   make demo TORCH="torch>=2.11" CONSTRAINTS=
 # With more of the extras:   make test EXTRAS=all,ray
