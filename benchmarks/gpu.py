@@ -3,10 +3,11 @@
     make bench-gpu                     or: python benchmarks/gpu.py [--device cuda] [--quick] [--batch 16]
 
 The peers are those of benchmarks/phenaki.py and benchmarks/diffusion.py at the same settings, and run where they are
-installed (in Python's path, or in benchmarks/.peers); `--install` fetches them. Each runs eagerly, then compiled. A training step is a forward and a
-backward pass on a batch and a step of fused AdamW, under bf16 autocast on a GPU. A clip is sampled by 8 steps of two
-passes each (with and without the text), without a decoder, of ours and of theirs alike. The peak is that of a large
-matrix product in bf16, timed in the same run; FLOPs are counted by PyTorch in the eager run.
+installed (in Python's path, or in benchmarks/.peers); `--install` fetches them. Each runs eagerly, then compiled. A
+training step is a forward and a backward pass on a batch and a step of fused AdamW, under bf16 autocast on a GPU. A
+clip is sampled by 8 steps of two passes each (with and without the text), without a decoder, of ours and of theirs
+alike. The peak is that of a large matrix product in bf16, timed in the same run; FLOPs are counted by PyTorch in the
+eager run. On a CPU it is always `--quick`: one small clip, one repetition, nothing compiled and nothing written.
 """
 
 from __future__ import annotations
