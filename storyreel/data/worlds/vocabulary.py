@@ -37,8 +37,7 @@ def literal_words(kind: type) -> Iterator[str]:
     file = Path(inspect.getfile(kind))
     for each in sorted(file.parent.glob(f"{file.stem}*.py")):
         tree = ast.parse(each.read_text(encoding="utf-8"))
-        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-        docs = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and _has_doc(node)}
+        docs = {id(doc) for node in ast.walk(tree) if (doc := _docstring(node)) is not None}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
                 yield from WORD.findall(node.value.lower())
@@ -52,5 +51,8 @@ def typos(word: str) -> Iterator[str]:
         yield word[:at] + word[at] + word[at:]
 
 
-def _has_doc(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> bool:
-    return bool(node.body) and isinstance(node.body[0], ast.Expr)
+def _docstring(node: ast.AST) -> ast.expr | None:
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body:
+        first = node.body[0]
+        return first.value if isinstance(first, ast.Expr) else None
+    return None
