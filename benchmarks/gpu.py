@@ -24,7 +24,6 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "contenders")]
-sys.path.append(str(HERE / ".peers"))
 ABSENT = ("torchvision", "transformers", "accelerate", "kornia", "datasets", "pytorch_warmup", "ema_pytorch", "cv2")
 STEPS = 8  # of sampling, two passes each
 PAIRS = ("phenaki", "imagen", "make_a_video", "svd")
@@ -232,6 +231,7 @@ def main() -> None:
 
     if args.install:
         _install()
+    sys.path.append(str(HERE / ".peers"))  # once it is there: Python remembers paths that are not
     sys.meta_path.append(StandIns(ABSENT))  # type: ignore[arg-type]  # last: what is installed is taken
     name = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     device = torch.device(name)
