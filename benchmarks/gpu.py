@@ -16,7 +16,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -24,7 +25,10 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "contenders")]
-ABSENT = ("torchvision", "transformers", "accelerate", "kornia", "datasets", "pytorch_warmup", "ema_pytorch", "cv2")
+ABSENT = {  # what the peers import and never run here
+    "phenaki": ("torchvision", "transformers", "accelerate", "cv2"),
+    "imagen": ("torchvision", "transformers", "accelerate", "kornia", "datasets", "pytorch_warmup", "ema_pytorch"),
+}
 STEPS = 8  # of sampling, two passes each
 PAIRS = ("phenaki", "imagen", "make_a_video", "svd")
 
@@ -52,6 +56,28 @@ class Network:
     loss: Callable[[], Any]
     batch: int
     compile: Callable[[], object]
+
+
+@contextmanager
+def standing_in(absent: Sequence[str]) -> Iterator[None]:
+    """Modules of these packages are stand-ins for the length of the block, and are forgotten afterwards."""
+    from stand_ins import StandIns
+
+    def ours(name: str) -> bool:
+        return name.partition(".")[0] in absent
+
+    before = {name: module for name, module in sys.modules.items() if ours(name)}
+    for name in before:
+        del sys.modules[name]
+    finder: Any = StandIns(absent)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if ours(name)]:
+            del sys.modules[name]
+        sys.modules.update(before)
 
 
 def networks(pair: str, who: str, device: Any, batch: int, size: int) -> Network:
@@ -227,12 +253,10 @@ def main() -> None:
     parser.add_argument("--pairs", default=",".join(PAIRS))
     args = parser.parse_args()
     import torch
-    from stand_ins import StandIns
 
     if args.install:
         _install()
     sys.path.append(str(HERE / ".peers"))  # once it is there: Python remembers paths that are not
-    sys.meta_path.append(StandIns(ABSENT))  # type: ignore[arg-type]  # last: what is installed is taken
     name = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     device = torch.device(name)
     args.quick = args.quick or device.type == "cpu"
@@ -245,7 +269,8 @@ def main() -> None:
             for compiled in (False,) if args.no_compile else (False, True):
                 label = f"{pair}, {who}"
                 try:
-                    made = networks(pair, who, device, args.batch, args.size)
+                    with standing_in(ABSENT.get(pair, ()) if who == "peer" else ()):
+                        made = networks(pair, who, device, args.batch, args.size)
                     rows.append(measure(label, made, compiled=compiled, reps=args.reps, peak=peak))
                 except Exception as error:
                     why = f"{type(error).__name__}: {error}".splitlines()[0][:120]
