@@ -101,3 +101,25 @@ def test_file_names_of_prompts(tmp_path):
         (tmp_path / "p.jsonl").write_text(json.dumps({"prompt": "an orc", "name": name}))
         with pytest.raises(ValueError, match="name: wanted a file name without a folder"):
             read_prompts(tmp_path / "p.jsonl", {})
+
+
+def test_shards_do_not_say_where_films_lie_here(tmp_path):
+    """They are made to be passed on; the film's name stays."""
+    import io
+    import tarfile
+
+    from storyreel.curate.shards import write_shards
+    from storyreel.data.export import export_webdataset
+    from storyreel.data.folder import DatasetFolder
+
+    folder, here = tmp_path / "set", str(tmp_path / "private" / "film.mp4")
+    (folder / "clips").mkdir(parents=True)
+    (folder / "clips" / "a.mp4").write_bytes(b"a clip")
+    row = {"file_name": "clips/a.mp4", "caption": "a cat", "source": "film.mp4", "source_path": here}
+    pq.write_table(pa.Table.from_pylist([row]), folder / "metadata.parquet")
+    made = [*export_webdataset(DatasetFolder.open(folder), tmp_path / "one"), *write_shards(folder, tmp_path / "two")]
+    for shard in made:
+        assert str(tmp_path).encode() not in shard.read_bytes()
+        with tarfile.open(shard) as tar:
+            (told,) = (json.load(tar.extractfile(m) or io.BytesIO()) for m in tar if m.name.endswith(".json"))
+        assert (told["source"], told["caption"]) == ("film.mp4", "a cat")

@@ -8,7 +8,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from storyreel.data.export import begin_shards
+from storyreel.data.export import begin_shards, row_for_others
 from storyreel.data.folder import DatasetFolder
 from storyreel.json_file import read_json
 from storyreel.ownership import claim
@@ -16,7 +16,7 @@ from storyreel.storage import replacing
 
 
 def write_shards(dataset: str | Path, out: str | Path, shard: int = 1000) -> list[Path]:
-    """`out/00000-of-00003.tar`, ...: per clip its file and a .json with the whole row (the caption in it), .txt too.
+    """`out/00000-of-00003.tar`, ...: per clip its file and a .json with the row (the caption in it), .txt too.
 
     The order is drawn by clip id, so that neighbours in a shard are not of one film. The same dataset gives the same
     bytes. A shard that is there and begins with the same rows is kept; others of this dataset are removed when the new
@@ -41,7 +41,7 @@ def write_shards(dataset: str | Path, out: str | Path, shard: int = 1000) -> lis
 
 
 def _write_shard(folder: DatasetFolder, rows: list[int], path: Path) -> None:
-    texts = [json.dumps(folder.row(row), ensure_ascii=False, sort_keys=True) for row in rows]
+    texts = [json.dumps(row_for_others(folder, row), ensure_ascii=False, sort_keys=True) for row in rows]
     key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     if _key(path) == key:
         return

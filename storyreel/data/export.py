@@ -9,6 +9,7 @@ import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.parallel import progress
@@ -57,6 +58,11 @@ def begin_shards(owned: Owned, dataset: Path, names: Sequence[str]) -> None:
     owned.record(names)
 
 
+def row_for_others(folder: DatasetFolder, row: int) -> dict[str, Any]:
+    """A row as it may leave this machine: without the path at which its film lies here (`source` has its name)."""
+    return {name: value for name, value in folder.row(row).items() if name != "source_path"}
+
+
 def _add_clip(tar: tarfile.TarFile, folder: DatasetFolder, row: int) -> None:
     file = folder.file(row)
     if not file.is_file() or not file.stat().st_size:
@@ -65,7 +71,7 @@ def _add_clip(tar: tarfile.TarFile, folder: DatasetFolder, row: int) -> None:
     parts = {
         file.suffix.lower(): file.read_bytes(),
         ".txt": (captions[0] if captions else "").encode(),
-        ".json": json.dumps(folder.row(row), default=str).encode(),
+        ".json": json.dumps(row_for_others(folder, row), default=str).encode(),
     }
     for suffix, content in parts.items():
         member = tarfile.TarInfo(f"{row:08d}{suffix}")
