@@ -103,7 +103,7 @@ def test_captions_reach_the_dataset(tmp_path: Path):
         "http://x",
         "9",
     )
-    assert "CC-BY-4.0: 1 clips" in (tmp_path / "out" / "README.md").read_text()
+    assert "CC-BY-4.0: 1 clip" in (tmp_path / "out" / "README.md").read_text()
 
 
 # -- captioners --------------------------------------------------------------------------------------------

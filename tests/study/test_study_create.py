@@ -106,7 +106,7 @@ def test_the_command_says_what_it_made_and_what_is_left_out(
     ball(0).save(more / "one.webp", scale=1)
     status, out, err = run(capsys, two_models[0], more, "-o", tmp_path / "study", "--catch", 0)
     assert status == 0
-    assert "1 pairs of 1 prompts" in out
+    assert "1 pair of 1 prompt" in out
     assert "1 clips have no partner" in err
 
 
