@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from storyreel.folder_replacement import replacing_folder
+from storyreel.ownership import check_owner
 from storyreel.storage import digest_of, read_json, write_bytes, write_json
 from storyreel.tensor_file import write_tensors
 from storyreel.text.bert import Bert, BertConfig
@@ -79,6 +80,7 @@ def pack_minilm(words: Iterable[str], called: str, out: Path, source: Path | Non
     """
     from safetensors.torch import load_file
 
+    check_owner(out, "text")
     files = find_weights(source)
     tokenizer = load_tokenizer(files["tokenizer.json"])
     pieces = {piece for encoding in tokenizer.encode_batch(list(words)) for piece in encoding.ids}

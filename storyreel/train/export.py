@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from storyreel.model import SYSTEMS, config_class, exported, own_tensors, pack_model, save_model
+from storyreel.ownership import check_apart, check_owner
 from storyreel.recipe import Recipe, StageRecipe, from_json
 from storyreel.run import StageRun
 from storyreel.storage import read_json
@@ -39,6 +40,8 @@ def export_run(run: str | Path, out: str | Path, *, packed: bool | None = None, 
     """
     run, out = Path(run), Path(out)
     recipe = recipe_of(run)
+    check_apart(out, [run])
+    check_owner(out, "model")
     system: System = recipe.system.build()
     take_encoders(system)
     steps: dict[str, tuple[int, int]] = {}

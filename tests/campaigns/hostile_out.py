@@ -56,10 +56,14 @@ def _imports(box: Path, out: str) -> list[Any]:
 
 
 SETS = ["--set=stages.tokenizer.steps=1", "--set=stages.prior.steps=1", "--quiet"]
+SMALL = ["--set=stages.tokenizer.data.batch=1", "--set=stages.prior.data.batch=1"]
 CASES = [
     Case("train", lambda b, o: ["train", "phenaki_tiny", "--data", b / "in/data", "-o", o, *SETS], "data"),
     Case("models pack", lambda b, o: ["models", "pack", b / "in/model", "-o", o], "model"),
     Case("models fetch", lambda b, o: ["models", "fetch", "inception-2015", "-o", o], ""),
+    Case("models export", lambda b, o: ["models", "export", b / "in/run", "-o", o], "run"),
+    Case("models text", lambda b, o: ["models", "text", "--words", "digits", "-o", o], ""),
+    Case("data sheets", lambda b, o: ["data", "sheets", "--source", b / "lpc", "-o", o], "", ".tar.xz", True),
     Case("curate", lambda b, o: ["curate", b / "in/footage", "-o", o], "footage"),
     Case("curate --redo", lambda b, o: ["curate", b / "in/footage", "-o", o, "--redo"], "footage"),
     Case(
@@ -198,6 +202,7 @@ def prepare(box: Path) -> None:
     )  # fmt: skip
     create([data / "clips/a", data / "clips/b"], data / "study")
     call(["generate", "a woman", "-m", data / "model", "-o", data / "made/made.mkv", "-q"], box)
+    call(["train", "phenaki_tiny", "--data", data / "data", "-o", data / "run", *SETS, *SMALL], box)
     (data / "notes").mkdir()
     (data / "notes/p.txt").write_text("an orc walks left\n")
     videos = [{"video_id": "video0", "start time": 0, "end time": 1, "split": "train", "category": 1, "url": ""}]
@@ -207,7 +212,7 @@ def prepare(box: Path) -> None:
     for name in COLLIDING:
         (box / "theirs" / name).parent.mkdir(parents=True, exist_ok=True)
         (box / "theirs" / name).write_text(f"mine: {name}")
-    for suffix in (".png", ".txt", ".gif", ".webp", ".mkv", ".webm", ".csv"):
+    for suffix in (".tar.xz", ".png", ".txt", ".gif", ".webp", ".mkv", ".webm", ".csv"):
         (box / "theirs" / f"out{suffix}").write_text("mine")
         (box / f"link{suffix}").symlink_to(box / "theirs" / f"out{suffix}")
         (box / f"nowhere{suffix}").symlink_to(box / "absent" / f"out{suffix}")

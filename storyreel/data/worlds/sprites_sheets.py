@@ -91,15 +91,31 @@ def sheets_in(source: Path, cache: Path) -> Path:
     return folder
 
 
+def _is_packed(file: Path) -> bool:
+    """Whether a file is an archive of `pack_sheets`."""
+    import lzma
+    import tarfile
+
+    if file.is_symlink() or not file.is_file():
+        return False
+    try:
+        with tarfile.open(file, "r:xz") as tar:
+            return set(tar.getnames()) <= {*CREDITS, *drawn_sheets()}
+    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError):
+        return False
+
+
 def pack_sheets(folder: Path, out: Path) -> int:
     """Write the sheets that are drawn from, and their credits, into one tar.xz; how many files. The same bytes always.
 
-    ValueError when a sheet is missing.
+    ValueError or OSError: a sheet is missing, or `out` is there and is no such archive.
     """
     import tarfile
 
+    from storyreel.ownership import check_file
     from storyreel.storage import replacing
 
+    check_file(out, _is_packed(out))
     check_sheets(folder)
     credits = [name for name in CREDITS if (folder / name).is_file()]
     names = [*credits, *drawn_sheets()]
