@@ -27,7 +27,8 @@ if [ -d "$kit/text" ]; then
     export STORYREEL_TEXT
 fi
 if [ "${CHECK:-yes}" != no ]; then
-    storyreel check --device "$device" --models none --quick --recipes "$(echo $models | tr ' ' ,)"
+    recipes=$(echo $models | tr ' ' ,)
+    storyreel check --device "$device" --models none --quick --recipes "$recipes"
 fi
 
 failed=
@@ -36,11 +37,11 @@ for model in $models; do
         *sprites*) data="sprites:$kit/sheets.tar.xz?clips=$clips&captions=4&carried=0.2" ;;
         *) data="digits:?clips=$clips&captions=4&carried=0.2" ;;
     esac
-    set -- train "$model" --data "${DATA:-$data}" -o "$out/runs/$model" --minutes "$minutes" --device "$device"
+    set -- "$model" --data "${DATA:-$data}" -o "$out/runs/$model" --minutes "$minutes" --device "$device"
     case $model in imagen_video*) set -- "$@" --stages-at-once ;; esac
     if [ -d "$kit/start/$model" ]; then set -- "$@" --init "$kit/start/$model"; fi
     trained=yes
-    storyreel "$@" $TRAIN || trained=no
+    storyreel train "$@" $TRAIN || trained=no
     # Also of a training that failed: what its stages have learnt so far.
     if storyreel models export "$out/runs/$model" -o "$out/models/$model" --max-mb "${MAX_MB:-60}"; then
         rm -f "$out/$model.tar.gz".*

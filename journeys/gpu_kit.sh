@@ -14,8 +14,9 @@ cp journeys/gpu.sh "$kit/gpu.sh"
 if [ -n "$sheets" ]; then storyreel data sheets --source "$sheets" -o "$kit/sheets.tar.xz"; fi
 if [ -n "$words" ]; then storyreel models text --words "$words" -o "$kit/text"; fi
 for pair in $START; do
-    rm -rf "$kit/start/${pair%%=*}"
-    storyreel models pack "${pair#*=}" -o "$kit/start/${pair%%=*}"
+    name=${pair%%=*} model=${pair#*=}
+    rm -rf "$kit/start/$name"
+    storyreel models pack "$model" -o "$kit/start/$name"
 done
 size=$(find "$kit" -type f -exec cat {} + | wc -c)
 echo "$kit: $((size / 1048576)) MiB"

@@ -38,7 +38,7 @@ def real_set(folder: Path) -> Path:
     for seed in (3, 5):
         write_movie(folder / "in" / f"movie {seed}.mp4", seed, size=(90, 160), shots=4)
         (folder / "in" / f"movie {seed}.txt").write_text(f"a movie of seed {seed}\n")
-    thresholds = Thresholds(seconds=Limit(min=0.5))
+    thresholds = Thresholds(seconds=Limit(min=0.9))  # which one of the spans is too short for
     curate([folder / "in"], folder / "set", Settings(), thresholds, where=Where(workers=1))
     return folder / "set"
 

@@ -14,6 +14,7 @@ from storyreel import recipes
 from storyreel.data.folder import METADATA, DatasetFolder, write_world
 from storyreel.data.worlds.digits import Digits
 from storyreel.model import own_tensors
+from storyreel.run import Run
 from storyreel.systems.make_a_video import MakeAVideo
 from storyreel.systems.make_a_video_images import ImageStage
 from storyreel.train.command import Command
@@ -68,7 +69,8 @@ def test_videos_without_captions_train(tmp_path: Path):
     pq.write_table(folder.table.drop_columns(names), folder.path / METADATA)
     recipe, model = recipes.get("make_a_video_tiny"), make()
     command = Command(recipe=recipe, data=[], out=tmp_path, cache=tmp_path / "cache")
-    loaders = command._loaders([(DatasetFolder.open(folder.path), 1.0)], 0, 1)
+    run = Run.open(tmp_path / "run", recipe)
+    loaders = command._loaders(run, [(DatasetFolder.open(folder.path), 1.0)], 0, 1)
     for name, settings in recipe.stages.items():
         stage: Any = model.stages[name]
         if stage.needs_text:

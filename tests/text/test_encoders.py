@@ -46,7 +46,7 @@ def test_hashed_words_refuse_or_cut_what_is_too_long():
         ("hash:none", "wanted hash:<dim>"),
         ("hash:0", "wanted hash:<dim>"),
         ("t5:", "is not known"),
-        ("clip", "There are: minilm, t5"),
+        ("clip", "There are: minilm, minilm-words:<folder>, t5:"),
     ],
 )
 def test_unknown_encoders_are_refused(name, message):
