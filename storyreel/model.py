@@ -8,22 +8,30 @@ README.md                         the card
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from storyreel.field_ranges import checked, checked_field
 from storyreel.folder_replacement import replacing_folder
-from storyreel.names import is_bare
-from storyreel.packed import packed, read_weights
-from storyreel.recipe import Recipe, StageRecipe, as_json, from_json
-from storyreel.storage import read_json, write_json, write_text
+from storyreel.model_folder import (
+    digest_of_components,
+    read_card,
+    read_headers,
+    read_model,
+    read_settings,
+    weights_file,
+)
+from storyreel.numbers import shown
+from storyreel.outline import check_fit, check_memory, outline, without_random_weights
+from storyreel.packed import packed, read_weights, unpacked_header
+from storyreel.recipe import Recipe, StageRecipe, as_json
+from storyreel.storage import write_json, write_text
 from storyreel.systems.base import Stage, System
-from storyreel.tensor_file import PICKLES, copy_into, write_tensors
+from storyreel.tensor_file import copy_into, write_tensors
 
 SYSTEMS = {
     "encoder": "storyreel.systems.encoder:EncoderConfig",
@@ -53,7 +61,7 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
             )
             components[name] = {"sha256": digest, "parameters": count}
         whole = {"storyreel": 1, "system": system.name, "recipe": as_json(recipe), "components": components}
-        write_json(made / "model.json", {**whole, "training": training, "digest": _digest(components)})
+        write_json(made / "model.json", {**whole, "training": training, "digest": digest_of_components(components)})
         write_text(made / "README.md", card)
     return Path(path)
 
@@ -61,40 +69,58 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
 def pack_model(path: str | Path, out: str | Path) -> Path:
     """Write a model once more, in half of the bytes (`packed.py`). Its digest is another, since its weights are."""
     path = Path(path)
-    told, found = _read(path), load_tensors(path)
+    told, found = read_model(path), load_tensors(path)
     components = dict(told["components"])
     with replacing_folder(out, "model", inputs=[path]) as made:
         for name, tensors in found.items():
             (made / name).mkdir()
             digest = write_tensors(made / name / "model.safetensors", packed(tensors))
             components[name] = components[name] | {"sha256": digest}
-            shutil.copyfile(path / name / "config.json", made / name / "config.json")
-        write_json(made / "model.json", told | {"components": components, "digest": _digest(components)})
-        shutil.copyfile(path / "README.md", made / "README.md")
+            write_json(made / name / "config.json", read_settings(path / name / "config.json"))
+        write_json(made / "model.json", told | {"components": components, "digest": digest_of_components(components)})
+        write_text(made / "README.md", read_card(path))
     return Path(out)
 
 
 def load_model(path: str | Path) -> tuple[System, Recipe, dict[str, Any]]:
-    """(system in eval mode, float32; recipe; model.json with `digest`). ValueError says what is wrong with a folder."""
+    """(system in eval mode, float32; recipe; model.json with `digest`). ValueError says what is wrong with a folder.
+
+    The network is first built without memory and compared with the headers of its weights, so that what a folder says
+    of its sizes costs nothing until the weights have shown it to be true. Modules for training alone hold zeros.
+    """
     path = Path(path)
-    told = _read(path)
+    told = read_model(path)
     recipe = _recipe(path, told)
-    with torch.random.fork_rng(devices=[]):
+    _check_sizes(path, recipe, told)
+    with without_random_weights():
         system: System = recipe.system.build()
-    found = load_tensors(path)
     for name, stage in system.stages.items():
-        if name not in found:
-            raise ValueError(f"{path}/model.json: component {name!r} is missing")
-        copy_into(exported(stage), found[name], f"{path}/{name}/model.safetensors")
+        file = weights_file(path, name)
+        copy_into(exported(stage), read_weights(file, told["components"][name]["sha256"]), str(file))
     system.requires_grad_(False)
     return system.eval(), recipe, told
+
+
+def _check_sizes(path: Path, recipe: Recipe, told: dict[str, Any]) -> None:
+    """ValueError where the network of the recipe is not the one whose weights are in the folder."""
+    headers = read_headers(path, told)
+    where = f"{path}/model.json"
+    system: System = outline(recipe.system.build, sum(map(len, headers.values())), where)
+    saved: dict[int, Tensor] = {}
+    for name, stage in system.stages.items():
+        if name not in headers:
+            raise ValueError(f"{where}: component {name!r} is missing")
+        own, file = exported(stage), weights_file(path, name)
+        check_fit(own, unpacked_header(headers[name], str(file)), str(file))
+        saved |= {id(tensor): tensor for tensor in own.values()}
+    check_memory(system, saved, where)
 
 
 def load_tensors(path: str | Path) -> dict[str, dict[str, Tensor]]:
     """component -> name -> tensor, each file's sha256 checked against model.json."""
     path = Path(path)
-    told = _read(path)
-    return {n: read_weights(path / n / "model.safetensors", c["sha256"]) for n, c in told["components"].items()}
+    told = read_model(path)
+    return {n: read_weights(weights_file(path, n), c["sha256"]) for n, c in told["components"].items()}
 
 
 def inner_stages(stage: Stage) -> list[Stage]:
@@ -119,23 +145,6 @@ def exported(stage: Stage) -> dict[str, Tensor]:
     return {n: t for n, t in own_tensors(stage).items() if not n.startswith(left_out)}
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if path.suffix in PICKLES and not path.is_dir():
-        raise ValueError(f"{path}: is a pickle, which can run code when it is opened; wanted a model folder")
-    if not (path / "model.json").exists():
-        raise ValueError(f"{path}: is no model folder (there is no model.json in it)")
-    told = read_json(path / "model.json")
-    components = told.get("components")
-    whole = isinstance(components, dict) and all(
-        isinstance(c, dict) and isinstance(c.get("sha256"), str) and is_bare(n) for n, c in components.items()
-    )
-    if not whole or told.get("storyreel") != 1 or not isinstance(told.get("recipe"), dict):
-        raise ValueError(f"{path}/model.json: wanted a model of storyreel, with recipe and components")
-    if told.get("digest") != _digest(told["components"]):
-        raise ValueError(f"{path}/model.json: its digest does not fit its components; it was changed")
-    return told
-
-
 def config_class(system: str) -> Any:
     """The class of a system's settings, by the system's name."""
     module, _, kind = SYSTEMS[system].partition(":")
@@ -143,18 +152,16 @@ def config_class(system: str) -> Any:
 
 
 def _recipe(path: Path, told: dict[str, Any]) -> Recipe:
-    value, name = told["recipe"], told.get("system")
+    value, name, where = told["recipe"], told["system"], f"{path}/model.json"
     if name not in SYSTEMS:
-        raise ValueError(f"{path}/model.json: unknown system {name!r}; there are {', '.join(SYSTEMS)}")
-    config = config_class(name)
-    try:
-        stages = {n: from_json(StageRecipe, s) for n, s in value["stages"].items()}
-        system = from_json(config, value["system"])
-        return Recipe(name=value["name"], system=system, stages=stages, text=value["text"], seed=value["seed"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}/model.json: the recipe lacks {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{path}/model.json: {error}") from None
+        raise ValueError(f"{where}: unknown system {shown(name)}; there are {', '.join(SYSTEMS)}")
+    for key in ("name", "system", "stages", "text", "seed"):
+        if key not in value:
+            raise ValueError(f"{where}: the recipe lacks {key!r}")
+    system = checked(config_class(name), value["system"], f"{where}: system")
+    stages = checked(dict[str, StageRecipe], value["stages"], f"{where}: stages")
+    rest = {key: checked_field(Recipe, key, value[key], f"{where}: {key}") for key in ("name", "text", "seed")}
+    return Recipe(system=system, stages=stages, **rest)
 
 
 def _half(tensor: Tensor, name: str) -> Tensor:
@@ -164,8 +171,3 @@ def _half(tensor: Tensor, name: str) -> Tensor:
     if not bool(half.isfinite().all()):
         raise ValueError(f"{name} is not finite, or too large for float16; the model was not written")
     return half
-
-
-def _digest(components: dict[str, Any]) -> str:
-    """One sha256 over those of the components, in order of name."""
-    return hashlib.sha256("".join(f"{n}:{components[n]['sha256']};" for n in sorted(components)).encode()).hexdigest()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from storyreel.tensor_file import read_tensors
+from storyreel.tensor_header import TensorInfo
 
 SCALE = "::scale"  # no parameter of a module can have such a name
 SMALL = 1024  # values, below which a tensor stays as it is
@@ -39,6 +40,18 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def read_weights(path: Path, digest: str | None = None) -> dict[str, Tensor]:
     """The weights of a component of a model, packed or not. ValueError as `read_tensors` and `unpacked`."""
     return unpacked(read_tensors(path, digest), str(path))
+
+
+def unpacked_header(header: Mapping[str, TensorInfo], where: str) -> dict[str, TensorInfo]:
+    """What `unpacked` would give, by type and shape. ValueError as there."""
+    found = {name: info for name, info in header.items() if not name.endswith(SCALE)}
+    for name, scale in header.items():
+        if name.endswith(SCALE):
+            whole = found.get(name.removesuffix(SCALE))
+            if whole is None or whole.dtype != "I8" or len(whole.shape) < 2 or scale.shape != whole.shape[:1]:
+                raise ValueError(f"{where}: {name} does not fit the tensor that it is the scale of")
+            found[name.removesuffix(SCALE)] = TensorInfo("F32", whole.shape)
+    return found
 
 
 def unpacked(tensors: Mapping[str, Tensor], where: str = "weights") -> dict[str, Tensor]:

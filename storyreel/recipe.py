@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
+from storyreel.field_ranges import Count, Frames, Pixels, Seed, Share, Width, checked, checked_field
 from storyreel.systems.base import SystemConfig
 
 T = TypeVar("T")
@@ -20,11 +21,11 @@ T = TypeVar("T")
 class Data:
     """What a stage is fed."""
 
-    frames: int
-    size: int  # pixels, square
-    channels: int = 3  # 4 keeps alpha
-    batch: int = 8  # clips an optimizer step, over all devices and accumulation
-    image_share: float = 0.0  # share of the items of a batch that are single frames
+    frames: Frames
+    size: Pixels  # pixels, square
+    channels: Width = 3  # 4 keeps alpha
+    batch: Count = 8  # clips an optimizer step, over all devices and accumulation
+    image_share: Share = 0.0  # share of the items of a batch that are single frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +45,13 @@ class StageRecipe:
 
     data: Data
     optim: Optim = Optim()
-    steps: int
-    accumulate: int = 1  # micro-batches an optimizer step
+    steps: Count
+    accumulate: Count = 1  # micro-batches an optimizer step
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware has it and gains by it
     compile: bool = False
     cuda_graphs: bool = False  # steps of fixed shapes are captured, and launched by two calls
     gradient_checkpointing: bool = False
-    ema: float = 0.999
+    ema: Share = 0.999
     checkpoint_every: int = 500
     sample_every: int = 500
 
@@ -63,7 +64,7 @@ class Recipe:
     system: SystemConfig
     stages: Mapping[str, StageRecipe] = field(default_factory=dict)
     text: str = "minilm"
-    seed: int = 0
+    seed: Seed = 0
 
 
 def override(value: T, path: str, text: str) -> T:
@@ -96,6 +97,8 @@ def _override(value: Any, whole: str, path: str, text: str) -> Any:
     else:
         hints = typing.get_type_hints(type(value)) if is_dataclass(value) else {}
         new = _parse(whole, hints.get(head, type(old)), text)
+        if is_dataclass(value):
+            new = checked_field(type(value), head, new, whole)
     if isinstance(value, Mapping):
         return {**value, head: new}
     return replace(typing.cast(Any, value), **{head: new})
@@ -159,23 +162,8 @@ def as_json(recipe: Any) -> Any:
 
 
 def from_json(kind: type[T], value: Any) -> T:
-    """The frozen dataclass `kind` from what `as_json` gave. ValueError names an unknown or missing field."""
-    hints = typing.get_type_hints(kind)
-    known = {f.name for f in fields(kind)}  # pyright: ignore[reportArgumentType]
-    if not isinstance(value, dict) or set(value) - known:
-        extra = sorted(set(value) - known) if isinstance(value, dict) else value
-        raise ValueError(f"{kind.__name__}: does not know {extra}")
-    made = {}
-    for name, item in value.items():
-        hint = hints[name]
-        if item is not None and typing.get_origin(hint) in (typing.Union, types.UnionType):
-            hint = next((a for a in typing.get_args(hint) if is_dataclass(a)), hint)  # an optional part
-        if is_dataclass(hint):
-            item = from_json(typing.cast(type, hint), item)
-        elif typing.get_origin(hint) is tuple or hint is tuple:
-            item = tuple(tuple(i) if isinstance(i, list) else i for i in item)
-        made[name] = item
-    try:
-        return kind(**made)
-    except TypeError as error:
-        raise ValueError(f"{kind.__name__}: {error}") from None
+    """The frozen dataclass `kind` from what `as_json` gave.
+
+    ValueError names a field that is unknown, missing, of another type or out of its range.
+    """
+    return checked(kind, value, kind.__name__)

@@ -14,8 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from storyreel.storage import replacing
-
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+from storyreel.tensor_header import damaged, read_header
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> str:
@@ -43,22 +42,13 @@ def _as_os_error(error: SafetensorError, path: Path) -> OSError:
 
 def read_tensors(path: Path, digest: str | None = None) -> dict[str, Tensor]:
     """Tensors on the CPU. ValueError when the file is no safetensors file, is cut short, or has another sha256."""
-    if path.suffix in PICKLES:
-        raise ValueError(f"{path}: is a pickle, which can run code when it is opened; wanted .safetensors")
-    if not path.exists():
-        near = next((p for p in sorted(path.parent.glob(f"{path.stem}.*")) if p.suffix in PICKLES), None)
-        if near:
-            raise ValueError(f"{near}: is a pickle, which can run code when it is opened; wanted {path.name}")
-        raise ValueError(f"{path}: is missing")
+    read_header(path, digest)  # before as much memory is asked for as the file is long
     data = path.read_bytes()
-    looks_pickled = data[:2] == b"PK" or data[:1] == b"\x80"
-    if looks_pickled and data[8:9] != b"{":  # the length of a header, which comes first, can begin with these bytes too
-        raise ValueError(f"{path}: is a pickle with the name of a safetensors file; wanted safetensors")
     if digest is not None and hashlib.sha256(data).hexdigest() != digest:
-        raise ValueError(f"{path}: is damaged or was changed (its sha256 is not the one that was written down)")
+        raise damaged(path)
     try:
         return load_bytes(data)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{path}: is not a whole safetensors file ({error})") from None
 
 

@@ -21,6 +21,10 @@ MAY_IMPORT = {
     "numbers": set(),
     "json_file": set(),
     "screen_text": set(),
+    "field_ranges": set(),
+    "tensor_header": set(),
+    "model_folder": set(),
+    "outline": set(),
     "storage": set(),
     "layouts": set(),
     "ownership": {"layouts"},
@@ -79,8 +83,9 @@ MAY_IMPORT = {
 FREE = {"cli", "__init__", "__main__"}  # these tie things together, and nobody imports them
 NOT_IN_THE_WHEEL = {"reproductions", "tests", "benchmarks"}
 FOR_ALL = {"storage", "layouts", "ownership", "folder_replacement", "tensor_file", "packed"}  # what is on disk
-FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text"}  # what comes from outside
+FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text", "field_ranges"}  # what comes from outside
 FOR_ALL |= {"wording", "csv_file"}  # what people read
+FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
 CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
 

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from storyreel.clip import Clip
 from storyreel.evaluate.judge_folder import config_of, find_judge, weights_of, write_judge
 from storyreel.evaluate.score import AttributeAccuracy, Report, labels
+from storyreel.field_ranges import Depth, Frames, Pixels, Share, Width
 
 KIND = "attributes"
 BATCH = 64
@@ -33,13 +34,13 @@ class JudgeConfig:
     """What a judge looks at, what it can say, and how wide it is."""
 
     classes: Mapping[str, tuple[str, ...]]  # attribute -> what it may be
-    frames: int = 8
-    size: int = 64  # pixels, square
-    channels: int = 4  # 1 grey, 3 colour, 4 colour and alpha
-    widths: tuple[int, ...] = (48, 96, 160)  # channels at half, quarter, eighth size
-    blocks: tuple[int, ...] = (0, 1, 1)  # residual blocks at each of them
-    grid: int = 4  # the last features are averaged to grid x grid places: where a colour is tells shirt from shoe
-    dropout: float = 0.1
+    frames: Frames = 8
+    size: Pixels = 64  # pixels, square
+    channels: Width = 4  # 1 grey, 3 colour, 4 colour and alpha
+    widths: tuple[Width, ...] = (48, 96, 160)  # channels at half, quarter, eighth size
+    blocks: tuple[Depth, ...] = (0, 1, 1)  # residual blocks at each of them
+    grid: Pixels = 4  # the last features are averaged to grid x grid places: where a colour is tells shirt from shoe
+    dropout: Share = 0.1
 
     def build(self) -> Judge:
         return Judge(self)

@@ -24,6 +24,7 @@ from storyreel.evaluate.judge import as_seen, to_video
 from storyreel.evaluate.judge_folder import config_of, find_judge, weights_of, write_judge
 from storyreel.evaluate.score import AttributeAccuracy, Report
 from storyreel.evaluate.trajectory import motion_of
+from storyreel.field_ranges import Frames, Pixels, Share, Width
 
 KIND = "locator"
 STRIDE = 4  # pixels a place of the map
@@ -35,12 +36,12 @@ class LocatorConfig:
     """What it looks at, and how wide it is."""
 
     classes: tuple[str, ...] = tuple("0123456789")
-    frames: int = 10
-    size: int = 64  # pixels, square
-    dim: int = 48
-    dilations: tuple[int, ...] = (1, 2, 4)  # one residual block each: together they see a whole digit
+    frames: Frames = 10
+    size: Pixels = 64  # pixels, square
+    dim: Width = 48
+    dilations: tuple[Pixels, ...] = (1, 2, 4)  # one residual block each: together they see a whole digit
     box: float = 28 / 64  # side of a digit's box, of the canvas
-    sure: float = 0.35  # a digit is there when its best places, averaged over the surer half of the frames, reach this
+    sure: Share = 0.35  # a digit is there when its best places, averaged over the surer half of the frames, reach this
 
     def build(self) -> Locator:
         return Locator(self)

@@ -12,21 +12,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from storyreel.field_ranges import Count, Depth, Pixels, Width
+
 
 @dataclass(frozen=True, kw_only=True)
 class TowerConfig:
     """The defaults are the text tower of ViT-B/32."""
 
-    hidden_size: int = 512
-    intermediate_size: int = 2048
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 8
+    hidden_size: Width = 512
+    intermediate_size: Width = 2048
+    num_hidden_layers: Depth = 12
+    num_attention_heads: Width = 8
     hidden_act: str = "quick_gelu"
     layer_norm_eps: float = 1e-5
-    vocab_size: int = 49408  # of texts
-    max_position_embeddings: int = 77
-    image_size: int = 224  # of pictures
-    patch_size: int = 32
+    vocab_size: Count = 49408  # of texts
+    max_position_embeddings: Count = 77
+    image_size: Pixels = 224  # of pictures
+    patch_size: Pixels = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class ClipConfig:
     vision: TowerConfig = field(
         default_factory=lambda: TowerConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12)
     )
-    projection_dim: int = 512
+    projection_dim: Width = 512
 
     def build(self) -> CLIP:
         return CLIP(self)

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from storyreel.field_ranges import Depth, Frames, Pixels, Width
 from storyreel.nn.attention import Block
 from storyreel.nn.conv import ChannelNorm, Downsampler, ResidualBlock, channels_first, channels_last
 
@@ -27,18 +28,18 @@ DAMAGES = ("none", "shuffled", "frozen", "warped", "jittered", "noisy", "blurred
 
 @dataclass(frozen=True, kw_only=True)
 class DualEncoderConfig:
-    size: int = 64  # pixels, square
-    frames: int = 8  # of a window; longer clips are read window by window
-    patch: int = 4
-    widths: tuple[int, ...] = (48, 96, 160)  # channels at size / patch, and halved from there
-    dim: int = 192  # of what is known of one frame, and inside the towers
-    heads: int = 6
-    mlp: int = 384
-    time_depth: int = 2
-    text_depth: int = 2
-    text_dim: int = 384  # of the token states
-    feature: int = 256
-    embed: int = 128
+    size: Pixels = 64  # pixels, square
+    frames: Frames = 8  # of a window; longer clips are read window by window
+    patch: Pixels = 4
+    widths: tuple[Width, ...] = (48, 96, 160)  # channels at size / patch, and halved from there
+    dim: Width = 192  # of what is known of one frame, and inside the towers
+    heads: Width = 6
+    mlp: Width = 384
+    time_depth: Depth = 2
+    text_depth: Depth = 2
+    text_dim: Width = 384  # of the token states
+    feature: Width = 256
+    embed: Width = 128
 
     def build(self) -> DualEncoder:
         return DualEncoder(self)

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from storyreel.field_ranges import Depth, Pixels, Width
 from storyreel.nn.attention import KeysValues
 from storyreel.nn.text_adapter import TextAdapter
 from storyreel.nn.video_unet_blocks import (
@@ -58,16 +59,16 @@ class VideoUNetConfig:
         `widths[0]` channels a patch; 0: none.
     """
 
-    channels: int = 3
+    channels: Width = 3
     out_channels: int = 0  # 0: as many as `channels`
     extra: int = 0
-    widths: tuple[int, ...] = (64, 128, 256)
-    blocks: tuple[int, ...] = (1,)
-    middle: int = 2  # blocks between the way down and the way up
+    widths: tuple[Width, ...] = (64, 128, 256)
+    blocks: tuple[Depth, ...] = (1,)
+    middle: Depth = 2  # blocks between the way down and the way up
     attention: tuple[bool, ...] = (False,)
     text: tuple[bool, ...] = (True,)
     temporal: tuple[str, ...] = ("conv",)
-    head_dim: int = 64
+    head_dim: Width = 64
     mlp: float = 2.0  # hidden width of the MLP behind an attention, in widths
     text_dim: int = 0  # 0: no text
     text_layers: int = 0  # of a trainable transformer on the text's states, `text_width` wide; 0: none
@@ -76,7 +77,7 @@ class VideoUNetConfig:
     fps: bool = False
     skip: bool = False
     augmented: bool = False
-    patch: int = 1
+    patch: Pixels = 1
     fine: int = 0
     residual: bool = False  # born as the conditioning video itself, to which it then adds; wants `fine`
     emb: int = 0  # 0: four times the first width

@@ -27,6 +27,7 @@ from storyreel.clip import Clip
 from storyreel.diffusion.samplers import OnStep, starting_noise
 from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
 from storyreel.diffusion.schedules import Level, Schedule
+from storyreel.field_ranges import Frames, FramesASecond, Pixels
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stream import Run, streamed
 from storyreel.systems.pixels import shown
@@ -44,10 +45,10 @@ AT_ONCE = (
 class Shape:
     """A video: frames x height x width at `fps` frames a second."""
 
-    frames: int
-    height: int
-    width: int
-    fps: int
+    frames: Frames
+    height: Pixels
+    width: Pixels
+    fps: FramesASecond
 
     def __post_init__(self) -> None:
         for name in ("frames", "height", "width", "fps"):

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from storyreel.clip import Clip
+from storyreel.field_ranges import Share, Width
 from storyreel.nn.damage import damage
 from storyreel.nn.dual_encoder import DAMAGES, DualEncoderConfig
 from storyreel.systems.base import Batch, Loss, OnProgress, Request, Stage, System, TextEncoder, Tick
@@ -32,8 +33,8 @@ SHARPEST = 4.6  # log of the largest 1 / temperature, 100 as in CLIP
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
     dual: DualEncoderConfig = field(default_factory=DualEncoderConfig)
-    channels: int = 3  # of the clips that it is fed; only three are looked at
-    damaged: float = 0.4  # share of the clips of a batch
+    channels: Width = 3  # of the clips that it is fed; only three are looked at
+    damaged: Share = 0.4  # share of the clips of a batch
     damage_weight: float = 1.0
     frame_weight: float = 0.5
 

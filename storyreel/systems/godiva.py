@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from storyreel.clip import Clip
+from storyreel.field_ranges import Count, Frames, FramesASecond, Layers, Share, Width
 from storyreel.nn.attention import KeysValues
 from storyreel.nn.axial import AxialBlock
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
@@ -51,19 +52,19 @@ NEIGHBOURS: dict[str, tuple[Offset, ...]] = {  # the earlier tokens beside which
 class GeneratorConfig:
     """Section 3.2 and 4.1. The defaults are the paper's."""
 
-    frames: int = 10
-    dim: int = 1024
-    heads: int = 16
-    mlp: int = 4096
-    layers: str = "TRC" * 4  # temporal, row, column
+    frames: Frames = 10
+    dim: Width = 1024
+    heads: Width = 16
+    mlp: Width = 4096
+    layers: Layers = "TRC" * 4  # temporal, row, column
     reach: Literal["octant", "raster"] = "octant"
-    text_dim: int = 384
+    text_dim: Width = 384
     words: int = 0  # size of a learned word embedding, for the text encoder "words:N"; 0: the encoder's states
-    text_tokens: int = 35
-    drop_text: float = 0.1  # for guidance
+    text_tokens: Count = 35
+    drop_text: Share = 0.1  # for guidance
     guidance: float = 1.0
     top_k: int = 10  # 0: all
-    top_p: float = 1.0  # nucleus: the most likely tokens that come to this probability
+    top_p: Share = 1.0  # nucleus: the most likely tokens that come to this probability
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
@@ -283,7 +284,7 @@ def neighbours(frames: int, grid: int, reach: str) -> Tensor:
 class GodivaConfig:
     tokenizer: FrameVQVAEConfig = field(default_factory=FrameVQVAEConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
-    fps: int = 8
+    fps: FramesASecond = 8
 
     @property
     def frames(self) -> int:

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from storyreel.field_ranges import Count, Depth, Pixels, Share, Width
 from storyreel.nn.chroma import chroma_loss
 from storyreel.nn.codebook import Codebook, CodeUsage
 from storyreel.nn.conv import Downsampler, ResidualBlock, Upsampler, channels_first, channels_last
@@ -34,18 +35,18 @@ from storyreel.systems.base import Batch, Loss, Stage, Tick
 class FrameVQVAEConfig:
     """Section 3.1. The defaults are the paper's."""
 
-    size: int = 64  # pixels, square
-    channels: int = 3  # 4: the fourth is the matte
-    patch: int = 4  # pixels a side of a token; a power of two
-    dim: int = 128  # of a code
-    num_codes: int = 10_000
+    size: Pixels = 64  # pixels, square
+    channels: Width = 3  # 4: the fourth is the matte
+    patch: Pixels = 4  # pixels a side of a token; a power of two
+    dim: Width = 128  # of a code
+    num_codes: Count = 10_000
     beta: float = 0.25  # of the commitment term; the paper does not print it
-    average: float = 0.0  # above 0: codes are moving averages, this much kept a step
-    levels: tuple[int, ...] = ()  # finite scalar quantisation instead, so many levels a digit
-    joined: int = 2  # digits that make a part of a code
-    widths: tuple[int, ...] = ()  # channels of the residual trunk, finest first, the last is dim; empty: the paper's
-    blocks: int = 1
-    window: int = 100  # steps without use after which a code is dead
+    average: Share = 0.0  # above 0: codes are moving averages, this much kept a step
+    levels: tuple[Count, ...] = ()  # finite scalar quantisation instead, so many levels a digit
+    joined: Width = 2  # digits that make a part of a code
+    widths: tuple[Width, ...] = ()  # channels of the residual trunk, finest first, the last is dim; empty: the paper's
+    blocks: Depth = 1
+    window: Count = 100  # steps without use after which a code is dead
     l2: float = 1.0
     l1: float = 0.0
     chroma: float = 0.0  # of what is colour and not brightness, which squared errors hardly feel on small things

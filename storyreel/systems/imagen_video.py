@@ -32,6 +32,7 @@ from storyreel.diffusion.parameterisation import Kind as Target
 from storyreel.diffusion.parameterisation import Weight, convert
 from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import preserving
+from storyreel.field_ranges import Share, Width
 from storyreel.nn.video_resample import Counted, at_frames, blank_filled, cut_to_aspect, random_crop, resized
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
 from storyreel.nn.video_unet_tiles import Tiles, spans
@@ -62,8 +63,8 @@ class StageConfig(NetSettings):
     crop: int = 0
     fill: Literal["repeat", "blank"] = "repeat"
     shift: float = 0.0
-    drop_text: float = 0.1
-    most_noise: float = 1.0
+    drop_text: Share = 0.1
+    most_noise: Share = 1.0
     predict: Target = "v"
     weight: Weight = "v"
     distill: Distillation = field(default_factory=Distillation)
@@ -242,8 +243,8 @@ class ImagenVideoConfig:
     tsr2: StageConfig | None = None
     tsr3: StageConfig | None = None
     ssr3: StageConfig | None = None
-    channels: int = 3  # 4 makes a matte too
-    text_dim: int = 4096
+    channels: Width = 3  # 4 makes a matte too
+    text_dim: Width = 4096
     whole_clips: bool = False  # every stage is fed clips of the last one's size, and makes them smaller itself
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from storyreel.diffusion.distill import draw_halving, guidance_target, progressi
 from storyreel.diffusion.guidance import denoiser
 from storyreel.diffusion.parameterisation import diffuse, to_x, x_loss
 from storyreel.diffusion.schedules import draw_times, uniform_time
+from storyreel.field_ranges import SamplingSteps
 from storyreel.nn.video_unet import VideoUNet
 from storyreel.systems.base import Loss, Tick
 from storyreel.systems.cascade_net import noise_like
@@ -37,7 +38,7 @@ class Distillation:
     """
 
     guidance: float = 0.0
-    steps: tuple[int, ...] = ()
+    steps: tuple[SamplingSteps, ...] = ()
     first: float = 0.3
 
     def __post_init__(self) -> None:

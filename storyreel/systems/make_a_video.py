@@ -31,6 +31,7 @@ import torch
 from torch import nn
 
 from storyreel.clip import Clip
+from storyreel.field_ranges import Frames, Width
 from storyreel.systems.base import OnProgress, Request, TextEncoder
 from storyreel.systems.cascade import Cascade, CascadeStage, Shape
 from storyreel.systems.make_a_video_encoder import ImageTextConfig, ImageTextStage
@@ -54,11 +55,11 @@ class MakeAVideoConfig:
     decoder: NetConfig
     sr_l: NetConfig
     sr_h: NetConfig
-    skip: int = 5
-    most_skip: int = 5
-    carry: int = 4
-    channels: int = 3  # 4 makes a matte too
-    text_dim: int = 768
+    skip: Frames = 5
+    most_skip: Frames = 5
+    carry: Frames = 4
+    channels: Width = 3  # 4 makes a matte too
+    text_dim: Width = 768
     whole_clips: bool = False  # every stage is fed clips of the last one's size, and makes them smaller itself
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from storyreel.diffusion.parameterisation import Kind as Target
 from storyreel.diffusion.parameterisation import Weight
 from storyreel.diffusion.sampling import Sampling, check_guidance
+from storyreel.field_ranges import Share
 from storyreel.nn.video_resample import random_crop, resized
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.systems.base import Batch, Loss, Tick
@@ -39,8 +40,8 @@ class NetConfig(NetSettings):
     sampling: Sampling = field(default_factory=Sampling)
     crop: int = 0
     shift: float = 0.0
-    drop: float = 0.1
-    most_noise: float = 1.0
+    drop: Share = 0.1
+    most_noise: Share = 1.0
     predict: Target = "v"
     weight: Weight = "v"
     chroma: float = 0.0

@@ -24,6 +24,7 @@ from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
 from storyreel.diffusion.samplers import OnStep, draw_noise
 from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
 from storyreel.diffusion.schedules import Cosine, draw_times
+from storyreel.field_ranges import Depth, Share, Tries, Width
 from storyreel.nn.attention import Block
 from storyreel.nn.video_unet_blocks import FEATURES, features
 from storyreel.systems.base import Batch, Loss, Stage, Tick
@@ -36,12 +37,12 @@ ENDS = 4  # tokens beside those of the sentence: text embedding, noise level, no
 class PriorConfig:
     """tries: embeddings that are made, of which the one nearest to the sentence is kept."""
 
-    dim: int = 2048
-    depth: int = 24
-    heads: int = 32
-    mlp: int = 8192
-    drop_text: float = 0.1
-    tries: int = 2
+    dim: Width = 2048
+    depth: Depth = 24
+    heads: Width = 32
+    mlp: Width = 8192
+    drop_text: Share = 0.1
+    tries: Tries = 2
     sampling: Sampling = field(default_factory=lambda: Sampling(steps=64))
 
     def __post_init__(self) -> None:

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from storyreel.clip import Clip
+from storyreel.field_ranges import Depth, Frames, FramesASecond, SamplingSteps, Share, Width
 from storyreel.nn.attention import Block, KeysValues
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
@@ -37,15 +38,15 @@ from storyreel.systems.pixels import for_model, shown
 class MaskGitConfig:
     """Section 2.2 and Table 7. The defaults are the paper's 1.8 B model."""
 
-    latent_frames: int = 6
-    dim: int = 2048
-    depth: int = 24
-    heads: int = 32
-    mlp: int = 8192
-    dropout: float = 0.0
-    text_dim: int = 4096
-    drop_text: float = 0.1
-    steps: int = 48  # Appendix: videos of the paper
+    latent_frames: Frames = 6
+    dim: Width = 2048
+    depth: Depth = 24
+    heads: Width = 32
+    mlp: Width = 8192
+    dropout: Share = 0.0
+    text_dim: Width = 4096
+    drop_text: Share = 0.1
+    steps: SamplingSteps = 48  # Appendix: videos of the paper
     guidance: float = 12.0
     temperature: float = 8.0  # of the choice of what to keep
 
@@ -292,8 +293,8 @@ class PhenakiConfig:
 
     tokenizer: CViViTConfig = field(default_factory=CViViTConfig)
     prior: MaskGitConfig = field(default_factory=MaskGitConfig)
-    fps: int = 8
-    carry: int = 5  # K, the last frames of a clip that the next one begins with
+    fps: FramesASecond = 8
+    carry: Frames = 5  # K, the last frames of a clip that the next one begins with
 
     def __post_init__(self) -> None:
         if not 1 <= self.tokenizer.latent_frames(self.carry) < self.prior.latent_frames:

@@ -22,6 +22,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from storyreel.field_ranges import Count, Depth, Frames, Pixels, Width
 from storyreel.nn.attention import Block, causal_alibi
 from storyreel.nn.chroma import chroma_loss
 from storyreel.nn.conv import Downsampler, Upsampler
@@ -36,20 +37,20 @@ from storyreel.systems.phenaki_losses import Judges, discriminator_loss, generat
 class CViViTConfig:
     """Section 2.1. The defaults are the paper's."""
 
-    size: int = 128  # pixels, square
-    channels: int = 3  # 4: the fourth is the matte
-    patch: int = 8  # pixels a side of a token
-    tube: int = 2  # frames a latent frame, after the first, which stands alone
-    dim: int = 512
-    space_depth: int = 4
-    time_depth: int = 4
-    heads: int = 8
-    mlp: int = 2048
-    num_codes: int = 8192
-    code_dim: int = 32
-    levels: tuple[int, ...] = ()  # finite scalar quantisation instead, so many levels a digit
-    widths: tuple[int, ...] = ()  # channels of the convolutional trunk of a frame, finest first; (): linear patches
-    blocks: int = 1  # residual blocks of the trunk at each width
+    size: Pixels = 128  # pixels, square
+    channels: Width = 3  # 4: the fourth is the matte
+    patch: Pixels = 8  # pixels a side of a token
+    tube: Frames = 2  # frames a latent frame, after the first, which stands alone
+    dim: Width = 512
+    space_depth: Depth = 4
+    time_depth: Depth = 4
+    heads: Width = 8
+    mlp: Width = 2048
+    num_codes: Count = 8192
+    code_dim: Width = 32
+    levels: tuple[Count, ...] = ()  # finite scalar quantisation instead, so many levels a digit
+    widths: tuple[Width, ...] = ()  # channels of the convolutional trunk of a frame, finest first; (): linear patches
+    blocks: Depth = 1  # residual blocks of the trunk at each width
     l2: float = 1.0
     l1: float = 0.0
     chroma: float = 0.0  # of what is colour and not brightness, which squared errors hardly feel on small things
@@ -62,7 +63,7 @@ class CViViTConfig:
     judged_frames: int = 1  # random frames a clip that VGG and the discriminator see; 0: all
     discriminator: int = 512  # its channels where it is coarsest
     r1: float = 10.0  # weight of the discriminator's gradient penalty
-    r1_every: int = 16  # steps
+    r1_every: Count = 16  # steps
 
     def __post_init__(self) -> None:
         if self.size % self.patch:

@@ -228,7 +228,7 @@ def find_weights(name: str, weights: Path | None = None) -> dict[str, Path]:
 
 def refuse_pickle(path: Path, target: Path | None = None) -> None:
     """ValueError with the command that converts it, where `path` is a pickle that is there."""
-    from storyreel.tensor_file import PICKLES
+    from storyreel.tensor_header import PICKLES
 
     if path.suffix in PICKLES and path.is_file():
         raise ValueError(

@@ -1,0 +1,169 @@
+"""Checks settings that were read from a file: the type of every field, and the range of every number.
+
+A recipe or a model.json comes from outside. `checked` turns its JSON into the frozen dataclasses of a config, and is
+the only way to do so. A field says its range with its type, `depth: Depth = 24`; one that says nothing has that of
+`int` or `float` below.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from storyreel.numbers import is_whole, shown
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`, both included."""
+
+    low: float
+    high: float
+
+
+Count = Annotated[int, Range(1, 10_000_000)]  # of what there must be at least one
+Depth = Annotated[int, Range(0, 1_000)]  # of layers or blocks
+Width = Annotated[int, Range(1, 1_000_000)]  # channels, features, heads
+Pixels = Annotated[int, Range(1, 65_536)]  # a side
+Frames = Annotated[int, Range(1, 1_000_000)]
+FramesASecond = Annotated[int, Range(1, 1_000)]
+SamplingSteps = Annotated[int, Range(1, 10_000)]
+Tries = Annotated[int, Range(1, 1_000)]
+Share = Annotated[float, Range(0, 1)]
+Seed = Annotated[int, Range(-(2**63), 2**63 - 1)]
+Layers = Annotated[str, Range(0, 1_000)]  # a letter each
+
+WHOLE, NUMBER = Range(0, 10_000_000), Range(-1e6, 1e6)
+MAX_TEXT, MAX_ENTRIES = 4_096, 1_000  # characters of a text, entries of a list or mapping
+
+
+def checked(kind: Any, value: Any, where: str) -> Any:
+    """`value`, which JSON gave, as the type `kind`: lists become tuples, objects dataclasses.
+
+    ValueError, one line that begins with `where` and the field: an unknown or missing field, another type, a number out
+    of its range, or what the dataclass itself refuses.
+    """
+    limits, kind = _range_of(kind)
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if is_dataclass(kind):
+        return _dataclass(kind, value, where)
+    if origin is Literal:
+        if not isinstance(value, (str, int)) or value not in parts:
+            raise ValueError(f"{where}: expected one of {', '.join(map(str, parts))}, got {shown(value)}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in parts:
+            return None
+        return checked(next(part for part in parts if part is not type(None)), value, where)
+    if origin is tuple or kind is tuple:
+        return _tuple(parts, value, where)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _mapping(parts, value, where)
+    if kind in (bool, str, int, float):
+        return in_range(kind, value, limits, where)
+    return value
+
+
+def in_range(kind: type, value: Any, limits: Range | None, where: str) -> Any:
+    """A truth value, text, whole number or finite number within its limits (of a text: its length). ValueError
+    otherwise."""
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"{where}: expected true or false, got {shown(value)}")
+        return value
+    if kind is str:
+        most = int(limits.high) if limits else MAX_TEXT
+        if not isinstance(value, str) or len(value) > most:
+            raise ValueError(f"{where}: expected text of at most {most} characters, got {shown(value)}")
+        return value
+    if kind is int:
+        limits = limits or WHOLE
+        if not is_whole(value, int(limits.low), int(limits.high)):
+            raise ValueError(
+                f"{where}: expected a whole number from {int(limits.low)} to {int(limits.high)}, got {shown(value)}"
+            )
+        return value
+    limits = limits or NUMBER
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not limits.low <= value <= limits.high or not math.isfinite(value):
+        raise ValueError(f"{where}: expected a number from {limits.low:g} to {limits.high:g}, got {shown(value)}")
+    return value
+
+
+def checked_field(kind: type, name: str, value: Any, where: str) -> Any:
+    """`checked` for the field `name` of the dataclass `kind`."""
+    return checked(_hints(kind)[name], value, where)
+
+
+def check_ranges(value: Any, where: str) -> None:
+    """ValueError where a field of a config, however deep, is not of its type or not within its range."""
+    for name, hint in _hints(type(value)).items():
+        inner = getattr(value, name)
+        path = f"{where}.{name}" if where else name
+        if is_dataclass(inner):
+            check_ranges(inner, path)
+        elif not isinstance(inner, Mapping):
+            checked(hint, inner, path)
+        else:
+            for key, item in inner.items():
+                if is_dataclass(item):
+                    check_ranges(item, f"{path}.{key}")
+
+
+def _range_of(kind: Any) -> tuple[Range | None, Any]:
+    """The range that an annotation carries, and the plain type."""
+    if typing.get_origin(kind) is not Annotated:
+        return None, kind
+    plain, *more = typing.get_args(kind)
+    return next((each for each in more if isinstance(each, Range)), None), plain
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(kind) if field.init}  # pyright: ignore[reportArgumentType]
+
+
+def _dataclass(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}: expected an object, got {shown(value)}")
+    hints = _hints(kind)
+    if extra := sorted(set(value) - set(hints)):
+        raise ValueError(f"{where}: does not know {shown(extra[0])}")
+    missing = [f.name for f in fields(kind) if f.init and f.default is MISSING and f.default_factory is MISSING]
+    if lacks := [name for name in missing if name not in value]:
+        raise ValueError(f"{where}: lacks {lacks[0]!r}")
+    made = {name: checked(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+    try:
+        return kind(**made)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    except (TypeError, ArithmeticError, LookupError) as error:
+        raise ValueError(f"{where}: these values do not go together ({type(error).__name__}: {error})") from None
+
+
+def _tuple(parts: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_ENTRIES:
+        got = f"{len(value)} entries" if isinstance(value, (list, tuple)) else shown(value)
+        raise ValueError(f"{where}: expected a list of at most {MAX_ENTRIES}, got {got}")
+    if not parts:
+        return tuple(tuple(item) if isinstance(item, list) else item for item in value)
+    kinds = [parts[0]] * len(value) if parts[-1] is Ellipsis else list(parts)
+    if len(kinds) != len(value):
+        raise ValueError(f"{where}: expected {len(kinds)} values, got {len(value)}")
+    return tuple(checked(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, value, strict=True)))
+
+
+def _mapping(parts: tuple[Any, ...], value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or len(value) > MAX_ENTRIES:
+        raise ValueError(f"{where}: expected an object of at most {MAX_ENTRIES} entries, got {shown(value)}")
+    kind = parts[1] if len(parts) == 2 else Any
+    return {
+        in_range(str, key, None, where): checked(kind, item, f"{where}.{shown(key)[1:-1]}")
+        for key, item in value.items()
+    }
