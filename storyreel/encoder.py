@@ -21,10 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from storyreel.clip import Clip
+from storyreel.field_ranges import checked
+from storyreel.model_folder import read_settings, weights_file
 from storyreel.nn.dual_encoder import DualEncoder, DualEncoderConfig
-from storyreel.packed import read_weights
-from storyreel.storage import read_json
+from storyreel.outline import build_to_fit
+from storyreel.packed import read_weights, unpacked_header
 from storyreel.tensor_file import copy_into
+from storyreel.tensor_header import read_header
 
 PREFIX, VERSION, STAGE = "encoder-", "v1", "dual"
 BATCH = 32  # windows at once
@@ -146,27 +149,24 @@ def load_encoder(name: str | Path) -> Encoder:
     ValueError suggests the nearest name, says how to train one that is not here, or what is wrong with the folder.
     """
     folder = find_encoder(name)
-    told = read_json(folder / "model.json")
+    told = read_settings(folder / "model.json")
+    where = f"{folder / 'model.json'}"
     try:
-        recipe, part = told["recipe"], told["components"][STAGE]
+        recipe, digest = told["recipe"], str(told["components"][STAGE]["sha256"])
         known = {f.name for f in fields(DualEncoderConfig)}
-        values: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in recipe["system"][STAGE].items() if k in known
-        }
-        net = _empty(DualEncoderConfig(**values))
-        world, digest, text = str(recipe["name"]).partition("_")[2], str(part["sha256"]), str(recipe["text"])
+        values = {k: v for k, v in recipe["system"][STAGE].items() if k in known}
+        name, text = recipe["name"], recipe["text"]
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder / 'model.json'}: wanted the model of an encoder; it lacks {error}") from None
-    file = folder / STAGE / "model.safetensors"
+        raise ValueError(f"{where}: wanted the model of an encoder; it lacks {error}") from None
+    config = checked(DualEncoderConfig, values, f"{where}: {STAGE}")
+    text = checked(str, text, f"{where}: text")
+    file = weights_file(folder, STAGE)
+    header = {n.removeprefix("net."): t for n, t in unpacked_header(read_header(file, digest), str(file)).items()}
+    net = build_to_fit(config.build, header, str(file))
     tensors = {n.removeprefix("net."): t for n, t in read_weights(file, digest).items()}
     copy_into(net.state_dict(), tensors, str(file))
+    world = str(name).partition("_")[2]
     return Encoder(net, name=f"{world}-{VERSION}", digest=digest, text=text, trusted=world != "tiny")
-
-
-def _empty(config: DualEncoderConfig) -> DualEncoder:
-    """With weights that are about to be replaced; the global random state stays as it is."""
-    with torch.random.fork_rng(devices=[]):
-        return config.build()
 
 
 def find_encoder(name: str | Path) -> Path:

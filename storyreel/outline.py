@@ -32,6 +32,16 @@ ELEMENTWISE = {
 }  # fmt: skip
 
 
+def build_to_fit(build: Callable[[], M], header: Mapping[str, TensorInfo], where: str) -> M:
+    """What `build` gives, once its state dict is known to have the tensors of a header; its random parts are zeros."""
+    network = outline(build, len(header), where)
+    own = {name: t for name, t in network.state_dict(keep_vars=True).items() if isinstance(t, Tensor)}
+    check_fit(own, header, where)
+    check_memory(network, {id(t): t for t in own.values()}, where)
+    with without_random_weights():
+        return build()
+
+
 def outline(build: Callable[[], M], tensors: int, where: str) -> M:
     """What `build` gives, on `meta`: every shape, and no memory.
 

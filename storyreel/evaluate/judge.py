@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from storyreel.clip import Clip
-from storyreel.evaluate.judge_folder import config_of, find_judge, weights_of, write_judge
+from storyreel.evaluate.judge_folder import find_judge, read_judge, write_judge
 from storyreel.evaluate.score import AttributeAccuracy, Report, labels
 from storyreel.field_ranges import Depth, Frames, Pixels, Share, Width
 
@@ -141,10 +141,7 @@ class Judge(nn.Module):
     @classmethod
     def load(cls, name: str | Path) -> Judge:
         """A judge folder, or the name of one that ships. ValueError says what is wrong with it."""
-        path = find_judge(name)
-        judge = config_of(path, KIND, JudgeConfig).build()
-        judge.load_state_dict(weights_of(path, judge))
-        return judge.eval()
+        return read_judge(find_judge(name), KIND, JudgeConfig)
 
 
 def as_seen(frames: np.ndarray, channels: int) -> np.ndarray:

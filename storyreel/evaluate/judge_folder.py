@@ -6,14 +6,25 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from torch import Tensor, nn
+from torch import nn
 
-from storyreel.json_file import read_json
+from storyreel.field_ranges import checked
+from storyreel.json_file import read_object
+from storyreel.numbers import shown
+from storyreel.outline import build_to_fit
+from storyreel.tensor_file import copy_into, read_tensors
+from storyreel.tensor_header import check_regular, read_header, sha256_of
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
-C = TypeVar("C")
+M = TypeVar("M", bound=nn.Module, covariant=True)
+
+
+class Config(Protocol[M]):
+    """A frozen dataclass of a judge's settings."""
+
+    def build(self) -> M: ...
 
 
 def find_judge(name: str | Path) -> Path:
@@ -66,51 +77,34 @@ def facts_of(path: Path) -> dict[str, Any]:
     return _document(path)["facts"]
 
 
-def config_of(path: Path, kind: str, make: type[C]) -> C:
-    """The settings, as the frozen dataclass `make`; lists become tuples. ValueError when they are another's."""
-    document = _document(path)
+def read_judge(path: Path, kind: str, make: type[Config[M]]) -> M:
+    """The judge in a folder: its settings as the frozen dataclass `make`, its network with the weights, in eval mode.
+
+    ValueError names the file and the field or tensor: another kind, settings out of range, weights that were changed or
+    that are not those of such a network (which is found out before it is built).
+    """
+    document, file = _document(path), path / "model.safetensors"
     if document["kind"] != kind:
-        raise ValueError(f"{path}: a judge of the kind {document['kind']!r}, wanted {kind!r}")
+        raise ValueError(f"{path}: a judge of the kind {shown(document['kind'])}, wanted {kind!r}")
     try:
-        return make(**{name: _frozen(value) for name, value in document["config"].items()})
-    except (TypeError, AttributeError) as error:
+        config = checked(make, document["config"], "config")
+    except ValueError as error:
         raise ValueError(f"{path / 'judge.json'}: not the settings of a judge ({error})") from None
-
-
-def weights_of(path: Path, judge: nn.Module) -> dict[str, Tensor]:
-    """The state for `judge`, checked against the digest and its shapes. ValueError names the file and the tensor."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    file = path / "model.safetensors"
-    blob = file.read_bytes()
-    if hashlib.sha256(blob).hexdigest() != _document(path)["sha256"]:
+    check_regular(file)
+    if sha256_of(file) != document["sha256"]:
         raise ValueError(f"{file}: its SHA-256 is not the one in judge.json; the file is damaged or was changed")
-    try:
-        tensors = load(blob)
-    except SafetensorError as error:
-        raise ValueError(f"{file}: not a safetensors file ({error})") from None
-    wanted = judge.state_dict()
-    for name in sorted(set(wanted) ^ set(tensors)):
-        raise ValueError(f"{file}: tensor {name} is {'missing' if name in wanted else 'unknown'}")
-    for name, value in wanted.items():
-        if value.shape != tensors[name].shape:
-            raise ValueError(f"{file}: tensor {name} is {tuple(tensors[name].shape)}, wanted {tuple(value.shape)}")
-    return {name: value.to(wanted[name].dtype) for name, value in tensors.items()}
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _frozen(item) for name, item in value.items()}
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+    judge = build_to_fit(config.build, read_header(file), str(file))
+    copy_into(judge.state_dict(), read_tensors(file), str(file))
+    return judge.eval()
 
 
 def _document(path: Path) -> dict[str, Any]:
     file = path / "judge.json"
     try:
-        document = read_json(file)
+        check_regular(file)
+        document = read_object(file)
         missing = {"kind", "config", "sha256", "facts"} - set(document)
-    except (ValueError, TypeError):
+    except ValueError:
         raise ValueError(f"{file}: not a judge's JSON document") from None
     if missing:
         raise ValueError(f"{file}: wanted {', '.join(sorted(missing))} in it")

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from storyreel.clip import Clip
 from storyreel.evaluate.judge import as_seen, to_video
-from storyreel.evaluate.judge_folder import config_of, find_judge, weights_of, write_judge
+from storyreel.evaluate.judge_folder import find_judge, read_judge, write_judge
 from storyreel.evaluate.score import AttributeAccuracy, Report
 from storyreel.evaluate.trajectory import motion_of
 from storyreel.field_ranges import Frames, Pixels, Share, Width
@@ -137,10 +137,7 @@ class Locator(nn.Module):
     @classmethod
     def load(cls, name: str | Path) -> Locator:
         """A judge folder, or the name of one that ships. ValueError says what is wrong with it."""
-        path = find_judge(name)
-        locator = config_of(path, KIND, LocatorConfig).build()
-        locator.load_state_dict(weights_of(path, locator))
-        return locator.eval()
+        return read_judge(find_judge(name), KIND, LocatorConfig)
 
 
 def find_tracks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
