@@ -7,10 +7,12 @@ gigabytes, `depth: 1000` for minutes, before the first look at the weights shows
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import torch
@@ -147,13 +149,30 @@ class _ShapesAlone(TorchFunctionMode):
         if name in ("randn", "rand"):
             kwargs.pop("generator", None)
             return torch.empty(*args, **kwargs)
+        if name == "arange" and not set(kwargs) - {"dtype", "device"}:
+            first, end, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+            return torch.empty(max(0, math.ceil((end - first) / step)), **{"dtype": torch.int64, **kwargs})
+        if name in ("ones_like", "zeros_like", "empty_like", "full_like") and args[0].is_meta:
+            return torch.empty(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype, device="meta")
         tensors = [each for each in args if isinstance(each, Tensor)]
         if name in ELEMENTWISE and tensors and all(t.is_meta for t in tensors):
-            shape = torch.broadcast_shapes(*(t.shape for t in tensors))
+            shape = _broadcast([tuple(t.shape) for t in tensors])
             return torch.empty(shape, dtype=tensors[-1].dtype, device="meta")
         if name in ("cat", "stack") and all(t.is_meta for t in args[0]):
             return _joined(list(args[0]), *args[1:], new=name == "stack", **kwargs)
         return func(*args, **kwargs)
+
+
+def _broadcast(shapes: list[tuple[int, ...]]) -> list[int]:
+    """As `torch.broadcast_shapes`, which imports sympy."""
+    rows = zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1)
+    found = []
+    for sides in rows:
+        large = set(sides) - {1}
+        if len(large) > 1:
+            raise ValueError(f"shapes {shapes} do not go together")
+        found.append(next(iter(large), 1))
+    return found[::-1]
 
 
 def _joined(parts: list[Tensor], dim: int = 0, *, new: bool) -> Tensor:
