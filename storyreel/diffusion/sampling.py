@@ -10,6 +10,7 @@ from storyreel.diffusion.parameterisation import Kind
 from storyreel.diffusion.samplers import SAMPLERS, Denoise, Sampler
 from storyreel.diffusion.schedules import GRIDS, Level, Schedule
 from storyreel.diffusion.thresholding import clipped, thresholded
+from storyreel.field_ranges import SamplingSteps
 
 MAX_STEPS = 4096
 
@@ -26,7 +27,7 @@ class Sampling:
     variance in the noise that is drawn.
     """
 
-    steps: int = 128
+    steps: SamplingSteps = 128
     guidance: float = 1.0
     oscillate: int = 0
     sampler: str = "ddim"
