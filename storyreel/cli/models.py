@@ -9,6 +9,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from storyreel.screen_text import one_line
+
 app = typer.Typer(add_completion=False)
 
 
@@ -153,20 +155,24 @@ def fetch(
 
 
 def _list(as_json: bool) -> None:
+    """What is here; a folder that cannot be opened is listed as bad, with the reason, and never the end."""
     from storyreel.generate import shelf
 
-    found, broken = [], []
-    for folder in shelf.here().values():
+    found: list[dict[str, Any]] = []
+    bad: list[dict[str, str]] = []
+    for name, folder in shelf.here().items():
         try:
             found.append(_row(shelf.describe(folder)))
-        except (ValueError, OSError) as error:
-            broken.append(str(error))
+        except Exception as error:  # whatever one folder does, the others are listed
+            reason = str(error) if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {error}"
+            bad.append({"name": name, "path": str(folder), "reason": one_line(reason)})
     if as_json:
-        print(json.dumps({"models": found, "folders": [str(item) for item in shelf.folders()]}, indent=1))
+        folders = [str(item) for item in shelf.folders()]
+        print(json.dumps({"models": found, "bad": bad, "folders": folders}, indent=1))
     else:
         _table(found)
-    for line in broken:
-        print(f"storyreel: note: skipped {line}", file=sys.stderr)
+    for item in bad:
+        print(f"storyreel: note: skipped {one_line(item['name'])}, which is bad: {item['reason']}", file=sys.stderr)
     if not found and not as_json:
         print("storyreel: note: no model is here; storyreel train makes one", file=sys.stderr)
 
@@ -183,7 +189,9 @@ def _table(rows: list[dict[str, Any]]) -> None:
     cells = [("NAME", "SYSTEM", "WEIGHTS", "SIZE", "KNOWS")]
     for row in rows:
         weights = f"{row['parameters'] / 1e6:.1f} M" if row["parameters"] else "--"
-        cells.append((row["name"], str(row["system"]), weights, f"{row['megabytes']} MB", row["about"]))
+        cells.append(
+            (one_line(row["name"]), one_line(row["system"]), weights, f"{row['megabytes']} MB", one_line(row["about"]))
+        )
     wide = [max(len(cell[i]) for cell in cells) for i in range(4)]
     for cell in cells:
         print("  ".join(f"{text:{size}}" for text, size in zip(cell[:4], wide, strict=True)), cell[4], sep="  ")

@@ -39,7 +39,12 @@ def load(name: str | Path | None = None, *, device: str | torch.device | None = 
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     system = system.to(device).eval()
-    return Model(system, load_text_encoder(recipe.text).to(device), name=shelf.display_name(folder), info=info)
+    text = load_text_encoder(recipe.text)
+    if text.dim != system.text_dim:
+        raise ValueError(
+            f"{folder}/model.json: text encoder {text.name} is {text.dim} wide, and the network reads {system.text_dim}"
+        )
+    return Model(system, text.to(device), name=shelf.display_name(folder), info=info)
 
 
 class Model:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from storyreel.model_folder import read_card, read_headers, read_model, weights_file
 
 PREFERRED = ("phenaki-sprites", "phenaki-digits")
 
@@ -63,20 +63,18 @@ def find(name: str | Path | None) -> Path:
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """`model.json` with name, path, megabytes, parameters and `about` (one line on what the model knows) added."""
-    file = folder / "model.json"
-    try:
-        info = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file}: wanted JSON: {error}") from None
-    if not isinstance(info, dict):
-        raise ValueError(f"{file}: wanted a JSON object, got {type(info).__name__}")
-    size = sum(item.stat().st_size for item in folder.rglob("*.safetensors"))
-    components = info.get("components")
-    counts = [c.get("parameters", 0) for c in components.values()] if isinstance(components, dict) else []
+    """`model.json` with name, path, megabytes, parameters and `about` (one line on what the model knows) added.
+
+    ValueError, one line, where the folder could not be opened: model.json and the headers of the weights are read.
+    """
+    info = read_model(folder)
+    headers = read_headers(folder, info)
+    size = sum(weights_file(folder, name).stat().st_size for name in headers)
     own: dict[str, Any] = {"name": display_name(folder), "path": str(folder), "megabytes": round(size / 1e6, 1)}
-    own["parameters"] = sum(counts)
-    return {"about": _first_line(card(folder)), **info, **own}
+    own["parameters"] = sum(c.get("parameters", 0) for c in info["components"].values())
+    about = info.get("about")
+    own["about"] = about if isinstance(about, str) else _first_line(card(folder))
+    return {**info, **own}
 
 
 def display_name(folder: Path) -> str:
@@ -86,16 +84,15 @@ def display_name(folder: Path) -> str:
 
 
 def known_words(info: dict[str, Any]) -> list[str] | None:
-    """`words` of a model.json, at its top or under `training`."""
+    """`words` of a model.json, at its top or under `training`; None where there is no list of texts."""
     training = info.get("training")
     words = info.get("words") or (training.get("words") if isinstance(training, dict) else None)
-    return [str(word) for word in words] if isinstance(words, Iterable) and not isinstance(words, str) else None
+    return [word for word in words if isinstance(word, str)] if isinstance(words, list) else None
 
 
 def card(folder: Path) -> str:
     """The text of the model's card, empty when it has none."""
-    file = folder / "README.md"
-    return file.read_text(encoding="utf-8") if file.is_file() else ""
+    return read_card(folder)
 
 
 def _first_line(text: str) -> str:

@@ -5,6 +5,8 @@ Needs transformers (`pip install 'storyreel[hub]'`). Only safetensors checkpoint
 
 from __future__ import annotations
 
+import os
+import sys
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,7 +16,31 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from storyreel.screen_text import one_line
 from storyreel.text.states import StateEncoder
+
+
+class RefusedDownload(Exception):
+    """Nobody agreed to a download."""
+
+
+def agree_to_download(encoder: str, where: str) -> None:
+    """Ask, on a terminal, whether `where` may be downloaded from the hub; STORYREEL_DOWNLOAD=yes or =no answers.
+
+    A model folder names its text encoder, and the folder may be a stranger's. RefusedDownload says how to agree.
+    """
+    answer = os.environ.get("STORYREEL_DOWNLOAD", "").strip().lower()
+    if answer in ("yes", "1", "true"):
+        return
+    if not answer and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+        print(f"The text encoder {one_line(encoder)} is not on this machine.", file=sys.stderr)
+        print(f"Download {one_line(where)} from huggingface.co? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return
+    raise RefusedDownload(
+        f"text encoder {encoder}: is not on this machine, and nothing is downloaded unasked; STORYREEL_DOWNLOAD=yes in "
+        f"the environment allows to get {where} from huggingface.co"
+    )
 
 
 class HubEncoder(StateEncoder):
@@ -35,25 +61,43 @@ class HubEncoder(StateEncoder):
         super().__init__(truncate=truncate)
         self.name = f"{self.kind}:{where}"
         try:
-            from transformers import AutoTokenizer
-
             network = self.network()
         except ImportError:
             raise ValueError(f"text encoder {self.name} needs transformers; run: pip install transformers") from None
         if where.startswith((".", "/", "~")) and not Path(where).expanduser().is_dir():
             raise ValueError(f"text encoder {self.name}: there is no folder {where}")
         where = str(Path(where).expanduser()) if where.startswith("~") else where
+        self._tokenizer, self._model = self._load(where, network)
+        self._model.eval().requires_grad_(False)
+        self.dim = int(self._model.config.hidden_size)
+        self._bulk = bulk
+
+    def _load(self, where: str, network: Any) -> tuple[Any, Any]:
+        """(tokenizer, network) from a folder or from what was downloaded before; else, once that is agreed to, from the
+        hub. ValueError, one line, for anything that goes wrong."""
+        from transformers import AutoTokenizer
+
+        def load(offline: bool) -> tuple[Any, Any]:
+            # Code that comes with a repository is never run, and its weights are safetensors or nothing.
+            own: dict[str, Any] = {"trust_remote_code": False, "local_files_only": offline}
+            tokenizer = AutoTokenizer.from_pretrained(where, **own)
+            return tokenizer, network.from_pretrained(where, use_safetensors=True, dtype=torch.float32, **own)
+
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(where)
-            self._model: Any = network.from_pretrained(where, use_safetensors=True, dtype=torch.float32)
-        except (OSError, ValueError) as error:
+            try:
+                return load(offline=True)
+            except Exception:
+                if Path(where).is_dir() or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+                    raise
+            agree_to_download(self.name, where)
+            return load(offline=False)
+        except RefusedDownload as refused:
+            raise ValueError(str(refused)) from None
+        except Exception as error:  # of transformers, the hub, safetensors, tokenizers: each has its own
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(
                 f"text encoder {self.name}: wanted a {self.label} with model.safetensors ({reason[:160]})"
             ) from None
-        self._model.eval().requires_grad_(False)
-        self.dim = int(self._model.config.hidden_size)
-        self._bulk = bulk
 
     def to(self, device: torch.device | str) -> Self:
         self._model.to(device)
