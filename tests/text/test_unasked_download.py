@@ -14,7 +14,7 @@ from storyreel.text import load_text_encoder
 
 
 class Refuses:
-    """Stands in for classes of transformers; keeps what it was asked."""
+    """Stands in for the tokenizers of transformers; keeps what it was asked."""
 
     asked: ClassVar[list[dict[str, Any]]] = []
 
@@ -27,7 +27,7 @@ class Refuses:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     transformers = pytest.importorskip("transformers")
-    monkeypatch.setattr(transformers, "AutoTokenizer", Refuses)
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", Refuses.from_pretrained)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.delenv("STORYREEL_DOWNLOAD", raising=False)
     Refuses.asked = []
