@@ -167,7 +167,7 @@ def test_ablation_writes_tables_pictures_and_subsets(tmp_path: Path):
     ablate(tmp_path / "out", tmp_path / "report")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").touch()
-    with pytest.raises(ValueError, match="holds .mine.txt., which is not of an ablation"):
+    with pytest.raises(ValueError, match=r"holds .mine\.txt., which is not of an ablation"):
         ablate(tmp_path / "out", tmp_path / "other")
 
 

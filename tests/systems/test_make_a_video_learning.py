@@ -17,7 +17,7 @@ from storyreel.model import own_tensors
 from storyreel.run import Run
 from storyreel.systems.make_a_video import MakeAVideo
 from storyreel.systems.make_a_video_images import ImageStage
-from storyreel.train.command import Command
+from storyreel.train.command import Command, note_data
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,9 @@ def test_videos_without_captions_train(tmp_path: Path):
     recipe, model = recipes.get("make_a_video_tiny"), make()
     command = Command(recipe=recipe, data=[], out=tmp_path, cache=tmp_path / "cache")
     run = Run.open(tmp_path / "run", recipe)
-    loaders = command._loaders(run, [(DatasetFolder.open(folder.path), 1.0)], 0, 1)
+    folders = [(DatasetFolder.open(folder.path), 1.0)]
+    note_data(run, folders, True)
+    loaders = command._loaders(run, folders, 0, 1)
     for name, settings in recipe.stages.items():
         stage: Any = model.stages[name]
         if stage.needs_text:
