@@ -156,8 +156,8 @@ class NetStage(CascadeStage, Generic[S]):
             output = torch.where(wanted.expand_as(x) > 0, output.float(), right.float())
         squares = diffusion_loss(output, x, noise, level, kind=c.predict, weight=c.weight)
         if c.chroma:  # every form of output is linear in the video and the noise, and so is the difference of colours
-            parts = (colour_difference(part) for part in (output, x, noise))
-            squares = squares + c.chroma * diffusion_loss(*parts, level, kind=c.predict, weight=c.weight)
+            said, clean, drawn = (colour_difference(part) for part in (output, x, noise))
+            squares = squares + c.chroma * diffusion_loss(said, clean, drawn, level, kind=c.predict, weight=c.weight)
         return squares / share
 
 
