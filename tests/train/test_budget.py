@@ -171,21 +171,23 @@ def test_stages_side_by_side_stopped_and_resumed(tmp_path):
 
     def start(*steps):
         command = [sys.executable, "-c", SIDE_BY_SIDE, str(tmp_path / "run"), *steps]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        with said.open("w") as file:  # a pipe that nobody reads would fill up, and stop them
+            return subprocess.Popen(command, stderr=file)
 
+    said = tmp_path / "stderr.txt"
     process = start("base=1000000", "tsr1=1000000")
     logs, limit = {name: tmp_path / "run" / name / "log.jsonl" for name in ("base", "tsr1")}, time.monotonic() + 300
     while not all(log.exists() and log.stat().st_size for log in logs.values()) and time.monotonic() < limit:
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert process.poll() is None, said.read_text()
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(120) != 0
+    assert process.wait(300) != 0
     counts = {name: len(log.read_text().splitlines()) for name, log in logs.items()}
     for name, count in counts.items():
         assert (tmp_path / "run" / name / f"checkpoint-{count}").is_dir()
 
     resumed = start(*(f"{name}={count + 1}" for name, count in counts.items()))
-    assert resumed.wait(300) == 0, resumed.stderr.read() if resumed.stderr else ""
+    assert resumed.wait(300) == 0, said.read_text()
     finals = {name: StageRun(tmp_path / "run" / name, name).final() or {} for name in counts}
     assert {name: final["step"] for name, final in finals.items()} == {n: c + 1 for n, c in counts.items()}
 
