@@ -69,7 +69,7 @@ def phenaki_sprites() -> Recipe:
         system=PhenakiConfig(
             tokenizer=CViViTConfig(
                 size=64, channels=4, tube=7, dim=192, space_depth=2, time_depth=1, heads=6, mlp=640,
-                levels=(8,) * 6, widths=(64, 128), blocks=1, l1=0.5, chroma=30.0, first_frame=2.0,
+                levels=(8,) * 6, widths=(24, 64, 128), blocks=1, l1=0.5, chroma=30.0, first_frame=2.0,
                 adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
