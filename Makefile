@@ -56,9 +56,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	@HF_HUB_OFFLINE=1 $(VENV)/bin/storyreel demo
 
-# One torch thread a worker: pytest-xdist already uses every core.
+# One torch thread a worker: pytest-xdist already uses every core. What starts programs of its own that give up on a busy
+# machine (Ray, after half a minute) runs by itself afterwards.
 test: $(READY)
-	@$(SUITE) $(PY) -m pytest $(PYTEST_ARGS)
+	@$(SUITE) $(PY) -m pytest $(PYTEST_ARGS) -m "not alone"
+	@$(SUITE) $(PY) -m pytest -m alone
 
 avx2: $(READY)
 	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest $(PYTEST_ARGS) -m numerics

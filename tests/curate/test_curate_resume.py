@@ -42,6 +42,7 @@ def test_two_workers_write_what_one_does(tmp_path: Path):
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
 
 
+@pytest.mark.alone
 def test_ray_writes_what_local_does_though_a_worker_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("ray", reason="ray is an extra")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where its processes find stub_films

@@ -166,13 +166,18 @@ Command(recipe=replace(recipe, stages=stages), data=["digits:?clips=24&size=32&d
 """
 
 
+def heed_interrupts() -> None:
+    """A test run in the background ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_stages_side_by_side_stopped_and_resumed(tmp_path):
     from storyreel.run import StageRun
 
     def start(*steps):
         command = [sys.executable, "-c", SIDE_BY_SIDE, str(tmp_path / "run"), *steps]
         with said.open("w") as file:  # a pipe that nobody reads would fill up, and stop them
-            return subprocess.Popen(command, stderr=file)
+            return subprocess.Popen(command, stderr=file, preexec_fn=heed_interrupts)
 
     said = tmp_path / "stderr.txt"
     process = start("base=1000000", "tsr1=1000000")
