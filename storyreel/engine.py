@@ -108,7 +108,7 @@ def _end(workers: Iterable[BaseProcess]) -> None:
         worker.join(max(0.01, deadline - time.monotonic()))
         if worker.is_alive():
             worker.kill()
-            worker.join(PATIENCE)
+            worker.join(10 * PATIENCE)  # it cannot refuse, but a very busy machine takes its time
 
 
 def wait_calmly() -> None:

@@ -6,6 +6,7 @@ Ray is tested by a whole batch, in test_cli.py.
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import signal
 import time
@@ -46,19 +47,19 @@ def test_an_exception_ends_the_run_and_is_raised_here(workers):
 
 
 def test_the_caller_can_stop_a_run():
-    import multiprocessing
+    before = set(multiprocessing.active_children())
 
     def stop(index: int, result: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         Local(2).run(math.factorial, range(50), on_result=stop)
-    assert not [child for child in multiprocessing.active_children() if child.is_alive()]
+    assert not [child for child in multiprocessing.active_children() if child not in before and child.is_alive()]
 
 
 def test_a_worker_that_does_not_heed_is_ended(tmp_path):
     """As one does that is told to end in the middle of an item: the pool takes its SystemExit for a result."""
-    import multiprocessing
+    before = set(multiprocessing.active_children())
 
     def stop(index: int, result: int) -> None:
         raise KeyboardInterrupt
@@ -66,7 +67,7 @@ def test_a_worker_that_does_not_heed_is_ended(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         Local(2).run(_deaf, [tmp_path / "deaf", tmp_path / "waits"], on_result=stop)
     assert (tmp_path / "deaf").exists()
-    assert not [child for child in multiprocessing.active_children() if child.is_alive()]
+    assert not [child for child in multiprocessing.active_children() if child not in before and child.is_alive()]
 
 
 def _deaf(path: Path) -> None:
