@@ -104,11 +104,24 @@ def _end(workers: Iterable[BaseProcess]) -> None:
     for worker in workers:
         worker.terminate()
     deadline = time.monotonic() + PATIENCE
-    for worker in workers:
-        worker.join(max(0.01, deadline - time.monotonic()))
-        if worker.is_alive():
+    if not all([_has_ended(worker, deadline) for worker in workers]):
+        for worker in workers:
             worker.kill()
-            worker.join(10 * PATIENCE)  # it cannot refuse, but a very busy machine takes its time
+        deadline = time.monotonic() + 10 * PATIENCE  # none can refuse, but a very busy machine takes its time
+        for worker in workers:
+            _has_ended(worker, deadline)
+
+
+def _has_ended(worker: BaseProcess, deadline: float) -> bool:
+    """Whether it ends before the deadline (seconds of `time.monotonic`).
+
+    `join` can return at once for a process that still counts as alive: while the pool's own thread is about to note
+    that it has ended.
+    """
+    while worker.is_alive() and time.monotonic() < deadline:
+        worker.join(max(0.01, deadline - time.monotonic()))
+        time.sleep(0.005)
+    return not worker.is_alive()
 
 
 def wait_calmly() -> None:
