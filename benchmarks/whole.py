@@ -32,8 +32,8 @@ NAMES = {"peer": "imagen-pytorch", "ours": "ours"}
 
 def write_task(folder: Path, clips: int, asked: int) -> torch.Tensor:
     """What both learn and are asked, into `folder`; the real clips of what is asked, uint8 (n, t, h, w, 3)."""
-    from storyreel.data.worlds.digits import Digits
     from storyreel.text import load_text_encoder
+    from storyreel.worlds.digits import Digits
 
     world, text = Digits(size=SIZE, frames=FRAMES, digits="1"), load_text_encoder("minilm")
     seen = [world.make(0, i, "train")[0] for i in range(clips)]

@@ -22,7 +22,6 @@ from reproductions.pace import seconds_of, steps_in
 from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder, write_world
-from storyreel.data.worlds.digits import Digits
 from storyreel.generate.model import Model
 from storyreel.ownership import claim
 from storyreel.storage import replacing
@@ -31,6 +30,7 @@ from storyreel.systems.godiva import GodivaConfig
 from storyreel.systems.pixels import for_model
 from storyreel.train.command import Command, resolve
 from storyreel.train.cost import cost_of
+from storyreel.worlds.digits import Digits
 
 RECIPE = "godiva_digits"
 NAMES = {

@@ -94,7 +94,7 @@ def score(judge: AnyJudge, clips: list[Clip], wishes: list[Wish]) -> AttributeAc
 
 
 def _sprite(settings: Settings, split: str, index: int) -> Wish:
-    from storyreel.data.worlds.sprites import Sprites, draw_character, held_out
+    from storyreel.worlds.sprites import Sprites, draw_character, held_out
 
     rng = np.random.default_rng([settings.seed, STREAM, SPLITS.index(split), index])
     who = draw_character(rng)
@@ -111,16 +111,16 @@ def _sprite(settings: Settings, split: str, index: int) -> Wish:
 def _said(attributes: dict[str, str | None], rng: np.random.Generator, phrasing: str) -> tuple[str, tuple[str, ...]]:
     """(a prompt that says all that can be seen, the attributes that it says)."""
     if phrasing == PLAIN:
-        from storyreel.data.worlds.sprites_language import caption as plain
+        from storyreel.worlds.sprites_language import caption as plain
 
         return plain(attributes, rng, full=True)
-    from storyreel.data.worlds.sprites_captions import Mix, caption
+    from storyreel.worlds.sprites_captions import Mix, caption
 
     return caption(attributes, rng, full=True, phrasing=phrasing, mix=Mix(typos=0.0))[:2]
 
 
 def _digit(settings: Settings, split: str, index: int) -> Wish:
-    from storyreel.data.worlds.digits import Digits
+    from storyreel.worlds.digits import Digits
 
     clip, row = Digits(captions=1).make(settings.seed + STREAM, index, split)
     return Wish(row["caption"], {name: row["attributes"][name] for name in row["mentions"][0]}, clip)

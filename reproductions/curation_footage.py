@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from storyreel.curate.encode import write_pictures
-from storyreel.data.worlds.digits import Digits
 from storyreel.storage import read_json, replacing, write_json
+from storyreel.worlds.digits import Digits
 
 FPS = Fraction(16)
 SIDE = 64  # pixels of the picture

@@ -18,7 +18,6 @@ from reproductions.kept import make_once
 from reproductions.pace import seconds_of, steps_in
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
-from storyreel.data.worlds.digits import Digits
 from storyreel.encoder import Encoder, as_frames
 from storyreel.evaluate.benchmarks.moving_digits import share_json
 from storyreel.evaluate.frechet import frechet_distance
@@ -33,6 +32,7 @@ from storyreel.run import StageRun
 from storyreel.systems.phenaki import Phenaki, PhenakiConfig
 from storyreel.systems.pixels import for_model
 from storyreel.train.command import Command
+from storyreel.worlds.digits import Digits
 
 TEXT = "hash:64"
 BATCH = 32

@@ -170,12 +170,12 @@ def make_data(settings: Settings, recipe: str, world: str, clips: int, folder: P
     """The world's clips; a tenth of combinations held out, which are never trained on."""
     data, made = resolve(recipe, ()).stages["base"].data, None
     if world == "sprites":
-        from storyreel.data.worlds.sprites import Sprites
+        from storyreel.worlds.sprites import Sprites
 
         assert settings.source is not None
         made = Sprites(source=settings.source, held_out_share=HELD_OUT)
     else:
-        from storyreel.data.worlds.digits import Digits
+        from storyreel.worlds.digits import Digits
 
         made = Digits(size=data.size, frames=max(8, data.frames), held_out_share=HELD_OUT)
     path = folder / f"data-{world}-{clips}-{data.size}-{settings.seed}"

@@ -24,8 +24,6 @@ from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder, write_world
-from storyreel.data.worlds.digits import Digits
-from storyreel.data.worlds.sprites import Sprites
 from storyreel.encoder import as_frames
 from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.motion import measures_of
@@ -33,6 +31,8 @@ from storyreel.generate.model import Model, load
 from storyreel.systems.base import Request
 from storyreel.systems.make_a_video import MakeAVideo
 from storyreel.systems.pixels import for_model, shown
+from storyreel.worlds.digits import Digits
+from storyreel.worlds.sprites import Sprites
 
 MODEL = "make-a-video-sprites"
 CLAIMS = ("motion", "start", "interpolation", "noise", "pairs")

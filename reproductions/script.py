@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.data.worlds import sprites_language
-from storyreel.data.worlds.sprites import Character, Sprites, draw_character, held_out
-from storyreel.data.worlds.sprites_parts import FACINGS, ROWS
+from storyreel.worlds import sprites_language
+from storyreel.worlds.sprites import Character, Sprites, draw_character, held_out
+from storyreel.worlds.sprites_parts import FACINGS, ROWS
 
 STREAM = 0x57  # of random numbers, apart from the world's own
 

@@ -91,12 +91,12 @@ def make_data(settings: Settings, world: str, recipe: str, path: Path) -> Datase
     data = resolve(recipe, ()).stages["tokenizer"].data
     made: Any
     if world == "sprites":
-        from storyreel.data.worlds.sprites import Sprites
+        from storyreel.worlds.sprites import Sprites
 
         assert settings.source is not None
         made = Sprites(source=settings.source, held_out_share=HELD_OUT, captions=1)
     else:
-        from storyreel.data.worlds.digits import Digits
+        from storyreel.worlds.digits import Digits
 
         made = Digits(size=data.size, frames=max(8, data.frames), held_out_share=HELD_OUT, captions=1)
     path = path.with_name(f"{path.name}-{settings.clips}-{data.size}")

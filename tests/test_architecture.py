@@ -59,7 +59,8 @@ MAY_IMPORT = {
     "run": {"clip", "video_io", "recipe", "model", "systems", "precision"},
     "curate": {"clip", "video_io", "span", "sniff", "timing", "nn", "data", "engine", "encoder", "text"},
     "browse": {"curate", "span", "local_page"},
-    "data": {"clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
+    "worlds": {"clip", "data"},
+    "data": {"worlds", "clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
     "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
     | {"encoder", "evaluate", "precision"},
     "generate": {
@@ -75,7 +76,7 @@ MAY_IMPORT = {
         "engine",
         "precision",
     },
-    "evaluate": {"own_clips", "clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"},
+    "evaluate": {"worlds", "own_clips", "clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"},
     "study": {"clip", "video_io", "local_page"},
     "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},

@@ -148,9 +148,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     import torch
     from tiny_model import make_tiny
 
-    from storyreel.data.worlds.sprites import JUDGED, draw_character
     from storyreel.evaluate.judge import JudgeConfig
     from storyreel.evaluate.locator import LocatorConfig
+    from storyreel.worlds.sprites import JUDGED, draw_character
 
     folder = tmp_path_factory.mktemp("shop")
     rng = np.random.default_rng(0)
@@ -307,8 +307,8 @@ def test_the_verb(tmp_path: Path, shop: dict[str, str], capsys: pytest.CaptureFi
 def test_new_combinations_in_words_that_were_never_trained_on(tmp_path: Path, shop: dict[str, str], monkeypatch):
     from reproductions.combinations import wishes_of
     from reproductions.phenaki import run
-    from storyreel.data.worlds.sprites_forms import HELD_OUT_FORMS
-    from storyreel.data.worlds.sprites_reader import read
+    from storyreel.worlds.sprites_forms import HELD_OUT_FORMS
+    from storyreel.worlds.sprites_reader import read
 
     monkeypatch.setattr(Settings, "prompts", 3)
     settings = replace(settings_for(tmp_path, shop), phrasing="held-out")

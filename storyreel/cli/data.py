@@ -66,8 +66,8 @@ def _settings_before(out: Path, world: str) -> dict[str, Any]:
     """The settings of the dataset there that its `dataset.json` does not name, so that it can grow as it is."""
     import json
 
-    from storyreel.data.worlds.registry import WORLDS, settings_of
     from storyreel.data.write import PLAN
+    from storyreel.worlds.registry import WORLDS, settings_of
 
     try:
         plan = json.loads((out / PLAN).read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ def _settings_before(out: Path, world: str) -> dict[str, Any]:
 def _world(name: str, options: dict[str, Any]) -> tuple[World, dict[str, Any]]:
     """The world, and what it was set to, for `dataset.json`."""
 
-    from storyreel.data.worlds.registry import make_world, settings_of, world_class
+    from storyreel.worlds.registry import make_world, settings_of, world_class
 
     try:
         kind: Any = world_class(name)
@@ -162,7 +162,7 @@ def sheets(
     out: Annotated[Path, typer.Option("--out", "-o", help="Archive to write, .tar.xz.")],
 ) -> None:
     """Pack the sheets that the world `sprites` draws from, with their credits; training takes the archive as it is."""
-    from storyreel.data.worlds.sprites_sheets import pack_sheets
+    from storyreel.worlds.sprites_sheets import pack_sheets
 
     if not out.name.endswith(".tar.xz"):
         raise typer.BadParameter(f"wanted a .tar.xz, got {out.name!r}", param_hint="--out")

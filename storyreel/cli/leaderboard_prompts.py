@@ -72,8 +72,8 @@ def check_world(world: str) -> str:
 def _sprite(seed: int, index: int) -> tuple[str, dict[str, Any]]:
     import numpy as np
 
-    from storyreel.data.worlds.sprites import draw_character, held_out
-    from storyreel.data.worlds.sprites_language import caption
+    from storyreel.worlds.sprites import draw_character, held_out
+    from storyreel.worlds.sprites_language import caption
 
     rng = np.random.default_rng([seed, STREAM, index])
     who = draw_character(rng)
@@ -84,7 +84,7 @@ def _sprite(seed: int, index: int) -> tuple[str, dict[str, Any]]:
 
 
 def _digit(seed: int, index: int) -> tuple[str, dict[str, Any]]:
-    from storyreel.data.worlds.digits import Digits
+    from storyreel.worlds.digits import Digits
 
     _, row = Digits(captions=1).make(seed + STREAM, index, "held_out")
     return row["caption"], {name: row["attributes"][name] for name in row["mentions"][0]}

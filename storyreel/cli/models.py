@@ -86,9 +86,9 @@ def text(
 ) -> None:
     """Write the text encoder MiniLM in half precision with one vocabulary alone, for `--text` of train and generate."""
     from storyreel.data.dataset import open_dataset
-    from storyreel.data.worlds.registry import WORLDS
-    from storyreel.data.worlds.vocabulary import words_of
+    from storyreel.data.vocabulary import words_of
     from storyreel.text.minilm_words import pack_minilm
+    from storyreel.worlds.registry import WORLDS
 
     found: list[str] = []
     names: list[str] = []

@@ -41,7 +41,7 @@ def is_query(data: str) -> bool:
 
 def open_query(data: str, cache: Path | None = None) -> WorldClips:
     """`WORLD:SOURCE?clips=N&seed=S&setting=value...`. ValueError or OSError, in one line, for what it cannot be."""
-    from storyreel.data.worlds.registry import check_known, make_world, settings_of
+    from storyreel.worlds.registry import check_known, make_world, settings_of
 
     name, _, rest = data.partition(":")
     source, _, query = rest.partition("?") if rest.count("?") < 2 else rest.rpartition("?")
@@ -74,7 +74,7 @@ def _source(name: str, source: str, cache: Path | None) -> Path | None:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such folder; the world {name} looks there for its pictures")
     if name == "sprites":
-        from storyreel.data.worlds.sprites_sheets import sheets_in
+        from storyreel.worlds.sprites_sheets import sheets_in
 
         return sheets_in(path, cache_folder(cache))
     return path

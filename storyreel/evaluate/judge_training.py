@@ -103,7 +103,7 @@ def find_classes(folder: Dataset, only: tuple[str, ...] = ()) -> dict[str, tuple
 def judged_by_world(folder: Dataset, found: Iterable[str]) -> tuple[str, ...]:
     """The attributes that the world of this dataset says are to be judged; () when it does not say."""
     try:
-        world = importlib.import_module(f"storyreel.data.worlds.{folder.world}") if folder.world else None
+        world = importlib.import_module(f"storyreel.worlds.{folder.world}") if folder.world else None
     except ModuleNotFoundError:
         return ()
     there = set(found)

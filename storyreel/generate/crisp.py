@@ -17,7 +17,7 @@ from storyreel.clip import Clip
 
 BACKGROUND = 128  # grey that a clip without alpha has behind the figure
 SMALLEST = 4  # pixels; a piece with fewer that neither neighbor frame has is a speck
-PALETTES = {"sprites": (64, Path(__file__).parents[1] / "data" / "worlds" / "palette_sprites.txt")}
+PALETTES = {"sprites": (64, Path(__file__).parents[1] / "worlds" / "sprites_palette.txt")}
 """World -> the side of its clips in pixels, and the file of its colors, six hex digits each."""
 
 

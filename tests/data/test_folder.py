@@ -15,8 +15,8 @@ from storyreel.data import write
 from storyreel.data.check import check
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.preview import contact_sheet
-from storyreel.data.worlds.digits import Digits
 from storyreel.data.write import write_folder, write_world
+from storyreel.worlds.digits import Digits
 
 WORLD = Digits(size=32, digits="1")
 PLAN = {"world": "digits", "size": 32}
@@ -203,7 +203,7 @@ def test_contact_sheet(tmp_path):
         contact_sheet(folder, 3, "held_out")
 
 
-@pytest.mark.parametrize("module", ["storyreel.data.pack", "storyreel.data.check", "storyreel.data.worlds.digits"])
+@pytest.mark.parametrize("module", ["storyreel.data.pack", "storyreel.data.check", "storyreel.worlds.digits"])
 def test_workers_import_no_torch(module):
     """Each worker process imports these anew: seconds, were torch or transformers among them."""
     code = f"import sys, {module}; print([m for m in ('torch', 'sklearn', 'transformers') if m in sys.modules])"

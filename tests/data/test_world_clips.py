@@ -15,11 +15,11 @@ from storyreel.data.dataset import open_dataset
 from storyreel.data.loader import Loader
 from storyreel.data.pack import Pack
 from storyreel.data.world_clips import WorldClips, is_query
-from storyreel.data.worlds.digits import Digits
-from storyreel.data.worlds.sprites import Sprites, held_out
-from storyreel.data.worlds.sprites_sheets import check_sheets, drawn_sheets, pack_sheets, sheets_in
 from storyreel.data.write import write_world
 from storyreel.recipe import Data
+from storyreel.worlds.digits import Digits
+from storyreel.worlds.sprites import Sprites, held_out
+from storyreel.worlds.sprites_sheets import check_sheets, drawn_sheets, pack_sheets, sheets_in
 
 DIGITS = "digits:?clips=12&size=32&digits=1&seed=3"
 
@@ -128,7 +128,7 @@ def test_the_digest_follows_settings_and_not_the_place(tmp_path, lpc):
 
 
 def test_every_drawn_character_uses_listed_sheets_alone(lpc):
-    from storyreel.data.worlds.sprites import draw_character
+    from storyreel.worlds.sprites import draw_character
 
     check_sheets(lpc)
     listed = set(drawn_sheets())
@@ -251,8 +251,8 @@ def test_a_judge_learns_from_a_world(tmp_path, monkeypatch):
 
 
 def test_a_judge_of_the_sprites_judges_what_the_world_says(tmp_path, lpc):
-    from storyreel.data.worlds.sprites import JUDGED
     from storyreel.evaluate.judge_training import find_classes
+    from storyreel.worlds.sprites import JUDGED
 
     clips = open_dataset(f"sprites:{lpc}?clips=60", tmp_path)
     assert set(find_classes(clips)) <= set(JUDGED)
@@ -260,7 +260,7 @@ def test_a_judge_of_the_sprites_judges_what_the_world_says(tmp_path, lpc):
 
 
 def test_a_switch_is_true_or_false(tmp_path):
-    from storyreel.data.worlds.registry import make_world
+    from storyreel.worlds.registry import make_world
 
     sheets = tmp_path / "body" / "male"
     sheets.mkdir(parents=True)

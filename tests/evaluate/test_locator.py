@@ -10,13 +10,13 @@ import torch
 
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.pack import Pack
-from storyreel.data.worlds.digits import Digits
 from storyreel.data.write import write_world
 from storyreel.evaluate.judge_training import JudgeTraining
 from storyreel.evaluate.judges import load_judge
 from storyreel.evaluate.locator import LocatorConfig, find_tracks, pairs
 from storyreel.evaluate.locator_training import LocatedClips, focal, train_locator
 from storyreel.evaluate.score import AttributeAccuracy
+from storyreel.worlds.digits import Digits
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from storyreel.clip import Clip
-from storyreel.data.worlds.digits import HELD_OUT
 from storyreel.evaluate import benchmarks
 from storyreel.evaluate.benchmarks import moving_digits
 from storyreel.evaluate.benchmarks.prompt_list import PromptList, find_videos
 from storyreel.evaluate.locator import Locator
+from storyreel.worlds.digits import HELD_OUT
 
 SOME = [*range(0, 6), *range(100, 106), *range(200, 206), *range(300, 306)]  # six of each group
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from storyreel.data.worlds.sprites import held_out
-from storyreel.data.worlds.sprites_forms import FORMS, HELD_OUT_FORMS
-from storyreel.data.worlds.sprites_reader import read
 from storyreel.evaluate import benchmarks
 from storyreel.evaluate.benchmarks import sprites
 from storyreel.evaluate.benchmarks.prompt_list import PromptList
 from storyreel.evaluate.judges import load_judge
+from storyreel.worlds.sprites import held_out
+from storyreel.worlds.sprites_forms import FORMS, HELD_OUT_FORMS
+from storyreel.worlds.sprites_reader import read
 
 JUDGED = ("sex", "body", "hair_color", "torso", "legs", "feet", "head", "action", "facing")
 

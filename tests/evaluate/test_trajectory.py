@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from storyreel.clip import Clip
-from storyreel.data.worlds.digits import MOTIONS, Digits
 from storyreel.evaluate.trajectory import middle_track, motion_of
+from storyreel.worlds.digits import MOTIONS, Digits
 
 FREE = 36.0
 

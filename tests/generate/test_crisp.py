@@ -71,7 +71,7 @@ def test_other_sizes_are_left_alone_and_nothing_is_something():
 
 
 def test_real_clips_of_the_world_hardly_change(lpc: Path):
-    from storyreel.data.worlds.sprites import Sprites
+    from storyreel.worlds.sprites import Sprites
 
     world = Sprites(source=lpc)
     for index in range(6):

@@ -12,12 +12,12 @@ from make_a_video_tiny import clips, make, prior_of, rngs, tick, video_stage
 
 from storyreel import recipes
 from storyreel.data.folder import METADATA, DatasetFolder, write_world
-from storyreel.data.worlds.digits import Digits
 from storyreel.model import own_tensors
 from storyreel.run import Run
 from storyreel.systems.make_a_video import MakeAVideo
 from storyreel.systems.make_a_video_images import ImageStage
 from storyreel.train.command import Command, note_data
+from storyreel.worlds.digits import Digits
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from storyreel.cli import main
-from storyreel.data.worlds.digits import Digits
-from storyreel.data.worlds.sprites import draw_character
-from storyreel.data.worlds.sprites_captions import Mix, caption, with_typo
-from storyreel.data.worlds.vocabulary import typos, words_of
+from storyreel.data.vocabulary import typos, words_of
 from storyreel.text import load_text_encoder
 from storyreel.text.minilm_words import MiniLMWords, pack_minilm
+from storyreel.worlds.digits import Digits
+from storyreel.worlds.sprites import draw_character
+from storyreel.worlds.sprites_captions import Mix, caption, with_typo
 
 
 @pytest.fixture(scope="module")

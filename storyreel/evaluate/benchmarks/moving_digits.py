@@ -210,7 +210,7 @@ def _path_of(clip: Clip) -> str:
 
 def draw_prompts(seed: int = SEED, each: int = EACH) -> list[Prompt]:
     """`each` different captions a group, drawn from the world; single digits have every pair about equally often."""
-    from storyreel.data.worlds.digits import HELD_OUT, MOTIONS, Digits
+    from storyreel.worlds.digits import HELD_OUT, MOTIONS, Digits
 
     drawn: list[Prompt] = []
     for group in GROUPS:
@@ -237,7 +237,7 @@ def draw_prompts(seed: int = SEED, each: int = EACH) -> list[Prompt]:
 
 def real_clip(prompt: Prompt, source: Path | None = None) -> Clip:
     """The world's own clip that the prompt is the caption of: what a model cannot do better than."""
-    from storyreel.data.worlds.digits import Digits
+    from storyreel.worlds.digits import Digits
 
     if source is not None:
         raise ValueError("--source: moving-digits is drawn from the samples that come with scikit-learn")

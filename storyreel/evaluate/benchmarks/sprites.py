@@ -20,7 +20,7 @@ from storyreel.evaluate.benchmarks.prompt_list import Found, Prompt, PromptList,
 from storyreel.evaluate.score import AttributeAccuracy, labels
 
 if TYPE_CHECKING:
-    from storyreel.data.worlds.sprites import Character
+    from storyreel.worlds.sprites import Character
 
 FILE = Path(__file__).with_suffix(".json")
 NATURAL = Path(__file__).with_name("sprites_natural.jsonl")
@@ -135,8 +135,8 @@ def draw_prompts(each: int = EACH) -> list[Prompt]:
     """The prompts of all groups, in order."""
     import numpy as np
 
-    from storyreel.data.worlds import sprites_language
-    from storyreel.data.worlds.sprites_captions import Mix, caption
+    from storyreel.worlds import sprites_language
+    from storyreel.worlds.sprites_captions import Mix, caption
 
     drawn: list[Prompt] = []
     for group in GROUPS[:-1]:
@@ -158,8 +158,8 @@ def character(prompt: Prompt) -> Character:
     """Somebody whom the prompt describes: its own character, or one drawn until all that it says is true."""
     import numpy as np
 
-    from storyreel.data.worlds.sprites import held_out
-    from storyreel.data.worlds.sprites_balance import draw_balanced, shipped_weights
+    from storyreel.worlds.sprites import held_out
+    from storyreel.worlds.sprites_balance import draw_balanced, shipped_weights
 
     rng = np.random.default_rng(list(prompt.source))
     weights = None
@@ -178,7 +178,7 @@ def character(prompt: Prompt) -> Character:
 
 def real_clip(prompt: Prompt, source: Path | None) -> Clip:
     """A clip of the world of which the prompt is true: what a model cannot do better than. Needs the sheets."""
-    from storyreel.data.worlds.sprites import Sprites
+    from storyreel.worlds.sprites import Sprites
 
     if source is None:
         raise ValueError("sprites: real clips are drawn from the LPC sheets; name their folder with --source")

@@ -12,7 +12,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from storyreel.data.worlds.sprites_parts import (
+from storyreel.worlds.sprites_parts import (
     BELTS,
     BODIES,
     CAPES,

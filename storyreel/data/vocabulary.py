@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from storyreel.data.worlds.registry import world_class
+from storyreel.worlds.registry import world_class
 
 DRAWS = 20_000
 WORD = re.compile(r"[^\W_]+")

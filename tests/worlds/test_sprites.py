@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storyreel.data.worlds import sprites_language
-from storyreel.data.worlds.sprites import JUDGED, Sprites, draw_character, held_out, paint
-from storyreel.data.worlds.sprites_balance import UNTRUE, counts, draw_balanced
-from storyreel.data.worlds.sprites_parts import ACTIONS, FACINGS
+from storyreel.worlds import sprites_language
+from storyreel.worlds.sprites import JUDGED, Sprites, draw_character, held_out, paint
+from storyreel.worlds.sprites_balance import UNTRUE, counts, draw_balanced
+from storyreel.worlds.sprites_parts import ACTIONS, FACINGS
 
 SHEETS = Path(os.environ.get("STORYREEL_LPC") or Path(__file__).parents[3] / "shared" / "lpc")
 needs_sheets = pytest.mark.skipif(not SHEETS.is_dir(), reason="there are no Pixel Cup sheets beside the checkout")

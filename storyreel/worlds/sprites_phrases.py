@@ -10,10 +10,10 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-from storyreel.data.worlds import sprites_wardrobe as wardrobe
-from storyreel.data.worlds import sprites_words as words
-from storyreel.data.worlds.sprites_wardrobe import with_article
-from storyreel.data.worlds.sprites_words import VERBS, Phrases
+from storyreel.worlds import sprites_wardrobe as wardrobe
+from storyreel.worlds import sprites_words as words
+from storyreel.worlds.sprites_wardrobe import with_article
+from storyreel.worlds.sprites_words import VERBS, Phrases
 
 T = TypeVar("T")
 COMMONEST = 0.3  # how often the commonest phrase is taken before all others are as likely

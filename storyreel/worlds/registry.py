@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 WORLDS = {
-    "digits": "storyreel.data.worlds.digits:Digits",
-    "sprites": "storyreel.data.worlds.sprites:Sprites",
+    "digits": "storyreel.worlds.digits:Digits",
+    "sprites": "storyreel.worlds.sprites:Sprites",
 }
 """World name -> where its class is: a frozen dataclass whose fields are its settings."""
 

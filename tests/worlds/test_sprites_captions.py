@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from storyreel.data.worlds import sprites_forms, sprites_phrases, sprites_wardrobe, sprites_words
-from storyreel.data.worlds.sprites import JUDGED, draw_character
-from storyreel.data.worlds.sprites_captions import PHRASINGS, Mix, caption, with_typo
-from storyreel.data.worlds.sprites_reader import lexicon, read, tokens_of
-from storyreel.data.worlds.sprites_words import Phrases
+from storyreel.worlds import sprites_forms, sprites_phrases, sprites_wardrobe, sprites_words
+from storyreel.worlds.sprites import JUDGED, draw_character
+from storyreel.worlds.sprites_captions import PHRASINGS, Mix, caption, with_typo
+from storyreel.worlds.sprites_reader import lexicon, read, tokens_of
+from storyreel.worlds.sprites_words import Phrases
 
 EXACT = Mix(typos=0)
 

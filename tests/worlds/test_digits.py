@@ -8,10 +8,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from storyreel.data.worlds import digits_source
-from storyreel.data.worlds.digits import BOUNCING, HELD_OUT, MOTIONS, ONE_WAY, Digits
-from storyreel.data.worlds.digits_language import DOUBLE, NAMES, PHRASES, SINGLE, SPEEDS, caption
-from storyreel.data.worlds.digits_source import glyphs
+from storyreel.worlds import digits_source
+from storyreel.worlds.digits import BOUNCING, HELD_OUT, MOTIONS, ONE_WAY, Digits
+from storyreel.worlds.digits_language import DOUBLE, NAMES, PHRASES, SINGLE, SPEEDS, caption
+from storyreel.worlds.digits_source import glyphs
 
 WORLD = Digits(held_out_share=0.3)
 

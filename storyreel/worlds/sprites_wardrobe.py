@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import product
 
-from storyreel.data.worlds.sprites_parts import BELTS, CAPES, FEET, HANDS, HEADS, LEGS, TORSOS
-from storyreel.data.worlds.sprites_words import Phrases, phrases
+from storyreel.worlds.sprites_parts import BELTS, CAPES, FEET, HANDS, HEADS, LEGS, TORSOS
+from storyreel.worlds.sprites_words import Phrases, phrases
 
 COLOR = {  # of a garment, unless SHADE has its own
     "black": phrases("black | jet-black | coal-black | pitch-black", "ebony | onyx-black"),

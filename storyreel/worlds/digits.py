@@ -29,9 +29,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.data.worlds import digits_language
-from storyreel.data.worlds.digits_source import glyphs, glyphs_digest
-from storyreel.data.worlds.ranges import check_ranges
+from storyreel.worlds import digits_language
+from storyreel.worlds.digits_source import glyphs, glyphs_digest
+from storyreel.worlds.ranges import check_ranges
 
 MOTIONS = (
     "up and down", "left and right",  # SyncDRAW's two

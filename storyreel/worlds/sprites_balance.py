@@ -2,7 +2,7 @@
 
 What can be seen depends on other choices (a robe hides the legs, a tiara is for women and not seen from behind), so
 that equal choices are not seen equally often. `sprites_balance.json` has a weight for each value; `fit` finds them by
-drawing, counting and correcting, and `python -m storyreel.data.worlds.sprites_balance` writes them anew. Sheets that
+drawing, counting and correcting, and `python -m storyreel.worlds.sprites_balance` writes them anew. Sheets that
 do not show what their label says are left out.
 """
 
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from storyreel.data.worlds.sprites import Character, compose_character, held_out
-from storyreel.data.worlds.sprites_parts import (
+from storyreel.worlds.sprites import Character, compose_character, held_out
+from storyreel.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
     BODIES,

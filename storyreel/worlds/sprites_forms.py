@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from storyreel.data.worlds.sprites_phrases import Speaker, listed
-from storyreel.data.worlds.sprites_wardrobe import with_article
+from storyreel.worlds.sprites_phrases import Speaker, listed
+from storyreel.worlds.sprites_wardrobe import with_article
 
 Form: TypeAlias = Callable[[Speaker], str]
 MEDIA = (

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
-from storyreel.data.worlds import sprites_words as words
-from storyreel.data.worlds.sprites_captions import BRITISH
-from storyreel.data.worlds.sprites_phrases import BARE
-from storyreel.data.worlds.sprites_wardrobe import GARMENT
-from storyreel.data.worlds.sprites_words import VERBS, Phrases
+from storyreel.worlds import sprites_words as words
+from storyreel.worlds.sprites_captions import BRITISH
+from storyreel.worlds.sprites_phrases import BARE
+from storyreel.worlds.sprites_wardrobe import GARMENT
+from storyreel.worlds.sprites_words import VERBS, Phrases
 
 Meaning = tuple[tuple[str, str], ...]  # (attribute, value) pairs
 SPELLING = {british: american for american, british in BRITISH.items()} | {

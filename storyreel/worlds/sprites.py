@@ -18,9 +18,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.data.worlds import sprites_captions, sprites_language
-from storyreel.data.worlds.ranges import check_ranges
-from storyreel.data.worlds.sprites_parts import (
+from storyreel.worlds import sprites_captions, sprites_language
+from storyreel.worlds.ranges import check_ranges
+from storyreel.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
     BODIES,
@@ -41,7 +41,7 @@ from storyreel.data.worlds.sprites_parts import (
     WITH_EARS,
     Part,
 )  # fmt: skip
-from storyreel.data.worlds.sprites_sheets import check_sheets, sheets_digest
+from storyreel.worlds.sprites_sheets import check_sheets, sheets_digest
 
 CELL = 64
 JUDGED = ("sex", "body", "hair_color", "torso", "legs", "feet", "head", "action", "facing")
@@ -150,7 +150,7 @@ class Sprites:
     def _draw(self) -> Callable[[np.random.Generator], Character]:
         if not self.balance:
             return draw_character
-        from storyreel.data.worlds.sprites_balance import draw_balanced
+        from storyreel.worlds.sprites_balance import draw_balanced
 
         return draw_balanced
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from storyreel.data.worlds.sprites_forms import FORMS, HELD_OUT_FORMS, short
-from storyreel.data.worlds.sprites_language import MENTION
-from storyreel.data.worlds.sprites_phrases import Speaker
+from storyreel.worlds.sprites_forms import FORMS, HELD_OUT_FORMS, short
+from storyreel.worlds.sprites_language import MENTION
+from storyreel.worlds.sprites_phrases import Speaker
 
 PHRASINGS = ("training", "held-out")
 BARE = {"torso": "bare chest", "feet": "bare feet", "head": "bare head"}
