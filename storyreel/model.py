@@ -2,7 +2,7 @@
 
 model.json                        recipe, what trained it, and the sha256 of every component
 <component>/config.json           what the component is
-<component>/model.safetensors     its weights, float16, or int8 with scales (packed.py)
+<component>/model.safetensors     its weights, float16, or int8 with scales, deflated (packed.py)
 README.md                         the card
 """
 
@@ -27,7 +27,7 @@ from storyreel.model_folder import (
 )
 from storyreel.numbers import shown
 from storyreel.outline import check_fit, check_memory, outline, without_random_weights
-from storyreel.packed import packed, read_weights, unpacked_header
+from storyreel.packed import deflated, packed, read_weights, unpacked_header
 from storyreel.recipe import Recipe, StageRecipe, as_json
 from storyreel.storage import write_json, write_text
 from storyreel.systems.base import Stage, System
@@ -66,15 +66,18 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
     return Path(path)
 
 
-def pack_model(path: str | Path, out: str | Path) -> Path:
-    """Write a model once more, in half of the bytes (`packed.py`). Its digest is another, since its weights are."""
+def pack_model(path: str | Path, out: str | Path, step: float = 0.0) -> Path:
+    """Write a model once more, in a third to half of the bytes. Its digest is another, since its weights are.
+
+    step: how coarse its weights become (`packed.packed`).
+    """
     path = Path(path)
     told, found = read_model(path), load_tensors(path)
     components = dict(told["components"])
     with replacing_folder(out, "model", inputs=[path]) as made:
         for name, tensors in found.items():
             (made / name).mkdir()
-            digest = write_tensors(made / name / "model.safetensors", packed(tensors))
+            digest = write_tensors(made / name / "model.safetensors", deflated(packed(tensors, step)))
             components[name] = components[name] | {"sha256": digest}
             write_json(made / name / "config.json", read_settings(path / name / "config.json"))
         write_json(made / "model.json", told | {"components": components, "digest": digest_of_components(components)})

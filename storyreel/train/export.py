@@ -49,7 +49,7 @@ def export_run(run: str | Path, out: str | Path, *, packed: bool | None = None, 
         steps[name] = (_fill(system, run, name), settings.steps)
     unpacked_mb = max(_megabytes(system, name) for name in system.stages)
     packed = unpacked_mb > max_mb if packed is None else packed
-    largest = unpacked_mb / 2 if packed else unpacked_mb
+    largest = unpacked_mb / 2 if packed else unpacked_mb  # at most: they are deflated too
     if largest > max_mb:
         hint = "raise it with --max-mb" if packed else "pack it with --packed, or raise it with --max-mb"
         raise ValueError(f"{run}: a file would be {largest:.1f} MB, more than the {max_mb:g} MB allowed; {hint}")
