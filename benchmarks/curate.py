@@ -216,7 +216,7 @@ def looks(seeds: range, folder: Path, lines: int, keep: Path | None = None) -> d
     """Static, text and bars of many shots: encoded films of twelve shots of a second and a half, cut hard."""
     import numpy as np
 
-    from storyreel.curate.encode import write_pictures
+    from reproductions.encode import write_pictures
     from storyreel.curate.measure import measure
     from tests.movies import movies
     from tests.movies.shots import make_shot

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from storyreel.diffusion.exact import ring
+from benchmarks.exact import ring
 from storyreel.diffusion.samplers import Sampler, ancestral, ddim, dpm_solver, heun, starting_noise, stochastic
 from storyreel.diffusion.schedules import Cosine, Level, karras, uniform_logsnr, uniform_time
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from reproductions.accuracies import gap_of, relative_of
 from reproductions.kept import has_matte, make_once
 from reproductions.pictures import write_sheet
 from reproductions.settings import PLAIN, Settings
 from storyreel.clip import Clip
-from storyreel.evaluate.interval import gap_of, relative_of
 from storyreel.evaluate.judges import AnyJudge, check_known
 from storyreel.evaluate.locator import Locator, pairs
 from storyreel.evaluate.score import AttributeAccuracy, labels

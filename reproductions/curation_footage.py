@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from storyreel.curate.encode import write_pictures
+from reproductions.encode import write_pictures
 from storyreel.storage import read_json, replacing, write_json
 from storyreel.worlds.digits import Digits
 

@@ -5,6 +5,7 @@ Each part follows its prompt, and there is no jump at the seams beyond those ins
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +14,29 @@ from reproductions.pictures import cut, write_sheet
 from reproductions.script import Part, Script, act, write_script
 from reproductions.settings import Settings
 from storyreel.clip import Clip
-from storyreel.evaluate.interval import ratio_of
+from storyreel.evaluate.interval import ratio_of, wilson
 from storyreel.evaluate.judges import AnyJudge, check_known
-from storyreel.evaluate.score import AttributeAccuracy, labels, wilson
-from storyreel.evaluate.seams import Seams, differences, starts_of_clips
+from storyreel.evaluate.score import AttributeAccuracy, labels
+from storyreel.evaluate.seams import Seams, differences
 from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model
 
 FOLLOWS = 0.9  # mean attribute accuracy of the parts: the bar that the model itself is held to
+
+
+def starts_of_clips(parts: Sequence[int], clip_frames: int, carried: Callable[[int], int]) -> list[int]:
+    """The frames at which a new clip begins, for a story of parts of so many frames, as a system makes it.
+
+    carried: how many of the frames so far the next clip begins with. A part's last clip is cut at the part's end.
+    """
+    starts, made, end = [], 0, 0
+    for frames in parts:
+        end += frames
+        while made < end:
+            starts.append(made)
+            made += clip_frames - carried(made)
+        made = end
+    return starts
 
 
 def measure(settings: Settings) -> dict[str, Any]:

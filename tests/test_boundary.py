@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import threading
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 
-from storyreel.cli.boundary import boundary, write_details
+from storyreel.cli.boundary import EXTRAS, boundary, write_details
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,6 +46,20 @@ UNEXPECTED = [
     (AssertionError(), "unexpected AssertionError"),
     (TypeError("\x1b[2J\u202e"), "unexpected TypeError: \\x1b[2J\\u202e"),
 ]
+
+
+@pytest.mark.parametrize("module", sorted(EXTRAS))
+def test_a_package_that_is_missing_names_the_extra_that_brings_it(module: str, cache: Path, capsys):
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    brings = " ".join(project["optional-dependencies"][EXTRAS[module]])
+    assert {"cv2": "opencv-python-headless"}.get(module, module) in brings
+    assert ended(ModuleNotFoundError(f"No module named '{module}.x'", name=f"{module}.x")) == 1
+    line = capsys.readouterr().err
+    assert line == (
+        f"storyreel: error: paint: needs {module}, which is not installed; "
+        f"run: pip install 'storyreel[{EXTRAS[module]}]'\n"
+    )
+    assert not cache.exists()
 
 
 @pytest.mark.parametrize(("error", "said"), UNEXPECTED, ids=lambda value: type(value).__name__)

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reproductions.accuracies import gap_of
 from reproductions.script import act, write_script
 from reproductions.settings import Settings
+from reproductions.story import starts_of_clips
 from storyreel.clip import Clip
-from storyreel.evaluate.interval import gap_of, mean_of, ratio_of
-from storyreel.evaluate.seams import Seams, differences, starts_of_clips
+from storyreel.evaluate.interval import mean_of, ratio_of
+from storyreel.evaluate.seams import Seams, differences
 
 CYCLE = 8
 

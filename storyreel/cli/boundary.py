@@ -20,6 +20,10 @@ from typing import Any, NoReturn, cast
 
 from storyreel.screen_text import guarded_streams, one_line, printable
 
+EXTRAS = {  # what is no part of a plain installation, and the extra that brings it
+    "pyarrow": "data", "scipy": "evaluation", "cv2": "curation", "rapidocr": "curation", "onnxruntime": "curation",
+    "transformers": "hub", "tensorboard": "tracking", "ray": "ray",
+}  # fmt: skip
 KEPT = 20  # files with details that are kept
 PACKAGE = Path(__file__).parents[1]
 
@@ -90,7 +94,14 @@ def _refused(verb: str, error: BaseException) -> NoReturn:
         _fail(traceback.format_exc().rstrip(), 1)
     if isinstance(error, (ValueError, OSError)):
         _fail(f"storyreel: error: {expected_line(error)}", 1)
-    _fail(f"storyreel: error: {unexpected_line(verb, error)}", 1)
+    _fail(f"storyreel: error: {missing_line(verb, error) or unexpected_line(verb, error)}", 1)
+
+
+def missing_line(verb: str, error: BaseException) -> str | None:
+    """What to install, for a package of an extra that is not there; None for any other error."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    extra = EXTRAS.get(package)
+    return extra and f"{verb}: needs {package}, which is not installed; run: pip install 'storyreel[{extra}]'"
 
 
 def _fail(line: str, code: int) -> NoReturn:

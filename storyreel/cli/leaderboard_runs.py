@@ -170,7 +170,7 @@ def seconds_of(files: Sequence[Path]) -> dict[str, Any] | None:
     model does not count where there are others. None where none says it."""
     import numpy as np
 
-    from storyreel.evaluate.uncertainty import resampled
+    from storyreel.evaluate.interval import resampled
 
     told = [made for file in files if isinstance(made := _meta(file).get(MADE), dict)]
     told = [made for made in told if isinstance(made.get("seconds"), float)]
@@ -178,8 +178,8 @@ def seconds_of(files: Sequence[Path]) -> dict[str, Any] | None:
     if not warm:
         return None
     machine = str(warm[-1].get("machine"))
-    seconds = [made["seconds"] for made in warm if str(made.get("machine")) == machine]
-    found = resampled(np.array(seconds), lambda rows: float(np.median(rows)))
+    seconds = np.array([made["seconds"] for made in warm if str(made.get("machine")) == machine])
+    found = resampled(len(seconds), lambda pick: np.median(seconds[pick], axis=-1))
     return {**found.as_json(), "machine": machine}
 
 

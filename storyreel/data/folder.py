@@ -42,15 +42,15 @@ class DatasetFolder:
     @classmethod
     def open(cls, path: str | Path) -> DatasetFolder:
         """Raises ValueError or OSError naming the folder and what is wrong with it."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         path = Path(path)
         file = path / METADATA
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such dataset folder")
         if not file.is_file():
             raise ValueError(f"{path}: not a dataset folder; wanted a {METADATA} in it")
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         try:
             table = pq.ParquetFile(file).read()
         except (pa.ArrowException, OSError) as error:

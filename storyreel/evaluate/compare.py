@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from storyreel.evaluate.interval import Z95, mean_of
 from storyreel.evaluate.protocols import differing
-from storyreel.evaluate.score import Z95
 from storyreel.evaluate.scores import clean
 from storyreel.json_file import read_json
 
@@ -94,11 +94,8 @@ def _values(name: str, clips: Sequence[Any]) -> dict[str, float]:
 def _half(one: Mapping[str, float], other: Mapping[str, float], keys: Sequence[str]) -> float | None:
     """Half of the interval of the mean difference: by resampling shared prompts, else from both spreads."""
     if keys:
-        gaps = np.array([other[key] - one[key] for key in keys])
-        rng = np.random.default_rng(0)
-        means = gaps[rng.integers(len(gaps), size=(2000, len(gaps)))].mean(1)
-        low, high = np.quantile(means, [0.025, 0.975])
-        return float(high - low) / 2
+        low, high = mean_of([other[key] - one[key] for key in keys]).interval or (0.0, 0.0)
+        return (high - low) / 2
     if min(len(one), len(other)) < 2:
         return None
     spread = sum(float(np.var(list(v.values()), ddof=1)) / len(v) for v in (one, other))

@@ -21,11 +21,10 @@ def per_clip_score(
     if not known:
         raise ValueError(f"{who.metric}: no clip shows it (too short, or nothing moves)")
     found = clustered_mean(values, [prompt or f"#{i}" for i, prompt in enumerate(prompts)])
-    interval = None if found.low is None or found.high is None else (found.low, found.high)
     theirs = [v for v in real if np.isfinite(v)]
     missing = len(values) - len(known)
     score = who.score(
-        found.value, len(known), interval=interval, real=float(np.mean(theirs)) if theirs else None,
+        found.value, len(known), interval=found.interval, real=float(np.mean(theirs)) if theirs else None,
         note=f"{missing} clips cannot tell" if missing else "",
     )  # fmt: skip
     return Measurement(score, tuple(values), tuple(real))

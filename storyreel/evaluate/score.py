@@ -5,26 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import Any
 
 import numpy as np
 
-Z95 = 1.959964
-
-
-def wilson(right: int, n: int, z: float = Z95) -> tuple[float, float]:
-    """The interval of Wilson (1927) for a share of `right` out of `n`; (0, 1) when n is 0.
-
-    >>> tuple(round(x, 3) for x in wilson(98, 100))
-    (0.93, 0.994)
-    """
-    if n == 0:
-        return 0.0, 1.0
-    share = right / n
-    middle = share + z * z / (2 * n)
-    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+from storyreel.evaluate.interval import resampled, share_of, wilson
 
 
 @dataclass(frozen=True)
@@ -143,21 +128,21 @@ class AttributeAccuracy:
         for name, r, n in zip(self.attributes, right.sum(0).tolist(), asked.sum(0).tolist(), strict=True):
             common = self.mistakes.get(name, Counter()).most_common(3)
             shares[name] = Share(r, n, tuple((w, g, k) for (w, g), k in common))
-        rng = np.random.default_rng(seed)
-        low, high = 0.0, 1.0
-        if asked.any():
-            picks = (rng.integers(len(right), size=len(right)) for _ in range(resamples))
-            means = [_mean(right[pick].sum(0), asked[pick].sum(0)) for pick in picks]
-            low, high = np.nanquantile(means, [0.025, 0.975]).tolist()
+        mean = resampled(
+            len(right), lambda pick: mean_accuracy(right[pick], asked[pick]), resamples=resamples, seed=seed
+        )
+        known = (mean.value, mean.value) if asked.any() else (0.0, 1.0)
         scored = asked.sum(1) > 0
         whole = Share(int((right.sum(1) == asked.sum(1))[scored].sum()), int(scored.sum()))
-        return Report(shares, _mean(right.sum(0), asked.sum(0)), (low, high), len(right), whole)
+        return Report(shares, mean.value, mean.interval or known, len(right), whole)
 
 
-def _mean(right: np.ndarray, asked: np.ndarray) -> float:
-    """Mean over attributes of each one's accuracy; attributes that were never scored are left out."""
-    scored = asked > 0
-    return float((right[scored] / asked[scored]).mean()) if scored.any() else float("nan")
+def mean_accuracy(right: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """From numbers (..., clips, attributes) the mean over attributes of each one's accuracy, (...); attributes that
+    were never scored are left out."""
+    each = share_of(right.sum(-2), asked.sum(-2))
+    known = ~np.isnan(each)
+    return share_of(np.where(known, each, 0.0).sum(-1), known.sum(-1))
 
 
 def labels(attributes: Mapping[str, Any], only: Sequence[str] | None = None) -> dict[str, str | None]:

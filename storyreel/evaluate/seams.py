@@ -8,36 +8,20 @@ of the action's cycle, since an action has large and small steps of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.evaluate.interval import mean_of, ratio_of
-from storyreel.evaluate.score import wilson
+from storyreel.evaluate.interval import mean_of, ratio_of, wilson
 
 
 def differences(clip: Clip) -> np.ndarray:
     """float (t - 1,): mean absolute difference of frame i + 1 and frame i over pixels and colours, 0 to 255."""
     frames = clip.over().frames.astype(np.int16)
     return np.abs(frames[1:] - frames[:-1]).mean((1, 2, 3))
-
-
-def starts_of_clips(parts: Sequence[int], clip_frames: int, carried: Callable[[int], int]) -> list[int]:
-    """The frames at which a new clip begins, for a story of parts of so many frames, as a system makes it.
-
-    carried: how many of the frames so far the next clip begins with. A part's last clip is cut at the part's end.
-    """
-    starts, made, end = [], 0, 0
-    for frames in parts:
-        end += frames
-        while made < end:
-            starts.append(made)
-            made += clip_frames - carried(made)
-        made = end
-    return starts
 
 
 @dataclass

@@ -9,7 +9,7 @@ Rippl, Munk and Sturm 2016), which needs no resampling and also says what each s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from storyreel.evaluate.frechet import EPS, frechet_distance, traces
-from storyreel.evaluate.interval import Measured
+from storyreel.evaluate.interval import Z95, Measured, mean_of
 from storyreel.evaluate.protocols import Protocol
-from storyreel.evaluate.score import Z95
 
 
 @dataclass(frozen=True)
@@ -136,13 +135,12 @@ def _weighted(a: Features, b: Features, ddof: int, rng: np.random.Generator) -> 
     return float((means[0] - means[1]).square().sum() + both - 2 * root)
 
 
-def clustered_mean(values: Sequence[float], groups: Sequence[str], resamples: int = 2000, seed: int = 0) -> Measured:
+def clustered_mean(values: Sequence[float], groups: Sequence[str]) -> Measured:
     """The mean of one value a group (the mean of its members), with a 95 % interval from resampling groups.
 
     Clips of one prompt are no independent samples: a prompt is a group. NaN members are left out.
     """
-    means = group_means(values, groups)
-    return resampled(np.array(list(means.values())), np.mean, resamples, seed)
+    return mean_of(list(group_means(values, groups).values()))
 
 
 def group_means(values: Sequence[float], groups: Sequence[str]) -> dict[str, float]:
@@ -152,21 +150,6 @@ def group_means(values: Sequence[float], groups: Sequence[str]) -> dict[str, flo
         if np.isfinite(value):
             members.setdefault(group, []).append(float(value))
     return {group: float(np.mean(those)) for group, those in members.items()}
-
-
-def resampled(
-    rows: np.ndarray, statistic: Callable[[np.ndarray], float], resamples: int = 2000, seed: int = 0
-) -> Measured:
-    """A statistic of the rows of an array, with a 95 % percentile interval from resampling rows."""
-    if not len(rows):
-        return Measured(float("nan"), None, None, 0)
-    value = float(statistic(rows))
-    if len(rows) < 2:
-        return Measured(value, None, None, len(rows))
-    rng = np.random.default_rng(seed)
-    found = [float(statistic(rows[rng.integers(len(rows), size=len(rows))])) for _ in range(resamples)]
-    low, high = np.quantile(found, [0.025, 0.975]).tolist()
-    return Measured(value, low, high, len(rows))
 
 
 def check_enough(metric: str, rules: Protocol, made: int, real: int) -> None:

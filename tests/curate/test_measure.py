@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("cv2", reason="needs the extra storyreel[curation]")
 
-from storyreel.curate.encode import write_pictures
+from reproductions.encode import write_pictures
 from storyreel.curate.measure import FilmMeasures, MeasureSettings, measure
 
 QUIET = MeasureSettings(text_long_side=0)

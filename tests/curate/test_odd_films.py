@@ -16,7 +16,7 @@ import av
 sys.path.insert(0, str(Path(__file__).parent))
 import mutated
 
-from storyreel.curate.encode import write_pictures
+from reproductions.encode import write_pictures
 from storyreel.curate.measure import FilmMeasures, MeasureSettings, measure
 
 QUIET = MeasureSettings(text_long_side=0)

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("cv2", reason="needs the extra storyreel[curation]")
 pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")
 
-from storyreel.curate.encode import write_pictures
+from reproductions.encode import write_pictures
 from storyreel.curate.measure import MeasureSettings, measure
 from storyreel.curate.spans import Transition
 from storyreel.curate.transnet import TransNet, merged

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.exact import Gaussian
 from storyreel.diffusion.augment import augmentation_of, augmented, draw_augmentation
 from storyreel.diffusion.distill import draw_halving, draw_scales, guidance_target, halved, progressive_target
-from storyreel.diffusion.exact import Gaussian
 from storyreel.diffusion.guidance import guided
 from storyreel.diffusion.parameterisation import diffuse, x_loss
 from storyreel.diffusion.samplers import ddim, ddim_step, starting_noise, stochastic

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from storyreel.evaluate.score import AttributeAccuracy, labels, wilson
+from storyreel.evaluate.interval import wilson
+from storyreel.evaluate.score import AttributeAccuracy, labels
 
 
 def test_wilson_is_the_textbooks():
@@ -79,7 +80,7 @@ def test_all_right_counts_clips_of_which_everything_that_is_scored_is_right():
 
 
 def test_accuracy_relative_to_real_clips():
-    from storyreel.evaluate.interval import relative_of
+    from reproductions.accuracies import relative_of
 
     ours, real = AttributeAccuracy(("a", "b")), AttributeAccuracy(("a", "b"))
     for i in range(40):

@@ -184,7 +184,7 @@ def wipe_of(rng: np.random.Generator, height: int, width: int) -> Callable[[floa
 
 def write_movie(path: str | Path, seed: int, *, size: tuple[int, int] = (180, 320), shots: int = 14) -> Truth:
     """Draw a movie and write it as H.264 (mp4) of a quality that is drawn too; what is true of it."""
-    from storyreel.curate.encode import write_pictures
+    from reproductions.encode import write_pictures
 
     made = plan(seed, size=size, shots=shots)
     crf = int(np.random.default_rng([seed, 13]).integers(18, 29))

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from storyreel.evaluate.inception_score import SPLITS, inception_score, score_of
+from storyreel.evaluate.interval import resampled
 from storyreel.evaluate.metric import Inputs, Measurement, Metric, Who
-from storyreel.evaluate.uncertainty import resampled
 
 
 def inception_measurement(who: Who, logits: Tensor) -> Measurement:
@@ -19,9 +19,12 @@ def inception_measurement(who: Who, logits: Tensor) -> Measurement:
     value, deviation = inception_score(rows)
     # The splits make the value a little lower than that of all clips at once; the interval is moved to the value.
     log_p = logits.reshape(clips, -1, logits.shape[-1]).double().log_softmax(-1)
-    found = resampled(np.arange(clips), lambda pick: score_of(log_p[torch.from_numpy(pick)].flatten(0, 1)), 200)
-    low, high = found.low, found.high
-    interval = None if low is None or high is None else (low, high)
+
+    def score(pick: np.ndarray) -> np.ndarray:
+        picks = torch.from_numpy(pick.reshape(-1, clips))
+        return np.array([score_of(log_p[those].flatten(0, 1)) for those in picks]).reshape(pick.shape[:-1])
+
+    interval = resampled(clips, score, resamples=200).interval
     if interval is not None:
         half = (interval[1] - interval[0]) / 2
         interval = (max(1.0, value - half), value + half)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from storyreel.evaluate.interval import wilson
 from storyreel.evaluate.metric import Inputs, Measurement, Metric
 from storyreel.evaluate.motion import dynamic, flicker, jitter, sticking
 from storyreel.evaluate.per_clip import per_clip_score
-from storyreel.evaluate.score import wilson
 
 
 def compute(inputs: Inputs) -> Measurement:

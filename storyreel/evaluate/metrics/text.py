@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from storyreel.evaluate import clipsim as text_video
+from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.metric import Inputs, Measurement, Metric, Who
-from storyreel.evaluate.uncertainty import clustered_mean, resampled
+from storyreel.evaluate.uncertainty import clustered_mean
 
 
 def clipsim_score(who: Who, frames: Tensor, texts: Tensor, prompts: Sequence[str], real: float | None) -> Measurement:
     """frames (n, t, d), texts (n, d); the interval is over prompts."""
     values = text_video.clipsim(frames, texts)
     found = clustered_mean(values.tolist(), prompts)
-    score = who.score(found.value, found.n, unit="prompts", interval=_interval(found), real=real)
+    score = who.score(found.value, found.n, unit="prompts", interval=found.interval, real=real)
     return Measurement(score, tuple(values.tolist()))
 
 
@@ -27,7 +27,7 @@ def rm_score(who: Who, values: Sequence[float], prompts: Sequence[str], real: Ma
     made = text_video.by_prompt(torch.tensor(list(values)), prompts)
     matched = text_video.relative_matching(made, real)
     ratios = np.array(list(matched.ratios.values()))
-    found = resampled(ratios, np.mean)
+    found = mean_of(ratios)
     without = len(made) - len(matched.ratios) - len(matched.dropped)
     note = "mean over prompts of made / real"
     if matched.dropped or without:
@@ -36,7 +36,7 @@ def rm_score(who: Who, values: Sequence[float], prompts: Sequence[str], real: Ma
     each = tuple(
         float(v) / real[p] if p in matched.ratios else float("nan") for v, p in zip(values, prompts, strict=True)
     )
-    return Measurement(who.score(found.value, found.n, unit="prompts", interval=_interval(found), note=note), each)
+    return Measurement(who.score(found.value, found.n, unit="prompts", interval=found.interval, note=note), each)
 
 
 def r_precision_score(who: Who, videos: Tensor, texts: Tensor, prompts: Sequence[str]) -> Measurement:
@@ -44,12 +44,8 @@ def r_precision_score(who: Who, videos: Tensor, texts: Tensor, prompts: Sequence
     found = clustered_mean(values.tolist(), prompts)
     among = text_video.candidates(prompts)
     note = f"among {among} captions; chance is {1 / among:.3g}"
-    score = who.score(found.value, found.n, unit="prompts", interval=_interval(found), note=note)
+    score = who.score(found.value, found.n, unit="prompts", interval=found.interval, note=note)
     return Measurement(score, tuple(values.tolist()))
-
-
-def _interval(found: Any) -> tuple[float, float] | None:
-    return None if found.low is None or found.high is None else (found.low, found.high)
 
 
 def compute_clipsim(inputs: Inputs) -> Measurement:
