@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from storyreel.storage import replacing
+from storyreel.video_io import X264_OPTIONS
 
 
 def write_pictures(path: str | Path, pictures: Iterable[np.ndarray], fps: Fraction, *, crf: int = 20) -> Path:
@@ -19,7 +20,7 @@ def write_pictures(path: str | Path, pictures: Iterable[np.ndarray], fps: Fracti
     with replacing(path) as (made,), av.open(str(made), "w", format="mp4") as container:
         stream: Any = container.add_stream("libx264", rate=fps)
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(crf), "preset": "veryfast"}
+        stream.options = {"crf": str(crf), "preset": "veryfast", **X264_OPTIONS}
         stream.codec_context.thread_count = 1
         for index, picture in enumerate(pictures):
             if index == 0:

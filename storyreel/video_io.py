@@ -27,11 +27,16 @@ from storyreel.clip import GREY, Clip
 from storyreel.read_errors import OF_THE_MACHINE, reading
 from storyreel.storage import replacing
 
-__all__ = ["FORMATS", "MAX_FRAMES", "MAX_PIXELS", "open_image", "probe", "read", "read_meta", "scale_for", "write"]
+__all__ = ["FORMATS", "MAX_FRAMES", "MAX_PIXELS", "X264_OPTIONS"]
+__all__ += ["open_image", "probe", "read", "read_meta", "scale_for", "write"]
 
 FORMATS = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
 _ALPHA = (".webm", ".webp", ".apng", ".png", ".mkv", ".gif")
 _CODECS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
+_MUXER = {".mp4": {"movflags": "+faststart"}} | dict.fromkeys((".webm", ".mkv"), {"fflags": "+bitexact"})
+# x264's AVX-512 code for the macroblock tree gives other results each time unless the width is a multiple of 128, as if it
+# read past the end of its rows. This option takes the plain code instead, in the same time.
+X264_OPTIONS = {"x264-params": "cpu-independent=1"}
 _AT_ONCE = 128_000_000  # pixels
 _LARGEST = {".mp4": 16_384, ".webm": 16_384, ".webp": 16_383, ".gif": 65_535, ".mkv": 32_768}
 
@@ -64,7 +69,8 @@ def write(
     lossless: .webp keeps exact pixels; .mkv, .apng and .png always do; ValueError for a format that cannot.
     background: colour that a clip with alpha is composed over, mid grey where the format has no alpha.
     metadata: False leaves out what made the clip.
-    The file appears whole or not at all. ValueError: what the format cannot hold; OSError: what the disk will not.
+    The file appears whole or not at all; the same clip gives the same bytes each time.
+    ValueError: what the format cannot hold; OSError: what the disk will not.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -113,7 +119,7 @@ def _encode(path: Path, clip: Clip, factor: int, quality: int | None, comment: s
     height, width = (side * factor for side in clip.size)
     pad = (height % 2, width % 2) if suffix == ".mp4" else (0, 0)
     try:
-        with av.open(str(path), "w", options={"movflags": "+faststart"} if suffix == ".mp4" else {}) as container:
+        with av.open(str(path), "w", options=_MUXER[suffix]) as container:
             if comment is not None:
                 container.metadata["comment"] = comment
             stream: Any = container.add_stream(_CODECS[suffix], rate=clip.fps)
@@ -143,7 +149,7 @@ def _set_up(stream: Any, suffix: str, alpha: bool, quality: int | None) -> Any:
         return lambda frame: reformatter.reformat(frame, format=stream.pix_fmt)
     crf = {".mp4": 18, ".webm": 20}[suffix] if quality is None else round((100 - quality) * 0.51)
     stream.pix_fmt = "yuva420p" if alpha else "yuv420p"
-    stream.options = {"crf": str(crf)}
+    stream.options = {"crf": str(crf)} | (X264_OPTIONS if suffix == ".mp4" else {})
     if suffix == ".webm":  # libvpx: no alternate reference frames where there is alpha, b=0 makes crf mean quality
         stream.options |= {"b": "0", "auto-alt-ref": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
     context = stream.codec_context

@@ -46,6 +46,22 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(1e-9, np.mean((one.astype(float) - other.astype(float)) ** 2))))
 
 
+def gradients(count: int, height: int, width: int) -> np.ndarray:
+    """uint8 (count, height, width, 3) of ramps that move: what x264 once coded otherwise nearly every time."""
+    t, y, x = np.ogrid[:count, :height, :width]
+    channels = np.broadcast_arrays(y * 7 + t * 9, x * 5 + t * 3, x + y + t * 20)
+    return (np.stack(channels, -1) % 256).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("suffix", "times"), [(suffix, 20 if suffix == ".mp4" else 3) for suffix in ALL])
+def test_the_same_frames_give_the_same_bytes(tmp_path: Path, suffix: str, times: int) -> None:
+    clip, held, found = Clip(gradients(12, 64, 48), Fraction(8), CAPTION, META), [], set()
+    for turn in range(times):
+        held.append(np.full(1000 + 7919 * turn, 37 * turn % 256, np.uint8))  # other memory for the next encoder
+        found.add(video_io.write(clip, tmp_path / f"a{suffix}", scale=1).read_bytes())
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("suffix", EXACT)
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("count", [1, 5])

@@ -130,11 +130,13 @@ def _even(frame: Any, picture: np.ndarray, size: tuple[int, int], how: Export) -
 
 
 def _stream(container: Any, fps: Fraction, size: tuple[int, int], how: Export) -> Any:
+    from storyreel.video_io import X264_OPTIONS
+
     stream = container.add_stream("libx264", rate=fps)
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
     stream.time_base = stream.codec_context.time_base = 1 / fps
-    stream.options = {"crf": str(how.crf), "preset": how.preset}
+    stream.options = {"crf": str(how.crf), "preset": how.preset, **X264_OPTIONS}
     context = stream.codec_context
     context.thread_count = 1
     context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709

@@ -101,8 +101,7 @@ def _curate(box: Path, out: Path) -> None:
     from storyreel.curate.pipeline import Settings, curate
     from storyreel.curate.thresholds import Thresholds
 
-    # lossless: x264 gives other bytes for the same pictures now and then, at 32x32
-    settings = Settings(export=Export(format="mkv", side=32))
+    settings = Settings(export=Export(side=32))
     curate([box / "in/footage"], out, settings, Thresholds(), where=Here(), job=measure_real)
 
 
@@ -111,18 +110,6 @@ def _make(box: Path, out: Path) -> None:
 
     write.CHUNK = 3
     cli("data", "make", "digits", "-o", out, "--clips", 10, "--size", 32, "--digits", "1", "--workers", 1)
-
-
-def _clips(out: Path) -> Any:
-    """Matroska writes a random number into each file, so its pixels are compared."""
-    from storyreel.clip import Clip
-
-    told = files(out, lambda name: name.endswith(".mkv"))
-    for file in sorted((out / "clips").glob("*.mkv")):
-        if file.read_bytes() != PLANTED.encode():
-            clip = Clip.open(file)
-            told[file.name] = f"{clip.fps} {clip.caption} {hashlib.sha256(clip.frames.tobytes()).hexdigest()}"
-    return told
 
 
 def _pack(box: Path, out: Path) -> None:
@@ -195,8 +182,8 @@ def _begin_edits(box: Path, out: Path) -> None:
 VERBS = [
     Verb("train", _train, lambda o: files(o, lambda name: "tensorboard/" in name), plants=("notes.txt", "model.txt")),
     Verb("generate", _generate, files),
-    Verb("curate", _curate, _clips, plants=("notes.txt", "clips/mine.mkv", "curation/shelf/mine.mp4")),
-    Verb("data make", _make, _clips, plants=("notes.txt", "clips/mine.mkv", "clips/.mine")),
+    Verb("curate", _curate, files, plants=("notes.txt", "clips/mine.mkv", "clips/mine.mp4", "curation/shelf/mine.mp4")),
+    Verb("data make", _make, files, plants=("notes.txt", "clips/mine.mkv", "clips/.mine")),
     Verb("models pack", _pack, files, _packed_before, ()),
     Verb("evaluate", _evaluate, _report),
     Verb("study", _study, _items, plants=()),

@@ -16,6 +16,7 @@ from stub_films import measure_real
 from test_pipeline import rows_in, snapshot
 
 from storyreel.clip import Clip
+from storyreel.curate.encode import write_pictures
 from storyreel.curate.export import Export, export_clip
 from storyreel.curate.pipeline import Settings, Where, curate
 from storyreel.curate.shards import write_shards
@@ -57,6 +58,20 @@ def encode(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def test_the_same_pictures_give_the_same_bytes(tmp_path: Path):
+    t, y, x = np.ogrid[:12, :64, :48]
+    ramps = np.broadcast_arrays(y * 7 + t * 9, x * 5 + t * 3, x + y + t * 20)
+    pictures, found, written = (np.stack(ramps, -1) % 256).astype(np.uint8), set(), set()
+    film = encode(tmp_path / "a.mkv", pictures, codec="ffv1")
+    span = Span(film, Fraction(0), 12, Fraction(24), tuple(range(12)), slack=1 / 48)
+    for turn in range(20):
+        _held = np.full(1000 + 7919 * turn, 37 * turn % 256, np.uint8)  # other memory for the next encoder
+        export_clip((span.as_json(), str(tmp_path / "b.mp4"), Export()))
+        found.add((tmp_path / "b.mp4").read_bytes())
+        written.add(write_pictures(tmp_path / "c.mp4", pictures, Fraction(24)).read_bytes())
+    assert len(found) == len(written) == 1
 
 
 FORMS = [("a.mp4", {}), ("a.mkv", {}), ("a.ts", {}), ("a.avi", {"codec": "mpeg4"}), ("a.mp4", {"bf": "3", "g": "17"})]
