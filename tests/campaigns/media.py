@@ -9,43 +9,19 @@ numbers alone, so that `--first N --count 1` makes fault N again; FILE gets the 
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-import tempfile
 from pathlib import Path
 
 from media_files import mutation, wholes
-from watched import Report, Watched, told
+from watched import Mutation, main
 
 
-def run(numbers: range, folder: Path, every: int = 0) -> Report:
-    """Every door on the mutation of each number. every: how many files lie between two lines of counts on stderr."""
+def begin(folder: Path) -> Mutation:
+    """The mutation of each number, of files that are made in `folder`."""
     (folder / "whole").mkdir()
-    found, report, worker = wholes(folder / "whole"), Report(), Watched("media_doors")
-    try:
-        for number in numbers:
-            path, way = mutation(number, found, folder / "broken")
-            worker.run(path, report, number=number, way=way)
-            if every and report.files % every == 0:
-                print(report.line(), file=sys.stderr, flush=True)
-    finally:
-        worker.close()
-    return report
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--list", type=Path, help="file for the faults, lines of JSON")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        report = run(range(options.first, options.first + options.count), Path(folder), every=250)
-    if options.list:
-        options.list.write_text("".join(json.dumps(fault) + "\n" for fault in report.faults))
-    return told(report, report.faults)
+    found = wholes(folder / "whole")
+    return lambda number: mutation(number, found, folder / "broken")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, "media_doors", begin, 10_000))

@@ -8,22 +8,22 @@ and each fault; exits 1 if there is one. A folder depends on its number alone: `
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import random
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mutations import NUMBERS, VALUES, broken_bytes, broken_json, broken_text
-from watched import Report, Watched, told
+from watched import Mutation, main
 
 SYSTEMS = ("phenaki", "godiva", "imagen_video", "make_a_video", "encoder")
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
+MAX_SIZE = 1 << 28  # bytes of a file that a mutation reads
 EXTREMES = (0, -1, 1, 2, 1_000, 10**6, 10**9, 10**18, 10**40, 1e-300, 1e308, 0.5, *NUMBERS)
 ENCODERS = (
     "t5:someone/evil",
@@ -66,7 +66,7 @@ def mutation(number: int, found: list[Path], folder: Path) -> tuple[Path, str]:
         way = rng.choice(WAYS)
         try:
             way(rng, path, found)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # what an earlier one broke
+        except BROKEN:  # what an earlier one broke
             continue
         ways.append(way.__name__)
     if rng.random() < 0.8:
@@ -77,32 +77,36 @@ def mutation(number: int, found: list[Path], folder: Path) -> tuple[Path, str]:
 def sealed(path: Path) -> None:
     """Digests that fit what is there now, so that the mutation is met and not the check against damage."""
     try:
-        document = json.loads((path / "model.json").read_text())
+        document = document_of(path)
         parts = document["components"]
         for name, part in parts.items():
-            part["sha256"] = hashlib.sha256(weights(path, name).read_bytes()).hexdigest()
+            part["sha256"] = hashlib.sha256(content(path / name / "model.safetensors")).hexdigest()
         line = "".join(f"{name}:{parts[name]['sha256']};" for name in sorted(parts))
         document["digest"] = hashlib.sha256(line.encode()).hexdigest()
         (path / "model.json").write_text(json.dumps(document))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, MemoryError):
+    except BROKEN:
         return
 
 
-def weights(path: Path, component: str) -> Path:
-    file = path / component / "model.safetensors"
-    if not file.is_file() or file.is_symlink():
-        raise OSError(f"{file}: no file")
-    return file
+def content(file: Path) -> bytes:
+    """OSError for a link, a pipe or a file of a terabyte, which an earlier mutation may have put there."""
+    if file.is_symlink() or not file.is_file() or file.stat().st_size > MAX_SIZE:
+        raise OSError(f"{file}: no file to read")
+    return file.read_bytes()
+
+
+def document_of(path: Path) -> Any:
+    return json.loads(content(path / "model.json"))
 
 
 def a_value(rng: random.Random, path: Path, found: list[Path]) -> None:
-    document = json.loads((path / "model.json").read_text())
+    document = document_of(path)
     (path / "model.json").write_text(broken_json(rng, document))
 
 
 def a_size(rng: random.Random, path: Path, found: list[Path]) -> None:
     """A number of the recipe's system becomes an extreme one."""
-    document = json.loads((path / "model.json").read_text())
+    document = document_of(path)
     places = [(at, key) for at, key, value in leaves(document["recipe"]) if isinstance(value, (int, float))]
     at, key = rng.choice(places)
     at[key] = rng.choice(EXTREMES)
@@ -119,32 +123,32 @@ def leaves(value: Any) -> list[tuple[Any, Any, Any]]:
 
 
 def any_leaf(rng: random.Random, path: Path, found: list[Path]) -> None:
-    document = json.loads((path / "model.json").read_text())
+    document = document_of(path)
     at, key, _ = rng.choice(leaves(document))
     at[key] = rng.choice(VALUES)
     (path / "model.json").write_text(json.dumps(document))
 
 
 def an_encoder(rng: random.Random, path: Path, found: list[Path]) -> None:
-    document = json.loads((path / "model.json").read_text())
+    document = document_of(path)
     document["recipe"]["text"] = rng.choice(ENCODERS)
     (path / "model.json").write_text(json.dumps(document))
 
 
 def a_text(rng: random.Random, path: Path, found: list[Path]) -> None:
     file = rng.choice([path / "model.json", path / "README.md", *path.glob("*/config.json")])
-    file.write_bytes(broken_text(rng, file.read_text()))
+    file.write_bytes(broken_text(rng, content(file).decode()))
 
 
 def bytes_of_weights(rng: random.Random, path: Path, found: list[Path]) -> None:
     file = rng.choice(sorted(path.glob("*/model.safetensors")))
-    file.write_bytes(broken_bytes(rng, file.read_bytes(), [found[0].joinpath("model.json").read_bytes()])[1])
+    file.write_bytes(broken_bytes(rng, content(file), [found[0].joinpath("model.json").read_bytes()])[1])
 
 
 def a_header(rng: random.Random, path: Path, found: list[Path]) -> None:
     """Another type, shape, place or name of a tensor, or other texts in the place of its JSON."""
     file = rng.choice(sorted(path.glob("*/model.safetensors")))
-    data = file.read_bytes()
+    data = content(file)
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     name = rng.choice(sorted(set(header) - {"__metadata__"}))
@@ -169,7 +173,7 @@ def a_header(rng: random.Random, path: Path, found: list[Path]) -> None:
 def numbers_of_weights(rng: random.Random, path: Path, found: list[Path]) -> None:
     """NaN, infinity or noise in the place of the values."""
     file = rng.choice(sorted(path.glob("*/model.safetensors")))
-    data = bytearray(file.read_bytes())
+    data = bytearray(content(file))
     begins = 8 + int.from_bytes(data[:8], "little")
     filling = rng.choice((b"\xff\x7e", b"\x00\x7c", b"\xff\xff", b"\x80\x80", b"\x00\x00", rng.randbytes(64)))
     data[begins:] = (filling * len(data))[: len(data) - begins]
@@ -179,11 +183,13 @@ def numbers_of_weights(rng: random.Random, path: Path, found: list[Path]) -> Non
 def a_swap(rng: random.Random, path: Path, found: list[Path]) -> None:
     """A component takes the place of another, of this model or of another system."""
     others = sorted(rng.choice(found).glob("*/model.safetensors"))
-    shutil.copyfile(rng.choice(others), rng.choice(sorted(path.glob("*/model.safetensors"))))
+    file = rng.choice(sorted(path.glob("*/model.safetensors")))
+    content(file)  # nothing is written into a pipe or through a link
+    shutil.copyfile(rng.choice(others), file)
 
 
 def another_system(rng: random.Random, path: Path, found: list[Path]) -> None:
-    document = json.loads((path / "model.json").read_text())
+    document = document_of(path)
     document["system"] = rng.choice(SYSTEMS)
     (path / "model.json").write_text(json.dumps(document))
 
@@ -210,6 +216,7 @@ def no_file(rng: random.Random, path: Path, found: list[Path]) -> None:
 
 def a_card(rng: random.Random, path: Path, found: list[Path]) -> None:
     texts = (b"\xff\xfe\x80", b"\x1b[2J\x1b]0;x\x07", "\u202eabc".encode(), b"---\n" * 10_000, b"[/red]", b"#" * 10**6)
+    content(path / "README.md")
     (path / "README.md").write_bytes(rng.choice(texts))
 
 
@@ -219,33 +226,12 @@ WAYS: list[Callable[[random.Random, Path, list[Path]], None]] = [
 ]  # fmt: skip
 
 
-def run(numbers: range, folder: Path, every: int = 0) -> Report:
-    """Every door on the mutation of each number. every: how many folders lie between two lines of counts on stderr."""
+def begin(folder: Path) -> Mutation:
+    """The mutation of each number, of models that are made in `folder`."""
     (folder / "whole").mkdir()
-    found, report, worker = wholes(folder / "whole"), Report(), Watched("model_doors")
-    try:
-        for number in numbers:
-            path, way = mutation(number, found, folder / "broken")
-            worker.run(path, report, number=number, way=way)
-            if every and report.files % every == 0:
-                print(report.line(), file=sys.stderr, flush=True)
-    finally:
-        worker.close()
-    return report
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=2_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--list", type=Path, help="file for the faults, lines of JSON")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        report = run(range(options.first, options.first + options.count), Path(folder), every=100)
-    if options.list:
-        options.list.write_text("".join(json.dumps(fault) + "\n" for fault in report.faults))
-    return told(report, report.faults[:50])
+    found = wholes(folder / "whole")
+    return lambda number: mutation(number, found, folder / "broken")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, "model_doors", begin, 2_000))

@@ -8,18 +8,16 @@ with odd values and columns of other types.
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import random
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from mutations import VALUES, broken_bytes, broken_json, broken_text
-from watched import Report, Watched, told
+from watched import Mutation, main
 
 PROMPTS = [{"prompt": f"a red ball {n}", "seed": n, "frames": 8, "fps": "8", "guidance": 2.5} for n in range(4)]
 CSV = (
@@ -130,30 +128,9 @@ def _parquet(rng: random.Random) -> tuple[str, bytes]:
     return ("bytes", broken_bytes(rng, out.getvalue(), [b"PAR1" * 50])[1]) if whole else ("values", out.getvalue())
 
 
-def run(numbers: range, folder: Path) -> Report:
-    """Every door on the mutation of each number."""
-    report, worker = Report(), Watched("table_doors")
-    try:
-        for number in numbers:
-            path, way = mutation(number, folder / "broken")
-            worker.run(path, report, number=number, way=way)
-    finally:
-        worker.close()
-    return report
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=2_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--list", type=Path, help="file for the faults, lines of JSON")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        report = run(range(options.first, options.first + options.count), Path(folder))
-    if options.list:
-        options.list.write_text("".join(json.dumps(fault) + "\n" for fault in report.faults))
-    return told(report, report.faults)
+def begin(folder: Path) -> Mutation:
+    return lambda number: mutation(number, folder / "broken")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, "table_doors", begin, 2_000))

@@ -13,14 +13,14 @@ import watched
 
 
 def test_broken_media_files_through_everything_that_opens_media(tmp_path: Path):
-    report = media.run(range(42), tmp_path)
+    report = watched.campaign("media_doors", media.begin(tmp_path), range(42))
     assert report.faults == []
     assert report.files == 42
     assert min(report.outcomes["read"], report.outcomes["refused"]) > 40
 
 
 def test_broken_tables_prompts_and_documents_through_everything_that_reads_them(tmp_path: Path):
-    report = tables.run(range(48), tmp_path)
+    report = watched.campaign("table_doors", tables.begin(tmp_path), range(48))
     assert report.faults == []
     assert report.files == 48
     assert min(report.outcomes["read"], report.outcomes["refused"]) > 20

@@ -7,15 +7,17 @@ else is a fault: another exception, more than `SECONDS` of the processor, no ans
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import select
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,10 @@ PATIENCE = 90.0
 MEMORY = 1 << 30  # bytes
 STARTING = 240.0
 RECYCLED = 500  # files after which a fresh process takes over: a slow leak is not one file's fault
+SHOWN = 50  # faults that are printed
 Door = Callable[[Path], Any]
+Mutation = Callable[[int], tuple[Path, str]]
+"""The number of a broken file -> (where it lies now, how it was broken)."""
 
 
 @dataclass
@@ -175,11 +180,35 @@ def _status(name: str) -> int:
     return 0
 
 
-def told(report: Report, shown: Iterable[dict[str, Any]]) -> int:
-    """Prints the line of counts and each fault; the exit status."""
+def campaign(doors: str, mutation: Mutation, numbers: range, every: int = 0) -> Report:
+    """The doors of a module on each mutation. every: how many files lie between two lines of counts on stderr."""
+    report, worker = Report(), Watched(doors)
+    try:
+        for number in numbers:
+            path, way = mutation(number)
+            worker.run(path, report, number=number, way=way)
+            if every and report.files % every == 0:
+                print(report.line(), file=sys.stderr, flush=True)
+    finally:
+        worker.close()
+    return report
+
+
+def main(text: str | None, doors: str, begin: Callable[[Path], Mutation], count: int) -> int:
+    """The command line of a campaign: prints the line of counts and each fault; gives the exit status."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=count)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--list", type=Path, help="file for the faults, lines of JSON")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = range(options.first, options.first + options.count)
+        report = campaign(doors, begin(Path(folder)), numbers, every=max(1, count // 40))
+    if options.list:
+        options.list.write_text("".join(json.dumps(fault) + "\n" for fault in report.faults))
     print(report.line())
     print(json.dumps({door: round(seconds, 1) for door, seconds in report.seconds.most_common()}), file=sys.stderr)
-    for fault in shown:
+    for fault in report.faults[:SHOWN]:
         print(json.dumps(fault))
     return 1 if report.faults else 0
 

@@ -20,7 +20,8 @@ from storyreel.outline import build_to_fit, outline
 from storyreel.tensor_header import read_header
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "campaigns"))
-from model_folders import run
+import model_folders
+from watched import campaign
 
 
 @pytest.fixture
@@ -171,6 +172,6 @@ def test_a_text_encoder_of_another_width_is_named(copy):
 
 def test_sixty_broken_folders_through_every_door(tmp_path: Path):
     """The campaign of docs/reliability.md, in small."""
-    report = run(range(60), tmp_path)
+    report = campaign("model_doors", model_folders.begin(tmp_path), range(60))
     assert report.files == 60
     assert report.faults == []
