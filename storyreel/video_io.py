@@ -33,9 +33,9 @@ __all__ += ["open_image", "probe", "read", "read_meta", "scale_for", "write"]
 FORMATS = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
 _ALPHA = (".webm", ".webp", ".apng", ".png", ".mkv", ".gif")
 _CODECS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
-_MUXER = {".mp4": {"movflags": "+faststart"}} | dict.fromkeys((".webm", ".mkv"), {"fflags": "+bitexact"})
-# x264's AVX-512 code for the macroblock tree gives other results each time unless the width is a multiple of 128, as if it
-# read past the end of its rows. This option takes the plain code instead, in the same time.
+_MUXER = {".mp4": {"movflags": "+faststart"}} | {key: {"fflags": "+bitexact"} for key in (".webm", ".mkv")}
+# x264's AVX-512 code for the macroblock tree gives other results each time unless the width is a multiple of 128, as
+# if it read past the end of its rows. This option takes the plain code instead, in the same time.
 X264_OPTIONS = {"x264-params": "cpu-independent=1"}
 _AT_ONCE = 128_000_000  # pixels
 _LARGEST = {".mp4": 16_384, ".webm": 16_384, ".webp": 16_383, ".gif": 65_535, ".mkv": 32_768}

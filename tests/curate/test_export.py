@@ -12,11 +12,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from storyreel.curate.encode import write_pictures
 from stub_films import measure_real
 from test_pipeline import rows_in, snapshot
 
 from storyreel.clip import Clip
-from storyreel.curate.encode import write_pictures
 from storyreel.curate.export import Export, export_clip
 from storyreel.curate.pipeline import Settings, Where, curate
 from storyreel.curate.shards import write_shards
