@@ -122,11 +122,11 @@ def test_the_table_for_people_has_a_line_a_score_and_both_of_a_tie(tmp_path: Pat
 
 
 def test_a_score_that_is_the_same_for_all_stands_in_the_middle_of_its_scale():
-    from storyreel.evaluate.report.leaderboard_page import FROM, TO, forest
+    from storyreel.evaluate.report.page import plots
 
     models = [{"name": name, "scores": {"is": {"value": 1.0, "interval": [1.0, 1.0]}}} for name in "ab"]
-    drawn = forest(models, {"name": "is", "real": None, "floor": None})
-    assert drawn.count(f'cx="{(FROM + TO) / 2}"') == 2
+    drawn = plots().forest(models, {"name": "is", "real": None, "floor": None}, (1.0, 1.0))
+    assert drawn.count(f'cx="{(plots().FROM + plots().TO) / 2}"') == 2
     assert drawn.count('class="tick"') == 1
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from storyreel.recipe import Recipe, StageRecipe, as_json
 from storyreel.train.cost import Cost, costs
 from storyreel.train.report import clock
+from storyreel.wording import amount
 
 LAUNCH_SECONDS = 6.5e-6  # of the host, in PyTorch, a kernel
 DEVICES = {  # name: (dense bf16 TFLOP/s, GB)
@@ -143,14 +144,6 @@ def plan_text(found: dict[str, object]) -> str:
 
 def _fits(word: str | None) -> str:
     return {None: "?", "no": "no; more GPUs, accumulate, or gradient_checkpointing"}.get(word, f"with {word}")
-
-
-def amount(number: float) -> str:
-    """1234567 -> 1.23 M, with the letters of powers of a thousand."""
-    for factor, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= factor:
-            return f"{number / factor:.3g} {letter}"
-    return f"{number:g} "
 
 
 def size(number: float) -> str:

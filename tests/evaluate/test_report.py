@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 from storyreel.clip import Clip
-from storyreel.evaluate.report import latex, media, svg, write_report
+from storyreel.evaluate.report import latex, media, write_report
+from storyreel.evaluate.report.page import plots
 from storyreel.evaluate.report.ranking import rankings, shown_first
 from storyreel.evaluate.report.write import attributes
 
@@ -182,14 +183,14 @@ def test_the_worst_and_the_best_by_each_direction():
 
 
 def test_controls_and_intervals_are_drawn_to_scale():
-    drawn = svg.bars(score("fvd[x]", 40.0, interval=[30.0, 50.0], floor=10.0, controls={"shuffled": 80.0}))
+    drawn = plots().bars(score("fvd[x]", 40.0, interval=[30.0, 50.0], floor=10.0, controls={"shuffled": 80.0}))
     widths = [float(w) for w in re.findall(r'<rect [^>]*width="([\d.]+)"', drawn)]
-    assert widths == pytest.approx([(svg.END - svg.LABEL) * part for part in (0.5, 0.125, 1.0)], abs=0.1)
+    assert widths == pytest.approx([(plots().END - plots().LABEL) * part for part in (0.5, 0.125, 1.0)], abs=0.1)
     left, right = re.findall(r'class="whisker" d="M([\d.]+) \d+H([\d.]+)', drawn)[0]
-    assert float(right) - float(left) == pytest.approx((svg.END - svg.LABEL) / 4, abs=0.2)
-    assert svg.bars(score("fvd[x]", None, interval=None)) == ""
-    assert 'width="nan"' not in svg.bars(score("kid[x]", -0.001, interval=[-0.002, 0.001]))
-    assert svg.histogram({"edges": [0.0] * 21, "counts": [0] * 20, "real_counts": None}, "x") == ""
+    assert float(right) - float(left) == pytest.approx((plots().END - plots().LABEL) / 4, abs=0.2)
+    assert plots().bars(score("fvd[x]", None, interval=None)) == ""
+    assert 'width="nan"' not in plots().bars(score("kid[x]", -0.001, interval=[-0.002, 0.001]))
+    assert plots().histogram({"edges": [0.0] * 21, "counts": [0] * 20, "real_counts": None}, "x") == ""
 
 
 def test_a_strip_keeps_the_pixels_of_small_clips(clips: Path):

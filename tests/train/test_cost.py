@@ -16,7 +16,8 @@ from storyreel.cli.train import app as train_app
 from storyreel.recipe import Recipe, override
 from storyreel.systems.base import Tick
 from storyreel.train.cost import costs, imagined_batch
-from storyreel.train.plan import LAUNCH_SECONDS, Machine, amount, describe, machine, plan
+from storyreel.train.plan import LAUNCH_SECONDS, Machine, describe, machine, plan
+from storyreel.wording import amount
 
 
 def measured(recipe: Recipe, name: str) -> float:

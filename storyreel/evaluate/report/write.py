@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from storyreel.evaluate.report import latex, media, page, sections
+from storyreel.evaluate.report import latex, media, page
 from storyreel.evaluate.report.ranking import rankings, shown_first
 from storyreel.evaluate.score import labels
 from storyreel.storage import replacing
@@ -22,8 +22,10 @@ def write_report(document: dict[str, Any], clips: Path, out: Path, *, progress: 
     ranks = rankings(document)
     files = [clips / clip["file"] for clip in document["per_clip"]]
     pictures = media.gather(files, shown_first(ranks), progress=progress)
-    body = sections.body(document, pictures.left_out, list(ranks))
-    html = page.assemble(f"{document['name']} · evaluation", body, payload(document, ranks, pictures), "report.js")
+    html = page.render(
+        "report", f"{document['name']} · evaluation", payload(document, ranks, pictures), document=document,
+        left_out=pictures.left_out, ranked=list(ranks),
+    )  # fmt: skip
     made = {out / "report.json": json.dumps(document, indent=1) + "\n", out / "report.html": html}
     made[out / "row.tex"] = latex.row(document)
     with replacing(*made) as temporary:
