@@ -151,6 +151,8 @@ class System(nn.Module):
     serves: ClassVar[frozenset[str]] = frozenset()
     """Which of the fields of `Request` beyond the usual it can serve: image_end, backward, variation, size, and "no
     prompt" where a picture or a clip says enough."""
+    together: ClassVar[int] = 1
+    """How many candidates are made in one batch."""
     text_dim: int
 
     @property
@@ -169,15 +171,22 @@ class System(nn.Module):
         """One clip, at the model's own size. ValueError names the field that cannot be served."""
 
     def candidates(self, request: Request, count: int, text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
-        """`count` attempts at the video of a request, the first being what `generate` gives."""
+        """`count` attempts at the video of a request, the first being what `generate` gives; `together` in a batch."""
         made: list[Clip] = []
-        for number in range(count):
+        batches = -(-count // self.together)
+        for number in range(batches):
+            first = number * self.together
+            attempts = [replace(request, candidate=n) for n in range(first, min(count, first + self.together))]
 
             def report(step: Progress, before: int = number) -> None:
-                on_progress(replace(step, done=step.done + before * step.total, total=step.total * count))
+                on_progress(replace(step, done=step.done + before * step.total, total=step.total * batches))
 
-            made.append(self.generate(replace(request, candidate=number), text, report))
+            made += self.generate_batch(attempts, text, report)
         return made
+
+    def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        """A clip for each of at most `together` requests that differ in `candidate` alone."""
+        return [self.generate(request, text, on_progress) for request in attempts]
 
 
 class SystemConfig(Protocol):

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -299,7 +299,7 @@ class Godiva(System):
     """A text, or a text and the first frames, to a clip of at most `frames` frames."""
 
     name = "godiva"
-    together = 32  # candidates in a batch
+    together = 32
 
     def __init__(self, config: GodivaConfig):
         super().__init__()
@@ -314,27 +314,11 @@ class Godiva(System):
 
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
         """Token after token; frames that are given are the first tokens."""
-        return self._together(request, [request.rng()], text, on_progress)[0]
-
-    def candidates(self, request: Request, count: int, text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
-        """`count` attempts at a video, made `together` at a time."""
-        made: list[Clip] = []
-        for first in range(0, count, self.together):
-            here = range(first, min(count, first + self.together))
-            batches = -(-count // self.together)
-
-            def report(step: Progress, before: int = first // self.together, batches: int = batches) -> None:
-                on_progress(replace(step, done=step.done + before * step.total, total=step.total * batches))
-
-            rng = [replace(request, candidate=number).rng() for number in here]
-            made += self._together(request, rng, text, report)
-        return made
+        return self.generate_batch([request], text, on_progress)[0]
 
     @torch.no_grad()
-    def _together(
-        self, request: Request, rng: Sequence[torch.Generator], text: TextEncoder, on_progress: OnProgress
-    ) -> list[Clip]:
-        """A clip for each generator, made as one batch."""
+    def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        request, rng = attempts[0], [attempt.rng() for attempt in attempts]
         given = self._given(request)
         frames = self._frames(request, given.shape[2])
         new = frames - (request.image is not None)

@@ -318,6 +318,7 @@ class Phenaki(System):
     """Text, story, image or clip to a video of any length (Section 2.3)."""
 
     name = "phenaki"
+    together = 4
     longest = 4096  # frames a request may ask for
 
     def __init__(self, config: PhenakiConfig):
@@ -331,22 +332,27 @@ class Phenaki(System):
     def stages(self) -> dict[str, Stage]:
         return {"tokenizer": self.tokenizer, "prior": self.prior}
 
-    @torch.no_grad()
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
         """Clip after clip: each begins with the last `carry` frames of the one before, and follows its own prompt."""
+        return self.generate_batch([request], text, on_progress)[0]
+
+    @torch.no_grad()
+    def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        request, rng = attempts[0], [attempt.rng() for attempt in attempts]
         parts = self._parts(request)
-        video = self._given(request)
-        start = 0 if request.image or not request.extend else video.shape[2]
+        made = self._given(request).expand(len(rng), -1, -1, -1, -1)
+        start = 0 if request.image or not request.extend else made.shape[2]
         total = sum(frames for _, frames in parts)
-        made, run = video, _Run(self, request, on_progress, self._clips(parts, video.shape[2], start))
+        run = _Run(self, request, rng, on_progress, self._clips(parts, made.shape[2], start))
         ends = 0
         for prompt, frames in parts:
             ends += frames
-            states, mask = text([prompt])
+            states, mask = (each.expand(len(rng), *each.shape[1:]) for each in text([prompt]))
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
-        made = shown(made, transparent=request.transparent)
-        return Clip.from_tensor(made[0, :, : start + total], request.fps or Fraction(self.config.fps), parts[0][0])
+        fps = request.fps or Fraction(self.config.fps)
+        videos = shown(made, transparent=request.transparent)
+        return [Clip.from_tensor(video[:, : start + total], fps, parts[0][0]) for video in videos]
 
     def _parts(self, request: Request) -> list[tuple[str, int]]:
         """(prompt, frames) each. ValueError for what cannot be made."""
@@ -390,14 +396,16 @@ class Phenaki(System):
 
 
 class _Run:
-    """One video in the making: the rng, the settings, and how far it is."""
+    """Videos in the making, one a generator: the settings, and how far they are."""
 
-    def __init__(self, system: Phenaki, request: Request, on_progress: OnProgress, clips: int):
+    def __init__(
+        self, system: Phenaki, request: Request, rng: Sequence[torch.Generator], on_progress: OnProgress, clips: int
+    ):
         self.system, self.request, self.on_progress = system, request, on_progress
-        self.rng, self.clips, self.done = request.rng(), clips, 0
+        self.rng, self.clips, self.done = rng, clips, 0
 
     def clip(self, made: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        """The frames that follow what is `made` (1, c, f, h, w): a whole clip, or one after the carried frames."""
+        """The frames that follow what is `made` (b, c, f, h, w): a whole clip, or one after the carried frames."""
         s, c = self.system, self.system.config
         cond: Batch = {"text": text, "text_mask": mask}
         kept = c.carried(made.shape[2])
@@ -407,7 +415,7 @@ class _Run:
             seen = shown(made[:, :, -kept:].clamp(-1, 1), transparent=True)
             cond["prefix"] = s.tokenizer.encode(seen)
         codes = s.prior.sample(
-            cond, rng=[self.rng], steps=self.request.steps, guidance=self.request.guidance, on_step=self._report(made)
+            cond, rng=self.rng, steps=self.request.steps, guidance=self.request.guidance, on_step=self._report(made)
         )
         self.done += 1
         return s.tokenizer.decode(codes)[:, :, kept:]
@@ -415,7 +423,7 @@ class _Run:
     def _report(self, made: Tensor) -> Callable[[int, int, Tensor], None]:
         def report(step: int, steps: int, codes: Tensor) -> None:
             def preview() -> Clip:
-                video = self.system.tokenizer.decode(codes)
+                video = self.system.tokenizer.decode(codes[:1])
                 return Clip.from_tensor(shown(video, transparent=self.request.transparent)[0], self.system.config.fps)
 
             self.on_progress(Progress(self.done * steps + step, self.clips * steps, "sampling", preview))

@@ -217,3 +217,17 @@ def test_a_matte_is_found_before_a_background_of_one_colour():
 
 def test_an_opaque_picture_without_such_a_background_is_solid():
     assert (for_model(picture(2), 16, 4)[0, 3] == 1).all()
+
+
+def test_candidates_are_made_together_and_are_what_they_are_alone(model: Phenaki):
+    request = Request(story=(("an orc walks", 1.0), ("an orc falls", 0.5)), seed=5)
+    seen: list[Progress] = []
+    made = model.candidates(request, model.together + 1, TEXT, seen.append)
+    assert len(made) == model.together + 1
+    for number, clip in enumerate(made):
+        alone = model.generate(replace(request, candidate=number), TEXT, quiet)
+        assert clip.frames.shape == alone.frames.shape
+        off = np.abs(clip.frames.astype(int) - alone.frames.astype(int))
+        assert off.max() <= 2, "rounding alone"
+    assert any((made[0].frames != other.frames).any() for other in made[1:])
+    assert (seen[-1].done, len({step.total for step in seen})) == (seen[-1].total, 1)
