@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from reproductions.accuracies import gap_of, relative_of
 from reproductions.kept import has_matte, make_once
 from reproductions.pictures import write_sheet
@@ -25,6 +23,7 @@ from storyreel.evaluate.locator import Locator, pairs
 from storyreel.evaluate.score import AttributeAccuracy, labels
 from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model
+from storyreel.worlds import find
 
 RIGHT = 0.9  # mean attribute accuracy on held-out combinations
 SPLITS = ("held_out", "train")
@@ -81,8 +80,11 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
 
 
 def wishes_of(settings: Settings, world: str, split: str) -> list[Wish]:
-    make = _sprite if world == "sprites" else _digit
-    return [make(settings, split, index) for index in range(settings.prompts)]
+    describe, found = find(world).describe, []
+    for index in range(settings.prompts):
+        told = describe((settings.seed, STREAM, SPLITS.index(split), index), split, settings.phrasing)
+        found.append(Wish(told.prompt, told.shows, told.real(settings.source)))
+    return found
 
 
 def score(judge: AnyJudge, clips: list[Clip], wishes: list[Wish]) -> AttributeAccuracy:
@@ -91,39 +93,6 @@ def score(judge: AnyJudge, clips: list[Clip], wishes: list[Wish]) -> AttributeAc
     for seen, wish in zip(judge.read(clips), wishes, strict=True):
         metric.update(*(pairs(seen, wish.wanted) if isinstance(judge, Locator) else [(seen, labels(wish.wanted))]))
     return metric
-
-
-def _sprite(settings: Settings, split: str, index: int) -> Wish:
-    from storyreel.worlds.sprites import Sprites, draw_character, held_out
-
-    rng = np.random.default_rng([settings.seed, STREAM, SPLITS.index(split), index])
-    who = draw_character(rng)
-    while held_out(who.attributes) != (split == "held_out"):
-        who = draw_character(rng)
-    prompt, told = _said(who.attributes, rng, settings.phrasing)
-    real = None
-    if settings.source:
-        world = Sprites(source=settings.source)
-        real = Clip(world._plain(who), world.fps, prompt)
-    return Wish(prompt, {name: who.attributes[name] for name in told}, real)
-
-
-def _said(attributes: dict[str, str | None], rng: np.random.Generator, phrasing: str) -> tuple[str, tuple[str, ...]]:
-    """(a prompt that says all that can be seen, the attributes that it says)."""
-    if phrasing == PLAIN:
-        from storyreel.worlds.sprites_language import caption as plain
-
-        return plain(attributes, rng, full=True)
-    from storyreel.worlds.sprites_captions import Mix, caption
-
-    return caption(attributes, rng, full=True, phrasing=phrasing, mix=Mix(typos=0.0))[:2]
-
-
-def _digit(settings: Settings, split: str, index: int) -> Wish:
-    from storyreel.worlds.digits import Digits
-
-    clip, row = Digits(captions=1).make(settings.seed + STREAM, index, split)
-    return Wish(row["caption"], {name: row["attributes"][name] for name in row["mentions"][0]}, clip)
 
 
 def _made(settings: Settings, model: Model, wishes: list[Wish], folder: Path) -> Iterator[Clip]:

@@ -9,8 +9,9 @@ from typing import Any
 from reproductions import combinations, reconstruction, story, tokens
 from reproductions.claims import Asked, Found, MissingError, Todo, run_claims
 from reproductions.phenaki_report import report
-from reproductions.settings import PLAIN, WORLDS, Settings
+from reproductions.settings import PLAIN, Settings
 from storyreel.storage import read_json
+from storyreel.worlds import find, names
 
 CLAIMS = ("tokens", "story", "combinations", "reconstruction")
 
@@ -38,15 +39,16 @@ def todo(settings: Settings, claims: Sequence[str]) -> Todo:
         if claim not in claims:
             continue
         phrased = claim == "combinations" and settings.phrasing != PLAIN
-        for world in ("sprites",) if phrased else WORLDS:
+        for world in names() if not phrased else [w for w in names() if settings.phrasing in find(w).phrasings]:
 
             def measure(world: str = world, module: Any = module) -> Found:
                 try:
                     settings.judge(world)
                 except ValueError as error:
                     raise MissingError(str(error)) from None
-                if module is reconstruction and world == "sprites" and not settings.source:
-                    raise MissingError("real sprites are drawn from the LPC sheets; name their folder with --source")
+                if module is reconstruction and find(world).needs_folder and not settings.source:
+                    sheets = find(world).pictures_name
+                    raise MissingError(f"real {world} are drawn from {sheets}; name their folder with --source")
                 return module.measure(settings, world)
 
             name = f"{claim}-{world}-{settings.phrasing}" if phrased else f"{claim}-{world}"

@@ -18,6 +18,7 @@ from storyreel.clip import Clip
 from storyreel.evaluate.interval import mean_of
 from storyreel.systems.phenaki import Phenaki
 from storyreel.systems.pixels import for_model, shown
+from storyreel.worlds import find
 
 KEPT = 0.97  # mean attribute accuracy after reconstruction alone
 SHOWN = 8
@@ -26,8 +27,9 @@ SHOWN = 8
 def measure(settings: Settings, world: str) -> dict[str, Any]:
     """Judge the clips before and after. ValueError, of one line, without model, judge or (sprites) sheets."""
     model, judge = settings.model(world), settings.judge(world)
-    if world == "sprites" and not settings.source:
-        raise ValueError("sprites: real clips are drawn from the LPC sheets; name their folder with --source")
+    if find(world).needs_folder and not settings.source:
+        sheets = find(world).pictures_name
+        raise ValueError(f"{world}: real clips are drawn from {sheets}; name their folder with --source")
     system: Any = model.system
     wishes = [w for w in wishes_of(settings, world, "held_out") if w.real is not None]
     made = list(_reconstructed(system, wishes))

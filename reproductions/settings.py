@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from storyreel import worlds
 from storyreel.encoder import Encoder, load_encoder
 from storyreel.evaluate.judges import AnyJudge, load_judge
 from storyreel.generate.model import Model, load
 
 Tell: TypeAlias = Callable[[str], None]
-WORLDS = ("sprites", "digits")
 PLAIN = "plain"
-PHRASINGS = (PLAIN, "training", "held-out")  # of the prompts for sprites, see combinations
+PHRASINGS = max((worlds.find(world).phrasings for world in worlds.names()), key=len)
+"""How prompts may be worded, in the world that has the most ways."""
 
 
 def to_stderr(line: str) -> None:
@@ -64,8 +65,8 @@ class Settings:
         for option, given in (("--model", self.models), ("--judge", self.judges)):
             if option == "--model" and self.paper == "imagen-video":
                 continue  # models have names there, such as imagen-video-sprites
-            if unknown := sorted(set(given) - set(WORLDS)):
-                raise ValueError(f"{option}: no world {unknown[0]!r}; there are {' and '.join(WORLDS)}")
+            if unknown := sorted(set(given) - set(worlds.names())):
+                raise ValueError(f"{option}: no world {unknown[0]!r}; there are {' and '.join(worlds.names())}")
 
     @property
     def clips(self) -> int:

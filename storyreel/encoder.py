@@ -28,6 +28,7 @@ from storyreel.outline import build_to_fit
 from storyreel.packed import read_weights, unpacked_header
 from storyreel.tensor_file import copy_into
 from storyreel.tensor_header import read_header
+from storyreel.worlds import names
 
 PREFIX, VERSION, STAGE = "encoder-", "v1", "dual"
 BATCH = 32  # windows at once
@@ -179,7 +180,7 @@ def find_encoder(name: str | Path) -> Path:
     short = str(name).removeprefix(PREFIX).removesuffix(f"-{VERSION}")
     if short in there:
         return there[short]
-    worlds = {"sprites", "digits"}
+    worlds = names()
     if short in worlds:
         raise ValueError(
             f"encoder {str(name)!r}: is not trained yet; `storyreel train encoder_{short} --data DIR -o RUN` makes "

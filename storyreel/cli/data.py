@@ -2,110 +2,123 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
+from storyreel import worlds
 from storyreel.cli import data_import
+from storyreel.evaluate import benchmarks
 from storyreel.numbers import frame_rate
-
-if TYPE_CHECKING:
-    from storyreel.data.write import World
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, check, fetch or look at a dataset folder.")
 app.add_typer(data_import.app, name="import")
 
-BEFORE: dict[str, Any] = {  # what a dataset has whose `dataset.json` does not name the setting
-    "balance": False, "language": 1, "partial": 0.15, "short": 0.12, "doubles": 0.5,
-}  # fmt: skip
 Folder = Annotated[Path, typer.Argument(help="Dataset folder.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
-@app.command()
 def make(
-    world: Annotated[str, typer.Argument(help="digits or sprites.")],
+    world: Annotated[str, typer.Argument(help=f"{' or '.join(worlds.names())}.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Dataset folder to write.")],
     clips: Annotated[int, typer.Option(min=1, help="How many clips.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other clips.")] = 0,
-    frames: Annotated[int | None, typer.Option(help="Frames a clip.")] = None,
-    fps: Annotated[str | None, typer.Option(help="Frames a second, such as 8 or 30000/1001.")] = None,
-    captions: Annotated[int | None, typer.Option(help="Captions a clip.")] = None,
-    carried: Annotated[float | None, typer.Option(help="Share of clips that begin with a given frame.")] = None,
-    held_out_share: Annotated[float | None, typer.Option(help="Share of clips of held-out combinations.")] = None,
-    size: Annotated[int | None, typer.Option(help="digits: canvas, pixels.")] = None,
-    digits: Annotated[str | None, typer.Option(help="digits: 1, 2 or both.")] = None,
-    doubles: Annotated[float | None, typer.Option(help="digits: share of clips with two digits, of both.")] = None,
-    mnist: Annotated[Path | None, typer.Option(help="digits: folder of MNIST's IDX files.")] = None,
-    source: Annotated[Path | None, typer.Option(help="sprites: folder of the LPC sheets.")] = None,
-    balance: Annotated[
-        Optional[bool],  # noqa: UP045
-        typer.Option("--balance/--no-balance", help="sprites: every value of an attribute as often as the others."),
-    ] = None,
-    language: Annotated[int | None, typer.Option(help="sprites: 1 captions of sixteen forms, 2 of a grammar.")] = None,
-    partial: Annotated[float | None, typer.Option(help="sprites: share of captions that leave things out.")] = None,
-    short: Annotated[float | None, typer.Option(help="sprites: share of captions of one to three attributes.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores by default.")] = None,
+    **settings: Any,
 ) -> None:
     """Write clips of a world. The same command again goes on, or says that all is there; more clips extend it."""
     from storyreel.data.write import write_world
 
-    given: dict[str, Any] = dict(frames=frames, fps=fps, captions=captions, carried=carried)
-    given |= dict(held_out_share=held_out_share, size=size, digits=digits, mnist=mnist, source=source)
-    given |= dict(balance=balance, language=language, partial=partial, short=short, doubles=doubles)
-    old = _settings_before(out, world)
-    made, plan = _world(world, {**old, **{name: value for name, value in given.items() if value is not None}})
-    folder = write_world(out, made, clips, seed, workers=workers, plan=plan, inputs=[mnist, source])
-    splits = folder.splits
+    try:
+        declared = worlds.find(world)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="WORLD") from None
+    given = {name: value for name, value in settings.items() if value is not None}
+    maker, plan, folder = _maker(declared, {**_settings_before(out, declared), **given})
+    made = write_world(out, maker, clips, seed, workers=workers, plan=plan, inputs=[folder])
+    splits = made.splits
     held = f", {splits.count('held_out')} of them held out" if "held_out" in splits else ""
-    typer.echo(f"{out}: {len(folder)} clips of {world}{held}")
+    typer.echo(f"{out}: {len(made)} clips of {world}{held}")
 
 
-def _settings_before(out: Path, world: str) -> dict[str, Any]:
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each setting that some world has."""
+    found: dict[str, list[tuple[str, type, str]]] = {}  # setting -> (world, type, help)
+    for name in worlds.names():
+        declared = worlds.find(name)
+        for setting in fields(declared.maker):
+            kind = declared.types.get(setting.name, Path)
+            found.setdefault(setting.name, []).append((name, kind, str(setting.metadata["about"])))
+    options = []
+    for setting, uses in found.items():
+        kinds = {kind for _, kind, _ in uses}
+        kind: Any = kinds.pop() if len(kinds) == 1 else str
+        kind = kind if kind in (int, float, bool, Path) else str
+        flag = setting.replace("_", "-")
+        flags = [f"--{flag}/--no-{flag}"] if kind is bool else [f"--{flag}"]
+        shown = Annotated[Optional[kind], typer.Option(*flags, help=_help(uses))]  # noqa: UP045
+        options.append(inspect.Parameter(setting, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=shown))
+    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    command.__signature__ = inspect.Signature([*own, *options])  # pyright: ignore[reportFunctionMemberAccess]
+    return command
+
+
+def _help(uses: list[tuple[str, type, str]]) -> str:
+    """What a setting says in each world that has it, once where all say the same."""
+    by_text: dict[str, list[str]] = {}
+    for world, _, text in uses:
+        by_text.setdefault(text, []).append(world)
+    everywhere = len(by_text) == 1 and len(uses) == len(worlds.names())
+    return " ".join(text if everywhere else f"{', '.join(names)}: {text}" for text, names in by_text.items())
+
+
+app.command()(_with_settings(make))
+
+
+def _settings_before(out: Path, world: worlds.World) -> dict[str, Any]:
     """The settings of the dataset there that its `dataset.json` does not name, so that it can grow as it is."""
     import json
 
     from storyreel.data.write import PLAN
-    from storyreel.worlds.registry import WORLDS, settings_of
 
     try:
         plan = json.loads((out / PLAN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    known = settings_of(world) if world in WORLDS else {}
-    return {name: value for name, value in BEFORE.items() if name in known and name not in plan}
+    before = {name: setting.metadata["before"] for name, setting in world.settings.items()}
+    return {name: value for name, value in before.items() if value is not None and name not in plan}
 
 
-def _world(name: str, options: dict[str, Any]) -> tuple[World, dict[str, Any]]:
-    """The world, and what it was set to, for `dataset.json`."""
-
-    from storyreel.worlds.registry import make_world, settings_of, world_class
-
-    try:
-        kind: Any = world_class(name)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="WORLD") from None
-    known = settings_of(name)
+def _maker(world: worlds.World, options: dict[str, Any]) -> tuple[worlds.ClipMaker, dict[str, Any], Path | None]:
+    """What makes the clips, how it was set, for `dataset.json`, and the folder of the pictures."""
+    place = world.folder.name if world.folder else ""
     for option in options:
-        if option not in (*known, kind.source_field):
+        if option not in (*world.settings, place):
             flag = "--" + option.replace("_", "-")
-            raise typer.BadParameter(f"the world {name} has no such setting", param_hint=flag)
+            raise typer.BadParameter(f"the world {world.name} has no such setting", param_hint=flag)
     if "fps" in options:
         try:
             options["fps"] = frame_rate(options["fps"])
         except ValueError:
             raise typer.BadParameter(f"wanted a number such as 8, got {options['fps']!r}", param_hint="--fps") from None
-    if name == "sprites" and "source" not in options:
-        raise typer.BadParameter(
-            "wanted the folder of the LPC sheets (`storyreel data fetch sprites -o FOLDER` gets it)",
-            param_hint="--source",
+    folder = options.pop(place, None)
+    if folder is None and world.needs_folder:
+        fetch = (
+            f" (`storyreel data fetch {world.name} -o FOLDER` gets it)" if world.pictures and world.pictures.url else ""
         )
-    world = make_world(name, options.pop(kind.source_field, None), options)
+        raise typer.BadParameter(f"wanted the folder of {world.pictures_name}{fetch}", param_hint=f"--{place}")
+    made = world.make(folder, options)
     # where a folder lies says nothing about the clips, and would not let the dataset be moved
-    settings = {f: getattr(world, f) for f in known if f not in BEFORE or BEFORE[f] != getattr(world, f)}
-    plain = {f: v if isinstance(v, (int, float, str)) else str(v) for f, v in settings.items()}
-    return world, {"world": name, **plain, **({"mnist": world.mnist is not None} if name == "digits" else {})}
+    values = {name: (getattr(made, name), s.metadata["before"]) for name, s in world.settings.items()}
+    plan = {n: v if isinstance(v, (int, float, str)) else str(v) for n, (v, before) in values.items() if v != before}
+    if place and not world.needs_folder:
+        plan[place] = folder is not None
+    return made, {"world": world.name, **plan}, folder
 
 
 @app.command()
@@ -143,30 +156,37 @@ def preview(
 
 @app.command()
 def fetch(
-    world: Annotated[str, typer.Argument(help="sprites.")],
+    world: Annotated[str, typer.Argument(help="Whose pictures, such as sprites.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to unpack into, new or empty.")],
     url: Annotated[str | None, typer.Option(help="Another address of the same archive.")] = None,
 ) -> None:
-    """Download the sheets that the world `sprites` is made from (CC-BY-SA 3.0 / GPL 3.0)."""
-    from storyreel.data.fetch import LPC, fetch_sprites
+    """Download the pictures that a world is made from; those of sprites are CC-BY-SA 3.0 / GPL 3.0."""
+    from storyreel.data.fetch import fetch_pictures, pictures_of
 
-    if world != "sprites":
-        raise typer.BadParameter(f"there is nothing to fetch for {world!r}, only for sprites", param_hint="WORLD")
-    count = fetch_sprites(out, url or LPC)
-    typer.echo(f"{out}: {count} files; next: storyreel data make sprites --source {out} -o DIR")
+    try:
+        pictures = pictures_of(world)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="WORLD") from None
+    print(f"storyreel: licence of {pictures.name}: {pictures.licence}", file=sys.stderr)
+    count = fetch_pictures(world, out, url)
+    place = worlds.find(world).folder
+    option = f" --{place.name} {out}" if place else ""
+    typer.echo(f"{out}: {count} files; next: storyreel data make {world}{option} -o DIR")
 
 
 @app.command()
 def sheets(
-    source: Annotated[Path, typer.Option(help="Folder of the LPC sheets.")],
+    source: Annotated[Path, typer.Option(help="Folder of the pictures.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Archive to write, .tar.xz.")],
+    world: Annotated[str, typer.Option(help="Whose pictures.")] = "sprites",
 ) -> None:
-    """Pack the sheets that the world `sprites` draws from, with their credits; training takes the archive as it is."""
-    from storyreel.worlds.sprites_sheets import pack_sheets
-
+    """Pack the pictures that a world draws from, with their credits; training takes the archive as it is."""
+    pictures = worlds.find(world).pictures
+    if pictures is None or pictures.pack is None:
+        raise typer.BadParameter(f"the world {world} has no pictures to pack", param_hint="--world")
     if not out.name.endswith(".tar.xz"):
         raise typer.BadParameter(f"wanted a .tar.xz, got {out.name!r}", param_hint="--out")
-    count = pack_sheets(source, out)
+    count = pictures.pack(source, out)
     typer.echo(f"{out}: {count} files, {out.stat().st_size / 2**20:.1f} MiB")
 
 
@@ -186,16 +206,15 @@ def export(
 
 @app.command()
 def prompts(
-    benchmark: Annotated[str, typer.Argument(help="moving-digits or sprites.")],
+    benchmark: Annotated[str, typer.Argument(help=f"{' or '.join(benchmarks.names())}.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File for storyreel generate --prompts: .txt or .jsonl.")],
     real: Annotated[Path | None, typer.Option(help="Also write the world's own clips of the prompts here.")] = None,
     phrasing: Annotated[
-        str, typer.Option(help="sprites: only those worded plain, training, held-out or natural.")
+        str, typer.Option(help="Only those of one group; of sprites plain, training, held-out, natural.")
     ] = "",
-    source: Annotated[Path | None, typer.Option(help="sprites: folder of the LPC sheets, for --real.")] = None,
+    source: Annotated[Path | None, typer.Option(help="Folder of the world's pictures, for --real.")] = None,
 ) -> None:
     """Write the prompts of a benchmark, to run any model on them."""
-    from storyreel.evaluate import benchmarks
     from storyreel.own_clips import first_foreign
     from storyreel.ownership import check_apart, check_owner
     from storyreel.storage import check_writable

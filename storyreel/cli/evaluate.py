@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from storyreel import worlds
+from storyreel.evaluate import benchmarks
+
 if TYPE_CHECKING:
     from storyreel.clip import Clip
     from storyreel.evaluate.judge_training import JudgeTraining
@@ -30,9 +33,9 @@ def evaluate(
     extractor: Annotated[str, typer.Option(help="Networks to measure with, separated by commas.")] = "",
     protocol: Annotated[str, typer.Option(help="storyreel, stylegan-v-fvd16, stylegan-v-fvd128, tf-original, ucf101-zero-shot, or a JSON file.")] = "",  # noqa: E501
     weights: Annotated[str, typer.Option(help="File of an extractor's weights, or NAME=FILE,NAME=FILE.")] = "",
-    judge: Annotated[str, typer.Option(help="Who judges: sprites, digits, or a judge folder; alone: only that.")] = "",
+    judge: Annotated[str, typer.Option(help=f"Who judges: {', '.join(worlds.names())}, or a judge folder; alone: only that.")] = "",  # noqa: E501
     benchmark: Annotated[
-        str, typer.Option(help="Score the answers to a fixed list of prompts: moving-digits, sprites.")
+        str, typer.Option(help=f"Score the answers to a fixed list of prompts: {', '.join(benchmarks.names())}.")
     ] = "",
     compare: Annotated[Optional[tuple[Path, Path]], typer.Option(help="Two reports, A and B, instead.")] = None,  # noqa: UP045
     out: Annotated[Optional[Path], typer.Option("--out", "-o", help="Folder for the report (or judge).")] = None,  # noqa: UP045
@@ -157,8 +160,6 @@ def _compare(a: Path, b: Path) -> Told:
 
 
 def _benchmark(name: str, clips: Path, judge: str, out: Path | None, quiet: bool) -> Told:
-    from storyreel.evaluate import benchmarks
-
     with _place(out, "report", clips):
         document, lines = benchmarks.run(name, clips, quiet=quiet, judge=judge)
         if out is not None:

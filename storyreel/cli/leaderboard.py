@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from storyreel import worlds
+from storyreel.evaluate import benchmarks
+
 if TYPE_CHECKING:
     from storyreel.cli.leaderboard_prompts import Wishes
     from storyreel.cli.leaderboard_runs import Run
@@ -24,8 +27,8 @@ def leaderboard(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Models (names or folders), folders of clips, or reports of storyreel evaluate; NAME=RUN to name one.")],  # noqa: E501
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, the table and the clips.")],
     prompts: Annotated[Optional[Path], typer.Option(help="A file of prompts: .txt .jsonl .json .csv")] = None,  # noqa: UP045
-    benchmark: Annotated[str, typer.Option(help="The prompts of a benchmark: moving-digits, sprites.")] = "",
-    world: Annotated[str, typer.Option(help="Held-out combinations of a world: sprites, digits.")] = "",
+    benchmark: Annotated[str, typer.Option(help=f"The prompts of a benchmark: {', '.join(benchmarks.names())}.")] = "",
+    world: Annotated[str, typer.Option(help=f"Held-out combinations of a world: {', '.join(worlds.names())}.")] = "",
     count: Annotated[Optional[int], typer.Option(min=2, help="At most so many prompts, of a benchmark evenly spread; 64 of a --world.")] = None,  # noqa: E501, UP045
     seed: Annotated[int, typer.Option(min=0, help="Prompt i is made with this seed + i.")] = 0,
     frames: Annotated[Optional[int], typer.Option(min=1, help="Length of the clips; the models' own by default.")] = None,  # noqa: E501, UP045
@@ -34,7 +37,7 @@ def leaderboard(
     metrics: Annotated[str, typer.Option(help="As of storyreel evaluate; none: what can be measured.")] = "",
     extractor: Annotated[str, typer.Option(help="Networks to measure with, separated by commas.")] = "",
     protocol: Annotated[str, typer.Option(help="As of storyreel evaluate.")] = "storyreel",
-    judge: Annotated[str, typer.Option(help="Who judges: sprites, digits, or a judge folder.")] = "",
+    judge: Annotated[str, typer.Option(help=f"Who judges: {', '.join(worlds.names())}, or a judge folder.")] = "",
     by: Annotated[str, typer.Option(help="The score to sort by; the first one by default.")] = "",
     workers: Annotated[int, typer.Option(min=0, help="Threads that decode.")] = 2,
     json_: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")] = False,
@@ -51,11 +54,11 @@ def leaderboard(
         raise typer.BadParameter(f"{given[0]} is given as well; wanted one of the two", param_hint=given[1])
     if len(runs) < 2:
         raise typer.BadParameter("wanted two models or more")
-    from storyreel.cli.leaderboard_prompts import check_world, wishes_of
+    from storyreel.cli.leaderboard_prompts import wishes_of
     from storyreel.cli.leaderboard_runs import Run, has_matte
 
     if world:
-        check_world(world)
+        worlds.find(world)
     found = [Run.of(run) for run in runs]
     _check_names(found)
     models = [run for run in found if run.kind == "model"]

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from storyreel import worlds
+
 if TYPE_CHECKING:
     from storyreel.generate.prompts import Row
 
-WORLDS = ("sprites", "digits")
 STREAM = 0xB0A2D  # of random numbers, apart from those of data sets
 
 
@@ -54,40 +55,11 @@ def wishes_of(
         told = [(p.prompt, p.wanted) for p in (each[i * len(each) // n] for i in range(n))]
         said = benchmark
     else:
-        told = list(map(_MAKERS[check_world(world)], [seed] * (count or 64), range(count or 64)))
+        describe = worlds.find(world).describe
+        told = [describe((seed, STREAM, i), "held_out", "plain")[:2] for i in range(count or 64)]
         said = f"{world}, held-out combinations"
     rows = [
         Row(f"{said}, prompt {i}", Asked.of(prompt, settings), seed + i, None, None)  # pyright: ignore[reportArgumentType]
         for i, (prompt, _) in enumerate(told)
     ]
     return Wishes(said, rows, dict(told))
-
-
-def check_world(world: str) -> str:
-    if world not in WORLDS:
-        raise ValueError(f"--world {world}: wanted {' or '.join(WORLDS)}")
-    return world
-
-
-def _sprite(seed: int, index: int) -> tuple[str, dict[str, Any]]:
-    import numpy as np
-
-    from storyreel.worlds.sprites import draw_character, held_out
-    from storyreel.worlds.sprites_language import caption
-
-    rng = np.random.default_rng([seed, STREAM, index])
-    who = draw_character(rng)
-    while not held_out(who.attributes):
-        who = draw_character(rng)
-    prompt, told = caption(who.attributes, rng, full=True)
-    return prompt, {name: who.attributes[name] for name in told}
-
-
-def _digit(seed: int, index: int) -> tuple[str, dict[str, Any]]:
-    from storyreel.worlds.digits import Digits
-
-    _, row = Digits(captions=1).make(seed + STREAM, index, "held_out")
-    return row["caption"], {name: row["attributes"][name] for name in row["mentions"][0]}
-
-
-_MAKERS = {"sprites": _sprite, "digits": _digit}

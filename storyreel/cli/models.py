@@ -9,6 +9,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from storyreel import worlds
 from storyreel.screen_text import one_line
 
 app = typer.Typer(add_completion=False)
@@ -88,7 +89,10 @@ def export(
 @app.command()
 def text(
     words: Annotated[
-        str, typer.Option(help="Whose words: worlds (sprites,digits) or datasets with captions, with commas between.")
+        str,
+        typer.Option(
+            help=f"Whose words: worlds ({','.join(worlds.names())}) or datasets with captions, with commas between."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the smaller text encoder.")],
 ) -> None:
@@ -96,12 +100,11 @@ def text(
     from storyreel.data.dataset import open_dataset
     from storyreel.data.vocabulary import words_of
     from storyreel.text.minilm_words import pack_minilm
-    from storyreel.worlds.registry import WORLDS
 
     found: list[str] = []
     names: list[str] = []
     for each in words.split(","):
-        if each in WORLDS:
+        if each in worlds.names():
             found, names = [*found, *words_of(each)], [*names, each]
             continue
         dataset = open_dataset(each)

@@ -13,7 +13,6 @@ _HOME = {
     "read_clip": "folder",
     "write_folder": "write",
     "write_world": "write",
-    "World": "write",
     "Loader": "loader",
 }
 __all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,31 +1,41 @@
-"""Get the Liberated Pixel Cup sheets that the world `sprites` is made from, for users who have the internet."""
+"""Get the pictures that a world is made from, for users who have the internet, or take them from an archive."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path, PurePosixPath
 
 from storyreel.data.archive import Limits, unpack
 from storyreel.data.download import download
-from storyreel.storage import check_writable, sweep, temporary_name
+from storyreel.storage import check_writable, digest_of, sweep, temporary_name
+from storyreel.worlds import Pictures, find, names
 
-COMMIT = "2668274d5a96c91584172f2d299b90f0a8c0caac"
-LPC = f"https://codeload.github.com/jrconway3/Universal-LPC-spritesheet/tar.gz/{COMMIT}"
 MAX_DOWNLOAD = 500 << 20  # bytes
 MAX_UNPACKED = 1 << 30
 MAX_FILES = 30_000
-WANTED = "body/male/light.png"  # without it the archive is not what it should be
 KEPT = {".png", ".txt", ".md", ".csv", ".json"}
 
 
-def fetch_sprites(out: Path, url: str = LPC) -> int:
-    """Download, check and unpack the sheets into `out`, which must be empty or new. How many files there are.
+def pictures_of(world: str) -> Pictures:
+    """What a world declares of pictures that can be fetched. ValueError where there is nothing to fetch."""
+    pictures = find(world).pictures if world in names() else None
+    if pictures is None or not pictures.url:
+        others = [name for name in names() if (own := find(name).pictures) and own.url]
+        raise ValueError(f"there is nothing to fetch for {world!r}, only for {' and '.join(others)}")
+    return pictures
 
-    The folder appears whole or not at all. Only pictures and texts are unpacked; an archive with links, or with
-    names that lead out of it, is refused. ValueError or OSError says what went wrong.
+
+def fetch_pictures(world: str, out: Path, url: str | None = None) -> int:
+    """Download, check and unpack a world's pictures into `out`, which must be empty or new. How many files there are.
+
+    url: another address than the world's. The folder appears whole or not at all. Only pictures and texts are
+    unpacked; an archive with links, or with names that lead out of it, is refused. ValueError or OSError says what
+    went wrong.
     """
-    out = Path(out)
+    out, pictures = Path(out), pictures_of(world)
+    url = url or pictures.url
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: is there already; give a new or an empty folder")
     out = Path(os.path.realpath(out))
@@ -38,7 +48,7 @@ def fetch_sprites(out: Path, url: str = LPC) -> int:
         if not url.startswith(("https://", "http://", "file://")):
             raise ValueError(f"{url}: wanted an address that begins with https://")
         download(url, archive, limit=MAX_DOWNLOAD, name="downloading")
-        root = unpack_sheets(archive, unpacked, url)
+        root = _unpacked(pictures, archive, unpacked, url)
         count = sum(file.is_file() for file in root.rglob("*"))
         if out.exists():
             out.rmdir()
@@ -48,27 +58,46 @@ def fetch_sprites(out: Path, url: str = LPC) -> int:
     return count
 
 
-def unpack_sheets(archive: Path, folder: Path, url: str) -> Path:
-    """Unpack a tar archive of the sheets below `folder`; the folder in it that holds them.
+def pictures_in(world: str, source: Path, cache: Path) -> Path:
+    """The folder of a world's pictures: `source` itself, or what is in it when it is a tar archive, unpacked below
+    `cache`, once, whole or not at all, under the sha256 of its bytes. ValueError where it is no folder of pictures.
+    """
+    pictures = find(world).pictures
+    if not source.is_file() or pictures is None or not pictures.marker:
+        return source
+    from filelock import FileLock
+
+    folder = cache / "sheets" / digest_of(source)[:32]
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            if not folder.exists():
+                os.replace(_unpacked(pictures, source, Path(work) / "unpacked", str(source)), folder)
+    return folder
+
+
+def _unpacked(pictures: Pictures, archive: Path, folder: Path, url: str) -> Path:
+    """Unpack a tar archive below `folder`; the folder in it that holds the pictures.
 
     url: what errors call the archive. ValueError when it is broken, holds other things than plain files, names files
-    outside of itself, is too large, or holds no sheets.
+    outside of itself, is too large, or holds no such pictures.
     """
     unpack(archive, folder, url, Limits(MAX_UNPACKED, MAX_FILES), KEPT)
-    found = sorted(folder.rglob(WANTED))
+    found = sorted(folder.rglob(pictures.marker))
     if not found:
-        raise ValueError(f"{url}: the archive holds no {WANTED}; it is not the Universal LPC Spritesheet")
-    _check_sheet(found[0], url)
-    return found[0].parents[len(PurePosixPath(WANTED).parts) - 1]
+        raise ValueError(f"{url}: the archive holds no {pictures.marker}, which is one of {pictures.name}")
+    _check_picture(found[0], pictures, url)
+    return found[0].parents[len(PurePosixPath(pictures.marker).parts) - 1]
 
 
-def _check_sheet(file: Path, url: str) -> None:
+def _check_picture(file: Path, pictures: Pictures, url: str) -> None:
     from PIL import Image
 
     try:
-        with Image.open(file) as sheet:
-            size = sheet.size
+        with Image.open(file) as picture:
+            size = picture.size
     except OSError:
-        raise ValueError(f"{url}: {WANTED} is no picture") from None
-    if size != (832, 1344):
-        raise ValueError(f"{url}: {WANTED} is {size[0]}x{size[1]}, wanted the universal layout, 832x1344")
+        raise ValueError(f"{url}: {pictures.marker} is no picture") from None
+    if size != pictures.size:
+        expected = "x".join(map(str, pictures.size))
+        raise ValueError(f"{url}: {pictures.marker} is {size[0]}x{size[1]}, expected {expected}")

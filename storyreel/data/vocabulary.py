@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from storyreel.worlds.registry import world_class
+from storyreel.worlds import find
 
 DRAWS = 20_000
 WORD = re.compile(r"[^\W_]+")
@@ -24,10 +24,10 @@ def words_of(world: str, draws: int = DRAWS) -> list[str]:
     and each long word with one inner letter swapped with the next, left out or doubled, since captions have such
     errors on purpose.
     """
-    kind = world_class(world)
-    said: set[str] = set(literal_words(kind))
+    declared = find(world)
+    said: set[str] = set(literal_words(declared.maker))
     for seed in range(draws):
-        for caption in kind.say(np.random.default_rng([1, seed])):  # pyright: ignore[reportAttributeAccessIssue]
+        for caption in declared.say(np.random.default_rng([1, seed])):
             said.update(WORD.findall(caption.lower()))
     return sorted(said | {typo for word in said for part in LONG.findall(word) for typo in typos(part)})
 

@@ -1,7 +1,7 @@
 """Clips of a world as a dataset: composed into the packed cache when they are first needed, with no files between.
 
     sprites:FOLDER?clips=60000&seed=7&carried=0.3      also an archive of the sheets in place of the folder
-    digits:?clips=60000&size=32&digits=1               the pictures that come with scikit-learn; or digits:MNIST?...
+    digits:?clips=60000&size=32&digits=1               the pictures that come with the package; or digits:MNIST?...
 
 Clip i depends on (world, seed, i) alone, as in a folder that `storyreel data make` writes with the same settings. The
 rows (captions, attributes, split, context) are a by-product of composing and lie beside the packs:
@@ -41,13 +41,14 @@ def is_query(data: str) -> bool:
 
 def open_query(data: str, cache: Path | None = None) -> WorldClips:
     """`WORLD:SOURCE?clips=N&seed=S&setting=value...`. ValueError or OSError, in one line, for what it cannot be."""
-    from storyreel.worlds.registry import check_known, make_world, settings_of
+    from storyreel.worlds import check_known, find
 
     name, _, rest = data.partition(":")
     source, _, query = rest.partition("?") if rest.count("?") < 2 else rest.rpartition("?")
     where = f"--data {data}"
     try:
-        known = {"clips": int, "seed": int, **settings_of(name)}
+        declared = find(name)
+        known = {"clips", "seed", *declared.settings}
         settings: dict[str, Any] = {}
         for pair in filter(None, query.split("&")):
             field, equals, value = pair.partition("=")
@@ -61,23 +62,21 @@ def open_query(data: str, cache: Path | None = None) -> WorldClips:
             raise ValueError(f"expected the number of clips, such as {name}:{source}?clips=60000")
         clips = _whole(settings.pop("clips"), "clips", 1, MAX_CLIPS)
         seed = _whole(settings.pop("seed", "0"), "seed", 0, MAX_SEED)
-        world = make_world(name, _source(name, source, cache), settings)
+        world = declared.make(_folder(name, source, cache), settings)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     return WorldClips(world, clips, seed, path=Path(data), cache=cache)
 
 
-def _source(name: str, source: str, cache: Path | None) -> Path | None:
+def _folder(name: str, source: str, cache: Path | None) -> Path | None:
+    from storyreel.data.fetch import pictures_in
+
     if not source:
         return None
     path = Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such folder; the world {name} looks there for its pictures")
-    if name == "sprites":
-        from storyreel.worlds.sprites_sheets import sheets_in
-
-        return sheets_in(path, cache_folder(cache))
-    return path
+    return pictures_in(name, path, cache_folder(cache))
 
 
 def _whole(text: str, name: str, low: int, high: int) -> int:
@@ -112,8 +111,7 @@ class WorldClips:
     def digest(self) -> str:
         """Hex digest of the settings, the seed, the number of clips, the pictures and the code that draws them."""
         world, kind = self.made_by, type(self.made_by)
-        place = getattr(kind, "source_field", None)
-        settings = {f.name: str(getattr(world, f.name)) for f in fields(world) if f.name != place}
+        settings = {f.name: str(getattr(world, f.name)) for f in fields(world) if not f.metadata.get("folder")}
         pictures = world.fingerprint() if hasattr(world, "fingerprint") else ""
         parts = [kind.__name__, settings, self.seed, self.clips, pictures, _code_digest(kind)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

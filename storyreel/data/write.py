@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
 from storyreel.data.parallel import default_workers, progress, run
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storyreel.data.folder import DatasetFolder
+    from storyreel.worlds import ClipMaker
 
 METADATA = "metadata.parquet"
 PLAN = "dataset.json"
@@ -30,14 +31,6 @@ PARTS = ".parts"
 NUMBERED = re.compile(r"\d{6,}\.mkv")
 PART = re.compile(r"\d{8}(-\d{8}\.parquet|\.json)")
 CHUNK = 64  # clips that one worker makes before it reports
-
-
-class World(Protocol):
-    """A dataset that is made, not downloaded. Picklable; what it makes depends on (seed, index) alone."""
-
-    def make(self, seed: int, index: int) -> tuple[Clip, dict[str, Any]]:
-        """Clip `index` and its row (`caption`, `captions`, `split`, `attributes`, ...)."""
-        ...
 
 
 def write_folder(
@@ -99,7 +92,7 @@ def reserve(folder: Owned, clips: int) -> None:
 
 def write_world(
     path: str | Path,
-    world: World,
+    world: ClipMaker,
     clips: int,
     seed: int,
     *,
@@ -137,7 +130,7 @@ def write_world(
 
 
 def _write_chunks(
-    path: Path, world: World, seed: int, goal: tuple[DatasetFolder | None, int], workers: int | None
+    path: Path, world: ClipMaker, seed: int, goal: tuple[DatasetFolder | None, int], workers: int | None
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -190,7 +183,7 @@ def _part(path: Path, start: int, stop: int) -> Path:
     return path / PARTS / f"{start:08d}-{stop:08d}.parquet"
 
 
-def _make_chunk(path: Path, world: World, seed: int, span: tuple[int, int]) -> int:
+def _make_chunk(path: Path, world: ClipMaker, seed: int, span: tuple[int, int]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -6,18 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from storyreel.evaluate.score import Report
+from storyreel.worlds import find, named_in
 
 
 def write_card(name: str, facts: Mapping[str, Any], report: Report, held_out: Report) -> str:
     """What the judge is, what it was trained on, and how often it is right on real clips that it never saw."""
     table, rare = "\n".join(report.lines()), "\n".join(held_out.lines())
-    sprites = "sprites" in name
-    source = (
-        "Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is offered "
-        "under CC-BY-SA 3.0."
-        if sprites
-        else "Licence: Apache-2.0."
-    )
+    world = named_in(name)
+    licence = find(world).licence if world else "Licence: Apache-2.0."
     return f"""# {name}
 
 A judge: says which attributes a clip shows (`storyreel evaluate CLIPS --judge {name.removeprefix("judge-")}`). It was
@@ -38,5 +34,5 @@ combinations, in other clips, so that it does not take them for something else):
 {rare}
 ```
 
-It knows this world alone: shown anything else, it still names one of its classes. {source}
+It knows this world alone: shown anything else, it still names one of its classes. {licence}
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from storyreel.numbers import shown
 from storyreel.outline import build_to_fit
 from storyreel.tensor_file import copy_into, read_tensors
 from storyreel.tensor_header import check_regular, read_header, sha256_of
+from storyreel.worlds import names
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 M = TypeVar("M", bound=nn.Module, covariant=True)
@@ -28,17 +30,25 @@ class Config(Protocol[M]):
 
 
 def find_judge(name: str | Path) -> Path:
-    """The folder of a judge, given as a path or by its short name. ValueError suggests the nearest name."""
+    """The folder of a judge, given as a path or by its short name: one that ships, or `judge-NAME` in a folder of
+    $STORYREEL_MODELS. ValueError suggests the nearest name, or says how to train one that is not here."""
     import difflib
 
     if (Path(name) / "judge.json").is_file():
         return Path(name)
-    shipped = {p.parent.name.removeprefix("judge-"): p.parent for p in sorted(PRETRAINED.glob("judge-*/judge.json"))}
+    own = [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
+    cards = [card for folder in (*reversed(own), PRETRAINED) for card in sorted(folder.glob("judge-*/judge.json"))]
+    there = {card.parent.name.removeprefix("judge-"): card.parent for card in cards}
     short = str(name).removeprefix("judge-")
-    if short in shipped:
-        return shipped[short]
-    near = difflib.get_close_matches(short, shipped, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(shipped) or 'none'}, or give a judge folder"
+    if short in there:
+        return there[short]
+    if short in names():
+        raise ValueError(
+            f"judge {str(name)!r}: is not trained yet; `storyreel evaluate --train-judge --data DIR -o judge-{short}` "
+            "makes it"
+        )
+    near = difflib.get_close_matches(short, there, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there) or 'none'}, or give a judge folder"
     raise ValueError(f"judge: no judge {str(name)!r}; {hint}")
 
 

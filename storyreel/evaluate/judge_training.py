@@ -7,7 +7,6 @@ making it. What it is measured on are other clips: every tenth row of the datase
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from storyreel.data.dataset import Dataset
 from storyreel.data.pack import Pack
 from storyreel.evaluate.judge import Judge, JudgeConfig, as_seen, to_video
 from storyreel.evaluate.score import AttributeAccuracy, Report, labels
+from storyreel.worlds import find, names
 
 MOST_CLASSES = 64
 UNSCORED = -100  # cross_entropy leaves these out
@@ -102,12 +102,10 @@ def find_classes(folder: Dataset, only: tuple[str, ...] = ()) -> dict[str, tuple
 
 def judged_by_world(folder: Dataset, found: Iterable[str]) -> tuple[str, ...]:
     """The attributes that the world of this dataset says are to be judged; () when it does not say."""
-    try:
-        world = importlib.import_module(f"storyreel.worlds.{folder.world}") if folder.world else None
-    except ModuleNotFoundError:
+    if folder.world not in names():
         return ()
     there = set(found)
-    return tuple(name for name in getattr(world, "JUDGED", ()) if name in there)
+    return tuple(name for name in find(folder.world).judged if name in there)
 
 
 def train_judge(

@@ -11,11 +11,10 @@ from storyreel.evaluate.metric import Metric
 from storyreel.evaluate.metrics import default_metrics, metrics, paired_metrics, per_clip_metrics
 from storyreel.evaluate.protocols import Protocol
 from storyreel.evaluate.sources import Clips
+from storyreel.worlds import named_in, names
 
 if TYPE_CHECKING:
     from storyreel.evaluate.extractors import Extractor
-
-WORLDS = ("sprites", "digits")
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _items(
         raise ValueError(f"{metric}: {n} clips, {rules.name} wants at least {rules.minimum}")
     if not about.gathers:
         if metric == "judge" and not (asked.judge or world):
-            raise ValueError("judge: nothing says which world these clips are of; name --judge sprites or digits")
+            raise ValueError(f"judge: nothing says which world these clips are of; name --judge {' or '.join(names())}")
         return [Item(about)]
     fitting = [loaded[name] for name in asked.extractors if fits(loaded[name], about)]
     if asked.extractors and not fitting and asked.metrics:
@@ -160,16 +159,15 @@ def _kind(about: Metric) -> str:
 
 
 def world_of(asked: Asked, clips: Clips, real: Clips | None) -> str:
-    """Sprites or digits: by the folders, the judge's name, or the model that made the first clip; "" if none says."""
+    """By the folders, the judge's name, or the model that made the first clip; "" where none says."""
     from storyreel import video_io
     from storyreel.data.folder import world_of
 
     said = [clips.world, real.world if real else "", world_of(asked.wanted) if asked.wanted else "", asked.judge]
-    found = next((world for world in said if world in WORLDS), "")
+    found = next((world for world in said if world in names()), "")
     if not found:
         try:
-            model = str((video_io.read_meta(clips.sources[0].file) or {}).get("model") or "")
+            found = named_in(str((video_io.read_meta(clips.sources[0].file) or {}).get("model") or ""))
         except (ValueError, OSError):
-            model = ""
-        found = next((world for world in WORLDS if world in model), "")
+            found = ""
     return found

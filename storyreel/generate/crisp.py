@@ -1,7 +1,7 @@
 """Makes generated pixel art exact: colors of the world's palette, edges that are hard, no specks.
 
-A world that is drawn from sheets declares its palette (`PALETTES`: a file of colors, derived from the sheets, which
-users need not have). A model of that world is made crisp by default; `crisp=False` leaves what it generated.
+A world that is drawn from sheets declares its palette (a file of colors, derived from the sheets, which users need
+not have). A model of that world is made crisp by default; `crisp=False` leaves what it generated.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from storyreel.clip import Clip
+from storyreel.worlds import find, named_in, names
 
 BACKGROUND = 128  # grey that a clip without alpha has behind the figure
 SMALLEST = 4  # pixels; a piece with fewer that neither neighbor frame has is a speck
-PALETTES = {"sprites": (64, Path(__file__).parents[1] / "worlds" / "sprites_palette.txt")}
-"""World -> the side of its clips in pixels, and the file of its colors, six hex digits each."""
 
 
 def world_of(info: Mapping[str, Any]) -> str | None:
@@ -27,16 +26,23 @@ def world_of(info: Mapping[str, Any]) -> str | None:
     None where there is none, or where `crisp` is "".
     """
     told = info.get("crisp")
-    if told is not None:
-        return told if told in PALETTES else None
-    words = str((info.get("recipe") or {}).get("name", "")).replace("-", "_").split("_")
-    return next((world for world in PALETTES if world in words), None)
+    world = named_in(str((info.get("recipe") or {}).get("name", ""))) if told is None else told
+    return world if world in names() and find(world).palette else None
+
+
+def declared(world: str) -> tuple[Path, int]:
+    """The file of a world's palette, and the side of its clips in pixels. ValueError where it has none."""
+    found = find(world).palette
+    if found is None:
+        raise ValueError(f"crisp: the world {world} has no palette")
+    return found
 
 
 @lru_cache(maxsize=4)
 def palette(world: str) -> np.ndarray:
     """uint8 (n, 3), the commonest color first."""
-    text = PALETTES[world][1].read_text(encoding="ascii")
+    file, _ = declared(world)
+    text = file.read_text(encoding="ascii")
     return np.frombuffer(bytes.fromhex(text), np.uint8).reshape(-1, 3)
 
 
@@ -46,7 +52,7 @@ def crisp(clip: Clip, world: str) -> Clip:
     A clip without alpha has what is not its flat grey background made crisp. Clips of another size are returned as
     they are: their pixels are not those of the world.
     """
-    side, _ = PALETTES[world]
+    _, side = declared(world)
     if clip.size != (side, side):
         return clip
     frames = clip.frames.copy()

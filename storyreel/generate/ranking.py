@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from storyreel.clip import Clip
+from storyreel.worlds import named_in
 
 CLIP = ("clip-vit-l-14", "clip-vit-b-32")  # tried in this order
 
@@ -48,9 +49,8 @@ def load_ranker(encoder: str | None, about: Iterable[str]) -> Ranker:
     """
     if encoder is not None:
         return _load(encoder)
-    words = {word for name in about for word in name.lower().replace("_", "-").split("-")}
-    reasons = []
-    for name in (*sorted(words & {"sprites", "digits"}), *CLIP):
+    world, reasons = named_in(*about), []
+    for name in (*([world] if world else []), *CLIP):
         try:
             return _load(name)
         except (ValueError, OSError) as error:

@@ -1,0 +1,208 @@
+"""Worlds: datasets that are made, not downloaded. Each is one declaration, `WORLD`, in a module of this folder.
+
+A module whose name has no underscore is a world of that name; its parts lie beside it (`sprites_parts`). What the
+command line, queries (`--data "digits:?clips=100&size=32"`), judges, encoders, leaderboards and cards know of a world
+is derived from its declaration.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import re
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from storyreel.clip import Clip
+
+
+class ClipMaker(Protocol):
+    """A frozen, picklable dataclass; its fields are its settings (`setting`), and what it makes depends on them and
+    (seed, index) alone. `fingerprint()`, where it has one, is a digest of the pictures that it draws from."""
+
+    def make(self, seed: int, index: int) -> tuple[Clip, dict[str, Any]]:
+        """Clip `index` and its row (`caption`, `captions`, `mentions`, `split`, `attributes`, `context`)."""
+        ...
+
+
+def setting(default: Any = MISSING, about: str = "", *, before: Any = None, folder: bool = False) -> Any:
+    """A field of a `ClipMaker`. about: help text. folder: where the world's pictures lie, in `Pictures` of the world.
+
+    before: the value in datasets that were made before there was this setting; None where there always was.
+    """
+    return field(default=default, metadata={"about": about, "before": before, "folder": folder})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """A value of an attribute. words: what says it in a prompt, the commonest first. implied_by: what goes with it.
+
+    weight, phrase: how often it is drawn where a prompt leaves the attribute open, and what is then added to the text.
+    """
+
+    words: tuple[str, ...]
+    implied_by: tuple[str, ...] = ()
+    weight: float = 0.0
+    phrase: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute:
+    """Something that clips show and prompts say. judged: a judge learns it. fixed_by: values of other attributes with
+    which there is no choice."""
+
+    values: Mapping[str, Value]
+    judged: bool = True
+    fixed_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The pictures that clips are drawn from, in a folder of the user's.
+
+    url: an archive of them; marker, size: a picture in it, and its width and height. pack: writes those that are drawn
+    from into an archive; how many files.
+    """
+
+    name: str
+    licence: str = ""
+    url: str = ""
+    marker: str = ""
+    size: tuple[int, int] = (0, 0)
+    pack: Callable[[Path, Path], int] | None = None
+
+
+class Described(typing.NamedTuple):
+    """A prompt, what its clip shows of what it says, and the real clip (None without the folder of the pictures)."""
+
+    prompt: str
+    shows: dict[str, Any]
+    real: Callable[[Path | None], Clip | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """All that is to be said of a world.
+
+    maker: class of `ClipMaker`. say: captions of a clip that is not drawn. describe: (random numbers' key, split,
+    phrasing) -> a prompt; phrasings: how those may be worded, the plain one first. licence: of models and judges that
+    learn from it, a sentence for cards. palette: file of its colors, six hex digits each, and the side of its clips.
+    """
+
+    name: str
+    maker: type[Any]
+    attributes: Mapping[str, Attribute]
+    say: Callable[[np.random.Generator], Iterator[str]]
+    describe: Callable[[Sequence[int], str, str], Described]
+    licence: str
+    phrasings: tuple[str, ...] = ("plain",)
+    pictures: Pictures | None = None
+    palette: tuple[Path, int] | None = None
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        return tuple(name for name, attribute in self.attributes.items() if attribute.judged)
+
+    @property
+    def folder(self) -> Field[Any] | None:
+        """The setting that says where its pictures lie."""
+        return next((f for f in fields(self.maker) if f.metadata.get("folder")), None)
+
+    @property
+    def needs_folder(self) -> bool:
+        return self.folder is not None and self.folder.default is MISSING
+
+    @property
+    def settings(self) -> dict[str, Field[Any]]:
+        """By name, without the folder."""
+        return {f.name: f for f in fields(self.maker) if not f.metadata.get("folder")}
+
+    @property
+    def types(self) -> dict[str, type]:
+        """Setting -> its type."""
+        hints = typing.get_type_hints(self.maker)
+        return {name: hints[name] for name in self.settings}
+
+    def make(self, folder: str | Path | None, settings: Mapping[str, Any]) -> ClipMaker:
+        """The maker with these settings; those given as text are parsed.
+
+        ValueError names an unknown setting with the nearest known one, a value that cannot be read or is out of range,
+        or the folder that is missing.
+        """
+        types = self.types
+        for name in settings:
+            check_known(name, types, f"the world {self.name}")
+        values = {name: _parsed(name, types[name], value) for name, value in settings.items()}
+        if folder is not None and self.folder is None:
+            raise ValueError(f"the world {self.name} has no folder of pictures, got {folder}")
+        if folder is None and self.needs_folder:
+            raise ValueError(f"the world {self.name}: expected the folder of {self.pictures_name}")
+        if folder is not None and self.folder is not None:
+            values[self.folder.name] = Path(folder)
+        return self.maker(**values)
+
+    @property
+    def pictures_name(self) -> str:
+        return self.pictures.name if self.pictures else "its pictures"
+
+
+def names() -> list[str]:
+    """Of all worlds, sorted; imports none of them."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if "_" not in module.name)
+
+
+def find(name: str) -> World:
+    """ValueError names the nearest world."""
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {' and '.join(names())}"
+        raise ValueError(f"no world {name!r}; {hint}")
+    return importlib.import_module(f"{__name__}.{name}").WORLD
+
+
+def named_in(*texts: str) -> str:
+    """The first world whose name is a word of one of these names, such as `phenaki-sprites`; "" where there is none."""
+    words = {word for text in texts for word in re.split(r"[^a-z0-9]+", text.lower())}
+    return next((name for name in names() if name in words), "")
+
+
+def check_known(name: str, known: Collection[str], what: str) -> None:
+    """ValueError names the nearest known setting."""
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+        raise ValueError(f"{what} has no setting {name!r}; {hint}")
+
+
+def check_ranges(maker: Any, *, min_frames: int = 1) -> None:
+    """ValueError names the first of the settings that all worlds share which is out of range."""
+    for name, low, high in (("size", 16, 256), ("frames", min_frames, 256), ("captions", 1, 64)):
+        if not low <= getattr(maker, name) <= high:
+            raise ValueError(f"{name}: expected {low} to {high}, got {getattr(maker, name)}")
+    for name in ("held_out_share", "carried"):
+        if not 0 <= getattr(maker, name) <= 1:
+            raise ValueError(f"{name}: expected 0 to 1, got {getattr(maker, name)}")
+    if not 0 < maker.fps <= 240:
+        raise ValueError(f"fps: expected more than 0 and at most 240, got {maker.fps}")
+
+
+def _parsed(name: str, kind: Any, value: Any) -> Any:
+    if not isinstance(value, str) or kind is str:
+        return value
+    if kind is bool:
+        if value not in ("true", "false"):
+            raise ValueError(f"{name}: expected true or false, got {value!r}")
+        return value == "true"
+    try:
+        return kind(value)
+    except (ValueError, ZeroDivisionError):
+        words = {int: "a whole number", float: "a number", Fraction: "a number such as 8 or 30000/1001"}
+        raise ValueError(f"{name}: expected {words[kind]}, got {value!r}") from None

@@ -20,18 +20,17 @@ digit of a `held_out` clip has such a pair. Its handwriting, too, comes from sam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.worlds import digits_language
+from storyreel.worlds import Attribute, Described, Pictures, Value, World, check_ranges, digits_language, setting
 from storyreel.worlds.digits_source import glyphs, glyphs_digest
-from storyreel.worlds.ranges import check_ranges
 
 MOTIONS = (
     "up and down", "left and right",  # SyncDRAW's two
@@ -53,27 +52,19 @@ SPEEDS = tuple(ONE_WAY)
 class Digits:
     """Makes clips of the world.
 
-    size: the canvas, pixels. frames: of a clip; the papers have 10 to 20.
-    digits: "1", "2" (always different ones) or "both".
-    doubles: share of clips with two digits, where there are both.
-    mnist: folder of MNIST's IDX files; None takes the samples that come with the package.
-    held_out_share: share of clips from the held-out combinations.
-    carried: share of clips that begin with a given frame, from anywhere (row field `context` = 1); from these a
-        model learns to continue a story.
-    captions: sentences a clip; the first is in the papers' words.
+    frames: the papers have 10 to 20. carried: such clips (row field `context` = 1) begin anywhere; from these a model
+    learns to continue a story. captions: the first is in the papers' words.
     """
 
-    size: int = 64
-    frames: int = 10
-    fps: Fraction = Fraction(8)
-    digits: str = "both"
-    doubles: float = 0.5
-    mnist: Path | None = None
-    held_out_share: float = 0.0
-    carried: float = 0.0
-    captions: int = 2
-    name: str = "digits"
-    source_field: ClassVar[str] = "mnist"
+    size: int = setting(64, "Canvas, pixels.")
+    frames: int = setting(10, "Frames a clip.")
+    fps: Fraction = setting(Fraction(8), "Frames a second, such as 8 or 30000/1001.")
+    digits: str = setting("both", "Digits a clip: 1, 2 (always different ones) or both.")
+    doubles: float = setting(0.5, "Share of clips with two digits, where there are both.", before=0.5)
+    mnist: Path | None = setting(None, "Folder of MNIST's IDX files, in place of the samples.", folder=True)
+    held_out_share: float = setting(0.0, "Share of clips of held-out combinations.")
+    carried: float = setting(0.0, "Share of clips that begin with a given frame.")
+    captions: int = setting(2, "Captions a clip.")
 
     def __post_init__(self) -> None:
         check_ranges(self, min_frames=8)
@@ -199,3 +190,34 @@ def _draw_pairs(rng: np.random.Generator, count: int, split: str) -> list[tuple[
         motions = [m for m in MOTIONS if ((digit, m) in HELD_OUT) == (split == "held_out")]
         pairs.append((digit, motions[rng.integers(len(motions))]))
     return pairs
+
+
+def describe(key: Sequence[int], split: str, phrasing: str) -> Described:
+    """The caption of a clip of this split, in the papers' words."""
+    clip, row = Digits(captions=1).make(sum(key[:2]), key[-1], split)
+    return Described(row["caption"], {n: row["attributes"][n] for n in row["mentions"][0]}, lambda _: clip)
+
+
+WORLD = World(
+    name="digits",
+    maker=Digits,
+    attributes={
+        "digits": Attribute(
+            values={str(n): Value(words=(str(n), name)) for n, name in enumerate(digits_language.NAMES)}, judged=False
+        ),
+        "motions": Attribute(
+            values={
+                motion: Value(words=digits_language.PHRASES[motion], weight=1.0, phrase=f"moving {motion}")
+                for motion in MOTIONS
+            },
+            judged=False,
+        ),
+        "speeds": Attribute(
+            values={speed: Value(words=phrases) for speed, phrases in digits_language.SPEEDS.items()}, judged=False
+        ),
+    },
+    say=Digits.say,
+    describe=describe,
+    licence="Licence: Apache-2.0.",
+    pictures=Pictures(name="MNIST's IDX files"),
+)

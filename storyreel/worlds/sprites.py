@@ -8,18 +8,18 @@ on (seed, index) alone. Combinations for which `held_out` is true appear in the 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.worlds import sprites_captions, sprites_language
-from storyreel.worlds.ranges import check_ranges
+from storyreel.worlds import Described, Pictures, World, check_ranges, setting, sprites_captions, sprites_language
+from storyreel.worlds.sprites_attributes import ATTRIBUTES, JUDGED
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
@@ -41,10 +41,12 @@ from storyreel.worlds.sprites_parts import (
     WITH_EARS,
     Part,
 )  # fmt: skip
-from storyreel.worlds.sprites_sheets import check_sheets, sheets_digest
+from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_digest
+
+__all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_out"]
 
 CELL = 64
-JUDGED = ("sex", "body", "hair_color", "torso", "legs", "feet", "head", "action", "facing")
+COMMIT = "2668274d5a96c91584172f2d299b90f0a8c0caac"
 
 
 @dataclass(frozen=True)
@@ -60,31 +62,23 @@ class Character:
 class Sprites:
     """Makes clips of the world.
 
-    source: folder of the sheets (the one that holds `body/`, `hair/`, ...).
-    frames: frames a clip; each action's cycle is resampled to this many.
-    carried: share of clips that begin with a given frame (row field `context` = 1): another pose of the same
-        character, after which the captioned action goes on. From these a model learns to continue a story.
-    held_out_share: share of clips from the held-out combinations.
-    captions: how many a clip; the first mentions every attribute that can be seen.
-    balance: every value of an attribute is seen about equally often (sprites_balance), rare parts too; False draws
-        characters as the first version did.
-    language: 1 for the captions of the first version (sprites_language), 2 for those of the grammar (sprites_captions).
-    partial, short: of the grammar's captions, the shares that mention what people happen to mention, and one to three
-        attributes; the others mention all.
+    carried: such clips (row field `context` = 1) begin with another pose of the same character, after which the
+        captioned action goes on. From these a model learns to continue a story.
+    captions: the first mentions every attribute that can be seen.
+    balance: False draws characters as the first version did; see sprites_balance.
+    language: see sprites_language and sprites_captions.
     """
 
-    source: Path
-    frames: int = 8
-    fps: Fraction = Fraction(8)
-    carried: float = 0.0
-    held_out_share: float = 0.0
-    captions: int = 2
-    balance: bool = True
-    language: int = 2
-    partial: float = 0.15
-    short: float = 0.12
-    name: str = "sprites"
-    source_field: ClassVar[str] = "source"
+    source: Path = setting(about="Folder of the LPC sheets, the one that holds body/, hair/, ...", folder=True)
+    frames: int = setting(8, "Frames a clip; an action's cycle is resampled to them.")
+    fps: Fraction = setting(Fraction(8), "Frames a second, such as 8 or 30000/1001.")
+    carried: float = setting(0.0, "Share of clips that begin with a given frame.")
+    held_out_share: float = setting(0.0, "Share of clips of held-out combinations.")
+    captions: int = setting(2, "Captions a clip.")
+    balance: bool = setting(True, "Every value of an attribute as often as the others.", before=False)
+    language: int = setting(2, "1: captions of sixteen forms, 2: of a grammar.", before=1)
+    partial: float = setting(0.15, "Share of captions that leave things out, of the grammar's.", before=0.15)
+    short: float = setting(0.12, "Share of captions of one to three attributes, of the grammar's.", before=0.12)
 
     def __post_init__(self) -> None:
         if self.language not in (1, 2):
@@ -105,6 +99,10 @@ class Sprites:
     def fingerprint(self) -> str:
         """Hex digest of the pictures that clips are drawn from."""
         return sheets_digest(Path(self.source))
+
+    def clip_of(self, who: Character, caption: str) -> Clip:
+        """The clip of this character."""
+        return Clip(self._plain(who), self.fps, caption)
 
     def make(self, seed: int, index: int) -> tuple[Clip, dict[str, Any]]:
         """Clip `index` of this seed and its row: captions, what each mentions, attributes, context, split."""
@@ -344,3 +342,39 @@ def cell(source: str, name: str, action: str, facing: str, step: int) -> tuple[n
     rgba = (cut if palette is None else palette[cut]).reshape(-1, 4)
     where = np.flatnonzero(rgba[:, 3]).astype(np.uint16)
     return where, rgba[where]
+
+
+def describe(key: Sequence[int], split: str, phrasing: str) -> Described:
+    """A prompt that says all that can be seen of a character of this split."""
+    rng = np.random.default_rng(list(key))
+    who = draw_character(rng)
+    while held_out(who.attributes) != (split == "held_out"):
+        who = draw_character(rng)
+    if phrasing == "plain":
+        prompt, told = sprites_language.caption(who.attributes, rng, full=True)
+    else:
+        mix = sprites_captions.Mix(typos=0.0)
+        prompt, told = sprites_captions.caption(who.attributes, rng, full=True, phrasing=phrasing, mix=mix)[:2]
+    shows = {name: who.attributes[name] for name in told}
+    return Described(prompt, shows, lambda source: Sprites(source=source).clip_of(who, prompt) if source else None)
+
+
+WORLD = World(
+    name="sprites",
+    maker=Sprites,
+    attributes=ATTRIBUTES,
+    say=Sprites.say,
+    describe=describe,
+    phrasings=("plain", *sprites_captions.PHRASINGS),
+    licence="Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is "
+    "offered under CC-BY-SA 3.0.",
+    palette=(Path(__file__).with_name("sprites_palette.txt"), CELL),
+    pictures=Pictures(
+        name="the LPC sheets",
+        licence="CC-BY-SA 3.0 / GPL 3.0",
+        url=f"https://codeload.github.com/jrconway3/Universal-LPC-spritesheet/tar.gz/{COMMIT}",
+        marker="body/male/light.png",
+        size=(832, 1344),
+        pack=pack_sheets,
+    ),
+)

@@ -79,7 +79,7 @@ def _attack_with(weapon: str | None) -> dict[str, str]:
 def lexicon() -> dict[tuple[str, ...], Meaning]:
     """Phrase, as tokens -> what it says. ValueError where a phrase would say two different things."""
     found: dict[tuple[str, ...], Meaning] = {}
-    for phrase, meaning in chain(_people(), _hair(), _things(), _deeds()):
+    for phrase, meaning in chain(people(), _hair(), _things(), deeds()):
         key = tokens_of(phrase)
         if found.setdefault(key, meaning) != meaning:
             raise ValueError(f"{phrase!r} says both {found[key]} and {meaning}")
@@ -91,7 +91,8 @@ def _longest() -> int:
     return max(map(len, lexicon()))
 
 
-def _people() -> Iterator[tuple[str, Meaning]]:
+def people() -> Iterator[tuple[str, Meaning]]:
+    """What people are called, and their skin and ears."""
     persons: dict[str, Meaning] = {noun: () for noun in words.SOMEBODY}
     for sex, said in words.SEX.items():
         persons |= {noun: (("sex", sex),) for noun in said.all}
@@ -141,13 +142,13 @@ def _things() -> Iterator[tuple[str, Meaning]]:
     yield from _each(words.WEAPON, "weapon")
 
 
-def _deeds() -> Iterator[tuple[str, Meaning]]:
+def deeds() -> Iterator[tuple[str, Meaning]]:
+    """What they do, and where they face."""
     for action, said in words.ACTION.items():
         armed = words.ARMED[action].all if action in words.ARMED else ()
         shared = {"attack"}
         plain = (p.split(" {w}")[0].removesuffix(" with").removesuffix(" from") for p in armed)
-        bases = {*said.all, *(p for p in plain if p not in shared)}
-        for base in sorted(bases):
+        for base in dict.fromkeys([*said.all, *(p for p in plain if p not in shared)]):
             verb, _, more = base.partition(" ")
             yield from ((f"{form} {more}".strip(), (("action", action),)) for form in (verb, *VERBS[verb]))
     for value, kinds in words.FACING.items():

@@ -1,14 +1,12 @@
 """Which sheets the world `sprites` can draw from, whether they are all there, and how to take them along.
 
 The full set has more than three thousand sheets; about half of them are ever drawn. An archive of those alone is a
-tenth of the size, and `sheets_in` opens it where a folder would do.
+tenth of the size; `storyreel.data.fetch.pictures_in` opens it where a folder would do.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -68,27 +66,6 @@ def sheets_digest(folder: Path) -> str:
     for name in drawn_sheets():
         hashed.update(f"{name}:{(folder / name).stat().st_size}\n".encode())
     return hashed.hexdigest()
-
-
-def sheets_in(source: Path, cache: Path) -> Path:
-    """The folder of the sheets: `source` itself, or what is in it when it is a tar archive, unpacked below `cache`.
-
-    An archive is unpacked once, whole or not at all, under the sha256 of its bytes.
-    """
-    if not source.is_file():
-        return source
-    from filelock import FileLock
-
-    from storyreel.data.fetch import unpack_sheets
-    from storyreel.storage import digest_of
-
-    folder = cache / "sheets" / digest_of(source)[:32]
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            if not folder.exists():
-                os.replace(unpack_sheets(source, Path(work) / "unpacked", str(source)), folder)
-    return folder
 
 
 def _is_packed(file: Path) -> bool:

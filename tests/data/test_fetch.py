@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from storyreel.data import fetch
-from storyreel.data.fetch import fetch_sprites
+from storyreel.data.fetch import fetch_pictures
 
 
 def sheet(size=(832, 1344)):
@@ -37,12 +37,12 @@ def archive(path, files, links=()):
 
 def test_pictures_and_texts_are_unpacked(tmp_path):
     url = archive(tmp_path / "a.tar.gz", GOOD)
-    assert fetch_sprites(tmp_path / "lpc", url) == 2
+    assert fetch_pictures("sprites", tmp_path / "lpc", url) == 2
     assert (tmp_path / "lpc/body/male/light.png").read_bytes() == sheet()
     assert (tmp_path / "lpc/AUTHORS.txt").read_bytes() == b"many"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tar.gz", "lpc"]
     with pytest.raises(ValueError, match="is there already"):
-        fetch_sprites(tmp_path / "lpc", url)
+        fetch_pictures("sprites", tmp_path / "lpc", url)
 
 
 def test_over_http(tmp_path):
@@ -56,14 +56,14 @@ def test_over_http(tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}"
     try:
-        assert fetch_sprites(tmp_path / "lpc", f"{base}/a.tar.gz") == 2
+        assert fetch_pictures("sprites", tmp_path / "lpc", f"{base}/a.tar.gz") == 2
         with pytest.raises(OSError, match="answered 404"):
-            fetch_sprites(tmp_path / "other", f"{base}/none.tar.gz")
+            fetch_pictures("sprites", tmp_path / "other", f"{base}/none.tar.gz")
     finally:
         server.shutdown()
         server.server_close()
     with pytest.raises(OSError, match="could not be reached"):
-        fetch_sprites(tmp_path / "other", f"{base}/a.tar.gz")
+        fetch_pictures("sprites", tmp_path / "other", f"{base}/a.tar.gz")
     assert not (tmp_path / "other").exists()
 
 
@@ -76,7 +76,7 @@ def test_over_http(tmp_path):
         (GOOD, (("lpc-2668274/link.png", "/etc/passwd"),), "no plain file"),
         ({"a/readme.txt": b"x"}, (), "holds no body/male/light.png"),
         ({"a/body/male/light.png": b"x"}, (), "no picture"),
-        ({"a/body/male/light.png": sheet((64, 64))}, (), "64x64, wanted the universal layout"),
+        ({"a/body/male/light.png": sheet((64, 64))}, (), "64x64, expected 832x1344"),
     ],
 )
 def test_bad_archives_leave_nothing(tmp_path, files, links, words):
@@ -84,7 +84,7 @@ def test_bad_archives_leave_nothing(tmp_path, files, links, words):
     work.mkdir()
     url = archive(tmp_path / "a.tar.gz", files, links)
     with pytest.raises(ValueError, match=words):
-        fetch_sprites(work / "lpc", url)
+        fetch_pictures("sprites", work / "lpc", url)
     assert list(work.iterdir()) == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tar.gz", "work"]
 
@@ -93,14 +93,14 @@ def test_limits_and_broken_archives(tmp_path, monkeypatch):
     url = archive(tmp_path / "a.tar.gz", GOOD)
     monkeypatch.setattr(fetch, "MAX_FILES", 1)
     with pytest.raises(ValueError, match="more than 1 files"):
-        fetch_sprites(tmp_path / "lpc", url)
+        fetch_pictures("sprites", tmp_path / "lpc", url)
     monkeypatch.setattr(fetch, "MAX_DOWNLOAD", 100)
     with pytest.raises(ValueError, match="bytes allowed"):
-        fetch_sprites(tmp_path / "lpc", url)
+        fetch_pictures("sprites", tmp_path / "lpc", url)
     monkeypatch.undo()
     whole = (tmp_path / "a.tar.gz").read_bytes()
     (tmp_path / "a.tar.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"not a whole tar\.gz"):
-        fetch_sprites(tmp_path / "lpc", url)
+        fetch_pictures("sprites", tmp_path / "lpc", url)
     with pytest.raises(ValueError, match="begins with https"):
-        fetch_sprites(tmp_path / "lpc", "ftp://example.org/a.tar.gz")
+        fetch_pictures("sprites", tmp_path / "lpc", "ftp://example.org/a.tar.gz")

@@ -12,6 +12,7 @@ import pytest
 
 from storyreel.data import pack
 from storyreel.data.dataset import open_dataset
+from storyreel.data.fetch import pictures_in
 from storyreel.data.loader import Loader
 from storyreel.data.pack import Pack
 from storyreel.data.world_clips import WorldClips, is_query
@@ -19,7 +20,7 @@ from storyreel.data.write import write_world
 from storyreel.recipe import Data
 from storyreel.worlds.digits import Digits
 from storyreel.worlds.sprites import Sprites, held_out
-from storyreel.worlds.sprites_sheets import check_sheets, drawn_sheets, pack_sheets, sheets_in
+from storyreel.worlds.sprites_sheets import check_sheets, drawn_sheets, pack_sheets
 
 DIGITS = "digits:?clips=12&size=32&digits=1&seed=3"
 
@@ -123,8 +124,8 @@ def test_the_digest_follows_settings_and_not_the_place(tmp_path, lpc):
     assert packed.all_captions == folder.all_captions
     assert (packed.clip(2).frames == folder.clip(2).frames).all()
     assert not any(held_out(attributes) for attributes in packed.attributes)
-    assert sheets_in(archive, tmp_path).parent == tmp_path / "sheets"
-    assert sheets_in(lpc, tmp_path) == lpc
+    assert pictures_in("sprites", archive, tmp_path).parent == tmp_path / "sheets"
+    assert pictures_in("sprites", lpc, tmp_path) == lpc
 
 
 def test_every_drawn_character_uses_listed_sheets_alone(lpc):
@@ -169,7 +170,7 @@ def test_a_folder_that_lacks_a_sheet_is_named(tmp_path, lpc):
         ("digits:?clips=3&fps=0", "fps: expected more than 0"),
         ("digits:?clips=3&digits=3", "1, 2 or both"),
         ("digits:nowhere?clips=3", "nowhere: no such folder"),
-        ("sprites:?clips=3", "wants the folder of its pictures"),
+        ("sprites:?clips=3", "expected the folder of the LPC sheets"),
         ("sprites:nowhere?clips=3", "nowhere: no such folder"),
         ("sprites:.?clips=3", "holds no body/male/light.png"),
     ],
@@ -260,9 +261,9 @@ def test_a_judge_of_the_sprites_judges_what_the_world_says(tmp_path, lpc):
 
 
 def test_a_switch_is_true_or_false(tmp_path):
-    from storyreel.worlds.registry import make_world
+    from storyreel.worlds import find
 
     sheets = tmp_path / "body" / "male"
     sheets.mkdir(parents=True)
     with pytest.raises(ValueError, match="balance: expected true or false, got 'yes'"):
-        make_world("sprites", tmp_path, {"balance": "yes"})
+        find("sprites").make(tmp_path, {"balance": "yes"})

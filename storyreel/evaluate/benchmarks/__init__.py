@@ -1,6 +1,7 @@
 """Benchmarks with a fixed list of prompts, that anybody's videos can be scored on.
 
-A benchmark is a module with `PROMPTS` (a file of this folder) and `run`; `run(name, path)` finds it.
+A benchmark is a module with `prompts`, `run` and `real_clip`, and beside it the list of its prompts, a .json file of
+the same name (with - for _).
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from storyreel.evaluate.benchmarks.prompt_list import PromptList
 
-_HOME = {"moving-digits": "moving_digits", "sprites": "sprites"}
-
 
 def names() -> list[str]:
     """The benchmarks that there are."""
-    return list(_HOME)
+    return [file.stem.replace("_", "-") for file in sorted(Path(__file__).parent.glob("*.json"))]
 
 
 def run(
@@ -59,8 +58,8 @@ def write_real(name: str, folder: str | Path, *, source: Path | None = None, gro
 
 
 def _module(name: str) -> Any:
-    if name not in _HOME:
-        near = difflib.get_close_matches(name, _HOME, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(_HOME)}"
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names())}"
         raise ValueError(f"benchmark: no benchmark {name!r}; {hint}")
-    return importlib.import_module(f"{__name__}.{_HOME[name]}")
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

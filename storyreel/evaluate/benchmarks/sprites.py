@@ -182,8 +182,7 @@ def real_clip(prompt: Prompt, source: Path | None) -> Clip:
 
     if source is None:
         raise ValueError("sprites: real clips are drawn from the LPC sheets; name their folder with --source")
-    world = Sprites(source=source)
-    return Clip(world._plain(character(prompt)), world.fps, prompt.prompt)
+    return Sprites(source=source).clip_of(character(prompt), prompt.prompt)
 
 
 def write_prompts(source: Path, path: Path = FILE) -> Path:

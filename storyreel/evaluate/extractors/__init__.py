@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from storyreel import worlds
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -27,8 +29,7 @@ _MAKERS = {
     "inception-2015": "images",
     "clip-vit-b-32": "clip",
     "clip-vit-l-14": "clip",
-    "sprites-v1": "worlds",
-    "digits-v1": "worlds",
+    **{f"{world}-v1": "worlds" for world in worlds.names()},
     "random-i3d": "videos",
     "random-inception": "images",
     "tiny": "tiny",

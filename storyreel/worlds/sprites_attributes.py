@@ -1,0 +1,90 @@
+"""What the world `sprites` shows, as a declaration: attributes, their values, and the words that say them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+
+from storyreel.worlds import Attribute, Value
+from storyreel.worlds import sprites_words as words
+from storyreel.worlds.sprites_parts import FACIAL_HAIR, HAIR_COLORS
+from storyreel.worlds.sprites_reader import deeds, people
+from storyreel.worlds.sprites_wardrobe import GARMENT
+from storyreel.worlds.sprites_words import Phrases
+
+OPEN = {  # attribute -> value -> (weight, phrase) where a prompt leaves it open
+    "action": {
+        "walk": (7, "walking"),
+        "slash": (1, "slashing"),
+        "thrust": (1, "thrusting"),
+        "spellcast": (1, "casting a spell"),
+        "shoot": (0, "shooting an arrow"),
+        "hurt": (0, "falling down"),
+    },
+    "facing": {
+        "down": (7, "facing the viewer"),
+        "left": (1, "facing left"),
+        "right": (1, "facing right"),
+        "up": (1, "facing away"),
+    },
+    "body": {"light": (1, "with light skin"), "tanned": (1, "with tanned skin"), "dark": (1, "with dark skin")},
+}
+ATTACKS = {  # a weapon or a role is seen in one action
+    "slash": ("longsword", "mace", "rapier", "saber", "wand"),
+    "thrust": ("spear", "trident", "dragon spear"),
+    "shoot": ("bow", "great bow", "recurve bow"),
+}
+ROLES = {"slash": "swordsman", "shoot": "archer", "spellcast": "mage"}
+JUDGED = ("sex", "body", "hair_color", "torso", "legs", "feet", "head", "action", "facing")
+
+
+def _spoken() -> dict[str, dict[str, list[str]]]:
+    """Attribute -> value -> the phrases that say it, of people, actions and directions."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for phrase, meaning in chain(people(), deeds()):
+        for name, value in meaning:
+            found.setdefault(name, {}).setdefault(value, []).append(phrase)
+    return found
+
+
+def _implied(action: str) -> tuple[str, ...]:
+    weapons = chain.from_iterable(words.WEAPON[name].all for name in ATTACKS.get(action, ()))
+    roles = chain.from_iterable(kind.all for kind in words.ROLES[ROLES[action]]) if action in ROLES else ()
+    return (*weapons, *roles)
+
+
+def _values(name: str, said: Mapping[str, Iterable[str] | Phrases]) -> dict[str, Value]:
+    drawn = OPEN.get(name, {})
+    made = {}
+    for value, phrases in said.items():
+        weight, phrase = drawn.get(value, (0, ""))
+        spoken = phrases.known if isinstance(phrases, Phrases) else phrases
+        plain = (p.format(c="").strip().removeprefix("a ").replace("  ", " ") for p in spoken)
+        implied = _implied(value) if name == "action" else ()
+        made[value] = Value(words=tuple(dict.fromkeys(plain)), weight=weight, phrase=phrase, implied_by=implied)
+    return made
+
+
+def _attributes() -> dict[str, Attribute]:
+    spoken = _spoken()
+    facial = {
+        f"{c} {kind}": (f"{c} {kind}",) for c in HAIR_COLORS for kind in FACIAL_HAIR.values() if kind != "stubble"
+    }
+    said: dict[str, Mapping[str, Iterable[str] | Phrases]] = {
+        **{name: spoken[name] for name in ("sex", "body", "action", "facing", "ears")},
+        "hair_color": words.HAIR_COLOR,
+        "hair_style": words.HAIR_STYLE,
+        "facial_hair": facial,
+        "weapon": words.WEAPON,
+        "eyes": {color: (f"{color} eyes", f"{color}-eyed") for color in words.EYES},
+        **GARMENT,
+    }
+    names = (*JUDGED, *(name for name in said if name not in JUDGED))
+    fixed = {"facing": ("hurt",)}  # who falls does so towards the viewer
+    return {
+        name: Attribute(values=_values(name, said[name]), judged=name in JUDGED, fixed_by=fixed.get(name, ()))
+        for name in names
+    }
+
+
+ATTRIBUTES = _attributes()
