@@ -21,8 +21,8 @@ from storyreel.clip import Clip
 from storyreel.evaluate.judges import AnyJudge, check_known
 from storyreel.evaluate.locator import Locator, pairs
 from storyreel.evaluate.score import AttributeAccuracy, labels
-from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model
+from storyreel.options.generation import GenerateOptions
 from storyreel.worlds import find
 
 RIGHT = 0.9  # mean attribute accuracy on held-out combinations
@@ -101,8 +101,8 @@ def _made(settings: Settings, model: Model, wishes: list[Wish], folder: Path) ->
     matte = has_matte(model)
     with progress(folder.name, len(wishes)) as advance:
         for index, wish in enumerate(wishes):
-            asked = Asked.of(wish.prompt, {"transparent": matte})
-            yield make_once(model, asked, settings.seed + index, folder / f"{index:05d}.mkv")
+            options = GenerateOptions(prompt=wish.prompt, transparent=matte)
+            yield make_once(model, options, settings.seed + index, folder / f"{index:05d}.mkv")
             advance(1)
             if (index + 1) % 50 == 0:
                 settings.tell(f"combinations: {folder.name}, {index + 1} of {len(wishes)}")

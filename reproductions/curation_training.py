@@ -24,9 +24,9 @@ from storyreel.evaluate.frechet import frechet_distance
 from storyreel.evaluate.judges import AnyJudge
 from storyreel.evaluate.score import Share
 from storyreel.evaluate.uncertainty import frechet_influence, interval_of_influence
-from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model, load
 from storyreel.model import load_tensors
+from storyreel.options.generation import GenerateOptions
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
 from storyreel.run import StageRun
 from storyreel.systems.phenaki import Phenaki, PhenakiConfig
@@ -76,10 +76,10 @@ def recipe_for(base: PhenakiConfig, steps: int) -> Recipe:
 
 def base_model(name: str) -> tuple[PhenakiConfig, Path]:
     """(config, folder) of the model whose tokenizer all use. ValueError where it is not here, or no Phenaki."""
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
     from storyreel.model import load_model
 
-    folder = shelf.find(name)
+    folder = registry.find(name)
     config = load_model(folder)[1].system
     if not isinstance(config, PhenakiConfig):
         raise ValueError(f"--model digits={name}: wanted a model of Phenaki")
@@ -129,7 +129,7 @@ def make(model: Model, asked: Sequence[Wish], seed: int, folder: Path) -> list[C
     """A video of each caption; those that are there are not made again."""
     made = []
     for number, wish in enumerate(asked):
-        made.append(make_once(model, Asked.of(wish.caption, {}), seed, folder / f"{number:04d}.mkv"))
+        made.append(make_once(model, GenerateOptions(prompt=wish.caption), seed, folder / f"{number:04d}.mkv"))
     return made
 
 

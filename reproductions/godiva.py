@@ -20,8 +20,8 @@ from storyreel.evaluate.benchmarks import moving_digits
 from storyreel.evaluate.benchmarks.prompt_list import Prompt
 from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.locator import Locator
-from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model, load
+from storyreel.options.generation import GenerateOptions
 
 CLAIMS = ("ablation", "figure4")
 UNRANKED = "candidates are not ranked"
@@ -119,7 +119,9 @@ def measure_figure4(settings: Settings) -> dict[str, Any]:
         for prompt in asked:
             for which, more in tried.items():
                 name = f"{prompt.name}-{seed}-{which if encoder is None or not more else encoder.digest[:8]}.mkv"
-                clip = make_once(model, Asked.of(prompt.prompt, more), seed, settings.out / "figure4" / name)
+                clip = make_once(
+                    model, GenerateOptions(prompt=prompt.prompt, **more), seed, settings.out / "figure4" / name
+                )
                 verdict = next(iter(moving_digits.judge_clips(judge, [clip], [prompt])))
                 told = {"prompt": prompt.prompt, "seed": seed, "which": which, "seen": verdict.seen}
                 found.append(told | {name: getattr(verdict, name) for name in ("right", "digits", "motions")})
@@ -170,7 +172,14 @@ def _clips(settings: Settings, model: Model, asked: Sequence[Prompt], name: str,
     made, folder = [], settings.out / "ablation" / "clips" / name
     with progress(f"making videos, {name}", len(asked)) as advance:
         for prompt in asked:
-            made.append(make_once(model, Asked.of(prompt.prompt, more), settings.seed, folder / f"{prompt.name}.mkv"))  # pyright: ignore[reportArgumentType]
+            made.append(
+                make_once(
+                    model,
+                    GenerateOptions(prompt=prompt.prompt, **more),
+                    settings.seed,
+                    folder / f"{prompt.name}.mkv",
+                )
+            )  # pyright: ignore[reportArgumentType]
             advance(1)
     return made
 

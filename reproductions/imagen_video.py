@@ -55,6 +55,6 @@ def asked_of(settings: Settings, claim: str) -> dict[str, Any]:
 
 
 def _digest(place: str) -> str:
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
-    return str(read_json(shelf.find(place) / "model.json").get("digest", ""))
+    return str(read_json(registry.find(place) / "model.json").get("digest", ""))

@@ -82,7 +82,7 @@ class Examined:
             for first in range(0, len(self.wishes), self.at_once):
                 part = slice(first, first + self.at_once)
                 states, mask = text(self.prompts[part])
-                rng = [Request(seed=self.seed, index=first + i).rng() for i in range(len(states))]
+                rng = [Request.of(seed=self.seed, index=first + i).rng() for i in range(len(states))]
                 told, video = {"text": states.to(device), "text_mask": mask.to(device)}, None
                 video = None if low is None else low[part].to(device)
                 with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):  # as a user has it

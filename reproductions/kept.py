@@ -6,21 +6,23 @@ from pathlib import Path
 
 from storyreel import video_io
 from storyreel.clip import Clip
-from storyreel.generate.again import made_by
-from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model
+from storyreel.generate.provenance import is_from
+from storyreel.options.generation import GenerateOptions
 from storyreel.systems.base import OnProgress
 
 
-def make_once(model: Model, asked: Asked, seed: int, path: Path, on_progress: OnProgress | None = None) -> Clip:
-    """Video 0 of this seed, from `path` (.mkv) when just this wish and model made what lies there."""
+def make_once(
+    model: Model, options: GenerateOptions, seed: int, path: Path, on_progress: OnProgress | None = None
+) -> Clip:
+    """Video 0 of this seed, from `path` (.mkv) when just these options and model made what lies there."""
     if path.is_file():
         try:
-            if made_by(video_io.read_meta(path), asked.as_json(), seed, 0, model.digest):
+            if is_from(video_io.read_meta(path), options.as_json(), seed, 0, model.digest):
                 return Clip.open(path)
         except (ValueError, OSError):
             pass  # half of a file, or another program's: made again
-    clip = model.make(asked, seed, 0, on_progress)
+    clip = model.make(options, seed, 0, on_progress)
     clip.save(path, scale=None)
     return clip
 

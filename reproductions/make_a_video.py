@@ -97,7 +97,7 @@ class Bench:
         return [c.replace(frames=c.frames[:frames]) for c in clips if len(c) >= frames]
 
     def rng(self, index: int) -> list[torch.Generator]:
-        return [Request(seed=self.settings.seed, index=index).rng()]
+        return [Request.of(seed=self.settings.seed, index=index).rng()]
 
     def clip(self, video: Tensor, prompt: str = "") -> Clip:
         return Clip.from_tensor(shown(video, transparent=False)[0], self.system.config.fps, prompt)

@@ -76,7 +76,7 @@ def _with_model(
 
 def model_digest(settings: Settings, world: str) -> str:
     """sha256 over the model's weights. ValueError where there is none."""
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
-    folder: Path = shelf.find(settings.models.get(world, f"phenaki-{world}"))
+    folder: Path = registry.find(settings.models.get(world, f"phenaki-{world}"))
     return str(read_json(folder / "model.json").get("digest", ""))

@@ -18,8 +18,8 @@ from storyreel.evaluate.interval import ratio_of, wilson
 from storyreel.evaluate.judges import AnyJudge, check_known
 from storyreel.evaluate.score import AttributeAccuracy, labels
 from storyreel.evaluate.seams import Seams, differences
-from storyreel.generate.asked import Asked
 from storyreel.generate.model import Model
+from storyreel.options.generation import GenerateOptions
 
 FOLLOWS = 0.9  # mean attribute accuracy of the parts: the bar that the model itself is held to
 
@@ -92,7 +92,7 @@ def tell_story(settings: Settings, model: Model, script: Script, seed: int) -> C
     from storyreel.data.parallel import progress
 
     path = settings.out / "story" / f"{model.name}-{seed}.mkv"
-    asked = Asked.of(None, {"story": script.story, "transparent": has_matte(model)})
+    options = GenerateOptions(story=tuple(script.story), transparent=has_matte(model))
     with progress(f"story {seed}", None, "steps") as advance:
         done = 0
 
@@ -101,7 +101,7 @@ def tell_story(settings: Settings, model: Model, script: Script, seed: int) -> C
             advance(step.done - done)
             done = step.done
 
-        clip = make_once(model, asked, seed, path, on_progress)
+        clip = make_once(model, options, seed, path, on_progress)
     movie = path.with_suffix(".mp4")
     if done or not movie.is_file():
         clip.over().save(movie)

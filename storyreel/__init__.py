@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from storyreel.data.folder import DatasetFolder
     from storyreel.engine import Engine, get_engine
     from storyreel.generate.model import Model, load
-    from storyreel.generate.shelf import names as models
-    from storyreel.generate.story import read_story
+    from storyreel.generate.registry import names as models
     from storyreel.model import load_model, save_model
+    from storyreel.options.generation import GenerateOptions
+    from storyreel.options.story import read_story
     from storyreel.recipe import Recipe, override
     from storyreel.run import Run
     from storyreel.systems.base import Progress, Request, Stage, System, TextEncoder
@@ -28,6 +29,7 @@ _PLACES = {
     "Clip": "clip",
     "DatasetFolder": "data.folder",
     "Engine": "engine",
+    "GenerateOptions": "options.generation",
     "Model": "generate.model",
     "Progress": "systems.base",
     "Recipe": "recipe",
@@ -40,11 +42,11 @@ _PLACES = {
     "load": "generate.model",
     "load_model": "model",
     "load_text_encoder": "text",
-    "models": "generate.shelf:names",
+    "models": "generate.registry:names",
     "override": "recipe",
     "read": "video_io",
     "read_meta": "video_io",
-    "read_story": "generate.story",
+    "read_story": "options.story",
     "save_model": "model",
     "write": "video_io",
 }
@@ -54,6 +56,7 @@ __all__ = [
     "Clip",
     "DatasetFolder",
     "Engine",
+    "GenerateOptions",
     "Model",
     "Progress",
     "Recipe",

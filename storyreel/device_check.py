@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from storyreel import recipes
-from storyreel.generate import shelf
+from storyreel.generate import registry
 from storyreel.generate.model import Model, load
 from storyreel.recipe import Recipe, StageRecipe
 from storyreel.run import Run
@@ -66,7 +66,7 @@ class Check:
         for name in self.recipes:
             recipes.get(name)
         for name in self.models:
-            shelf.find(name)
+            registry.find(name)
 
     def rows(self, before: Callable[[str], None] = lambda name: None) -> Iterator[Row]:
         """One after the other; a failure is a row and does not end the check. before: told what comes."""
@@ -161,7 +161,7 @@ def shipped_recipes() -> tuple[str, ...]:
 def shipped_models() -> tuple[str, ...]:
     """The models that are here and make videos."""
     encoders = "encoder"
-    return tuple(n for n, folder in shelf.here().items() if shelf.describe(folder).get("system") != encoders)
+    return tuple(n for n, folder in registry.here().items() if registry.describe(folder).get("system") != encoders)
 
 
 @torch.no_grad()

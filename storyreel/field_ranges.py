@@ -21,10 +21,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Range:
-    """From `low` to `high`, both included."""
+    """From `low` to `high`, both included; `low` is not, of a number that must lie above it."""
 
     low: float
     high: float
+    above: bool = False
 
 
 Count = Annotated[int, Range(1, 10_000_000)]  # of what there must be at least one
@@ -91,8 +92,10 @@ def in_range(kind: type, value: Any, limits: Range | None, where: str) -> Any:
         return value
     limits = limits or NUMBER
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not limits.low <= value <= limits.high or not math.isfinite(value):
-        raise ValueError(f"{where}: expected a number from {limits.low:g} to {limits.high:g}, got {shown(value)}")
+    inside = number and limits.low <= value <= limits.high and not (limits.above and value == limits.low)
+    if not inside or not math.isfinite(value):
+        start = f"above {limits.low:g} and at most" if limits.above else f"from {limits.low:g} to"
+        raise ValueError(f"{where}: expected a number {start} {limits.high:g}, got {shown(value)}")
     return value
 
 

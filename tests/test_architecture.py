@@ -50,7 +50,8 @@ MAY_IMPORT = {
     "nn": set(),
     "diffusion": set(),
     "engine": set(),
-    "systems": {"clip", "nn", "diffusion"},
+    "options": {"clip", "video_io"},
+    "systems": {"options", "clip", "nn", "diffusion"},
     "text": {"systems"},
     "encoder": {"clip", "nn", "text", "worlds"},
     "recipe": {"systems"},
@@ -64,6 +65,7 @@ MAY_IMPORT = {
     "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
     | {"encoder", "evaluate", "precision"},
     "generate": {
+        "options",
         "worlds",
         "own_clips",
         "encoder",

@@ -147,12 +147,12 @@ def test_the_newest_twenty_files_are_kept_and_none_is_no_error(cache, monkeypatc
 
 def test_a_verb_passes_through_it(cache, capsys, monkeypatch):
     from storyreel.cli import main
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
     def fail() -> None:
         raise TypeError("of the registry")
 
-    monkeypatch.setattr(shelf, "here", fail)
+    monkeypatch.setattr(registry, "here", fail)
     with pytest.raises(SystemExit) as stopped:
         main(["models", "show", "tiny"])
     assert stopped.value.code == 1

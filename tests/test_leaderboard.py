@@ -185,7 +185,7 @@ def test_a_world_gives_held_out_prompts_with_what_they_should_show():
 
     told = wishes_of(None, "", "digits", 3, 7, {})
     assert [row.seed for row in told.rows] == [7, 8, 9]
-    assert [row.asked.prompt for row in told.rows] == list(told.wanted)
+    assert [row.options.prompt for row in told.rows] == list(told.wanted)
     assert all("digits" in wanted for wanted in told.wanted.values())
     assert told.digest() == wishes_of(None, "", "digits", 3, 7, {}).digest()
     assert told.digest() != wishes_of(None, "", "digits", 3, 8, {}).digest() != told.digest("another model")
@@ -198,7 +198,7 @@ def test_a_benchmark_is_cut_evenly():
 
     every = {p.prompt: p.group for p in benchmarks.prompts("moving-digits").prompts}
     told = wishes_of(None, "moving-digits", "", 8, 0, {})
-    assert {every[row.asked.prompt] for row in told.rows} == set(every.values())
+    assert {every[row.options.prompt] for row in told.rows} == set(every.values())
     assert len(told.rows) == 8
     assert len(wishes_of(None, "moving-digits", "", 10_000, 0, {}).rows) == len(
         wishes_of(None, "moving-digits", "", None, 0, {}).rows

@@ -100,7 +100,7 @@ def test_file_names_of_prompts(tmp_path):
 
     for name in ("../x", "C:x", "a\tb", "~x", ".x"):
         (tmp_path / "p.jsonl").write_text(json.dumps({"prompt": "an orc", "name": name}))
-        with pytest.raises(ValueError, match="name: wanted a file name without a folder"):
+        with pytest.raises(ValueError, match="name: expected a name without a folder"):
             read_prompts(tmp_path / "p.jsonl", {})
 
 

@@ -41,7 +41,7 @@ def test_joint_places_are_those_of_phenaki():
 
     config = recipes.get("phenaki_tiny").system
     system = Phenaki(config)  # pyright: ignore[reportArgumentType]
-    parts = system._parts(Request(story=(("a", 2.0), ("b", 1.0), ("c", 3.0))))
+    parts = system._parts(Request.of(story=(("a", 2.0), ("b", 1.0), ("c", 3.0))))
     frames = [count for _, count in parts]
     starts = starts_of_clips(frames, system.config.frames, system.config.carried)
     assert len(starts) == system._clips(parts, 0, 0)

@@ -22,10 +22,10 @@ from storyreel.data.folder import DatasetFolder, write_folder
 from storyreel.data.pack import Pack
 from storyreel.engine import Local
 from storyreel.generate import batch
-from storyreel.generate.asked import Asked
 from storyreel.generate.batch import Done, Job
-from storyreel.generate.given import Given
 from storyreel.generate.prompts import Row
+from storyreel.options.generation import GenerateOptions
+from storyreel.options.input_clip import InputClip
 from storyreel.study.folders import pair
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
@@ -87,7 +87,7 @@ def test_a_picture_in_a_document_that_is_a_bomb(tmp_path: Path):
     note = {"sha256": "0" * 64, "frames": 1, "fps": "8", "png": base64.b64encode(content).decode()}
     for change in ({}, {"frames": 10**400}, {"frames": "x"}, {"fps": "1e999999999"}, {"png": "!"}):
         with pytest.raises(ValueError, match="image: "):
-            Given.from_note({**note, **change}, "image")
+            InputClip.from_note({**note, **change}, "image")
 
 
 def test_a_batch_lets_go_of_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -104,7 +104,7 @@ def test_a_batch_lets_go_of_what_is_written(tmp_path: Path, monkeypatch: pytest.
         return Done(job, clip)
 
     monkeypatch.setattr(batch, "make", make)
-    jobs = [Job("m", Asked(prompt="x"), 0, n, tmp_path / f"{n}.mkv") for n in range(20)]
+    jobs = [Job("m", GenerateOptions(prompt="x"), 0, n, tmp_path / f"{n}.mkv") for n in range(20)]
     written: list[Path] = []
     results = batch.run(jobs, Local(1), lambda clip, path: written.append(path))
     assert (len(written), most <= 2, sum(ref() is not None for ref in alive)) == (20, True, 0)
@@ -121,11 +121,14 @@ def test_an_engine_keeps_what_the_caller_puts_in_place_of_a_result():
 def test_names_that_meet_get_longer_codes_whatever_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     name = batch._name
     monkeypatch.setattr(batch, "_name", lambda *given: name(*given[:4], digits=given[4] if len(given) > 4 else 1))
-    rows = [Row(f"line {n}", Asked(prompt="a ball", seconds=1 + n), 0, None, None) for n in range(40)]
+    rows = [Row(f"line {n}", GenerateOptions(prompt="a ball", seconds=1 + n), 0, None, None) for n in range(40)]
     jobs = batch.jobs_for(rows, "m", "", tmp_path, ".mp4", seed=0, count=1)
     assert len({job.path for job in jobs}) == 40
     other = batch.jobs_for(rows[::-1], "m", "", tmp_path, ".mp4", seed=0, count=1)
     assert [job.path for job in other] == [job.path for job in jobs][::-1]
-    own = [Row("line 1", Asked(prompt="x"), 0, None, "same"), Row("line 2", Asked(prompt="y"), 0, None, "same")]
+    own = [
+        Row("line 1", GenerateOptions(prompt="x"), 0, None, "same"),
+        Row("line 2", GenerateOptions(prompt="y"), 0, None, "same"),
+    ]
     with pytest.raises(ValueError, match=r"line 2: name 'same\.mp4' is taken by line 1"):
         batch.jobs_for(own, "m", "", tmp_path, ".mp4", seed=0, count=1)

@@ -27,9 +27,9 @@ def demo(
 ) -> None:
     """Make a first video and print its path."""
     from storyreel.cli.generate import Wanted, report, run
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
-    names = shelf.names()
+    names = registry.names()
     name = next((item for item in PROMPTS if item in names), names[0] if names else None)
     if name is None:
         raise ValueError("no model ships with this copy of storyreel; train one with storyreel train")

@@ -109,7 +109,7 @@ def generate(
     given = {key: value for key, value in settings.items() if value is not None}
     given |= {name: True for name, on in (("transparent", transparent), ("backward", backward)) if on}
     if story is not None:
-        from storyreel.generate.story import read_story
+        from storyreel.options.story import read_story
 
         _one_of(("PROMPT", prompt), ("--story", story), ("--prompts", prompts), ("--from", origin))
         given["story"] = read_story(story)
@@ -169,7 +169,7 @@ def _places(wanted: Wanted, plan: Plan) -> Iterator[None]:
     from storyreel.ownership import check_file, claim
     from storyreel.storage import check_writable, sweep
 
-    given = {path for job in plan.jobs for path in job.asked.files}
+    given = {path for job in plan.jobs for path in job.options.files}
     if wanted.prompts is None:
         for job in plan.jobs:
             check_file(job.path, may_write(job.path), [*given, wanted.origin])
@@ -227,51 +227,51 @@ class Plan:
 
     @classmethod
     def of(cls, wanted: Wanted) -> Plan:
-        from storyreel.generate import batch, shelf
-        from storyreel.generate.again import origin_of
-        from storyreel.generate.asked import Asked, check_seed
+        from storyreel.generate import batch, registry
         from storyreel.generate.prompts import read_prompts
+        from storyreel.generate.provenance import origin_of
+        from storyreel.options.generation import GenerateOptions, check_seed
 
         seed = check_seed(wanted.seed or 0)
         notes: list[str] = []
         origin = rows = None
         if wanted.prompts is not None:
             rows = read_prompts(wanted.prompts, wanted.settings)
-            asked = rows[0].asked
+            options = rows[0].options
         elif wanted.origin is not None:
-            origin = origin_of(wanted.origin, wanted.settings, wanted.prompt)  # pyright: ignore[reportArgumentType]
-            asked, seed = origin.asked, origin.seed if wanted.seed is None else seed
+            origin = origin_of(wanted.origin, {**wanted.settings, "prompt": wanted.prompt})
+            options, seed = origin.options, origin.seed if wanted.seed is None else seed
         else:
-            asked = Asked.of(wanted.prompt, wanted.settings)  # pyright: ignore[reportArgumentType]
+            options = GenerateOptions.of({**wanted.settings, "prompt": wanted.prompt}).check_prompt()
         name = wanted.model or (origin.model if origin else None)
         if name == "":
             raise ValueError(f"{wanted.origin}: names its model by a path, which is not opened; give it with -m")
         try:
-            folder = shelf.find(name)
+            folder = registry.find(name)
         except ValueError as error:
             raise ValueError(f"{error}; or give its folder with -m" if origin and not wanted.model else error) from None
-        info = shelf.describe(folder)
+        info = registry.describe(folder)
         if origin and origin.digest != info.get("digest"):
             notes.append(f"{wanted.origin} was made by another {origin.model}; the pixels will differ")
-        notes += _unknown_words(rows, asked, info)
-        model = folder.name if shelf.here().get(folder.name) == folder else str(folder.absolute())
-        place = Place.of(wanted, asked.transparent)
+        notes += _unknown_words(rows, options, info)
+        model = folder.name if registry.here().get(folder.name) == folder else str(folder.absolute())
+        place = Place.of(wanted, options.transparent)
         if rows is not None:
             jobs = batch.jobs_for(
                 rows, model, info.get("digest", ""), place.folder, place.suffix, seed=seed, count=wanted.count
             )
             return cls(jobs, info, wanted.scale or "auto", notes)
-        path = place.file(f"{batch.slug(asked.prompts[0])}-seed{seed}", wanted.count)
-        jobs = batch.many(batch.Job(model, asked, seed, origin.index if origin else 0, path), wanted.count)
+        path = place.file(f"{batch.slug(options.prompts[0])}-seed{seed}", wanted.count)
+        jobs = batch.many(batch.Job(model, options, seed, origin.index if origin else 0, path), wanted.count)
         scale = wanted.scale or (origin.scale if origin and path.suffix == wanted.origin.suffix else None) or "auto"  # pyright: ignore[reportOptionalMemberAccess]
         return cls(jobs, info, scale, notes, origin.threads if origin else None)
 
 
-def _unknown_words(rows: list[Row] | None, asked: Any, info: dict[str, Any]) -> list[str]:
-    from storyreel.generate.shelf import known_words
-    from storyreel.generate.words import note_for
+def _unknown_words(rows: list[Row] | None, options: Any, info: dict[str, Any]) -> list[str]:
+    from storyreel.generate.registry import known_words
+    from storyreel.generate.vocabulary import note_for
 
-    prompts = [prompt for row in rows for prompt in row.asked.prompts] if rows else asked.prompts
+    prompts = [prompt for row in rows for prompt in row.options.prompts] if rows else options.prompts
     note = note_for(prompts, known_words(info), info["name"])
     return [note] if note else []
 

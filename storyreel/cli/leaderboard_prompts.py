@@ -26,7 +26,7 @@ class Wishes:
 
     def digest(self, *more: str) -> str:
         """Eight hex digits of all that is asked for, and of `more`."""
-        asked = [[row.asked.as_json(), row.seed, row.count] for row in self.rows]
+        asked = [[row.options.as_json(), row.seed, row.count] for row in self.rows]
         return hashlib.sha256(json.dumps([asked, more], sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -38,13 +38,13 @@ def wishes_of(
     count: at most so many: a file's first, a benchmark's evenly spread, since its prompts stand in groups.
     settings: keyword arguments of every generation. ValueError, OSError, in one line: no such file, list or world.
     """
-    from storyreel.generate.asked import Asked
     from storyreel.generate.prompts import Row, read_prompts
+    from storyreel.options.generation import GenerateOptions
 
     if file is not None:
         rows = read_prompts(file, settings)[:count]
         rows = [
-            Row(r.where, r.asked, seed + i if r.seed is None else r.seed, r.count, r.name) for i, r in enumerate(rows)
+            Row(r.where, r.options, seed + i if r.seed is None else r.seed, r.count, r.name) for i, r in enumerate(rows)
         ]
         return Wishes(file.name, rows)
     if benchmark:
@@ -59,7 +59,7 @@ def wishes_of(
         told = [describe((seed, STREAM, i), "held_out", "plain")[:2] for i in range(count or 64)]
         said = f"{world}, held-out combinations"
     rows = [
-        Row(f"{said}, prompt {i}", Asked.of(prompt, settings), seed + i, None, None)  # pyright: ignore[reportArgumentType]
+        Row(f"{said}, prompt {i}", GenerateOptions.of({"prompt": prompt, **settings}), seed + i)
         for i, (prompt, _) in enumerate(told)
     ]
     return Wishes(said, rows, dict(told))

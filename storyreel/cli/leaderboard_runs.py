@@ -42,10 +42,10 @@ class Run:
             if (path / "report.json").is_file():
                 return cls(name or _told(path), "report", path / "report.json")
             return cls(name or path.resolve().name, "clips", path)
-        from storyreel.generate import shelf
+        from storyreel.generate import registry
 
-        folder = shelf.find(place)
-        return cls(name or shelf.display_name(folder), "model", folder)
+        folder = registry.find(place)
+        return cls(name or registry.display_name(folder), "model", folder)
 
 
 def _told(report: Path) -> str:
@@ -58,17 +58,17 @@ def folder_of_clips(run: Run, wishes: Wishes | None, out: Path) -> Path | None:
     """Where a run's clips lie, or will; None for one that is measured already."""
     if run.kind != "model":
         return run.path if run.kind == "clips" else None
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
     assert wishes is not None
-    return out / "clips" / f"{run.name}-{wishes.digest(str(shelf.describe(run.path).get('digest')))}"
+    return out / "clips" / f"{run.name}-{wishes.digest(str(registry.describe(run.path).get('digest')))}"
 
 
 def has_matte(folder: Path) -> bool:
     """Whether a model can make transparent clips, from its model.json alone."""
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
-    found: Any = shelf.describe(folder)
+    found: Any = registry.describe(folder)
     for key in ("recipe", "system", "tokenizer"):
         found = found.get(key) if isinstance(found, dict) else None
     return isinstance(found, dict) and found.get("channels") == 4
@@ -77,7 +77,7 @@ def has_matte(folder: Path) -> bool:
 def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
     """The clips that are not there yet, lossless, one after the other; each file says how long it took, and where."""
     from storyreel.engine import cores, wait_calmly
-    from storyreel.generate import batch, shelf
+    from storyreel.generate import batch, registry
     from storyreel.storage import check_writable, sweep
 
     wait_calmly()
@@ -85,7 +85,7 @@ def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
 
     from storyreel.generate.model import load
 
-    digest = str(shelf.describe(run.path).get("digest", ""))
+    digest = str(registry.describe(run.path).get("digest", ""))
     jobs = batch.jobs_for(wishes.rows, str(run.path), digest, folder, ".mkv", seed=0, count=1)
     check_writable(folder)
     sweep(folder)
@@ -98,11 +98,11 @@ def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
     with bar(f"{run.name}: making clips", len(todo)) as advance:
         for place, job in enumerate(todo):
             begun = time.perf_counter()
-            clip = model.make(job.asked, job.seed, job.index)
+            clip = model.make(job.options, job.seed, job.index)
             about: dict[str, Any] = {
                 MADE: {"seconds": round(time.perf_counter() - begun, 4), "machine": here, "warm": place > 0}
             }
-            if wanted := wishes.wanted.get(job.asked.prompt):
+            if wanted := wishes.wanted.get(job.options.prompt):
                 about["attributes"] = wanted
             clip.replace(meta=clip.meta | about).save(job.path, scale=None)
             advance(1)
@@ -154,14 +154,14 @@ def _meta(file: Path) -> dict[str, Any]:
 
 
 def _model_of(run: Run, files: Sequence[Path]) -> dict[str, Any]:
-    """model.json of the model that made the clips, where it is at hand: on the shelf, with the same weights."""
-    from storyreel.generate import shelf
+    """model.json of the model that made the clips, where it is at hand: on the registry, with the same weights."""
+    from storyreel.generate import registry
 
     if run.kind == "model":
-        return shelf.describe(run.path)
+        return registry.describe(run.path)
     meta = _meta(files[0]) if files else {}
-    folder = shelf.here().get(str(meta.get("model")))
-    about = shelf.describe(folder) if folder else {}
+    folder = registry.here().get(str(meta.get("model")))
+    about = registry.describe(folder) if folder else {}
     return about if about.get("digest") == meta.get("digest") else {}
 
 

@@ -1,4 +1,4 @@
-"""storyreel models: what is on the shelf, the cards, and the published weights that evaluate can use."""
+"""storyreel models: what is on the registry, the cards, and the published weights that evaluate can use."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Its model.json on stdout.")] = False,
 ) -> None:
     """Print a model's card."""
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
-    folder = shelf.find(name)
-    info = shelf.describe(folder)
+    folder = registry.find(name)
+    info = registry.describe(folder)
     if as_json:
         print(json.dumps(info, ensure_ascii=False, indent=1))
         return
-    print(shelf.card(folder).rstrip() or f"{info['name']} has no card; it lies in {folder}")
-    if words := shelf.known_words(info):
+    print(registry.card(folder).rstrip() or f"{info['name']} has no card; it lies in {folder}")
+    if words := registry.known_words(info):
         print(f"\nWords that {info['name']} knows: {', '.join(words)}")
 
 
@@ -57,10 +57,10 @@ def pack(
     ] = 0.0,
 ) -> None:
     """Write a model in half of the bytes: int8 weights with a scale a row. It makes other videos, nearly the same."""
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
     from storyreel.model import pack_model
 
-    folder = shelf.find(name)
+    folder = registry.find(name)
     if out.resolve() == folder.resolve():
         raise typer.BadParameter("wanted another folder than the model's own", param_hint="--out")
     made = pack_model(folder, out, step)
@@ -167,18 +167,18 @@ def fetch(
 
 def _list(as_json: bool) -> None:
     """What is here; a folder that cannot be opened is listed as bad, with the reason, and never the end."""
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
     found: list[dict[str, Any]] = []
     bad: list[dict[str, str]] = []
-    for name, folder in shelf.here().items():
+    for name, folder in registry.here().items():
         try:
-            found.append(_row(shelf.describe(folder)))
+            found.append(_row(registry.describe(folder)))
         except Exception as error:  # whatever one folder does, the others are listed
             reason = str(error) if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {error}"
             bad.append({"name": name, "path": str(folder), "reason": one_line(reason)})
     if as_json:
-        folders = [str(item) for item in shelf.folders()]
+        folders = [str(item) for item in registry.folders()]
         print(json.dumps({"models": found, "bad": bad, "folders": folders}, indent=1))
     else:
         _table(found)

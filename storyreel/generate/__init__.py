@@ -1,5 +1,5 @@
-"""From a request to clips.
+"""From options to clips.
 
-shelf.py finds models, model.py runs one, asked.py is what a person asks for, story.py and prompts.py read files of
-it, batch.py makes many and resumes, words.py knows whether a prompt is in a model's language.
+registry.py finds models, model.py runs one, prompts.py reads files of prompts, batch.py makes many videos and resumes,
+provenance.py reads the options out of a clip, vocabulary.py knows whether a model knows the words of a prompt.
 """

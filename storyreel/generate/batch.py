@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from storyreel import own_clips
 from storyreel.clip import Clip
 from storyreel.engine import Engine
-from storyreel.generate.again import made_by
-from storyreel.generate.asked import Asked
-from storyreel.generate.given import GIVEN
 from storyreel.generate.prompts import Row
+from storyreel.generate.provenance import is_from
+from storyreel.options.generation import GenerateOptions
+from storyreel.options.input_clip import INPUTS
 
 if TYPE_CHECKING:
     from storyreel.generate.model import Model
@@ -30,7 +30,7 @@ class Job:
     """One video to be made. Picklable; `model` is a name on the shelf or a path."""
 
     model: str
-    asked: Asked
+    options: GenerateOptions
     seed: int
     index: int
     path: Path
@@ -55,15 +55,15 @@ class Done:
         return self if self.clip is None else replace(self, clip=None, facts=_facts(self.clip))
 
     def as_json(self) -> dict[str, Any]:
-        about = self.job.asked.as_json()
-        for kind in GIVEN:
-            if (given := getattr(self.job.asked, kind)) is not None:
-                about[kind] = given.path or "given"
-        told: dict[str, Any] = {**about, "seed": self.job.seed, "index": self.job.index}
+        about = self.job.options.as_json()
+        for name in INPUTS:
+            if (clip := getattr(self.job.options, name)) is not None:
+                about[name] = clip.path or "a clip"
+        out: dict[str, Any] = {**about, "seed": self.job.seed, "index": self.job.index}
         if self.error is not None:
-            return {**told, "where": self.job.where or None, "error": self.error}
-        told = {"path": str(self.job.path), **told, "reused": self.reused}
-        return {**told, **(self.facts or ({} if self.clip is None else _facts(self.clip)))}
+            return {**out, "where": self.job.where or None, "error": self.error}
+        out = {"path": str(self.job.path), **out, "reused": self.reused}
+        return {**out, **(self.facts or ({} if self.clip is None else _facts(self.clip)))}
 
 
 def _facts(clip: Clip) -> dict[str, Any]:
@@ -81,22 +81,22 @@ def jobs_for(
     """The jobs of a prompt file, in its order.
 
     A row's videos have (seed, 0), (seed, 1), ... exactly as if it were alone; a prompt that comes again with the same
-    settings and seed goes on counting. Names come from what is asked, not from the place in the file, so that lines
+    settings and seed goes on counting. Names come from the options, not from the place in the file, so that lines
     can be added and moved.
     """
     seen: Counter[str] = Counter()
     jobs: list[Job] = []
-    wishes: list[str] = []
+    keys: list[str] = []
     for row in rows:
         row_seed = seed if row.seed is None else row.seed
-        wish = json.dumps([row.asked.as_json(), row_seed, digest], sort_keys=True)
+        key = json.dumps([row.options.as_json(), row_seed, digest], sort_keys=True)
         for _ in range(row.count or count):
-            index = seen[wish]
-            seen[wish] += 1
-            name = _named(row.name, index, suffix) if row.name else _name(row.asked, wish, index, suffix)
-            jobs.append(Job(model, row.asked, row_seed, index, folder / name, row.where))
-            wishes.append("" if row.name else wish)
-    return _named_apart(jobs, wishes, suffix)
+            index = seen[key]
+            seen[key] += 1
+            name = _named(row.name, index, suffix) if row.name else _name(row.options, key, index, suffix)
+            jobs.append(Job(model, row.options, row_seed, index, folder / name, row.where))
+            keys.append("" if row.name else key)
+    return _named_apart(jobs, keys, suffix)
 
 
 def is_made(job: Job, digest: str) -> bool:
@@ -109,7 +109,7 @@ def is_made(job: Job, digest: str) -> bool:
         meta = read_meta(job.path)
     except (ValueError, OSError):
         return False  # some other program's, or half of a file: made again
-    return made_by(meta, job.asked.as_json(), job.seed, job.index, digest) and own_clips.is_whole(job.path, meta)
+    return is_from(meta, job.options.as_json(), job.seed, job.index, digest) and own_clips.is_whole(job.path, meta)
 
 
 def run(
@@ -129,17 +129,17 @@ def run(
     on_progress sees the steps; it works where the engine runs in this process alone.
     """
     results: dict[int, Done] = {}
-    told = on_done or (lambda _: None)
+    report = on_done or (lambda _: None)
     for place, job in enumerate(jobs):
         if resume and is_made(job, digest):
             results[place] = Done(job, reused=True)
-            told(results[place])
+            report(results[place])
     todo = [place for place in range(len(jobs)) if place not in results]
 
     def finish(number: int, done: Done) -> Done:
         if done.clip is not None:
             write(done.clip, done.job.path)
-        told(done)
+        report(done)
         results[todo[number]] = done.without_clip()
         return results[todo[number]]
 
@@ -152,7 +152,7 @@ def make(job: Job, on_progress: OnProgress | None = None) -> Done:
     """What an engine runs. The model stays loaded in the process for the next job; one that cannot be loaded raises."""
     model = _model(job.model)
     try:
-        clip = model.make(job.asked, job.seed, job.index, on_progress)
+        clip = model.make(job.options, job.seed, job.index, on_progress)
     except (ValueError, OSError) as error:
         return Done(job, error=" ".join(str(error).split()))
     return Done(job, clip)
@@ -176,9 +176,9 @@ def slug(text: str, longest: int = 48) -> str:
     return name or "video"
 
 
-def _name(asked: Asked, wish: str, index: int, suffix: str, digits: int = 8) -> str:
-    code = hashlib.sha256(f"{wish}#{index}".encode()).hexdigest()[:digits]
-    return f"{slug(asked.prompts[0])}-{code}{suffix}"
+def _name(options: GenerateOptions, key: str, index: int, suffix: str, digits: int = 8) -> str:
+    code = hashlib.sha256(f"{key}#{index}".encode()).hexdigest()[:digits]
+    return f"{slug(options.prompts[0])}-{code}{suffix}"
 
 
 def _named(name: str, index: int, suffix: str) -> str:
@@ -191,7 +191,7 @@ def numbered(path: Path, index: int) -> Path:
     return path.with_name(f"{path.stem}-{index:03d}{path.suffix}")
 
 
-def _named_apart(jobs: Sequence[Job], wishes: Sequence[str], suffix: str) -> list[Job]:
+def _named_apart(jobs: Sequence[Job], keys: Sequence[str], suffix: str) -> list[Job]:
     """The jobs, with longer codes where two names are the same: among 100,000 of 8 digits, one pair is to be expected.
 
     All that share a name get longer ones, so that names do not depend on the order. ValueError: a row's own name.
@@ -199,9 +199,9 @@ def _named_apart(jobs: Sequence[Job], wishes: Sequence[str], suffix: str) -> lis
     count = Counter(job.path for job in jobs)
     apart: list[Job] = []
     taken: dict[Path, Job] = {}
-    for job, wish in zip(jobs, wishes, strict=True):
-        if wish and count[job.path] > 1:
-            job = replace(job, path=job.path.with_name(_name(job.asked, wish, job.index, suffix, 32)))
+    for job, key in zip(jobs, keys, strict=True):
+        if key and count[job.path] > 1:
+            job = replace(job, path=job.path.with_name(_name(job.options, key, job.index, suffix, 32)))
         apart.append(job)
         other = taken.setdefault(job.path, job)
         if other is not job:
@@ -210,7 +210,7 @@ def _named_apart(jobs: Sequence[Job], wishes: Sequence[str], suffix: str) -> lis
 
 
 def many(job: Job, count: int) -> list[Job]:
-    """`count` videos of one wish: the same file name, numbered."""
+    """`count` videos of one key: the same file name, numbered."""
     if count == 1:
         return [job]
     return [replace(job, index=i, path=numbered(job.path, i)) for i in range(count)]

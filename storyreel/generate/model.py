@@ -1,4 +1,4 @@
-"""A trained model, ready to be asked. `storyreel.load` gives one."""
+"""A trained model, ready to generate. `storyreel.load` gives one."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from storyreel import Cancelled
 from storyreel.clip import Clip
-from storyreel.generate import shelf
-from storyreel.generate.asked import Asked, Settings, check_seed
+from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, world_of
+from storyreel.generate.prompts import MAX_COUNT
 from storyreel.generate.ranking import Ranker, best, load_ranker
-from storyreel.generate.words import note_for
+from storyreel.generate.vocabulary import note_for
 from storyreel.model import load_model
+from storyreel.options.generation import GenerateOptions, check_seed
 from storyreel.precision import has_bf16
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
 from storyreel.text import load_text_encoder
 
 DEFAULT_FPS = Fraction(8)
-MOST_AT_ONCE = 100_000
 
 
 def load(name: str | Path | None = None, *, device: str | torch.device | None = None) -> Model:
@@ -34,7 +34,7 @@ def load(name: str | Path | None = None, *, device: str | torch.device | None = 
     device: None takes a GPU where there is one. ValueError suggests the nearest name, or says what is wrong with
     the folder.
     """
-    folder = shelf.find(name)
+    folder = registry.find(name)
     system, recipe, info = load_model(folder)
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -44,7 +44,7 @@ def load(name: str | Path | None = None, *, device: str | torch.device | None = 
         raise ValueError(
             f"{folder}/model.json: text encoder {text.name} is {text.dim} wide, and the network reads {system.text_dim}"
         )
-    return Model(system, text.to(device), name=shelf.display_name(folder), info=info)
+    return Model(system, text.to(device), name=registry.display_name(folder), info=info)
 
 
 class Model:
@@ -71,108 +71,115 @@ class Model:
     @property
     def words(self) -> list[str] | None:
         """The words that the model knows, lower-case, where its folder lists them."""
-        return shelf.known_words(self.info)
+        return registry.known_words(self.info)
 
     def __call__(
         self,
-        prompt: str | None = None,
+        prompt: str | GenerateOptions | None = None,
         *,
         seed: int = 0,
         count: int = 1,
         on_progress: OnProgress | None = None,
-        **settings: Unpack[Settings],
+        **settings: Any,
     ) -> list[Clip]:
         """`count` videos of the prompt; the one at index i depends on (seed, i) alone, not on `count`.
 
-        settings: frames or seconds; fps; steps; guidance; image (a first frame: Clip or file) and image_end (a last
-        one); extend (a clip to go on from); backward (what comes before it); variation (a clip to make another like);
-        fit ("crop" or "pad", for pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt);
-        transparent; stage (of a cascade: the last one to run, whose smaller video it is); size (such as "1280x768", of
-        a system that makes any, and then of any length); candidates (how many to make, of which the best is kept) and
-        encoder (what ranks them); crisp (False leaves pixel art as it was generated). Left out, the model decides.
+        settings: the fields of `storyreel.GenerateOptions`, which may come whole in place of the prompt: frames or
+        seconds; fps; steps; guidance; image (a first frame: Clip or file) and image_end (a last one); extend (a clip
+        to go on from); backward (what comes before it); variation (a clip to make another like); fit ("crop" or "pad",
+        for pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt); transparent; stage (of
+        a cascade: the last one to run, whose smaller video it is); size (such as "1280x768", of a system that makes
+        any, and then of any length); candidates (how many to make, of which the best is kept) and encoder (what ranks
+        them); crisp (False leaves pixel art as it was generated). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
-        asked = Asked.of(prompt, settings)
+        if isinstance(prompt, GenerateOptions):
+            if settings:
+                raise ValueError(f"{next(iter(settings))}: the options are given whole; set it in them")
+            options = prompt
+        else:
+            options = GenerateOptions.of({"prompt": prompt, **settings}).check_prompt()
         check_seed(seed)
-        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_AT_ONCE:
-            raise ValueError(f"count: wanted a whole number from 1 to {MOST_AT_ONCE}, got {count!r}")
-        if not self._noted and (note := note_for(asked.prompts, self.words, self.name)):
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
+            raise ValueError(f"count: expected a whole number from 1 to {MAX_COUNT}, got {count!r}")
+        if not self._noted and (note := note_for(options.prompts, self.words, self.name)):
             self._noted = True
             warnings.warn(note, stacklevel=2)
         clips: list[Clip] = []
         try:
             for index in range(count):
-                clips.append(self.make(asked, seed, index, on_progress))
+                clips.append(self.make(options, seed, index, on_progress))
         except Cancelled as stop:
             stop.clips = clips
             raise
         return clips
 
-    def make(self, asked: Asked, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
+    def make(self, options: GenerateOptions, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
         """The one video of (seed, index)."""
-        self._check(asked)
-        request = asked.request(seed, index, self.system.products[asked.stage] if asked.stage else self.fps)
+        self._check(options)
+        fps = self.system.products[options.stage] if options.stage else self.fps
+        request = Request(options=options.resolve(fps), seed=seed, index=index)
         device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
         text = _Here(self.text, device)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
-            if (asked.candidates or 1) > 1:
-                clip = self._best(asked, request, text, on_progress or (lambda _: None))
+            if (options.candidates or 1) > 1:
+                clip = self._best(options, request, text, on_progress or (lambda _: None))
             else:
                 clip = self.system.generate(request, text, on_progress or (lambda _: None))
-        world, wanted = world_of(self.info), asked.crisp is not False
+        world, exact = world_of(self.info), options.crisp is not False
         if world is not None:
-            clip = (crisp(clip, world) if wanted else clip).replace(meta={**clip.meta, "crisp": wanted})
-        return clip.replace(caption=asked.caption, meta=self._meta(asked, seed, index, clip))
+            clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
+        return clip.replace(caption=options.caption, meta=self._meta(options, seed, index, clip))
 
-    def _check(self, asked: Asked) -> None:
+    def _check(self, options: GenerateOptions) -> None:
         """ValueError for what not every system can serve, and this one cannot."""
         serves = self.system.serves
-        if asked.size and "size" not in serves:
+        if options.size and "size" not in serves:
             raise ValueError(f"size: {self.name} makes its own size alone; a model of Imagen Video makes any")
         for name in ("image_end", "backward", "variation"):
-            if getattr(asked, name) and name not in serves:
+            if getattr(options, name) and name not in serves:
                 raise ValueError(f"{name}: {self.name} cannot do that; a model of Make-A-Video can")
-        if asked.stage and asked.stage not in (known := self.system.products):
-            wanted = f"wanted one of {', '.join(known)}" if known else "it makes whole videos only; a cascade can"
-            raise ValueError(f"stage: {self.name} does not stop after {asked.stage!r}; {wanted}")
-        if asked.crisp and "crisp" not in asked.chosen and world_of(self.info) is None:
+        if options.stage and options.stage not in (known := self.system.products):
+            expected = f"expected one of {', '.join(known)}" if known else "it makes whole videos only; a cascade can"
+            raise ValueError(f"stage: {self.name} does not stop after {options.stage!r}; {expected}")
+        if options.crisp and "crisp" not in options.defaulted and world_of(self.info) is None:
             raise ValueError(f"crisp: {self.name} makes no pixel art with a palette that is known")
-        if not asked.story and not asked.prompt and "no prompt" not in serves:
-            raise ValueError("prompt: it is empty; wanted a sentence")
+        if not options.story and not options.prompt and "no prompt" not in serves:
+            raise ValueError("prompt: it is empty; expected a sentence")
 
-    def _best(self, asked: Asked, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
+    def _best(self, options: GenerateOptions, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
         """The candidate that an encoder ranks first; its `meta` says which encoder, and all scores."""
-        assert asked.candidates is not None
-        if asked.encoder not in self._rankers:  # before any work: there may be none
+        assert options.candidates is not None
+        if options.encoder not in self._rankers:  # before any work: there may be none
             names = (self.name, str(self.info.get("recipe", {}).get("name", "")))
-            self._rankers[asked.encoder] = load_ranker(asked.encoder, names)
-        clips = self.system.candidates(request, asked.candidates, text, on_progress)
+            self._rankers[options.encoder] = load_ranker(options.encoder, names)
+        clips = self.system.candidates(request, options.candidates, text, on_progress)
         with torch.autocast(next(self.system.parameters()).device.type, enabled=False):
-            first, told = best(self._rankers[asked.encoder], asked.caption, clips)
-        return clips[first].replace(meta={**clips[first].meta, "candidates": told})
+            first, ranking = best(self._rankers[options.encoder], options.caption, clips)
+        return clips[first].replace(meta={**clips[first].meta, "candidates": ranking})
 
     def _default(self, name: str) -> Any:
-        """What the model takes when it is not told: from its system, its config or its model.json; None if unsaid."""
+        """What the model takes when it is not set: from its system, its config or its model.json; else None."""
         config = getattr(self.system, "config", None)
         for place in (self.system, config, *getattr(config, "__dict__", {}).values()):
             if isinstance(value := getattr(place, name, None), (int, float, str, Fraction)):
                 return value
         return self.info.get(name)
 
-    def _meta(self, asked: Asked, seed: int, index: int, clip: Clip) -> dict[str, Any]:
-        """Enough to make the clip again: `asked` as it was, and what the model made of it where it decided."""
+    def _meta(self, options: GenerateOptions, seed: int, index: int, clip: Clip) -> dict[str, Any]:
+        """Enough to make the clip again: `options` as they were, and what the model made of it where it decided."""
         meta: dict[str, Any] = {"model": self.name, "digest": self.digest}
-        if asked.story:
-            meta["story"] = [list(part) for part in asked.story]
+        if options.story:
+            meta["story"] = [list(part) for part in options.story]
         else:
-            meta["prompt"] = asked.prompt
+            meta["prompt"] = options.prompt
         meta |= {"seed": seed, "index": index}
         for name in ("steps", "guidance"):
-            value = getattr(asked, name)
+            value = getattr(options, name)
             meta[name] = self._default(name) if value is None else value
         meta |= clip.meta | {"frames": len(clip), "fps": str(clip.fps)}
-        return meta | {"asked": asked.as_json(), "threads": torch.get_num_threads(), "version": _version()}
+        return meta | {"options": options.as_json(), "threads": torch.get_num_threads(), "version": _version()}
 
 
 class _Here:

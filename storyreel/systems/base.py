@@ -6,12 +6,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from storyreel.clip import Clip
+from storyreel.options.generation import GenerateOptions
 
 Batch: TypeAlias = dict[str, Tensor]
 """What a loss sees. Keys: `video` float (b, c, t, h, w) in [-1, 1]; `context` int64 (b,), how many leading
@@ -102,26 +103,17 @@ class TextEncoder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is wanted: the answer to the forty-argument pipeline. None means the model's own default."""
+    """One video to be made: the options, and where its noise comes from."""
 
-    prompt: str = ""
-    story: tuple[tuple[str, float], ...] = ()  # (prompt, seconds) each; instead of `prompt`
+    options: GenerateOptions = field(default_factory=GenerateOptions)
     seed: int = 0
     index: int = 0  # which video of this seed
-    frames: int | None = None
-    fps: Fraction | None = None
-    size: tuple[int, int] | None = None  # width and height, of a system that makes any
-    steps: int | None = None
-    guidance: float | None = None
-    image: Clip | None = None  # one frame to start from
-    image_end: Clip | None = None  # one frame to end with
-    extend: Clip | None = None  # a clip to continue
-    backward: bool = False  # what comes before the image or the clip, in place of what follows
-    variation: Clip | None = None  # a clip to make another one like
-    fit: Literal["crop", "pad"] = "crop"  # how a picture of another aspect is made square
-    transparent: bool = False
-    stage: str | None = None  # the last one to run, where every stage makes a video of its own
     candidate: int = 0  # which attempt at this video, where several are made to choose from
+
+    @classmethod
+    def of(cls, *, seed: int = 0, index: int = 0, candidate: int = 0, **options: Any) -> Request:
+        """With the options by their names. ValueError for one that does not exist, or does not go with another."""
+        return cls(options=GenerateOptions.of(options), seed=seed, index=index, candidate=candidate)
 
     def rng(self) -> torch.Generator:
         """The one source of randomness of this video: depends on (seed, index), and on which candidate it is."""
@@ -149,7 +141,7 @@ class System(nn.Module):
 
     name: ClassVar[str]
     serves: ClassVar[frozenset[str]] = frozenset()
-    """Which of the fields of `Request` beyond the usual it can serve: image_end, backward, variation, size, and "no
+    """Which of the options beyond the usual it can serve: image_end, backward, variation, size, and "no
     prompt" where a picture or a clip says enough."""
     together: ClassVar[int] = 1
     """How many candidates are made in one batch."""
@@ -157,7 +149,7 @@ class System(nn.Module):
 
     @property
     def products(self) -> dict[str, Fraction]:
-        """Stages that a video may end after (`Request.stage`), with their frame rates; none, where only whole videos
+        """Stages that a video may end after (the option `stage`), with their frame rates; none, where only whole videos
         are made."""
         return {}
 

@@ -217,20 +217,20 @@ class Cascade(System):
 
     def conditions(self, request: Request, text: TextEncoder) -> Batch:
         """What all stages are told of a request."""
-        states, mask = text([request.prompt])
+        states, mask = text([request.options.prompt])
         return {"text": states, "text_mask": mask}
 
     def check(self, request: Request) -> None:
         """ValueError names the field that cannot be served."""
         for name in ("image", "extend", "story"):
-            if getattr(request, name):
+            if getattr(request.options, name):
                 raise ValueError(f"{name}: this model makes a video from one prompt alone")
-        if request.transparent and next(iter(self.cascade().values())).channels == 3:
+        if request.options.transparent and next(iter(self.cascade().values())).channels == 3:
             raise ValueError("transparent: this model has no matte; it was trained without transparency")
 
     @torch.no_grad()
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
-        return self.make(request, text, on_progress, upto=request.stage)
+        return self.make(request, text, on_progress, upto=request.options.stage)
 
     @torch.no_grad()
     def make(
@@ -251,18 +251,18 @@ class Cascade(System):
         row = upto_stage(self.cascade(), upto)
         shapes = {name: shapes.get(name, stage.shape) for name, stage in row.items()}
         last = list(shapes.values())[-1]
-        if request.frames is not None and not 1 <= request.frames <= last.frames:
-            raise ValueError(f"frames: this model makes 1 to {last.frames} frames, got {request.frames}")
+        if request.options.frames is not None and not 1 <= request.options.frames <= last.frames:
+            raise ValueError(f"frames: this model makes 1 to {last.frames} frames, got {request.options.frames}")
         for stage in row.values():
             stage.check_place()
-        counts = {name: stage.asked(request.steps, request.guidance)[0] for name, stage in row.items()}
+        counts = {name: stage.asked(request.options.steps, request.options.guidance)[0] for name, stage in row.items()}
         cond, rng, video, done = self.conditions(request, text), [request.rng()], None, 0
 
         def clip_of(video: Tensor, shape: Shape) -> Clip:
             clips = []
             for part in video.split(SHOWN_AT_ONCE, 2):
-                seen = shown(part.clamp(-1, 1), transparent=request.transparent)[0]
-                clips.append(Clip.from_tensor(seen, Fraction(shape.fps), request.prompt))
+                seen = shown(part.clamp(-1, 1), transparent=request.options.transparent)[0]
+                clips.append(Clip.from_tensor(seen, Fraction(shape.fps), request.options.prompt))
             return clips[0].replace(frames=np.concatenate([clip.frames for clip in clips]))
 
         for name, stage in row.items():
@@ -270,12 +270,12 @@ class Cascade(System):
             tell = _teller(on_progress, name, done, total, lambda x, shape=shape: clip_of(x, shape))
             told = cond if video is None else {**cond, "low": video}
             video = stage.sample(
-                told, rng=rng, steps=request.steps, guidance=request.guidance, shape=shape, on_step=tell
+                told, rng=rng, steps=request.options.steps, guidance=request.options.guidance, shape=shape, on_step=tell
             )
             done += counts[name]
         assert video is not None
-        clip = clip_of(video[:, :, : request.frames], last)
-        return clip if request.fps is None else clip.replace(fps=request.fps)
+        clip = clip_of(video[:, :, : request.options.frames], last)
+        return clip if request.options.fps is None else clip.replace(fps=request.options.fps)
 
 
 def _teller(

@@ -321,10 +321,10 @@ class Godiva(System):
         request, rng = attempts[0], [attempt.rng() for attempt in attempts]
         given = self._given(request)
         frames = self._frames(request, given.shape[2])
-        new = frames - (request.image is not None)
+        new = frames - (request.options.image is not None)
         known = given[:, :, max(0, given.shape[2] + new - self.config.frames) :]  # as far back as there are positions
         device = self.generator.start.device
-        states, mask = text([request.prompt])
+        states, mask = text([request.options.prompt])
         count = len(rng)
         cond: Batch = {"text": states.expand(count, -1, -1), "text_mask": mask.expand(count, -1)}
         if known.shape[2]:
@@ -332,38 +332,36 @@ class Godiva(System):
 
         def clip(codes: Tensor) -> Clip:
             video = torch.cat([given, self.tokenizer.decode(codes).float().cpu()[:, :, known.shape[2] :]], 2)
-            video = shown(video, transparent=request.transparent)
-            return Clip.from_tensor(video[0], request.fps or Fraction(self.config.fps), request.prompt)
+            video = shown(video, transparent=request.options.transparent)
+            return Clip.from_tensor(video[0], request.options.fps or Fraction(self.config.fps), request.options.prompt)
 
         def report(done: int, of: int, codes: Tensor) -> None:
             on_progress(Progress(done, of, "sampling", lambda: clip(codes[:1])))
 
         total = known.shape[2] + new
-        codes = self.generator.sample(cond, rng=rng, frames=total, guidance=request.guidance, on_token=report)
+        codes = self.generator.sample(cond, rng=rng, frames=total, guidance=request.options.guidance, on_token=report)
         return [clip(each[None]) for each in codes]
 
     def _given(self, request: Request) -> Tensor:
         """The frames to begin with (1, c, t, h, w); none for a text alone. ValueError for what cannot be served."""
         c = self.config.tokenizer
-        if request.story:
+        if request.options.story:
             raise ValueError("story: this model makes one clip of one prompt; wanted a prompt")
-        if request.steps is not None:
+        if request.options.steps is not None:
             raise ValueError("steps: this model draws one token after the other and has no steps; leave it out")
-        if request.transparent and c.channels == 3:
+        if request.options.transparent and c.channels == 3:
             raise ValueError("transparent: this model has no matte; it was trained without transparency")
-        if request.image is not None and request.extend is not None:
-            raise ValueError("image: a video begins with an image or extends a clip, not both")
-        given = request.image or request.extend
+        given = request.options.image or request.options.extend
         if given is None:
             return torch.zeros(1, c.channels, 0, c.size, c.size)
-        clip = given.replace(frames=given.frames[:1]) if request.image else given
-        return for_model(clip, c.size, c.channels, request.fit)
+        clip = given.replace(frames=given.frames[:1]) if request.options.image else given
+        return for_model(clip, c.size, c.channels, request.options.fit)
 
     def _frames(self, request: Request, given: int) -> int:
         """How many frames to make, an image that begins them included; of an extension, the new ones."""
-        most = self.config.frames - (1 if request.extend is not None else 0)
-        usual = most if request.extend is None else max(1, self.config.frames - given, most // 2)
-        frames = usual if request.frames is None else request.frames
+        most = self.config.frames - (1 if request.options.extend is not None else 0)
+        usual = most if request.options.extend is None else max(1, self.config.frames - given, most // 2)
+        frames = usual if request.options.frames is None else request.options.frames
         if not 1 <= frames <= most:
             raise ValueError(f"frames: this model makes 1 to {most} frames, got {frames}")
         return frames

@@ -303,12 +303,12 @@ class ImagenVideo(Cascade):
 
     def check(self, request: Request) -> None:
         super().check(request)
-        if request.size and max(request.size) > MOST_PIXELS:
+        if request.options.size and max(request.options.size) > MOST_PIXELS:
             raise ValueError(
-                f"size: wanted at most {MOST_PIXELS} pixels a side, got {'x'.join(map(str, request.size))}"
+                f"size: wanted at most {MOST_PIXELS} pixels a side, got {'x'.join(map(str, request.options.size))}"
             )
-        if request.size and (request.frames or 1) > MOST_FRAMES:
-            raise ValueError(f"frames: wanted at most {MOST_FRAMES}, got {request.frames}")
+        if request.options.size and (request.options.frames or 1) > MOST_FRAMES:
+            raise ValueError(f"frames: wanted at most {MOST_FRAMES}, got {request.options.frames}")
 
     def shapes_of(self, request: Request) -> dict[str, Shape]:
         """Another size, and then any number of frames, from the same networks.
@@ -316,11 +316,11 @@ class ImagenVideo(Cascade):
         The last stage makes the size that is wanted; those before it keep their shorter side, at the wanted aspect.
         All make as many times more frames, at their own frame rates.
         """
-        if request.size is None:
+        if request.options.size is None:
             return {}
         row = {name: stage for name, stage in self.cascade().items() if isinstance(stage, DiffusionStage)}
-        last, (width, height) = list(row.values())[-1], request.size
-        longer = Fraction(max(request.frames or 1, last.shape.frames), last.shape.frames)
+        last, (width, height) = list(row.values())[-1], request.options.size
+        longer = Fraction(max(request.options.frames or 1, last.shape.frames), last.shape.frames)
         if height % last.unet.multiple or width % last.unet.multiple:
             raise ValueError(f"size: wanted multiples of {last.unet.multiple}, got {width}x{height}")
         shapes = {}

@@ -176,31 +176,23 @@ class MakeAVideo(Cascade):
     def task(self, request: Request) -> Literal["text", "image", "between", "extend"]:
         """What a request wants: a video of a sentence (or like a clip), of a picture, between two pictures, or what
         follows or comes before a clip. ValueError names the field that cannot be served."""
-        if request.story:
+        if request.options.story:
             raise ValueError("story: this model makes a video from one prompt alone")
-        if request.transparent and self.config.channels == 3:
+        if request.options.transparent and self.config.channels == 3:
             raise ValueError("transparent: this model has no matte; it was trained without transparency")
-        given = [n for n in ("image", "extend", "variation") if getattr(request, n) is not None]
-        if len(given) > 1:
-            raise ValueError(f"{given[1]}: {given[0]} is given as well; wanted one of the two")
-        if request.image_end is not None and request.image is None:
-            raise ValueError("image_end: wanted an image to begin with as well")
-        if request.backward and (request.image_end is not None or given not in (["image"], ["extend"])):
-            raise ValueError("backward: wanted an image or a clip to extend, and nothing else")
-        if request.variation is not None and request.prompt:
+        if request.options.variation is not None and request.options.prompt:
             raise ValueError("prompt: the clip to vary says what is to be seen; leave the prompt out")
-        if not given and not request.prompt.strip():
-            raise ValueError("prompt: it is empty; wanted a sentence")
-        if request.image_end is not None:
+        request.options.check_prompt()
+        if request.options.image_end is not None:
             return "between"
-        return "image" if given == ["image"] else "extend" if given == ["extend"] else "text"
+        return "image" if request.options.image else "extend" if request.options.extend else "text"
 
     def check(self, request: Request) -> None:
         c, task = self.config, self.task(request)
         least, most = (3, c.frames) if task == "between" else (1, LONGEST)
-        if request.frames is not None and not least <= request.frames <= most:
+        if request.options.frames is not None and not least <= request.options.frames <= most:
             what = "between two pictures this model makes" if task == "between" else "this model makes"
-            raise ValueError(f"frames: {what} {least} to {most} frames, got {request.frames}")
+            raise ValueError(f"frames: {what} {least} to {most} frames, got {request.options.frames}")
         for stage in self.row.values():
             if isinstance(stage, (CascadeStage, PriorStage)):
                 stage.check_place()

@@ -52,13 +52,15 @@ class Making:
         self.device = next(system.parameters()).device
         window = self.shapes["interpolation"]
         self.carry = min(system.config.carry, window.frames - 1)
-        self.frames = window.frames if request.frames is None else request.frames
-        self.counts = {name: s.asked(request.steps, request.guidance)[0] for name, s in self.stages.items()}
+        self.frames = window.frames if request.options.frames is None else request.options.frames
+        self.counts = {
+            name: s.asked(request.options.steps, request.options.guidance)[0] for name, s in self.stages.items()
+        }
         self.done, self.total = 0, self._steps()
 
     def clip(self) -> Clip:
         """Made, and as it is shown."""
-        r, embedding = self.request, self._embedding()
+        r, embedding = self.request.options, self._embedding()
         if self.task == "text":
             video = self._run("decoder_video", {"embedding": embedding}, self.shapes["decoder_video"])
             if "interpolation" not in self.stages:
@@ -80,7 +82,7 @@ class Making:
 
     def _embedding(self) -> Tensor:
         """(1, e): of the sentence by the prior, or of the pictures that are given."""
-        r, encoder = self.request, self.system.encoder
+        r, encoder = self.request.options, self.system.encoder
         if r.prompt.strip():
             states, mask = self.text([r.prompt])
             return self.system.prior.sample(
@@ -94,13 +96,13 @@ class Making:
         return encoder.together(encoder.images(seen))
 
     def _pixels(self, clip: Clip, size: int) -> Tensor:
-        return for_model(clip, size, self.system.config.channels, fit=self.request.fit).to(self.device)
+        return for_model(clip, size, self.system.config.channels, fit=self.request.options.fit).to(self.device)
 
     # -- known frames ------------------------------------------------------------------------------------------
 
     def _between(self, embedding: Tensor) -> Tensor:
         """All frames from one picture to another."""
-        r, shape = self.request, replace(self.shapes["interpolation"], frames=self.frames)
+        r, shape = self.request.options, replace(self.shapes["interpolation"], frames=self.frames)
         assert r.image is not None
         assert r.image_end is not None
         ends = [self._pixels(clip, shape.height)[:, :, :1] for clip in (r.image, r.image_end)]
@@ -110,7 +112,7 @@ class Making:
     def _beside(self, embedding: Tensor) -> tuple[Tensor, slice]:
         """What follows a picture or a clip, or comes before it, with the known frames that it was made from; and which
         of these frames are wanted: a picture is a frame of its video, a clip is not repeated."""
-        r, size = self.request, self.shapes["interpolation"].height
+        r, size = self.request.options, self.shapes["interpolation"].height
         image = r.image is not None
         given = r.image if r.image is not None else r.extend
         assert given is not None
@@ -125,7 +127,7 @@ class Making:
 
     def _longer(self, low: Tensor, embedding: Tensor, wanted: int) -> Tensor:
         """At least `wanted` frames, of which `low` are the first, or, backward, the last."""
-        shape, back = self.shapes["interpolation"], self.request.backward
+        shape, back = self.shapes["interpolation"], self.request.options.backward
         while low.shape[2] < wanted:
             kept = min(self.carry, low.shape[2])
             known = low[:, :, :kept] if back else low[:, :, -kept:]
@@ -143,8 +145,8 @@ class Making:
             known = window
         elif self.task == "image":
             known = 1
-        elif self.task == "extend" and self.request.extend is not None:
-            known = min(self.carry, len(self.request.extend))
+        elif self.task == "extend" and self.request.options.extend is not None:
+            known = min(self.carry, len(self.request.options.extend))
         times = {name: 1 for name in self.stages}
         if "interpolation" in times and self.task != "between":
             wanted = self.frames + (known if self.task == "extend" else 0)
@@ -157,7 +159,7 @@ class Making:
         return sum(self.counts[name] * count for name, count in times.items())
 
     def _run(self, name: str, cond: Batch, shape: Shape) -> Tensor:
-        before, r = self.done, self.request
+        before, r = self.done, self.request.options
 
         def tell(step: int, steps: int, x: Tensor) -> None:
             self.done = before + step
@@ -168,6 +170,6 @@ class Making:
         )
 
     def _shown(self, video: Tensor, shape: Shape) -> Clip:
-        r = self.request
+        r = self.request.options
         seen = shown(video.clamp(-1, 1), transparent=r.transparent)[0]
         return Clip.from_tensor(seen, Fraction(shape.fps) if r.fps is None else r.fps, r.prompt)

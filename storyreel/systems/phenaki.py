@@ -341,7 +341,7 @@ class Phenaki(System):
         request, rng = attempts[0], [attempt.rng() for attempt in attempts]
         parts = self._parts(request)
         made = self._given(request).expand(len(rng), -1, -1, -1, -1)
-        start = 0 if request.image or not request.extend else made.shape[2]
+        start = 0 if request.options.image or not request.options.extend else made.shape[2]
         total = sum(frames for _, frames in parts)
         run = _Run(self, request, rng, on_progress, self._clips(parts, made.shape[2], start))
         ends = 0
@@ -350,23 +350,23 @@ class Phenaki(System):
             states, mask = (each.expand(len(rng), *each.shape[1:]) for each in text([prompt]))
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
-        fps = request.fps or Fraction(self.config.fps)
-        videos = shown(made, transparent=request.transparent)
+        fps = request.options.fps or Fraction(self.config.fps)
+        videos = shown(made, transparent=request.options.transparent)
         return [Clip.from_tensor(video[:, : start + total], fps, parts[0][0]) for video in videos]
 
     def _parts(self, request: Request) -> list[tuple[str, int]]:
         """(prompt, frames) each. ValueError for what cannot be made."""
         c = self.config
-        if request.transparent and c.tokenizer.channels == 3:
+        if request.options.transparent and c.tokenizer.channels == 3:
             raise ValueError("transparent: this model has no matte; it was trained without transparency")
-        fps = request.fps or Fraction(c.fps)
-        if request.story:
-            short = [s for _, s in request.story if not s > 0]
+        fps = request.options.fps or Fraction(c.fps)
+        if request.options.story:
+            short = [s for _, s in request.options.story if not s > 0]
             if short:
                 raise ValueError(f"story: a part of {short[0]} seconds; wanted more than 0")
-            parts = [(prompt, max(1, round(seconds * fps))) for prompt, seconds in request.story]
+            parts = [(prompt, max(1, round(seconds * fps))) for prompt, seconds in request.options.story]
         else:
-            parts = [(request.prompt, c.frames if request.frames is None else request.frames)]
+            parts = [(request.options.prompt, c.frames if request.options.frames is None else request.options.frames)]
         total = sum(frames for _, frames in parts)
         if not 1 <= total <= self.longest:
             raise ValueError(f"frames: this model makes 1 to {self.longest} frames, got {total}")
@@ -386,13 +386,11 @@ class Phenaki(System):
     def _given(self, request: Request) -> Tensor:
         """The frames to begin with (1, c, f, h, w); none for a text alone."""
         c = self.config.tokenizer
-        given = request.image or request.extend
+        given = request.options.image or request.options.extend
         if given is None:
             return self.prior.space.new_zeros(1, c.channels, 0, c.size, c.size)
-        if request.image is not None and request.extend is not None:
-            raise ValueError("image: a video begins with an image or extends a clip, not both")
-        clip = given.replace(frames=given.frames[:1]) if request.image else given
-        return for_model(clip, c.size, c.channels, request.fit).to(self.prior.space.device)
+        clip = given.replace(frames=given.frames[:1]) if request.options.image else given
+        return for_model(clip, c.size, c.channels, request.options.fit).to(self.prior.space.device)
 
 
 class _Run:
@@ -401,7 +399,7 @@ class _Run:
     def __init__(
         self, system: Phenaki, request: Request, rng: Sequence[torch.Generator], on_progress: OnProgress, clips: int
     ):
-        self.system, self.request, self.on_progress = system, request, on_progress
+        self.system, self.options, self.on_progress = system, request.options, on_progress
         self.rng, self.clips, self.done = rng, clips, 0
 
     def clip(self, made: Tensor, text: Tensor, mask: Tensor) -> Tensor:
@@ -415,7 +413,7 @@ class _Run:
             seen = shown(made[:, :, -kept:].clamp(-1, 1), transparent=True)
             cond["prefix"] = s.tokenizer.encode(seen)
         codes = s.prior.sample(
-            cond, rng=self.rng, steps=self.request.steps, guidance=self.request.guidance, on_step=self._report(made)
+            cond, rng=self.rng, steps=self.options.steps, guidance=self.options.guidance, on_step=self._report(made)
         )
         self.done += 1
         return s.tokenizer.decode(codes)[:, :, kept:]
@@ -424,7 +422,7 @@ class _Run:
         def report(step: int, steps: int, codes: Tensor) -> None:
             def preview() -> Clip:
                 video = self.system.tokenizer.decode(codes[:1])
-                return Clip.from_tensor(shown(video, transparent=self.request.transparent)[0], self.system.config.fps)
+                return Clip.from_tensor(shown(video, transparent=self.options.transparent)[0], self.system.config.fps)
 
             self.on_progress(Progress(self.done * steps + step, self.clips * steps, "sampling", preview))
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from storyreel.clip import Clip
 
-Fit: TypeAlias = Literal["crop", "pad"]
+Fit: TypeAlias = Literal["crop", "pad"] | None
 BACKGROUND = 128 / 127.5 - 1  # mid grey, over which models with a matte are trained
 
 
-def for_model(clip: Clip, size: int, channels: int, fit: Fit = "crop") -> Tensor:
+def for_model(clip: Clip, size: int, channels: int, fit: Fit = None) -> Tensor:
     """(1, channels, t, size, size) in [-1, 1]. With four channels: colours over mid grey, and the matte.
 
     The largest square from the middle, resized; or (`fit` pad) the whole, with mid grey, and no matte, added beside it.

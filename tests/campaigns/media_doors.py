@@ -165,9 +165,9 @@ def _measure(path: Path) -> None:
 
 
 def _given(path: Path, kind: Any) -> None:
-    from storyreel.generate.asked import Asked
+    from storyreel.options.generation import GenerateOptions
 
-    asked = Asked.of("a red ball", {kind: path})  # pyright: ignore
+    asked = GenerateOptions.of({"prompt": "a red ball", kind: path})  # pyright: ignore
     asked.as_json()
     asked.request(0, 0, Fraction(8))
 
@@ -177,4 +177,4 @@ def _again(path: Path) -> None:
 
     plan = Plan.of(Wanted(origin=path, model="godiva-digits", out=str(path.parent / "again.mp4")))
     for job in plan.jobs:
-        job.asked.request(job.seed, job.index, Fraction(8))
+        job.options.request(job.seed, job.index, Fraction(8))

@@ -42,7 +42,7 @@ def wholes(folder: Path) -> list[Whole]:
     frames = np.stack([wide[:, 3 * t : 3 * t + 64] for t in range(12)])
     alpha = np.concatenate([frames, np.where(frames[..., :1] > 90, 255, 0).astype(np.uint8)], -1)
     meta = {"model": "godiva-digits", "digest": "0" * 64, "seed": 3, "index": 0, "threads": 1, "steps": 4}
-    meta["asked"] = {"prompt": "a red ball", "frames": 8, "fps": "8", "image": note_of(frames[0])}
+    meta["options"] = {"prompt": "a red ball", "frames": 8, "fps": "8", "image": note_of(frames[0])}
     clip = Clip(frames, Fraction(8), "a red ball", meta)
     found = []
     for suffix in OURS:
@@ -71,9 +71,9 @@ def wholes(folder: Path) -> list[Whole]:
 
 def note_of(picture: np.ndarray) -> dict[str, Any]:
     from storyreel.clip import Clip
-    from storyreel.generate.given import Given
+    from storyreel.options.input_clip import InputClip
 
-    return Given(Clip(picture[None])).note()
+    return InputClip.of_clip(Clip(picture[None])).note()
 
 
 def _foreign(path: Path, codec: str, frames: np.ndarray) -> bytes:

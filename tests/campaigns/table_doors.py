@@ -69,14 +69,14 @@ def _prompts(path: Path) -> None:
     from storyreel.generate.prompts import read_prompts
 
     for row in read_prompts(path, {}):
-        row.asked.as_json()
+        row.options.as_json()
 
 
 def _story(path: Path) -> None:
-    from storyreel.generate.asked import Asked
-    from storyreel.generate.story import read_story
+    from storyreel.options.generation import GenerateOptions
+    from storyreel.options.story import read_story
 
-    Asked.of(None, {"story": read_story(path)}).as_json()
+    GenerateOptions.of({"story": read_story(path)}).as_json()
 
 
 def _captions(path: Path) -> None:

@@ -176,7 +176,7 @@ def test_the_verb_writes_the_prompts(tmp_path: Path, asked: PromptList, capsys: 
             main(["data", "prompts", "moving-digits", "-o", str(tmp_path / name)])
         assert end.value.code == 0
         rows = read_prompts(tmp_path / name, {})
-        assert [row.asked.prompt for row in rows] == [p.prompt for p in asked.prompts]
+        assert [row.options.prompt for row in rows] == [p.prompt for p in asked.prompts]
     assert rows[7].name == "0007"
     assert "400 prompts" in capsys.readouterr().out
     with pytest.raises(SystemExit) as end:

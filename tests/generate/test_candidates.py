@@ -44,7 +44,7 @@ def test_the_best_is_kept_and_its_encoder_named(model):
     assert len(told["scores"]) == 5
     assert told["scores"][told["chosen"]] == max(told["scores"])
     assert told["scores"][told["chosen"]] == round(float(clip.frames.mean()), 4)
-    assert clip.meta["asked"] == {"prompt": "an orc", "candidates": 5, "encoder": "bright"}
+    assert clip.meta["options"] == {"prompt": "an orc", "candidates": 5, "encoder": "bright"}
 
 
 def test_a_candidate_depends_on_its_number_alone(model):
@@ -66,9 +66,9 @@ def test_progress_counts_all_candidates(model):
 
 
 def test_an_encoder_without_candidates_is_refused(model):
-    with pytest.raises(ValueError, match="encoder: there is nothing to rank; wanted candidates as well"):
+    with pytest.raises(ValueError, match="encoder: there is nothing to rank; expected candidates as well"):
         model("an orc", encoder="bright")
-    with pytest.raises(ValueError, match="candidates: wanted a whole number from 1 to 1024, got 0"):
+    with pytest.raises(ValueError, match="candidates: expected a whole number from 1 to 1024, got 0"):
         model("an orc", candidates=0)
 
 

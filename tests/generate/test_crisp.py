@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from storyreel.clip import Clip
-from storyreel.generate.asked import Asked
 from storyreel.generate.crisp import BACKGROUND, crisp, palette, snapped, specks, world_of
+from storyreel.options.generation import GenerateOptions
 
 
 def figure() -> np.ndarray:
@@ -91,8 +91,8 @@ def test_models_declare_their_world():
 
 
 def test_the_setting_is_kept_in_what_made_a_file():
-    assert "crisp" not in Asked.of("a man", {}).as_json()
-    assert Asked.of("a man", {"crisp": False}).as_json()["crisp"] is False
-    assert Asked.from_json({"prompt": "a man", "crisp": False}).crisp is False
+    assert "crisp" not in GenerateOptions(prompt="a man").as_json()
+    assert GenerateOptions(prompt="a man", crisp=False).as_json()["crisp"] is False
+    assert GenerateOptions.from_json({"prompt": "a man", "crisp": False}).crisp is False
     with pytest.raises(ValueError, match="crisp"):
-        Asked.of("a man", {"crisp": "no"})  # pyright: ignore[reportArgumentType]
+        GenerateOptions(prompt="a man", crisp="no")  # pyright: ignore[reportArgumentType]

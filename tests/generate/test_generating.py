@@ -41,7 +41,7 @@ def test_a_prompt_gives_a_clip_with_all_that_made_it(model):
         "fps": "8",
     }
     assert clip.meta["steps"] == model.system.config.prior.steps
-    assert clip.meta["asked"] == {"prompt": "an orc walks left"}
+    assert clip.meta["options"] == {"prompt": "an orc walks left"}
 
 
 def test_a_video_depends_on_seed_and_index_alone(model):
@@ -81,7 +81,7 @@ def test_an_image_and_a_clip_can_be_gone_on_from(model, tmp_path):
     assert same(moved, model("an orc", image=first.replace(frames=first.frames[:1]))[0])
     file = first.save(tmp_path / "first.mkv")
     (longer,) = model("a woman", extend=file, frames=4)
-    assert longer.meta["asked"]["extend"]["name"] == "first.mkv"
+    assert longer.meta["options"]["extend"]["name"] == "first.mkv"
     assert str(tmp_path) not in json.dumps(longer.meta)
     assert same(longer, model("a woman", extend=first, frames=4)[0])
 
@@ -121,29 +121,29 @@ def test_known_words_are_no_reason_to_warn(model):
 @pytest.mark.parametrize(
     ("prompt", "settings", "message"),
     [
-        ("", {}, "prompt: it is empty; wanted a sentence"),
+        ("", {}, "prompt: it is empty; expected a sentence"),
         ("  \n", {}, "prompt: it is empty"),
         (None, {}, "prompt: it is empty"),
-        (7, {}, "prompt: wanted a sentence, got int"),
+        (7, {}, "prompt: expected a sentence, got int"),
         ("orc " * 400, {}, r"prompt: 'orc orc .* at most 256 tokens"),
-        ("an orc", {"frames": 0}, "frames: wanted a whole number from 1"),
-        ("an orc", {"frames": 2.5}, "frames: wanted a whole number"),
+        ("an orc", {"frames": 0}, "frames: expected a whole number from 1"),
+        ("an orc", {"frames": 2.5}, "frames: expected a whole number"),
         ("an orc", {"frames": 90_000}, "frames: this model makes 1 to 4096 frames"),
-        ("an orc", {"seconds": -1}, "seconds: wanted a number over 0"),
-        ("an orc", {"seconds": float("nan")}, "seconds: wanted a number over 0"),
-        ("an orc", {"seconds": 2, "frames": 3}, "seconds: frames are given as well"),
-        ("an orc", {"fps": 0}, "fps: wanted a frame rate over 0"),
-        ("an orc", {"fps": "fast"}, "fps: wanted a frame rate over 0"),
-        ("an orc", {"steps": 0}, "steps: wanted a whole number from 1"),
-        ("an orc", {"guidance": float("inf")}, "guidance: wanted a number from 0"),
-        ("an orc", {"count": 0}, "count: wanted a whole number"),
-        ("an orc", {"seed": -1}, "seed: wanted a whole number from 0"),
+        ("an orc", {"seconds": -1}, "seconds: expected a number above 0"),
+        ("an orc", {"seconds": float("nan")}, "seconds: expected a number above 0"),
+        ("an orc", {"seconds": 2, "frames": 3}, "seconds: frames is given as well"),
+        ("an orc", {"fps": 0}, "fps: expected a frame rate above 0"),
+        ("an orc", {"fps": "fast"}, "fps: expected a frame rate above 0"),
+        ("an orc", {"steps": 0}, "steps: expected a whole number from 1"),
+        ("an orc", {"guidance": float("inf")}, "guidance: expected a number from 0"),
+        ("an orc", {"count": 0}, "count: expected a whole number"),
+        ("an orc", {"seed": -1}, "seed: expected a whole number from 0"),
         ("an orc", {"transparent": True}, "transparent: this model has no matte"),
         ("an orc", {"story": [("a", 1)]}, "prompt: a story has its own prompts"),
-        (None, {"story": [("a", 0)]}, "story, part 1: wanted a duration over 0 seconds, got 0"),
+        (None, {"story": [("a", 0)]}, "story, part 1: expected a duration over 0 seconds, got 0"),
         (None, {"story": [("a", 1)], "frames": 3}, "frames: a story's parts have their own durations"),
-        ("an orc", {"height": 3}, "does not know the setting 'height'; there are frames, seconds"),
-        ("an orc", {"image": 5}, "image: wanted a Clip or the path of a file, got int"),
+        ("an orc", {"height": 3}, "does not know the setting 'height'; there are prompt, story, frames, seconds"),
+        ("an orc", {"image": 5}, "image: expected a Clip or the path of a file, got int"),
     ],
 )
 def test_what_cannot_be_served_is_refused(model, prompt, settings, message):
@@ -154,7 +154,7 @@ def test_what_cannot_be_served_is_refused(model, prompt, settings, message):
 def test_an_unknown_model_gets_the_nearest_name(tiny):  # noqa: F811
     with pytest.raises(ValueError, match="'tinny' is not known; did you mean 'tiny'"):
         storyreel.load("tinny")
-    with pytest.raises(ValueError, match=r"wanted a folder with a model\.json"):
+    with pytest.raises(ValueError, match=r"expected a folder with a model\.json"):
         storyreel.load(tiny.parent)
 
 
@@ -162,10 +162,10 @@ def test_a_model_is_found_by_path_and_by_run(tiny, tmp_path):  # noqa: F811
     run = tmp_path / "my-run"
     run.mkdir()
     (run / "model").symlink_to(tiny)
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
-    assert shelf.find(run) == run / "model"
-    assert shelf.find(str(tiny)) == tiny
+    assert registry.find(run) == run / "model"
+    assert registry.find(str(tiny)) == tiny
     assert "tiny" in storyreel.models()
 
 

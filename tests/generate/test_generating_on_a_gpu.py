@@ -92,7 +92,7 @@ def test_candidates(folders, name):
     settings = {} if name == "godiva_tiny" else {"steps": 1}
     with fake_cuda():
         model = storyreel.load(folders[name], device="cuda")
-        made = model.system.candidates(Request(prompt=PROMPT, **settings), 2, model.text, lambda _: None)
+        made = model.system.candidates(Request.of(prompt=PROMPT, **settings), 2, model.text, lambda _: None)
     assert len(made) == 2
     assert made[0].frames.shape == made[1].frames.shape
 
@@ -118,7 +118,7 @@ def test_a_reach_that_sees_all_earlier_tokens():
     system = replace(config, generator=replace(config.generator, reach="raster")).build().eval()
     with fake_cuda():
         system.to("cuda")
-        made = system.generate(Request(prompt=PROMPT), on_card(load_text_encoder("hash:32")), lambda _: None)
+        made = system.generate(Request.of(prompt=PROMPT), on_card(load_text_encoder("hash:32")), lambda _: None)
     assert len(made) == config.frames
 
 

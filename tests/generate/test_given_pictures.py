@@ -10,17 +10,17 @@ import pytest
 from tiny_model import make_tiny, tiny, tiny_folder  # noqa: F401
 
 from storyreel.clip import Clip
-from storyreel.generate.asked import Asked
 from storyreel.generate.model import load
+from storyreel.options.generation import GenerateOptions
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"image_end": "p.png"}, "image_end: wanted an image to begin with as well"),
-        ({"backward": True}, "backward: wanted an image or a clip to extend"),
+        ({"image_end": "p.png"}, "image_end: expected an image to begin with as well"),
+        ({"backward": True}, "backward: expected an image or a clip to extend"),
         ({"fit": "pad"}, "fit: there is no picture to fit"),
-        ({"image": "p.png", "fit": "stretch"}, "fit: wanted crop or pad, got 'stretch'"),
+        ({"image": "p.png", "fit": "stretch"}, "fit: expected crop or pad, got 'stretch'"),
         ({"image": "p.png", "variation": "c.gif"}, "variation: image is given as well"),
     ],
 )
@@ -31,7 +31,7 @@ def test_pictures_that_do_not_go_together(
     Clip(np.zeros((1, 8, 8, 3), np.uint8)).save("p.png", scale=None)
     Clip(np.zeros((3, 8, 8, 3), np.uint8)).save("c.gif", scale=None)
     with pytest.raises(ValueError, match=said):
-        Asked.of("an orc", settings)  # pyright: ignore[reportArgumentType]
+        GenerateOptions.of({"prompt": "an orc"} | settings)  # pyright: ignore[reportArgumentType]
 
 
 def test_what_only_some_models_can_do(tiny: Path, tmp_path: Path):  # noqa: F811
@@ -45,14 +45,14 @@ def test_what_only_some_models_can_do(tiny: Path, tmp_path: Path):  # noqa: F811
         ("an orc", {"image": picture, "image_end": picture}, "image_end: tiny cannot do that"),
         ("an orc", {"extend": clip, "backward": True}, "backward: tiny cannot do that"),
         (None, {"variation": clip}, "variation: tiny cannot do that"),
-        (None, {"image": picture}, "prompt: it is empty; wanted a sentence"),
+        (None, {"image": picture}, "prompt: it is empty; expected a sentence"),
     ):
         with pytest.raises(ValueError, match=said):
             model(prompt, **settings)
     able = load(make_tiny(tmp_path / "able", "make_a_video_tiny"))
     (made,) = able(image=picture, image_end=picture, frames=4, fit="pad", steps=1)
     assert len(made) == 4
-    assert set(made.meta["asked"]) == {"prompt", "frames", "steps", "image", "image_end", "fit"}
-    again = Asked.from_json(made.meta["asked"])
+    assert set(made.meta["options"]) == {"prompt", "frames", "steps", "image", "image_end", "fit"}
+    again = GenerateOptions.from_json(made.meta["options"])
     assert again.image_end is not None
     assert again.fit == "pad"

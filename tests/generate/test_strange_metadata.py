@@ -12,8 +12,8 @@ from tiny_model import tiny, tiny_folder  # noqa: F401
 
 from storyreel.cli import main
 from storyreel.clip import Clip
-from storyreel.generate.asked import Asked
-from storyreel.generate.given import GIVEN, Given
+from storyreel.options.generation import GenerateOptions
+from storyreel.options.input_clip import INPUTS, InputClip
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def strange(tmp_path: Path, **asked: Any) -> Path:
     return Clip(np.zeros((2, 16, 16, 3), np.uint8), meta=meta).save(tmp_path / "strange.mkv", scale=None)
 
 
-@pytest.mark.parametrize("kind", GIVEN)
+@pytest.mark.parametrize("kind", INPUTS)
 def test_a_path_in_the_metadata_is_not_opened(kind: str, tiny: Path, private: Path, capsys, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(Given, "of", lambda value, kind: pytest.fail(f"opened {value}"))
-    sha256 = Given(Clip(np.asarray(Image.open(private))[None])).sha256
+    monkeypatch.setattr(InputClip, "read", lambda value, kind: pytest.fail(f"opened {value}"))
+    sha256 = InputClip.of_clip(Clip(np.asarray(Image.open(private))[None])).sha256
     for value in (str(private), {"path": str(private), "sha256": sha256}, [str(private)]):
         file = strange(private.parent, **{kind: value})
         code, err = call(capsys, "generate", "--from", file, "-o", "out.mkv")
@@ -55,7 +55,7 @@ def test_what_the_user_gives_is_taken(tiny: Path, private: Path, capsys):  # noq
     file = strange(private.parent, image="/nowhere.png")
     code, err = call(capsys, "generate", "--from", file, "--image", private, "-o", "out.mkv")
     assert code == 0, err
-    note = Clip.open("out.mkv").meta["asked"]["image"]
+    note = Clip.open("out.mkv").meta["options"]["image"]
     assert note["name"] == "private.png"
     assert str(private.parent) not in str(Clip.open("out.mkv").meta)
 
@@ -73,6 +73,6 @@ def test_folders_in_the_metadata_are_not_opened(tiny: Path, tiny_folder: Path, t
 
 
 def test_an_encoder_is_written_by_its_name(tmp_path: Path):
-    asked = Asked.of("an orc", {"candidates": 2, "encoder": tmp_path / "mine"})
+    asked = GenerateOptions(prompt="an orc", candidates=2, encoder=tmp_path / "mine")
     assert asked.as_json()["encoder"] == "mine"
-    assert Asked.of("an orc", {"candidates": 2, "encoder": "sprites"}).as_json()["encoder"] == "sprites"
+    assert GenerateOptions(prompt="an orc", candidates=2, encoder="sprites").as_json()["encoder"] == "sprites"

@@ -117,16 +117,16 @@ def test_a_bad_folder_is_listed_as_bad_with_its_reason(copy, capsys, monkeypatch
 
 
 def test_whatever_one_folder_does_the_others_are_listed(copy, capsys, monkeypatch):
-    from storyreel.generate import shelf
+    from storyreel.generate import registry
 
-    real = shelf.describe
+    real = registry.describe
 
     def describe(folder: Path) -> dict[str, Any]:
         if folder.name == "strange":
             raise TypeError("deep\ninside")
         return real(folder)
 
-    monkeypatch.setattr(shelf, "describe", describe)
+    monkeypatch.setattr(registry, "describe", describe)
     monkeypatch.setenv("STORYREEL_MODELS", str(copy.parent))
     out, err = listed(capsys)
     assert "phenaki-sprites" in out

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storyreel.clip import Clip
-from storyreel.generate.asked import Asked
 from storyreel.generate.batch import jobs_for, slug
-from storyreel.generate.given import Given
 from storyreel.generate.prompts import read_prompts
-from storyreel.generate.story import read_story
-from storyreel.generate.words import knows_any
+from storyreel.generate.vocabulary import knows_any
+from storyreel.options.generation import GenerateOptions
+from storyreel.options.input_clip import InputClip
+from storyreel.options.story import read_story
 
 
 def test_story_lines_have_two_forms(tmp_path):
@@ -42,24 +42,24 @@ def test_story_in_json(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("s.txt", "1s: an orc\n0s: a woman\n", r"s\.txt, line 2: wanted a duration over 0 seconds, got 0"),
-        ("s.txt", "an orc | -2", r"line 1: wanted a duration over 0 seconds, got -2"),
-        ("s.txt", "-2s: an orc", r"line 1: wanted a duration over 0 seconds, got -2"),
-        ("s.txt", "an orc | nan", r"line 1: wanted a duration over 0"),
-        ("s.txt", "an orc | long", r"line 1: wanted a duration in seconds, got 'long'"),
-        ("s.txt", "an orc", r"line 1: no duration in 'an orc'; wanted \"3s: a prompt\""),
+        ("s.txt", "1s: an orc\n0s: a woman\n", r"s\.txt, line 2: expected a duration over 0 seconds, got 0"),
+        ("s.txt", "an orc | -2", r"line 1: expected a duration over 0 seconds, got -2"),
+        ("s.txt", "-2s: an orc", r"line 1: expected a duration over 0 seconds, got -2"),
+        ("s.txt", "an orc | nan", r"line 1: expected a duration over 0"),
+        ("s.txt", "an orc | long", r"line 1: expected a duration in seconds, got 'long'"),
+        ("s.txt", "an orc", r"line 1: no duration in 'an orc'; expected \"3s: a prompt\""),
         ("s.txt", "2s:   ", r"line 1: the prompt is empty"),
         ("s.txt", "# nothing", r"the story has no parts"),
-        ("s.json", '{"prompt": "x"}', r"wanted a JSON list of objects, got dict"),
-        ("s.json", "[", r"wanted JSON"),
-        ("s.json", '[{"prompt": "x", "seconds": 0}]', r"entry 1: wanted a duration over 0"),
+        ("s.json", '{"prompt": "x"}', r"expected a JSON list of objects, got dict"),
+        ("s.json", "[", r"expected JSON"),
+        ("s.json", '[{"prompt": "x", "seconds": 0}]', r"entry 1: expected a duration over 0"),
         ("s.json", '[{"prompt": "x", "second": 1}]', r"entry 1: does not know \['second'\]"),
         (
             "s.jsonl",
             '{"prompt": "x", "seconds": 1}\n\n{"prompt": "x"}',
-            r"line 3: wanted a duration in seconds, got None",
+            r"line 3: expected a duration in seconds, got None",
         ),
-        ("s.jsonl", '{"prompt": "x", "seconds": true}', r"line 1: wanted a duration in seconds, got True"),
+        ("s.jsonl", '{"prompt": "x", "seconds": true}', r"line 1: expected a duration in seconds, got True"),
     ],
 )
 def test_bad_stories_name_the_line(tmp_path, name, text, message):
@@ -70,7 +70,7 @@ def test_bad_stories_name_the_line(tmp_path, name, text, message):
 
 def test_a_binary_story_is_refused(tmp_path):
     (tmp_path / "s.txt").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(ValueError, match="wanted text in UTF-8"):
+    with pytest.raises(ValueError, match="expected text in UTF-8"):
         read_story(tmp_path / "s.txt")
     with pytest.raises(FileNotFoundError):
         read_story(tmp_path / "absent.txt")
@@ -78,13 +78,13 @@ def test_a_binary_story_is_refused(tmp_path):
 
 def test_prompt_files_give_rows_with_settings_of_their_own(tmp_path):
     (tmp_path / "p.txt").write_text("an orc\n# no\n\n  a woman, walking \n")
-    assert [row.asked.prompt for row in read_prompts(tmp_path / "p.txt", {"steps": 3})] == [
+    assert [row.options.prompt for row in read_prompts(tmp_path / "p.txt", {"steps": 3})] == [
         "an orc",
         "a woman, walking",
     ]
     (tmp_path / "p.csv").write_text('prompt,seed,steps,name\n"an orc, left",5,,first\na woman,,9,\n')
     rows = read_prompts(tmp_path / "p.csv", {"steps": 3})
-    assert [(r.asked.prompt, r.seed, r.asked.steps, r.name) for r in rows] == [
+    assert [(r.options.prompt, r.seed, r.options.steps, r.name) for r in rows] == [
         ("an orc, left", 5, 3, "first"),
         ("a woman", None, 9, None),
     ]
@@ -92,23 +92,23 @@ def test_prompt_files_give_rows_with_settings_of_their_own(tmp_path):
         '{"prompt": "an orc", "seconds": 2, "count": 4}\n{"story": [["a", 1], ["b", 2]], "guidance": 1.5}\n'
     )
     rows = read_prompts(tmp_path / "p.jsonl", {})
-    assert (rows[0].asked.seconds, rows[0].count) == (2.0, 4)
-    assert rows[1].asked.story == (("a", 1.0), ("b", 2.0))
+    assert (rows[0].options.seconds, rows[0].count) == (2.0, 4)
+    assert rows[1].options.story == (("a", 1.0), ("b", 2.0))
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("p.csv", "text,seed\nan orc,1", "line 1: no column 'prompt'"),
-        ("p.csv", "prompt,seed\nan orc,one", r"line 2: seed: wanted a whole number, got 'one'"),
-        ("p.csv", "prompt,seed\nan orc, left,1", "line 2: wanted 2 columns"),
+        ("p.csv", "prompt,seed\nan orc,one", r"line 2: seed: expected a whole number, got 'one'"),
+        ("p.csv", "prompt,seed\nan orc, left,1", "line 2: expected 2 columns"),
         ("p.csv", "prompt,colour\nan orc,1", "line 2: does not know 'colour'"),
         ("p.csv", "prompt,seed\n,1", "line 2: prompt: it is empty"),
-        ("p.jsonl", '{"prompt": "a"}\n["b"]', "line 2: wanted a JSON object"),
-        ("p.jsonl", '{"prompt": "a", "seed": "1"}', "line 1: seed: wanted a whole number"),
-        ("p.jsonl", '{"prompt": "a", "frames": -3}', "line 1: frames: wanted a whole number"),
-        ("p.jsonl", '{"prompt": "a", "name": "../../etc"}', "line 1: name: wanted a file name without a folder"),
-        ("p.jsonl", '{"prompt": "a", "count": 0}', "line 1: count: wanted"),
+        ("p.jsonl", '{"prompt": "a"}\n["b"]', "line 2: expected a JSON object"),
+        ("p.jsonl", '{"prompt": "a", "seed": "1"}', "line 1: seed: expected a whole number"),
+        ("p.jsonl", '{"prompt": "a", "frames": -3}', "line 1: frames: expected a whole number"),
+        ("p.jsonl", '{"prompt": "a", "name": "../../etc"}', "line 1: name: expected a name without a folder"),
+        ("p.jsonl", '{"prompt": "a", "count": 0}', "line 1: count: expected"),
         ("p.txt", "\n# nothing\n", "no prompt in it"),
     ],
 )
@@ -125,15 +125,15 @@ def jobs(tmp_path, text, **changes):
 
 
 def test_names_follow_the_wish_and_not_the_line(tmp_path):
-    before = {job.asked.prompt: job.path for job in jobs(tmp_path, "an orc\na woman\n")}
-    after = {job.asked.prompt: job.path for job in jobs(tmp_path, "a man\na woman\nan orc\n")}
+    before = {job.options.prompt: job.path for job in jobs(tmp_path, "an orc\na woman\n")}
+    after = {job.options.prompt: job.path for job in jobs(tmp_path, "a man\na woman\nan orc\n")}
     assert before.items() <= after.items()
     assert jobs(tmp_path, "an orc", seed=1)[0].path != before["an orc"]
 
 
 def test_a_prompt_that_comes_again_is_another_video(tmp_path):
     made = jobs(tmp_path, "an orc\na woman\nan orc\n", count=2)
-    assert [(job.asked.prompt, job.index) for job in made] == [
+    assert [(job.options.prompt, job.index) for job in made] == [
         ("an orc", 0), ("an orc", 1), ("a woman", 0), ("a woman", 1), ("an orc", 2), ("an orc", 3),
     ]  # fmt: skip
     assert len({job.path for job in made}) == 6
@@ -160,29 +160,31 @@ WISHES = st.fixed_dictionaries(
 @settings(max_examples=50, deadline=None)
 @given(st.text(min_size=1).filter(str.strip), WISHES)
 def test_a_wish_survives_json(prompt, wish):
-    asked = Asked.of(prompt, wish)
-    assert Asked.from_json(json.loads(json.dumps(asked.as_json()))) == asked
+    asked = GenerateOptions.of({"prompt": prompt, **wish})
+    assert GenerateOptions.from_json(json.loads(json.dumps(asked.as_json()))) == asked
 
 
 def test_given_pixels_come_back_from_the_note_alone(tmp_path):
-    small = Given(Clip(np.random.default_rng(0).integers(0, 256, (3, 8, 8, 4), np.uint8), 12), "/nowhere.mkv")
-    back = Given.from_note(json.loads(json.dumps(small.note())), "extend")
-    assert np.array_equal(back.clip.frames, small.clip.frames)
-    assert back.clip.fps == 12
+    small = InputClip.of_clip(
+        Clip(np.random.default_rng(0).integers(0, 256, (3, 8, 8, 4), np.uint8), 12), "/nowhere.mkv"
+    )
+    back = InputClip.from_note(json.loads(json.dumps(small.note())), "extend")
+    assert np.array_equal(back.frames, small.frames)
+    assert back.fps == 12
     noise = Clip(np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8))
     file = noise.save(tmp_path / "noise.png")
-    large = Given.of(file, "image")
+    large = InputClip.read(file, "image")
     note = large.note()
     assert "png" not in note
     assert file.is_file()
     with pytest.raises(ValueError, match=r"\(noise\.png\) are not in its metadata; give them with --image"):
-        Given.from_note({**note, "path": str(file)}, "image")
+        InputClip.from_note({**note, "path": str(file)}, "image")
 
 
 @pytest.mark.parametrize("note", [None, {}, {"sha256": "x", "png": "%%", "frames": 1, "fps": "1"}, {"sha256": 3}])
 def test_a_spoilt_note_is_refused(note):
     with pytest.raises(ValueError, match=r"give (it|them) with --image"):
-        Given.from_note(note, "image")
+        InputClip.from_note(note, "image")
 
 
 def test_words_are_known_by_their_forms():

@@ -79,4 +79,4 @@ def picture(seed: int = 0, frames: int = 1, size: tuple[int, int] = (16, 16)) ->
 
 
 def generate(model: MakeAVideo, **wish: Any) -> Clip:
-    return model.generate(Request(**({"steps": 2} | wish)), TEXT, lambda _: None)
+    return model.generate(Request.of(**({"steps": 2} | wish)), TEXT, lambda _: None)

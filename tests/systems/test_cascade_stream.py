@@ -94,12 +94,12 @@ def test_what_cannot_be_streamed_is_not(model: ImagenVideo):
 
 
 def test_any_size_may_be_asked_for(model: ImagenVideo):
-    shapes = model.shapes_of(Request(prompt="a cat", size=(40, 24), frames=13))
+    shapes = model.shapes_of(Request.of(prompt="a cat", size=(40, 24), frames=13))
     told = {name: (s.frames, s.height, s.width, s.fps) for name, s in shapes.items()}
     assert told["base"] == (6, 4, 6, 2)
     assert told["ssr2"] == (8, 12, 20, 3)
     assert told["ssr3"] == (13, 24, 40, 5)
-    clip = model.generate(Request(prompt="a cat", size=(40, 24), frames=13, steps=1), text(), lambda _: None)
+    clip = model.generate(Request.of(prompt="a cat", size=(40, 24), frames=13, steps=1), text(), lambda _: None)
     assert clip.frames.shape == (13, 24, 40, 3)
 
 
@@ -118,4 +118,4 @@ def text() -> Any:
 )
 def test_sizes_that_cannot_be(model: ImagenVideo, wish: dict[str, Any], said: str):
     with pytest.raises(ValueError, match=said):
-        model.generate(Request(prompt="a cat", **wish), text(), lambda _: None)
+        model.generate(Request.of(prompt="a cat", **wish), text(), lambda _: None)

@@ -58,10 +58,10 @@ def test_a_video_depends_on_seed_and_index_alone(model):
     three, two = model("an orc", count=3), model("an orc", count=2)
     assert same(three[1], two[1])
     assert not same(three[0], three[1])
-    alone = model.system.candidates(Request(prompt="an orc", seed=3), 3, model.text, lambda _: None)
+    alone = model.system.candidates(Request.of(prompt="an orc", seed=3), 3, model.text, lambda _: None)
     model.system.together = 2
     assert [same(a, b) for a, b in zip(
-        alone, model.system.candidates(Request(prompt="an orc", seed=3), 3, model.text, lambda _: None), strict=True
+        alone, model.system.candidates(Request.of(prompt="an orc", seed=3), 3, model.text, lambda _: None), strict=True
     )] == [True] * 3, "however many are made at a time"  # fmt: skip
 
 
@@ -143,12 +143,12 @@ def test_a_matte_goes_in_and_comes_out():
         )
     ).eval()
     text = load_text_encoder("hash:32")
-    clip = system.generate(Request(prompt="an orc", transparent=True), text, lambda _: None)
+    clip = system.generate(Request.of(prompt="an orc", transparent=True), text, lambda _: None)
     assert clip.has_alpha
     assert set(np.unique(clip.frames[..., 3])) <= {0, 255}
-    assert not system.generate(Request(prompt="an orc"), text, lambda _: None).has_alpha
+    assert not system.generate(Request.of(prompt="an orc"), text, lambda _: None).has_alpha
     given = clip.replace(frames=clip.frames[:1])
-    moved = system.generate(Request(prompt="an orc", image=given, transparent=True), text, lambda _: None)
+    moved = system.generate(Request.of(prompt="an orc", image=given, transparent=True), text, lambda _: None)
     assert np.array_equal(moved.frames[0, ..., 3], given.frames[0, ..., 3])
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from storyreel import recipes
 from storyreel.clip import Clip
 from storyreel.diffusion.sampling import Sampling
-from storyreel.generate import shelf
+from storyreel.generate import registry
 from storyreel.model import load_model, save_model
 from storyreel.nn.video_resample import at_frames, resized
 from storyreel.recipe import as_json, from_json
@@ -77,7 +77,7 @@ def tick(step: int = 0, progress: float = 0.0) -> Tick:
 
 
 def generate(model: System, **wish: Any) -> Clip:
-    return model.generate(Request(**({"prompt": "a cat", "steps": 2} | wish)), TEXT, lambda _: None)
+    return model.generate(Request.of(**({"prompt": "a cat", "steps": 2} | wish)), TEXT, lambda _: None)
 
 
 # -- the cascade -----------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def generate(model: System, **wish: Any) -> Clip:
 
 def test_a_prompt_gives_a_video_of_the_last_shape(model: ImagenVideo):
     told: list[Progress] = []
-    clip = model.generate(Request(prompt="a cat"), TEXT, told.append)
+    clip = model.generate(Request.of(prompt="a cat"), TEXT, told.append)
     assert clip.frames.shape == (5, 16, 16, 3)
     assert (clip.fps, clip.caption) == (5, "a cat")
     assert [(p.done, p.total) for p in told] == [(i + 1, 28) for i in range(28)], "four steps of seven stages"
@@ -111,7 +111,7 @@ def test_any_prefix_of_the_cascade_is_a_product(model: ImagenVideo, monkeypatch:
             return sample(cond, **more)
 
         monkeypatch.setattr(stage, "sample", spy)
-    request = Request(prompt="a cat", steps=1)
+    request = Request.of(prompt="a cat", steps=1)
     whole = model.make(request, TEXT)
     assert whole.frames.shape[:3] == (5, 16, 16)
     seen = dict(given)
@@ -148,11 +148,11 @@ def test_other_shapes_can_be_asked_of_the_same_networks(model: ImagenVideo):
         "base": Shape(frames=3, height=4, width=8, fps=3), "tsr1": Shape(frames=4, height=4, width=8, fps=4),
         "ssr1": Shape(frames=4, height=8, width=16, fps=4),
     }  # fmt: skip
-    clip = model.make(Request(prompt="a cat", steps=1), TEXT, upto="ssr1", shapes=shapes)
+    clip = model.make(Request.of(prompt="a cat", steps=1), TEXT, upto="ssr1", shapes=shapes)
     assert clip.frames.shape == (4, 8, 16, 3)
     odd = {"base": Shape(frames=3, height=5, width=8, fps=3)}
     with pytest.raises(ValueError, match="stage 'base': size: wanted height and width that 2 divides, got 5x8"):
-        model.make(Request(prompt="a cat", steps=1), TEXT, shapes=odd)
+        model.make(Request.of(prompt="a cat", steps=1), TEXT, shapes=odd)
 
 
 def test_tiles_give_what_the_whole_gives(model: ImagenVideo):
@@ -297,15 +297,15 @@ def test_the_weights_of_another_stage_are_refused_by_digest(changed: ImagenVideo
         generate(changed)
     with pytest.raises(ValueError, match="stage 'tsr2': its weights are of another"):
         stage_of(changed, "tsr2").notes()
-    assert changed.make(Request(prompt="a cat", steps=1), TEXT, upto="ssr1"), "what does not need it goes on"
+    assert changed.make(Request.of(prompt="a cat", steps=1), TEXT, upto="ssr1"), "what does not need it goes on"
 
 
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"steps": 0}, "steps: wanted 1 to 4096, got 0"),
-        ({"guidance": -1.0}, "guidance: wanted 0 to 1000, got -1"),
-        ({"guidance": float("nan")}, "guidance: wanted 0 to 1000, got nan"),
+        ({"steps": 0}, "steps: expected a whole number from 1 to 10000, got 0"),
+        ({"guidance": -1.0}, "guidance: expected a number from 0 to 1000, got -1"),
+        ({"guidance": float("nan")}, "guidance: expected a number from 0 to 1000, got nan"),
         ({"frames": 6}, "frames: this model makes 1 to 5 frames, got 6"),
         ({"story": (("a cat", 1.0),)}, "story: this model makes a video from one prompt alone"),
         ({"image": Clip(np.zeros((1, 8, 8, 3), np.uint8))}, "image: this model makes a video from one prompt alone"),
@@ -386,7 +386,7 @@ def test_the_paper_recipe_has_the_papers_shapes_and_sizes():
 def test_the_shipped_model_fits_into_sixteen_megabytes():
     with torch.device("meta"):
         system = recipes.get("imagen_video_sprites").system.build()
-    folder = shelf.find("imagen-video-sprites")
+    folder = registry.find("imagen-video-sprites")
     components = read_json(folder / "model.json")["components"]
     trained = {name: sum(p.numel() for p in stage.parameters()) for name, stage in system.stages.items()}
     assert {name: c["parameters"] for name, c in components.items()} == trained, "what ships is what the recipe trains"

@@ -37,7 +37,7 @@ def changed(model: MakeAVideo) -> Iterator[MakeAVideo]:
 
 def test_a_prompt_gives_a_video_of_the_last_shape(model: MakeAVideo):
     told: list[Progress] = []
-    clip = model.generate(Request(prompt="a cat"), TEXT, told.append)
+    clip = model.generate(Request.of(prompt="a cat"), TEXT, told.append)
     assert clip.frames.shape == (6, 16, 16, 3)
     assert (clip.fps, clip.caption) == (6, "a cat")
     assert [(p.done, p.total) for p in told] == [(i + 1, 16) for i in range(16)]
@@ -54,12 +54,12 @@ def test_seed_index_and_prompt_decide(model: MakeAVideo):
 
 
 def test_any_prefix_of_the_cascade_is_a_product(model: MakeAVideo):
-    shapes = [model.make(Request(prompt="a", steps=1), TEXT, upto=n).frames.shape[:2] for n in MAKES]
+    shapes = [model.make(Request.of(prompt="a", steps=1), TEXT, upto=n).frames.shape[:2] for n in MAKES]
     assert shapes == [(3, 8), (6, 8), (6, 12), (6, 16)]
     with pytest.raises(ValueError, match=r"stage: wanted one of decoder_video, .*, got 'sr_x'"):
-        model.make(Request(prompt="a", steps=1), TEXT, upto="sr_x")
+        model.make(Request.of(prompt="a", steps=1), TEXT, upto="sr_x")
     with pytest.raises(ValueError, match="stage: a picture or a clip does not pass through 'decoder_video'"):
-        model.make(Request(image=picture(), steps=1), TEXT, upto="decoder_video")
+        model.make(Request.of(image=picture(), steps=1), TEXT, upto="decoder_video")
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_any_prefix_of_the_cascade_is_a_product(model: MakeAVideo):
 )
 def test_what_can_be_asked_for(model: MakeAVideo, wish: dict[str, Any], frames: int):
     told: list[Progress] = []
-    clip = model.generate(Request(steps=1, **wish), TEXT, told.append)
+    clip = model.generate(Request.of(steps=1, **wish), TEXT, told.append)
     assert clip.frames.shape == (frames, 16, 16, 3)
     assert [p.done for p in told] == list(range(1, told[-1].total + 1))
 
 
 def low_of(model: MakeAVideo, **wish: Any) -> np.ndarray:
     """The small frames of a request, in which what was known is as it was."""
-    return model.make(Request(**({"steps": 1} | wish)), TEXT, upto="interpolation").frames
+    return model.make(Request.of(**({"steps": 1} | wish)), TEXT, upto="interpolation").frames
 
 
 def test_known_pictures_stand_where_they_were_asked_for(model: MakeAVideo):
@@ -176,17 +176,17 @@ def test_the_weights_of_another_cascade_are_refused_by_digest(changed: MakeAVide
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"prompt": "a", "steps": 0}, "steps: wanted 1 to 4096, got 0"),
-        ({"prompt": "a", "guidance": -1.0}, "guidance: wanted 0 to 1000, got -1"),
-        ({"prompt": "a", "guidance": float("nan")}, "guidance: wanted 0 to 1000, got nan"),
-        ({"prompt": "a", "frames": 0}, "frames: this model makes 1 to 4096 frames, got 0"),
+        ({"prompt": "a", "steps": 0}, "steps: expected a whole number from 1 to 10000, got 0"),
+        ({"prompt": "a", "guidance": -1.0}, "guidance: expected a number from 0 to 1000, got -1"),
+        ({"prompt": "a", "guidance": float("nan")}, "guidance: expected a number from 0 to 1000, got nan"),
+        ({"prompt": "a", "frames": 0}, "frames: expected a whole number from 1 to 100000, got 0"),
         ({"image": picture(), "image_end": picture(), "frames": 2}, "between two pictures this model makes 3 to 6"),
         ({"image": picture(), "image_end": picture(), "frames": 7}, "between two pictures this model makes 3 to 6"),
-        ({"image_end": picture()}, "image_end: wanted an image to begin with as well"),
-        ({"prompt": "a", "backward": True}, "backward: wanted an image or a clip to extend"),
+        ({"image_end": picture()}, "image_end: expected an image to begin with as well"),
+        ({"prompt": "a", "backward": True}, "backward: expected an image or a clip to extend"),
         ({"image": picture(), "extend": picture(frames=2)}, "extend: image is given as well"),
         ({"variation": picture(frames=2), "prompt": "a"}, "prompt: the clip to vary says what is to be seen"),
-        ({}, "prompt: it is empty; wanted a sentence"),
+        ({}, "prompt: it is empty; expected a sentence"),
         ({"story": (("a cat", 1.0),)}, "story: this model makes a video from one prompt alone"),
         ({"prompt": "a", "transparent": True}, "transparent: this model has no matte"),
     ],

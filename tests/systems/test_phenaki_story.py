@@ -39,7 +39,7 @@ def quiet(_: Progress) -> None:
 
 
 def generate(model: Phenaki, **wish: Any) -> Clip:
-    return model.generate(Request(**wish), TEXT, quiet)
+    return model.generate(Request.of(**wish), TEXT, quiet)
 
 
 def picture(frames: int = 1, height: int = 16, width: int = 16, channels: int = 3) -> Clip:
@@ -130,7 +130,7 @@ def test_an_extended_clip_keeps_its_frames(model: Phenaki, before: int):
 )
 def test_progress_goes_up_to_its_total(model: Phenaki, wish: dict[str, Any]):
     told: list[Progress] = []
-    model.generate(Request(**wish), TEXT, told.append)
+    model.generate(Request.of(**wish), TEXT, told.append)
     assert len({p.total for p in told}) <= 1
     assert [p.done for p in told] == list(range(1, len(told) + 1))
     if told:
@@ -153,27 +153,27 @@ def test_raising_from_progress_stops(model: Phenaki):
             raise Enough
 
     with pytest.raises(Enough):
-        model.generate(Request(prompt="a cat", frames=20), TEXT, stop)
+        model.generate(Request.of(prompt="a cat", frames=20), TEXT, stop)
     assert len(told) == 3
 
 
 @pytest.mark.parametrize(
     ("wish", "told"),
     [
-        ({"image": picture(), "extend": picture(3)}, "image: a video begins with an image or extends a clip, not both"),
-        ({"story": (("a", 1.0), ("b", 0.0))}, "story: a part of 0.0 seconds"),
-        ({"story": (("a", -1.0),)}, "story: a part of -1.0 seconds"),
+        ({"image": picture(), "extend": picture(3)}, "extend: image is given as well"),
+        ({"story": (("a", 1.0), ("b", 0.0))}, "story, part 2: expected a duration over 0 seconds"),
+        ({"story": (("a", -1.0),)}, "story, part 1: expected a duration over 0 seconds"),
         ({"frames": 5000}, "frames: this model makes 1 to 4096 frames, got 5000"),
-        ({"frames": 0}, "frames: this model makes 1 to 4096 frames, got 0"),
+        ({"frames": 0}, "frames: expected a whole number from 1 to 100000, got 0"),
         ({"story": (("a", 1000.0),)}, "frames: this model makes 1 to 4096 frames, got 8000"),
         ({"transparent": True}, "transparent: this model has no matte"),
-        ({"steps": 0}, "steps: wanted at least 1, got 0"),
+        ({"steps": 0}, "steps: expected a whole number from 1 to 10000, got 0"),
     ],
 )
 def test_what_cannot_be_made_is_refused_before_anything_is_sampled(model: Phenaki, wish: dict[str, Any], told: str):
     calls: list[Progress] = []
     with pytest.raises(ValueError, match=told):
-        model.generate(Request(**wish), TEXT, calls.append)
+        model.generate(Request.of(**wish), TEXT, calls.append)
     assert calls == []
 
 

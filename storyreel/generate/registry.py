@@ -24,7 +24,7 @@ def folders() -> list[Path]:
 
 
 def here() -> dict[str, Path]:
-    """Name -> folder of every model on the shelf; the preferred ones first."""
+    """Name -> folder of every model that is here; the preferred ones first."""
     found: dict[str, Path] = {}
     for folder in folders():
         for card in sorted(folder.glob("*/model.json")):
@@ -40,22 +40,22 @@ def names() -> list[str]:
 def find(name: str | Path | None) -> Path:
     """The folder of a model by its name, or by its path (also that of the run folder that made it).
 
-    None gives the first one on the shelf. ValueError suggests the nearest name.
+    None gives the first one. ValueError suggests the nearest name.
     """
-    shelf = here()
+    found = here()
     if name is None:
-        if not shelf:
+        if not found:
             raise ValueError("no model is here; train one (storyreel train) or name a model folder with -m")
-        return next(iter(shelf.values()))
-    if str(name) in shelf:
-        return shelf[str(name)]
+        return next(iter(found.values()))
+    if str(name) in found:
+        return found[str(name)]
     path = Path(name).expanduser()
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():
             return folder
     if path.exists() and (path.is_dir() or len(path.parts) > 1 or path.suffix):
-        raise ValueError(f"model {str(name)!r}: wanted a folder with a model.json in it")
-    near = difflib.get_close_matches(str(name).lower(), shelf, 1, 0.4)
+        raise ValueError(f"model {str(name)!r}: expected a folder with a model.json in it")
+    near = difflib.get_close_matches(str(name).lower(), found, 1, 0.4)
     hint = (
         f"did you mean {near[0]!r}? `storyreel models` lists what is here" if near else "`storyreel models` lists them"
     )

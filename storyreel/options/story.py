@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from storyreel.numbers import number, shown
 Story = tuple[tuple[str, float], ...]
 """(prompt, seconds) of each part, in order."""
 
+STDIN = Path("-")
 MAX_SECONDS = 100_000
-LARGEST_FILE = 4_000_000  # bytes
+MAX_BYTES = 4_000_000  # bytes
 _BEFORE = re.compile(r"^\s*(?P<seconds>[-+]?[\d.]+(?:e[-+]?\d+)?)\s*s(?:ec(?:onds?)?)?\s*:\s*(?P<prompt>.*)$", re.I)
 _NUMERIC = re.compile(r"[-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf)", re.ASCII | re.IGNORECASE)
-_FORMS = 'wanted "3s: a prompt" or "a prompt | 2.5"'
+_FORMS = 'expected "3s: a prompt" or "a prompt | 2.5"'
 
 
 def read_story(path: str | Path) -> Story:
@@ -40,39 +42,40 @@ def read_story(path: str | Path) -> Story:
 def check_story(story: Sequence[Any]) -> Story:
     """The same checks for a story that is given as a list of (prompt, seconds)."""
     if isinstance(story, (str, bytes)) or not story:
-        raise ValueError(f"story: wanted a list of (prompt, seconds), got {story!r}")
+        raise ValueError(f"story: expected a list of (prompt, seconds), got {story!r}")
     parts = []
     for n, value in enumerate(story, 1):
         if not isinstance(value, (list, tuple)) or len(value) != 2:
-            raise ValueError(f"story, part {n}: wanted (prompt, seconds), got {value!r}")
+            raise ValueError(f"story, part {n}: expected (prompt, seconds), got {value!r}")
         parts.append(_part({"prompt": value[0], "seconds": value[1]}, f"story, part {n}"))
     return tuple(parts)
 
 
 def read_text(path: Path) -> str:
-    """A small UTF-8 file. ValueError names it when it is none."""
-    if path.is_file() and path.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"{path}: {path.stat().st_size} bytes; wanted a text file of at most {LARGEST_FILE}")
+    """A small UTF-8 file, or stdin. ValueError names it when it is none."""
+    if path == STDIN:
+        return sys.stdin.read(MAX_BYTES)
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path}: {path.stat().st_size} bytes; expected a text file of at most {MAX_BYTES}")
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: wanted text in UTF-8") from None
+        raise ValueError(f"{path}: expected text in UTF-8") from None
 
 
-def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_objects(path: Path, text: str, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(where, object) for each object of a .json list or of a .jsonl file."""
-    text = read_text(path)
-    if path.suffix.lower() == ".json":
+    if kind == ".json":
         value = _json(text, str(path))
         if not isinstance(value, list):
-            raise ValueError(f"{path}: wanted a JSON list of objects, got {type(value).__name__}")
+            raise ValueError(f"{path}: expected a JSON list of objects, got {type(value).__name__}")
         values = [(f"{path}, entry {n}", item) for n, item in enumerate(value, 1)]
     else:
         lines = [(f"{path}, line {n}", line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
         values = [(where, _json(line, where)) for where, line in lines]
     for where, item in values:
         if not isinstance(item, dict):
-            raise ValueError(f"{where}: wanted a JSON object, got {json.dumps(item)[:60]}")
+            raise ValueError(f"{where}: expected a JSON object, got {json.dumps(item)[:60]}")
         yield where, item
 
 
@@ -80,14 +83,14 @@ def _json(text: str, where: str) -> Any:
     try:
         return parse_json(text)
     except ValueError as error:
-        raise ValueError(f"{where}: wanted JSON: {error}") from None
+        raise ValueError(f"{where}: expected JSON: {error}") from None
 
 
 def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    if path.suffix.lower() in (".json", ".jsonl"):
-        for where, item in read_objects(path):
+    if (kind := path.suffix.lower()) in (".json", ".jsonl"):
+        for where, item in read_objects(path, read_text(path), kind):
             if unknown := set(item) - {"prompt", "seconds"}:
-                raise ValueError(f"{where}: does not know {sorted(unknown)}; wanted prompt and seconds")
+                raise ValueError(f"{where}: does not know {sorted(unknown)}; expected prompt and seconds")
             yield where, item
         return
     for n, line in enumerate(read_text(path).splitlines(), 1):
@@ -106,12 +109,12 @@ def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _part(value: dict[str, Any], where: str) -> tuple[str, float]:
     prompt, seconds = value.get("prompt"), value.get("seconds")
     if not isinstance(prompt, str) or not prompt.strip():
-        raise ValueError(f"{where}: the prompt is empty; wanted a sentence")
+        raise ValueError(f"{where}: the prompt is empty; expected a sentence")
     try:
         return prompt.strip(), number(seconds, "seconds", 0, MAX_SECONDS, above=True)
     except ValueError:
         numeric = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
         numeric = numeric or (isinstance(seconds, str) and _NUMERIC.fullmatch(seconds.strip()) is not None)
         got = shown(seconds).strip("'") if numeric else shown(seconds)
-    wanted = f"over 0 seconds, got {got}; at most {MAX_SECONDS}" if numeric else f"in seconds, got {got}"
-    raise ValueError(f"{where}: wanted a duration {wanted}")
+    expected = f"over 0 seconds, got {got}; at most {MAX_SECONDS}" if numeric else f"in seconds, got {got}"
+    raise ValueError(f"{where}: expected a duration {expected}")

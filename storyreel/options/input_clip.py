@@ -1,4 +1,4 @@
-"""A picture or a clip that a generation starts from: opened, checked, and noted so that it can be had again."""
+"""A picture or a clip that a generation starts from: opened, checked, and written into metadata."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -18,38 +18,39 @@ from storyreel.read_errors import BROKEN
 
 EMBEDDED = 32_000  # bytes of PNG up to which the pixels themselves go into a file's metadata
 
-Kind = Literal["image", "image_end", "extend", "variation"]
-GIVEN: tuple[Kind, ...] = ("image", "image_end", "extend", "variation")
-PICTURES = ("image", "image_end")
+IMAGES = ("image", "image_end")
+INPUTS = (*IMAGES, "extend", "variation")
+"""The settings that are input clips."""
 
 
-@dataclass(frozen=True)
-class Given:
-    """A clip (of one frame for an image) and the path that it came from, which no file is told."""
+@dataclass(frozen=True, eq=False, repr=False)
+class InputClip(Clip):
+    """A clip (of one frame for an image) and the path that it came from, which goes into no file."""
 
-    clip: Clip
     path: str | None = None
 
     @classmethod
-    def of(cls, value: Given | Clip | str | Path, kind: Kind) -> Given:
+    def read(cls, value: Any, name: str) -> InputClip:
         """From a clip or a file. ValueError for a file of another sort, OSError for one that cannot be read."""
         if isinstance(value, (str, Path)):
             from storyreel import video_io
 
-            opened = video_io.open_image(value) if kind in PICTURES else video_io.read(value)
-            value = cls(opened, str(Path(value).absolute()))
-        elif isinstance(value, Clip):
-            value = cls(value)
-        elif not isinstance(value, Given):
-            raise ValueError(f"{kind}: wanted a Clip or the path of a file, got {type(value).__name__}")
-        if kind in PICTURES and len(value.clip) != 1:
-            raise ValueError(f"{kind}: wanted one frame, got a clip of {len(value.clip)}; a clip goes to extend")
-        return value
+            opened = video_io.open_image(value) if name in IMAGES else video_io.read(value)
+            value = cls.of_clip(opened, str(Path(value).absolute()))
+        elif not isinstance(value, Clip):
+            raise ValueError(f"{name}: expected a Clip or the path of a file, got {type(value).__name__}")
+        if name in IMAGES and len(value) != 1:
+            raise ValueError(f"{name}: expected one frame, got a clip of {len(value)}; a clip goes to extend")
+        return value if isinstance(value, cls) else cls.of_clip(value)
+
+    @classmethod
+    def of_clip(cls, clip: Clip, path: str | None = None) -> InputClip:
+        return cls(clip.frames, clip.fps, clip.caption, clip.meta, path)
 
     @property
     def sha256(self) -> str:
         """Of the pixels and their shape."""
-        frames = self.clip.frames
+        frames = self.frames
         return hashlib.sha256(repr(frames.shape).encode() + frames.tobytes()).hexdigest()
 
     def note(self) -> dict[str, Any]:
@@ -59,38 +60,38 @@ class Given:
         """
         from PIL import Image
 
-        note: dict[str, Any] = {"sha256": self.sha256, "frames": len(self.clip), "fps": str(self.clip.fps)}
+        note: dict[str, Any] = {"sha256": self.sha256, "frames": len(self), "fps": str(self.fps)}
         if self.path:
             note["name"] = Path(self.path).name
-        t, h, w, c = self.clip.frames.shape
+        t, h, w, c = self.frames.shape
         if t * h <= 65_535 and t * h * w * c <= 64 * EMBEDDED:
             buffer = io.BytesIO()
-            Image.fromarray(self.clip.frames.reshape(t * h, w, c)).save(buffer, "PNG", optimize=True)
+            Image.fromarray(self.frames.reshape(t * h, w, c)).save(buffer, "PNG", optimize=True)
             if buffer.tell() <= EMBEDDED:
                 note["png"] = base64.b64encode(buffer.getvalue()).decode()
         return note
 
     @classmethod
-    def from_note(cls, note: Any, kind: Kind) -> Given:
+    def from_note(cls, note: Any, name: str) -> InputClip:
         """The same pixels again, from the note alone. ValueError when it does not hold them.
 
         A note names files at most, and none is opened: the file may come from a stranger, and what lies on this
         machine would end up in the clip.
         """
+        flag = f"--{name.replace('_', '-')}"
         if not isinstance(note, dict) or not isinstance(note.get("sha256"), str):
-            raise ValueError(f"{kind}: the metadata does not say what it was; give it with --{kind.replace('_', '-')}")
-        given = cls._embedded(note) if "png" in note else None
-        if given is None or given.sha256 != note["sha256"]:
-            name = note.get("name")
-            called = f" ({name})" if is_bare(name) else ""
+            raise ValueError(f"{name}: the metadata does not say what it was; give it with {flag}")
+        found = cls._embedded(note) if "png" in note else None
+        if found is None or found.sha256 != note["sha256"]:
+            file = note.get("name")
+            called = f" ({file})" if is_bare(file) else ""
             raise ValueError(
-                f"{kind}: the pixels that the file was made from{called} are not in its metadata; "
-                f"give them with --{kind.replace('_', '-')}"
+                f"{name}: the pixels that the file was made from{called} are not in its metadata; give them with {flag}"
             )
-        return given
+        return found
 
     @classmethod
-    def _embedded(cls, note: dict[str, Any]) -> Given | None:
+    def _embedded(cls, note: dict[str, Any]) -> InputClip | None:
         from PIL import Image
 
         try:
@@ -101,6 +102,6 @@ class Given:
             frames = strip.reshape(whole(note["frames"], "frames", 1, 65_535), -1, *strip.shape[1:])
             name = note.get("name")
             fps = rational(note["fps"], "fps", 0, MAX_FPS, above=True)
-            return cls(Clip(frames, fps), name if is_bare(name) else None)
+            return cls(frames, fps, path=name if is_bare(name) else None)
         except (ValueError, OSError, Image.DecompressionBombError, *BROKEN):
             return None

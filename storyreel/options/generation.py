@@ -1,0 +1,214 @@
+"""What a person may ask of a generation: the only list of its settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from storyreel.field_ranges import Range
+from storyreel.names import is_bare
+from storyreel.numbers import frame_rate, shown, whole
+from storyreel.options.declare import ConflictError, Options, Setting, layered
+from storyreel.options.input_clip import INPUTS, InputClip
+from storyreel.options.story import Story, check_story
+
+MAX_FRAMES = 100_000
+MAX_SIDE = 65_536  # pixels
+MAX_SEED = 2**63 - 1
+OWN_DURATIONS = {"story": "a story's parts have their own durations; leave it out"}
+LENGTH, INPUT, CASCADE = "Length and speed", "Pictures and clips to start from", "Cascades and candidates"
+
+
+def _prompt(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: expected a sentence, got {type(value).__name__}")
+    return value.strip()
+
+
+def _fps(value: Any, name: str) -> Fraction:
+    try:
+        return frame_rate(value)
+    except ValueError:
+        example = "above 0 and at most 1000, such as 8 or 30000/1001"
+        raise ValueError(f"{name}: expected a frame rate {example}, got {shown(value)}") from None
+
+
+def _size(value: Any, name: str) -> tuple[int, int]:
+    sides = value.lower().split("x") if isinstance(value, str) else value
+    try:
+        width, height = (whole(side, name, 1, MAX_SIDE) for side in sides)
+    except (ValueError, TypeError):
+        raise ValueError(f"{name}: expected width and height, such as 1280x768, got {shown(value)}") from None
+    return width, height
+
+
+def _input(help: str, **more: Any) -> Setting:
+    """A picture or a clip: a file on the command line, its pixels or their digest in metadata."""
+    return Setting(help, panel=INPUT, read=InputClip.read, write=InputClip.note, text=Path, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(Options):
+    """Settings of one video, checked. What is left out is the model's to decide."""
+
+    prompt: Annotated[
+        str,
+        Setting(
+            "What the video shows.",
+            argument=True,
+            read=_prompt,
+            excludes={"story": "a story has its own prompts; expected one of the two"},
+        ),
+    ] = ""
+    story: Annotated[
+        Story,
+        Setting(
+            'File with lines such as "3s: a prompt".',
+            read=lambda value, name: check_story(value),
+            write=lambda story: [list(part) for part in story],
+            text=Path,
+        ),
+    ] = ()
+    frames: Annotated[
+        int | None, Range(1, MAX_FRAMES), Setting("Length in frames.", panel=LENGTH, excludes=OWN_DURATIONS)
+    ] = None
+    seconds: Annotated[
+        float | None,
+        Range(0, MAX_FRAMES, above=True),
+        Setting("Length in seconds.", panel=LENGTH, replaces="frames", excludes=OWN_DURATIONS),
+    ] = None
+    fps: Annotated[
+        Fraction | None,
+        Setting("Frames a second, such as 8 or 30000/1001.", panel=LENGTH, read=_fps, write=str, text=str),
+    ] = None
+    steps: Annotated[
+        int | None, Range(1, 10_000), Setting("Sampling steps; more is slower and often better.", panel=LENGTH)
+    ] = None
+    guidance: Annotated[
+        float | None, Range(0, 1_000), Setting("How strongly the prompt steers; 1 for not at all.", panel=LENGTH)
+    ] = None
+    image: Annotated[InputClip | None, _input("A picture to start from.")] = None
+    image_end: Annotated[
+        InputClip | None,
+        _input("A picture to end with.", needs=("image",), lacks="expected an image to begin with as well"),
+    ] = None
+    extend: Annotated[InputClip | None, _input("A video to go on from.", excludes=("image",))] = None
+    backward: Annotated[
+        bool,
+        Setting(
+            "What comes before --image or --extend.",
+            panel=INPUT,
+            needs=("image", "extend"),
+            lacks="expected an image or a clip to extend as well",
+            excludes={"image_end": "expected an image or a clip to extend, and no image to end with"},
+        ),
+    ] = False
+    variation: Annotated[
+        InputClip | None, _input("A video to make another one like.", excludes=("image", "extend"))
+    ] = None
+    fit: Annotated[
+        Literal["crop", "pad"] | None,
+        Setting(
+            "Pictures of another aspect: crop or pad.  [default: crop]",
+            panel=INPUT,
+            needs=INPUTS,
+            lacks="there is no picture to fit; expected image, extend or variation as well",
+        ),
+    ] = None
+    transparent: Annotated[bool, Setting("Nothing behind the figure.")] = False
+    stage: Annotated[str | None, Setting("Stop after this stage of a cascade: a smaller video.", panel=CASCADE)] = None
+    size: Annotated[
+        tuple[int, int] | None,
+        Setting(
+            "Width and height, such as 1280x768, of a cascade.",
+            panel=CASCADE,
+            read=_size,
+            write=lambda size: "x".join(map(str, size)),
+            text=str,
+        ),
+    ] = None
+    candidates: Annotated[
+        int | None,
+        Range(1, 1_024),
+        Setting("Make so many of each video, and keep the one that shows the prompt best.", panel=CASCADE),
+    ] = None
+    encoder: Annotated[
+        str | None,
+        Setting(
+            "What ranks candidates: sprites, digits, clip-vit-b-32, a folder.",
+            panel=CASCADE,
+            read=lambda value, name: str(value),
+            write=lambda encoder: encoder if is_bare(encoder) else Path(encoder).resolve().name,
+            needs=("candidates",),
+            lacks="there is nothing to rank; expected candidates as well, such as 8",
+        ),
+    ] = None
+    crisp: Annotated[
+        bool | None, Setting("Pixel art: colors of the palette, no specks.  [default: crisp]", panel=CASCADE)
+    ] = None
+    defaulted: frozenset[str] = frozenset()
+    """Settings that hold what a model chose by itself when it made the file that they were read from."""
+
+    def check_conflicts(self) -> None:
+        super().check_conflicts()
+        if self.encoder is not None and self.candidates == 1:
+            raise ConflictError("encoder", "there is nothing to rank; expected more candidates, such as 8")
+        if self.candidates not in (None, 1) and not self.prompt and not self.story:
+            raise ConflictError("candidates", "there is no prompt to rank them by")
+
+    def check_prompt(self) -> Self:
+        """ValueError where nothing says what the video is to show."""
+        if not any(self.is_set(name) for name in ("prompt", "story", "image", "extend", "variation")):
+            raise ValueError("prompt: it is empty; expected a sentence")
+        return self
+
+    @property
+    def prompts(self) -> list[str]:
+        return [prompt for prompt, _ in self.story] or [self.prompt]
+
+    @property
+    def caption(self) -> str:
+        return ", then ".join(self.prompts)
+
+    @property
+    def files(self) -> list[str]:
+        """The files that it was read from."""
+        clips = [getattr(self, name) for name in INPUTS]
+        return [clip.path for clip in clips if clip is not None and clip.path is not None]
+
+    def resolve(self, default_fps: Fraction) -> Self:
+        """`seconds` as frames, at the frame rate that was set, or else at the model's own."""
+        if self.seconds is None:
+            return self
+        frames = max(1, round(self.seconds * (self.fps or default_fps)))
+        if frames > MAX_FRAMES:
+            raise ValueError(f"seconds: {self.seconds} are {frames} frames; expected at most {MAX_FRAMES}")
+        return replace(self, frames=frames, seconds=None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings that were set, as JSON values. Equal options give equal values; `from_json` reads them."""
+        out = {name: value for name, value in super().as_json().items() if name not in self.defaulted}
+        return out if self.story else {"prompt": self.prompt, **out}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> Self:
+        """What `as_json` gave, with some settings changed. ValueError when it is something else.
+
+        `value` may come from a stranger's file: nothing in it is taken for a path of this machine.
+        """
+        changes = {name: item for name, item in (changes or {}).items() if item is not None}
+        value = {name: item for name, item in value.items() if name not in changes}
+        for name in INPUTS:
+            if value.get(name) is not None:
+                value[name] = InputClip.from_note(value[name], name)
+        if value.get("encoder") is not None and not is_bare(value["encoder"]):
+            raise ValueError("encoder: the metadata names a folder, which is not opened; give it with --encoder")
+        return cls.of(layered(cls, value, changes)).check_prompt()
+
+
+def check_seed(seed: Any) -> int:
+    """ValueError unless it is a whole number from 0 to 2^63 - 1."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed: expected a whole number from 0 to {MAX_SEED}, got {shown(seed)}")
+    return seed
