@@ -220,7 +220,7 @@ def test_an_opaque_picture_without_such_a_background_is_solid():
 
 
 def test_candidates_are_made_together_and_are_what_they_are_alone(model: Phenaki):
-    request = Request(story=(("an orc walks", 1.0), ("an orc falls", 0.5)), seed=5)
+    request = Request.of(story=(("an orc walks", 1.0), ("an orc falls", 0.5)), seed=5)
     seen: list[Progress] = []
     made = model.candidates(request, model.together + 1, TEXT, seen.append)
     assert len(made) == model.together + 1
