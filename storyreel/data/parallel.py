@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -21,6 +22,7 @@ from storyreel.screen_text import guard_stderr, rich_console
 
 A = TypeVar("A")
 B = TypeVar("B")
+LINE_EVERY = 30.0  # seconds, of the progress in a log
 DEATHS = 3  # of worker processes, one after the other
 _NOTHING: Any = object()
 
@@ -94,7 +96,10 @@ class _Context(SpawnContext):
 
 @contextmanager
 def progress(title: str, total: int | None, unit: str = "clips") -> Iterator[Callable[[int], None]]:
-    """A bar on stderr; yields `advance(n)`. Silent where stderr is no terminal."""
+    """A bar on stderr; yields `advance(n)`. A line every half minute where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield _lines(title, total, unit)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -102,9 +107,8 @@ def progress(title: str, total: int | None, unit: str = "clips") -> Iterator[Cal
         TextColumn(f"{unit} {{task.fields[rate]}}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=rich_console(), transient=True, disable=not sys.stderr.isatty()) as bar:
-        if sys.stderr.isatty():
-            guard_stderr()
+    with Progress(*columns, console=rich_console(), transient=True) as bar:
+        guard_stderr()
         task = bar.add_task(title, total=total, rate="")
 
         def advance(n: int) -> None:
@@ -112,6 +116,20 @@ def progress(title: str, total: int | None, unit: str = "clips") -> Iterator[Cal
             bar.update(task, advance=n, rate=f"{speed:,.0f}/s" if speed else "")
 
         yield advance
+
+
+def _lines(title: str, total: int | None, unit: str) -> Callable[[int], None]:
+    begun = shown = time.monotonic()
+    done, whole = 0, "" if total is None else f" of {total:,}"
+
+    def advance(n: int) -> None:
+        nonlocal done, shown
+        done, now = done + n, time.monotonic()
+        if now - shown >= LINE_EVERY:
+            shown = now
+            print(f"{title}: {done:,}{whole} {unit}, {done / (now - begun):,.0f}/s", file=sys.stderr, flush=True)
+
+    return advance
 
 
 def run(function: Callable[[A], B], items: Iterable[A], *, workers: int, threads: bool = False) -> Iterator[B]:

@@ -113,16 +113,21 @@ class Judge(nn.Module):
         return tuple(self.config.classes)
 
     @torch.inference_mode()
-    def read(self, clips: Iterable[Clip]) -> Iterator[dict[str, str]]:
-        """For each clip, the likeliest class of every attribute."""
+    def probabilities(self, clips: Iterable[Clip]) -> Iterator[dict[str, dict[str, float]]]:
+        """For each clip, attribute -> class -> how likely it is."""
         self.eval()
         device = self.heads.weight.device
         rest = iter(clips)
         while some := list(islice(rest, BATCH)):
             video = to_video(np.stack([self.see(clip) for clip in some])).to(device)
-            best = {name: said.argmax(1).tolist() for name, said in self.logits(video).items()}
+            likely = {name: found.tolist() for name, found in self(video).items()}
             for i in range(len(some)):
-                yield {name: self.config.classes[name][index[i]] for name, index in best.items()}
+                yield {name: dict(zip(c, likely[name][i], strict=True)) for name, c in self.config.classes.items()}
+
+    def read(self, clips: Iterable[Clip]) -> Iterator[dict[str, str]]:
+        """For each clip, the likeliest class of every attribute."""
+        for found in self.probabilities(clips):
+            yield {name: max(classes, key=classes.__getitem__) for name, classes in found.items()}
 
     def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> Report:
         """How often each attribute is as wanted; None, and attributes that `wanted` lacks, are not scored.

@@ -15,11 +15,13 @@ from storyreel.field_ranges import checked
 from storyreel.json_file import read_object
 from storyreel.numbers import shown
 from storyreel.outline import build_to_fit
-from storyreel.tensor_file import copy_into, read_tensors
+from storyreel.packed import deflated, packed, read_weights, unpacked_header
+from storyreel.tensor_file import copy_into
 from storyreel.tensor_header import check_regular, read_header, sha256_of
 from storyreel.worlds import names
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
+STEP = 0.05  # how coarse the weights become
 M = TypeVar("M", bound=nn.Module, covariant=True)
 
 
@@ -36,9 +38,7 @@ def find_judge(name: str | Path) -> Path:
 
     if (Path(name) / "judge.json").is_file():
         return Path(name)
-    own = [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
-    cards = [card for folder in (*reversed(own), PRETRAINED) for card in sorted(folder.glob("judge-*/judge.json"))]
-    there = {card.parent.name.removeprefix("judge-"): card.parent for card in cards}
+    there = judges()
     short = str(name).removeprefix("judge-")
     if short in there:
         return there[short]
@@ -52,8 +52,15 @@ def find_judge(name: str | Path) -> Path:
     raise ValueError(f"judge: no judge {str(name)!r}; {hint}")
 
 
+def judges() -> dict[str, Path]:
+    """Short name -> folder of each judge that ships or lies in a folder of $STORYREEL_MODELS."""
+    own = [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
+    cards = [card for folder in (*reversed(own), PRETRAINED) for card in sorted(folder.glob("judge-*/judge.json"))]
+    return {card.parent.name.removeprefix("judge-"): card.parent for card in cards}
+
+
 def write_judge(path: Path, kind: str, config: Any, judge: nn.Module, *, card: str, facts: Mapping[str, Any]) -> Path:
-    """Write the folder: parameters in half precision, running statistics in single, and a digest of both.
+    """Write the folder: parameters packed (`storyreel.packed`) or in half precision, running statistics in single.
 
     facts: what its training wrote down, JSON values: data, steps, accuracy on unseen clips.
     """
@@ -67,7 +74,7 @@ def write_judge(path: Path, kind: str, config: Any, judge: nn.Module, *, card: s
         name: (value.detach().cpu().half() if name in parameters else value.detach().cpu()).contiguous()
         for name, value in judge.state_dict().items()
     }
-    blob = save(tensors)
+    blob = save(deflated(packed(tensors, STEP)))
     document = {"storyreel_judge": 1, "kind": kind, "config": asdict(config), "facts": dict(facts)}
     document["sha256"] = hashlib.sha256(blob).hexdigest()
     with replacing_folder(path, "judge") as made:
@@ -103,8 +110,8 @@ def read_judge(path: Path, kind: str, make: type[Config[M]]) -> M:
     check_regular(file)
     if sha256_of(file) != document["sha256"]:
         raise ValueError(f"{file}: its SHA-256 is not the one in judge.json; the file is damaged or was changed")
-    judge = build_to_fit(config.build, read_header(file), str(file))
-    copy_into(judge.state_dict(), read_tensors(file), str(file))
+    judge = build_to_fit(config.build, unpacked_header(read_header(file), str(file)), str(file))
+    copy_into(judge.state_dict(), read_weights(file), str(file))
     return judge.eval()
 
 

@@ -1,17 +1,20 @@
 """Of several candidates for a prompt, the one that shows it best (GODIVA, Wu et al. 2021, Section 4.1).
 
-The paper ranks with CLIP. A model of one of the worlds is ranked with that world's own encoder, any other with CLIP,
-where its weights are; `encoder` chooses.
+The paper ranks with CLIP. A model of one of the worlds is ranked with that world's own encoder, and with a judge of
+that world, which reads the attributes that the prompt says; any other with CLIP, where its weights are; `encoder`
+chooses. The judge that ranks is not the one that results are reported with: it learnt from other clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from storyreel.clip import Clip
-from storyreel.worlds import named_in
+from storyreel.worlds import find, named_in
 
+RANKING = "-ranking"  # what the name of a world's judge that ranks ends with
+CLOSENESS = 0.5  # how much the encoder's cosine counts beside the share of attributes that are right
 CLIP = ("clip-vit-l-14", "clip-vit-b-32")  # tried in this order
 
 
@@ -42,6 +45,25 @@ class ClipRanker:
         return [float((self._net.frame_embeddings(each)[0] @ said).mean()) for each in frames]
 
 
+class AttributeRanker:
+    """The share of the attributes said that a judge expects to be right, and the cosine of a world's encoder."""
+
+    def __init__(self, encoder: Ranker, judge: Any, read: Callable[[str], Mapping[str, str]]) -> None:
+        """judge: a `storyreel.evaluate.judge.Judge`. read: the attributes that a prompt says."""
+        self.name = f"{encoder.name}+judge"
+        self._encoder, self._judge, self._read = encoder, judge, read
+
+    def rank(self, prompt: str, clips: Sequence[Clip]) -> list[float]:
+        close = self._encoder.rank(prompt, clips)
+        classes = self._judge.config.classes
+        said = {name: value for name, value in self._read(prompt).items() if value in classes.get(name, ())}
+        if not said:
+            return close
+        likely = self._judge.probabilities(clips)
+        shares = [sum(each[name][value] for name, value in said.items()) / len(said) for each in likely]
+        return [share + CLOSENESS * cosine for share, cosine in zip(shares, close, strict=True)]
+
+
 def load_ranker(encoder: str | None, about: Iterable[str]) -> Ranker:
     """The encoder of this name or folder; None: of the world that a model's names (`about`) tell, else CLIP.
 
@@ -52,10 +74,22 @@ def load_ranker(encoder: str | None, about: Iterable[str]) -> Ranker:
     world, reasons = named_in(*about), []
     for name in (*([world] if world else []), *CLIP):
         try:
-            return _load(name)
+            ranker = _load(name)
+            return _with_judge(ranker, world) if name == world else ranker
         except (ValueError, OSError) as error:
             reasons.append(str(error))
     raise ValueError(f"candidates: no text-video encoder to rank them with; name one as encoder ({reasons[0]})")
+
+
+def _with_judge(encoder: Ranker, world: str) -> Ranker:
+    """The encoder, and the world's judge that ranks, where there is one."""
+    from storyreel.evaluate.judge import Judge
+    from storyreel.evaluate.judge_folder import judges
+
+    read = find(world).read
+    if read is None or world + RANKING not in judges():
+        return encoder
+    return AttributeRanker(encoder, Judge.load(world + RANKING), read)
 
 
 def _load(name: str) -> Ranker:

@@ -95,6 +95,7 @@ class World:
     maker: class of `ClipMaker`. say: captions of a clip that is not drawn. describe: (random numbers' key, split,
     phrasing) -> a prompt; phrasings: how those may be worded, the plain one first. licence: of models and judges that
     learn from it, a sentence for cards. palette: file of its colors, six hex digits each, and the side of its clips.
+    read: a prompt -> the attributes that it says, with their values.
     """
 
     name: str
@@ -106,6 +107,7 @@ class World:
     phrasings: tuple[str, ...] = ("plain",)
     pictures: Pictures | None = None
     palette: tuple[Path, int] | None = None
+    read: Callable[[str], Mapping[str, str]] | None = None
 
     @property
     def judged(self) -> tuple[str, ...]:

@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.worlds import Described, Pictures, World, check_ranges, setting, sprites_captions, sprites_language
+from storyreel.worlds import (
+    Described,
+    Pictures,
+    World,
+    check_ranges,
+    setting,
+    sprites_captions,
+    sprites_language,
+    sprites_reader,
+)
 from storyreel.worlds.sprites_attributes import ATTRIBUTES, JUDGED
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
@@ -366,6 +375,7 @@ WORLD = World(
     say=Sprites.say,
     describe=describe,
     phrasings=("plain", *sprites_captions.PHRASINGS),
+    read=lambda prompt: sprites_reader.read(prompt).attributes,
     licence="Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is "
     "offered under CC-BY-SA 3.0.",
     palette=(Path(__file__).with_name("sprites_palette.txt"), CELL),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from storyreel.data import parallel
 from storyreel.data.parallel import run
 
 SCRIPT = """
@@ -74,3 +75,14 @@ def _running(pid):
         return Path(f"/proc/{pid}/stat").read_text().split()[2] not in "ZX"
     except OSError:
         return False
+
+
+def test_a_log_gets_a_line_of_progress_now_and_then(monkeypatch, capsys):
+    now = iter([0.0, 10.0, 31.0, 40.0, 62.0])
+    monkeypatch.setattr(parallel.time, "monotonic", lambda: next(now))
+    with parallel.progress("reading", 2000, "captions") as advance:
+        for _ in range(4):
+            advance(310)
+    assert capsys.readouterr().err.splitlines() == [
+        "reading: 620 of 2,000 captions, 20/s", "reading: 1,240 of 2,000 captions, 20/s",
+    ]  # fmt: skip
