@@ -122,7 +122,7 @@ def measure_figure4(settings: Settings) -> dict[str, Any]:
                 clip = make_once(
                     model, GenerateOptions(prompt=prompt.prompt, **more), seed, settings.out / "figure4" / name
                 )
-                verdict = next(iter(moving_digits.judge_clips(judge, [clip], [prompt])))
+                verdict = next(iter(moving_digits.judge_clips(judge, [(prompt, clip)])))
                 told = {"prompt": prompt.prompt, "seed": seed, "which": which, "seen": verdict.seen}
                 found.append(told | {name: getattr(verdict, name) for name in ("right", "digits", "motions")})
                 word = "first video" if which == "first" else f"best of {size.candidates}"
@@ -185,7 +185,7 @@ def _clips(settings: Settings, model: Model, asked: Sequence[Prompt], name: str,
 
 
 def _row(judge: Locator, clips: Sequence[Clip], asked: Sequence[Prompt]) -> dict[str, Any]:
-    shares = moving_digits.score(moving_digits.judge_clips(judge, clips, asked))
+    shares = moving_digits.score(moving_digits.judge_clips(judge, zip(asked, clips, strict=True)))
     groups = {group: moving_digits.share_json(row["right"]) for group, row in shares.items() if group != "all"}
     return {n: moving_digits.share_json(shares["all"][n]) for n in ("right", "digits", "motions")} | {"groups": groups}
 

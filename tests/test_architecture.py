@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "nn": set(),
     "diffusion": set(),
     "engine": set(),
+    "weights_registry": set(),
     "options": {"clip", "video_io"},
     "systems": {"options", "clip", "nn", "diffusion"},
     "text": {"systems"},
@@ -63,7 +64,7 @@ MAY_IMPORT = {
     "worlds": {"clip"},
     "data": {"worlds", "clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
     "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
-    | {"encoder", "evaluate", "precision"},
+    | {"encoder", "weights_registry", "precision"},
     "generate": {
         "options",
         "worlds",
@@ -79,7 +80,8 @@ MAY_IMPORT = {
         "engine",
         "precision",
     },
-    "evaluate": {"worlds", "own_clips", "clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"},
+    "evaluate": {"worlds", "own_clips", "clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"}
+    | {"weights_registry"},
     "study": {"clip", "video_io", "local_page"},
     "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},

@@ -122,7 +122,7 @@ def weights(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """List the published weights that evaluate can use: what for, how large, and whether they are here."""
-    from storyreel.evaluate.extractors.registry import ENTRIES, weights_folder
+    from storyreel.weights_registry import ENTRIES, weights_folder
 
     rows = []
     for name, entry in ENTRIES.items():
@@ -158,7 +158,7 @@ def fetch(
 ) -> None:
     """Download published weights for evaluate, and check their sha256. Nothing else ever downloads them."""
     from storyreel.evaluate.extractors.download import fetch as get
-    from storyreel.evaluate.extractors.registry import entry
+    from storyreel.weights_registry import entry
 
     print(f"storyreel: licence of {name}: {entry(name).licence}", file=sys.stderr)
     folder = get(name, out, unverified=unverified, tell=lambda line: print(f"storyreel: {line}", file=sys.stderr))

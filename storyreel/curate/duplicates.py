@@ -1,72 +1,57 @@
-"""Exact and near duplicates over a whole set, without comparing everything with everything.
+"""Exact and near duplicates over a whole set: all of them, without comparing everything with everything.
 
 A hash is the perceptual hash of a clip over time, a string of hex digits. Two clips are near when their hashes differ
-in at most a `share` of the bits. Candidates come from locality-sensitive hashing by drawn bits (Indyk and Motwani
-1998): clips that agree in k drawn bits are compared, for as many drawings as it takes to find a pair at the limit with
-probability 0.995, and nearer ones all but surely. So 100,000 clips take seconds. The drawings are always the same.
+in at most a `share` of the bits, n of them. Cut into more than n parts, such hashes agree in at least one part, so only
+clips that agree in a part are compared (Norouzi, Punjani and Fleet 2012, section 3). Where the parts would be too short
+to tell clips apart, all are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-MISSED = 0.005  # chance that a pair just within the limit is not found
-DRAWINGS = (4, 96)  # at least and at most
-CROWD = 32  # clips that agree in the drawn bits; where there are more, each is compared with the next CROWD only
+PART = (10, 48)  # bits of a part, at least and at most
 
 
 def near_pairs(hashes: Sequence[str | None], share: float) -> list[tuple[int, int, float]]:
-    """(i, j, share of bits that differ), i < j, of all pairs that were found near, sorted.
+    """(i, j, share of bits that differ), i < j, of all pairs that are near, sorted.
 
     Only hashes of one length are compared; None is near to nothing.
     """
-    found: dict[tuple[int, int], float] = {}
+    found: list[tuple[int, int, float]] = []
     for length in sorted({len(h) for h in hashes if h}):
-        rows = np.array([i for i, h in enumerate(hashes) if h and len(h) == length])
-        bits = np.frombuffer(b"".join(bytes.fromhex(str(hashes[i]).zfill(length + length % 2)) for i in rows), np.uint8)
-        bits = bits.reshape(len(rows), -1)
-        candidates = _candidates(bits, share)
-        for start in range(0, len(candidates), 1 << 20):
-            part = candidates[start : start + (1 << 20)]
-            differ = np.bitwise_count(bits[part[:, 0]] ^ bits[part[:, 1]]).sum(1, dtype=np.int64) / (bits.shape[1] * 8)
-            for (i, j), d in zip(part[differ <= share], differ[differ <= share], strict=True):
-                a, b = sorted((int(rows[i]), int(rows[j])))
-                found[a, b] = float(d)
-    return sorted((i, j, d) for (i, j), d in found.items())
+        rows = [i for i, h in enumerate(hashes) if h and len(h) == length]
+        blob = b"".join(bytes.fromhex(str(hashes[i]).zfill(length + length % 2)) for i in rows)
+        bits = np.frombuffer(blob, np.uint8).reshape(len(rows), -1)
+        found += ((rows[i], rows[j], differ) for (i, j), differ in _near(bits, share).items())
+    return sorted(found)
 
 
-def _candidates(bits: np.ndarray, share: float) -> np.ndarray:
-    """int64 (n, 2) pairs of rows of `bits` uint8 (rows, bytes) that agree in all bits of at least one drawing."""
-    found = np.empty(0, np.int64)
-    for value in _drawings(bits, share):
+def _near(bits: np.ndarray, share: float) -> dict[tuple[int, int], float]:
+    """(i, j) -> share of bits that differ, of the near rows i < j of uint8 (rows, bytes)."""
+    wide = bits.shape[1] * 8
+    words = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view(np.uint64)
+    single = np.unpackbits(bits, axis=1)
+    count = max(int(share * wide) + 2, -(-wide // PART[1]))  # one more than needed, for a share that is rounded
+    edges = np.linspace(0, wide, count + 1).astype(int).tolist() if wide >= count * PART[0] else [0, 0]
+    found: dict[tuple[int, int], float] = {}
+    for first, end in pairwise(edges):
+        value = single[:, first:end] @ (1 << np.arange(end - first))  # the part, as a number
         order = np.argsort(value, kind="stable")
-        value, pairs = value[order], []
-        for step in range(1, min(CROWD, len(order) - 1) + 1):  # a clip meets those that follow it
+        value = value[order]
+        for step in range(1, len(order)):  # a clip meets those that follow it
             same = np.flatnonzero(value[step:] == value[:-step])
             if not len(same):
                 break
-            a, b = order[same], order[same + step]
-            pairs.append(np.minimum(a, b) * len(bits) + np.maximum(a, b))
-        if pairs:
-            found = np.unique(np.concatenate([found, *pairs]))
-    return np.stack([found // len(bits), found % len(bits)], 1)
-
-
-def _drawings(bits: np.ndarray, share: float) -> Iterator[np.ndarray]:
-    """uint64 (rows,) the drawn bits of each row, for one drawing after another."""
-    rng, wide = np.random.default_rng(0), bits.shape[1] * 8
-    k = min(wide, max(16, int(np.ceil(np.log2(max(2, len(bits)))))))
-    agree = (1 - share) ** k
-    count = DRAWINGS[0] if agree >= 1 else int(np.ceil(np.log(MISSED) / np.log1p(-agree)))
-    for _ in range(min(DRAWINGS[1], max(DRAWINGS[0], count))):
-        value = np.zeros(len(bits), np.uint64)
-        for at in rng.choice(wide, k, replace=False):
-            bit = bits[:, at // 8] >> np.uint8(7 - at % 8) & np.uint8(1)
-            value = value << np.uint64(1) | bit.astype(np.uint64)
-        yield value
+            one, other = order[same], order[same + step]  # in order of rows, since the sort is stable
+            differ = np.bitwise_count(words[one] ^ words[other]).sum(1, dtype=np.int64) / wide
+            near = differ <= share
+            found |= zip(zip(one[near].tolist(), other[near].tolist(), strict=True), differ[near].tolist(), strict=True)
+    return found
 
 
 def duplicates(

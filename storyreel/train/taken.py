@@ -9,6 +9,7 @@ from storyreel.packed import read_weights
 from storyreel.storage import digest_of, read_json
 from storyreel.systems.base import System
 from storyreel.tensor_file import read_tensors
+from storyreel.weights_registry import find_weights
 
 
 def take_encoders(system: System) -> None:
@@ -22,8 +23,6 @@ def encoder_tensors(name: str) -> tuple[dict[str, Tensor], str]:
     """(name -> tensor, sha256 of the file) of an encoder of the worlds (`encoder-sprites`) or of published weights
     (`clip-vit-l-14`)."""
     if not name.startswith(PREFIX):
-        from storyreel.evaluate.extractors.registry import find_weights
-
         files = find_weights(name)
         path = next(path for path in files.values() if path.suffix == ".safetensors")
         return read_tensors(path), digest_of(path)

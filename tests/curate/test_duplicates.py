@@ -90,3 +90,20 @@ def test_a_hundred_thousand_clips_take_seconds():
     assert time.process_time() - began < 60
     assert len(found) == 500 + 9_999, "of hours of black one clip stays"
     assert all(found[i + 50_000] == (i, 0.0) for i in range(500))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.08, 0.2])
+def test_no_pair_is_missed_whether_hashes_are_alike_or_not(share: float):
+    """Against all distances: strangers, twins at every distance about the limit, and a crowd that agrees in most bits."""
+    rng = np.random.default_rng(1)
+    base = rng.integers(0, 2, (60, 256), np.uint8)
+    twins = base.copy()
+    for i, row_ in enumerate(twins):
+        row_[rng.choice(256, i, replace=False)] ^= 1
+    crowd = np.repeat(base[:1], 80, 0)
+    crowd[:, 200:] = rng.integers(0, 2, (80, 56))
+    bits = np.concatenate([base, twins, crowd])
+    far = (bits[:, None] != bits).mean(2)
+    expected = {(i, j): far[i, j] for i in range(len(bits)) for j in range(i + 1, len(bits)) if far[i, j] <= share}
+    found = near_pairs([np.packbits(row_).tobytes().hex() for row_ in bits], share)
+    assert {(i, j): differ for i, j, differ in found} == expected

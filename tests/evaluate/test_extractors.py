@@ -14,13 +14,13 @@ from safetensors.torch import save_file
 from storyreel.evaluate.extractors import Extractor, TextVideo, load_extractor, names
 from storyreel.evaluate.extractors import clip as clip_extractor
 from storyreel.evaluate.extractors.pixels import bicubic_short_side, bilinear_tf1
-from storyreel.evaluate.extractors.registry import ENTRIES, find_weights
 from storyreel.evaluate.extractors.videos import C3DFeatures, c3d_tensors
 from storyreel.evaluate.extractors.weights import digest_of, filled, read_weights
 from storyreel.nn.c3d import C3D, FRAMES
 from storyreel.nn.clip import ClipConfig, TowerConfig
 from storyreel.nn.i3d import I3D
 from storyreel.nn.inception import InceptionV3
+from storyreel.weights_registry import ENTRIES, find_weights
 
 
 def frames(*shape: int) -> torch.Tensor:

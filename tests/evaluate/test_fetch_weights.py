@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from storyreel import weights_registry as registry
 from storyreel.cli import main
-from storyreel.evaluate.extractors import registry
 from storyreel.evaluate.extractors.download import HttpsOnly, fetch
-from storyreel.evaluate.extractors.registry import WeightFile, Weights
+from storyreel.weights_registry import WeightFile, Weights
 
 DATA = b"not really weights" * 1000
 DIGEST = hashlib.sha256(DATA).hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.prompts import write_digits
 from storyreel.clip import Clip
 from storyreel.evaluate import benchmarks
 from storyreel.evaluate.benchmarks import moving_digits
@@ -34,16 +35,15 @@ def judge() -> Locator:
 
 
 def shares(judge: Locator, clips: list[Clip], asked: PromptList) -> dict[str, dict[str, float]]:
-    verdicts = moving_digits.judge_clips(judge, clips, [asked.prompts[i] for i in SOME])
+    verdicts = moving_digits.judge_clips(judge, zip([asked.prompts[i] for i in SOME], clips, strict=True))
     found = moving_digits.score(verdicts)
     return {group: {name: s.accuracy for name, s in row.items()} for group, row in found.items()}
 
 
 def test_the_list_is_what_its_command_writes(tmp_path: Path):
-    made = moving_digits.write_prompts(tmp_path / "list.json")
+    made = write_digits(tmp_path / "list.json")
     assert made.read_bytes() == moving_digits.FILE.read_bytes(), (
-        "the world, or the judge, has changed: run python -m storyreel.evaluate.benchmarks.moving_digits, and raise "
-        "the version"
+        "the world, or the judge, has changed: run python -m benchmarks.prompts moving-digits, and raise the version"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.prompts import NATURAL
 from storyreel.evaluate import benchmarks
 from storyreel.evaluate.benchmarks import sprites
 from storyreel.evaluate.benchmarks.prompt_list import PromptList
@@ -42,7 +43,7 @@ def test_the_three_wordings_are_of_the_same_characters_of_held_out_combinations(
 
 
 def test_natural_prompts_are_written_by_nobody_but_people_and_can_be_drawn(asked: PromptList):
-    told = [json.loads(line) for line in sprites.NATURAL.read_text(encoding="utf-8").splitlines()]
+    told = [json.loads(line) for line in NATURAL.read_text(encoding="utf-8").splitlines()]
     mine = asked.only("natural").prompts
     assert [(row["prompt"], row["attributes"]) for row in told] == [(p.prompt, p.wanted) for p in mine]
     for prompt in mine[::25]:

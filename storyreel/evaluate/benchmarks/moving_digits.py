@@ -9,15 +9,15 @@ it all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
-from storyreel.evaluate.benchmarks.prompt_list import Found, Prompt, PromptList, find_videos, to_text
+from storyreel.evaluate.benchmarks.prompt_list import Prompt, PromptList, find_videos
+from storyreel.evaluate.benchmarks.scoring import document_of, lines_of, readable
 from storyreel.evaluate.score import Share, share_json
 from storyreel.evaluate.trajectory import middle_track, motion_of
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).with_suffix(".json")
 JUDGE = "digits"
-SEED = 210414806  # of the world's clips whose captions are the prompts; never a training seed
-EACH = 100  # prompts a group
 GROUPS = ("single, seen", "single, held out", "double, seen", "double, held out")
 MEASURES = ("right", "digits", "motions", "path")
 FRAMES, SIZE = 10, 64  # what the judge looks at; longer and larger videos are brought to it
@@ -39,19 +37,22 @@ def prompts() -> PromptList:
 
 def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tuple[dict[str, Any], list[str]]:
     """Score the videos of a folder. See `storyreel.evaluate.benchmarks.run`."""
-    from storyreel.data.parallel import progress
     from storyreel.evaluate.locator import Locator
 
-    asked = prompts()
-    found = find_videos(path, asked)
-    locator = Locator.load(judge or JUDGE)
-    bar = nullcontext(lambda n: None) if quiet else progress("judging", len(found.files))
+    asked, judge = prompts(), str(judge or JUDGE)
+    found, locator = find_videos(path, asked), Locator.load(judge)
     broken: list[str] = []
-    with bar as advance:
-        verdicts = list(_judged(locator, asked, found, broken, advance))
-    if not verdicts:
-        raise ValueError(f"{path}: none of its videos can be read: {broken[0]}")
-    return report(path, asked, found, verdicts, broken, str(judge or JUDGE))
+    verdicts = list(judge_clips(locator, readable(path, asked, found, broken, quiet)))
+    shares, document = score(verdicts), document_of(path, asked, found, broken, judge)
+    missing = sorted({p.index for p in asked.prompts} - {v.prompt.index for v in verdicts})
+    document |= {
+        "missing": missing,
+        "comparable": document["judge"]["own"] and not missing,
+        "groups": {group: {name: share_json(s) for name, s in row.items()} for group, row in shares.items()},
+        "verdicts": [v.as_json(found.files[v.prompt.index]) for v in verdicts],
+    }
+    lacking = [f"note: {len(missing)} prompts have no video; a result to be compared has all of them"][: len(missing)]
+    return document, lines_of(document, _table(shares), iter(lacking))
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,14 @@ class Verdict:
         return told | {name: getattr(self, name) for name in MEASURES}
 
 
-def judge_clips(locator: Locator, clips: Iterable[Clip], asked: Iterable[Prompt]) -> Iterator[Verdict]:
-    """A verdict for each clip and its prompt."""
-    for clip, prompt, seen in _seen(locator, clips, asked):
-        yield _verdict(prompt, clip, seen)
+def judge_clips(locator: Locator, clips: Iterable[tuple[Prompt, Clip]]) -> Iterator[Verdict]:
+    """A verdict for each clip and the prompt that it answers. Clips are taken in batches, as the judge reads them."""
+    from storyreel.evaluate.locator import BATCH
+
+    rest = iter(clips)
+    while some := [(prompt, clip.over((0, 0, 0))) for prompt, clip in islice(rest, BATCH)]:
+        for (prompt, clip), seen in zip(some, locator.read([clip for _, clip in some]), strict=True):
+            yield _verdict(prompt, clip, seen)
 
 
 def score(verdicts: Iterable[Verdict]) -> dict[str, dict[str, Share]]:
@@ -98,90 +103,16 @@ def score(verdicts: Iterable[Verdict]) -> dict[str, dict[str, Share]]:
     return found
 
 
-def report(
-    path: str | Path, asked: PromptList, found: Found, verdicts: list[Verdict], broken: list[str], judge: str
-) -> tuple[dict[str, Any], list[str]]:
-    """The document and the table."""
-    from storyreel.evaluate.judge_folder import find_judge
-    from storyreel.storage import digest_of
-
-    shares = score(verdicts)
-    digest = digest_of(find_judge(judge) / "model.safetensors")
-    own = digest == asked.protocol["judge_sha256"]
-    missing = sorted({p.index for p in asked.prompts} - {v.prompt.index for v in verdicts})
-    document = {
-        "benchmark": "moving-digits",
-        "version": asked.protocol["version"],
-        "sha256": asked.digest,
-        "judge": {"name": judge, "sha256": digest, "own": own},
-        "path": str(path),
-        "prompts": len(asked.prompts),
-        "videos": len(verdicts),
-        "missing": missing,
-        "broken": broken,
-        "strangers": [str(f) for f in found.strangers],
-        "again": [str(f) for f in found.again],
-        "comparable": own and not missing,
-        "groups": {group: {name: share_json(s) for name, s in row.items()} for group, row in shares.items()},
-        "verdicts": [v.as_json(found.files[v.prompt.index]) for v in verdicts],
-    }
-    return document, list(_lines(document, shares))
-
-
-def _lines(document: Mapping[str, Any], shares: Mapping[str, Mapping[str, Share]]) -> Iterator[str]:
-    yield f"moving-digits, version {document['version']}, {document['videos']} of {document['prompts']} prompts"
-    yield ""
+def _table(shares: Mapping[str, Mapping[str, Share]]) -> Iterator[str]:
     yield f"{'':18}  all right %  95 % interval        n  digits %  motions %  path %"
     for group, row in shares.items():
         low, high = row["right"].interval
         line = f"{group:18}  {_percent(row['right']):>11}  {100 * low:6.1f} - {100 * high:5.1f}   {row['right'].n:5d}"
         yield f"{line}  {_percent(row['digits']):>8}  {_percent(row['motions']):>9}  {_percent(row['path']):>6}"
-    yield ""
-    yield f"protocol {document['sha256'][:12]}, judge {document['judge']['sha256'][:12]}"
-    if not document["judge"]["own"]:
-        yield "note: another judge than the benchmark's own; not to be compared with other results"
-    if document["missing"]:
-        yield f"note: {len(document['missing'])} prompts have no video; a result to be compared has all of them"
-    for name, what in (("broken", "cannot be read"), ("strangers", "answer no prompt"), ("again", "came second")):
-        if document[name]:
-            yield f"note: {len(document[name])} videos {what}, such as {document[name][0]}"
 
 
 def _percent(share: Share) -> str:
     return f"{100 * share.accuracy:.1f}" if share.n else "--"
-
-
-def _judged(
-    locator: Locator, asked: PromptList, found: Found, broken: list[str], advance: Callable[[int], None]
-) -> Iterator[Verdict]:
-    from storyreel.data.folder import read_clip
-
-    readable: list[Prompt] = []
-
-    def clips() -> Iterator[Clip]:
-        for index, file in sorted(found.files.items()):
-            advance(1)
-            try:
-                clip = read_clip(file)
-            except (ValueError, OSError) as error:
-                broken.append(" ".join(str(error).split()))
-                continue
-            readable.append(asked.prompts[index])
-            yield clip
-
-    return judge_clips(locator, clips(), readable)
-
-
-def _seen(
-    locator: Locator, clips: Iterable[Clip], asked: Iterable[Prompt]
-) -> Iterator[tuple[Clip, Prompt, list[dict[str, str]]]]:
-    """A few clips at a time, since a judge reads them in batches; `asked` may grow while the clips are drawn."""
-    from storyreel.evaluate.locator import BATCH
-
-    rest, wishes = iter(clips), iter(asked)
-    while some := [clip.over((0, 0, 0)) for clip in islice(rest, BATCH)]:
-        for clip, seen in zip(some, locator.read(some), strict=True):
-            yield clip, next(wishes), seen
 
 
 def _verdict(prompt: Prompt, clip: Clip, seen: list[dict[str, str]]) -> Verdict:
@@ -205,36 +136,6 @@ def _path_of(clip: Clip) -> str:
     return motion_of(track, SIZE * (1 - 28 / 64), weights).name
 
 
-# -- how the list was made -------------------------------------------------------------------------------------
-
-
-def draw_prompts(seed: int = SEED, each: int = EACH) -> list[Prompt]:
-    """`each` different captions a group, drawn from the world; single digits have every pair about equally often."""
-    from storyreel.worlds.digits import HELD_OUT, MOTIONS, Digits
-
-    drawn: list[Prompt] = []
-    for group in GROUPS:
-        count, split = ("1" if group.startswith("single") else "2"), ("held_out" if "held" in group else "train")
-        world = Digits(digits=count, captions=1)
-        there = len(HELD_OUT) if split == "held_out" else 10 * len(MOTIONS) - len(HELD_OUT)
-        most = -(-each // there) if count == "1" else each
-        taken: dict[str, int] = {}
-        said: set[str] = set()
-        index = -1
-        while len(said) < each:
-            index += 1
-            _, row = world.make(seed + GROUPS.index(group), index, split)
-            wanted = {name: row["attributes"][name] for name in ("digits", "motions")}
-            key = str(wanted)
-            if row["caption"] in said or taken.get(key, 0) >= most:
-                continue
-            said.add(row["caption"])
-            taken[key] = taken.get(key, 0) + 1
-            source = (seed + GROUPS.index(group), index)
-            drawn.append(Prompt(len(drawn), row["caption"], group, wanted, source))
-    return drawn
-
-
 def real_clip(prompt: Prompt, source: Path | None = None) -> Clip:
     """The world's own clip that the prompt is the caption of: what a model cannot do better than."""
     from storyreel.worlds.digits import Digits
@@ -247,31 +148,3 @@ def real_clip(prompt: Prompt, source: Path | None = None) -> Clip:
         ("held_out" if "held" in prompt.group else "train"),
     )
     return Digits(digits=count, captions=1).make(*prompt.source, split)[0]
-
-
-def write_prompts(path: Path = FILE) -> Path:
-    """Write the list that ships; `python -m storyreel.evaluate.benchmarks.moving_digits` does it."""
-    from storyreel.evaluate.judge_folder import find_judge
-    from storyreel.evaluate.trajectory import LEAST
-    from storyreel.storage import digest_of, replacing
-
-    protocol = {
-        "benchmark": "moving-digits",
-        "version": 1,
-        "seed": SEED,
-        "prompts_a_group": EACH,
-        "frames": FRAMES,
-        "size": SIZE,
-        "box": 28 / 64,
-        "least_motion": LEAST,
-        "judge": JUDGE,
-        "judge_sha256": digest_of(find_judge(JUDGE) / "model.safetensors"),
-        "right": "just the wanted digits are there, and each moves as it was told",
-    }
-    with replacing(path) as (made,):
-        made.write_text(to_text(protocol, draw_prompts()), encoding="utf-8")
-    return path
-
-
-if __name__ == "__main__":
-    print(write_prompts())

@@ -2,31 +2,28 @@
 
 Four groups of prompts. "plain", "training" and "held-out" describe the same 150 characters of combinations that
 training never has: in the sixteen forms of the first version, by the grammar of training captions, and by its forms and
-words that no training caption has. "natural" are 125 sentences written by hand, as strangers write them
-(sprites_natural.jsonl). The judge `sprites` reads each video. Beside the mean over attributes stand the share of videos
-with all attributes right, and both relative to what the judge says of real clips of the same prompts.
+words that no training caption has. "natural" are 125 sentences written by hand, as strangers write them. The judge
+`sprites` reads each video. Beside the mean over attributes stand the share of videos with all attributes right, and
+both relative to what the judge says of real clips of the same prompts. benchmarks/prompts.py makes the list.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
-from storyreel.evaluate.benchmarks.prompt_list import Found, Prompt, PromptList, find_videos, to_text
+from storyreel.evaluate.benchmarks.prompt_list import Found, Prompt, PromptList, find_videos
+from storyreel.evaluate.benchmarks.scoring import document_of, lines_of, readable
 from storyreel.evaluate.score import AttributeAccuracy, labels
 
 if TYPE_CHECKING:
     from storyreel.worlds.sprites import Character
 
 FILE = Path(__file__).with_suffix(".json")
-NATURAL = Path(__file__).with_name("sprites_natural.jsonl")
 JUDGE = "sprites"
 SEED = 220502115  # of the characters; never a training seed
-EACH = 150  # prompts a group, but for those written by hand
 GROUPS = ("plain", "training", "held-out", "natural")
 
 
@@ -36,30 +33,21 @@ def prompts() -> PromptList:
 
 def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tuple[dict[str, Any], list[str]]:
     """Score the videos of a folder. See `storyreel.evaluate.benchmarks.run`."""
-    from storyreel.data.folder import read_clip
-    from storyreel.data.parallel import progress
     from storyreel.evaluate.judges import load_judge
 
-    asked = prompts()
-    found = find_videos(path, asked)
-    reader = load_judge(judge or JUDGE)
+    asked, judge = prompts(), str(judge or JUDGE)
+    found, reader = find_videos(path, asked), load_judge(judge)
     metrics = {group: AttributeAccuracy(reader.attributes) for group in GROUPS}
     broken: list[str] = []
-    bar = nullcontext(lambda n: None) if quiet else progress("judging", len(found.files))
-    with bar as advance:
-        for index, file in sorted(found.files.items()):
-            advance(1)
-            try:
-                clip = read_clip(file)
-            except (ValueError, OSError) as error:
-                broken.append(" ".join(str(error).split()))
-                continue
-            prompt = asked.prompts[index]
-            metrics[prompt.group].update((next(iter(reader.read([clip]))), labels(prompt.wanted)))
-    if len(broken) == len(found.files):
-        raise ValueError(f"{path}: none of its videos can be read: {broken[0]}")
-    document = report(path, asked, found, metrics, broken, str(judge or JUDGE))
-    return document, list(_lines(document))
+    for prompt, clip in readable(path, asked, found, broken, quiet):
+        metrics[prompt.group].update((next(iter(reader.read([clip]))), labels(prompt.wanted)))
+    document = report(path, asked, found, metrics, broken, judge)
+    missing = {group: row["missing"] for group, row in document["groups"].items() if row["missing"]}
+    lacking = (
+        f"note: {n} prompts of the group {group} have no video; a result to be compared has all"
+        for group, n in missing.items()
+    )
+    return document, lines_of(document, _table(document["groups"]), lacking)
 
 
 def report(
@@ -71,11 +59,15 @@ def report(
     judge: str,
 ) -> dict[str, Any]:
     """The document. A group without a video is left out; one that lacks some is not comparable."""
-    from storyreel.evaluate.judge_folder import find_judge
-    from storyreel.storage import digest_of
+    document = document_of(path, asked, found, broken, judge)
+    document["groups"] = groups_of(asked, metrics, document["judge"]["own"])
+    document["comparable"] = [group for group, row in document["groups"].items() if "relative" in row]
+    return document
 
-    digest = digest_of(find_judge(judge) / "model.safetensors")
-    own = digest == asked.protocol["judge_sha256"]
+
+def groups_of(asked: PromptList, metrics: Mapping[str, AttributeAccuracy], own: bool) -> dict[str, Any]:
+    """The scores of each group of which there are videos; beside real clips' where all are there and the judge is the
+    benchmark's own."""
     groups: dict[str, Any] = {}
     for group, metric in metrics.items():
         there = sum(p.group == group for p in asked.prompts)
@@ -88,70 +80,19 @@ def report(
             groups[group]["relative"] = {
                 name: round(groups[group][name]["accuracy"] / real[name], 5) for name in ("mean", "all_right")
             }
-    return {
-        "benchmark": "sprites",
-        "version": asked.protocol["version"],
-        "sha256": asked.digest,
-        "judge": {"name": judge, "sha256": digest, "own": own},
-        "path": str(path),
-        "prompts": len(asked.prompts),
-        "videos": sum(len(metric.right) for metric in metrics.values()),
-        "broken": broken,
-        "strangers": [str(f) for f in found.strangers],
-        "again": [str(f) for f in found.again],
-        "comparable": [g for g in groups if own and not groups[g]["missing"]],
-        "groups": groups,
-    }
+    return groups
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    yield f"sprites, version {document['version']}, {document['videos']} of {document['prompts']} prompts"
-    yield ""
+def _table(groups: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'':9}  mean %  95 % interval  all right %  95 % interval     n  relative to real clips %: mean, all right"
-    for group, row in document["groups"].items():
+    for group, row in groups.items():
         line = f"{group:9}"
         for name, wide in (("mean", 6), ("all_right", 11)):
             low, high = (f"{100 * x:.1f}" for x in row[name]["interval"])
             line += f"  {100 * row[name]['accuracy']:{wide}.1f}  {low:>5} - {high:>5}"
         relative = row.get("relative")
-        said = f"{100 * relative['mean']:.1f}, {100 * relative['all_right']:.1f}" if relative else "--"
-        yield f"{line}  {row['clips']:4d}  {said}"
-    yield ""
-    yield f"protocol {document['sha256'][:12]}, judge {document['judge']['sha256'][:12]}"
-    if not document["judge"]["own"]:
-        yield "note: another judge than the benchmark's own; not to be compared with other results"
-    for group, row in document["groups"].items():
-        if row["missing"]:
-            yield f"note: {row['missing']} prompts of the group {group} have no video; a result to be compared has all"
-    for name, what in (("broken", "cannot be read"), ("strangers", "answer no prompt"), ("again", "came second")):
-        if document[name]:
-            yield f"note: {len(document[name])} videos {what}, such as {document[name][0]}"
-
-
-# -- how the list was made -------------------------------------------------------------------------------------
-
-
-def draw_prompts(each: int = EACH) -> list[Prompt]:
-    """The prompts of all groups, in order."""
-    import numpy as np
-
-    from storyreel.worlds import sprites_language
-    from storyreel.worlds.sprites_captions import Mix, caption
-
-    drawn: list[Prompt] = []
-    for group in GROUPS[:-1]:
-        for index in range(each):
-            seen = character(Prompt(0, "", group, {}, (SEED, index))).attributes
-            rng = np.random.default_rng([SEED, index, GROUPS.index(group)])
-            if group == "plain":
-                text, told = sprites_language.caption(seen, rng, full=True)
-            else:
-                text, told, _ = caption(seen, rng, full=True, phrasing=group, mix=Mix(typos=0.0))
-            drawn.append(Prompt(len(drawn), text, group, {name: seen[name] for name in told}, (SEED, index)))
-    for number, line in enumerate(NATURAL.read_text(encoding="utf-8").splitlines()):
-        row = json.loads(line)
-        drawn.append(Prompt(len(drawn), row["prompt"], "natural", row["attributes"], (SEED, number)))
-    return drawn
+        shown = f"{100 * relative['mean']:.1f}, {100 * relative['all_right']:.1f}" if relative else "--"
+        yield f"{line}  {row['clips']:4d}  {shown}"
 
 
 def character(prompt: Prompt) -> Character:
@@ -183,38 +124,3 @@ def real_clip(prompt: Prompt, source: Path | None) -> Clip:
     if source is None:
         raise ValueError("sprites: real clips are drawn from the LPC sheets; name their folder with --source")
     return Sprites(source=source).clip_of(character(prompt), prompt.prompt)
-
-
-def write_prompts(source: Path, path: Path = FILE) -> Path:
-    """Write the list that ships, with what the judge says of real clips of its prompts."""
-    from storyreel.evaluate.judge_folder import find_judge
-    from storyreel.evaluate.judges import load_judge
-    from storyreel.storage import digest_of, replacing
-
-    reader, drawn, real = load_judge(JUDGE), draw_prompts(), {}
-    for group in GROUPS:
-        mine = [p for p in drawn if p.group == group]
-        metric = AttributeAccuracy(reader.attributes)
-        for prompt, seen in zip(mine, reader.read([real_clip(p, source) for p in mine]), strict=True):
-            metric.update((seen, labels(prompt.wanted)))
-        found = metric.compute()
-        real[group] = {"mean": round(found.mean, 5), "all_right": round(found.all_right.accuracy, 5)}
-    protocol = {
-        "benchmark": "sprites",
-        "version": 1,
-        "seed": SEED,
-        "prompts_a_group": EACH,
-        "judge": JUDGE,
-        "judge_sha256": digest_of(find_judge(JUDGE) / "model.safetensors"),
-        "right": "the judge sees what the prompt says, of what the judge reads",
-        "real": real,
-    }
-    with replacing(path) as (made,):
-        made.write_text(to_text(protocol, drawn), encoding="utf-8")
-    return path
-
-
-if __name__ == "__main__":
-    import sys
-
-    print(write_prompts(Path(sys.argv[1])))

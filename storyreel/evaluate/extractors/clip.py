@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from storyreel.evaluate.extractors.pixels import as_images, bicubic_short_side, check_frames
-from storyreel.evaluate.extractors.registry import find_weights, refuse_pickle, weights_folder
 from storyreel.evaluate.extractors.weights import digest_of, filled, in_parts, read_weights
 from storyreel.nn.clip import CLIP, ClipConfig, TowerConfig
 from storyreel.storage import read_json
+from storyreel.weights_registry import find_weights, refuse_pickle, weights_folder
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP's own training data
 START, END = "<|startoftext|>", "<|endoftext|>"

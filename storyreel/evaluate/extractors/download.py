@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.data.download import TIMEOUT, HttpsOnly, Opener, download
-from storyreel.evaluate.extractors.registry import ENTRIES, WeightFile, conversion, entry, weights_folder
 from storyreel.layouts import files_below, is_passed
 from storyreel.ownership import claim
 from storyreel.storage import digest_of, read_json, replacing, write_json
+from storyreel.weights_registry import ENTRIES, WeightFile, conversion, entry, weights_folder
 
 MOST = 4 << 30  # bytes, where the size is not known
 PINS = "digests.json"  # {name: {"url", "sha256"}} of files that were trusted when they were first downloaded

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from storyreel.evaluate.extractors.pixels import as_images, bilinear_tf1, check_frames
-from storyreel.evaluate.extractors.registry import find_weights
 from storyreel.evaluate.extractors.weights import digest_of, filled, in_parts, read_weights, seeded
 from storyreel.nn.inception import FEATURES, InceptionV3
+from storyreel.weights_registry import find_weights
 
 SEED, SIDE = 0, 299
 

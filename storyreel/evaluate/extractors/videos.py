@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from storyreel.evaluate.extractors.pixels import as_images, bilinear, check_frames
-from storyreel.evaluate.extractors.registry import find_weights
 from storyreel.evaluate.extractors.weights import digest_of, filled, in_parts, read_weights, seeded
 from storyreel.nn.c3d import C3D, FEATURES, FRAMES, LAYERS, SIDE
 from storyreel.nn.i3d import I3D
 from storyreel.nn.videomae import VideoMAE, VideoMAEConfig
+from storyreel.weights_registry import find_weights
 
 SEED = 0  # of the random ones
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from storyreel.evaluate.extractors.registry import refuse_pickle
 from storyreel.tensor_file import copy_into, read_tensors
+from storyreel.weights_registry import refuse_pickle
 
 N = TypeVar("N", bound=nn.Module)
 UNUSED = ("num_batches_tracked", "position_ids")  # counters and ramps that some versions of a file have
