@@ -94,7 +94,7 @@ def test_a_hundred_thousand_clips_take_seconds():
 
 @pytest.mark.parametrize("share", [0.0, 0.03, 0.08, 0.2])
 def test_no_pair_is_missed_whether_hashes_are_alike_or_not(share: float):
-    """Against all distances: strangers, twins at every distance about the limit, and a crowd that agrees in most bits."""
+    """Against all distances: strangers, twins at every distance, and a crowd that agrees in most bits."""
     rng = np.random.default_rng(1)
     base = rng.integers(0, 2, (60, 256), np.uint8)
     twins = base.copy()
