@@ -109,7 +109,6 @@ def test_shards_do_not_say_where_films_lie_here(tmp_path):
     import io
     import tarfile
 
-    from storyreel.curate.shards import write_shards
     from storyreel.data.export import export_webdataset
     from storyreel.data.folder import DatasetFolder
 
@@ -118,7 +117,8 @@ def test_shards_do_not_say_where_films_lie_here(tmp_path):
     (folder / "clips" / "a.mp4").write_bytes(b"a clip")
     row = {"file_name": "clips/a.mp4", "caption": "a cat", "source": "film.mp4", "source_path": here}
     pq.write_table(pa.Table.from_pylist([row]), folder / "metadata.parquet")
-    made = [*export_webdataset(DatasetFolder.open(folder), tmp_path / "one"), *write_shards(folder, tmp_path / "two")]
+    opened = DatasetFolder.open(folder)
+    made = [shard for drawn in (False, True) for shard in export_webdataset(opened, tmp_path / f"{drawn}", drawn=drawn)]
     for shard in made:
         assert str(tmp_path).encode() not in shard.read_bytes()
         with tarfile.open(shard) as tar:

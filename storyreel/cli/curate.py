@@ -91,9 +91,10 @@ def curate(
         where=Where(engine, workers), redo=redo, retry=retry, screen=Screen(quiet=False),
     )  # fmt: skip
     if webdataset is not None:
-        from storyreel.curate.shards import write_shards
+        from storyreel.data.export import export_webdataset
+        from storyreel.data.folder import DatasetFolder
 
-        write_shards(out, webdataset)
+        export_webdataset(DatasetFolder.open(out), webdataset, drawn=True)
     _say(done, as_json)
     if done.films and len(done.refused) == done.films:
         raise ValueError(f"{out}: no film could be measured, {len(done.refused)} set aside; see above")

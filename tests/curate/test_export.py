@@ -12,15 +12,15 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from storyreel.curate.encode import write_pictures
 from stub_films import measure_real
 from test_pipeline import rows_in, snapshot
 
+from reproductions.encode import write_pictures
 from storyreel.clip import Clip
 from storyreel.curate.export import Export, export_clip
 from storyreel.curate.pipeline import Settings, Where, curate
-from storyreel.curate.shards import write_shards
 from storyreel.curate.thresholds import Limit, Thresholds
+from storyreel.data.export import export_webdataset
 from storyreel.data.folder import DatasetFolder
 from storyreel.span import Span
 
@@ -203,6 +203,10 @@ def test_damaged_spans_are_refused(tmp_path: Path):
             Span.from_json({**good.as_json(), **change}).clip()
 
 
+def write_shards(dataset: Path, out: Path, shard: int) -> list[Path]:
+    return export_webdataset(DatasetFolder.open(dataset), out, shard, drawn=True)
+
+
 def test_shards_are_the_same_bytes_each_time_and_hold_every_clip_once(tmp_path: Path):
     encode(tmp_path / "in" / "a.mp4", numbered(48))
     encode(tmp_path / "in" / "b.mp4", 255 - numbered(48))
@@ -223,3 +227,13 @@ def test_shards_are_the_same_bytes_each_time_and_hold_every_clip_once(tmp_path: 
     assert made[0].stat().st_mtime_ns == before, "what is there is kept"
     assert len(write_shards(tmp_path / "out", tmp_path / "one", shard=10)) == 1
     assert len(list((tmp_path / "one").glob("*.tar"))) == 1
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_virtual_clips_are_not_packed_into_shards(tmp_path: Path, drawn: bool):
+    encode(tmp_path / "in" / "a.mp4", numbered(48))
+    settings = Settings(export=Export(format="virtual"))
+    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    with pytest.raises(ValueError, match=r"out: \d+ clips are virtual"):
+        export_webdataset(DatasetFolder.open(tmp_path / "out"), tmp_path / "w", drawn=drawn)
+    assert not (tmp_path / "w").exists()
