@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+
+from storyreel.curate.requirements import text_detector
 
 _INK = 0.3  # probability from which a pixel is text
 _SURE = 0.7  # mean probability that a box needs; words have 0.9 and more, textures that look like them 0.4 to 0.6
@@ -22,21 +22,17 @@ _EDGE = 10.0  # levels of gradient that a mark keeps in every sample
 
 @cache
 def _detector() -> Any:
-    """The text detector that rapidocr's wheel carries, run by onnxruntime; None when either is missing."""
+    """The text detector, run by onnxruntime; None where it is not here."""
     try:
-        spec = importlib.util.find_spec("rapidocr")
-        import onnxruntime
+        file = text_detector()
     except ImportError:
         return None
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    found = sorted((Path(spec.submodule_search_locations[0]) / "models").glob("*det*.onnx"))
-    if not found:
-        return None
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(found[-1]), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
 def text_share(picture: np.ndarray) -> float | None:
