@@ -24,7 +24,8 @@ from storyreel.curate.pipeline import Settings as CurateSettings
 from storyreel.curate.pipeline import curate
 from storyreel.curate.refilter import refilter, saved_thresholds
 from storyreel.curate.rows import read_rows, table_of, write_table
-from storyreel.curate.thresholds import Limit, Thresholds
+from storyreel.curate.score import Limit
+from storyreel.curate.thresholds import Thresholds
 from storyreel.encoder import Encoder
 from storyreel.evaluate.benchmarks.moving_digits import share_json
 from storyreel.evaluate.score import Share

@@ -19,8 +19,9 @@ from reproductions.curation_footage import FPS, picture_of
 from storyreel.clip import Clip
 from storyreel.curate.captions import DEFAULT, Captions
 from storyreel.curate.choose import choose
+from storyreel.curate.score import Limit, MotionLimit
 from storyreel.curate.sources import find_sources
-from storyreel.curate.thresholds import Duplicates, Limit, Motion
+from storyreel.curate.thresholds import Duplicates
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.pack import fit
 from storyreel.data.write import METADATA, write_folder
@@ -55,7 +56,7 @@ def choices(made: Curated, seed: int) -> dict[str, list[Item]]:
     sets = {"curated": [_item(row) for row in made.kept], "random": _windows(made, LARGER * len(made.kept), seed)}
     sets["without-cuts"] = _uncut(made, seed)
     off: dict[str, dict[str, Any]] = {
-        "motion": {"motion": Motion(difference_min=None), "frozen": Limit(), "repeated": Limit()},
+        "motion": {"motion": MotionLimit(difference_min=None), "frozen": Limit(), "repeated": Limit()},
         "text": {"text": Limit()},
         "similarity": {"similarity": Limit()},
         "duplicates": {"duplicates": Duplicates(share=None)},

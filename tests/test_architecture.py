@@ -338,3 +338,17 @@ def test_test_files_have_names_of_their_own():
     """pytest imports them by base name, so two files of one name break the collection of the whole suite."""
     names = [file.name for file in (ROOT.parent / "tests").rglob("test_*.py")]
     assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
+
+
+def test_curate_has_no_import_circles():
+    """Also none that is hidden in a function or behind TYPE_CHECKING."""
+    files = {
+        ".".join(parts_of(file)).removesuffix(".__init__"): file for file in FILES if parts_of(file)[0] == "curate"
+    }
+    found: dict[str, set[str]] = {}
+    for here, file in files.items():
+        modules = {".".join(there) for _, there in inside(file)} | {".".join(there[:-1]) for _, there in inside(file)}
+        found[here] = modules & set(files) - {here, "curate"}
+    while free := [here for here, others in found.items() if not others]:  # those that import none that is left
+        found = {here: others - set(free) for here, others in found.items() if here not in free}
+    assert not found, f"these import each other: {sorted(found)}"

@@ -14,9 +14,9 @@ from storyreel.browse.desk import Desk, State
 from storyreel.browse.filmline import FilmLine
 from storyreel.browse.pictures import PREVIEW_SECONDS
 from storyreel.browse.table import MEASURED
-from storyreel.browse.verdict import Verdict
-from storyreel.curate.choose import choose
-from storyreel.curate.thresholds import SCORES, Thresholds, margins
+from storyreel.curate.choose import Verdict, fill
+from storyreel.curate.scores import judged, scores
+from storyreel.curate.thresholds import Thresholds
 
 VIEWS = ("all", "kept", "rejected", "changed", "manual")
 ORDERS = ("film", "margin", *MEASURED)
@@ -73,10 +73,9 @@ class Asked:
 
 def the_set(desk: Desk, state: State) -> dict[str, Any]:
     """Once a page: names, limits, histograms, and what the folder was last chosen by."""
-    said = {**SCORES, "motion_difference": ("motion_difference", "difference of frames, levels; static needs both")}
-    scores = [
-        {"field": field, "column": column, "says": says, **state.histograms[column].as_json()}
-        for field, (column, says) in said.items()
+    found = [
+        {"field": name, "column": score.column, "says": score.says, **state.histograms[score.column].as_json()}
+        for name, score in sorted(scores().items(), key=lambda item: item[1].limit is None)
     ]
     return {
         "name": desk.dataset.resolve().name,
@@ -84,7 +83,7 @@ def the_set(desk: Desk, state: State) -> dict[str, Any]:
         "spans": len(state.table),
         "films": state.table.films,
         "seconds": float(np.nansum(state.table.scores["seconds"])),
-        "scores": scores,
+        "scores": found,
         "thresholds": state.thresholds.as_json(),
         "defaults": Thresholds().as_json(),
         "version": version_of(state),
@@ -168,25 +167,19 @@ def briefly(state: State, thresholds: Thresholds, places: Sequence[int] | np.nda
 
 
 def _chosen(state: State, thresholds: Thresholds, places: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
-    """Rows that are chosen by `storyreel.curate.choose` itself, with the twins that the whole set has."""
-    rows = state.table.rows(places)
-    edits = {row["clip"]: state.edits.of(int(place)) for row, place in zip(rows, places, strict=True)}
-    alone = Thresholds.from_json({**thresholds.as_json(), "duplicates": {"share": None}})
-    choose(rows, alone, edits)
-    verdict, limit = state.verdict(thresholds), thresholds.duplicates.share or 0.0
-    for row, place in zip(rows, places, strict=True):
-        row["duplicate_of"] = row["duplicate_share_of_bits"] = None
-        if (copy := verdict.copies.get(int(place))) is not None:
-            of, differ = copy
-            margin = (differ - limit) / limit if limit else -1.0
-            row["duplicate_of"], row["duplicate_share_of_bits"] = state.table.clips[of], differ
-            row["reasons"].append({"name": "duplicate", "value": differ, "limit": limit, "margin": margin})
-        row["kept"] = bool(verdict.kept[place])
+    """Rows with the decisions that the whole set comes to, and with the captions that people wrote."""
+    rows, verdict = state.table.rows(places), state.verdict(thresholds)
+    for row, place in zip(rows, map(int, places), strict=True):
+        edit = state.edits.of(place)
+        caption = next(iter(row["captions_made"] or []), "") if edit["caption"] is None else edit["caption"]
+        made = row["caption_made_from"] if edit["caption"] is None else "manual"
+        row |= {"caption": caption, "caption_from": made, "caption_words": len(caption.split())}
+        fill(row, verdict, place, edit["keep"], state.table.clips.__getitem__)
     return rows
 
 
 def _decision(state: State, thresholds: Thresholds, row: Mapping[str, Any], place: int) -> dict[str, Any]:
-    near = margins(row, thresholds)
+    near = state.verdict(thresholds).margins_of(place)
     tightest = min(near, key=lambda name: near[name], default=None)
     return {
         "kept": row["kept"],
@@ -203,8 +196,8 @@ def _decision(state: State, thresholds: Thresholds, row: Mapping[str, Any], plac
 def one_clip(state: State, thresholds: Thresholds, place: int, line: FilmLine) -> dict[str, Any]:
     """All that is known of a clip, and its film with the decisions on all of its spans."""
     (row,) = _chosen(state, thresholds, [place])
-    near = margins(row, thresholds)
-    scores = [_score(row, field, column, says, thresholds, near) for field, (column, says) in SCORES.items()]
+    near = state.verdict(thresholds).margins_of(place)
+    found = [_score(row, name, thresholds, near) for name in judged()]
     kept, spans = state.verdict(thresholds).kept, state.table.of_film(row["source"])
     brothers = state.table.rows(spans, ("clip", "start", "end"))
     for brother, other in zip(brothers, spans, strict=True):
@@ -213,7 +206,7 @@ def one_clip(state: State, thresholds: Thresholds, place: int, line: FilmLine) -
     return {
         **{name: row[name] for name in PLAIN},
         **_decision(state, thresholds, row, place),
-        "scores": [score for score in scores if score is not None],
+        "scores": [score for score in found if score is not None],
         "motion_difference": row["motion_difference"],
         "captions_made": row["captions_made"] or [],
         "caption_from": row["caption_from"],
@@ -225,14 +218,15 @@ def one_clip(state: State, thresholds: Thresholds, place: int, line: FilmLine) -
 
 
 def _score(
-    row: Mapping[str, Any], field: str, column: str, says: str, thresholds: Thresholds, near: Mapping[str, float]
+    row: Mapping[str, Any], name: str, thresholds: Thresholds, near: Mapping[str, float]
 ) -> dict[str, Any] | None:
-    value, limit = row.get(column), getattr(thresholds, field)
+    score, limit = judged()[name], getattr(thresholds, name)
+    value = row.get(score.column)
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
     limits = [
-        {"side": side, "limit": getattr(limit, side), "margin": near[f"{field}.{side}"]}
+        {"side": side, "limit": getattr(limit, side), "margin": near[f"{name}.{side}"]}
         for side in ("min", "max")
-        if f"{field}.{side}" in near
+        if f"{name}.{side}" in near
     ]
-    return {"field": field, "says": says, "value": value, "limits": limits}
+    return {"field": name, "says": score.says, "value": value, "limits": limits}

@@ -10,7 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from storyreel.curate.thresholds import Limit, Thresholds
+from storyreel.curate.score import Limit
+from storyreel.curate.thresholds import Thresholds
 
 
 def changes(old: Thresholds, new: Thresholds) -> list[str]:

@@ -15,7 +15,8 @@ import numpy as np
 
 from storyreel.browse.histogram import Histogram, histograms
 from storyreel.browse.table import SpanTable, stamp_of
-from storyreel.browse.verdict import RANKED, Copies, Pairs, Verdict, choose_columns
+from storyreel.browse.twins import RANKED, Copies, Pairs
+from storyreel.curate.choose import Verdict, choose_columns
 from storyreel.curate.duplicates import near_pairs
 from storyreel.curate.edits import add_edit, edits_file, read_edits
 from storyreel.curate.refilter import need_curated, saved_thresholds
@@ -91,7 +92,7 @@ class State:
         words, errors = edits.words, table.failed_to_write
         return self.remembered(
             ("verdict", thresholds, self.all_pairs),
-            lambda: choose_columns(scores, thresholds, words, errors, self.copies),
+            lambda: choose_columns(scores, thresholds, words, errors, self.copies.among),
         )
 
     def with_pairs(self, pairs: Pairs) -> None:

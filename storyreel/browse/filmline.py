@@ -12,7 +12,7 @@ from typing import Any
 
 from storyreel.curate.footage import FilmInfo
 from storyreel.curate.lines import read_lines
-from storyreel.curate.measure import FilmMeasures
+from storyreel.curate.measures import FilmMeasures
 from storyreel.curate.spans import Transition
 from storyreel.curate.store import Film, read_object
 from storyreel.names import bare

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storyreel.curate.thresholds import SCORES
+from storyreel.curate.scores import scores
 from storyreel.names import bare
 
-MEASURED = tuple(dict.fromkeys([*(column for column, _ in SCORES.values()), "motion_difference"]))
+MEASURED = tuple(score.column for score in scores().values())
 
 
 class SpanTable:

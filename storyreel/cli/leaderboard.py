@@ -57,8 +57,8 @@ def leaderboard(
     from storyreel.cli.leaderboard_prompts import wishes_of
     from storyreel.cli.leaderboard_runs import Run, has_matte
 
-    if world:
-        worlds.find(world)
+    if world not in ("", *worlds.names()):
+        raise ValueError(f"--world {world}: expected {' or '.join(worlds.names())}")
     found = [Run.of(run) for run in runs]
     _check_names(found)
     models = [run for run in found if run.kind == "model"]

@@ -23,7 +23,8 @@ from storyreel.curate.edits import read_edits
 from storyreel.curate.export import write_span
 from storyreel.curate.refilter import need_curated, saved_thresholds
 from storyreel.curate.rows import read_rows, table_of, write_table
-from storyreel.curate.thresholds import SCORES, Duplicates, Limit, Motion, Thresholds, margins
+from storyreel.curate.scores import judged
+from storyreel.curate.thresholds import Duplicates, Thresholds, columns_of, margins
 from storyreel.curate.write import FOR_DATASET
 from storyreel.ownership import Owned, claim
 from storyreel.storage import write_text
@@ -48,10 +49,10 @@ def sweeps(rows: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[Sw
 
     People's decisions and duplicates stay as they are now.
     """
-    others = _blockers(rows)
+    others, columns = _blockers(rows), columns_of(rows)
     found = []
-    for field, (column, _) in SCORES.items():
-        values = np.array([np.nan if row.get(column) is None else row[column] for row in rows], float)
+    for field, score in judged().items():
+        values = columns[score.column]
         scores = values[~np.isnan(values)]
         if not len(scores) or scores.min() == scores.max():
             continue
@@ -60,9 +61,8 @@ def sweeps(rows: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[Sw
             name, now = f"{field}.{side}", getattr(limit, side)
             free = np.array([not (blocked - {name}) for blocked in others])
             excused = np.isnan(values)
-            if name == "motion.min" and thresholds.motion.difference_min is not None:
-                moved = np.array([row.get("motion_difference") or 0.0 for row in rows])
-                excused |= moved >= thresholds.motion.difference_min
+            if side == "min" and score.excused_by and limit.difference_min is not None:
+                excused |= columns[score.excused_by] >= limit.difference_min
             steps = np.unique(np.quantile(scores, np.linspace(0, 1, STEPS)))
             steps = np.unique(np.append(steps, now)) if now is not None else steps
             passes = [excused | ((values >= v) if side == "min" else (values <= v)) for v in steps]
@@ -104,7 +104,7 @@ def flips(rows: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[dic
         good = sorted((n for n in near[name] if n[0] >= 0), key=lambda n: n[:2])[:NEAREST]
         bad = sorted((n for n in near[name] if n[0] < 0), key=lambda n: (-n[0], n[1]))[:NEAREST]
         for margin, clip, row in [*reversed(bad), *good]:
-            score = row[SCORES[name.partition(".")[0]][0]]
+            score = row[judged()[name.partition(".")[0]].column]
             found.append({"limit": name, "clip": clip, "kept": row["kept"], "score": score, "margin": margin})
     return found
 
@@ -161,9 +161,7 @@ def write_subsets(
     drawn = sorted(sets["all"], key=lambda row: hashlib.sha256(row["clip"].encode()).hexdigest())
     sets["random"] = drawn[: len(sets["curated"])]
     for f in fields(thresholds):
-        off: Any = {Motion: Motion(difference_min=None), Duplicates: Duplicates(share=None)}.get(
-            type(f.default), Limit()
-        )
+        off = judged()[f.name].off if f.name in judged() else Duplicates(share=None)
         if getattr(thresholds, f.name) == off:
             continue
         without = [dict(row) for row in rows]

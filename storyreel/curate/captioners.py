@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from storyreel.curate.models import digest_of_folder
+from storyreel.curate.model_work import digest_of_folder
 from storyreel.json_file import read_object
 from storyreel.numbers import whole
 

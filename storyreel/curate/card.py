@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from storyreel.curate.choose import counts
-from storyreel.curate.thresholds import SCORES, Thresholds
+from storyreel.curate.scores import judged
+from storyreel.curate.thresholds import Thresholds
 from storyreel.read_errors import printable
 from storyreel.wording import counted
 
@@ -82,7 +83,7 @@ def _limits(thresholds: Thresholds) -> list[str]:
     for name, parts in thresholds.as_json().items():
         said = [f"{part.replace('_', ' ')} {value:g}" for part, value in parts.items() if value is not None]
         if said:
-            lines.append(f"- {name}: {', '.join(said)}" + (f" ({SCORES[name][1]})" if name in SCORES else ""))
+            lines.append(f"- {name}: {', '.join(said)}" + (f" ({judged()[name].says})" if name in judged() else ""))
     return lines or ["- nothing"]
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from storyreel.json_file import parse_json
 
 if TYPE_CHECKING:
-    from storyreel.curate.models import Models, Work
+    from storyreel.curate.model_work import Models, Work
 
 ASKED = (
     "You are given several descriptions of one short video clip, one of its middle frame and one of the whole clip. "
@@ -44,7 +44,7 @@ class NoAnswer(Exception):
 
 def fuse(work: Work, texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Clip -> one sentence, of all clips with at least two captions. Each answer is stored as it comes."""
-    from storyreel.curate.models import key_of
+    from storyreel.curate.model_work import key_of
 
     models = work.models
     stored = work.store.answers(f"fused-{key_of(f'{models.chat} {models.chat_model} {ASKED}')}")

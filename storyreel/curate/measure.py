@@ -1,4 +1,4 @@
-"""Measure a film in one pass: transitions, the spans between them, and raw scores of each span.
+"""Measure a film in one pass: windows of small frames for its cuts, samples for everything else. Memory stays flat.
 
 Nothing is decided here. A score is what it is whatever the thresholds are, so that a set can be filtered anew in
 seconds, without decoding a frame.
@@ -6,89 +6,32 @@ seconds, without decoding a frame.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from storyreel.curate.footage import FilmInfo
-from storyreel.curate.spans import Kind, Transition
+import numpy as np
 
-__all__ = ["FilmMeasures", "Kind", "MeasureSettings", "Span", "Transition", "measure"]
+from storyreel.curate.cuts import MARGIN, find_all
+from storyreel.curate.decode import Film, Picture
+from storyreel.curate.measures import FilmMeasures, MeasureSettings, Span
+from storyreel.curate.motion import difference, shake
+from storyreel.curate.quality import agreed_bars, quality_of
+from storyreel.curate.reduce import Thumb, small_chroma, small_luma, stretched, thumb, upright
+from storyreel.curate.samples import Sample, thin
+from storyreel.curate.span_scores import scores_of
+from storyreel.curate.spans import Transition, spans_between
+from storyreel.curate.transnet import TransNet, merged
 
-Score = float | int | str | list | None
+__all__ = ["FilmMeasures", "MeasureSettings", "Span", "measure"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class MeasureSettings:
-    """All that the raw numbers depend on, besides the bytes of the file.
-
-    samples_per_second: how often motion, text, marks, bars and quality are looked at.
-    flow_long_side: pixels of the longer side of the pictures that optical flow is found in.
-    flow_step: seconds between the two frames of a pair whose flow is found.
-    text_long_side: pixels of the longer side of the pictures in which text is looked for; 0 looks for none.
-    trim: frames that a span loses at each end next to a gradual transition, besides a part of its length.
-    max_pixels: of a frame; a larger film is refused. max_damaged: frames that may be damaged; more refuse the film.
-    transnet: ONNX file of TransNetV2, which then says which transitions there are; see `transnet`.
-    """
-
-    samples_per_second: float = 2.0
-    flow_long_side: int = 160
-    flow_step: float = 0.25
-    text_long_side: int = 320
-    trim: int = 2
-    max_pixels: int = 8192 * 8192
-    max_damaged: int = 0
-    transnet: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("samples_per_second", "flow_step"):
-            if not 0 < getattr(self, name) <= 60:
-                raise ValueError(f"{name}: wanted more than 0 and at most 60, got {getattr(self, name)}")
-        for name, least in (("flow_long_side", 32), ("text_long_side", 0), ("trim", 0), ("max_pixels", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}: wanted at least {least}, got {getattr(self, name)}")
-
-    def as_json(self) -> dict[str, Any]:
-        """What measures depend on: a network counts by the bytes of its file, and not at all when there is none."""
-        from storyreel.curate.footage import digest_of
-
-        values = asdict(self)
-        network = values.pop("transnet")
-        return values if network is None else {**values, "transnet": digest_of(Path(network))}
-
-
-@dataclass(frozen=True)
-class Span:
-    """Frames [start, end) of one shot, without any that a transition blends, and their raw scores by name."""
-
-    start: int
-    end: int
-    scores: dict[str, Score]
-
-
-@dataclass(frozen=True)
-class FilmMeasures:
-    """All that one pass over a film gave. doubts: what may be a transition and is left out of every span."""
-
-    info: FilmInfo
-    transitions: tuple[Transition, ...]
-    spans: tuple[Span, ...]
-    doubts: tuple[Transition, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "info": self.info.as_json(),
-            "transitions": [asdict(transition) for transition in self.transitions],
-            "spans": [asdict(span) for span in self.spans],
-            "doubts": [asdict(doubt) for doubt in self.doubts],
-        }
-
-    @classmethod
-    def from_json(cls, doc: dict[str, Any]) -> FilmMeasures:
-        transitions = tuple(Transition(**each) for each in doc["transitions"])
-        doubts = tuple(Transition(**each) for each in doc.get("doubts", ()))
-        return cls(FilmInfo.from_json(doc["info"]), transitions, tuple(Span(**each) for each in doc["spans"]), doubts)
+WINDOW = 1024
+"""Frames whose transitions are found at a time, besides MARGIN frames on both sides."""
+_EVERY = 64
+_LOOK = 320  # pixels of the longer side of the pictures in which marks are looked for, and text by default
+_MOVES = 1.0  # levels from one frame to the next: lines can only be told to comb where things move
 
 
 def measure(
@@ -100,6 +43,150 @@ def measure(
     Memory does not grow with the length of the film (a few numbers a sample excepted).
     ValueError, one line: what cannot be read. OSError: not there.
     """
-    from storyreel.curate.watch import watch_film
+    settings = settings or MeasureSettings()
+    film = Film(Path(path), max_pixels=settings.max_pixels, damaged=settings.max_damaged)
+    film_pass = _FilmPass(film, settings)
+    for picture in film:
+        film_pass.see(picture)
+        if on_frames is not None and picture.index % _EVERY == _EVERY - 1:
+            on_frames(picture.index + 1)
+    spans = film_pass.finish()
+    info = film.info
+    if on_frames is not None:
+        on_frames(info.frames)
+    return FilmMeasures(info, tuple(film_pass.transitions), tuple(spans), tuple(film_pass.doubts))
 
-    return watch_film(Path(path), settings or MeasureSettings(), on_frames)
+
+class _FilmPass:
+    def __init__(self, film: Film, settings: MeasureSettings):
+        self.film, self.settings = film, settings
+        self.thumbs: list[Thumb] = []  # from frame `first` on
+        self.first = self.told = 0  # transitions are known of frames before `told`
+        self.count = 0
+        self.change = array("f")  # mean difference of each frame from the one before
+        self.transitions: list[Transition] = []
+        self.doubts: list[Transition] = []
+        self.known = -1  # last frame of the last of both
+        self.spans: list[Span] = []
+        self.samples: list[Sample] = []
+        self.used = 0  # samples of spans that are closed
+        self.rate: float | None = None  # frames a second, once the film is open
+        self.waiting: Sample | None = None
+        self.flow_luma: np.ndarray | None = None  # of the sample that waits
+        self.network: TransNet | None = TransNet(settings.transnet) if settings.transnet else None
+
+    def see(self, picture: Picture) -> None:
+        small = thumb(picture)
+        self.change.append(difference(self.thumbs[-1].luma, small.luma) if self.thumbs else 0.0)
+        self.thumbs.append(small)
+        self._sample(picture)
+        if self.network is not None:
+            self.network.see(picture)
+        self.count += 1
+        if len(self.thumbs) >= WINDOW + 2 * MARGIN:
+            self._search(last=False)
+
+    def finish(self) -> list[Span]:
+        if self.network is not None:
+            self.network.finish()
+        self._search(last=True)
+        seen = [span for span in self.spans if span.scores["bars"] is not None]
+        agreed = agreed_bars([_of_bars(span) for span in seen])
+        for span, bars in zip(seen, agreed, strict=True):
+            span.scores["bars"] = bars
+        for span in self.spans:
+            del span.scores["dark_edges"]
+        return self.spans
+
+    def _sample(self, picture: Picture) -> None:
+        if self.rate is None:
+            self.rate = min(max(float(self.film.rate), 1.0), 120.0)
+        rate = self.rate
+        every = max(1, round(rate / self.settings.samples_per_second))
+        gap = min(every, max(1, round(rate * self.settings.flow_step)))
+        phase = picture.index % every
+        if self.waiting is not None and picture.index == self.waiting.index + gap:
+            self._pair(self.waiting, picture, gap / rate)
+        if phase == min(2, every - 1) and len(self.thumbs) >= 3 and self.samples:
+            self.samples[-1].shake = shake([each.luma for each in self.thumbs[-3:]])
+        if phase:
+            return
+        self.samples.append(self._look(picture))
+        self.waiting = self.samples[-1]
+
+    def _look(self, picture: Picture) -> Sample:
+        moving = self.change[-1] > _MOVES
+        quality = quality_of(stretched(upright(picture.luma, picture.turns), picture.full), moving=moving)
+        luma = small_luma(picture, max(_LOOK, self.settings.text_long_side))
+        before = self.samples[-1].thumb if self.samples else None
+        self.flow_luma = small_luma(picture, self.settings.flow_long_side)
+        return Sample(
+            index=picture.index,
+            time=picture.time,
+            thumb=self.thumbs[-1].luma,
+            luma=luma,
+            chroma=small_chroma(picture, luma),
+            quality=quality,
+            difference=None if before is None else difference(before, self.thumbs[-1].luma),
+            combed=picture.fields or quality.combs > 0.06,
+        )
+
+    def _pair(self, sample: Sample, picture: Picture, seconds: float) -> None:
+        if sample.time is not None and picture.time is not None and 0 < picture.time - sample.time < 10 * seconds:
+            seconds = picture.time - sample.time
+        assert self.flow_luma is not None
+        sample.pair = self.flow_luma, small_luma(picture, self.settings.flow_long_side), seconds
+        sample.until = picture.index
+        self.waiting = self.flow_luma = None
+
+    def _search(self, last: bool) -> None:
+        """Transitions of the frames at hand; those near the end wait for the next window unless it is the last."""
+        detail = np.stack([each.luma for each in self.thumbs]) if self.thumbs else np.zeros((0, 36, 64), np.uint8)
+        chroma = np.stack([each.chroma for each in self.thumbs]) if self.thumbs else np.zeros((0, 2, 9, 16), np.uint8)
+        until = self.count if last else self.count - MARGIN
+        believed, doubted = find_all(detail, chroma)
+        if self.network is not None:
+            told = [_moved(one, -self.first) for one in self.network.transitions(self.first)]
+            believed, doubted = merged(believed, doubted, [one for one in told if one.end < len(self.thumbs)])
+        sure = set(believed)
+        for one in sorted([*believed, *doubted], key=lambda one: one.start):
+            moved = replace(_moved(one, self.first), strength=round(one.strength, 4))
+            if not self.told <= (moved.start + moved.end) // 2 < until or moved.end <= self.known:
+                continue
+            if one in sure:
+                if moved.start > self.known:
+                    self.transitions.append(moved)
+                    self.known = moved.end
+            else:  # of two doubts over one another the later one counts from where the first ends
+                self.doubts.append(replace(moved, start=max(moved.start, self.known + 1)))
+                self.known = moved.end
+        self.told = until
+        if not last:
+            keep = 2 * MARGIN
+            self.thumbs = self.thumbs[-keep:]
+            self.first = self.count - keep
+        self._close(last)
+
+    def _close(self, last: bool) -> None:
+        """Scores of the spans whose both ends are known, after which their pictures are let go."""
+        spans = spans_between(self.transitions, self.count, self.settings.trim, self.doubts)
+        closed = spans if last else [span for span in spans if span[1] <= self.known]
+        for start, end in closed[len(self.spans) :]:
+            while self.used < len(self.samples) and self.samples[self.used].index < start:
+                self.samples[self.used].forget()
+                self.used += 1
+            inside = [sample for sample in self.samples[self.used :] if sample.index < end]
+            change = np.frombuffer(self.change, np.float32)[start + 1 : end]
+            self.spans.append(Span(start, end, scores_of(inside, start, end, change, self.settings)))
+        if not last:
+            thin(self.samples[self.used :])
+
+
+def _of_bars(span: Span) -> Any:
+    """What `agreed_bars` wants of a span."""
+    scores = span.scores
+    return span.end - span.start, scores["bars"], scores["dark_edges"], scores["exposure"] or 0.0
+
+
+def _moved(one: Transition, frames: int) -> Transition:
+    return replace(one, start=one.start + frames, end=one.end + frames)

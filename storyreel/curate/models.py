@@ -1,69 +1,15 @@
-"""The steps that need a model: captions from pictures, their fusion, similarity of text and frames, aesthetics.
-
-Each looks at a few frames of each span that nothing else rejects, and every answer is stored as it is made, under the
-name of the model that gave it. So a run that is killed asks nothing twice, and another model's answers are kept apart.
-A model that is not here leaves its column empty, with one note.
-"""
+"""The steps that need a model: captions from pictures, their fusion, similarity of text and frames, aesthetics."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
 
-import numpy as np
+from storyreel.curate.captioners import load_captioner
+from storyreel.curate.fusion import fuse
+from storyreel.curate.model_work import Models, Work, ask
+from storyreel.curate.similarity import aesthetics, similarity
 
-from storyreel.curate.export import span_of
-from storyreel.curate.screen import Screen
-from storyreel.curate.store import Store
-
-FIRST_MIDDLE_LAST = (0.0, 0.5, 1.0)
-LATER = ("duplicate", "similarity.min", "similarity.max", "aesthetics.min", "aesthetics.max", "caption_words.min")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Models:
-    """Folders, names and addresses of the models; None for none. chat_seconds: of one answer, at most."""
-
-    image: str | None = None
-    video: str | None = None
-    chat: str | None = None
-    chat_model: str = "default"
-    chat_key: str | None = None  # name of the environment variable that holds the key, never the key
-    chat_seconds: float = 60.0
-    chat_tries: int = 4
-    chat_at_once: int = 4
-    encoder: str | None = None
-    aesthetics: str | None = None
-    batch: int = 8
-
-
-class Captioner(Protocol):
-    """Frames to sentences. `name` says which model, so that answers are never mixed up."""
-
-    name: str
-    places: tuple[float, ...]  # of the span, 0 the first frame and 1 the last
-
-    def __call__(self, videos: Sequence[np.ndarray]) -> list[str]:
-        """uint8 (t, h, w, 3) each, of any sizes; one sentence each."""
-        ...
-
-
-@dataclass
-class Work:
-    """What the steps share. `notes` go into the card."""
-
-    store: Store
-    rows: Sequence[dict[str, Any]]
-    models: Models
-    screen: Screen
-    notes: list[str]
-
-    def wanted(self) -> list[dict[str, Any]]:
-        """Rows that nothing rejects but what these steps themselves decide; and those that a person keeps."""
-        return [row for row in self.rows if row["kept"] or all(r["name"] in LATER for r in row["reasons"])]
+__all__ = ["Models", "Work", "ask", "run_models"]
 
 
 def run_models(work: Work, steps: Sequence[str], choose_again: Callable[[], None]) -> None:
@@ -72,13 +18,9 @@ def run_models(work: Work, steps: Sequence[str], choose_again: Callable[[], None
         _captions(work)
         choose_again()
     if "similarity" in steps and work.models.encoder:
-        from storyreel.curate.similarity import similarity
-
         _guarded(work, "similarity", similarity)
         choose_again()
     if "aesthetics" in steps and work.models.aesthetics:
-        from storyreel.curate.similarity import aesthetics
-
         _guarded(work, "aesthetics", aesthetics)
         choose_again()
 
@@ -93,8 +35,6 @@ def _guarded(work: Work, name: str, step: Callable[[Work], None]) -> None:
 
 
 def _captions(work: Work) -> None:
-    from storyreel.curate.captioners import load_captioner
-
     said: list[dict[str, str]] = []
     for kind in ("image", "video"):
         if folder := getattr(work.models, kind):
@@ -103,8 +43,6 @@ def _captions(work: Work) -> None:
     texts = {row["clip"]: [one[row["clip"]] for one in said if one.get(row["clip"])] for row in rows}
     fused: dict[str, str] = {}
     if work.models.chat:
-        from storyreel.curate.fusion import fuse
-
         fused = fuse(work, texts)
     for row in rows:
         found = [*([fused[row["clip"]]] if row["clip"] in fused else []), *texts[row["clip"]]]
@@ -112,53 +50,3 @@ def _captions(work: Work) -> None:
             before = row.get("captions_made") or []
             row["captions_made"] = list(dict.fromkeys([*found, *before]))
             row["caption_made_from"] = "fused" if row["clip"] in fused else "captioner"
-
-
-def ask(work: Work, captioner: Captioner, what: str) -> dict[str, str]:
-    """Clip -> caption, of all wanted rows; those that were answered before are not asked again."""
-    answers = work.store.answers(f"captions-{key_of(captioner.name)}")
-    todo = [row for row in work.wanted() if row["clip"] not in answers.values]
-    work.screen.begin(what, len(todo))
-    for rows, videos in looked_at(work, todo, captioner.places):
-        for row, text in zip(rows, captioner(videos), strict=True):
-            answers.put(row["clip"], " ".join(text.split()))
-            work.screen.advance()
-    answers.settle()
-    return answers.values
-
-
-def looked_at(
-    work: Work, rows: Sequence[dict[str, Any]], places: Sequence[float]
-) -> Iterator[tuple[list[dict[str, Any]], list[np.ndarray]]]:
-    """Batches of (rows, frames of each). A film that cannot be read any more is passed over, with a note."""
-    from storyreel.span import Span
-
-    held: list[tuple[dict[str, Any], np.ndarray]] = []
-    for row in rows:
-        try:
-            held.append((row, Span.from_json(span_of(row)).some(places)))
-        except (ValueError, OSError) as error:
-            note = f"{row['source']}: clip {row['clip']} cannot be looked at: {' '.join(str(error).split())}"
-            work.notes.append(note)
-            work.screen.say(note)
-        if len(held) >= work.models.batch:
-            yield [row for row, _ in held], [frames for _, frames in held]
-            held = []
-    if held:
-        yield [row for row, _ in held], [frames for _, frames in held]
-
-
-def key_of(name: str) -> str:
-    """A file name for the answers of a model."""
-    return hashlib.sha256(name.encode()).hexdigest()[:16]
-
-
-def digest_of_folder(folder: str | Path) -> str:
-    """Of names and bytes of the weights and settings: where a model lies does not matter."""
-    hashed = hashlib.sha256()
-    for file in sorted(Path(folder).glob("*")):
-        if file.suffix in (".safetensors", ".json", ".txt", ".model"):
-            hashed.update(file.name.encode())
-            with file.open("rb") as content:
-                hashed.update(hashlib.file_digest(content, "sha256").digest())
-    return hashed.hexdigest()

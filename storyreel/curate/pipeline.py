@@ -8,36 +8,29 @@ is written film by film, and everything after it is a function of these files al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from storyreel.curate.captions import DEFAULT, Captions, check_kinds
+from storyreel.curate.captions import Captions
 from storyreel.curate.choose import choose
-from storyreel.curate.export import Export
-from storyreel.curate.models import Models, Work, run_models
-from storyreel.curate.requirements import check_imports, missing, text_note
+from storyreel.curate.model_work import Work
+from storyreel.curate.models import run_models
+from storyreel.curate.requirements import check_imports, text_note
 from storyreel.curate.rows import number_copies, rows_of
+from storyreel.curate.scores import judged
 from storyreel.curate.screen import Screen
+from storyreel.curate.settings import Settings, Where
 from storyreel.curate.sources import Source, find_sources
 from storyreel.curate.store import Film, Store, read_object, shown
-from storyreel.curate.supervise import Beat, Job, Outcome, Watch, call_watched, run_watched
-from storyreel.curate.thresholds import Duplicates, Limit, Motion, Thresholds
+from storyreel.curate.supervise import Beat, Job, Outcome
+from storyreel.curate.thresholds import Duplicates, Thresholds
 from storyreel.curate.write import Written, write_dataset
 
+__all__ = ["STEPS", "Settings", "Where", "check_steps", "curate"]
+
 STEPS = ("cuts", "motion", "text", "quality", "captions", "similarity", "aesthetics", "duplicates", "write")
-
-
-JUDGED = {  # the thresholds that go with each step; a step that is left out judges nothing
-    "motion": ("motion", "camera", "object", "frozen", "repeated", "jitter"),
-    "text": ("text", "marks"),
-    "quality": ("bars", "blur", "exposure", "clipped", "blockiness", "interlaced"),
-    "captions": ("caption_words",),
-    "similarity": ("similarity",),
-    "aesthetics": ("aesthetics",),
-}
 
 
 def check_steps(steps: Sequence[str]) -> tuple[str, ...]:
@@ -52,82 +45,11 @@ def check_steps(steps: Sequence[str]) -> tuple[str, ...]:
 
 def without(thresholds: Thresholds, steps: Sequence[str]) -> Thresholds:
     """The thresholds of the steps that are done; the other scores are stored but reject nothing."""
-    for step, names in JUDGED.items():
-        if step not in steps:
-            nothing = {name: Limit() if name != "motion" else Motion(difference_min=None) for name in names}
-            thresholds = replace(thresholds, **nothing)
+    off = {name: score.off for name, score in judged().items() if score.step not in steps}
+    thresholds = replace(thresholds, **off)
     if "duplicates" not in steps:
         thresholds = replace(thresholds, duplicates=Duplicates(share=None))
     return thresholds
-
-
-def default_measure() -> Any:
-    from storyreel.curate.measure import MeasureSettings
-
-    return MeasureSettings()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Everything but the thresholds. `measure` and most of `export` belong to a dataset folder for good."""
-
-    measure: Any = field(default_factory=default_measure)
-    export: Export = field(default_factory=Export)
-    watch: Watch = field(default_factory=Watch)
-    captions: tuple[str, ...] = DEFAULT
-    models: Models = field(default_factory=Models)
-    sidecars: str | None = None  # folder of sidecar files, where they do not lie beside the films
-
-    def __post_init__(self) -> None:
-        check_kinds(self.captions)
-
-    def lasting(self) -> dict[str, Any]:
-        """What a dataset folder is bound to, JSON values."""
-        return {"measure": self.measure.as_json(), "export": self.export.lasting()}
-
-
-@dataclass(frozen=True)
-class Where:
-    """What runs the jobs: "local" (watched processes) or "ray", and how many at a time."""
-
-    engine: str = "local"
-    workers: int | None = None
-
-    def run(
-        self,
-        function: Job,
-        items: Sequence[Any],
-        watch: Watch,
-        on_result: Callable[[int, Outcome], None],
-        on_beat: Callable[[int, int], None] = lambda index, frames: None,
-    ) -> None:
-        if not items:
-            return
-        try:
-            self._run(function, items, watch, on_result, on_beat)
-        except ImportError as error:
-            raise missing(error) from None
-
-    def _run(
-        self,
-        function: Job,
-        items: Sequence[Any],
-        watch: Watch,
-        on_result: Callable[[int, Outcome], None],
-        on_beat: Callable[[int, int], None],
-    ) -> None:
-        if self.engine == "local":
-            from storyreel.engine import cores
-
-            run_watched(
-                function, items, workers=self.workers or cores(), watch=watch, on_result=on_result, on_beat=on_beat
-            )
-        else:
-            from storyreel.engine import get_engine
-
-            get_engine(self.engine, self.workers).run(
-                partial(call_watched, function, watch), items, on_result=on_result
-            )
 
 
 def measure_film(job: tuple[str, Any], beat: Beat) -> dict[str, Any]:
@@ -236,7 +158,7 @@ def _kept(store: Store, film: Film, source: Source, thresholds: Thresholds) -> t
 
 
 def _read_film(store: Store, film: Film) -> Any:
-    from storyreel.curate.measure import FilmMeasures
+    from storyreel.curate.measures import FilmMeasures
 
     return FilmMeasures.from_json(read_object(store.film_file(film.film)))
 

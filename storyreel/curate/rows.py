@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storyreel import timing
+from storyreel.curate.scores import measured
 from storyreel.curate.sources import Source
 from storyreel.names import bare
 from storyreel.read_errors import one_line
@@ -21,25 +22,9 @@ from storyreel.storage import replacing
 
 if TYPE_CHECKING:
     from storyreel.curate.footage import FilmInfo
-    from storyreel.curate.measure import FilmMeasures
+    from storyreel.curate.measures import FilmMeasures
 
 REASON = pa.struct([("name", pa.string()), ("value", pa.float64()), ("limit", pa.float64()), ("margin", pa.float64())])
-RAW = [
-    "motion_flow",
-    "motion_difference",
-    "camera_motion",
-    "object_motion",
-    "frozen_share",
-    "duplicate_share",
-    "jitter",
-    "text_share",
-    "mark_share",
-    "blur",
-    "exposure",
-    "clipped_share",
-    "blockiness",
-    "interlaced",
-]
 REPEATED = 1000
 DOUBT = "doubt"  # in place of the kind of a transition that may be none
 RESOLUTIONS = ("motion_resolution", "text_resolution")  # "256x144": the size at which a score was measured
@@ -65,7 +50,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "side": pa.int32(),
     "bars": pa.list_(pa.int32()),  # top, bottom, left, right
     "bars_share": pa.float64(),
-    **{name: pa.float64() for name in RAW},
+    **{name: pa.float64() for name in measured()},
     **{name: pa.string() for name in RESOLUTIONS},
     "phash": pa.string(),
     "before": pa.string(),  # what the span begins after and ends with, see `beside`
@@ -133,7 +118,7 @@ def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[st
             "after": after,
             "licence": source.licence,
         }
-        row |= {name: _number(scores.get(name)) for name in RAW}
+        row |= {name: _number(scores.get(name)) for name in measured()}
         row |= {name: scores.get(name) for name in RESOLUTIONS}
         row |= carried_columns(source.carried)
         rows.append(row)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from storyreel.curate.models import FIRST_MIDDLE_LAST, Work, digest_of_folder, key_of, looked_at
+from storyreel.curate.model_work import FIRST_MIDDLE_LAST, Work, digest_of_folder, key_of, looked_at
 
 
 def similarity(work: Work) -> None:

@@ -1,4 +1,4 @@
-"""From scores to a decision: thresholds are a frozen value, and deciding is a pure function of a row and of them.
+"""From scores to a decision: thresholds are a frozen value, and deciding is a pure function of columns and of them.
 
 Nothing here decodes or measures. A score that was not measured (None) is not judged: it rejects nothing.
 """
@@ -6,28 +6,14 @@ Nothing here decodes or measures. A score that was not measured (None) is not ju
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, make_dataclass
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 
-@dataclass(frozen=True, kw_only=True)
-class Limit:
-    """A score is wanted from `min` to `max`, both included; None asks for nothing."""
-
-    min: float | None = None
-    max: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Motion(Limit):
-    """`min`, `max`: of the optical flow. A clip is static only when flow *and* frame difference are below theirs.
-
-    Either alone is fooled: flow sees nothing move in smooth gradients or in the dark, and frame difference takes
-    noise for motion.
-    """
-
-    difference_min: float | None = 0.5
+from storyreel.curate.score import Limit
+from storyreel.curate.scores import judged, scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,34 +23,11 @@ class Duplicates:
     share: float | None = 0.08
 
 
-@dataclass(frozen=True, kw_only=True)
-class Thresholds:
-    """What a clip must be to be kept. `SCORES` says which score each field judges, and in which unit."""
-
-    seconds: Limit = Limit(min=1.0)
-    frames: Limit = Limit(min=8.0)
-    side: Limit = Limit(min=48.0)
-    motion: Motion = Motion(min=0.25)
-    camera: Limit = Limit()
-    object: Limit = Limit()
-    frozen: Limit = Limit(max=0.9)
-    repeated: Limit = Limit(max=0.75)
-    jitter: Limit = Limit()
-    text: Limit = Limit(max=0.04)
-    marks: Limit = Limit()
-    bars: Limit = Limit(max=0.6)
-    blur: Limit = Limit()
-    exposure: Limit = Limit()
-    clipped: Limit = Limit(max=0.9)
-    blockiness: Limit = Limit()
-    interlaced: Limit = Limit(max=0.5)
-    similarity: Limit = Limit()
-    aesthetics: Limit = Limit()
-    caption_words: Limit = Limit()
-    duplicates: Duplicates = Duplicates()
+class _Limits:
+    """The methods of `Thresholds`."""
 
     def __post_init__(self) -> None:
-        for f in fields(self):
+        for f in fields(cast(Any, self)):
             limit = getattr(self, f.name)
             for part in fields(limit):
                 value = getattr(limit, part.name)
@@ -78,14 +41,14 @@ class Thresholds:
     def as_json(self) -> dict[str, dict[str, float | None]]:
         return {
             f.name: {p.name: getattr(v, p.name) for p in fields(v)}
-            for f in fields(self)
+            for f in fields(cast(Any, self))
             if (v := getattr(self, f.name))
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Mapping[str, float | None]]) -> Thresholds:
+    def from_json(cls, value: Mapping[str, Mapping[str, float | None]]) -> Any:
         """ValueError names a field that is not known."""
-        kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(cls)}
+        kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(cast(Any, cls))}
         made: dict[str, Any] = {}
         for name, parts in value.items():
             if name not in kinds:
@@ -97,28 +60,26 @@ class Thresholds:
         return cls(**made)
 
 
-SCORES: dict[str, tuple[str, str]] = {  # field of Thresholds -> (column of the row, what it says)
-    "seconds": ("seconds", "length of the clip, seconds"),
-    "frames": ("num_frames", "length of the clip, frames"),
-    "side": ("side", "shorter side without bars, pixels"),
-    "motion": ("motion_flow", "mean optical flow, pixels a second"),
-    "camera": ("camera_motion", "flow of the camera, pixels a second"),
-    "object": ("object_motion", "flow that the camera does not explain, pixels a second"),
-    "frozen": ("frozen_share", "share of frames that stand still"),
-    "repeated": ("duplicate_share", "share of frames that repeat the one before"),
-    "jitter": ("jitter", "shake from frame to frame, pixels at 256 wide"),
-    "text": ("text_share", "share of the frame in text"),
-    "marks": ("mark_share", "share of the frame in marks that never move"),
-    "bars": ("bars_share", "share of the frame in black bars"),
-    "blur": ("blur", "sharpness, variance of the Laplacian over that of the picture"),
-    "exposure": ("exposure", "mean brightness, 0 to 1"),
-    "clipped": ("clipped_share", "share of pixels at black or white"),
-    "blockiness": ("blockiness", "how much larger steps are at block borders"),
-    "interlaced": ("interlaced", "share of moments that are combed"),
-    "similarity": ("similarity", "cosine of caption and frames"),
-    "aesthetics": ("aesthetics", "LAION aesthetic score"),
-    "caption_words": ("caption_words", "words in the caption"),
-}
+if TYPE_CHECKING:
+
+    @dataclass(frozen=True, init=False)
+    class Thresholds(_Limits):
+        """What a clip must be to be kept: a limit for each declared score that has one, and `duplicates`."""
+
+        def __init__(self, **limits: Limit | Duplicates) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _FIELDS = [(name, type(score.limit), score.limit) for name, score in judged().items()]
+    Thresholds = make_dataclass(
+        "Thresholds",
+        [*_FIELDS, ("duplicates", Duplicates, Duplicates())],
+        bases=(_Limits,),
+        namespace={"__doc__": "What a clip must be to be kept: a limit for each declared score that has one."},
+        frozen=True,
+        kw_only=True,
+    )
+    Thresholds.__module__ = __name__
 
 
 @dataclass(frozen=True)
@@ -138,56 +99,60 @@ class Reason:
         return {"name": self.name, "value": self.value, "limit": self.limit, "margin": self.margin}
 
 
-def decide(row: Mapping[str, Any], thresholds: Thresholds) -> list[Reason]:
-    """Every reason to reject the row, in the order of the fields; an empty list keeps it. Pure.
+@dataclass(frozen=True)
+class Judged:
+    """One limit over the rows of a table. column: of the score; failed, margin: (rows,), NaN where it does not judge.
 
-    Looks at one row alone; near duplicates need all rows: `storyreel.curate.duplicates`.
+    margin: how far on the good side, as a share of the limit (absolute where the limit is 0); below 0 on the bad side.
     """
-    reasons: list[Reason] = []
-    for field in SCORES:
-        limit = getattr(thresholds, field)
-        value = row.get(SCORES[field][0])
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            continue
-        if field == "motion":
-            reasons += _static(row, value, limit)
-        elif limit.min is not None and value < limit.min:
-            reasons.append(Reason(f"{field}.min", value, limit.min, margin(value, limit.min, lower=True)))
-        if limit.max is not None and value > limit.max:
-            reasons.append(Reason(f"{field}.max", value, limit.max, margin(value, limit.max, lower=False)))
-    return reasons
+
+    name: str
+    column: str
+    limit: float
+    failed: np.ndarray
+    margin: np.ndarray
 
 
-def _static(row: Mapping[str, Any], flow: float, limit: Motion) -> Iterable[Reason]:
-    """Static needs both: the margin is that of the score which is nearer to its limit."""
-    if limit.min is None or flow >= limit.min:
-        return
-    found = margin(flow, limit.min, lower=True)
-    difference = row.get("motion_difference")
-    if limit.difference_min is not None and difference is not None:
-        if difference >= limit.difference_min:
-            return
-        found = max(found, margin(difference, limit.difference_min, lower=True))
-    yield Reason("motion.min", flow, limit.min, found)
+def judge(columns: Mapping[str, np.ndarray], thresholds: Thresholds) -> list[Judged]:
+    """Every limit that is set, in the order of the scores, over float columns; NaN (not measured) rejects nothing.
+
+    Pure. Near duplicates need more than limits: `storyreel.curate.duplicates`.
+    """
+    found: list[Judged] = []
+    for field, score in judged().items():
+        limit, value = getattr(thresholds, field), columns[score.column]
+        if limit.min is not None:
+            bad, margin = value < limit.min, _margin(value - limit.min, limit.min)
+            if score.excused_by and limit.difference_min is not None:  # both are needed: the nearer one counts
+                other = columns[score.excused_by]
+                bad &= ~(other >= limit.difference_min)
+                nearer = np.fmax(margin, _margin(other - limit.difference_min, limit.difference_min))
+                margin = np.where(np.isnan(value), np.nan, nearer)
+            found.append(Judged(f"{field}.min", score.column, limit.min, bad, margin))
+        if limit.max is not None:
+            margin = _margin(limit.max - value, limit.max)
+            found.append(Judged(f"{field}.max", score.column, limit.max, value > limit.max, margin))
+    return found
 
 
-def margin(value: float, limit: float, *, lower: bool) -> float:
-    """How far `value` is on the good side of `limit`, as a share of it; below 0 on the bad side."""
-    distance = value - limit if lower else limit - value
-    return distance / abs(limit) if limit else distance
+def _margin(distance: np.ndarray, limit: float) -> np.ndarray:
+    with np.errstate(over="ignore"):  # a limit of next to nothing is infinitely far away
+        return distance / abs(limit) if limit else distance
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """The scores of rows as float64 columns, NaN where nothing was measured."""
+    names = [score.column for score in scores().values()]
+    return {n: np.array([np.nan if row.get(n) is None else row[n] for row in rows], np.float64) for n in names}
+
+
+def decide(row: Mapping[str, Any], thresholds: Thresholds) -> list[Reason]:
+    """Every reason to reject one row, in the order of the scores; an empty list keeps it."""
+    found = judge(columns_of([row]), thresholds)
+    return [Reason(one.name, row[one.column], one.limit, float(one.margin[0])) for one in found if one.failed[0]]
 
 
 def margins(row: Mapping[str, Any], thresholds: Thresholds) -> dict[str, float]:
-    """For each limit that judges this row its margin, good or bad: what a page shows beside a kept clip."""
-    found: dict[str, float] = {}
-    for field, (column, _) in SCORES.items():
-        limit, value = getattr(thresholds, field), row.get(column)
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            continue
-        for name, lower in (("min", True), ("max", False)):
-            if (wanted := getattr(limit, name)) is not None:
-                found[f"{field}.{name}"] = margin(value, wanted, lower=lower)
-    difference, wanted = row.get("motion_difference"), thresholds.motion.difference_min
-    if "motion.min" in found and difference is not None and wanted is not None:
-        found["motion.min"] = max(found["motion.min"], margin(difference, wanted, lower=True))
-    return found
+    """For each limit that judges one row its margin, good or bad: what a page shows beside a kept clip."""
+    found = judge(columns_of([row]), thresholds)
+    return {one.name: float(one.margin[0]) for one in found if not math.isnan(one.margin[0])}

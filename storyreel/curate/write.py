@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,13 +15,11 @@ from storyreel.curate.choose import choose, counts
 from storyreel.curate.export import Shelf, export_clip, put_away, span_of, write_span
 from storyreel.curate.rows import table_of, write_table
 from storyreel.curate.screen import Screen
+from storyreel.curate.settings import Settings, Where
 from storyreel.curate.store import Store
 from storyreel.curate.supervise import Outcome
 from storyreel.curate.thresholds import Thresholds
 from storyreel.storage import write_text
-
-if TYPE_CHECKING:
-    from storyreel.curate.pipeline import Settings, Where
 
 FOR_DATASET = {"file_name": pa.string(), "context": pa.int32()}
 

@@ -13,7 +13,8 @@ import pytest
 from storyreel.browse.server import BrowseServer
 from storyreel.curate.export import Export
 from storyreel.curate.pipeline import Settings, Where, curate
-from storyreel.curate.thresholds import Limit, Thresholds
+from storyreel.curate.score import Limit
+from storyreel.curate.thresholds import Thresholds
 
 
 def stub_set(folder: Path, films: list[list[dict[str, Any]]], thresholds: Thresholds | None = None) -> Path:

@@ -12,7 +12,7 @@ from webdriver import Browser, programs
 from storyreel.curate.edits import read_edits
 from storyreel.curate.refilter import refilter
 from storyreel.curate.rows import read_rows
-from storyreel.curate.thresholds import Limit
+from storyreel.curate.score import Limit
 from storyreel.data.folder import DatasetFolder
 
 pytestmark = pytest.mark.skipif(programs() is None, reason="chromium and chromedriver are not both on the PATH")

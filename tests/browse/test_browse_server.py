@@ -22,7 +22,8 @@ from storyreel.browse.pictures import Gone, Kept, Turns
 from storyreel.browse.server import BrowseServer
 from storyreel.cli import main
 from storyreel.curate.edits import edits_file, read_edits
-from storyreel.curate.thresholds import Limit, Thresholds
+from storyreel.curate.score import Limit
+from storyreel.curate.thresholds import Thresholds
 from storyreel.local_page import part_of
 
 

@@ -18,13 +18,15 @@ from stub_films import hash_of
 from storyreel.browse.command import changes, command_of
 from storyreel.browse.desk import Desk, State
 from storyreel.browse.table import MEASURED
-from storyreel.browse.verdict import Copies, choose_columns, judge
+from storyreel.browse.twins import Copies
 from storyreel.cli.curate import _change
-from storyreel.curate.choose import choose
+from storyreel.curate.choose import choose, choose_columns
 from storyreel.curate.edits import add_edit, edits_file, read_edits
 from storyreel.curate.refilter import refilter
 from storyreel.curate.rows import read_rows
-from storyreel.curate.thresholds import SCORES, Duplicates, Limit, Motion, Thresholds, decide, margins
+from storyreel.curate.score import Limit, MotionLimit
+from storyreel.curate.scores import judged
+from storyreel.curate.thresholds import Duplicates, Thresholds, decide, judge, margins
 
 patient = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 numbers = st.none() | st.floats(0, 4, width=16)
@@ -33,10 +35,10 @@ numbers = st.none() | st.floats(0, 4, width=16)
 @st.composite
 def thresholds_of(draw: st.DrawFn) -> Thresholds:
     made: dict[str, Any] = {}
-    for field in SCORES:
+    for field in judged():
         ends = sorted([draw(numbers), draw(numbers)], key=lambda n: -1 if n is None else n)
         if field == "motion":
-            made[field] = Motion(min=ends[0], max=ends[1], difference_min=draw(numbers))
+            made[field] = MotionLimit(min=ends[0], max=ends[1], difference_min=draw(numbers))
         else:
             made[field] = Limit(min=ends[0], max=ends[1])
     return Thresholds(**made, duplicates=Duplicates(share=draw(st.none() | st.floats(0, 0.2))))
@@ -49,13 +51,32 @@ rows_of = st.lists(st.fixed_dictionaries({name: numbers for name in MEASURED}), 
 @given(rows_of, thresholds_of())
 def test_columns_are_judged_as_rows_are(rows: list[dict[str, Any]], thresholds: Thresholds):
     columns = {name: np.array([np.nan if r[name] is None else r[name] for r in rows], float) for name in MEASURED}
-    names, failed, least = judge(columns, thresholds)
+    found = judge(columns, thresholds)
     for place, row in enumerate(rows):
-        assert [n for n, bad in zip(names, failed[:, place], strict=True) if bad] == [
-            reason.name for reason in decide(row, thresholds)
-        ]
-        near = margins(row, thresholds).values()
-        assert np.isnan(least[place]) if not near else least[place] == pytest.approx(min(near))
+        expected = plainly(row, thresholds)
+        assert {one.name: one.margin[place] for one in found if not np.isnan(one.margin[place])} == pytest.approx(
+            expected
+        )
+        bad = [name for name, margin in expected.items() if margin < 0]
+        assert [one.name for one in found if one.failed[place]] == bad
+        assert [reason.name for reason in decide(row, thresholds)] == bad
+        assert margins(row, thresholds) == pytest.approx(expected)
+
+
+def plainly(row: dict[str, Any], thresholds: Thresholds) -> dict[str, float]:
+    """Limit -> margin of one row, score by score and by `if`: what columns are held to."""
+    found: dict[str, float] = {}
+    for name, score in judged().items():
+        limit, value = getattr(thresholds, name), row[score.column]
+        for side, sign in (("min", 1), ("max", -1)):
+            if value is not None and (wanted := getattr(limit, side)) is not None:
+                distance = sign * (value - wanted)
+                found[f"{name}.{side}"] = distance / abs(wanted) if wanted else distance
+    other, wanted = row["motion_difference"], thresholds.motion.difference_min
+    if "motion.min" in found and other is not None and wanted is not None:
+        distance = (other - wanted) / abs(wanted) if wanted else other - wanted
+        found["motion.min"] = max(found["motion.min"], distance)
+    return found
 
 
 @patient
@@ -66,7 +87,7 @@ def test_the_command_leads_to_the_same_thresholds(old: Thresholds, new: Threshol
 
 
 def test_the_command_can_be_pasted():
-    said = command_of(Path("my set"), Thresholds(), Thresholds(text=Limit(), motion=Motion(min=2.0)))
+    said = command_of(Path("my set"), Thresholds(), Thresholds(text=Limit(), motion=MotionLimit(min=2.0)))
     assert said == "storyreel curate --filter 'my set' --set motion.min=2.0 --set text.max=none"
     assert shlex.split(said)[3] == "my set"
 
@@ -96,7 +117,7 @@ def chosen_alike(seed: int) -> int:
     }
     thresholds = Thresholds(
         seconds=Limit(min=rng.choice([None, 0.2])), frames=Limit(), side=Limit(min=rng.choice([None, 1.0])),
-        caption_words=Limit(min=rng.choice([None, 2.0])), motion=Motion(min=0.5), text=Limit(max=50.0),
+        caption_words=Limit(min=rng.choice([None, 2.0])), motion=MotionLimit(min=0.5), text=Limit(max=50.0),
         frozen=Limit(), repeated=Limit(), clipped=Limit(), interlaced=Limit(), bars=Limit(),
         duplicates=Duplicates(share=rng.choice([None, 0.0, 0.02, 0.08])),
     )  # fmt: skip
@@ -106,7 +127,7 @@ def chosen_alike(seed: int) -> int:
     single = sorted({row["phash"] for row in rows})
     pairs = {(single[a], single[b]): share for a, b, share in near_pairs(single, 0.12)}
     errors = np.array([row["error"] is not None for row in rows])
-    found = choose_columns(columns, thresholds, words, errors, Copies(rows, range(len(rows)), pairs))
+    found = choose_columns(columns, thresholds, words, errors, Copies(rows, range(len(rows)), pairs).among)
     for place, row in enumerate(rows):
         assert bool(found.kept[place]) == row["kept"]
         reasons = {n for n, bad in zip(found.names, found.failed[:, place], strict=True) if bad}
@@ -182,4 +203,4 @@ def test_edits_of_the_page_survive_every_filter_and_new_footage(tmp_path: Path):
     assert not rows[first]["kept"]
     assert rows[second]["caption"] == "as I see it"
     assert edits_file(dataset).read_bytes() == written, "only read, never rewritten"
-    assert len(fields(Thresholds)) == len(SCORES) + 1, "a new kind of threshold needs its column here"
+    assert len(fields(Thresholds)) == len(judged()) + 1, "a new kind of threshold needs its column here"

@@ -19,7 +19,7 @@ def doors() -> dict[str, Door]:
     import torch
 
     import storyreel.cli.generate
-    import storyreel.curate.watch
+    import storyreel.curate.measure
     import storyreel.data.check
     import storyreel.data.imports.folder
     import storyreel.data.pack

@@ -10,7 +10,8 @@ from test_pipeline import rows_in, snapshot
 from storyreel.curate.captions import DEFAULT
 from storyreel.curate.export import Export
 from storyreel.curate.pipeline import Settings, Where, curate
-from storyreel.curate.thresholds import Limit, Thresholds
+from storyreel.curate.score import Limit
+from storyreel.curate.thresholds import Thresholds
 from storyreel.data.folder import DatasetFolder
 
 

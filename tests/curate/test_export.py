@@ -19,7 +19,8 @@ from reproductions.encode import write_pictures
 from storyreel.clip import Clip
 from storyreel.curate.export import Export, export_clip
 from storyreel.curate.pipeline import Settings, Where, curate
-from storyreel.curate.thresholds import Limit, Thresholds
+from storyreel.curate.score import Limit
+from storyreel.curate.thresholds import Thresholds
 from storyreel.data.export import export_webdataset
 from storyreel.data.folder import DatasetFolder
 from storyreel.span import Span

@@ -16,8 +16,9 @@ from storyreel.curate.ablate import ablate, flips, overlap, sweeps
 from storyreel.curate.choose import choose
 from storyreel.curate.edits import add_edit
 from storyreel.curate.refilter import refilter
-from storyreel.curate.thresholds import SCORES as JUDGED
-from storyreel.curate.thresholds import Limit, Motion, Thresholds, decide, margins
+from storyreel.curate.score import Limit, MotionLimit
+from storyreel.curate.scores import judged
+from storyreel.curate.thresholds import Thresholds, decide, margins
 from storyreel.data.folder import DatasetFolder
 
 ROW = {**SCORES, "seconds": 2.0, "num_frames": 16, "side": 180, "bars_share": 0.0}
@@ -39,20 +40,20 @@ def test_static_needs_both_flow_and_difference(flow: float, difference: float | 
 
 
 def test_what_was_not_measured_rejects_nothing():
-    everything = Thresholds(**{name: Limit(min=1.0, max=2.0) for name in JUDGED if name != "motion"})
-    assert decide(dict.fromkeys([column for column, _ in JUDGED.values()]), everything) == []
+    everything = Thresholds(**{name: Limit(min=1.0, max=2.0) for name in judged() if name != "motion"})
+    assert decide(dict.fromkeys([score.column for score in judged().values()]), everything) == []
     assert decide({"blur": float("nan")}, Thresholds(blur=Limit(min=1.0))) == []
 
 
-@given(st.sampled_from(sorted(JUDGED)), st.floats(-10, 10), st.floats(-10, 10))
+@given(st.sampled_from(sorted(judged())), st.floats(-10, 10), st.floats(-10, 10))
 def test_margins_agree_with_decisions(name: str, value: float, wanted: float):
-    kind = Motion if name == "motion" else Limit
-    nothing = {n: Motion(difference_min=None) if n == "motion" else Limit() for n in JUDGED}
+    kind = MotionLimit if name == "motion" else Limit
+    nothing = {n: MotionLimit(difference_min=None) if n == "motion" else Limit() for n in judged()}
     for side in ("min", "max"):
         thresholds = Thresholds(
-            **{**nothing, name: kind(**{side: wanted}, **({"difference_min": None} if kind is Motion else {}))}
+            **{**nothing, name: kind(**{side: wanted}, **({"difference_min": None} if kind is MotionLimit else {}))}
         )
-        row = {JUDGED[name][0]: value}
+        row = {judged()[name].column: value}
         rejected = bool(decide(row, thresholds))
         assert rejected == (margins(row, thresholds)[f"{name}.{side}"] < 0)
         assert [r.margin for r in decide(row, thresholds)] == (
@@ -61,7 +62,7 @@ def test_margins_agree_with_decisions(name: str, value: float, wanted: float):
 
 
 def test_thresholds_survive_json_and_refuse_nonsense():
-    made = Thresholds(motion=Motion(min=0.3, difference_min=None), text=Limit(max=0.1))
+    made = Thresholds(motion=MotionLimit(min=0.3, difference_min=None), text=Limit(max=0.1))
     assert Thresholds.from_json(made.as_json()) == made
     assert len(made.as_json()) == len(fields(Thresholds))
     with pytest.raises(ValueError, match="does not know 'colour'"):
@@ -80,7 +81,7 @@ def test_filtering_and_back_again_gives_the_same_bytes(tmp_path: Path):
     )
     run(tmp_path / "in", tmp_path / "out")
     before = snapshot(tmp_path / "out")
-    add = lambda now: replace(now, motion=Motion(min=2.0, difference_min=None))  # noqa: E731
+    add = lambda now: replace(now, motion=MotionLimit(min=2.0, difference_min=None))  # noqa: E731
     assert refilter(tmp_path / "out", add).kept == 1
     folder = DatasetFolder.open(tmp_path / "out")
     assert [folder.file(i).exists() for i in range(len(folder))] == [True]
@@ -131,19 +132,19 @@ def test_a_hundred_thousand_rows_are_chosen_in_seconds():
 def test_ablation_tells_what_each_limit_does(tmp_path: Path):
     scores = [{"motion_flow": i / 10, "motion_difference": 0.0, "text_share": 0.2 * (i % 5 == 0)} for i in range(20)]
     film(tmp_path / "in" / "a.mp4", scores=scores)
-    run(tmp_path / "in", tmp_path / "out", Thresholds(motion=Motion(min=1.0)))
+    run(tmp_path / "in", tmp_path / "out", Thresholds(motion=MotionLimit(min=1.0)))
     rows = rows_in(tmp_path / "out")
-    found = {s.name: s for s in sweeps(rows, Thresholds(motion=Motion(min=1.0)))}
+    found = {s.name: s for s in sweeps(rows, Thresholds(motion=MotionLimit(min=1.0)))}
     motion = found["motion.min"]
     for value, kept in zip(motion.values, motion.kept, strict=True):
         again = [dict(row) for row in rows]
-        choose(again, Thresholds(motion=Motion(min=float(value))))
+        choose(again, Thresholds(motion=MotionLimit(min=float(value))))
         assert sum(row["kept"] for row in again) == kept, value
     names, together, alone = overlap(rows)
     assert names == ["motion.min", "text.max"]
     assert together.tolist() == [[10, 2], [2, 4]]
     assert alone.tolist() == [8, 2]
-    near = [f for f in flips(rows, Thresholds(motion=Motion(min=1.0))) if f["limit"] == "motion.min"]
+    near = [f for f in flips(rows, Thresholds(motion=MotionLimit(min=1.0))) if f["limit"] == "motion.min"]
     assert [round(f["score"], 1) for f in near if not f["kept"]][-1] == 0.9, "the nearest to the limit is next to it"
 
 

@@ -18,9 +18,10 @@ from storyreel.curate.export import Export
 from storyreel.curate.lines import read_lines
 from storyreel.curate.pipeline import Settings, Where, curate
 from storyreel.curate.rows import read_rows
+from storyreel.curate.score import Limit
 from storyreel.curate.store import Store
 from storyreel.curate.supervise import Watch
-from storyreel.curate.thresholds import Limit, Thresholds
+from storyreel.curate.thresholds import Thresholds
 from storyreel.curate.write import Written
 from storyreel.data.folder import DatasetFolder
 

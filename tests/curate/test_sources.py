@@ -147,8 +147,9 @@ def test_names_that_are_no_unicode_go_through_the_whole_of_it(tmp_path: Path):
     from storyreel.clip import Clip
     from storyreel.curate.measure import MeasureSettings
     from storyreel.curate.pipeline import Settings, curate
+    from storyreel.curate.score import Limit, MotionLimit
     from storyreel.curate.sources import real_path
-    from storyreel.curate.thresholds import Limit, Motion, Thresholds
+    from storyreel.curate.thresholds import Thresholds
     from storyreel.data.folder import DatasetFolder
 
     folder = tmp_path / "in"
@@ -158,7 +159,7 @@ def test_names_that_are_no_unicode_go_through_the_whole_of_it(tmp_path: Path):
     (folder / "b.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(300))
     os.rename(folder / "b.mp4", os.fsencode(folder) + b"/b\xe9d.mp4")
     nothing = {name: Limit() for name in Thresholds.__dataclass_fields__ if name not in ("motion", "duplicates")}
-    every = Thresholds(**{**nothing, "motion": Motion(difference_min=None)})  # pyright: ignore
+    every = Thresholds(**{**nothing, "motion": MotionLimit(difference_min=None)})  # pyright: ignore
     from storyreel.curate.export import Export
 
     how = Settings(measure=MeasureSettings(text_long_side=0), export=Export(format="virtual"))
