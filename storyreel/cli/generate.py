@@ -230,6 +230,7 @@ class Plan:
         from storyreel.generate import batch, registry
         from storyreel.generate.prompts import read_prompts
         from storyreel.generate.provenance import origin_of
+        from storyreel.generate.ranking import default_candidates
         from storyreel.options.generation import GenerateOptions, check_seed
 
         seed = check_seed(wanted.seed or 0)
@@ -255,6 +256,10 @@ class Plan:
             notes.append(f"{wanted.origin} was made by another {origin.model}; the pixels will differ")
         notes += _unknown_words(rows, options, info)
         model = folder.name if registry.here().get(folder.name) == folder else str(folder.absolute())
+        if origin is None:
+            candidates = default_candidates(info["name"], info)
+            options = options.with_candidates(candidates)
+            rows = rows and [replace(row, options=row.options.with_candidates(candidates)) for row in rows]
         place = Place.of(wanted, options.transparent)
         if rows is not None:
             jobs = batch.jobs_for(

@@ -17,7 +17,7 @@ from storyreel.clip import Clip
 from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, world_of
 from storyreel.generate.prompts import MAX_COUNT
-from storyreel.generate.ranking import Ranker, best, load_ranker
+from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker, recipe_name
 from storyreel.generate.vocabulary import note_for
 from storyreel.model import load_model
 from storyreel.options.generation import GenerateOptions, check_seed
@@ -100,6 +100,7 @@ class Model:
             options = prompt
         else:
             options = GenerateOptions.of({"prompt": prompt, **settings}).check_prompt()
+        options = options.with_candidates(default_candidates(self.name, self.info))
         check_seed(seed)
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
             raise ValueError(f"count: expected a whole number from 1 to {MAX_COUNT}, got {count!r}")
@@ -116,7 +117,7 @@ class Model:
         return clips
 
     def make(self, options: GenerateOptions, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
-        """The one video of (seed, index)."""
+        """The one video of (seed, index) and just these options: one candidate where their number is not set."""
         self._check(options)
         fps = self.system.products[options.stage] if options.stage else self.fps
         request = Request(options=options.resolve(fps), seed=seed, index=index)
@@ -152,8 +153,7 @@ class Model:
         """The candidate that an encoder ranks first; its `meta` says which encoder, and all scores."""
         assert options.candidates is not None
         if options.encoder not in self._rankers:  # before any work: there may be none
-            names = (self.name, str(self.info.get("recipe", {}).get("name", "")))
-            self._rankers[options.encoder] = load_ranker(options.encoder, names)
+            self._rankers[options.encoder] = load_ranker(options.encoder, (self.name, recipe_name(self.info)))
         clips = self.system.candidates(request, options.candidates, text, on_progress)
         with torch.autocast(next(self.system.parameters()).device.type, enabled=False):
             first, ranking = best(self._rankers[options.encoder], options.caption, clips)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from storyreel.clip import Clip
 from storyreel.worlds import find, named_in
 
+DEFAULT = 4  # candidates
 RANKING = "-ranking"  # what the name of a world's judge that ranks ends with
 CLOSENESS = 0.5  # how much the encoder's cosine counts beside the share of attributes that are right
 CLIP = ("clip-vit-l-14", "clip-vit-b-32")  # tried in this order
@@ -79,6 +80,24 @@ def load_ranker(encoder: str | None, about: Iterable[str]) -> Ranker:
         except (ValueError, OSError) as error:
             reasons.append(str(error))
     raise ValueError(f"candidates: no text-video encoder to rank them with; name one as encoder ({reasons[0]})")
+
+
+def default_candidates(name: str, info: Mapping[str, Any]) -> int:
+    """How many candidates a model makes of a prompt where it is not set; its name, and its `model.json`.
+
+    More than one only where they are made in one batch (`together` in model.json) and a judge of its world ranks them.
+    """
+    from storyreel.evaluate.judge_folder import judges
+
+    world = named_in(name, recipe_name(info))
+    together = info.get("together")
+    ranked = world and isinstance(together, int) and together > 1 and world + RANKING in judges()
+    return DEFAULT if ranked else 1
+
+
+def recipe_name(info: Mapping[str, Any]) -> str:
+    """Of a `model.json`; "" where it has none."""
+    return str((info.get("recipe") or {}).get("name", ""))
 
 
 def _with_judge(encoder: Ranker, world: str) -> Ranker:

@@ -131,7 +131,11 @@ class GenerateOptions(Options):
     candidates: Annotated[
         int | None,
         Range(1, 1_024),
-        Setting("Make so many of each video, and keep the one that shows the prompt best.", panel=CASCADE),
+        Setting(
+            "Make so many of each video, and keep the one that shows the prompt best.  [default: 4 of a prompt alone, "
+            "where a model makes them together and its world has a judge that ranks; else 1]",
+            panel=CASCADE,
+        ),
     ] = None
     encoder: Annotated[
         str | None,
@@ -156,6 +160,13 @@ class GenerateOptions(Options):
             raise ConflictError("encoder", "there is nothing to rank; expected more candidates, such as 8")
         if self.candidates not in (None, 1) and not self.prompt and not self.story:
             raise ConflictError("candidates", "there is no prompt to rank them by")
+
+    def with_candidates(self, count: int) -> Self:
+        """These with `count` candidates where it is not set and a prompt alone says what the video shows."""
+        more = ("story", "candidates", *INPUTS)
+        if count == 1 or not self.prompt or any(self.is_set(name) for name in more):
+            return self
+        return replace(self, candidates=count)
 
     def check_prompt(self) -> Self:
         """ValueError where nothing says what the video is to show."""

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import storyreel
 from storyreel import Clip
 from storyreel.generate import ranking
-from storyreel.generate.ranking import CLOSENESS, AttributeRanker, load_ranker
+from storyreel.generate.ranking import CLOSENESS, AttributeRanker, default_candidates, load_ranker
+from storyreel.options.generation import GenerateOptions
 
 
 class Dark:
@@ -57,3 +59,59 @@ def test_a_model_of_a_world_is_ranked_by_its_encoder_and_its_judge_and_a_named_e
     assert load_ranker("sprites", ["phenaki-sprites"]).name == "dark-v1"
     assert load_ranker(None, ["phenaki-digits"]).name == "dark-v1", "this world has no judge that ranks"
     assert load_ranker(None, ["my model"]).name == "dark-v1"
+
+
+SPRITES = {"recipe": {"name": "phenaki_sprites"}, "together": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "info", "count"),
+    [
+        ("phenaki-sprites", SPRITES, 4),
+        ("mine", SPRITES, 4),
+        ("mine", SPRITES | {"together": 1}, 1),
+        ("mine", {"recipe": {"name": "phenaki_sprites"}}, 1),
+        ("mine", SPRITES | {"together": "x"}, 1),
+        ("phenaki-digits", {"recipe": {"name": "phenaki_digits"}, "together": 4}, 1),
+        ("mine", {"together": 4}, 1),
+    ],
+)
+def test_four_candidates_where_they_are_made_together_and_a_judge_ranks_them(name, info, count):
+    assert default_candidates(name, info) == count
+
+
+def test_only_a_prompt_alone_gets_candidates_by_default():
+    prompt = GenerateOptions.of({"prompt": "an orc"})
+    assert prompt.with_candidates(4).candidates == 4
+    assert prompt.with_candidates(1) == prompt
+    assert GenerateOptions.of({"prompt": "an orc", "candidates": 1}).with_candidates(4).candidates == 1
+    story = GenerateOptions.of({"story": [("an orc walks", 1.0)]})
+    assert story.with_candidates(4) == story
+    first = GenerateOptions.of({"prompt": "an orc", "extend": clips(9)[0]})
+    assert first.with_candidates(4) == first
+
+
+def test_the_shipped_model_ranks_four_and_one_can_be_asked_for():
+    model = storyreel.load("phenaki-sprites")
+    (clip,) = model("a dark elf in plate armor", steps=2)
+    assert (clip.meta["options"]["candidates"], len(clip.meta["candidates"]["scores"])) == (4, 4)
+    assert clip.meta["candidates"]["encoder"].endswith("+judge")
+    (alone,) = model("a dark elf in plate armor", steps=2, candidates=1)
+    assert "candidates" not in alone.meta
+
+
+def test_the_command_line_ranks_four_too_and_makes_the_same_again(tmp_path, capsys):
+    from storyreel.cli import main
+
+    def run(*args: str) -> None:
+        with pytest.raises(SystemExit) as done:
+            main(["generate", *args, "-q"])
+        assert done.value.code == 0
+
+    first, again = tmp_path / "orc.mkv", tmp_path / "again.mkv"
+    run("an orc", "-m", "phenaki-sprites", "--steps", "2", "-o", str(first))
+    meta = storyreel.read_meta(first)
+    assert meta
+    assert meta["options"]["candidates"] == 4
+    run("--from", str(first), "-o", str(again))
+    assert np.array_equal(Clip.open(first).frames, Clip.open(again).frames)
