@@ -19,6 +19,7 @@ from socketserver import TCPServer
 from typing import Any
 
 from storyreel.connections import IDLE_SECONDS, Connections, HeadTooLongError, RequestReader
+from storyreel.json_file import parse_json
 
 CHUNK = 1 << 16  # bytes that are sent at once, each within IDLE_SECONDS: a reader slower than 4 kB/s is let go
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -193,8 +194,8 @@ class PageHandler(BaseHTTPRequestHandler):
         if len(length) > 9 or int(length) > self.max_body:
             raise Refused(413, f"wanted at most {self.max_body} bytes")
         try:
-            said = json.loads(self.rfile.read(int(length)))
-        except (ValueError, RecursionError):
+            said = parse_json(self.rfile.read(int(length)))
+        except ValueError:
             raise Refused(400, "wanted JSON") from None
         except OSError:  # TimeoutError among them
             raise Refused(408, "the request did not arrive whole") from None

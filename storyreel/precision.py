@@ -19,6 +19,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from storyreel.json_file import read_object
 from storyreel.storage import replacing
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
@@ -51,7 +52,7 @@ def _gain() -> float:
     file = _file()
     if file is not None and file.is_file():
         with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
-            return float(json.loads(file.read_text())["gain"])
+            return float(read_object(file)["gain"])
     gain = _seconds(torch.float32) / _seconds(torch.bfloat16)
     if file is not None:
         with contextlib.suppress(OSError):  # a cache that cannot be written is timed again

@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "run": {"clip", "video_io", "recipe", "model", "systems", "precision"},
     "curate": {"clip", "video_io", "span", "sniff", "timing", "nn", "data", "engine", "encoder", "text"},
     "browse": {"curate", "span", "local_page"},
-    "worlds": {"clip"},
+    "worlds": {"clip", "animation"},
     "data": {"worlds", "clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
     "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
     | {"encoder", "weights_registry", "precision"},

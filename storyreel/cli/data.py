@@ -82,12 +82,11 @@ app.command()(_with_settings(make))
 
 def _settings_before(out: Path, world: worlds.World) -> dict[str, Any]:
     """The settings of the dataset there that its `dataset.json` does not name, so that it can grow as it is."""
-    import json
-
     from storyreel.data.write import PLAN
+    from storyreel.json_file import read_object
 
     try:
-        plan = json.loads((out / PLAN).read_text(encoding="utf-8"))
+        plan = read_object(out / PLAN)
     except (OSError, ValueError):
         return {}
     before = {name: setting.metadata["before"] for name, setting in world.settings.items()}

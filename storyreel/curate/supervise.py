@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from storyreel.data.parallel import _begin, _Context
+from storyreel.data.child_process import Child, LostError, report
 from storyreel.read_errors import is_passing, one_line, printable
 
 Beat = Callable[[int], None]
@@ -25,7 +25,6 @@ Job = Callable[[Any, Beat], Any]
 """What a worker runs: `function(item, beat)`; importable by name, item and result picklable."""
 PAUSE = 0.5  # seconds before another try after an error that may pass
 BEAT = 0.2  # seconds between two reports, at least
-STARTING = 300.0  # seconds that a fresh process may need for its imports: a minute was too little on a busy machine
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,6 @@ class Outcome:
     error: str | None = None
     tries: int = 1
     passing: bool = False
-
-
-class _Lost(Exception):
-    """The worker died or hung; the text says which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +56,7 @@ class Worker:
     """One child process, started when it is first needed and again after it was lost."""
 
     def __init__(self, function: Job) -> None:
-        self.function = function
-        self._process: Any = None
-        self._pipe: Any = None
-        self._ready = False
+        self.child = Child(partial(_answer, function))
         self.stopped = False
 
     def call(self, item: Any, watch: Watch, on_beat: Beat = lambda frames: None) -> Outcome:
@@ -73,8 +65,10 @@ class Worker:
         for number in range(1, watch.tries + 1):
             try:
                 kind, value = self._ask(item, watch.patience, on_beat)
-            except _Lost as lost:
-                error, kind = str(lost), "lost"
+            except LostError as lost:
+                hung = str(lost).startswith(("hangs", "does not"))
+                error = str(lost) if hung else f"the process that read it died ({lost})"
+                kind = "passing" if lost.killed else "lost"
             else:
                 if kind == "done":
                     return Outcome(value, tries=number)
@@ -92,57 +86,20 @@ class Worker:
     def stop(self) -> None:
         """Kill the child; a call that is under way ends with an error."""
         self.stopped = True
-        self._drop()
+        self.child.stop()
 
     def _ask(self, item: Any, patience: float, on_beat: Beat) -> tuple[str, Any]:
-        if self._process is None:
-            self._start()
-        process: Any = self._process  # `stop` may forget it at any moment
-        pipe: Any = self._pipe
-        try:
-            if not self._ready:
-                self._wait(pipe, STARTING, "does not start")
-                pipe.recv()
-                self._ready = True
-            pipe.send(item)
-            while True:
-                self._wait(pipe, patience, "hangs: no frame")
-                kind, value = pipe.recv()
-                if kind != "beat":
-                    return kind, value
+        self.child.send(item)
+        while True:
+            kind, value = self.child.receive(patience)
+            if kind == "done":
+                return value
+            if kind == "at":
                 on_beat(value)
-        except (EOFError, OSError):
-            process.join(5)
-            code = process.exitcode
-            self._drop()
-            why = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-            raise _Lost(f"the process that read it died ({why})") from None
-
-    def _start(self) -> None:
-        context = _Context()
-        self._pipe, theirs = context.Pipe()
-        self._process, self._ready = context.Process(target=_serve, args=(theirs, self.function), daemon=True), False
-        self._process.start()
-        theirs.close()
-
-    def _wait(self, pipe: Any, seconds: float, what: str) -> None:
-        if not pipe.poll(seconds):
-            self._drop()
-            raise _Lost(f"{what} in {seconds:g} s")
-
-    def _drop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.join(5)
 
 
-def _serve(pipe: Any, function: Job) -> None:
-    """The child: one item after another, until the parent goes away."""
-    _begin()
-    from storyreel.engine import wait_calmly
-
-    wait_calmly()
+def _answer(function: Job, item: Any) -> tuple[str, Any]:
+    """In the child: ("done", result), or (what kind of error it is, one line)."""
     last = 0.0
 
     def beat(frames: int) -> None:
@@ -150,24 +107,17 @@ def _serve(pipe: Any, function: Job) -> None:
         now = time.monotonic()
         if now - last >= BEAT:
             last = now
-            pipe.send(("beat", frames))
+            report(frames)
 
-    pipe.send(("ready", 0))
-    while True:
-        try:
-            item = pipe.recv()
-        except EOFError:
-            return
-        try:
-            answer = ("done", function(item, beat))
-        except ImportError as error:
-            answer = ("missing", " ".join(str(error).split()))
-        except ValueError as error:
-            answer = ("unreadable", one_line(error))
-        except Exception as error:  # a bug of a library on strange input is that film's error, not the run's
-            kind = "passing" if is_passing(error) else "failed"
-            answer = (kind, printable(" ".join(f"{type(error).__name__}: {error}".split())))
-        pipe.send(answer)
+    try:
+        return "done", function(item, beat)
+    except ImportError as error:
+        return "missing", " ".join(str(error).split())
+    except ValueError as error:
+        return "unreadable", one_line(error)
+    except Exception as error:  # a bug of a library on strange input is that film's error, not the run's
+        kind = "passing" if is_passing(error) else "failed"
+        return kind, printable(" ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def run_watched(

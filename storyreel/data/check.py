@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from storyreel.data.child_process import report
 from storyreel.data.folder import SPLITS, DatasetFolder, read_clip
-from storyreel.data.parallel import default_workers, progress, run
+from storyreel.data.parallel import Death, default_workers, progress, run
 from storyreel.read_errors import BROKEN, one_line, persevering
 
 CHUNK = 64
@@ -55,7 +56,7 @@ def check(folder: DatasetFolder, workers: int | None = None) -> Report:
     found: list[tuple[str | None, tuple[int, int, int, float]]] = []
     workers = min(workers or default_workers(), len(jobs)) or 1
     with progress("checking", len(folder)) as advance:
-        for chunk in run(_look, jobs, workers=workers):
+        for chunk in run(_look, jobs, workers=workers, without=_without):
             found += chunk
             advance(len(chunk))
     good = [facts for why, facts in found if why is None]
@@ -83,7 +84,15 @@ def _job(folder: DatasetFolder, row: int) -> Path | str:
 
 
 def _look(files: list[Path | str]) -> list[tuple[str | None, tuple[int, int, int, float]]]:
-    return [_look_at(file) for file in files]
+    found = []
+    for place, file in enumerate(files):
+        report(place)
+        found.append(_look_at(file))
+    return found
+
+
+def _without(files: list[Path | str], death: Death) -> list[Path | str]:
+    return [*files[: death.at], str(death), *files[death.at + 1 :]]
 
 
 def _look_at(file: Path | str) -> tuple[str | None, tuple[int, int, int, float]]:

@@ -91,12 +91,12 @@ def _unpacked(pictures: Pictures, archive: Path, folder: Path, url: str) -> Path
 
 
 def _check_picture(file: Path, pictures: Pictures, url: str) -> None:
-    from PIL import Image
+    from storyreel.animation import opened
 
     try:
-        with Image.open(file) as picture:
+        with opened(file) as picture:
             size = picture.size
-    except OSError:
+    except (OSError, ValueError):
         raise ValueError(f"{url}: {pictures.marker} is no picture") from None
     if size != pictures.size:
         expected = "x".join(map(str, pictures.size))

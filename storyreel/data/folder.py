@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
+from storyreel.data.child_process import report
 from storyreel.data.dataset import NotNow
-from storyreel.data.parallel import default_workers
+from storyreel.data.parallel import Death, default_workers
 from storyreel.data.write import METADATA, PLAN, write_folder, write_world
 from storyreel.json_file import parse_json, read_json
 from storyreel.names import inside, stays_inside
@@ -182,12 +183,14 @@ class FileReader:
     """Decodes files one after the other. Iterating gives a clip, or what is wrong with the file, for each.
 
     `NotNow` where it is not the file that is wrong (a permission, a disk). OSError when the machine is out of memory.
+    In a worker process, the place of each file is reported before it is opened.
     """
 
     files: tuple[Path | str, ...]  # a str is the reason why there is no file
 
     def __iter__(self) -> Iterator[Clip | str]:
-        for file in self.files:
+        for place, file in enumerate(self.files):
+            report(place)
             if isinstance(file, str):
                 yield file
                 continue
@@ -200,6 +203,11 @@ class FileReader:
                 yield NotNow(f"could not be read now: {one_line(error)}") if is_passing(error) else one_line(error)
             else:
                 yield clip
+
+    def without(self, death: Death) -> FileReader:
+        """The file that ended its worker processes is replaced by the reason."""
+        why = NotNow(death) if death.killed else str(death)
+        return FileReader((*self.files[: death.at], why, *self.files[death.at + 1 :]))
 
 
 def world_of(path: Path) -> str:

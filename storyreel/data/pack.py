@@ -14,13 +14,15 @@ import os
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.data.array_file import ArrayFile
 from storyreel.data.dataset import ClipReader, Dataset, NotNow
-from storyreel.data.parallel import progress, run
+from storyreel.data.parallel import Death, progress, run
+from storyreel.json_file import read_object
 from storyreel.read_errors import BROKEN, is_passing, one_line
 from storyreel.storage import replacing
 
@@ -115,7 +117,7 @@ class Pack:
         counts: list[int] = []
         refused: dict[int, str] = {}
         for shard in shards:
-            notes = json.loads(_notes(path, shard).read_text())
+            notes = read_object(_notes(path, shard))
             counts += notes["counts"]
             refused |= {int(row): why for row, why in notes["refused"].items()}
         return cls(path, key, refused, np.array(counts, np.int64))
@@ -131,7 +133,7 @@ def _notes(path: Path, shard: int) -> Path:
 
 def _done(path: Path, shard: int) -> bool:
     """Whether a shard is whole (its notes are written after the frames) and nothing in it is to be tried again."""
-    return _notes(path, shard).exists() and "again" not in json.loads(_notes(path, shard).read_text())
+    return _notes(path, shard).exists() and "again" not in read_object(_notes(path, shard))
 
 
 def _build(folder: Dataset, path: Path, size: int, channels: int, shards: list[int]) -> None:
@@ -143,8 +145,14 @@ def _build(folder: Dataset, path: Path, size: int, channels: int, shards: list[i
     with progress(f"{folder.packing} {folder.name}", rows) as advance:
         advance(rows - sum(len(span) for _, span in jobs))
         todo = ((shard, span, folder.reader(span)) for shard, span in jobs)
-        for count in run(partial(_pack_shard, path, size, channels), todo, workers=workers):
+        without = _without if folder.packing == "decoding" else None  # a world's own code has no bad file
+        for count in run(partial(_pack_shard, path, size, channels), todo, workers=workers, without=without):
             advance(count)
+
+
+def _without(job: tuple[int, range, Any], death: Death) -> tuple[int, range, Any]:
+    shard, span, reader = job
+    return shard, span, reader.without(death)
 
 
 def need_space(path: Path, wanted: int) -> None:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import sys
-import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.context import SpawnContext, SpawnProcess
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from storyreel.data.child_process import Child, LostError
 from storyreel.screen_text import guard_stderr, rich_console
 
 A = TypeVar("A")
 B = TypeVar("B")
 LINE_EVERY = 30.0  # seconds, of the progress in a log
-DEATHS = 3  # of worker processes, one after the other
-_NOTHING: Any = object()
+DEATHS = 3  # of the worker processes of one item
 
 
 def default_workers() -> int:
@@ -33,65 +32,6 @@ def default_workers() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows
         return os.cpu_count() or 1
-
-
-class _Worker(SpawnProcess):
-    """A fresh process that does not run the caller's script again, so that scripts need no `__main__` guard."""
-
-    @staticmethod
-    def _Popen(process_obj: Any) -> Any:
-        main = sys.modules["__main__"]
-        kept = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
-        with _uninterrupted():
-            try:
-                for name in kept:
-                    setattr(main, name, None)
-                return SpawnProcess._Popen(process_obj)  # pyright: ignore[reportAttributeAccessIssue]
-            finally:
-                for name, value in kept.items():
-                    setattr(main, name, value)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """What starts in here never sees Ctrl-C: stopping workers is the parent's part."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _begin() -> None:
-    """In each worker: nobody outlives a parent that was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def process(function: Callable[[A], object], argument: A) -> SpawnProcess:
-    """`function(argument)` begun in a fresh process, which never sees Ctrl-C and does not outlive this one."""
-    made = _Worker(target=_call, args=(function, argument))
-    made.start()
-    return made
-
-
-def _call(function: Callable[[A], object], argument: A) -> None:
-    _begin()
-    function(argument)
-
-
-class _Context(SpawnContext):
-    Process = _Worker  # pyright: ignore[reportAssignmentType]
 
 
 @contextmanager
@@ -132,58 +72,163 @@ def _lines(title: str, total: int | None, unit: str) -> Callable[[int], None]:
     return advance
 
 
-def run(function: Callable[[A], B], items: Iterable[A], *, workers: int, threads: bool = False) -> Iterator[B]:
+@dataclass(frozen=True)
+class Death:
+    """What is known of an item whose worker process died, each of DEATHS times.
+
+    at: the number that the function had last reported (`child_process.report`). why: how it died, in words.
+    killed: by SIGKILL, as the system does when memory runs out: it may pass at another time.
+    """
+
+    at: int
+    why: str
+    killed: bool
+
+    def __str__(self) -> str:
+        perhaps = ", perhaps for want of memory" if self.killed else ""
+        return f"ended the process that decoded it {DEATHS} times of {DEATHS} ({self.why}){perhaps}"
+
+
+def run(
+    function: Callable[[A], B],
+    items: Iterable[A],
+    *,
+    workers: int,
+    threads: bool = False,
+    without: Callable[[A, Death], A] | None = None,
+) -> Iterator[B]:
     """`function(item)` for each item, in order, at most `2 * workers` in flight.
 
-    Processes unless `threads`. With `workers` 1 everything happens right here. Processes cannot unpickle
-    what the caller's own script defines. An exception of `function` is raised here; what has not begun is dropped.
-    When a worker is killed, what was under way is done again by half as many; OSError when that happens three times
-    without a result, so `function` must be safe to repeat.
+    Processes unless `threads`. With `workers` 1 everything happens right here, unless `without` is given. Processes
+    cannot unpickle what the caller's own script defines. An exception of `function` is raised here; what has not
+    begun is dropped. When a worker dies, its item is tried again, DEATHS times in all and at last with nothing beside
+    it; so `function` must be safe to repeat. Then `without` gives the item that is left when the part is taken out
+    that ends its processes; OSError where it is not given or nothing was reported.
     """
-    if workers <= 1:
-        yield from map(function, items)
-        return
-    pool, waiting, deaths = _pool(workers, threads), iter(items), 0
-    flying: deque[tuple[A, Future[B]]] = deque()
+    if threads and workers > 1:
+        return _run_threads(function, items, workers)
+    if workers <= 1 and (threads or without is None):
+        return map(function, items)
+    return _Run(function, items, max(1, workers), without).results()
+
+
+def _run_threads(function: Callable[[A], B], items: Iterable[A], workers: int) -> Iterator[B]:
+    pool, waiting = ThreadPoolExecutor(workers), iter(items)
+    flying: deque[Future[B]] = deque()
     try:
         while True:
-            try:
-                while len(flying) < 2 * workers and (following := next(waiting, _NOTHING)) is not _NOTHING:
-                    flying.append((following, _failed()))  # so that it is not lost when the pool is broken
-                    flying[-1] = (following, pool.submit(function, following))
-                if not flying:
-                    return
-                result = flying[0][1].result()
-            except BrokenProcessPool:
-                deaths, workers = deaths + 1, max(1, workers // 2)
-                if deaths == DEATHS:
-                    raise OSError(
-                        f"a worker process was killed {deaths} times, perhaps for want of memory; what is done is "
-                        "kept: run the same command again, with fewer workers"
-                    ) from None
-                pool.shutdown(wait=True, cancel_futures=True)
-                pool = _pool(workers, threads)
-                flying = deque((item, f if _is_done(f) else pool.submit(function, item)) for item, f in flying)
-                continue
-            deaths = 0
-            flying.popleft()
-            yield result
+            while len(flying) < 2 * workers and (following := next(waiting, pool)) is not pool:
+                flying.append(pool.submit(function, following))  # pyright: ignore[reportArgumentType]
+            if not flying:
+                return
+            yield flying.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _pool(workers: int, threads: bool) -> Executor:
-    if threads:
-        return ThreadPoolExecutor(workers)
-    return ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_begin)
+@dataclass
+class _Job:
+    number: int
+    item: Any
+    deaths: int = 0
+    at: int | None = None
 
 
-def _failed() -> Future[Any]:
-    future: Future[Any] = Future()
-    future.set_exception(BrokenProcessPool())
-    return future
+class _Run:
+    """The processes of one `run`, and what each of them is doing."""
+
+    def __init__(self, function: Callable[[A], B], items: Iterable[A], workers: int, without: Any) -> None:
+        self.jobs = (_Job(number, item) for number, item in enumerate(items))
+        self.without = without
+        self.window = 2 * workers
+        self.limit = workers  # jobs at once: half as many after each one that was killed
+        self.idle = [Child(partial(_answer, function)) for _ in range(workers)]
+        self.busy: dict[Child, _Job] = {}
+        self.again: deque[_Job] = deque()
+        self.done: dict[int, tuple[bool, Any]] = {}
+        self.next = 0  # number of the first job whose result has not been given
+
+    def results(self) -> Iterator[Any]:
+        try:
+            while True:
+                while self.next in self.done:
+                    good, value = self.done.pop(self.next)
+                    self.next += 1
+                    if not good:
+                        raise value
+                    yield value
+                while len(self.busy) < self.limit and (job := self._following()) is not None:
+                    self._begin(job)
+                if not self.busy:
+                    if not self.again and self.next not in self.done:
+                        return
+                    continue
+                pipes = {child.pipe: child for child in self.busy}
+                for pipe in wait(list(pipes)):
+                    self._hear(pipes[pipe])  # pyright: ignore[reportArgumentType]
+        finally:
+            self._end()
+
+    def _following(self) -> _Job | None:
+        if self.again:
+            alone = self.again[0].deaths == DEATHS - 1
+            return None if alone and self.busy else self.again.popleft()
+        if any(job.deaths == DEATHS - 1 for job in self.busy.values()):
+            return None
+        begun = self.next + len(self.done) + len(self.busy)
+        return next(self.jobs, None) if begun - self.next < self.window else None
+
+    def _begin(self, job: _Job) -> None:
+        child = self.idle.pop()
+        self.busy[child] = job
+        job.at = None
+        try:
+            child.send(job.item)
+        except LostError as lost:
+            self._died(child, lost)
+
+    def _hear(self, child: Child) -> None:
+        try:
+            kind, value = child.receive()
+        except LostError as lost:
+            self._died(child, lost)
+            return
+        if kind == "at":
+            self.busy[child].at = value
+        elif kind == "done":
+            self.done[self.busy.pop(child).number] = value
+            self.idle.append(child)
+
+    def _died(self, child: Child, lost: LostError) -> None:
+        """The job of a child is put back, or what is left of it. OSError when it has died too often."""
+        job = self.busy.pop(child)
+        self.idle.append(child)
+        job.deaths += 1
+        if lost.killed:
+            self.limit = max(1, self.limit // 2)
+        if job.deaths == DEATHS:
+            if self.without is None or job.at is None:
+                raise OSError(
+                    f"a worker process was killed {DEATHS} times ({lost}), perhaps for want of memory; what is done is "
+                    "kept: run the same command again, with fewer workers"
+                )
+            job.item, job.deaths = self.without(job.item, Death(job.at, str(lost), lost.killed)), 0
+        self.again.append(job)
+
+    def _end(self) -> None:
+        """What has begun is finished, as it may be writing a file."""
+        for child in self.busy:
+            with suppress(LostError):
+                while child.receive()[0] != "done":
+                    pass
+        for child in (*self.idle, *self.busy):
+            child.stop()
 
 
-def _is_done(future: Future[Any]) -> bool:
-    """Whether it has a result, or an error of the function's own."""
-    return future.done() and not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool)
+def _answer(function: Callable[[A], B], item: A) -> tuple[bool, Any]:
+    """(True, the result), or (False, the error), in whose notes the place is told."""
+    try:
+        return True, function(item)
+    except Exception as error:
+        error.add_note("".join(traceback.format_exception(error)))
+        return False, error

@@ -19,6 +19,7 @@ from torch import Tensor
 from storyreel.data.array_file import ArrayFile
 from storyreel.data.pack import Pack, cache_folder, need_space
 from storyreel.data.parallel import progress
+from storyreel.json_file import read_json
 from storyreel.storage import replacing
 from storyreel.systems.base import Batch, TextEncoder
 
@@ -72,7 +73,7 @@ class TextStates:
 
 def _encode(encoder: TextEncoder, captions: list[str], path: Path) -> None:
     states, saved = path / "states.f16", path / "saved.json"
-    lengths: list[int] = json.loads(saved.read_text()) if saved.exists() else []
+    lengths: list[int] = read_json(saved, max_bytes=1 << 30) if saved.exists() else []
     with states.open("ab") as file, progress("reading captions", len(captions), "captions") as advance:
         file.truncate(sum(lengths) * encoder.dim * 2)
         advance(len(lengths))
@@ -132,7 +133,7 @@ class Prepared:
             with FileLock(path / ".lock"):
                 if not (path / "entries.json").exists() and not _prepare(rows, load, prepare, key[1], path):
                     return None
-        kinds: dict[str, str] = json.loads((path / "entries.json").read_text())
+        kinds: dict[str, str] = read_json(path / "entries.json")
         return cls(
             {n: (np.load(path / f"{n}.npy", mmap_mode="r"), getattr(torch, k)) for n, k in kinds.items()}, places
         )
@@ -151,7 +152,7 @@ def _prepare(
         if len(value) != 1:
             raise ValueError(f"prepare: entry {name!r} has shape {tuple(value.shape)}, wanted the batch first")
     saved = path / "saved.json"
-    done = json.loads(saved.read_text()) if saved.exists() else 0
+    done = read_json(saved, max_bytes=1 << 30) if saved.exists() else 0
     need_space(path, sum(v.nbytes for v in first.values()) * (len(rows) - done))
     with ExitStack() as stack, progress("preparing", len(rows)) as advance:
         arrays = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from storyreel.animation import opened
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 from storyreel.storage import replacing
@@ -53,9 +54,9 @@ def is_preview(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             return picture.getexif().get(SOFTWARE) == WRITER
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, ValueError):
         return False
 
 

@@ -25,6 +25,7 @@ from typing import Any
 from storyreel.clip import Clip
 from storyreel.data.pack import SHARD, cache_folder
 from storyreel.data.parallel import default_workers, progress, run
+from storyreel.json_file import read_object
 from storyreel.storage import replacing
 
 MAX_CLIPS = 100_000_000
@@ -200,7 +201,7 @@ class WorldClips:
             self._write_rows()
             names, suffix = (SAID, ".json") if name in SAID else (LABELS, ".labels.json")
             parts = [
-                json.loads((self._rows_folder / f"{shard:05d}{suffix}").read_text())
+                read_object(self._rows_folder / f"{shard:05d}{suffix}", max_bytes=1 << 28)
                 for shard in range(-(-self.clips // SHARD))
             ]
             self._read |= {each: [value for part in parts for value in part[each]] for each in names}

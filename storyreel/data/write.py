@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
 from storyreel.data.parallel import default_workers, progress, run
+from storyreel.json_file import read_object
 from storyreel.ownership import Owned, claim, remove_names
 from storyreel.storage import encoded, replacing, sweep
 
@@ -170,7 +171,7 @@ def put(path: Path, content: str | bytes) -> None:
 def check_plan(path: Path, plan: Mapping[str, Any], have: DatasetFolder | None) -> None:
     file = path / PLAN
     if file.exists():
-        old = json.loads(file.read_text())
+        old = read_object(file)
         for name in sorted({*old, *plan}):
             if old.get(name) != plan.get(name):
                 was, now = json.dumps(old.get(name)), json.dumps(plan.get(name))

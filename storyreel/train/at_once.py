@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from storyreel.data.parallel import process
+from storyreel.data.child_process import process
 
 if TYPE_CHECKING:
     from storyreel.train.budget import Budget

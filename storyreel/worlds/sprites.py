@@ -324,9 +324,11 @@ def paint(frame: np.ndarray, where: np.ndarray, layer: np.ndarray) -> None:
 @lru_cache(maxsize=1600)
 def sheet(source: str, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     """(palette indices (h, w), palette (256, 4)), or (RGBA (h, w, 4), None) for sheets without a palette."""
-    from PIL import Image
+    from storyreel.animation import MAX_PIXELS, check_size, opened
 
-    with Image.open(Path(source) / f"{name}.png") as image:
+    path = Path(source) / f"{name}.png"
+    with opened(path) as image:
+        check_size(path, image.height, image.width, 1, MAX_PIXELS)
         if image.mode != "P":
             return np.asarray(image.convert("RGBA")), None
         colors = image.crop((0, 0, 256, 1))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from storyreel.json_file import read_json
 from storyreel.worlds.sprites import Character, compose_character, held_out
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
@@ -60,7 +61,7 @@ COUNTED = (
 @lru_cache(maxsize=1)
 def shipped_weights() -> Weights:
     """attribute -> value -> how much more often than its even share it is chosen."""
-    return json.loads(FILE.read_text(encoding="utf-8"))
+    return read_json(FILE)
 
 
 def draw_balanced(rng: np.random.Generator, weights: Weights | None = None) -> Character:

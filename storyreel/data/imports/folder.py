@@ -18,9 +18,10 @@ from typing import Any
 import pyarrow as pa
 
 from storyreel.clip import Clip
+from storyreel.data.child_process import report
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape
-from storyreel.data.parallel import default_workers, progress, run
+from storyreel.data.parallel import Death, default_workers, progress, run
 from storyreel.data.write import (
     METADATA,
     PARTS,
@@ -33,11 +34,14 @@ from storyreel.data.write import (
     write_item,
     write_table,
 )
+from storyreel.json_file import read_object
 from storyreel.ownership import claim, remove_names
 from storyreel.read_errors import BROKEN, one_line, persevering
 
 CHUNK = 8  # clips that one worker cuts before it reports
 SKIPPED = "skipped.jsonl"
+Chunk = tuple[list[Entry], dict[int, str]]
+"""Entries, and why those at some places give no clip."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,11 @@ def _write(
     before = len(rows)
     skipped = _read_parts(path, rows)
     todo = [e for e in annotation.entries if e.index not in rows and e.index not in skipped]
-    chunks = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)]
+    chunks: list[Chunk] = [(todo[i : i + CHUNK], {}) for i in range(0, len(todo), CHUNK)]
     with progress("cutting clips", len(annotation.entries)) as advance:
         advance(len(annotation.entries) - len(todo))
         workers = min(workers or default_workers(), len(chunks)) or 1
-        for count in run(partial(_import_chunk, path, shape), chunks, workers=workers):
+        for count in run(partial(_import_chunk, path, shape), chunks, workers=workers, without=_without):
             advance(count)
     skipped = _read_parts(path, rows)
     left_out = [*annotation.refused, *(skipped[i] for i in sorted(skipped) if i not in rows)]
@@ -127,10 +131,19 @@ def cut_clip(entry: Entry, shape: Shape) -> Clip:
     return read_span(entry.file, start, end, fps=shape.fps, size=shape.size)
 
 
-def _import_chunk(path: Path, shape: Shape, chunk: list[Entry]) -> int:
+def _without(chunk: Chunk, death: Death) -> Chunk:
+    entries, refused = chunk
+    return entries, {**refused, death.at: str(death)}
+
+
+def _import_chunk(path: Path, shape: Shape, chunk: Chunk) -> int:
     rows, skipped = [], []
-    for entry in chunk:
+    entries, refused = chunk
+    for place, entry in enumerate(entries):
+        report(place)
         try:
+            if place in refused:
+                raise ValueError(refused[place])
             check_text({**entry.row, "captions": entry.captions}, entry.name)
             clip = persevering(lambda entry=entry: cut_clip(entry, shape))
         except (ValueError, OSError, MemoryError, *BROKEN) as error:
@@ -138,8 +151,8 @@ def _import_chunk(path: Path, shape: Shape, chunk: list[Entry]) -> int:
             continue
         row = {**entry.row, "captions": list(entry.captions), "caption": entry.captions[0], "split": entry.split}
         rows.append(write_item(path, (entry.index, clip, row)))
-    put(path / PARTS / f"{chunk[0].index:08d}.json", json.dumps({"rows": rows, "skipped": skipped}))
-    return len(chunk)
+    put(path / PARTS / f"{entries[0].index:08d}.json", json.dumps({"rows": rows, "skipped": skipped}))
+    return len(entries)
 
 
 def _read_parts(path: Path, rows: dict[int, dict[str, Any]]) -> dict[int, Refused]:
@@ -154,7 +167,7 @@ def _read_parts(path: Path, rows: dict[int, dict[str, Any]]) -> dict[int, Refuse
 def _parts(path: Path) -> Iterator[dict[str, Any]]:
     for file in sorted((path / PARTS).glob("*.json")):
         if not file.name.startswith("."):
-            yield json.loads(file.read_text(encoding="utf-8"))
+            yield read_object(file)
 
 
 def _index(row: Mapping[str, Any]) -> int:
