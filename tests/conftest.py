@@ -46,3 +46,10 @@ def lpc() -> Path:
         if folder and (Path(folder) / "body").is_dir():
             return Path(folder)
     pytest.skip("the LPC sheets are not here (../shared/lpc, or STORYREEL_LPC=FOLDER)")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips are packed, checked and imported here, where a test can replace what opens them."""
+    for module in ("pack", "check", "imports.folder"):
+        monkeypatch.setattr(f"storyreel.data.{module}.run", lambda function, items, **_: map(function, items))

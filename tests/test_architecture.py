@@ -244,6 +244,27 @@ def test_nobody_loads_pickle():
     assert offenders(pickle_uses) == []
 
 
+def unguarded_reads(file: Path) -> Iterator[str]:
+    """JSON and pictures are read through `json_file` and `animation.opened`, which have limits."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Call) and (called := ast.unparse(node.func)) in (
+            "json.loads",
+            "json.load",
+            "Image.open",
+        ):
+            own = node.args and ast.unparse(node.args[0]).startswith("json.dumps(")  # a copy of our own values
+            if not own and (file.stem, called) not in (
+                ("json_file", "json.loads"),
+                ("animation", "Image.open"),
+                ("given", "Image.open"),  # of bytes of a metadata document, with a limit of its own
+            ):
+                yield f"line {node.lineno}: {called}"
+
+
+def test_what_comes_from_outside_is_read_with_limits():
+    assert offenders(unguarded_reads) == []
+
+
 def test_what_rich_shows_passes_the_guard():
     assert offenders(unguarded_shows) == []
 

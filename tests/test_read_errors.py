@@ -62,6 +62,7 @@ def of_ffmpeg(number: int) -> Callable[[], BaseException]:
 
 
 @pytest.mark.parametrize("error", [MemoryError, of_ffmpeg(errno.ENOMEM), of_ffmpeg(errno.EIO), of_ffmpeg(errno.EMFILE)])
+@pytest.mark.usefixtures("in_this_process")
 def test_a_clip_that_could_not_be_read_for_a_moment_is_never_called_corrupt(
     dataset: DatasetFolder, tmp_path: Path, error: Any, monkeypatch: pytest.MonkeyPatch
 ):
@@ -91,6 +92,7 @@ def test_a_clip_that_is_corrupt_is_remembered(dataset: DatasetFolder, tmp_path: 
     assert Pack.open(dataset, 8, 3, tmp_path / "cache").refused == whole.refused
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_memory_that_runs_out_in_the_middle_of_a_check_is_listed(
     dataset: DatasetFolder, monkeypatch: pytest.MonkeyPatch
 ):

@@ -171,3 +171,5 @@ def _say(done: Written, as_json: bool) -> None:
     if done.refused:
         films = counted(len(done.refused), "film")
         typer.echo(f"  set aside: {films}, listed in {done.path}/curation/quarantine.jsonl")
+        if again := sum(bool(film.get("passing")) for film in done.refused):
+            typer.echo(f"  {again} of them for a cause that may pass (no memory, no disk): the next call tries again")

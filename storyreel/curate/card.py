@@ -63,11 +63,15 @@ def card(
     ]
     if refused:
         lines += ["", f"## Could not be used ({len(refused)})", ""]
-        lines += [f"- {_code(f['name'])}: {f['error']}" for f in refused[:MOST]]
+        lines += [f"- {_code(f['name'])}: {f['error']}{_later(f)}" for f in refused[:MOST]]
     if notes:
         lines += ["", "## Notes", "", *(f"- {note}" for note in notes)]
     lines += ["", "## Configuration", "", *(f"- {name}: {_code(value)}" for name, value in sorted(config.items()))]
     return printable("\n".join(lines) + "\n")
+
+
+def _later(film: Mapping[str, Any]) -> str:
+    return f"; the next call tries it again; {film['tries']} tries so far" if film.get("passing") else ""
 
 
 def _one_licence(licences: Mapping[str, int]) -> str:

@@ -52,7 +52,7 @@ class Film:
     seconds: float = 0.0
     error: str | None = None
     tries: int = 1
-    passing: bool = False  # the error was of the machine: the next call tries again
+    passing: bool = False  # the error was of the machine: the next call tries again, and adds to `tries`
 
     def as_json(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "passing" or value}
@@ -198,9 +198,9 @@ class Store:
             write_text(self.film_file(key), json.dumps(measured, sort_keys=True, separators=(",", ":")) + "\n")
             info = measured["info"]
             facts = {"digest": info["digest"], "spans": len(measured["spans"]), "seconds": float(info["seconds"])}
-        film = Film(
-            source.name, key, size, mtime, error=outcome.error, tries=outcome.tries, passing=outcome.passing, **facts
-        )
+        before = self.films.get(source.name)
+        tries = outcome.tries + (before.tries if before is not None and before.passing and outcome.passing else 0)
+        film = Film(source.name, key, size, mtime, error=outcome.error, tries=tries, passing=outcome.passing, **facts)
         append_line(self.path / "manifest.jsonl", film.as_json())
         self.films[source.name] = film
         return film

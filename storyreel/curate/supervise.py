@@ -67,7 +67,8 @@ class Worker:
                 kind, value = self._ask(item, watch.patience, on_beat)
             except LostError as lost:
                 hung = str(lost).startswith(("hangs", "does not"))
-                error = str(lost) if hung else f"the process that read it died ({lost})"
+                how = "was killed, perhaps for want of memory" if lost.killed else "died"
+                error = str(lost) if hung else f"the process that read it {how} ({lost})"
                 kind = "passing" if lost.killed else "lost"
             else:
                 if kind == "done":

@@ -141,9 +141,7 @@ class Child:
         self.stop()
         if code is None or code >= 0:
             return LostError(f"exit code {code}")
-        with suppress(ValueError):
-            return LostError(f"signal {-code}, {signal.Signals(-code).name}", -code == signal.SIGKILL)
-        return LostError(f"signal {-code}")
+        return LostError(f"signal {-code}", killed=-code == signal.SIGKILL)
 
 
 def report(number: int) -> None:

@@ -40,7 +40,7 @@ def hash_of(seed: int, flipped: int = 0) -> str:
 
 
 def film(path: Path, spans: int = 3, seed: int = 0, **does: Any) -> Path:
-    """A stub film: `scores` is a list of changes, a span each; `does`: die, hang, refuse, slow."""
+    """A stub film: `scores` is a list of changes, a span each; `does`: die, crash, hang, refuse, slow."""
     scores = does.pop("scores", [{}] * spans)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"scores": scores, "seed": seed, "does": does}))
@@ -58,6 +58,8 @@ def stub_measure(job: tuple[str, Any], beat: Any) -> dict[str, Any]:
         (marks / f"{path.stem}-{tries}").touch()
     if does.get("die", 0) > tries:
         os.kill(os.getpid(), signal.SIGKILL)
+    if does.get("crash", 0) > tries:
+        os.kill(os.getpid(), signal.SIGSEGV)
     if does.get("kill_parent", 0) > tries:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(30)

@@ -81,10 +81,27 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(f.relative_to(folder)): f.read_bytes() for f in files}
 
 
+def test_a_film_whose_worker_was_killed_is_tried_again_by_the_next_call(tmp_path: Path):
+    """SIGKILL is what the system sends when memory runs out; the film need not be at fault."""
+    (tmp_path / "marks").mkdir()
+    film(tmp_path / "in" / "large.mp4", die=4, marks=str(tmp_path / "marks"))
+    film(tmp_path / "in" / "good.mp4", seed=2)
+    for tries in (2, 4):
+        done = run(tmp_path / "in", tmp_path / "out")
+        (bad,) = done.refused
+        assert (bad["name"], bad["tries"], bad["passing"]) == ("large.mp4", tries, True)
+        assert "killed" in bad["error"]
+        assert "corrupt" not in bad["error"]
+        card = (tmp_path / "out" / "README.md").read_text()
+        assert f"the next call tries it again; {tries} tries so far" in card
+    done = run(tmp_path / "in", tmp_path / "out")
+    assert (done.kept, done.refused) == (6, [])
+
+
 def test_a_poisoned_film_is_set_aside_and_the_rest_goes_on(tmp_path: Path):
     (tmp_path / "marks").mkdir()
     marks = str(tmp_path / "marks")
-    film(tmp_path / "in" / "dies.mp4", die=9, marks=marks)
+    film(tmp_path / "in" / "dies.mp4", crash=9, marks=marks)
     film(tmp_path / "in" / "dies-once.mp4", die=1, marks=marks, seed=1)
     film(tmp_path / "in" / "fails.mp4", fail=9, marks=marks)
     film(tmp_path / "in" / "good.mp4", seed=2, marks=marks)
@@ -92,7 +109,7 @@ def test_a_poisoned_film_is_set_aside_and_the_rest_goes_on(tmp_path: Path):
     done = run(tmp_path / "in", tmp_path / "out", where=Where(workers=2))
     errors = {bad["name"]: (bad["error"], bad["tries"]) for bad in done.refused}
     assert errors == {
-        "dies.mp4": ("the process that read it died (signal 9)", 2),
+        "dies.mp4": ("the process that read it died (signal 11)", 2),
         "fails.mp4": ("RuntimeError: a library stumbled", 2),
         "refused.mp4": ("refused.mp4: is corrupt or truncated", 1),
     }

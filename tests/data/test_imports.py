@@ -122,6 +122,7 @@ def test_broken_annotations_are_listed(tmp_path: Path, msr_vtt: list[Path]):
         assert any(words in line for line in left_out), words
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_nothing_is_half_written(tmp_path: Path, msr_vtt: list[Path], monkeypatch: pytest.MonkeyPatch):
     """Killed in the middle, it goes on; a video that is there later is taken in; another shape is refused."""
     monkeypatch.setattr(importing, "CHUNK", 1)

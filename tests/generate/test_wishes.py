@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
+import shutil
+import tracemalloc
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -201,3 +205,27 @@ def test_slugs_are_file_names():
     assert slug("!!!") == "video"
     assert len(slug("word " * 100)) <= 48
     assert len(slug("x" * 500)) <= 48
+
+
+def test_rows_with_pictures_hold_none_of_them(tmp_path):
+    """Forty pictures of 0.75 MB in a prompt file: opened one at a time, and named by their pixels all the same."""
+    rng = np.random.default_rng(0)
+    for n in range(40):
+        Clip(rng.integers(0, 256, (1, 512, 512, 3), np.uint8)).save(tmp_path / f"{n}.png", metadata=False)
+    lines = "".join(json.dumps({"prompt": "an orc", "image": f"{n}.png"}) + "\n" for n in range(40))
+    (tmp_path / "p.jsonl").write_text(lines)
+    tracemalloc.start()
+    try:
+        jobs = jobs_for(read_prompts(tmp_path / "p.jsonl", {}), "m", "d", tmp_path, ".mp4", seed=0, count=1)
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 4_000_000
+    assert len({job.path for job in jobs}) == 40
+    request = jobs[7].asked.request(0, 0, Fraction(8))
+    assert np.array_equal(request.image.frames, Clip.open(tmp_path / "7.png").frames)
+    travelled = pickle.loads(pickle.dumps(jobs[7]))
+    shutil.copy(tmp_path / "8.png", tmp_path / "7.png")
+    with pytest.raises(ValueError, match=r"7\.png: has changed since it was first read"):
+        jobs[7].asked.request(0, 0, Fraction(8))
+    assert np.array_equal(travelled.asked.image.clip.frames, request.image.frames), "a worker elsewhere has no files"
