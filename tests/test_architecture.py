@@ -256,7 +256,7 @@ def unguarded_reads(file: Path) -> Iterator[str]:
             if not own and (file.stem, called) not in (
                 ("json_file", "json.loads"),
                 ("animation", "Image.open"),
-                ("given", "Image.open"),  # of bytes of a metadata document, with a limit of its own
+                ("input_clip", "Image.open"),  # of bytes of a metadata document, with a limit of its own
             ):
                 yield f"line {node.lineno}: {called}"
 

@@ -84,19 +84,21 @@ def jobs_for(
     settings and seed goes on counting. Names come from the options, not from the place in the file, so that lines
     can be added and moved.
     """
-    seen: Counter[str] = Counter()
+    seen: Counter[bytes] = Counter()  # by digest: the options of a row with a picture are 40 kB
     jobs: list[Job] = []
-    keys: list[str] = []
+    codes: list[str] = []
     for row in rows:
         row_seed = seed if row.seed is None else row.seed
-        key = json.dumps([row.options.as_json(), row_seed, digest], sort_keys=True)
+        key = hashlib.sha256(json.dumps([row.options.as_json(), row_seed, digest], sort_keys=True).encode())
         for _ in range(row.count or count):
-            index = seen[key]
-            seen[key] += 1
-            name = _named(row.name, index, suffix) if row.name else _name(row.options, key, index, suffix)
+            index = seen[key.digest()]
+            seen[key.digest()] += 1
+            of_index = key.copy()
+            of_index.update(f"#{index}".encode())
+            codes.append("" if row.name else of_index.hexdigest())
+            name = _named(row.name, index, suffix) if row.name else _name(row.options, codes[-1][:8], suffix)
             jobs.append(Job(model, row.options, row_seed, index, folder / name, row.where))
-            keys.append("" if row.name else key)
-    return _named_apart(jobs, keys, suffix)
+    return _named_apart(jobs, codes, suffix)
 
 
 def is_made(job: Job, digest: str) -> bool:
@@ -140,7 +142,7 @@ def run(
         if done.clip is not None:
             write(done.clip, done.job.path)
         report(done)
-        results[todo[number]] = done.without_clip()
+        results[todo[number]] = replace(done.without_clip(), job=jobs[todo[number]])  # a worker's has its pictures
         return results[todo[number]]
 
     function = partial(make, on_progress=on_progress) if on_progress else make
@@ -176,8 +178,7 @@ def slug(text: str, longest: int = 48) -> str:
     return name or "video"
 
 
-def _name(options: GenerateOptions, key: str, index: int, suffix: str, digits: int = 8) -> str:
-    code = hashlib.sha256(f"{key}#{index}".encode()).hexdigest()[:digits]
+def _name(options: GenerateOptions, code: str, suffix: str) -> str:
     return f"{slug(options.prompts[0])}-{code}{suffix}"
 
 
@@ -191,7 +192,7 @@ def numbered(path: Path, index: int) -> Path:
     return path.with_name(f"{path.stem}-{index:03d}{path.suffix}")
 
 
-def _named_apart(jobs: Sequence[Job], keys: Sequence[str], suffix: str) -> list[Job]:
+def _named_apart(jobs: Sequence[Job], codes: Sequence[str], suffix: str) -> list[Job]:
     """The jobs, with longer codes where two names are the same: among 100,000 of 8 digits, one pair is to be expected.
 
     All that share a name get longer ones, so that names do not depend on the order. ValueError: a row's own name.
@@ -199,9 +200,9 @@ def _named_apart(jobs: Sequence[Job], keys: Sequence[str], suffix: str) -> list[
     count = Counter(job.path for job in jobs)
     apart: list[Job] = []
     taken: dict[Path, Job] = {}
-    for job, key in zip(jobs, keys, strict=True):
-        if key and count[job.path] > 1:
-            job = replace(job, path=job.path.with_name(_name(job.options, key, job.index, suffix, 32)))
+    for job, code in zip(jobs, codes, strict=True):
+        if code and count[job.path] > 1:
+            job = replace(job, path=job.path.with_name(_name(job.options, code[:32], suffix)))
         apart.append(job)
         other = taken.setdefault(job.path, job)
         if other is not job:

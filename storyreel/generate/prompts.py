@@ -70,6 +70,9 @@ def _row(where: str, entry: dict[str, Any], defaults: Mapping[str, Any], folder:
             entry[key] = folder / Path(entry[key]).expanduser()
     more = RowOptions.of({name: entry.pop(name) for name in fields_of(RowOptions) if name in entry})
     options = GenerateOptions.of(layered(GenerateOptions, defaults, entry)).check_prompt()
+    for clip in (getattr(options, name) for name in INPUTS):
+        if clip is not None:
+            clip.let_go()  # a file may name thousands
     return Row(where, options, more.seed, more.count, more.name)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +30,14 @@ class InputClip(Clip):
     """A clip (of one frame for an image) and the path that it came from, which goes into no file."""
 
     path: str | None = None
+    still: bool = False  # the first frame of its file
 
     @classmethod
     def read(cls, value: Any, name: str) -> InputClip:
         """From a clip or a file. ValueError for a file of another sort, OSError for one that cannot be read."""
         if isinstance(value, (str, Path)):
-            from storyreel import video_io
-
-            opened = video_io.open_image(value) if name in IMAGES else video_io.read(value)
-            value = cls.of_clip(opened, str(Path(value).absolute()))
+            path, still = str(Path(value).absolute()), name in IMAGES
+            value = cls.of_clip(_read(path, still, _written(path))[0], path, still)
         elif not isinstance(value, Clip):
             raise ValueError(f"{name}: expected a Clip or the path of a file, got {type(value).__name__}")
         if name in IMAGES and len(value) != 1:
@@ -44,14 +45,35 @@ class InputClip(Clip):
         return value if isinstance(value, cls) else cls.of_clip(value)
 
     @classmethod
-    def of_clip(cls, clip: Clip, path: str | None = None) -> InputClip:
-        return cls(clip.frames, clip.fps, clip.caption, clip.meta, path)
+    def of_clip(cls, clip: Clip, path: str | None = None, still: bool = False) -> InputClip:
+        return cls(clip.frames, clip.fps, clip.caption, clip.meta, path, still)
+
+    def let_go(self) -> None:
+        """Hold the digest of a file's pixels instead of them: whoever asks for `frames` later has the file read again.
+
+        That raises ValueError or OSError where the file is gone or has changed.
+        """
+        if self.path is not None and "frames" in self.__dict__:
+            object.__setattr__(self, "digest", self.sha256)
+            object.__delattr__(self, "frames")
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "frames" or "digest" not in self.__dict__:
+            raise AttributeError(name)
+        path = self.__dict__["path"]
+        clip, digest = _read(path, self.still, _written(path))
+        if digest != self.__dict__["digest"]:
+            raise ValueError(f"{path}: has changed since it was first read")
+        return clip.frames
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the pixels: another machine may not have the file."""
+        return {**self.__dict__, "frames": self.frames}
 
     @property
     def sha256(self) -> str:
         """Of the pixels and their shape."""
-        frames = self.frames
-        return hashlib.sha256(repr(frames.shape).encode() + frames.tobytes()).hexdigest()
+        return self.__dict__.get("digest") or _digest(self)
 
     def note(self) -> dict[str, Any]:
         """What a file's metadata says of it: digest, the name of its file, and a small one's pixels themselves.
@@ -60,13 +82,14 @@ class InputClip(Clip):
         """
         from PIL import Image
 
-        note: dict[str, Any] = {"sha256": self.sha256, "frames": len(self), "fps": str(self.fps)}
+        frames = self.frames
+        note: dict[str, Any] = {"sha256": self.sha256, "frames": len(frames), "fps": str(self.fps)}
         if self.path:
             note["name"] = Path(self.path).name
-        t, h, w, c = self.frames.shape
+        t, h, w, c = frames.shape
         if t * h <= 65_535 and t * h * w * c <= 64 * EMBEDDED:
             buffer = io.BytesIO()
-            Image.fromarray(self.frames.reshape(t * h, w, c)).save(buffer, "PNG", optimize=True)
+            Image.fromarray(frames.reshape(t * h, w, c)).save(buffer, "PNG", optimize=True)
             if buffer.tell() <= EMBEDDED:
                 note["png"] = base64.b64encode(buffer.getvalue()).decode()
         return note
@@ -105,3 +128,25 @@ class InputClip(Clip):
             return cls(frames, fps, path=name if is_bare(name) else None)
         except (ValueError, OSError, Image.DecompressionBombError, *BROKEN):
             return None
+
+
+def _written(path: str) -> tuple[int, int] | None:
+    """What tells whether a file has been written since."""
+    try:
+        stat = os.stat(path)
+    except OSError:  # whoever reads it says so
+        return None
+    return stat.st_size, stat.st_mtime_ns
+
+
+@lru_cache(maxsize=1)
+def _read(path: str, still: bool, written: tuple[int, int] | None) -> tuple[Clip, str]:
+    """The clip of a file, and its digest; the last one is held, as it is asked for several times in a row."""
+    from storyreel import video_io
+
+    clip = video_io.open_image(path) if still else video_io.read(path)
+    return clip, _digest(clip)
+
+
+def _digest(clip: Clip) -> str:
+    return hashlib.sha256(repr(clip.frames.shape).encode() + clip.frames.tobytes()).hexdigest()
