@@ -19,9 +19,9 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from parts.exact import ring
 from torch import Tensor
 
-from benchmarks.exact import ring
 from storyreel.diffusion.samplers import Sampler, ancestral, ddim, dpm_solver, heun, starting_noise, stochastic
 from storyreel.diffusion.schedules import Cosine, Level, karras, uniform_logsnr, uniform_time
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.exact import Gaussian
+from benchmarks.parts.exact import Gaussian
 from storyreel.diffusion.augment import augmentation_of, augmented, draw_augmentation
 from storyreel.diffusion.distill import draw_halving, draw_scales, guidance_target, halved, progressive_target
 from storyreel.diffusion.guidance import guided

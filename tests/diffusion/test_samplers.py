@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.exact import Gaussian, Mixture, ring
+from benchmarks.parts.exact import Gaussian, Mixture, ring
 from storyreel.diffusion.samplers import (
     SAMPLERS,
     ancestral,

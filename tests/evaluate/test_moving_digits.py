@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.prompts import write_digits
+from benchmarks.parts.prompts import write_digits
 from storyreel.clip import Clip
 from storyreel.evaluate import benchmarks
 from storyreel.evaluate.benchmarks import moving_digits
@@ -43,7 +43,7 @@ def shares(judge: Locator, clips: list[Clip], asked: PromptList) -> dict[str, di
 def test_the_list_is_what_its_command_writes(tmp_path: Path):
     made = write_digits(tmp_path / "list.json")
     assert made.read_bytes() == moving_digits.FILE.read_bytes(), (
-        "the world, or the judge, has changed: run python -m benchmarks.prompts moving-digits, and raise the version"
+        "the world, or the judge, has changed: python -m benchmarks.parts.prompts moving-digits, and raise the version"
     )
 
 

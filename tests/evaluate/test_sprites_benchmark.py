@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.prompts import NATURAL
+from benchmarks.parts.prompts import NATURAL
 from storyreel.evaluate import benchmarks
 from storyreel.evaluate.benchmarks import sprites
 from storyreel.evaluate.benchmarks.prompt_list import PromptList

@@ -4,7 +4,7 @@ Four groups of prompts. "plain", "training" and "held-out" describe the same 150
 training never has: in the sixteen forms of the first version, by the grammar of training captions, and by its forms and
 words that no training caption has. "natural" are 125 sentences written by hand, as strangers write them. The judge
 `sprites` reads each video. Beside the mean over attributes stand the share of videos with all attributes right, and
-both relative to what the judge says of real clips of the same prompts. benchmarks/prompts.py makes the list.
+both relative to what the judge says of real clips of the same prompts. benchmarks/parts/prompts.py makes the list.
 """
 
 from __future__ import annotations

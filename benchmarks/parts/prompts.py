@@ -1,7 +1,7 @@
 """Makes the lists of prompts that ship with the benchmarks, byte for byte.
 
-python -m benchmarks.prompts moving-digits [FILE]
-python -m benchmarks.prompts sprites LPC_FOLDER [FILE]
+python -m benchmarks.parts.prompts moving-digits [FILE]
+python -m benchmarks.parts.prompts sprites LPC_FOLDER [FILE]
 """
 
 from __future__ import annotations
