@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "worlds": {"clip", "animation"},
     "data": {"worlds", "clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
     "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
-    | {"encoder", "weights_registry", "precision"},
+    | {"encoder", "weights_registry", "precision", "worlds"},
     "generate": {
         "options",
         "worlds",

@@ -75,6 +75,9 @@ def generate(
         Optional[bool],  # noqa: UP045
         typer.Option("--crisp/--no-crisp", help="Pixel art: colors of the palette, no specks.  [default: crisp]"),
     ] = None,
+    as_written: Annotated[
+        bool, typer.Option("--as-written", help="Leave open what the prompt does not say, instead of drawing it.")
+    ] = False,
     scale: Annotated[str | None, typer.Option(help="Enlarge by a whole factor, or auto.  [default: auto]")] = None,
     prompts: Annotated[Path | None, typer.Option(help="A file of prompts: .txt .jsonl .json .csv")] = None,
     format: Annotated[str | None, typer.Option(help="Suffix of files in a folder.  [default: .mp4]")] = None,
@@ -107,7 +110,8 @@ def generate(
         crisp=crisp,
     )
     given = {key: value for key, value in settings.items() if value is not None}
-    given |= {name: True for name, on in (("transparent", transparent), ("backward", backward)) if on}
+    given |= {name: True for name, on in (("transparent", transparent), ("backward", backward),
+                                             ("as_written", as_written)) if on}  # fmt: skip
     if story is not None:
         from storyreel.options.story import read_story
 
@@ -266,6 +270,7 @@ class Plan:
                 rows, model, info.get("digest", ""), place.folder, place.suffix, seed=seed, count=wanted.count
             )
             return cls(jobs, info, wanted.scale or "auto", notes)
+        notes += _left_open(options, info, seed, origin.index if origin else 0)
         path = place.file(f"{batch.slug(options.prompts[0])}-seed{seed}", wanted.count)
         jobs = batch.many(batch.Job(model, options, seed, origin.index if origin else 0, path), wanted.count)
         scale = wanted.scale or (origin.scale if origin and path.suffix == wanted.origin.suffix else None) or "auto"  # pyright: ignore[reportOptionalMemberAccess]
@@ -273,12 +278,22 @@ class Plan:
 
 
 def _unknown_words(rows: list[Row] | None, options: Any, info: dict[str, Any]) -> list[str]:
+    from storyreel.generate.open_attributes import attributes_of
     from storyreel.generate.registry import known_words
     from storyreel.generate.vocabulary import note_for
 
     prompts = [prompt for row in rows for prompt in row.options.prompts] if rows else options.prompts
-    note = note_for(prompts, known_words(info), info["name"])
+    note = note_for(prompts, known_words(info), info["name"], attributes_of(info))
     return [note] if note else []
+
+
+def _left_open(options: Any, info: dict[str, Any], seed: int, index: int) -> list[str]:
+    """What the prompt leaves open and is drawn from the seed, in one line."""
+    from storyreel.generate.open_attributes import attributes_of, completed, note_of
+
+    attributes = attributes_of(info)
+    _, made = completed(options, attributes, seed, index)
+    return [f"{note_of(made, attributes)} (--as-written leaves it open)"] if made else []
 
 
 @dataclass

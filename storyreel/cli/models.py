@@ -39,7 +39,15 @@ def show(
         print(json.dumps(info, ensure_ascii=False, indent=1))
         return
     print(registry.card(folder).rstrip() or f"{info['name']} has no card; it lies in {folder}")
-    if words := registry.known_words(info):
+    from storyreel.generate.open_attributes import attributes_of
+
+    if attributes := attributes_of(info):
+        print(f"\nWords that {info['name']} knows, by attribute:")
+        for attribute, declared in attributes.items():
+            values = (name if value.words[:1] in ((name,), ()) else f"{name} ({value.words[0]})"
+                      for name, value in declared.values.items())  # fmt: skip
+            print(f"  {attribute.replace('_', ' ')}: {', '.join(values)}")
+    elif words := registry.known_words(info):
         print(f"\nWords that {info['name']} knows: {', '.join(words)}")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from storyreel import Cancelled
 from storyreel.clip import Clip
 from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, world_of
+from storyreel.generate.open_attributes import attributes_of, completed
 from storyreel.generate.prompts import MAX_COUNT
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker, recipe_name
 from storyreel.generate.vocabulary import note_for
@@ -24,6 +26,7 @@ from storyreel.options.generation import GenerateOptions, check_seed
 from storyreel.precision import has_bf16
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
 from storyreel.text import load_text_encoder
+from storyreel.worlds import Attribute
 
 DEFAULT_FPS = Fraction(8)
 
@@ -73,6 +76,11 @@ class Model:
         """The words that the model knows, lower-case, where its folder lists them."""
         return registry.known_words(self.info)
 
+    @cached_property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """What the clips of the model's world show, and how likely each is where a prompt leaves it open."""
+        return attributes_of(self.info)
+
     def __call__(
         self,
         prompt: str | GenerateOptions | None = None,
@@ -90,7 +98,8 @@ class Model:
         for pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt); transparent; stage (of
         a cascade: the last one to run, whose smaller video it is); size (such as "1280x768", of a system that makes
         any, and then of any length); candidates (how many to make, of which the best is kept) and encoder (what ranks
-        them); crisp (False leaves pixel art as it was generated). Left out, the model decides.
+        them); crisp (False leaves pixel art as it was generated); as_written (nothing is added that the prompt leaves
+        open). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
@@ -104,7 +113,7 @@ class Model:
         check_seed(seed)
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
             raise ValueError(f"count: expected a whole number from 1 to {MAX_COUNT}, got {count!r}")
-        if not self._noted and (note := note_for(options.prompts, self.words, self.name)):
+        if not self._noted and (note := note_for(options.prompts, self.words, self.name, self.attributes)):
             self._noted = True
             warnings.warn(note, stacklevel=2)
         clips: list[Clip] = []
@@ -119,8 +128,9 @@ class Model:
     def make(self, options: GenerateOptions, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
         """The one video of (seed, index) and just these options: one candidate where their number is not set."""
         self._check(options)
+        resolved, made = completed(options, self.attributes, seed, index)
         fps = self.system.products[options.stage] if options.stage else self.fps
-        request = Request(options=options.resolve(fps), seed=seed, index=index)
+        request = Request(options=resolved.resolve(fps), seed=seed, index=index)
         device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
         text = _Here(self.text, device)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
@@ -131,6 +141,8 @@ class Model:
         world, exact = world_of(self.info), options.crisp is not False
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
+        if self.attributes:
+            clip = clip.replace(meta={**clip.meta, "drawn": made})
         return clip.replace(caption=options.caption, meta=self._meta(options, seed, index, clip))
 
     def _check(self, options: GenerateOptions) -> None:

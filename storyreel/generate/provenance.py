@@ -40,6 +40,7 @@ def origin_of(path: str | Path, changes: Mapping[str, Any] | None = None) -> Ori
     # What the model chose then; its default may have changed since.
     chosen: dict[str, Any] = {n: meta[n] for n in ("steps", "guidance") if isinstance(meta.get(n), (int, float))}
     chosen["crisp"] = meta.get("crisp") is True  # files that do not say were made before there was this step
+    chosen["as_written"] = not isinstance(meta.get("drawn"), dict)  # nor was anything drawn
     chosen = {n: value for n, value in chosen.items() if n not in found and changes.get(n) is None}
     try:
         options = GenerateOptions.from_json({**found, **chosen}, changes)

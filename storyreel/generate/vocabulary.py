@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from storyreel.worlds import Attribute
+
+MOST = 5  # unknown words that are named
 
 _WORD = re.compile(r"[^\W_]+")
 _SMALL = frozenset(
@@ -26,18 +31,37 @@ def knows_any(prompt: str, known: Iterable[str]) -> bool:
     return any(form in vocabulary for word in content_words(prompt) for form in _forms(word))
 
 
-def note_for(prompts: Iterable[str], known: Iterable[str] | None, model: str) -> str | None:
-    """One line for the user when a prompt has no word that the model knows; None when all is well or not known."""
+def note_for(
+    prompts: Iterable[str], known: Iterable[str] | None, model: str, attributes: Mapping[str, Attribute] | None = None
+) -> str | None:
+    """One line for the user when a prompt has no word that the model knows, or some that its world does not have, each
+    with the nearest that it has; None when all is well or not known."""
     if not known:
         return None
-    known = list(known)
+    known, attributes = list(known), attributes or {}
+    spoken = (
+        word for a in attributes.values() for value in a.values.values() for word in (*value.words, *value.implied_by)
+    )
+    vocabulary = {part for entry in (*known, *spoken) for part in _WORD.findall(entry.lower())}
     for prompt in prompts:
-        if prompt and not knows_any(prompt, known):
+        if prompt and not knows_any(prompt, vocabulary):
             return (
                 f"{model} knows no word of {prompt[:60]!r}, so what comes is arbitrary; "
                 f"its card lists what it knows: storyreel models show {model}"
             )
-    return None
+    if not attributes:
+        return None
+    words = dict.fromkeys(w for prompt in prompts for w in content_words(prompt) if not _forms(w) & vocabulary)
+    notes = [_nearest(word, vocabulary, attributes) for word in list(words)[:MOST]]
+    return "; ".join(notes) or None
+
+
+def _nearest(word: str, vocabulary: set[str], attributes: Mapping[str, Attribute]) -> str:
+    """ "zombie: not in this model's world; skeleton is"."""
+    values = [pair for attribute in attributes.values() for pair in attribute.values.items()]
+    near = next((name for name, value in values if _forms(word) & set(value.near)), "")
+    near = near or next(iter(difflib.get_close_matches(word, sorted(vocabulary), 1, 0.8)), "")
+    return f"{word}: not in this model's world" + (f"; {near} is" if near else "")
 
 
 def _forms(word: str) -> set[str]:

@@ -151,6 +151,9 @@ class GenerateOptions(Options):
     crisp: Annotated[
         bool | None, Setting("Pixel art: colors of the palette, no specks.  [default: crisp]", panel=CASCADE)
     ] = None
+    as_written: Annotated[
+        bool, Setting("The prompt as it is: nothing that it leaves open is drawn from the seed and added.")
+    ] = False
     defaulted: frozenset[str] = frozenset()
     """Settings that hold what a model chose by itself when it made the file that they were read from."""
 

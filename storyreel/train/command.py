@@ -31,6 +31,7 @@ from storyreel.train.parallel import Kind
 from storyreel.train.report import Reporter
 from storyreel.train.stages import MakeLoader, Prepare, train_system
 from storyreel.train.taken import take_encoders
+from storyreel.worlds import find, names
 
 
 def resolve(name: str, settings: Sequence[str]) -> Recipe:
@@ -186,6 +187,7 @@ class Command:
             "steps": {name: (run.stage(name).final() or {}).get("step") for name in self.recipe.stages},
             "data": described(folders),
             "words": known_words(folders),
+            "attributes": declared_attributes(folders),
             "text": text_encoder_of(self.recipe),
             "torch": torch.__version__,
         }
@@ -236,6 +238,13 @@ def known_words(folders: Folders, most: int = 1_000) -> list[str]:
         for captions in folder.all_captions:
             counts.update(word for caption in captions for word in re.findall(r"[^\W_]+", caption.lower()))
     return sorted(word for word, _ in counts.most_common(most))
+
+
+def declared_attributes(folders: Folders) -> dict[str, Any]:
+    """The attributes of the world that the clips are from, as a card has them; {} where they are from several."""
+    worlds = {folder.world for folder, _ in folders}
+    name = worlds.pop() if len(worlds) == 1 else ""
+    return {key: one.as_json() for key, one in find(name).attributes.items()} if name in names() else {}
 
 
 def open_folders(data: Sequence[str], cache: Path | None = None) -> Folders:
@@ -294,7 +303,8 @@ def note_words(run: Run, folders: Folders, recipe: Recipe) -> None:
     """Add to RUN/data.json what a model's card needs of the captions, once they have been read."""
     noted = read_json(run.path / "data.json")
     if "words" not in noted:
-        write_json(run.path / "data.json", {**noted, "text": text_encoder_of(recipe), "words": known_words(folders)})
+        write_json(run.path / "data.json", {**noted, "text": text_encoder_of(recipe), "words": known_words(folders),
+                                            "attributes": declared_attributes(folders)})  # fmt: skip
 
 
 def described(folders: Folders) -> list[dict[str, Any]]:

@@ -121,7 +121,7 @@ def _megabytes(system: System, name: str) -> float:
 def _provenance(run: Path) -> dict[str, Any]:
     """What the run noted of its data and its text encoder."""
     noted = read_json(run / "data.json") if (run / "data.json").is_file() else {}
-    return {name: noted[name] for name in ("data", "words", "text") if name in noted}
+    return {name: noted[name] for name in ("data", "words", "attributes", "text") if name in noted}
 
 
 def _card(recipe: Recipe, steps: dict[str, tuple[int, int]]) -> str:

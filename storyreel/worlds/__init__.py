@@ -46,10 +46,12 @@ class Value:
     """A value of an attribute. words: what says it in a prompt, the commonest first. implied_by: what goes with it.
 
     weight, phrase: how often it is drawn where a prompt leaves the attribute open, and what is then added to the text.
+    near: words for what the world does not have, to which this value comes nearest.
     """
 
     words: tuple[str, ...]
     implied_by: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
     weight: float = 0.0
     phrase: str = ""
 
@@ -62,6 +64,28 @@ class Attribute:
     values: Mapping[str, Value]
     judged: bool = True
     fixed_by: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """For a model's card; `from_json` reads it."""
+        values = {name: {k: v for k, v in vars(value).items() if v} for name, value in self.values.items()}
+        return {"fixed_by": list(self.fixed_by), "values": values}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Attribute:
+        """From a card, which may be a stranger's: what is no text or number counts as not there."""
+        values: dict[str, Value] = {}
+        found = told.get("values")
+        for name, value in found.items() if isinstance(found, dict) else ():
+            if isinstance(value, dict):
+                weight, phrase = value.get("weight", 0), value.get("phrase", "")
+                values[str(name)] = Value(
+                    words=_texts(value.get("words")),
+                    implied_by=_texts(value.get("implied_by")),
+                    near=_texts(value.get("near")),
+                    weight=float(weight) if isinstance(weight, (int, float)) and 0 <= weight < 1e6 else 0.0,
+                    phrase=phrase[:200] if isinstance(phrase, str) else "",
+                )
+        return cls(values=values, fixed_by=_texts(told.get("fixed_by")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +218,10 @@ def check_ranges(maker: Any, *, min_frames: int = 1) -> None:
             raise ValueError(f"{name}: expected 0 to 1, got {getattr(maker, name)}")
     if not 0 < maker.fps <= 240:
         raise ValueError(f"fps: expected more than 0 and at most 240, got {maker.fps}")
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, (list, tuple)) else ()
 
 
 def _parsed(name: str, kind: Any, value: Any) -> Any:

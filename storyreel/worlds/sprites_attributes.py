@@ -22,10 +22,10 @@ OPEN = {  # attribute -> value -> (weight, phrase) where a prompt leaves it open
         "hurt": (0, "falling down"),
     },
     "facing": {
-        "down": (7, "facing the viewer"),
+        "down": (8, "facing the viewer"),
         "left": (1, "facing left"),
         "right": (1, "facing right"),
-        "up": (1, "facing away"),
+        "up": (0.5, "facing away"),
     },
     "body": {"light": (1, "with light skin"), "tanned": (1, "with tanned skin"), "dark": (1, "with dark skin")},
 }
@@ -35,6 +35,17 @@ ATTACKS = {  # a weapon or a role is seen in one action
     "shoot": ("bow", "great bow", "recurve bow"),
 }
 ROLES = {"slash": "swordsman", "shoot": "archer", "spellcast": "mage"}
+NEAR = {  # what people ask for that there is not -> (attribute, value)
+    ("body", "skeleton"): ("zombie", "ghost", "mummy", "lich", "ghoul", "wraith", "undead"),
+    ("body", "orc"): ("goblin", "troll", "ogre", "monster", "alien"),
+    ("body", "dark elf"): ("vampire", "demon", "gnome"),
+    ("weapon", "mace"): ("axe", "hammer", "flail"),
+    ("weapon", "longsword"): ("katana", "machete"),
+    ("weapon", "wand"): ("staff", "scepter"),
+    ("weapon", "bow"): ("crossbow", "gun", "rifle", "pistol"),
+    ("action", "walk"): ("running", "run", "runs", "jumping", "dancing", "sitting", "flying"),
+    ("action", "slash"): ("fighting", "punching", "kicking"),
+}
 JUDGED = ("sex", "body", "hair_color", "torso", "legs", "feet", "head", "action", "facing")
 
 
@@ -61,7 +72,8 @@ def _values(name: str, said: Mapping[str, Iterable[str] | Phrases]) -> dict[str,
         spoken = phrases.known if isinstance(phrases, Phrases) else phrases
         plain = (p.format(c="").strip().removeprefix("a ").replace("  ", " ") for p in spoken)
         implied = _implied(value) if name == "action" else ()
-        made[value] = Value(words=tuple(dict.fromkeys(plain)), weight=weight, phrase=phrase, implied_by=implied)
+        made[value] = Value(words=tuple(dict.fromkeys(plain)), weight=weight, phrase=phrase, implied_by=implied,
+                            near=NEAR.get((name, value), ()))  # fmt: skip
     return made
 
 

@@ -1,0 +1,110 @@
+"""What a prompt leaves open is drawn from the seed, said in a line, and may be left open; unknown words are told."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from fractions import Fraction
+
+import pytest
+
+from storyreel.generate.open_attributes import attributes_of, completed, drawn, note_of, said
+from storyreel.generate.vocabulary import note_for
+from storyreel.options.generation import GenerateOptions
+from storyreel.worlds import Attribute, find
+
+SPRITES = find("sprites").attributes
+KNOWN = ["girl", "red", "walking", "knight", "dress", "hair", "castle"]
+
+
+def test_what_is_said_is_not_drawn():
+    assert said("an orc in plate armor walks, facing left", SPRITES) | {"torso": "plate armor"} == {
+        "body": "orc", "torso": "plate armor", "action": "walk", "facing": "left",
+    }  # fmt: skip
+    assert drawn("an orc in plate armor walks, facing left", SPRITES, 1, 0) == {}
+    made = drawn("a red-haired girl in a green dress", SPRITES, 1, 0)
+    assert set(made) == {"action", "facing", "body"}
+    assert made == drawn("a red-haired girl in a green dress", SPRITES, 1, 0)
+    assert "facing" not in drawn("a skeleton falls down", SPRITES, 1, 0)  # who falls faces the viewer
+
+
+def test_a_weapon_says_what_is_done_with_it():
+    for prompt, action in (
+        ("a dark elf with a longsword", "slash"),
+        ("an archer", "shoot"),
+        ("a man, spear", "thrust"),
+    ):
+        assert {drawn(prompt, SPRITES, seed, 0)["action"] for seed in range(8)} == {action}
+
+
+def test_nobody_dies_unasked_and_most_walk_towards_the_viewer():
+    made = [drawn("a girl", SPRITES, seed, 0) for seed in range(400)]
+    actions, facings = (Counter(one[name] for one in made) for name in ("action", "facing"))
+    assert not {"hurt", "shoot"} & set(actions)
+    assert (actions.most_common(1)[0][0], facings.most_common(1)[0][0]) == ("walk", "down")
+    assert 0.6 < actions["walk"] / 400 < 0.8
+
+
+def test_the_text_that_the_model_sees():
+    options = GenerateOptions.of({"prompt": "a girl."})
+    seen, made = completed(options, SPRITES, 3, 0)
+    phrases = [SPRITES[name].values[value].phrase for name, value in made.items()]
+    assert seen.prompt == ", ".join(["a girl", *phrases])
+    assert note_of(made, SPRITES) == f"not said: {', '.join(phrases)}"
+    assert completed(GenerateOptions.of({"prompt": "a girl.", "as_written": True}), SPRITES, 3, 0)[1] == {}
+    story = GenerateOptions.of({"story": [("a girl walks", 1.0), ("she falls down", 1.0)]})
+    seen, made = completed(story, SPRITES, 3, 0)
+    assert "action" not in made
+    assert [prompt for prompt, _ in seen.story] == [f"{p}, {SPRITES['body'].values[made['body']].phrase}"
+                                                    for p in ("a girl walks", "she falls down")]  # fmt: skip
+
+
+def test_a_card_carries_it_and_a_stranger_s_card_does_no_harm():
+    told = json.loads(json.dumps({name: one.as_json() for name, one in SPRITES.items()}))
+    info = {"recipe": {"name": "mine"}, "training": {"attributes": told}}
+    ours = attributes_of(info)
+    assert drawn("a girl", ours, 5, 2) == drawn("a girl", SPRITES, 5, 2)
+    assert attributes_of({"recipe": {"name": "phenaki_sprites"}}) == SPRITES
+    assert attributes_of({"recipe": {"name": "x"}, "training": {"data": [{"name": "sprites?clips=2"}]}}) == SPRITES
+    assert attributes_of({"recipe": {"name": "mine"}}) == {}
+    for bad in ({"values": 3}, {"values": {"a": 1}}, {"values": {"a": {"words": 3, "weight": "x", "phrase": []}}}):
+        assert drawn("a girl", {"x": Attribute.from_json(bad)}, 0, 0) == {}
+
+
+def test_unknown_words_are_told_with_the_nearest_known():
+    note = note_for(["a zombie in a red dress walking"], KNOWN, "m", SPRITES)
+    assert note == "zombie: not in this model's world; skeleton is"
+    assert note_for(["a walking knightt"], KNOWN, "m", SPRITES) == "knightt: not in this model's world; knight is"
+    assert note_for(["a girl walking"], KNOWN, "m", SPRITES) is None
+    assert "knows no word of" in str(note_for(["qqq"], KNOWN, "m", SPRITES))
+
+
+def test_metadata_says_what_was_drawn_and_older_files_are_made_again_as_written(tmp_path):
+    import storyreel
+    from storyreel.cli import main
+    from storyreel.generate.provenance import origin_of
+
+    model = storyreel.load("phenaki-digits")
+    clip = model("the digit 3", seed=2, steps=1)[0]
+    assert set(clip.meta["drawn"]) == {"motions"}
+    assert clip.caption == "the digit 3"
+    assert model("the digit 3", seed=2, steps=1, as_written=True)[0].meta["drawn"] == {}
+    file = clip.save(tmp_path / "new.mkv")
+    assert origin_of(file).options.as_written is False
+    meta = {key: value for key, value in clip.meta.items() if key != "drawn"}
+    old = storyreel.Clip(clip.frames, Fraction(8), "the digit 3", meta=meta).save(tmp_path / "old.mkv")
+    assert origin_of(old).options.as_written is True
+    with pytest.raises(SystemExit) as done:
+        main(["models", "show", "phenaki-digits"])
+    assert done.value.code == 0
+
+
+def test_the_shell_reports_it_in_one_line(tmp_path, capsys):
+    from storyreel.cli import main
+
+    ask = ["generate", "the digit 3", "-m", "phenaki-digits", "--seed", "2", "--steps", "1"]
+    for more, told in ((["--as-written"], False), ([], True)):
+        with pytest.raises(SystemExit) as done:
+            main([*ask, *more, "-o", str(tmp_path / f"{told}.png")])
+        assert done.value.code == 0
+        assert ("not said: moving" in capsys.readouterr().err) == told
