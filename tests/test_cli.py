@@ -92,7 +92,7 @@ def test_from_a_foreign_file_is_refused(generate):
     Clip(np.zeros((2, 8, 8, 3), np.uint8)).save("a.mkv")
     code, out, err = generate("--from", "a.mkv")
     assert (code, out) == (1, "")
-    assert "a.mkv: does not say what made it; wanted a file that storyreel generate wrote" in err
+    assert "a.mkv: does not say what made it; expected a file that storyreel generate wrote" in err
     assert generate("--from", "absent.mkv")[0] == 1
 
 
