@@ -39,11 +39,10 @@ class Screen:
             self._bars = Bars(*columns)
             self._videos = self._bars.add_task("videos", total=self.total, visible=self.total > 1)
             self._steps = self._bars.add_task("loading the model", total=None)
-            self._bars.refresh()  # at once: a small model is loaded before the next tenth of a second
             console = rich_console()
             # stdout stays as it is: it may be a pipe that somebody reads paths from.
             self.live = Live(console=console, transient=True, redirect_stdout=False, get_renderable=self._render)
-            self.live.start()
+            self.live.start(refresh=True)  # at once: a small model is loaded before the next tenth of a second
             guard_stderr()
         return self
 
