@@ -196,7 +196,7 @@ class PageHandler(BaseHTTPRequestHandler):
         try:
             said = parse_json(self.rfile.read(int(length)))
         except ValueError:
-            raise Refused(400, "wanted JSON") from None
+            raise Refused(400, "wanted JSON, with finite numbers") from None
         except OSError:  # TimeoutError among them
             raise Refused(408, "the request did not arrive whole") from None
         if not isinstance(said, dict):

@@ -44,7 +44,7 @@ def test_an_unknown_model_gets_the_nearest_name(refused):
 
 def test_an_empty_prompt(refused):
     for prompt in ("", "   "):
-        assert "prompt: it is empty; wanted a sentence" in refused("generate", prompt, "-m", "tiny")
+        assert "prompt: it is empty; expected a sentence" in refused("generate", prompt, "-m", "tiny")
 
 
 def test_an_absurdly_long_prompt(refused):
@@ -89,13 +89,13 @@ def test_a_clip_to_go_on_from_that_is_none(refused):
 def test_a_story_with_no_or_negative_durations(refused, seconds):
     Path("s.txt").write_text(f"1s: an orc\n{seconds}s: a woman\n")
     message = refused("generate", "--story", "s.txt", "-m", "tiny")
-    assert f"s.txt, line 2: wanted a duration over 0 seconds, got {seconds}" in message
+    assert f"s.txt, line 2: expected a duration over 0 seconds, got {seconds}" in message
 
 
 def test_frames_that_the_model_cannot_make(refused):
     assert "makes 1 to 4096 frames, got 5000" in refused("generate", "an orc", "-m", "tiny", "--frames", 5000)
-    assert "frames: wanted a whole number from 1" in refused("generate", "an orc", "-m", "tiny", "--frames", 0)
-    assert "seconds: wanted a number over 0" in refused("generate", "an orc", "-m", "tiny", "--seconds", -2)
+    assert "frames: expected a whole number from 1" in refused("generate", "an orc", "-m", "tiny", "--frames", 0)
+    assert "seconds: expected a number above 0" in refused("generate", "an orc", "-m", "tiny", "--seconds", -2)
 
 
 def test_a_folder_that_cannot_be_written_to(refused):
@@ -186,6 +186,6 @@ def test_a_spoilt_origin(refused):
     Clip(np.zeros((2, 8, 8, 3), np.uint8), meta={"model": "tiny", "asked": {"prompt": "x", "steps": "rm"}}).save(
         "a.mkv"
     )
-    assert "a.mkv: steps: wanted a whole number" in refused("generate", "--from", "a.mkv")
+    assert "a.mkv: steps: expected a whole number" in refused("generate", "--from", "a.mkv")
     Clip(np.zeros((2, 8, 8, 3), np.uint8), meta={"model": "tiny", "asked": {"prompt": "x"}, "seed": "1"}).save("b.mkv")
-    assert "b.mkv: seed: wanted a whole number" in refused("generate", "--from", "b.mkv")
+    assert "b.mkv: seed: expected a whole number" in refused("generate", "--from", "b.mkv")

@@ -120,7 +120,11 @@ def test_an_engine_keeps_what_the_caller_puts_in_place_of_a_result():
 
 def test_names_that_meet_get_longer_codes_whatever_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     name = batch._name
-    monkeypatch.setattr(batch, "_name", lambda *given: name(*given[:4], digits=given[4] if len(given) > 4 else 1))
+
+    def short(options: GenerateOptions, code: str, suffix: str) -> str:
+        return name(options, code[:1] if len(code) == 8 else code, suffix)
+
+    monkeypatch.setattr(batch, "_name", short)
     rows = [Row(f"line {n}", GenerateOptions(prompt="a ball", seconds=1 + n), 0, None, None) for n in range(40)]
     jobs = batch.jobs_for(rows, "m", "", tmp_path, ".mp4", seed=0, count=1)
     assert len({job.path for job in jobs}) == 40

@@ -169,7 +169,7 @@ def _given(path: Path, kind: Any) -> None:
 
     asked = GenerateOptions.of({"prompt": "a red ball", kind: path})  # pyright: ignore
     asked.as_json()
-    asked.request(0, 0, Fraction(8))
+    asked.resolve(Fraction(8))
 
 
 def _again(path: Path) -> None:
@@ -177,4 +177,4 @@ def _again(path: Path) -> None:
 
     plan = Plan.of(Wanted(origin=path, model="godiva-digits", out=str(path.parent / "again.mp4")))
     for job in plan.jobs:
-        job.options.request(job.seed, job.index, Fraction(8))
+        job.options.resolve(Fraction(8))

@@ -142,12 +142,13 @@ def test_any_name_is_read(tmp_path: Path, name: str):
 
 def test_black_holds_nothing_and_no_picture_stays(tmp_path: Path):
     """Minutes of black, which stand for hours: one span, and of its pictures only so many are kept at a time."""
-    from storyreel.curate import samples, watch
+    from storyreel.curate import measure as measuring
+    from storyreel.curate import samples
     from storyreel.curate.decode import Film
 
     path = write_pictures(tmp_path / "black.mp4", (np.zeros((36, 64, 3), np.uint8) for _ in range(3000)), Fraction(24))
     film = Film(path, max_pixels=10**6)
-    watcher = watch._Watcher(film, QUIET)
+    watcher = measuring._FilmPass(film, QUIET)
     most = thumbs = 0
     for picture in film:
         watcher.see(picture)
@@ -157,7 +158,7 @@ def test_black_holds_nothing_and_no_picture_stays(tmp_path: Path):
     assert [(span.start, span.end) for span in spans] == [(0, 3000)]
     assert spans[0].scores["motion_flow"] == 0.0
     assert most <= 4 * samples.MOST
-    assert thumbs <= watch.WINDOW + 2 * watch.MARGIN
+    assert thumbs <= measuring.WINDOW + 2 * measuring.MARGIN
 
 
 def test_a_hundred_mutations(tmp_path: Path):

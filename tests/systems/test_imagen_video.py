@@ -307,7 +307,7 @@ def test_the_weights_of_another_stage_are_refused_by_digest(changed: ImagenVideo
         ({"guidance": -1.0}, "guidance: expected a number from 0 to 1000, got -1"),
         ({"guidance": float("nan")}, "guidance: expected a number from 0 to 1000, got nan"),
         ({"frames": 6}, "frames: this model makes 1 to 5 frames, got 6"),
-        ({"story": (("a cat", 1.0),)}, "story: this model makes a video from one prompt alone"),
+        ({"prompt": "", "story": (("a cat", 1.0),)}, "story: this model makes a video from one prompt alone"),
         ({"image": Clip(np.zeros((1, 8, 8, 3), np.uint8))}, "image: this model makes a video from one prompt alone"),
     ],
 )
