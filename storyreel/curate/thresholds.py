@@ -26,6 +26,8 @@ class Duplicates:
 class _Limits:
     """The methods of `Thresholds`."""
 
+    duplicates: Duplicates
+
     def __post_init__(self) -> None:
         for f in fields(cast(Any, self)):
             limit = getattr(self, f.name)

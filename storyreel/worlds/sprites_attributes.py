@@ -29,6 +29,7 @@ OPEN = {  # attribute -> value -> (weight, phrase) where a prompt leaves it open
     },
     "body": {"light": (1, "with light skin"), "tanned": (1, "with tanned skin"), "dark": (1, "with dark skin")},
 }
+TOWARDS = ("at me", "at us", "at you", "at the viewer", "at the camera", "toward the camera", "toward me")
 ATTACKS = {  # a weapon or a role is seen in one action
     "slash": ("longsword", "mace", "rapier", "saber", "wand"),
     "thrust": ("spear", "trident", "dragon spear"),
@@ -64,13 +65,16 @@ def _implied(action: str) -> tuple[str, ...]:
     return (*weapons, *roles)
 
 
+def _known(said: Iterable[str] | Phrases) -> Iterable[str]:
+    return said.known if isinstance(said, Phrases) else said
+
+
 def _values(name: str, said: Mapping[str, Iterable[str] | Phrases]) -> dict[str, Value]:
     drawn = OPEN.get(name, {})
     made = {}
     for value, phrases in said.items():
         weight, phrase = drawn.get(value, (0, ""))
-        spoken = phrases.known if isinstance(phrases, Phrases) else phrases
-        plain = (p.format(c="").strip().removeprefix("a ").replace("  ", " ") for p in spoken)
+        plain = (p.format(c="").strip().removeprefix("a ").replace("  ", " ") for p in _known(phrases))
         implied = _implied(value) if name == "action" else ()
         made[value] = Value(words=tuple(dict.fromkeys(plain)), weight=weight, phrase=phrase, implied_by=implied,
                             near=NEAR.get((name, value), ()))  # fmt: skip
@@ -83,7 +87,8 @@ def _attributes() -> dict[str, Attribute]:
         f"{c} {kind}": (f"{c} {kind}",) for c in HAIR_COLORS for kind in FACIAL_HAIR.values() if kind != "stubble"
     }
     said: dict[str, Mapping[str, Iterable[str] | Phrases]] = {
-        **{name: spoken[name] for name in ("sex", "body", "action", "facing", "ears")},
+        **{name: spoken[name] for name in ("sex", "body", "action", "ears")},
+        "facing": {v: (*_known(p), *(TOWARDS if v == "down" else ())) for v, p in spoken["facing"].items()},
         "hair_color": words.HAIR_COLOR,
         "hair_style": words.HAIR_STYLE,
         "facial_hair": facial,
