@@ -63,11 +63,13 @@ test: $(READY)
 	@$(SUITE) $(PY) -m pytest -m alone
 
 avx2: $(READY)
-	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest $(PYTEST_ARGS) -m numerics
+	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest $(PYTEST_ARGS) -m "numerics and not alone"
+	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest -m "numerics and alone"
 
 # A virtual environment of its own: nothing may come from .venv. `pip check` finds floors that do not fit together.
 lowest: $(LOWEST)/.installed
-	@CI= $(SUITE) $(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) -m "not numerics"
+	@CI= $(SUITE) $(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) -m "not numerics and not alone"
+	@CI= $(SUITE) $(LOWEST)/bin/python -m pytest -m "not numerics and alone"
 
 $(LOWEST)/.installed: pyproject.toml .ci/requirements.py
 	@$(PYTHON) -m venv --clear $(LOWEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ def read_model(folder: Path) -> dict[str, Any]:
         if not isinstance(value, str) or len(value) > 200:
             raise ValueError(f"{file}: {key}: expected a name of at most 200 characters")
     return told
+
+
+def recipe_name(info: Mapping[str, Any]) -> str:
+    """Of what a model.json says; "" where it names no recipe."""
+    return str((info.get("recipe") or {}).get("name", ""))
 
 
 def read_settings(file: Path) -> dict[str, Any]:

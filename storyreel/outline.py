@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
-from storyreel.tensor_header import TensorInfo
+from storyreel.tensor_header import TensorInfo, check_shapes
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -63,16 +63,9 @@ def outline(build: Callable[[], M], tensors: int, where: str) -> M:
 
 def check_fit(own: Mapping[str, Tensor], found: Mapping[str, TensorInfo], where: str) -> None:
     """ValueError names the first tensor of the file `where` that is missing, unknown, misshapen or of another kind."""
-    missing = [name for name in own if name not in found]
-    extra = [name for name in found if name not in own]
-    if missing or extra:
-        names = missing or extra
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        raise ValueError(f"{where}: {'lacks' if missing else 'has unknown'} {names[0][:200]!r}{more}")
+    check_shapes({n: t.shape for n, t in own.items()}, {n: info.shape for n, info in found.items()}, where)
     for name, tensor in own.items():
         info = found[name]
-        if tuple(tensor.shape) != info.shape:
-            raise ValueError(f"{where}: {name} is {list(info.shape)}, wanted {list(tensor.shape)}")
         if tensor.is_floating_point() != info.is_floating_point:
             kind = "fractions" if tensor.is_floating_point() else "whole numbers"
             raise ValueError(f"{where}: {name} is {info.dtype}, wanted {kind}")

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from storyreel.storage import replacing
-from storyreel.tensor_header import damaged, read_header
+from storyreel.tensor_header import check_shapes, damaged, read_header
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> str:
@@ -54,15 +54,7 @@ def read_tensors(path: Path, digest: str | None = None) -> dict[str, Tensor]:
 
 def copy_into(target: Mapping[str, Tensor], source: Mapping[str, Tensor], where: str) -> None:
     """Copy `source` into the tensors of `target`. ValueError names the first that is missing, unknown or misshapen."""
-    missing = [n for n in target if n not in source]
-    extra = [n for n in source if n not in target]
-    if missing or extra:
-        names = missing or extra
-        which = "lacks" if missing else "has unknown"
-        raise ValueError(f"{where}: {which} {names[0]!r}" + (f" and {len(names) - 1} more" if len(names) > 1 else ""))
-    for name, tensor in target.items():
-        if tensor.shape != source[name].shape:
-            raise ValueError(f"{where}: {name} is {list(source[name].shape)}, wanted {list(tensor.shape)}")
+    check_shapes({n: t.shape for n, t in target.items()}, {n: t.shape for n, t in source.items()}, where)
     with torch.no_grad():
         for name, tensor in target.items():
             tensor.copy_(source[name])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,19 @@ class TensorInfo:
     @property
     def bytes(self) -> int:
         return math.prod(self.shape) * SIZES[self.dtype]
+
+
+def check_shapes(own: Mapping[str, Sequence[int]], found: Mapping[str, Sequence[int]], where: str) -> None:
+    """ValueError names the first tensor of `where` that is missing, unknown or misshapen; both are name -> shape."""
+    missing = [name for name in own if name not in found]
+    extra = [name for name in found if name not in own]
+    if missing or extra:
+        names = missing or extra
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        raise ValueError(f"{where}: {'lacks' if missing else 'has unknown'} {names[0][:200]!r}{more}")
+    for name, shape in own.items():
+        if tuple(shape) != tuple(found[name]):
+            raise ValueError(f"{where}: {name} is {list(found[name])}, wanted {list(shape)}")
 
 
 def check_regular(path: Path) -> int:

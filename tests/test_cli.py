@@ -186,6 +186,7 @@ def test_one_bad_prompt_does_not_stop_the_others(generate):
     assert "1 of 2 videos were not made" in err
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not __import__("importlib.util").util.find_spec("ray"), reason="ray is not installed")
 def test_ray_makes_the_same_batch(generate, monkeypatch):
     """Starts a local cluster: about 20 s on two cores."""

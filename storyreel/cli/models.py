@@ -1,4 +1,4 @@
-"""storyreel models: what is on the registry, the cards, and the published weights that evaluate can use."""
+"""storyreel models: the models that are here, their cards, and the published weights that evaluate can use."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from storyreel.clip import Clip
+from storyreel.model_folder import recipe_name
 from storyreel.worlds import find, named_in, names
 
 BACKGROUND = 128  # grey that a clip without alpha has behind the figure
@@ -26,7 +27,7 @@ def world_of(info: Mapping[str, Any]) -> str | None:
     None where there is none, or where `crisp` is "".
     """
     told = info.get("crisp")
-    world = named_in(str((info.get("recipe") or {}).get("name", ""))) if told is None else told
+    world = named_in(recipe_name(info)) if told is None else told
     return world if world in names() and find(world).palette else None
 
 

@@ -19,9 +19,10 @@ from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, world_of
 from storyreel.generate.open_attributes import attributes_of, completed
 from storyreel.generate.prompts import MAX_COUNT
-from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker, recipe_name
+from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.vocabulary import note_for
 from storyreel.model import load_model
+from storyreel.model_folder import recipe_name
 from storyreel.options.generation import GenerateOptions, check_seed
 from storyreel.precision import has_bf16
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
@@ -77,6 +78,11 @@ class Model:
         return registry.known_words(self.info)
 
     @cached_property
+    def default_candidates(self) -> int:
+        """How many candidates it makes of a prompt where their number is not set."""
+        return default_candidates(self.name, self.info)
+
+    @cached_property
     def attributes(self) -> Mapping[str, Attribute]:
         """What the clips of the model's world show, and how likely each is where a prompt leaves it open."""
         return attributes_of(self.info)
@@ -109,7 +115,7 @@ class Model:
             options = prompt
         else:
             options = GenerateOptions.of({"prompt": prompt, **settings}).check_prompt()
-        options = options.with_candidates(default_candidates(self.name, self.info))
+        options = options.with_candidates(self.default_candidates)
         check_seed(seed)
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
             raise ValueError(f"count: expected a whole number from 1 to {MAX_COUNT}, got {count!r}")

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from storyreel.model_folder import recipe_name
 from storyreel.options.generation import GenerateOptions
 from storyreel.worlds import Attribute, find, named_in
 
@@ -27,7 +28,7 @@ def attributes_of(info: Mapping[str, Any]) -> Mapping[str, Attribute]:
         return {str(name): Attribute.from_json(told) for name, told in own.items() if isinstance(told, dict)}
     data = training.get("data")
     names = [str(each.get("name", "")) for each in data if isinstance(each, dict)] if isinstance(data, list) else []
-    world = named_in(str((info.get("recipe") or {}).get("name", "")), *names)
+    world = named_in(recipe_name(info), *names)
     return find(world).attributes if world else {}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from storyreel.clip import Clip
+from storyreel.model_folder import recipe_name
 from storyreel.worlds import find, named_in
 
 DEFAULT = 4  # candidates
@@ -93,11 +94,6 @@ def default_candidates(name: str, info: Mapping[str, Any]) -> int:
     together = info.get("together")
     ranked = world and isinstance(together, int) and together > 1 and world + RANKING in judges()
     return DEFAULT if ranked else 1
-
-
-def recipe_name(info: Mapping[str, Any]) -> str:
-    """Of a `model.json`; "" where it has none."""
-    return str((info.get("recipe") or {}).get("name", ""))
 
 
 def _with_judge(encoder: Ranker, world: str) -> Ranker:
