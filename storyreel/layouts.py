@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+VIDEO_SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")  # of files that `generate` writes
 LEFT = (
     r"(.*/)?(\.[^/]*\.[0-9a-f]{8}(\.\w+)?|\.?[^/]+\.tmp-\d+(\.png)?|\.[^/]+\.span\.tmp"
     r"|\.tmp-checkpoint-[^/]+(/[^/]+)?)"

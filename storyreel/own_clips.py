@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from storyreel import sheet, stamp, video_io
-from storyreel.layouts import files_below, is_passed
-
-SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
+from storyreel.layouts import VIDEO_SUFFIXES, files_below, is_passed
 
 
 def is_own(file: Path) -> bool:
     """Whether the metadata in a video, or beside a sheet, says that it was written here. A link never is."""
-    if file.is_symlink() or not file.is_file() or file.suffix.lower() not in SUFFIXES:
+    if file.is_symlink() or not file.is_file() or file.suffix.lower() not in VIDEO_SUFFIXES:
         return False
     try:
         return video_io.read_meta(file) is not None

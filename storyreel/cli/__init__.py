@@ -1,6 +1,7 @@
 """The command line: one file a verb, each imported only when it is called, so that `--help` is instant.
 
-Exit codes: 0 success, 1 the job failed, 2 usage, 130 interrupted.
+A configuration file and STORYREEL_* variables give defaults to every verb (see `config`). Exit codes: 0 success, 1 the
+job failed, 2 usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -8,6 +9,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
 
 VERBS = {
     "generate": "Make a video from a sentence, a story, an image or a clip.",
@@ -27,36 +32,60 @@ VERBS = {
 }
 
 
-def usage() -> str:
-    """What `storyreel --help` prints."""
-    wide = max(map(len, VERBS))
-    verbs = "\n".join(f"  {verb:{wide}}  {what}" for verb, what in VERBS.items())
-    return (
-        "Usage: storyreel [--help | --version] VERB [ARGS]...\n\n"
-        "  Storyreel turns text into video, and everything that this takes.\n\n"
-        f"Verbs (storyreel VERB --help says more):\n{verbs}\n"
-    )
+class Verbs(TyperGroup):
+    """The verbs by their names and first lines alone; one is imported when it is called or completed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return TyperCommand(cmd_name, short_help=VERBS[cmd_name]) if cmd_name in VERBS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        from storyreel.screen_text import printable
+
+        if (name := args[0]) not in VERBS:
+            near = difflib.get_close_matches(name, VERBS, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(VERBS)}."
+            ctx.fail(printable(f"no verb {name!r}. {hint}"))
+        module = importlib.import_module(f"storyreel.cli.{name}")
+        return name, typer.main.get_command(module.app), args[1:]
+
+
+app = typer.Typer(
+    cls=Verbs, rich_markup_mode=None, subcommand_metavar="VERB [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from storyreel.stamp import made_by
+
+        typer.echo(made_by())
+        raise typer.Exit
+
+
+@app.callback()
+def storyreel(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Storyreel turns text into video, and everything that this takes.
+
+    storyreel VERB --help says more of a verb.
+    """
 
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point. Bad input ends in one clear line on stderr, never a traceback (see `boundary`)."""
     args = list(sys.argv[1:] if argv is None else argv)
-    if not args or args[0] in ("-h", "--help"):
-        print(usage(), end="")
-        sys.exit(0 if args else 2)
-    if args[0] == "--version":
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            print(f"storyreel {version('storyreel')}")
-        except PackageNotFoundError:
-            print("storyreel, from a source tree that is not installed")
-        sys.exit(0)
-    if args[0] not in VERBS:
-        near = difflib.get_close_matches(args[0], VERBS, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(VERBS)}."
-        print(f"storyreel: no verb {args[0]!r}. {hint}", file=sys.stderr)
-        sys.exit(2)
     from storyreel.cli.boundary import run_verb
+    from storyreel.cli.config import read_config
 
-    run_verb(args[0], lambda: importlib.import_module(f"storyreel.cli.{args[0]}").app, args[1:])
+    verb = next((arg for arg in args if arg in VERBS), "storyreel")
+    if not args:
+        print(typer.main.get_command(app).get_help(typer.Context(typer.main.get_command(app), info_name="storyreel")))
+        sys.exit(2)
+    run_verb(verb, app, args, read_config)

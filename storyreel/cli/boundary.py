@@ -28,13 +28,19 @@ KEPT = 20  # files with details that are kept
 PACKAGE = Path(__file__).parents[1]
 
 
-def run_verb(verb: str, make_app: Callable[[], Any], args: list[str]) -> NoReturn:
-    """Run the Typer app that `make_app` gives; SystemExit with the exit code."""
+def run_verb(verb: str, app: Any, args: list[str], defaults: Callable[[], dict[str, Any]]) -> NoReturn:
+    """Run a Typer app on a command line that calls `verb`; SystemExit with the exit code.
+
+    defaults: gives those of the options, by verb and name.
+    """
     with boundary(verb):
         import typer
 
-        command = typer.main.get_command(make_app())
-        code = command.main(args=args, prog_name=f"storyreel {verb}", standalone_mode=False)
+        command = typer.main.get_command(app)
+        code = command.main(
+            args=args, prog_name="storyreel", standalone_mode=False, default_map=defaults(),
+            auto_envvar_prefix="STORYREEL",
+        )  # fmt: skip
         if code == 130:  # Typer turns Ctrl-C into this code, without a word
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)

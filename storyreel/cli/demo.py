@@ -26,8 +26,9 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
 ) -> None:
     """Make a first video and print its path."""
-    from storyreel.cli.generate import Wanted, report, run
+    from storyreel.cli.generate import report, run
     from storyreel.generate import registry
+    from storyreel.options.batch import BatchOptions
 
     names = registry.names()
     name = next((item for item in PROMPTS if item in names), names[0] if names else None)
@@ -36,7 +37,7 @@ def demo(
     prompt, following = PROMPTS.get(name, ("a person walks to the left", "a person walks to the right"))
     if not quiet:
         print(f"{name}: {prompt!r}", file=sys.stderr)
-    plan, results = run(Wanted(out=str(out), model=name, seed=0, quiet=quiet, prompt=prompt))
+    plan, results = run({"prompt": prompt}, BatchOptions(out=str(out), model=name), quiet=quiet)
     if not quiet:
         print(f'Try next: storyreel generate "{following}" -o next.mp4', file=sys.stderr)
     report(plan, results, as_json=False)

@@ -18,12 +18,11 @@ from storyreel.clip import Clip
 from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, world_of
 from storyreel.generate.open_attributes import attributes_of, completed
-from storyreel.generate.prompts import MAX_COUNT
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.vocabulary import note_for
 from storyreel.model import load_model
 from storyreel.model_folder import recipe_name
-from storyreel.options.generation import GenerateOptions, check_seed
+from storyreel.options.generation import MAX_COUNT, GenerateOptions, check_seed
 from storyreel.precision import has_bf16
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
 from storyreel.text import load_text_encoder

@@ -10,12 +10,11 @@ from typing import Annotated, Any
 from storyreel.field_ranges import Range
 from storyreel.names import bare
 from storyreel.options.declare import Options, Setting, fields_of, layered
-from storyreel.options.generation import MAX_SEED, GenerateOptions
+from storyreel.options.generation import MAX_COUNT, MAX_SEED, GenerateOptions
 from storyreel.options.input_clip import INPUTS
 from storyreel.options.story import STDIN, read_objects, read_text
 
 MAX_ROWS = 200_000
-MAX_COUNT = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)

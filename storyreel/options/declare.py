@@ -8,8 +8,9 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from storyreel.field_ranges import Range, in_range
@@ -33,6 +34,7 @@ class Setting:
     help: str
     flags: tuple[str, ...] = ()  # on the command line, if not --name
     argument: bool = False  # on the command line it stands alone, without a flag
+    metavar: str | None = None
     panel: str | None = None  # of the help page
     read: Callable[[Any, str], Any] | None = None  # (value, name) -> the value, for types that need more than a range
     write: Callable[[Any], Any] | None = None  # the value -> JSON, for those that JSON does not have
@@ -63,6 +65,10 @@ class Field:
             return value
         if self.setting.read is not None:
             return self.setting.read(value, self.name)
+        if self.many:
+            return tuple(replace(self, many=False).checked(each) for each in value)
+        if self.kind is Path:
+            return Path(value).expanduser()
         found = in_range(self.kind, value, self.limits, self.name)
         return float(found) if self.kind is float else found
 
@@ -93,6 +99,8 @@ def fields_of(kind: type) -> dict[str, Field]:
         if typing.get_origin(plain) in (typing.Union, types.UnionType):
             plain = next(part for part in typing.get_args(plain) if part is not type(None))
         many, choices = typing.get_origin(plain) is tuple and setting.read is None, ()
+        if many:
+            plain = typing.get_args(plain)[0]
         if typing.get_origin(plain) is Literal:
             plain, choices = str, typing.get_args(plain)
         found[each.name] = Field(each.name, plain, many, each.default, setting, limits, choices)
@@ -104,10 +112,14 @@ class Options:
     """Settings, checked when they are made. A field at its default was not set."""
 
     def __post_init__(self) -> None:
-        for name, field in fields_of(type(self)).items():
-            if (value := getattr(self, name)) is not None and value is not field.default:
-                object.__setattr__(self, name, field.checked(value))
         self.check_conflicts()
+        for name, field in fields_of(type(self)).items():
+            if self.is_set(name):
+                object.__setattr__(self, name, field.checked(getattr(self, name)))
+        self.check()
+
+    def check(self) -> None:
+        """For a class of options to refuse what its fields cannot declare. The fields are checked already."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -118,7 +130,8 @@ class Options:
         return cls(**{name: value for name, value in values.items() if value is not None})
 
     def is_set(self, name: str) -> bool:
-        return getattr(self, name) != fields_of(type(self))[name].default
+        value, default = getattr(self, name), fields_of(type(self))[name].default
+        return value is not default and not (type(value) is type(default) and value == default)
 
     def check_conflicts(self) -> None:
         """ConflictError where settings do not go together."""

@@ -11,9 +11,9 @@ from storyreel.names import is_bare
 from storyreel.numbers import frame_rate, shown, whole
 from storyreel.options.declare import ConflictError, Options, Setting, layered
 from storyreel.options.input_clip import INPUTS, InputClip
-from storyreel.options.story import Story, check_story
+from storyreel.options.story import Story, check_story, read_story
 
-MAX_FRAMES = 100_000
+MAX_FRAMES = MAX_COUNT = 100_000
 MAX_SIDE = 65_536  # pixels
 MAX_SEED = 2**63 - 1
 OWN_DURATIONS = {"story": "a story's parts have their own durations; leave it out"}
@@ -65,7 +65,7 @@ class GenerateOptions(Options):
         Story,
         Setting(
             'File with lines such as "3s: a prompt".',
-            read=lambda value, name: check_story(value),
+            read=lambda value, name: read_story(value) if isinstance(value, Path) else check_story(value),
             write=lambda story: [list(part) for part in story],
             text=Path,
         ),
@@ -110,7 +110,7 @@ class GenerateOptions(Options):
     fit: Annotated[
         Literal["crop", "pad"] | None,
         Setting(
-            "Pictures of another aspect: crop or pad.  [default: crop]",
+            "Pictures of another aspect: crop or pad; crop by default.",
             panel=INPUT,
             needs=INPUTS,
             lacks="there is no picture to fit; expected image, extend or variation as well",
@@ -149,7 +149,7 @@ class GenerateOptions(Options):
         ),
     ] = None
     crisp: Annotated[
-        bool | None, Setting("Pixel art: colors of the palette, no specks.  [default: crisp]", panel=CASCADE)
+        bool | None, Setting("Pixel art: colors of the palette, no specks; crisp by default.", panel=CASCADE)
     ] = None
     as_written: Annotated[
         bool, Setting("The prompt as it is: nothing that it leaves open is drawn from the seed and added.")
@@ -157,8 +157,7 @@ class GenerateOptions(Options):
     defaulted: frozenset[str] = frozenset()
     """Settings that hold what a model chose by itself when it made the file that they were read from."""
 
-    def check_conflicts(self) -> None:
-        super().check_conflicts()
+    def check(self) -> None:
         if self.encoder is not None and self.candidates == 1:
             raise ConflictError("encoder", "there is nothing to rank; expected more candidates, such as 8")
         if self.candidates not in (None, 1) and not self.prompt and not self.story:

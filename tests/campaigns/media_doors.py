@@ -173,8 +173,9 @@ def _given(path: Path, kind: Any) -> None:
 
 
 def _again(path: Path) -> None:
-    from storyreel.cli.generate import Plan, Wanted
+    from storyreel.cli.generate import Plan
+    from storyreel.options.batch import BatchOptions
 
-    plan = Plan.of(Wanted(origin=path, model="godiva-digits", out=str(path.parent / "again.mp4")))
+    plan = Plan.of({}, BatchOptions(origin=path, model="godiva-digits", out=str(path.parent / "again.mp4")))
     for job in plan.jobs:
         job.options.resolve(Fraction(8))
