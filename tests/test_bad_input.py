@@ -106,12 +106,12 @@ def test_a_folder_that_cannot_be_written_to(refused):
 
 
 def test_an_unknown_format(refused):
-    assert "unknown format '.avi'; wanted one of .mp4" in refused("generate", "an orc", "-m", "tiny", "-o", "a.avi")
+    assert "unknown format '.avi'; expected one of .mp4" in refused("generate", "an orc", "-m", "tiny", "-o", "a.avi")
 
 
 def test_transparency_where_there_is_none(refused):
     message = refused("generate", "an orc", "-m", "tiny", "-o", "a.mp4", "--transparent")
-    assert ".mp4 has no transparency; wanted one of .webm" in message
+    assert ".mp4 has no transparency; expected one of .webm" in message
     assert "no matte" in refused("generate", "an orc", "-m", "tiny", "-o", "a.webm", "--transparent")
 
 
