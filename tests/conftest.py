@@ -28,14 +28,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first import
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory):
-    """No test reads or fills the user's own cache."""
-    before = os.environ.get("STORYREEL_CACHE")
-    os.environ["STORYREEL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if before is None:
-        del os.environ["STORYREEL_CACHE"]
-    else:
-        os.environ["STORYREEL_CACHE"] = before
+    """No test reads or fills the user's own cache, or reads the user's defaults."""
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "config.toml").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORYREEL_CACHE", str(folder))
+        patch.setenv("STORYREEL_CONFIG", str(folder / "config.toml"))
+        yield
 
 
 @pytest.fixture(scope="session")

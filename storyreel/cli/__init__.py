@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from storyreel.cli.config import read_config, set_defaults
+
 VERBS = {
     "generate": "Make a video from a sentence, a story, an image or a clip.",
     "models": "List the models that are here, and show their cards.",
@@ -48,8 +50,10 @@ class Verbs(TyperGroup):
             near = difflib.get_close_matches(name, VERBS, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(VERBS)}."
             ctx.fail(printable(f"no verb {name!r}. {hint}"))
-        module = importlib.import_module(f"storyreel.cli.{name}")
-        return name, typer.main.get_command(module.app), args[1:]
+        command = typer.main.get_command(importlib.import_module(f"storyreel.cli.{name}").app)
+        if not ctx.resilient_parsing:  # as completion parses
+            set_defaults(command, ctx, name)
+        return name, command, args[1:]
 
 
 app = typer.Typer(
@@ -66,8 +70,9 @@ def _version(shown: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def storyreel(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", "-V", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
@@ -76,16 +81,15 @@ def storyreel(
 
     storyreel VERB --help says more of a verb.
     """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point. Bad input ends in one clear line on stderr, never a traceback (see `boundary`)."""
     args = list(sys.argv[1:] if argv is None else argv)
     from storyreel.cli.boundary import run_verb
-    from storyreel.cli.config import read_config
 
     verb = next((arg for arg in args if arg in VERBS), "storyreel")
-    if not args:
-        print(typer.main.get_command(app).get_help(typer.Context(typer.main.get_command(app), info_name="storyreel")))
-        sys.exit(2)
-    run_verb(verb, app, args, read_config)
+    run_verb(verb, app, args, lambda: read_config(VERBS))

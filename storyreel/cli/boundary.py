@@ -37,10 +37,7 @@ def run_verb(verb: str, app: Any, args: list[str], defaults: Callable[[], dict[s
         import typer
 
         command = typer.main.get_command(app)
-        code = command.main(
-            args=args, prog_name="storyreel", standalone_mode=False, default_map=defaults(),
-            auto_envvar_prefix="STORYREEL",
-        )  # fmt: skip
+        code = command.main(args=args, prog_name="storyreel", standalone_mode=False, default_map=defaults())
         if code == 130:  # Typer turns Ctrl-C into this code, without a word
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)

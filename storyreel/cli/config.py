@@ -1,17 +1,23 @@
 """Defaults of options from a file and from the environment.
 
 The file is `config.toml` in the user's configuration folder, or the one that STORYREEL_CONFIG names: a table for each
-verb, `[generate]` with `steps = 20`, and one below it for a command of a verb, `[evaluate.judge]`. A variable is named
-after the verb and the option: STORYREEL_GENERATE_STEPS=20. The command line comes first, then variables, then the file.
+verb, `[generate]` with `steps = 20`, and one below it for a command of a verb, `[data.make]`. A variable is named after
+the verb and the option: STORYREEL_GENERATE_STEPS=20. The command line comes first, then variables, then the file.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
+import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import typer
+
+SOURCES = "storyreel.sources"  # in Context.meta: (verb, ..., parameter) -> where its default comes from
 
 
 def config_file() -> Path:
@@ -22,25 +28,107 @@ def config_file() -> Path:
     return Path(platformdirs.user_config_dir("storyreel")) / "config.toml"
 
 
-def read_config() -> dict[str, Any]:
-    """Verb -> option -> default; empty where there is no file. ValueError: it is not TOML, or not of tables."""
+def read_config(verbs: Collection[str]) -> dict[str, Any]:
+    """Verb -> option -> default; empty where there is no file. ValueError: it is not TOML, or has no such verb."""
     file = config_file()
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if "STORYREEL_CONFIG" in os.environ:
+        if os.environ.get("STORYREEL_CONFIG"):
             raise
         return {}
     except ValueError as error:
         raise ValueError(f"{file}: expected TOML: {error}") from None
     for name, table in tables.items():
         if not isinstance(table, dict):
-            raise ValueError(f"{file}: {name} is in no table; expected one such as [generate]")
+            raise ValueError(f"{file}: {name}: is in no table; expected one such as [generate]")
+        if name not in verbs:
+            raise ValueError(f"{file}: [{name}]: {_nearest(name, verbs, 'verb')}")
     return tables
 
 
-def check_names(context: Any, known: Mapping[str, Any]) -> None:
-    """ValueError where the file has a table's option that the command of this context does not know."""
-    for name, value in (context.default_map or {}).items():
-        if name not in known and not isinstance(value, dict):
-            raise ValueError(f"{config_file()}: {context.info_name} has no option {name!r}")
+def set_defaults(command: Any, context: Any, name: str) -> None:
+    """Gives the defaults of the command `name` to `context`, its parent's. ValueError says where a wrong one stands."""
+    tables = context.default_map or {}
+    sources = context.meta.setdefault(SOURCES, {})
+    context.default_map = {**tables, name: _defaults(command, context, (name,), tables.get(name, {}), sources)}
+
+
+def sources_of(context: Any) -> dict[str, str]:
+    """Parameter -> where its default comes from, of the command of this context."""
+    words, each = (), context
+    while each.parent is not None:
+        words, each = (each.info_name, *words), each.parent
+    return {name: where for (*path, name), where in context.meta.get(SOURCES, {}).items() if tuple(path) == words}
+
+
+def _defaults(
+    command: Any, parent: Any, words: tuple[str, ...], table: Mapping[str, Any], sources: dict[tuple[str, ...], str]
+) -> dict[str, Any]:
+    context = typer.Context(command, parent=parent, info_name=words[-1])
+    parameters = {_key(each): each for each in command.params}
+    commands: Mapping[str, Any] = getattr(command, "commands", {})
+    found: dict[str, Any] = {}
+    for name, below in commands.items():
+        values = table.get(name, {})
+        found[name] = _defaults(below, context, (*words, name), values if isinstance(values, dict) else {}, sources)
+    settings = {name: value for name, value in table.items() if name not in commands or not isinstance(value, dict)}
+    for where, key, value in (*_of_file(words, settings), *_of_environment(words, commands, parameters)):
+        if key not in parameters:
+            raise ValueError(f"{where}: {_nearest(key, parameters, 'option')}")
+        parameter = parameters[key]
+        found[parameter.name] = _value(parameter, context, value, where)
+        sources[*words, parameter.name] = where
+    return found
+
+
+def _of_file(words: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """(where, key, value) of each default of a table."""
+    for name, value in table.items():
+        yield f"{config_file()}: [{'.'.join(words)}] {name}", name.replace("-", "_"), value
+
+
+def _of_environment(
+    words: tuple[str, ...], commands: Collection[str], parameters: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Any]]:
+    """The same of each variable of a command; those of its own commands are theirs. An empty one is as if not set."""
+    start = _variable(*words)
+    others = tuple(_variable(*words, name) for name in commands)
+    for name, value in os.environ.items():
+        if name.startswith(start) and value and not (others and name.startswith(others)):
+            key = name.removeprefix(start).lower()
+            yield name, key, shlex.split(value) if _many(parameters.get(key)) else value
+
+
+def _variable(*words: str) -> str:
+    return "_".join(("STORYREEL", *words, "")).upper().replace("-", "_")
+
+
+def _key(parameter: Any) -> str:
+    """How the file calls a parameter: by its flag, as_json is `json`."""
+    flag = next((option for option in parameter.opts if option.startswith("--")), parameter.name)
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def _value(parameter: Any, context: Any, value: Any, where: str) -> Any:
+    """A default as the command line would read it."""
+    many = _many(parameter)
+    if isinstance(value, dict) or (isinstance(value, list) and not many):
+        raise ValueError(f"{where}: expected one value, got a {'table' if isinstance(value, dict) else 'list'}")
+    if many and not isinstance(value, list):
+        value = [value]
+    texts = [each if isinstance(each, bool) else str(each) for each in (value if many else [value])]
+    try:
+        return parameter.process_value(context, texts if many else texts[0])
+    except typer.BadParameter.__mro__[1] as error:
+        raise ValueError(f"{where}: {getattr(error, 'message', error)}") from None
+
+
+def _many(parameter: Any) -> bool:
+    """Whether it takes several values: a list in the file, words between spaces in a variable."""
+    return parameter is not None and (getattr(parameter, "multiple", False) or parameter.nargs != 1)
+
+
+def _nearest(name: str, known: Collection[str], what: str) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"there is no such {what}" + (f"; the nearest is {near[0]}" if near else f"; there are {', '.join(known)}")

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from storyreel.cli.typed import Typed, takes, usage
+from storyreel.cli.typed import Typed, takes
 from storyreel.layouts import VIDEO_SUFFIXES as SUFFIXES
 from storyreel.options.batch import STDIO, BatchOptions
+from storyreel.options.declare import fields_of
 from storyreel.options.generation import GenerateOptions, check_seed
+from storyreel.options.story import STDIN, read_text
 
 if TYPE_CHECKING:
     from storyreel.generate.batch import Done, Job
@@ -37,17 +39,16 @@ def generate(
 
     `storyreel generate -` reads the sentence from stdin, `-o -` writes the video to stdout.
     """
-    batch = typed.make(BatchOptions)
+    if typed.of(BatchOptions).get("origin") is not None:  # the file says what made it; only what is typed changes that
+        typed = typed.without({*fields_of(GenerateOptions), "model", "seed", "scale", "format"})
+    batch, settings = typed.make(BatchOptions), typed.of(GenerateOptions)
     if batch.to_stdout and as_json:
         raise typer.BadParameter("stdout holds the video", param_hint="--json")
-    if batch.origin is not None:  # the file says what made it; only what is typed changes that
-        settings = typed.of(GenerateOptions, defaults=False)
-    else:
-        settings = typed.of(GenerateOptions)
     check_sources(settings, batch)
     if settings.get("prompt") == STDIO:
-        settings["prompt"] = " ".join(sys.stdin.read().split())
-    plan, results = run(settings, batch, quiet=quiet)
+        settings["prompt"] = " ".join(read_text(STDIN).split())
+    with typed.usage(GenerateOptions, BatchOptions):
+        plan, results = run(settings, batch, quiet=quiet)
     report(plan, results, as_json)
 
 
@@ -166,11 +167,10 @@ class Plan:
             rows = read_prompts(batch.prompts, settings)
             options = rows[0].options
         elif batch.origin is not None:
-            path = batch.origin
-            origin = usage(lambda: origin_of(path, settings), GenerateOptions)
+            origin = origin_of(batch.origin, settings)
             options, seed = origin.options, origin.seed if batch.seed is None else seed
         else:
-            options = usage(lambda: GenerateOptions.of(settings), GenerateOptions).check_prompt()
+            options = GenerateOptions.of(settings).check_prompt()
         name = batch.model or (origin.model if origin else None)
         if name == "":
             raise ValueError(f"{batch.origin}: names its model by a path, which is not opened; give it with -m")

@@ -3,47 +3,68 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from storyreel.cli.config import check_names
+from storyreel.cli.config import sources_of
 from storyreel.options.declare import ConflictError, Field, Options, fields_of, layered
 
 O = TypeVar("O", bound=Options)  # noqa: E741
-T = TypeVar("T")
 CONTEXT = "typer_context"
 
 
+@dataclass(frozen=True)
 class Typed:
     """Values by their names: what the command line says, and the defaults of the environment and the file."""
 
-    def __init__(self, explicit: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-        self.explicit, self.defaults = dict(explicit), dict(defaults)
+    explicit: Mapping[str, Any]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)  # name -> where its default comes from
 
-    def of(self, kind: type[Options], *, defaults: bool = True) -> dict[str, Any]:
+    def without(self, names: Collection[str]) -> Typed:
+        """These without the defaults of some settings."""
+        return replace(self, defaults={name: value for name, value in self.defaults.items() if name not in names})
+
+    def of(self, kind: type[Options]) -> dict[str, Any]:
         """The settings of one kind of options; the command line's take the place of defaults."""
         names = fields_of(kind)
-        layers = [{k: v for k, v in each.items() if k in names} for each in (self.defaults, self.explicit)]
-        return layered(kind, *(layers if defaults else layers[1:]))
+        return layered(
+            kind, *({k: v for k, v in each.items() if k in names} for each in (self.defaults, self.explicit))
+        )
 
     def make(self, kind: type[O]) -> O:
         """The options. A setting that does not go with another, or is out of range, is wrong usage (exit code 2)."""
         try:
-            return usage(lambda: kind.of(self.of(kind)), kind)
+            with self.usage(kind):
+                return kind.of(self.of(kind))
         except ValueError as error:
             name, _, reason = str(error).partition(": ")
-            field = fields_of(kind).get(name)
-            raise typer.BadParameter(reason if field else str(error), param_hint=field and flag(field)) from None
+            found = fields_of(kind).get(name)
+            raise typer.BadParameter(reason if found else str(error), param_hint=found and flag(found)) from None
+
+    @contextmanager
+    def usage(self, *kinds: type[Options]) -> Iterator[None]:
+        """Settings that do not go together are wrong usage in this block, by their flags or where the default stands."""
+        try:
+            yield
+        except ConflictError as error:
+            fields = {name: each for kind in kinds for name, each in fields_of(kind).items()}
+            first, _, rest = error.reason.partition(" ")
+            reason = f"{flag(fields[first])} {rest}" if first in fields else error.reason
+            source = None if error.name in self.explicit else self.sources.get(error.name)
+            raise typer.BadParameter(reason, param_hint=source or flag(fields[error.name])) from None
 
 
 def takes(*kinds: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A command whose first parameter, a `Typed`, has the settings of these kinds; it keeps its own parameters."""
 
     def wrap(function: Callable[..., None]) -> Callable[..., None]:
-        fields = {name: field for kind in kinds for name, field in fields_of(kind).items()}
+        fields = {name: each for kind in kinds for name, each in fields_of(kind).items()}
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         keyword = inspect.Parameter.KEYWORD_ONLY
         derived = [inspect.Parameter(n, keyword, default=None, annotation=_annotation(f)) for n, f in fields.items()]
@@ -52,14 +73,19 @@ def takes(*kinds: type[Options]) -> Callable[[Callable[..., None]], Callable[...
         @wraps(function)
         def command(**values: Any) -> None:
             found = values.pop(CONTEXT)
-            check_names(found, values)
             explicit, defaults = {}, {}
             for name in fields:
                 value = values.pop(name)
                 source = found.get_parameter_source(name)
                 if value is not None and value != [] and value != ():
                     (explicit if source is not None and source.name == "COMMANDLINE" else defaults)[name] = value
-            function(Typed(explicit, defaults), **values)
+            sources = sources_of(found)
+            for name, value in defaults.items():
+                try:
+                    fields[name].checked(value)
+                except ValueError as error:
+                    raise ValueError(f"{sources[name]}: {str(error).removeprefix(f'{name}: ')}") from None
+            function(Typed(explicit, defaults, sources), **values)
 
         parameters = [context, *derived, *(each.replace(kind=keyword) for each in own)]
         command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
@@ -70,37 +96,26 @@ def takes(*kinds: type[Options]) -> Callable[[Callable[..., None]], Callable[...
     return wrap
 
 
-def usage(make: Callable[[], T], *kinds: type[Options]) -> T:
-    """What `make` gives; settings that do not go together are wrong usage, by the names of their flags."""
-    try:
-        return make()
-    except ConflictError as error:
-        fields = {name: field for kind in kinds for name, field in fields_of(kind).items()}
-        first, _, rest = error.reason.partition(" ")
-        reason = f"{flag(fields[first])} {rest}" if first in fields else error.reason
-        raise typer.BadParameter(reason, param_hint=flag(fields[error.name])) from None
-
-
-def flag(field: Field) -> str:
+def flag(each: Field) -> str:
     """How the command line calls a setting."""
-    if field.setting.argument:
-        return field.name.upper()
-    return next(iter(field.setting.flags), f"--{field.name.replace('_', '-')}").partition("/")[0]
+    if each.setting.argument:
+        return each.name.upper()
+    return next(iter(each.setting.flags), f"--{each.name.replace('_', '-')}").partition("/")[0]
 
 
-def _annotation(field: Field) -> Any:
-    setting = field.setting
-    kind = setting.text or field.kind
+def _annotation(each: Field) -> Any:
+    setting = each.setting
+    kind = setting.text or each.kind
     if setting.argument:
-        found = typer.Argument(help=setting.help, show_default=False, metavar=setting.metavar)
-        return Annotated[list[kind] | None if field.many else kind | None, found]
-    flags = setting.flags or (flag(field),)
+        found = typer.Argument(help=setting.help, show_default=False, metavar=setting.metavar or each.name.upper())
+        return Annotated[list[kind] | None if each.many else kind | None, found]
+    flags = setting.flags or (flag(each),)
     if kind is bool and not setting.flags:
         flags = (f"{flags[0]}/--no-{flags[0][2:]}",)
-    choices = list(field.choices)
+    choices = list(each.choices)
     complete = (lambda incomplete: [c for c in choices if c.startswith(incomplete)]) if choices else None
     option = typer.Option(
         *flags, help=setting.help, rich_help_panel=setting.panel, autocompletion=complete, metavar=setting.metavar,
         show_default=False, show_envvar=False,
     )  # fmt: skip
-    return Annotated[(list[kind] if field.many else kind) | None, option]
+    return Annotated[(list[kind] if each.many else kind) | None, option]

@@ -79,7 +79,7 @@ def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(where, entry) each, by the suffix; stdin by its first character."""
     kind, text = path.suffix.lower(), read_text(path)
     if path == STDIN:
-        kind = {"{": ".jsonl", "[": ".json"}.get(text.lstrip()[:1], "")
+        path, kind = Path("stdin"), {"{": ".jsonl", "[": ".json"}.get(text.lstrip()[:1], "")
     if kind in (".jsonl", ".json"):
         return read_objects(path, text, kind)
     return _csv(path, text) if kind == ".csv" else _text(path, text)

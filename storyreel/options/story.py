@@ -53,14 +53,18 @@ def check_story(story: Sequence[Any]) -> Story:
 
 def read_text(path: Path) -> str:
     """A small UTF-8 file, or stdin. ValueError names it when it is none."""
+    name = "stdin" if path == STDIN else str(path)
     if path == STDIN:
-        return sys.stdin.read(MAX_BYTES)
-    if path.is_file() and path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{path}: {path.stat().st_size} bytes; expected a text file of at most {MAX_BYTES}")
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{name}: expected text of at most {MAX_BYTES} bytes")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: expected text in UTF-8") from None
+        raise ValueError(f"{name}: expected text in UTF-8") from None
 
 
 def read_objects(path: Path, text: str, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -93,8 +97,9 @@ def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise ValueError(f"{where}: does not know {sorted(unknown)}; expected prompt and seconds")
             yield where, item
         return
+    name = "stdin" if path == STDIN else path
     for n, line in enumerate(read_text(path).splitlines(), 1):
-        where, line = f"{path}, line {n}", line.strip()
+        where, line = f"{name}, line {n}", line.strip()
         if not line or line.startswith("#"):
             continue
         if match := _BEFORE.match(line):

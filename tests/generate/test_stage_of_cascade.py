@@ -33,7 +33,9 @@ def test_it_stops_after_the_stage(cascade):
 
 
 def test_a_stage_that_is_not_there(cascade, tiny):  # noqa: F811
-    with pytest.raises(ValueError, match=r"^stage: .* does not stop after 'ssr9'; expected one of base, tsr1, ssr1"):
+    with pytest.raises(
+        ValueError, match=r"^stage: cascade does not stop after 'ssr9'; expected one of base, tsr1, ssr1"
+    ):
         cascade("an orc", stage="ssr9")
     with pytest.raises(ValueError, match=r"^stage: expected text of at most 4096 characters, got 3$"):
         cascade("an orc", stage=3)
