@@ -120,8 +120,8 @@ def _value(parameter: Any, context: Any, value: Any, where: str) -> Any:
     texts = [each if isinstance(each, bool) else str(each) for each in (value if many else [value])]
     try:
         return parameter.process_value(context, texts if many else texts[0])
-    except typer.BadParameter.__mro__[1] as error:
-        raise ValueError(f"{where}: {getattr(error, 'message', error)}") from None
+    except typer.BadParameter as error:
+        raise ValueError(f"{where}: {error.message}") from None
 
 
 def _many(parameter: Any) -> bool:

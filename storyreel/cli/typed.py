@@ -49,7 +49,7 @@ class Typed:
 
     @contextmanager
     def usage(self, *kinds: type[Options]) -> Iterator[None]:
-        """Settings that do not go together are wrong usage in this block, by their flags or where the default stands."""
+        """Settings that do not go together are wrong usage in this block; they are named as they were given."""
         try:
             yield
         except ConflictError as error:

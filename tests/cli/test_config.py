@@ -1,4 +1,4 @@
-"""Defaults of options: the command line before variables, variables before the file; a wrong one says where it stands."""
+"""Defaults of options: the command line before variables, variables before the file; a wrong one says where it is."""
 
 from __future__ import annotations
 
