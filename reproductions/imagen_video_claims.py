@@ -73,11 +73,11 @@ def measure_prediction(settings: Settings) -> dict[str, Any]:
         for kind in ("v", "eps"):
             name = f"{stage_name}-{kind}"
             stage = shop.train(name)
-            real, low = bench.real_of(stage), None if stage.takes is None else bench.low_of(stage)
-            if stage.takes is not None and low is None:
+            real, low = bench.real_of(stage), None if stage.input_shape is None else bench.low_of(stage)
+            if stage.input_shape is not None and low is None:
                 continue
             made = bench.asked.make({stage_name: stage}, bench.text, low=low, what=name)
-            beside = None if stage.takes is None else real
+            beside = None if stage.input_shape is None else real
             drifts[name] = drift(made, beside)
             fps = stage.shape.fps
             rows[name] = {
@@ -125,7 +125,7 @@ def measure_augmentation(settings: Settings) -> dict[str, Any]:
                 again = bench.asked.make({"ssr1": stage}, bench.text, low=real_low, what=f"ssr1, {name}, of real")
         features[name] = bench.asked.features(made, fps)
         rows[name] = {
-            "snr": stage.sampling.snr if snr is None else None,
+            "snr": stage.config.augmentation_snr if snr is None else None,
             "frechet": frechet(features[name], seen),
             "judged": bench.asked.judged(made, fps),
             "psnr_real": None if again is None or real is None else mean_of(psnr(again, real)).as_json(),
@@ -169,13 +169,13 @@ def measure_joint(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def sampled(stage: DiffusionStage, snr: float | None) -> Iterator[None]:
-    """The stage is given its video with another signal to noise; infinity: without any."""
-    kept = stage.sampling
-    stage.sampling = kept if snr is None else replace(kept, snr=snr)
+    """The video that the stage refines has another signal to noise; infinity: no noise."""
+    config = stage.config
+    stage.config = config if snr is None else replace(config, augmentation_snr=snr)
     try:
         yield
     finally:
-        stage.sampling = kept
+        stage.config = config
 
 
 def reached(ours: list[float], theirs: list[float]) -> float | None:

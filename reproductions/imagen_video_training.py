@@ -147,13 +147,13 @@ def nets_of(recipe: str, shared: tuple[str, ...], steps: int, size: Size) -> dic
     add("base-alone", "base", f"{share}=0")
     add("tsr1", "tsr1")
     add("ssr1", "ssr1")
-    add("ssr1-clean", "ssr1", "system.ssr1.most_noise=0")
+    add("ssr1-clean", "ssr1", "system.ssr1.max_augmentation_time=0")
     for stage in ("base", "ssr1"):  # both learn the squared error of the noise, as in the paper: one measure
         for kind in ("v", "eps"):
             images_too = (f"{share}={images}",) if stage == "base" else ()
             add(f"{stage}-{kind}", stage, f"system.{stage}.predict={kind}", f"system.{stage}.weight=eps", *images_too)
     for stage in PREFIX:
-        guidance = resolved.system.row[stage].sampling.guidance
+        guidance = resolved.system.stages[stage].sampling.guidance
         for final in size.finals:
             chain = [size.start >> i for i in range(int(math.log2(size.start // final)) + 1)]
             at, optim = f"system.{stage}", f"stages.{stage}.optim"

@@ -17,7 +17,7 @@ from storyreel.nn.video_unet_blocks import TemporalAttention, TemporalConv
 from storyreel.recipe import Data
 from storyreel.systems.base import Batch, TextEncoder, Tick
 from storyreel.systems.make_a_video import MakeAVideo
-from storyreel.systems.make_a_video_time import VideoStage
+from storyreel.systems.make_a_video_networks import VideoStage
 
 BATCH, CHECKS = 16, 6
 LR = 1e-3

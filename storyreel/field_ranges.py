@@ -104,6 +104,14 @@ def checked_field(kind: type, name: str, value: Any, where: str) -> Any:
     return checked(_hints(kind)[name], value, where)
 
 
+def current_names(kind: Any, saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A saved object with the names that the fields of the dataclass `kind` have now.
+
+    A dataclass whose fields were renamed has a class method `current(saved)`, the reader of its older files.
+    """
+    return kind.current(saved) if hasattr(kind, "current") else saved
+
+
 def check_ranges(value: Any, where: str) -> None:
     """ValueError where a field of a config, however deep, is not of its type or not within its range."""
     for name, hint in _hints(type(value)).items():
@@ -135,7 +143,7 @@ def _hints(kind: type) -> dict[str, Any]:
 def _dataclass(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{where}: expected an object, got {shown(value)}")
-    hints = _hints(kind)
+    value, hints = current_names(kind, value), _hints(kind)
     if extra := sorted(set(value) - set(hints)):
         raise ValueError(f"{where}: does not know {shown(extra[0])}")
     missing = [f.name for f in fields(kind) if f.init and f.default is MISSING and f.default_factory is MISSING]

@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from storyreel.field_ranges import current_names
 from storyreel.names import bare
 from storyreel.ownership import claim, remove_names
 from storyreel.precision import settled
@@ -282,6 +283,7 @@ def differences(recipe: Any, saved: Any, path: str = "") -> list[tuple[str, Any,
     its default.
     """
     if is_dataclass(recipe) and isinstance(saved, dict):
+        saved = current_names(type(recipe), saved)
         now = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(recipe)}
         default = {f.name: f for f in dataclasses.fields(recipe)}
         young = {n for n in now if n not in saved and _is_default(default[n], now[n])}

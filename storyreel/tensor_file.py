@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from storyreel.storage import replacing
-from storyreel.tensor_header import check_shapes, damaged, read_header
+from storyreel.tensor_header import check_shapes, current_name, damaged, read_header
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> str:
@@ -47,7 +47,7 @@ def read_tensors(path: Path, digest: str | None = None) -> dict[str, Tensor]:
     if digest is not None and hashlib.sha256(data).hexdigest() != digest:
         raise damaged(path)
     try:
-        return load_bytes(data)
+        return {current_name(name): tensor for name, tensor in load_bytes(data).items()}
     except (SafetensorError, ValueError, KeyError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{path}: is not a whole safetensors file ({error})") from None
 

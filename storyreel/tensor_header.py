@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ HASHED = 1 << 30  # bytes up to which a broken file is hashed
 MAX_HEADER = 16 << 20  # bytes; 10,000 tensors take one MiB
 SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2}
 SIZES |= {"I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8, "C64": 8}  # bytes of a value
+FORMER = (  # names of tensors in files that were written before, and what they are called now
+    (re.compile(r"(?<![^.])no_text(?=\.|$)"), "null_text"),
+    (re.compile(r"(?<![^.])place$"), "fingerprint"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,13 @@ def check_no_pickle(path: Path) -> None:
         raise ValueError(f"{path}: is a pickle with the name of a safetensors file; wanted safetensors")
 
 
+def current_name(name: str) -> str:
+    """What a tensor is called now; files keep the names that they were written with."""
+    for former, now in FORMER:
+        name = former.sub(now, name)
+    return name
+
+
 def read_header(path: Path, digest: str | None = None) -> dict[str, TensorInfo]:
     """Name -> type and shape of every tensor. ValueError, one line: a pickle, or not a whole safetensors file.
 
@@ -118,7 +130,7 @@ def _read_header(path: Path, size: int) -> dict[str, TensorInfo]:
     header.pop("__metadata__", None)
     found, end = {}, 0
     for name, entry in sorted(header.items(), key=lambda item: _place_of(item[1])):
-        found[name], end = _entry(path, name, entry, end)
+        found[current_name(name)], end = _entry(path, name, entry, end)
     if 8 + length + end != size:
         raise _broken(path, f"it has {size} bytes, and its header says {8 + length + end}")
     return found

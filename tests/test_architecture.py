@@ -92,7 +92,7 @@ FOR_ALL = {"storage", "layouts", "ownership", "folder_replacement", "tensor_file
 FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text", "field_ranges"}  # what comes from outside
 FOR_ALL |= {"wording", "csv_file"}  # what people read
 FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
-CONTRACTS = {"base", "cascade", "cascade_net", "cascade_stream", "pixels"}
+CONTRACTS = {"base", "cascade", "cascade_stage", "pixels"}
 KNOWS_SYSTEMS = {"recipes"}
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from storyreel import recipes
+from storyreel.diffusion.sampling import Sampling
 from storyreel.field_ranges import check_ranges, checked
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Optim, StageRecipe, as_json, from_json, override
-from storyreel.systems.cascade import Sampling, Shape
+from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.phenaki import MaskGitConfig, PhenakiConfig
 
 

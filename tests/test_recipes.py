@@ -11,7 +11,7 @@ import torch
 from storyreel import recipes
 from storyreel.recipe import Recipe, as_json, from_json, override
 from storyreel.systems.base import Batch, Stage, Tick
-from storyreel.systems.make_a_video_encoder import ImageTextStage
+from storyreel.systems.make_a_video_prior import ImageTextStage
 
 CLIP = "clip:openai/clip-vit-large-patch14"
 

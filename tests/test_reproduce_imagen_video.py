@@ -157,7 +157,7 @@ def test_the_report_says_how(reproduced: Path):
     assert "| undistilled, ancestral | 8/4 | 24 |" in text
     assert "| distilled to 2, ddim | 2 | 6 |" in text
     assert "storyreel reproduce imagen-video -o" in text
-    assert "--stage ssr1 --set system.ssr1.most_noise=0" in text
+    assert "--stage ssr1 --set system.ssr1.max_augmentation_time=0" in text
     for picture in ("prediction.png", "augmentation.png", "joint.png", "stages.png"):
         assert f"]({picture})" in text
         assert (reproduced / picture).stat().st_size > 500

@@ -44,18 +44,19 @@ def our_loss(net: Any, video: Tensor, text: Tensor, mask: Tensor, rng: torch.Gen
     """Of v, min-SNR weighted, a tenth of the texts dropped; videos in [-1, 1]."""
     from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
     from storyreel.diffusion.schedules import Cosine, draw_times
+    from storyreel.nn.null_text import drawn, without_text
 
     level, noise = Cosine().level(draw_times(len(video), rng)), torch.randn(video.shape, generator=rng)
-    told = net.without_text(text, mask, torch.rand(len(video), generator=rng) < DROPPED)
-    output = net(diffuse(video, noise, level), level.logsnr, net.text_memory(*told))
+    text, mask = without_text(text, mask, net.null_text, drawn(len(text), DROPPED, rng, text.device))
+    output = net(diffuse(video, noise, level), level.logsnr, net.text_memory(text, mask))
     return diffusion_loss(output, video, noise, level, kind="v", weight="min-snr").mean()
 
 
 def ours(size: int, *, deeper: bool) -> Contender:
-    from storyreel.diffusion.guidance import guided
+    from storyreel.diffusion.denoiser import Denoiser
     from storyreel.diffusion.samplers import ancestral, starting_noise
     from storyreel.diffusion.schedules import Cosine, uniform_time
-    from storyreel.diffusion.thresholding import thresholded
+    from storyreel.nn.null_text import everywhere, without_text
     from storyreel.nn.video_unet import VideoUNetConfig
 
     net = VideoUNetConfig(
@@ -68,9 +69,9 @@ def ours(size: int, *, deeper: bool) -> Contender:
 
     def sample() -> Tensor:
         levels, each = uniform_time(Cosine(), STEPS), [torch.Generator().manual_seed(i) for i in range(BATCH)]
-        told = net.text_memory(text, mask)
-        untold = net.text_memory(*net.without_text(text, mask, torch.ones(BATCH, dtype=torch.bool)))
-        denoise = thresholded(guided(net, told, untold, GUIDANCE, kind="v", at_once=False), 0.95)
-        return ancestral(denoise, starting_noise(shape, levels, each), levels, rng=each)
+        cond = net.text_memory(text, mask)
+        uncond = net.text_memory(*without_text(text, mask, net.null_text, everywhere(text)))
+        denoiser = Denoiser(net, cond, uncond, GUIDANCE, batched=False, threshold=0.95)
+        return ancestral(denoiser, starting_noise(shape, levels, each), levels, rng=each)
 
     return Contender(net, lambda: our_loss(net, video, text, mask, rng), sample, STEPS)

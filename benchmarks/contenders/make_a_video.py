@@ -36,7 +36,7 @@ def ours(size: int, *, deeper: bool) -> Contender:
 
 
 def contender(net, size: int, said) -> Contender:
-    from storyreel.diffusion.guidance import denoiser
+    from storyreel.diffusion.denoiser import Denoiser
     from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
     from storyreel.diffusion.samplers import ddim
     from storyreel.diffusion.schedules import Cosine, draw_times, uniform_time
@@ -50,7 +50,7 @@ def contender(net, size: int, said) -> Contender:
         return diffusion_loss(output, video, noise, level, kind="eps", weight="eps").mean()
 
     def sample() -> Tensor:
-        denoise = denoiser(lambda entered, logsnr, cond: said(entered, logsnr), None, kind="eps")
+        denoise = Denoiser(lambda entered, logsnr, cond: said(entered, logsnr), predict="eps")
         return ddim(denoise, seeded(*shape, seed=2), uniform_time(Cosine(), 50)[24:26])
 
     return Contender(net, loss, sample)

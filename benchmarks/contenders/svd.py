@@ -16,7 +16,7 @@ from torch import Tensor
 
 IMPORTS = {
     True: ("diffusers.models.unets.unet_spatio_temporal_condition",),
-    False: ("storyreel.nn.video_unet", "storyreel.diffusion.guidance"),
+    False: ("storyreel.nn.video_unet", "storyreel.diffusion.denoiser"),
 }
 
 
@@ -58,7 +58,8 @@ def ours(size: int, *, deeper: bool) -> Contender:
 
 
 def contender(net: Any, size: int, said: Any, remember: Any) -> Contender:
-    from storyreel.diffusion.guidance import guided, ramp
+    from storyreel.diffusion.denoiser import Denoiser
+    from storyreel.diffusion.guidance import linear
     from storyreel.diffusion.parameterisation import diffuse, diffusion_loss, network_input
     from storyreel.diffusion.samplers import euler, starting_noise
     from storyreel.diffusion.schedules import LogNormal, draw_times, karras
@@ -73,8 +74,9 @@ def contender(net: Any, size: int, said: Any, remember: Any) -> Contender:
 
     def sample() -> Tensor:
         levels = karras(LogNormal(), 25, sigma_max=700)[12:14]
-        told, untold = (remember(text), given), (remember(0 * text), 0 * given)
-        denoise = guided(said, told, untold, ramp(1.0, 3.0, FRAMES))
-        return euler(denoise, starting_noise(shape, levels, [rng] * BATCH), levels)
+        cond, uncond = (remember(text), given), (remember(0 * text), 0 * given)
+        return euler(
+            Denoiser(said, cond, uncond, linear(1.0, 3.0, FRAMES)), starting_noise(shape, levels, [rng] * BATCH), levels
+        )
 
     return Contender(net, loss, sample)

@@ -62,10 +62,10 @@ def peer(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tenso
 
 def ours(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tensor], Sampler]:
     """Our Video U-Net of as many blocks, v-prediction, DPM-Solver++ on a grid of log-SNR."""
-    from storyreel.diffusion.guidance import guided
+    from storyreel.diffusion.denoiser import Denoiser
     from storyreel.diffusion.samplers import dpm_solver, starting_noise
     from storyreel.diffusion.schedules import Cosine, uniform_logsnr
-    from storyreel.diffusion.thresholding import thresholded
+    from storyreel.nn.null_text import everywhere, without_text
     from storyreel.nn.video_unet import VideoUNetConfig
 
     net = VideoUNetConfig(
@@ -78,13 +78,13 @@ def ours(task: Tensors, guidance: float) -> tuple[nn.Module, Callable[..., Tenso
 
     def sample(steps: int) -> Tensor:
         text, mask = task["asked"], task["asked_mask"]
-        everybody = torch.ones(len(text), dtype=torch.bool)
-        told, untold = net.text_memory(text, mask), net.text_memory(*net.without_text(text, mask, everybody))
-        denoise = thresholded(guided(net, told, untold, guidance, kind="v", at_once=False), 0.95)
+        cond = net.text_memory(text, mask)
+        uncond = net.text_memory(*without_text(text, mask, net.null_text, everywhere(text)))
+        denoiser = Denoiser(net, cond, uncond, guidance, batched=False, threshold=0.95)
         levels = uniform_logsnr(Cosine(), steps)
         rng = [torch.Generator().manual_seed(i) for i in range(len(text))]
         noise = starting_noise((len(text), *task["video"].shape[1:]), levels, rng)
-        return (dpm_solver(denoise, noise, levels) + 1) / 2
+        return (dpm_solver(denoiser, noise, levels) + 1) / 2
 
     return net, loss, lambda steps: lambda: sample(steps)
 

@@ -1,8 +1,8 @@
-"""Noise-conditioning augmentation: what a super-resolution network is given is noised, and it is told how much.
+"""Noise-conditioning augmentation: the video that a super-resolution network refines is noised, and it reads how much.
 
-A cascade's stage is trained on real videos made small, and gets made ones, with the faults of the stage before. Noise
-hides these faults, and what differs between the two (Ho et al. 2021, "Cascaded diffusion models", Section 4; Imagen
-Video, Section 2.5). This noise is another than that of the diffusion.
+A cascade's stage is trained on real videos made small, and gets generated ones, with the faults of the stage before.
+Noise hides these faults, and what differs between the two (Ho et al. 2021, "Cascaded diffusion models", Section 4;
+Imagen Video, Section 2.5). This noise is another than that of the diffusion.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from storyreel.diffusion.samplers import draw_noise
 from storyreel.diffusion.schedules import Level, Schedule, draw_times
 
 
-def draw_augmentation(schedule: Schedule, count: int, rng: torch.Generator, *, most: float = 1.0) -> Level:
-    """Levels (count,) for training: at times uniform in [0, most)."""
-    if not 0 <= most <= 1:
-        raise ValueError(f"most: wanted a time from 0 to 1, got {most}")
-    return schedule.level(draw_times(count, rng) * most)
+def draw_augmentation(schedule: Schedule, count: int, rng: torch.Generator, *, max_time: float = 1.0) -> Level:
+    """Levels (count,) for training: at times uniform in [0, max_time)."""
+    if not 0 <= max_time <= 1:
+        raise ValueError(f"max_time: expected a time from 0 to 1, got {max_time}")
+    return schedule.level(draw_times(count, rng) * max_time)
 
 
 def augmentation_of(schedule: Schedule, snr: float) -> Level:
     """The level () of a signal-to-noise ratio, for sampling: Imagen Video finds 3 to 5 best. Infinity is no noise, as
     far as the schedule goes."""
     if not snr > 0:
-        raise ValueError(f"snr: wanted more than 0, got {snr}")
+        raise ValueError(f"snr: expected more than 0, got {snr}")
     if math.isinf(snr):
         return schedule.level(torch.tensor(0.0, dtype=torch.float64))
     return schedule.at(torch.tensor(math.log(snr), dtype=torch.float64))
@@ -38,7 +38,7 @@ def augmentation_of(schedule: Schedule, snr: float) -> Level:
 def augmented(
     low: Tensor, level: Level, rng: Sequence[torch.Generator], *, same_noise: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """(the noised video, its log-SNR (b,) float32): both are what the network is given. low: (b, c, t, h, w).
+    """(the noised video, its log-SNR (b,) float32): both are inputs of the network. low: (b, c, t, h, w).
 
     For sampling, with a generator a video. In training, `diffuse` with noise of the batch does the same.
     """

@@ -4,7 +4,7 @@ First guidance: the student says in one pass what the teacher says in two (`guid
 student does in one DDIM step what the teacher does in two, then becomes the teacher (`draw_halving`,
 `progressive_target`; Salimans & Ho 2022). Both give the clean video that the student should see, for `x_loss`:
 
-    x_hat = to_x(student(z, ...), z, here, "v");  loss = x_loss(x_hat, wanted, here, weight="truncated").mean()
+    x_hat = to_x(student(z, ...), z, here, "v");  loss = x_loss(x_hat, target, here, weight="truncated").mean()
 
 The distilled network samples with `samplers.ddim` or `samplers.stochastic` on the grid of its steps.
 """
@@ -16,16 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from storyreel.diffusion.guidance import Network, guided
+from storyreel.diffusion.denoiser import Denoiser, Network
 from storyreel.diffusion.parameterisation import Kind
 from storyreel.diffusion.samplers import Denoise, ddim_step
 from storyreel.diffusion.schedules import Level, over
 
 
 def draw_scales(count: int, low: float, high: float, rng: torch.Generator) -> Tensor:
-    """Guidance scales (count,) uniform in [low, high], for a student that is told it (Meng et al., Section 3.1)."""
+    """Guidance scales (count,) uniform in [low, high], for a student that reads it (Meng et al., Section 3.1)."""
     if not 0 <= low <= high:
-        raise ValueError(f"guidance: wanted a range from 0, got {low} to {high}")
+        raise ValueError(f"guidance: expected a range from 0, got {low} to {high}")
     return low + (high - low) * torch.rand(count, generator=rng, device=rng.device)
 
 
@@ -35,21 +35,21 @@ def guidance_target(
     z: Tensor,
     level: Level,
     *,
-    told: Any,
-    untold: Any,
-    scale: float | Tensor,
-    kind: Kind = "v",
+    cond: Any,
+    uncond: Any,
+    guidance: float | Tensor,
+    predict: Kind = "v",
 ) -> Tensor:
-    """What the guided teacher sees in z: equation (4) of Meng et al. scale: one for all, or one a sample (b,)."""
-    wanted = over(scale, z) if isinstance(scale, Tensor) else scale
-    return guided(teacher, told, untold, wanted, kind=kind)(z, level)
+    """What the guided teacher sees in z: equation (4) of Meng et al. guidance: one for all, or one a sample (b,)."""
+    each = over(guidance, z) if isinstance(guidance, Tensor) else guidance
+    return Denoiser(teacher, cond, uncond, each, predict)(z, level)
 
 
 def halved(levels: Level) -> Level:
     """The student's grid: every second entry of the teacher's, whose steps are even in number."""
     steps = len(levels) - 1
     if steps < 2 or steps % 2:
-        raise ValueError(f"steps: wanted an even number to halve, got {steps}")
+        raise ValueError(f"steps: expected an even number to halve, got {steps}")
     return levels[::2]
 
 
@@ -72,8 +72,8 @@ def progressive_target(teacher: Denoise, z: Tensor, here: Level, middle: Level, 
     """
     halfway = ddim_step(z, teacher(z, here), here, middle)
     end = ddim_step(halfway, teacher(halfway, middle), middle, there)
-    kept = there.sigma / here.sigma
-    wanted = (end - over(kept, z) * z) / over(there.alpha - kept * here.alpha, z)
-    if not bool(wanted.sum(dtype=torch.float32).isfinite()):
+    ratio = there.sigma / here.sigma
+    target = (end - over(ratio, z) * z) / over(there.alpha - ratio * here.alpha, z)
+    if not bool(target.sum(dtype=torch.float32).isfinite()):
         raise ValueError("distillation: the teacher gave NaN or infinity")
-    return wanted.to(z.dtype)
+    return target.to(z.dtype)

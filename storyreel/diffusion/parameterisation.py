@@ -1,6 +1,6 @@
-"""What a network tells of a noisy video, in which form, and what it costs to be wrong.
+"""What a network predicts of a noisy video, in which form, and how its error is weighed.
 
-A network is given z = alpha x + sigma eps and tells one of
+A network reads z = alpha x + sigma eps and predicts one of
 
     x     the clean video
     eps   the noise
@@ -47,11 +47,11 @@ def to_x(output: Tensor, z: Tensor, level: Level, kind: Kind) -> Tensor:
         return (z - at.sigma * output) / at.alpha
     if kind == "v":
         return (at.alpha * (z / at.norm) - at.sigma * output) / at.norm
-    raise ValueError(f"kind: wanted x, eps or v, got {kind!r}")
+    raise ValueError(f"kind: expected x, eps or v, got {kind!r}")
 
 
 def from_x(x: Tensor, z: Tensor, level: Level, kind: Kind) -> Tensor:
-    """What a network of this kind would have to say for the clean video to be x. The level must have noise."""
+    """What a network of this kind would have to predict for the clean video to be x. The level must have noise."""
     at = level.like(z)
     if kind == "x":
         return x
@@ -59,7 +59,7 @@ def from_x(x: Tensor, z: Tensor, level: Level, kind: Kind) -> Tensor:
         return (z - at.alpha * x) / at.sigma
     if kind == "v":
         return (at.alpha * (z / at.norm) - at.norm * x) / at.sigma
-    raise ValueError(f"kind: wanted x, eps or v, got {kind!r}")
+    raise ValueError(f"kind: expected x, eps or v, got {kind!r}")
 
 
 def convert(output: Tensor, z: Tensor, level: Level, have: Kind, want: Kind) -> Tensor:
@@ -68,7 +68,7 @@ def convert(output: Tensor, z: Tensor, level: Level, have: Kind, want: Kind) -> 
 
 
 def target(x: Tensor, noise: Tensor, level: Level, kind: Kind) -> Tensor:
-    """What a network of this kind should say: never divides, so it is exact at every level."""
+    """What a network of this kind should predict: never divides, so it is exact at every level."""
     if kind == "x":
         return x
     if kind == "eps":
@@ -76,14 +76,14 @@ def target(x: Tensor, noise: Tensor, level: Level, kind: Kind) -> Tensor:
     if kind == "v":
         at = level.like(x)
         return (at.alpha * noise - at.sigma * x) / at.norm
-    raise ValueError(f"kind: wanted x, eps or v, got {kind!r}")
+    raise ValueError(f"kind: expected x, eps or v, got {kind!r}")
 
 
 def log_weight(level: Level, weight: Weight) -> Tensor:
     """The logarithm of w(lambda) in w ||x - x_hat||^2, in the shape of the level.
 
     x          1
-    eps        SNR, which makes it the squared error of the noise (Ho et al. 2020; Imagen Video, whatever its net tells)
+    eps        SNR, which makes it the squared error of the noise (Ho et al. 2020; Imagen Video, whatever it predicts)
     v          SNR + 1, the squared error of v (Salimans & Ho 2022); EDM's and SVD's (sigma^2 + 1) / sigma^2
     truncated  max(SNR, 1) (Salimans & Ho 2022, Section 4)
     min-snr    min(SNR, 5) (Hang et al. 2023)
@@ -99,7 +99,7 @@ def log_weight(level: Level, weight: Weight) -> Tensor:
         return logsnr.clamp(min=0)
     if weight == "min-snr":
         return logsnr.clamp(max=math.log(MIN_SNR))
-    raise ValueError(f"weight: wanted x, eps, v, truncated or min-snr, got {weight!r}")
+    raise ValueError(f"weight: expected x, eps, v, truncated or min-snr, got {weight!r}")
 
 
 def diffusion_loss(
@@ -107,7 +107,7 @@ def diffusion_loss(
 ) -> Tensor:
     """The weighted squared error of a network's output, meaned over all but the batch: (b,) float32.
 
-    output: what the network said of `diffuse(x, noise, level)`. It is measured as it stands, not as x, and its weight
+    output: of the network for `diffuse(x, noise, level)`. It is measured as it stands, not as x, and its weight
     follows: nothing is divided by a small alpha or sigma.
     """
     squares = (output.float() - target(x, noise, level, kind).float()).square().flatten(1).mean(1)
@@ -115,8 +115,8 @@ def diffusion_loss(
     return squares * (log_weight(each, weight) - log_weight(each, kind)).exp()
 
 
-def x_loss(x_hat: Tensor, wanted: Tensor, level: Level, *, weight: Weight = "v") -> Tensor:
-    """w(lambda) ||wanted - x_hat||^2 meaned over all but the batch, (b,) float32: for targets of distillation, which
+def x_loss(x_hat: Tensor, target: Tensor, level: Level, *, weight: Weight = "v") -> Tensor:
+    """w(lambda) ||target - x_hat||^2 meaned over all but the batch, (b,) float32: for targets of distillation, which
     no noise goes with."""
-    squares = (x_hat.float() - wanted.float()).square().flatten(1).mean(1)
+    squares = (x_hat.float() - target.float()).square().flatten(1).mean(1)
     return squares * log_weight(level.each(x_hat), weight).exp()

@@ -30,7 +30,7 @@ class Point:
     """Where a step starts: z at `levels[index]`, and x, the clean video that the network sees in it.
 
     before: x of the step before, for samplers that use it; None in the first step.
-    noise(): Gaussian noise in the shape of z. ask(z, index): the clean video in another z, at another level.
+    noise(): Gaussian noise in the shape of z. denoise(z, index): the clean video in another z, at another level.
     """
 
     z: Tensor
@@ -39,7 +39,7 @@ class Point:
     index: int
     before: Tensor | None
     noise: Callable[[], Tensor]
-    ask: Callable[[Tensor, int], Tensor]
+    denoise: Callable[[Tensor, int], Tensor]
 
     @property
     def here(self) -> Level:
@@ -69,7 +69,7 @@ class Sampler:
         """Whether a step needs z and x of a place alone, so that a large video can be sampled in parts."""
         return self.evaluations == 1 and not self.draws_noise
 
-    def asks(self, levels: Level) -> int:
+    def evaluations_on(self, levels: Level) -> int:
         """Evaluations of the network on this grid."""
         steps = _steps(levels)
         return steps + (self.evaluations - 1) * (steps - int(levels[-1].clean))
@@ -79,8 +79,8 @@ class Sampler:
         if gamma is None:
             return self.step
         if not self.gamma or not 0 <= gamma <= 1:
-            wanted = "0 to 1" if self.gamma else "none with this sampler"
-            raise ValueError(f"gamma: wanted {wanted}, got {gamma:g}")
+            expected = "0 to 1" if self.gamma else "none with this sampler"
+            raise ValueError(f"gamma: expected {expected}, got {gamma:g}")
         return partial(self.step, gamma=gamma)
 
     def __call__(
@@ -104,12 +104,12 @@ class Sampler:
         def noise() -> Tensor:
             return draw_noise(z.shape, rng, same_noise=same_noise).to(z)
 
-        def ask(z: Tensor, index: int, *, step: int) -> Tensor:
-            return _checked(denoise(z, levels[index]).to(z.dtype), z, step, steps)
+        def again(z: Tensor, index: int) -> Tensor:
+            return _checked(denoise(z, levels[index]).to(z.dtype), z, i, steps)
 
         for i in range(steps):
-            x = ask(z, i, step=i)
-            at = Point(z=z, x=x, levels=levels, index=i, before=before, noise=noise, ask=partial(ask, step=i))
+            x = _checked(denoise(z, levels[i]).to(z.dtype), z, i, steps)
+            at = Point(z=z, x=x, levels=levels, index=i, before=before, noise=noise, denoise=again)
             z = step(at)
             before = x if self.second_order else None
             if on_step:
@@ -125,11 +125,11 @@ def draw_noise(shape: Sequence[int], rng: Sequence[torch.Generator], *, same_noi
     (Make-A-Video, Section 3.2: SR_h).
     """
     if len(rng) != shape[0]:
-        raise ValueError(f"rng: wanted a generator for each of {shape[0]} videos, got {len(rng)}")
+        raise ValueError(f"rng: expected a generator for each of {shape[0]} videos, got {len(rng)}")
     one = list(shape[1:])
     if same_noise:
         if len(one) != 4:
-            raise ValueError(f"same_noise: wanted videos (b, c, t, h, w), got {tuple(shape)}")
+            raise ValueError(f"same_noise: expected videos (b, c, t, h, w), got {tuple(shape)}")
         one[1] = 1
     noise = torch.stack([torch.randn(one, generator=g, device=g.device) for g in rng])
     return noise.expand(*shape).contiguous() if same_noise else noise
@@ -148,8 +148,8 @@ def ddim_step(z: Tensor, x: Tensor, here: Level, there: Level) -> Tensor:
     z_s = alpha_s x + (sigma_s / sigma_t) (z_t - alpha_t x), for one level or one a sample (b,). With alpha = 1 this is
     Euler's step.
     """
-    kept = there.sigma / here.sigma
-    return over(kept, z) * z + over(there.alpha - kept * here.alpha, z) * x
+    ratio = there.sigma / here.sigma
+    return over(ratio, z) * z + over(there.alpha - ratio * here.alpha, z) * x
 
 
 def _ddim_step(at: Point) -> Tensor:
@@ -180,8 +180,8 @@ def heun_step(at: Point) -> Tensor:
     last = ddim_step(at.z, at.x, here, there)
     if there.clean:
         return last
-    again = at.ask(last, at.index + 1)
-    slope = (at.z / here.alpha - at.x) / here.ratio + (last / there.alpha - again) / there.ratio
+    x = at.denoise(last, at.index + 1)
+    slope = (at.z / here.alpha - at.x) / here.ratio + (last / there.alpha - x) / there.ratio
     return there.alpha * (at.z / here.alpha + (there.ratio - here.ratio) / 2 * slope)
 
 
@@ -203,7 +203,7 @@ def stochastic_step(at: Point) -> Tensor:
     """The stochastic sampler of distilled networks (Meng et al. 2022, Section 3.3; Imagen Video, Section 2.7).
 
     Each step is DDIM's over two entries of the grid, and then noise is added that leads one entry back; the last is
-    DDIM's alone. It asks as often as `ddim` and draws noise for all steps but the last.
+    DDIM's alone. As many evaluations as `ddim`; noise is drawn for all steps but the last.
     """
     here, there = at.here, at.there
     if at.index + 2 >= len(at.levels):
@@ -234,20 +234,20 @@ SAMPLERS: dict[str, Sampler] = {
 
 def evaluations(sampler: str, levels: Level) -> int:
     """Evaluations of the network by the sampler of this name, on this grid."""
-    return SAMPLERS[sampler].asks(levels)
+    return SAMPLERS[sampler].evaluations_on(levels)
 
 
 def _steps(levels: Level) -> int:
     if levels.alpha.ndim != 1 or len(levels) < 2:
-        raise ValueError(f"levels: wanted a grid of at least 2, got {tuple(levels.alpha.shape)}")
+        raise ValueError(f"levels: expected a grid of at least 2, got {tuple(levels.alpha.shape)}")
     if not bool((levels.ratio.diff() < 0).all()):
-        raise ValueError("levels: wanted noise that falls from each to the next")
+        raise ValueError("levels: expected noise that falls from each to the next")
     return len(levels) - 1
 
 
 def _checked(x: Tensor, z: Tensor, step: int, steps: int) -> Tensor:
     if x.shape != z.shape:
-        raise ValueError(f"denoise: wanted {tuple(z.shape)}, got {tuple(x.shape)}")
+        raise ValueError(f"denoise: expected {tuple(z.shape)}, got {tuple(x.shape)}")
     check_finite(x, step, steps)
     return x
 

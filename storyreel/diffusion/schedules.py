@@ -1,8 +1,8 @@
 """How much signal and how much noise: levels, the schedules that training draws them from, the grids of samplers.
 
 A noisy video is z = alpha x + sigma eps. A `Level` is the pair (alpha, sigma); all else follows from it. There are two
-families: variance preserving (VP), alpha^2 + sigma^2 = 1, in which the cascades are told, and variance exploding (VE),
-alpha = 1, in which EDM and Stable Video Diffusion are. Everything in this package takes either.
+families: variance preserving (VP), alpha^2 + sigma^2 = 1, which the cascades use, and variance exploding (VE),
+alpha = 1, which EDM and Stable Video Diffusion use. Everything in this package takes either.
 
 A schedule maps `time` in [0, 1], 0 clean and 1 noise, which training draws uniformly, to levels. A grid is a Level of
 `steps` + 1 entries in falling noise, float64, made for a sampler; its last entry is clean (alpha 1, sigma 0) unless
@@ -57,7 +57,7 @@ class Level:
         return Level(over(self.alpha, z), over(self.sigma, z))
 
     def each(self, z: Tensor) -> Level:
-        """(b,) float32 on the device of z (b, ...): what a network is told."""
+        """(b,) float32 on the device of z (b, ...): what a network reads."""
         return Level(_each(self.alpha, z), _each(self.sigma, z))
 
 
@@ -193,7 +193,7 @@ def uniform_logsnr(
     start = max(NOISIEST, ends[0]) if start is None else start
     end = min(CLEANEST, ends[1]) if end is None else end
     if not start < end:
-        raise ValueError(f"start: wanted a log-SNR below the end's {end}, got {start}")
+        raise ValueError(f"start: expected a log-SNR below the end's {end}, got {start}")
     count = _checked(steps) + (0 if clean else 1)
     grid = schedule.at(torch.linspace(start, end, count, dtype=torch.float64))
     return _cleaned(grid) if clean else grid
@@ -213,16 +213,25 @@ def karras(
     Stable Video Diffusion takes 0.002 to 700.
     """
     if not 0 < sigma_min < sigma_max:
-        raise ValueError(f"sigma_min: wanted more than 0 and less than sigma_max {sigma_max}, got {sigma_min}")
+        raise ValueError(f"sigma_min: expected more than 0 and less than sigma_max {sigma_max}, got {sigma_min}")
     count = _checked(steps) + (0 if clean else 1)
     roots = torch.linspace(sigma_max ** (1 / rho), sigma_min ** (1 / rho), count, dtype=torch.float64)
     grid = schedule.at(-2 * rho * roots.log())
     return _cleaned(grid) if clean else grid
 
 
+def exponential(
+    schedule: Schedule, steps: int, *, sigma_min: float | None = None, sigma_max: float | None = None
+) -> Level:
+    """`uniform_logsnr` between sigmas in units of the signal."""
+    start, end = (None if sigma is None else -2 * math.log(sigma) for sigma in (sigma_max, sigma_min))
+    return uniform_logsnr(schedule, steps, start=start, end=end)
+
+
 Grid: TypeAlias = Literal["time", "logsnr", "karras"]
-GRIDS: dict[Grid, Callable[[Schedule, int], Level]] = {"time": uniform_time, "logsnr": uniform_logsnr, "karras": karras}
-"""By the names that settings have, each with its own limits."""
+GRIDS: dict[Grid, Callable[..., Level]] = {"time": uniform_time, "logsnr": exponential, "karras": karras}
+"""By the names that settings have. All but "time", which goes from end to end of the schedule, take `sigma_min` and
+`sigma_max`."""
 
 # Log-SNRs of uniform_logsnr. There is no signal before the first: the mean of 10^5 pixels has a log-SNR that is 11.5
 # above theirs. After the last, sigma is 0.018, two grey levels, which the network takes away at once.
@@ -231,7 +240,7 @@ NOISIEST, CLEANEST = -12.0, 8.0
 
 def _checked(steps: int) -> int:
     if steps < 1:
-        raise ValueError(f"steps: wanted at least 1, got {steps}")
+        raise ValueError(f"steps: expected at least 1, got {steps}")
     return steps
 
 

@@ -12,26 +12,8 @@ import math
 import torch
 from torch import Tensor
 
-from storyreel.diffusion.samplers import Denoise
-from storyreel.diffusion.schedules import Level
-
 CHUNK = 2**22  # values looked at together
 LOW = 16  # bits of a float32 that the second look is for
-
-
-def clipped(denoise: Denoise, bound: float = 1.0) -> Denoise:
-    """Static thresholding: x in [-bound, bound]."""
-    return lambda z, level: denoise(z, level).clamp(-bound, bound)
-
-
-def thresholded(denoise: Denoise, quantile: float = 0.995) -> Denoise:
-    """Dynamic thresholding of all that `denoise` gives."""
-    _checked(quantile)
-
-    def limited(z: Tensor, level: Level) -> Tensor:
-        return dynamic_threshold(denoise(z, level), quantile)
-
-    return limited
 
 
 def dynamic_threshold(x: Tensor, quantile: float = 0.995) -> Tensor:
@@ -49,7 +31,7 @@ def absolute_quantile(x: Tensor, quantile: float) -> Tensor:
     as the floats are, are counted in two histograms, the upper 16 bits first and then the lower ones where it matters:
     exact, the same on every run, in memory that does not grow.
     """
-    _checked(quantile)
+    check_quantile(quantile)
     flat = x.reshape(-1)
     place = quantile * (flat.numel() - 1)
     below = math.floor(place)
@@ -62,7 +44,7 @@ def absolute_quantile(x: Tensor, quantile: float) -> Tensor:
 
 def _scale(x: Tensor, quantile: float) -> Tensor:
     """max(1, quantile of |x|), the first being known as soon as few enough are beyond 1."""
-    _checked(quantile)
+    check_quantile(quantile)
     beyond = sum(int((part.abs() > 1).sum()) for part in x.reshape(-1).split(CHUNK))
     if beyond < (1 - quantile) * (x.numel() - 1):
         return x.new_ones((), dtype=torch.float32)
@@ -91,6 +73,7 @@ def _at(flat: Tensor, counts: Tensor, rank: int) -> Tensor:
     return bits.view(torch.float32)
 
 
-def _checked(quantile: float) -> None:
+def check_quantile(quantile: float) -> None:
+    """ValueError out of range."""
     if not 0 < quantile <= 1:
-        raise ValueError(f"quantile: wanted more than 0 and at most 1, got {quantile}")
+        raise ValueError(f"quantile: expected more than 0 and at most 1, got {quantile}")

@@ -52,8 +52,8 @@ class VideoUNetConfig:
     attention, text: whether a level attends within frames, and to the text; the middle always reads it.
     temporal: what mixes frames, a convolution in every residual block ("conv"), attention after it ("attention"),
         "both" or "none".
-    fps, skip, augmented, vector_dim: whether the net is told a frame rate, how far apart the frames lie that it is
-        given, a second noise level (of the conditioning video) and one vector (such as an image embedding).
+    fps, skip, augmented, vector_dim: whether the net reads a frame rate, how far apart the known frames lie, a second
+        noise level (of the conditioning video) and one vector (such as an image embedding).
     patch: the net works on patches of so many pixels a side; everything is as many times coarser.
     fine: channels of a path at full size beside the patches (`FinePath`), without which detail must pass through
         `widths[0]` channels a patch; 0: none.
@@ -86,9 +86,11 @@ class VideoUNetConfig:
         for name in ("blocks", "attention", "text", "temporal"):
             count = len(getattr(self, name))
             if count not in (1, len(self.widths)):
-                raise ValueError(f"{name}: wanted one entry or one for each of {len(self.widths)} widths, got {count}")
+                raise ValueError(
+                    f"{name}: expected one entry or one for each of {len(self.widths)} widths, got {count}"
+                )
         if unknown := set(self.temporal) - set(TEMPORAL):
-            raise ValueError(f"temporal: wanted {', '.join(TEMPORAL)}, got {', '.join(sorted(unknown))}")
+            raise ValueError(f"temporal: expected {', '.join(TEMPORAL)}, got {', '.join(sorted(unknown))}")
         for width in self.widths:
             if width % max(1, width // self.head_dim):
                 raise ValueError(f"head_dim: {self.head_dim} does not divide width {width}")
@@ -107,6 +109,8 @@ class VideoUNetConfig:
 class VideoUNet(nn.Module):
     """See the module. `gradient_checkpointing` recomputes each block in the backward pass."""
 
+    null_text: nn.Parameter  # (text_dim,), the state of no text; None without text
+
     def __init__(self, config: VideoUNetConfig):
         super().__init__()
         self.config = c = config
@@ -114,14 +118,14 @@ class VideoUNet(nn.Module):
         self.gradient_checkpointing = False
         area = c.patch**2
         self.stem = SpatialConv((c.channels + c.extra) * area, c.widths[0])
-        self.from_noise = self._told(FEATURES)
-        self.from_augmentation = self._told(FEATURES) if c.augmented else None
-        self.from_fps = self._told(FEATURES) if c.fps else None
-        self.from_skip = self._told(FEATURES) if c.skip else None
-        self.from_vector = self._told(c.vector_dim) if c.vector_dim else None
-        self.from_text = self._told(c.memory_dim) if c.text_dim else None
+        self.from_noise = self._embedded(FEATURES)
+        self.from_augmentation = self._embedded(FEATURES) if c.augmented else None
+        self.from_fps = self._embedded(FEATURES) if c.fps else None
+        self.from_skip = self._embedded(FEATURES) if c.skip else None
+        self.from_vector = self._embedded(c.vector_dim) if c.vector_dim else None
+        self.from_text = self._embedded(c.memory_dim) if c.text_dim else None
         self.adapter = TextAdapter(c.text_dim, c.text_width, c.text_layers) if c.text_dim and c.text_layers else None
-        self.no_text = nn.Parameter(torch.zeros(c.text_dim)) if c.text_dim else None
+        self.register_parameter("null_text", nn.Parameter(torch.zeros(c.text_dim)) if c.text_dim else None)
 
         levels = range(len(c.widths))
         blocks = _each(c.blocks, len(c.widths))
@@ -145,7 +149,7 @@ class VideoUNet(nn.Module):
         self.fine = FinePath(c.channels, c.extra, c.fine, out, self.emb, residual=c.residual) if c.fine else None
         zeros(self.last)
 
-    def _told(self, dim: int) -> nn.Sequential:
+    def _embedded(self, dim: int) -> nn.Sequential:
         return nn.Sequential(nn.Linear(dim, self.emb), nn.SiLU(), nn.Linear(self.emb, self.emb))
 
     def _unit(self, level: int, channels: int, *, middle: bool = False) -> Unit:
@@ -190,14 +194,6 @@ class VideoUNet(nn.Module):
         spatial = [unit.spatial for unit in self._units() if unit.reads]
         return TextMemory([s.keys_values(text) for s in spatial if s is not None], mask, self.from_text(pooled))
 
-    def without_text(self, text: Tensor, mask: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-        """The text and mask of samples (b,) where nothing is told: one learnt token."""
-        assert self.no_text is not None
-        empty = torch.zeros_like(mask)
-        empty[:, :1] = True
-        text = torch.where(where[:, None, None], self.no_text.to(text.dtype), text)
-        return text, torch.where(where[:, None], empty, mask)
-
     # -- the net -----------------------------------------------------------------------------------------------
 
     def forward(
@@ -217,14 +213,14 @@ class VideoUNet(nn.Module):
 
         logsnr (b,): the noise level of x. memory: of `text_memory`. extra (b, extra, t, h, w): the conditioning
         video; augmentation (b,): the log-SNR of noise in it. fps (b,): frames a second. skip (b,): frames from each
-        that is given to the next. vector (b, vector_dim).
+        known one to the next. vector (b, vector_dim).
         video (b,) bool: where False, temporal layers are the identity; None is all True.
-        ValueError for a size that `multiple` does not divide, and for an input that is missing or not foreseen.
+        ValueError for a size that `multiple` does not divide, and for an input that is missing or not expected.
         """
         c = self.config
         self._check(x, memory, extra, augmentation, fps, skip, vector)
-        given = x if extra is None else torch.cat([x, extra.to(x.dtype)], 1)
-        x = self.stem(_patches(given, c.patch))  # (b, t, h, w, c)
+        entered = x if extra is None else torch.cat([x, extra.to(x.dtype)], 1)
+        x = self.stem(_patches(entered, c.patch))  # (b, t, h, w, c)
         emb = self._embedding(logsnr, memory, augmentation, fps, skip, vector)
         texts = iter(memory.keys_values) if memory is not None else iter(())
         mask = None if memory is None else memory.mask
@@ -242,7 +238,7 @@ class VideoUNet(nn.Module):
             for unit in units:  # pyright: ignore[reportGeneralTypeIssues]
                 x = self._run(unit, torch.cat([x, skips.pop() * 2**-0.5], -1), emb, texts, mask, video)
         y = _pixels(self.head(F.silu(self.norm(x))), c.patch)
-        return y if self.fine is None else self.fine(given, y, emb)
+        return y if self.fine is None else self.fine(entered, y, emb)
 
     def _run(
         self,
@@ -267,7 +263,7 @@ class VideoUNet(nn.Module):
         skip: Tensor | None,
         vector: Tensor | None,
     ) -> Tensor:
-        """All that is told of a sample as one (b, e)."""
+        """All numbers and vectors that condition a sample as one (b, e)."""
         emb = self.from_noise(features(logsnr))
         if self.from_augmentation is not None and augmentation is not None:
             emb = emb + self.from_augmentation(features(augmentation))
@@ -293,15 +289,15 @@ class VideoUNet(nn.Module):
     ) -> None:
         c = self.config
         if x.ndim != 5 or x.shape[1] != c.channels:
-            raise ValueError(f"video: wanted (b, {c.channels}, t, h, w), got {tuple(x.shape)}")
+            raise ValueError(f"video: expected (b, {c.channels}, t, h, w), got {tuple(x.shape)}")
         if x.shape[3] % self.multiple or x.shape[4] % self.multiple:
             raise ValueError(
-                f"size: wanted height and width that {self.multiple} divides, got {x.shape[3]}x{x.shape[4]}"
+                f"size: expected height and width that {self.multiple} divides, got {x.shape[3]}x{x.shape[4]}"
             )
-        wanted = (x.shape[0], c.extra, *x.shape[2:])
-        if (0 if extra is None else extra.shape[1]) != c.extra or (extra is not None and extra.shape != wanted):
+        expected = (x.shape[0], c.extra, *x.shape[2:])
+        if (0 if extra is None else extra.shape[1]) != c.extra or (extra is not None and extra.shape != expected):
             got = "none" if extra is None else tuple(extra.shape)
-            raise ValueError(f"extra: wanted {tuple(wanted) if c.extra else 'none'}, got {got}")
+            raise ValueError(f"extra: expected {tuple(expected) if c.extra else 'none'}, got {got}")
         pairs = {
             "text": (c.text_dim, memory),
             "augmentation": (c.augmented, augmentation),
@@ -309,9 +305,9 @@ class VideoUNet(nn.Module):
             "skip": (c.skip, skip),
             "vector": (c.vector_dim, vector),
         }
-        for name, (foreseen, given) in pairs.items():
-            if bool(foreseen) != (given is not None):
-                raise ValueError(f"{name}: this net {'needs it' if foreseen else 'takes none'}")
+        for name, (configured, value) in pairs.items():
+            if bool(configured) != (value is not None):
+                raise ValueError(f"{name}: this net {'needs it' if configured else 'takes none'}")
 
     # -- temporal layers ---------------------------------------------------------------------------------------
 
@@ -349,7 +345,7 @@ class VideoUNet(nn.Module):
             elif old.shape == mine.shape:
                 mine.copy_(old)
             else:
-                raise ValueError(f"{name}: is {list(old.shape)}, wanted {list(mine.shape)}")
+                raise ValueError(f"{name}: is {list(old.shape)}, expected {list(mine.shape)}")
 
 
 def _each(values: tuple[T, ...], count: int) -> tuple[T, ...]:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from storyreel.nn.video_unet import VideoUNet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +30,10 @@ class Tiles:
     def __post_init__(self) -> None:
         for name in ("size", "frames", "halo", "halo_frames"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name}: wanted 0 or more, got {getattr(self, name)}")
+                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
 
-    def needed(self, video: Tensor) -> bool:
-        t, h, w = video.shape[2:]
-        return bool((self.size and max(h, w) > self.size) or (self.frames and t > self.frames))
+    def needed(self, frames: int, height: int, width: int) -> bool:
+        return bool((self.size and max(height, width) > self.size) or (self.frames and frames > self.frames))
 
 
 Piece = tuple[slice, slice, slice]
@@ -59,6 +61,23 @@ def in_tiles(net: Callable[[Tensor, Piece], Tensor], video: Tensor, tiles: Tiles
                 made[(slice(None), slice(None), *keep)] = piece[(slice(None), slice(None), *inside)]
     assert made is not None
     return made
+
+
+@dataclass(frozen=True)
+class TiledNet:
+    """A Video U-Net that is called as the whole is, and run piece by piece; `extra` is cut as the video is."""
+
+    net: VideoUNet
+    tiles: Tiles
+
+    def __call__(self, z: Tensor, logsnr: Tensor, **inputs: Any) -> Tensor:
+        extra = inputs.pop("extra", None)
+
+        def piece(part: Tensor, seen: Piece) -> Tensor:
+            beside = {} if extra is None else {"extra": extra[(slice(None), slice(None), *seen)]}
+            return self.net(part, logsnr, **inputs, **beside)
+
+        return in_tiles(piece, z, self.tiles, self.net.multiple)
 
 
 def spans(length: int, size: int, halo: int) -> Iterator[tuple[slice, slice]]:

@@ -20,7 +20,8 @@ from typing import Any
 from storyreel.diffusion.sampling import Sampling
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
-from storyreel.systems.cascade import Kind, Shape
+from storyreel.systems.cascade import Kind
+from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.imagen_video import ImagenVideoConfig, StageConfig
 from storyreel.systems.imagen_video_distill import Distillation
 
@@ -34,10 +35,11 @@ def imagen_video_paper() -> Recipe:
     def stage(kind: Kind, frames: int, size: tuple[int, int], fps: int, unet: VideoUNetConfig, **more: Any):
         shape = Shape(frames=frames, height=size[0], width=size[1], fps=fps)
         steps = 256 if kind == "base" else 128
-        sampling = Sampling(steps=steps, sampler="ancestral", threshold=0.995, snr=4.0, **more.pop("sampling", {}))
+        sampling = Sampling(steps=steps, sampler="ancestral", threshold=0.995, **more.pop("sampling", {}))
         return StageConfig(
-            kind=kind, shape=shape, unet=unet, sampling=sampling, weight="eps", fill="blank", counted="first", **more
-        )
+            kind=kind, shape=shape, unet=unet, sampling=sampling, weight="eps", fill="blank", counted="first",
+            augmentation_snr=4.0, **more,
+        )  # fmt: skip
 
     def fine(*widths: int, blocks: tuple[int, ...], text: tuple[bool, ...], **more: Any) -> VideoUNetConfig:
         return VideoUNetConfig(widths=widths, blocks=blocks, text=text, temporal=("conv",), **more)
@@ -97,7 +99,7 @@ def imagen_video_paper() -> Recipe:
         name="imagen_video_paper",
         system=system,
         text="t5:google/t5-v1_1-xxl",
-        stages={name: train(c, n) for (name, c), n in zip(system.row.items(), batches, strict=True)},
+        stages={name: train(c, n) for (name, c), n in zip(system.stages.items(), batches, strict=True)},
     )
 
 
@@ -114,13 +116,13 @@ def imagen_video_small() -> Recipe:
         "tsr3": ((64, 96, 160, 24), (64, 128, 192, 256), (1, 2, 2, 2)),
         "ssr3": ((64, 192, 320, 24), (48, 96, 192, 256), (1, 2, 2, 2)),
     }
-    row: dict[str, Any] = {}
+    stages: dict[str, Any] = {}
     for name, ((frames, height, width, fps), widths, blocks) in sizes.items():
-        old = paper.row[name]
+        old = paper.stages[name]
         unet = replace(old.unet, widths=widths, blocks=blocks, head_dim=32)
         shape = Shape(frames=frames, height=height, width=width, fps=fps)
         sampling = replace(old.sampling, steps=32, sampler="dpm-solver")
-        row[name] = replace(old, shape=shape, unet=unet, sampling=sampling, crop=min(old.crop, 128), weight="v")
+        stages[name] = replace(old, shape=shape, unet=unet, sampling=sampling, crop=min(old.crop, 128), weight="v")
     optim = Optim(lr=2e-4, warmup=2_000)
 
     def train(config: StageConfig) -> StageRecipe:
@@ -130,9 +132,9 @@ def imagen_video_small() -> Recipe:
 
     return Recipe(
         name="imagen_video_small",
-        system=ImagenVideoConfig(**row, text_dim=384),
+        system=ImagenVideoConfig(**stages, text_dim=384),
         text="minilm",
-        stages={name: train(config) for name, config in row.items()},
+        stages={name: train(config) for name, config in stages.items()},
     )
 
 
@@ -145,8 +147,8 @@ def imagen_video_sprites() -> Recipe:
 
     def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
         shape = Shape(frames=frames, height=size, width=size, fps=frames)
-        sampling = Sampling(steps=24, sampler="dpm-solver", guidance=more.pop("guidance", 1.5), snr=300.0)
-        return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, **more)
+        sampling = Sampling(steps=24, sampler="dpm-solver", guidance=more.pop("guidance", 1.5))
+        return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, augmentation_snr=300.0, **more)
 
     def fine(patch: int, *widths: int) -> VideoUNetConfig:
         return VideoUNetConfig(
@@ -161,12 +163,12 @@ def imagen_video_sprites() -> Recipe:
     clean: dict[str, Any] = {"predict": "x", "weight": "x"}
     system = ImagenVideoConfig(
         base=stage("base", 3, 16, base, guidance=3.0),
-        tsr1=stage("tsr", 4, 16, fine(1, 40, 72), most_noise=0.7),
-        ssr1=stage("ssr", 4, 32, fine(2, 48, 80), most_noise=0.7, guidance=2.0, **clean),
-        ssr2=stage("ssr", 4, 48, fine(2, 40, 72), most_noise=0.7, **clean),
-        tsr2=stage("tsr", 6, 48, fine(4, 40, 72), most_noise=0.7, **clean),
-        tsr3=stage("tsr", 8, 48, fine(4, 40, 72), most_noise=0.7, **clean),
-        ssr3=stage("ssr", 8, 64, fine(4, 40, 72), most_noise=0.7, **clean),
+        tsr1=stage("tsr", 4, 16, fine(1, 40, 72), max_augmentation_time=0.7),
+        ssr1=stage("ssr", 4, 32, fine(2, 48, 80), max_augmentation_time=0.7, guidance=2.0, **clean),
+        ssr2=stage("ssr", 4, 48, fine(2, 40, 72), max_augmentation_time=0.7, **clean),
+        tsr2=stage("tsr", 6, 48, fine(4, 40, 72), max_augmentation_time=0.7, **clean),
+        tsr3=stage("tsr", 8, 48, fine(4, 40, 72), max_augmentation_time=0.7, **clean),
+        ssr3=stage("ssr", 8, 64, fine(4, 40, 72), max_augmentation_time=0.7, **clean),
         channels=4,
         text_dim=384,
         whole_clips=True,
@@ -205,15 +207,17 @@ def imagen_video_four() -> Recipe:
 
     Where a patch holds about as many values as the network is wide, it says x: v is mostly noise where there is little
     of that, and cannot pass through so few channels. A path of full size (`fine`) keeps detail and noise apart, and
-    adds to what it refines (`residual`). `most_noise` is little more than the noise of sampling (`snr`).
+    adds to what it refines (`residual`). `max_augmentation_time` is little more than the noise of
+    sampling (`augmentation_snr`).
     """
 
     def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
         shape = Shape(frames=frames, height=size, width=size, fps=frames)
-        sampling = Sampling(steps=8, sampler="dpm-solver", guidance=more.pop("guidance", 1.0), snr=300.0)
+        sampling = Sampling(steps=8, sampler="dpm-solver", guidance=more.pop("guidance", 1.0))
         return StageConfig(
-            kind=kind, shape=shape, unet=unet, sampling=sampling, counted="first", chroma=3.0, most_noise=0.1, **more
-        )
+            kind=kind, shape=shape, unet=unet, sampling=sampling, counted="first", chroma=3.0, augmentation_snr=300.0,
+            max_augmentation_time=0.1, **more,
+        )  # fmt: skip
 
     def finer(*widths: int) -> VideoUNetConfig:
         """From the patches of 16x16 to all pixels."""
@@ -267,10 +271,10 @@ def imagen_video_distilled() -> Recipe:
     """
     whole = imagen_video_sprites()
     assert isinstance(whole.system, ImagenVideoConfig)
-    row = {
+    distilled = {
         name: replace(c, distill=Distillation(guidance=c.sampling.guidance, steps=(16, 8)),
                       sampling=replace(c.sampling, sampler="ddim", steps=8))
-        for name, c in whole.system.row.items()
+        for name, c in whole.system.stages.items()
     }  # fmt: skip
     stages = {
         name: replace(
@@ -282,7 +286,7 @@ def imagen_video_distilled() -> Recipe:
         )
         for name, s in whole.stages.items()
     }
-    return replace(whole, name="imagen_video_distilled", system=replace(whole.system, **row), stages=stages)
+    return replace(whole, name="imagen_video_distilled", system=replace(whole.system, **distilled), stages=stages)
 
 
 def imagen_video_tiny() -> Recipe:
@@ -295,8 +299,8 @@ def imagen_video_tiny() -> Recipe:
             temporal=("attention" if attention else "conv",), patch=patch,
         )  # fmt: skip
         shape = Shape(frames=frames, height=size, width=size, fps=frames)
-        sampling = Sampling(steps=4, sampler="dpm-solver", guidance=2.0 if attention else 1.0, snr=10.0)
-        return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, **more)
+        sampling = Sampling(steps=4, sampler="dpm-solver", guidance=2.0 if attention else 1.0)
+        return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, augmentation_snr=10.0, **more)
 
     system = ImagenVideoConfig(
         base=stage("base", 2, 4),
@@ -318,4 +322,4 @@ def imagen_video_tiny() -> Recipe:
         checkpoint_every=20,
         sample_every=20,
     )
-    return Recipe(name="imagen_video_tiny", system=system, stages=dict.fromkeys(system.row, train), text="hash:32")
+    return Recipe(name="imagen_video_tiny", system=system, stages=dict.fromkeys(system.stages, train), text="hash:32")

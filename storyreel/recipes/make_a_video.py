@@ -24,11 +24,10 @@ from storyreel.nn.clip import ClipConfig, TowerConfig
 from storyreel.nn.dual_encoder import DualEncoderConfig
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
-from storyreel.systems.cascade import Shape
+from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.make_a_video import MakeAVideoConfig
-from storyreel.systems.make_a_video_encoder import ImageTextConfig
-from storyreel.systems.make_a_video_images import NetConfig
-from storyreel.systems.make_a_video_prior import PriorConfig
+from storyreel.systems.make_a_video_networks import NetConfig
+from storyreel.systems.make_a_video_prior import ImageTextConfig, PriorConfig
 
 CLIP_TEXT = "clip:openai/clip-vit-large-patch14"
 _CLIP = ImageTextConfig(
@@ -51,8 +50,8 @@ def make_a_video_paper() -> Recipe:
 
     def net(shape: Shape, unet: VideoUNetConfig, **more: Any) -> NetConfig:
         guidance = more.pop("guidance", 1.0)
-        sampling = Sampling(steps=250, sampler="ancestral", threshold=0.995, guidance=guidance, snr=10.0)
-        return NetConfig(shape=shape, unet=unet, sampling=sampling, **more)
+        sampling = Sampling(steps=250, sampler="ancestral", threshold=0.995, guidance=guidance)
+        return NetConfig(shape=shape, unet=unet, sampling=sampling, augmentation_snr=10.0, **more)
 
     def fine(*widths: int, temporal: str) -> VideoUNetConfig:
         return VideoUNetConfig(widths=widths, blocks=(2, 2, 3, 3), temporal=(temporal,))
@@ -90,15 +89,16 @@ def make_a_video_small() -> Recipe:
         mlp=1.0,
     )  # fmt: skip
     fine = VideoUNetConfig(widths=(64, 128, 256, 384), blocks=(1, 2, 2, 2), temporal=("conv",))
-    quick = Sampling(steps=32, sampler="dpm-solver", snr=10.0)
+    quick = Sampling(steps=32, sampler="dpm-solver")
+    finer: dict[str, Any] = {"unet": fine, "sampling": quick, "augmentation_snr": 10.0}
     system = MakeAVideoConfig(
         encoder=_CLIP,
         prior=PriorConfig(dim=768, depth=12, heads=12, mlp=3072, sampling=Sampling(steps=32)),
         decoder=NetConfig(shape=_square(8, 64, 6), unet=unet, sampling=replace(quick, guidance=4.0)),
-        sr_l=NetConfig(shape=_square(29, 128, 24), unet=fine, sampling=quick, shift=-1.4, crop=64),
-        sr_h=NetConfig(shape=_square(29, 256, 24), unet=fine, sampling=quick, shift=-2.8, crop=128),
+        sr_l=NetConfig(shape=_square(29, 128, 24), shift=-1.4, crop=64, **finer),
+        sr_h=NetConfig(shape=_square(29, 256, 24), shift=-2.8, crop=128, **finer),
         skip=4,
-        most_skip=4,
+        max_skip=4,
     )
     optim = Optim(lr=2e-4, warmup=2_000)
 
@@ -115,13 +115,14 @@ def make_a_video_sprites() -> Recipe:
     matte. The embeddings are those of `encoder-sprites`, whose towers for pictures and sentences are in the model."""
 
     def net(frames: int, size: int, fps: int, patch: int, unet: VideoUNetConfig, guidance: float = 1.0) -> NetConfig:
-        sampling = Sampling(steps=12, sampler="dpm-solver", guidance=guidance, snr=300.0)
+        sampling = Sampling(steps=12, sampler="dpm-solver", guidance=guidance)
         clean: dict[str, Any] = {"predict": "x", "weight": "x"} if patch > 2 else {}  # see imagen_video_sprites
         return NetConfig(
             shape=_square(frames, size, fps),
             unet=replace(unet, patch=patch),
             sampling=sampling,
-            most_noise=0.7,
+            augmentation_snr=300.0,
+            max_augmentation_time=0.7,
             **clean,
         )
 
@@ -138,7 +139,7 @@ def make_a_video_sprites() -> Recipe:
         sr_l=net(8, 48, 8, 4, fine),
         sr_h=net(8, 64, 8, 4, fine),
         skip=2,
-        most_skip=2,
+        max_skip=2,
         channels=4,
         text_dim=384,
         whole_clips=True,
@@ -170,8 +171,9 @@ def make_a_video_tiny() -> Recipe:
             widths=(16, 24), attention=(False, decoder), head_dim=8, mlp=1.0, middle=1, emb=32, temporal=(temporal,),
             patch=patch,
         )  # fmt: skip
-        sampling = Sampling(steps=4, sampler="dpm-solver", guidance=2.0 if decoder else 1.0, snr=10.0)
-        return NetConfig(shape=_square(frames, size, fps), unet=unet, sampling=sampling, crop=crop)
+        sampling = Sampling(steps=4, sampler="dpm-solver", guidance=2.0 if decoder else 1.0)
+        shape = _square(frames, size, fps)
+        return NetConfig(shape=shape, unet=unet, sampling=sampling, crop=crop, augmentation_snr=10.0)
 
     system = MakeAVideoConfig(
         encoder=ImageTextConfig(
@@ -185,7 +187,7 @@ def make_a_video_tiny() -> Recipe:
         sr_l=net(6, 12, 6, 2),
         sr_h=net(6, 16, 6, 2, crop=8),
         skip=2,
-        most_skip=2,
+        max_skip=2,
         carry=2,
         text_dim=32,
     )  # fmt: skip

@@ -30,6 +30,7 @@ from storyreel.clip import Clip
 from storyreel.field_ranges import Count, Frames, FramesASecond, Layers, Share, Width
 from storyreel.nn.attention import KeysValues
 from storyreel.nn.axial import AxialBlock
+from storyreel.nn.null_text import drawn, without_text
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
 from storyreel.systems.godiva_decoding import Decoder, Sampling
 from storyreel.systems.godiva_tokenizer import FrameVQVAE, FrameVQVAEConfig
@@ -101,7 +102,7 @@ class Generator(Stage):
         memory_dim = c.dim if c.words else c.text_dim
         self.words = nn.Embedding(c.words, c.dim) if c.words else None
         self.word_places = nn.Parameter(torch.randn(c.text_tokens, c.dim) * 0.02) if c.words else None
-        self.no_text = nn.Parameter(torch.zeros(memory_dim))
+        self.null_text = nn.Parameter(torch.zeros(memory_dim))
         self.blocks = nn.ModuleList(
             AxialBlock(c.dim, c.heads, c.mlp, memory_dim, axis, wide=c.reach == "raster")  # pyright: ignore[reportArgumentType]
             for axis in c.layers
@@ -133,12 +134,6 @@ class Generator(Stage):
     def text_memory(self, text: Tensor) -> list[KeysValues]:
         """The keys and values of what `memory` gave, in every layer."""
         return [block.to_text.keys_values(text) for block in self.blocks]  # pyright: ignore
-
-    def unconditioned(self, text: Tensor, mask: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-        """Text (b, l, d') without what it says, where (b,) is true: one learned vector."""
-        text = torch.where(where[:, None, None], self.no_text.to(text.dtype), text)
-        first = torch.arange(text.shape[1], device=text.device) == 0
-        return text, torch.where(where[:, None], first, mask)
 
     def hidden(self, codes: Tensor, memory: list[KeysValues], mask: Tensor) -> Tensor:
         """Codes (b, t, p, g), t at most `frames` -> states (b, n, d), each of what comes before its own token."""
@@ -188,8 +183,8 @@ class Generator(Stage):
         """
         codes = (batch if "codes" in batch else self.prepare(batch))["codes"].long()
         text, mask = self.memory(batch["text"], batch["text_mask"])
-        dropped = torch.rand(len(text), generator=tick.rng, device=text.device) < self.config.drop_text
-        text, mask = self.unconditioned(text, mask, dropped)
+        dropped = drawn(len(text), self.config.drop_text, tick.rng, text.device)
+        text, mask = without_text(text, mask, self.null_text, dropped)
         flat = codes.flatten(1, 2)
         guesses = self.logits_of(self.hidden(codes, self.text_memory(text), mask), flat)
         asked = self._asked(batch, codes)  # (b, n)

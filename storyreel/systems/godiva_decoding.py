@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from storyreel.nn.null_text import everywhere, without_text
+
 if TYPE_CHECKING:
     from storyreel.systems.godiva import Generator
 
@@ -155,7 +157,7 @@ class Decoder:
         guidance = self.sampling.guidance
         if guidance == 1:
             return text, mask
-        empty, empty_mask = self.model.unconditioned(text, mask, mask.new_ones(len(text)))
+        empty, empty_mask = without_text(text, mask, self.model.null_text, everywhere(text))
         if guidance == 0:
             return empty, empty_mask
         return torch.cat([text, empty]), torch.cat([mask, empty_mask])

@@ -1,30 +1,32 @@
 """A stage of many steps becomes one of few (Imagen Video, Section 2.7; Salimans & Ho 2022; Meng et al. 2022).
 
-A stage whose config has a `distill` is trained further, beginning with the weights of the same stage of a trained
-model (`storyreel train ... --init MODEL`): it is the student, and its first weights are the teacher's. In the first
-phase it learns to say at once what the teacher says in the two passes of guidance; in each later phase to do in one
-step what the teacher does in two, whereupon it becomes the teacher. The phases share the training in equal parts, the
-first as `first` says. The teacher is kept in checkpoints, so that a run resumes exactly, and left out of the model.
+A stage whose config has a `distill` is trained further, beginning with the weights of the same stage of a trained model
+(`storyreel train ... --init MODEL`): it is the student, and its first weights are the teacher's. In the first phase it
+learns to predict in one pass what the teacher predicts in the two of guidance; in each later phase to do in one step
+what the teacher does in two, whereupon it becomes the teacher. The phases share the training in equal parts, the first
+as `first` says. The teacher is kept in checkpoints, so that a run resumes exactly, and left out of the model.
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from storyreel.diffusion.denoiser import Denoiser
 from storyreel.diffusion.distill import draw_halving, guidance_target, progressive_target
-from storyreel.diffusion.guidance import denoiser
 from storyreel.diffusion.parameterisation import diffuse, to_x, x_loss
 from storyreel.diffusion.schedules import draw_times, uniform_time
 from storyreel.field_ranges import SamplingSteps
+from storyreel.nn.null_text import everywhere, without_text
 from storyreel.nn.video_unet import VideoUNet
 from storyreel.systems.base import Loss, Tick
-from storyreel.systems.cascade_net import noise_like
+from storyreel.systems.cascade_stage import noise_like
 
 if TYPE_CHECKING:
     from storyreel.systems.imagen_video import DiffusionStage
@@ -43,13 +45,13 @@ class Distillation:
 
     def __post_init__(self) -> None:
         if self.guidance < 0:
-            raise ValueError(f"distill.guidance: wanted 0 or more, got {self.guidance:g}")
+            raise ValueError(f"distill.guidance: expected 0 or more, got {self.guidance:g}")
         if self.on and not self.steps:
-            raise ValueError("distill.steps: wanted the steps of the students, such as (64, 32, 16, 8)")
+            raise ValueError("distill.steps: expected the steps of the students, such as (64, 32, 16, 8)")
         if any(one != 2 * other for one, other in pairwise(self.steps)) or min(self.steps, default=1) < 1:
-            raise ValueError(f"distill.steps: wanted each to be half of the one before, got {self.steps}")
+            raise ValueError(f"distill.steps: expected each to be half of the one before, got {self.steps}")
         if not 0 < self.first < 1:
-            raise ValueError(f"distill.first: wanted more than 0 and less than 1, got {self.first:g}")
+            raise ValueError(f"distill.first: expected more than 0 and less than 1, got {self.first:g}")
 
     @property
     def on(self) -> bool:
@@ -67,6 +69,11 @@ class Distillation:
         return 1 + min(len(self.steps) - 1, int((progress - self.first) / (1 - self.first) * len(self.steps)))
 
 
+def text_inputs(net: VideoUNet, text: Tensor, mask: Tensor, fps: int) -> dict[str, Any]:
+    """What a network reads of a text and a frame rate."""
+    return {"memory": net.text_memory(text, mask), "fps": torch.full((len(text),), float(fps), device=text.device)}
+
+
 class Teacher(nn.Module):
     """The network that is taught from, and the phase that it teaches."""
 
@@ -78,34 +85,29 @@ class Teacher(nn.Module):
         self.register_buffer("phase", torch.tensor(-1))
 
     def loss(
-        self, stage: DiffusionStage, x: Tensor, text: tuple[Tensor, Tensor], rest: dict[str, Any], tick: Tick
+        self, stage: DiffusionStage, x: Tensor, text: tuple[Tensor, Tensor], beside: dict[str, Any], tick: Tick
     ) -> Loss:
         """max(SNR, 1) |x_hat - x of the teacher|^2 (Salimans & Ho 2022, Section 4)."""
         d, phase = stage.config.distill, stage.config.distill.phase(tick.progress)
         self._begin(stage, phase)
-        fps = torch.full((len(x),), float(stage.shape.fps), device=x.device)
-        noise = noise_like(x, tick.rng)
+        noise, fps = noise_like(x, tick.rng), stage.shape.fps
+        teacher = partial(stage.v, self.net)
         with torch.no_grad():
-            told = {"memory": self.net.text_memory(*text), "fps": fps} | rest
+            cond = text_inputs(self.net, *text, fps) | beside
             if phase:
                 levels = uniform_time(stage.schedule, 2 * d.steps[phase - 1])
                 here, middle, there = draw_halving(levels, len(x), tick.rng)
                 z = diffuse(x, noise, here)
-                wanted = progressive_target(denoiser(self._says(stage), told), z, here, middle, there)
+                target = progressive_target(Denoiser(teacher, cond), z, here, middle, there)
             else:
                 here = stage.schedule.level(draw_times(len(x), tick.rng, spread=True))
                 z = diffuse(x, noise, here)
-                everywhere = torch.ones(len(x), dtype=torch.bool, device=x.device)
-                nothing = self.net.text_memory(*self.net.without_text(*text, everywhere))
-                untold = {**told, "memory": nothing}
-                wanted = guidance_target(self._says(stage), z, here, told=told, untold=untold, scale=d.guidance)
-        own = {"memory": stage.unet.text_memory(*text), "fps": fps} | rest
-        v = stage.v_of(stage.unet, z, here.each(z).logsnr, own)
-        each = x_loss(to_x(v.float(), z, here, "v"), wanted, here, weight="truncated")
+                null = without_text(*text, self.net.null_text, everywhere(x))
+                uncond = text_inputs(self.net, *null, fps) | beside
+                target = guidance_target(teacher, z, here, cond=cond, uncond=uncond, guidance=d.guidance)
+        v = stage.v(stage.unet, z, here.each(z).logsnr, text_inputs(stage.unet, *text, fps) | beside)
+        each = x_loss(to_x(v.float(), z, here, "v"), target, here, weight="truncated")
         return Loss(each.mean(), {"phase": self.phase.detach().float()})
-
-    def _says(self, stage: DiffusionStage):
-        return lambda z, logsnr, cond: stage.v_of(self.net, z, logsnr, cond)
 
     @torch.no_grad()
     def _begin(self, stage: DiffusionStage, phase: int) -> None:

@@ -6,46 +6,56 @@ Singer et al., "Make-A-Video: Text-to-Video Generation without Text-Video Data",
                                                           --SR_l^t--> larger --SR_h--> video (equation 1)
     paper:                             16x64x64           76x64x64     76x256x256  76x768x768
 
-P learns from pictures with captions, and is the only part that ever reads any. D, SR_l and SR_h learn from pictures
-alone; then D, ^F and SR_l get layers in time, and these learn from videos without captions. The stages `decoder`,
-`sr_l` and `sr_h` are the networks for pictures (`make_a_video_images.py`), `decoder_video`, `interpolation` and
-`sr_l_video` the layers in time around them (`make_a_video_time.py`). `make_a_video_making.py` says how a request
-becomes a video.
+P learns from pictures with captions, and only it reads any (`make_a_video_prior.py`). D, SR_l and SR_h learn from
+pictures alone; then D, ^F and SR_l get layers in time, and these learn from videos without captions
+(`make_a_video_networks.py`): the stages `decoder`, `sr_l` and `sr_h` are the networks for pictures, `decoder_video`,
+`interpolation` and `sr_l_video` the layers in time around them. A request becomes a video thus:
+
+    a sentence      prior -> decoder -> interpolation -> super-resolution; more frames than one window: extrapolation
+    a clip to vary  the mean embedding of its frames in place of the prior's (Section 4.3)
+    a picture       interpolation with its first frame known alone, and its embedding, or that of a prompt beside it
+    two pictures    interpolation with its first and its last frame known
+    a clip          its last frames are known and what follows is made, or its first ones and what comes before
+
+All that is longer than a window is made window by window, each beginning with the last frames of the one before.
 
 Axes: b batch, c channels, t frames, h rows, w columns, e width of an image embedding. Videos are float (b, c, t, h, w)
 in [-1, 1].
 
-Differs from the paper: v-prediction; noise in what super-resolution is given; ^F fills in frames at any place, so that
-its last frames may lie after the decoder's last (the sprites' 8 of 4, where the paper's 76 of 16 end with it); it is
-not scored on known frames, which come out as they went in; super-resolution has convolutions in time and no attention,
-as in DALL-E 2. The paper prints no widths and depths: ours meet its parameter counts.
+Differs from the paper: v-prediction; noise in the video that super-resolution refines; the layers in space do not learn
+from videos, where the paper's "fine-tune" may mean all layers; log-SNRs shifted for larger pictures (`shift`);
+`--steps` and `--guidance` of a request are those of every stage that has such, the prior included; ^F fills in frames
+at any place, so that its last frames may lie after the decoder's last (the sprites' 8 of 4, where the paper's 76 of 16
+end with it); it is not scored on known frames, which come out as they went in; super-resolution has convolutions in
+time and no attention, as in DALL-E 2. The paper prints no widths and depths: ours meet its parameter counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from fractions import Fraction
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from storyreel.clip import Clip
 from storyreel.field_ranges import Frames, Width
-from storyreel.systems.base import OnProgress, Request, TextEncoder
-from storyreel.systems.cascade import Cascade, CascadeStage, Shape
-from storyreel.systems.make_a_video_encoder import ImageTextConfig, ImageTextStage
-from storyreel.systems.make_a_video_images import ImageStage, NetConfig
-from storyreel.systems.make_a_video_making import LONGEST, Making
-from storyreel.systems.make_a_video_prior import PriorConfig, PriorStage
-from storyreel.systems.make_a_video_time import InterpolationStage, VideoStage
+from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEncoder
+from storyreel.systems.cascade import Cascade, CascadeStage, Shape, upto_stage
+from storyreel.systems.make_a_video_networks import ImageStage, InterpolationStage, NetConfig, VideoStage
+from storyreel.systems.make_a_video_prior import ImageTextConfig, ImageTextStage, PriorConfig, PriorStage
+from storyreel.systems.pixels import for_model, shown
+
+MAX_FRAMES = 4096  # of a request
 
 
 @dataclass(frozen=True, kw_only=True)
 class MakeAVideoConfig:
     """All networks. The shape of `sr_h` is that of the video.
 
-    skip: the interpolation makes so many frames of each of the decoder's. most_skip: of the frames of a clip that the
+    skip: the interpolation makes so many frames of each of the decoder's. max_skip: of the frames of a clip that the
     decoder in time is trained on, one in so many at most, hence the lowest frame rate. carry: known frames where a
     video is made longer, window by window.
     """
@@ -56,11 +66,16 @@ class MakeAVideoConfig:
     sr_l: NetConfig
     sr_h: NetConfig
     skip: Frames = 5
-    most_skip: Frames = 5
+    max_skip: Frames = 5
     carry: Frames = 4
     channels: Width = 3  # 4 makes a matte too
     text_dim: Width = 768
-    whole_clips: bool = False  # every stage is fed clips of the last one's size, and makes them smaller itself
+    whole_clips: bool = False  # every stage reads clips of the last one's size, and makes them smaller itself
+
+    @classmethod
+    def current(cls, saved: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of a file under the names that fields have now."""
+        return {"max_skip" if name == "most_skip" else name: value for name, value in saved.items()}
 
     def __post_init__(self) -> None:
         d, low, high = self.decoder.shape, self.sr_l.shape, self.sr_h.shape
@@ -70,25 +85,28 @@ class MakeAVideoConfig:
                 f"{d.frames * self.skip}; sr_l has {low.frames}"
             )
         if low.fps != d.fps * self.skip:
-            raise ValueError(f"sr_l.shape.fps: wanted {self.skip} times the decoder's {d.fps}, got {low.fps}")
+            raise ValueError(f"sr_l.shape.fps: expected {self.skip} times the decoder's {d.fps}, got {low.fps}")
         for name, one, before in (("sr_l", low, d), ("sr_h", high, low)):
             if one.height <= before.height:
-                raise ValueError(f"{name}.shape: wanted larger frames than {before}, got {one}")
+                raise ValueError(f"{name}.shape: expected larger frames than {before}, got {one}")
         if (high.frames, high.fps) != (low.frames, low.fps):
-            raise ValueError(f"sr_h.shape: wanted the frames of sr_l, {low}, got {high}")
+            raise ValueError(f"sr_h.shape: expected the frames of sr_l, {low}, got {high}")
+        for name, net in (("sr_l", self.sr_l), ("sr_h", self.sr_h)):
+            if net.sampling.guidance != 1 or net.sampling.oscillate:
+                raise ValueError(f"{name}.sampling.guidance: expected 1, without an embedding to guide by")
         if self.carry < 1 or self.carry >= low.frames:
-            raise ValueError(f"carry: wanted 1 to {low.frames - 1}, got {self.carry}")
+            raise ValueError(f"carry: expected 1 to {low.frames - 1}, got {self.carry}")
         if self.text_dim != self.encoder.text_dim:
-            raise ValueError(f"text_dim: wanted the encoder's {self.encoder.text_dim}, got {self.text_dim}")
+            raise ValueError(f"text_dim: expected the encoder's {self.encoder.text_dim}, got {self.text_dim}")
 
     @property
-    def row(self) -> dict[str, NetConfig]:
+    def networks(self) -> dict[str, NetConfig]:
         return {"decoder": self.decoder, "sr_l": self.sr_l, "sr_h": self.sr_h}
 
     @property
     def clips(self) -> dict[str, tuple[int, int]]:
-        """Height and width of the pictures or clips that each stage is trained on: what the encoder looks at, at least,
-        where embeddings are told."""
+        """Height and width of the pictures or clips that each stage is trained on: at least what the encoder reads,
+        where embeddings are needed."""
         small, low, high = (s.shape.height for s in (self.decoder, self.sr_l, self.sr_h))
         seen = max(small, self.encoder.size)
         sides = {"prior": seen, "decoder": seen, "sr_l": low, "sr_h": high}
@@ -121,24 +139,24 @@ class MakeAVideo(Cascade):
 
     name = "make_a_video"
     serves = frozenset({"image_end", "backward", "variation", "no prompt"})
-    longest = LONGEST
+    longest = MAX_FRAMES
 
     def __init__(self, config: MakeAVideoConfig):
         super().__init__()
         self.config = c = config
         self.text_dim = c.text_dim
         d, low, high = c.decoder.shape, c.sr_l.shape, c.sr_h.shape
-        of = c.encoder.identity
+        identity = c.encoder.identity
         encoder = ImageTextStage(c.encoder)
         one_d, one_l = (replace(shape, frames=1, fps=1) for shape in (d, low))
-        decoder = ImageStage("decoder", c.decoder, one_d, None, c.channels, encoder, of=of)
-        sr_l = ImageStage("sr_l", c.sr_l, one_l, one_d, c.channels, None, of=of)
-        sr_h = ImageStage("sr_h", c.sr_h, high, low, c.channels, None, of=of)
+        decoder = ImageStage("decoder", c.decoder, one_d, None, c.channels, encoder, identity=identity)
+        sr_l = ImageStage("sr_l", c.sr_l, one_l, one_d, c.channels, None, identity=identity)
+        sr_h = ImageStage("sr_h", c.sr_h, high, low, c.channels, None, identity=identity)
         in_time = VideoStage(
-            "decoder_video", decoder, d, None, clip_fps=c.fps, most_skip=c.most_skip, told_fps=True, of=of
+            "decoder_video", decoder, d, None, clip_fps=c.fps, max_skip=c.max_skip, fps=True, identity=identity
         )
         between = Shape(frames=low.frames, height=d.height, width=d.width, fps=low.fps)
-        self.row = nn.ModuleDict({
+        self.parts = nn.ModuleDict({
             "encoder": encoder,
             "prior": PriorStage(c.prior, encoder),
             "decoder": decoder,
@@ -146,35 +164,35 @@ class MakeAVideo(Cascade):
             "sr_h": sr_h,
             "decoder_video": in_time,
             "interpolation": InterpolationStage(
-                "interpolation", in_time, between, skip=c.skip, clip_fps=c.fps, of=of
+                "interpolation", in_time, between, skip=c.skip, clip_fps=c.fps, identity=identity
             ),
-            "sr_l_video": VideoStage("sr_l_video", sr_l, low, between, clip_fps=c.fps, of=of),
+            "sr_l_video": VideoStage("sr_l_video", sr_l, low, between, clip_fps=c.fps, identity=identity),
         })  # fmt: skip
 
     def cascade(self) -> dict[str, CascadeStage]:
-        row = super().cascade()
-        return {name: row[name] for name in ("decoder_video", "interpolation", "sr_l_video", "sr_h")}
+        stages = super().cascade()
+        return {name: stages[name] for name in ("decoder_video", "interpolation", "sr_l_video", "sr_h")}
 
     @property
     def encoder(self) -> ImageTextStage:
-        stage = self.row["encoder"]
+        stage = self.parts["encoder"]
         assert isinstance(stage, ImageTextStage)
         return stage
 
     @property
     def prior(self) -> PriorStage:
-        stage = self.row["prior"]
+        stage = self.parts["prior"]
         assert isinstance(stage, PriorStage)
         return stage
 
     @property
     def interpolation(self) -> InterpolationStage:
-        stage = self.row["interpolation"]
+        stage = self.parts["interpolation"]
         assert isinstance(stage, InterpolationStage)
         return stage
 
     def task(self, request: Request) -> Literal["text", "image", "between", "extend"]:
-        """What a request wants: a video of a sentence (or like a clip), of a picture, between two pictures, or what
+        """What a request is for: a video of a sentence (or like a clip), of a picture, between two pictures, or what
         follows or comes before a clip. ValueError names the field that cannot be served."""
         if request.options.story:
             raise ValueError("story: this model makes a video from one prompt alone")
@@ -189,13 +207,13 @@ class MakeAVideo(Cascade):
 
     def check(self, request: Request) -> None:
         c, task = self.config, self.task(request)
-        least, most = (3, c.frames) if task == "between" else (1, LONGEST)
-        if request.options.frames is not None and not least <= request.options.frames <= most:
+        low, high = (3, c.frames) if task == "between" else (1, MAX_FRAMES)
+        if request.options.frames is not None and not low <= request.options.frames <= high:
             what = "between two pictures this model makes" if task == "between" else "this model makes"
-            raise ValueError(f"frames: {what} {least} to {most} frames, got {request.options.frames}")
-        for stage in self.row.values():
+            raise ValueError(f"frames: {what} {low} to {high} frames, got {request.options.frames}")
+        for stage in self.parts.values():
             if isinstance(stage, (CascadeStage, PriorStage)):
-                stage.check_place()
+                stage.check_fingerprint()
 
     @torch.no_grad()
     def make(
@@ -214,3 +232,146 @@ class MakeAVideo(Cascade):
         """
         self.check(request)
         return Making(self, request, text, on_progress, upto=upto, shapes=shapes or {}).clip()
+
+
+class Making:
+    """The generation of one video."""
+
+    def __init__(
+        self,
+        system: MakeAVideo,
+        request: Request,
+        text: TextEncoder,
+        on_progress: OnProgress,
+        *,
+        upto: str | None,
+        shapes: Mapping[str, Shape],
+    ):
+        self.system, self.request, self.text, self.on_progress = system, request, text, on_progress
+        self.task, self.rng = system.task(request), [request.rng()]
+        self.stages = upto_stage(system.cascade(), upto)
+        if self.task != "text" and list(self.stages) == ["decoder_video"]:
+            raise ValueError("stage: a picture or a clip does not pass through 'decoder_video'")
+        self.shapes = {name: shapes.get(name, stage.shape) for name, stage in system.cascade().items()}
+        self.device = next(system.parameters()).device
+        window = self.shapes["interpolation"]
+        self.carry = min(system.config.carry, window.frames - 1)
+        self.frames = window.frames if request.options.frames is None else request.options.frames
+        self.counts = {
+            name: s.resolve(request.options.steps, request.options.guidance)[0] for name, s in self.stages.items()
+        }
+        self.done, self.total = 0, self._steps()
+
+    def clip(self) -> Clip:
+        """The video, as it is shown."""
+        r, embedding = self.request.options, self._embedding()
+        if self.task == "text":
+            video = self._run("decoder_video", {"embedding": embedding}, self.shapes["decoder_video"])
+            if "interpolation" not in self.stages:
+                return self._shown(video[:, :, : r.frames], self.shapes["decoder_video"])
+            video = self._run("interpolation", {"embedding": embedding, "low": video}, self.shapes["interpolation"])
+            low, cut = self._longer(video, embedding, self.frames), slice(0, self.frames)
+        elif self.task == "between":
+            low, cut = self._between(embedding), slice(0, self.frames)
+        else:
+            low, cut = self._beside(embedding)
+        shape = replace(self.shapes["interpolation"], frames=low.shape[2])
+        for name in ("sr_l_video", "sr_h"):
+            if name in self.stages:
+                shape = replace(self.shapes[name], frames=low.shape[2])
+                low = self._run(name, {"low": low}, shape)
+        return self._shown(low[:, :, cut], shape)
+
+    # -- conditioning ------------------------------------------------------------------------------------------
+
+    def _embedding(self) -> Tensor:
+        """(1, e): of the sentence by the prior, or of the pictures of the request."""
+        r, encoder = self.request.options, self.system.encoder
+        if r.prompt.strip():
+            states, mask = self.text([r.prompt])
+            return self.system.prior.sample(
+                {"text": states.to(self.device), "text_mask": mask.to(self.device)},
+                rng=self.rng,
+                steps=r.steps,
+                guidance=r.guidance,
+            )
+        clips = [c for c in (r.image, r.image_end, r.extend, r.variation) if c is not None]
+        seen = torch.cat([self._pixels(c, encoder.config.size) for c in clips], 2)
+        return encoder.together(encoder.images(seen))
+
+    def _pixels(self, clip: Clip, size: int) -> Tensor:
+        return for_model(clip, size, self.system.config.channels, fit=self.request.options.fit).to(self.device)
+
+    # -- known frames ------------------------------------------------------------------------------------------
+
+    def _between(self, embedding: Tensor) -> Tensor:
+        """All frames from one picture to another."""
+        r, shape = self.request.options, replace(self.shapes["interpolation"], frames=self.frames)
+        assert r.image is not None
+        assert r.image_end is not None
+        ends = [self._pixels(clip, shape.height)[:, :, :1] for clip in (r.image, r.image_end)]
+        places = torch.tensor([0, self.frames - 1])
+        return self._run("interpolation", {"embedding": embedding, "low": torch.cat(ends, 2), "places": places}, shape)
+
+    def _beside(self, embedding: Tensor) -> tuple[Tensor, slice]:
+        """What follows a picture or a clip, or comes before it, with the known frames that it was made from; and which
+        of these frames are the result: a picture is a frame of its video, a clip is not repeated."""
+        r, size = self.request.options, self.shapes["interpolation"].height
+        image = r.image is not None
+        clip = r.image if r.image is not None else r.extend
+        assert clip is not None
+        known = 1 if image else min(self.carry, len(clip))
+        frames = clip.frames[:1] if image else clip.frames[:known] if r.backward else clip.frames[-known:]
+        total = self.frames if image else self.frames + known
+        low = self._longer(self._pixels(clip.replace(frames=frames), size), embedding, total)
+        start = low.shape[2] - total if r.backward else total - self.frames
+        return low, slice(start, start + self.frames)
+
+    def _longer(self, low: Tensor, embedding: Tensor, count: int) -> Tensor:
+        """At least `count` frames, of which `low` are the first, or, backward, the last."""
+        shape, back = self.shapes["interpolation"], self.request.options.backward
+        while low.shape[2] < count:
+            carried = min(self.carry, low.shape[2])
+            known = low[:, :, :carried] if back else low[:, :, -carried:]
+            places = torch.arange(carried) + (shape.frames - carried if back else 0)
+            made = self._run("interpolation", {"embedding": embedding, "low": known, "places": places}, shape)
+            low = torch.cat([made[:, :, :-carried], low] if back else [low, made[:, :, carried:]], 2)
+        return low
+
+    # -- stages ------------------------------------------------------------------------------------------------
+
+    def _steps(self) -> int:
+        """Of all stages together, for the progress."""
+        window, known = self.shapes["interpolation"].frames, 0
+        if self.task == "text":
+            known = window
+        elif self.task == "image":
+            known = 1
+        elif self.task == "extend" and self.request.options.extend is not None:
+            known = min(self.carry, len(self.request.options.extend))
+        times = {name: 1 for name in self.stages}
+        if "interpolation" in times and self.task != "between":
+            count = self.frames + (known if self.task == "extend" else 0)
+            times["interpolation"] = int(self.task == "text")
+            while known < count:
+                known += window - min(self.carry, known)
+                times["interpolation"] += 1
+        if self.task != "text":
+            times["decoder_video"] = 0
+        return sum(self.counts[name] * count for name, count in times.items())
+
+    def _run(self, name: str, cond: Batch, shape: Shape) -> Tensor:
+        before, r = self.done, self.request.options
+
+        def report(step: int, steps: int, x: Tensor) -> None:
+            self.done = before + step
+            self.on_progress(Progress(self.done, self.total, name, lambda: self._shown(x, shape)))
+
+        return self.stages[name].sample(
+            cond, rng=self.rng, steps=r.steps, guidance=r.guidance, shape=shape, on_step=report
+        )
+
+    def _shown(self, video: Tensor, shape: Shape) -> Clip:
+        r = self.request.options
+        seen = shown(video.clamp(-1, 1), transparent=r.transparent)[0]
+        return Clip.from_tensor(seen, Fraction(shape.fps) if r.fps is None else r.fps, r.prompt)

@@ -29,6 +29,7 @@ from torch.utils.checkpoint import checkpoint
 from storyreel.clip import Clip
 from storyreel.field_ranges import Depth, Frames, FramesASecond, SamplingSteps, Share, Width
 from storyreel.nn.attention import Block, KeysValues
+from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
 from storyreel.systems.pixels import for_model, shown
@@ -69,7 +70,7 @@ class MaskGit(Stage):
         nn.init.normal_(self.embed.weight, std=0.02)
         self.time = nn.Parameter(torch.randn(c.latent_frames, 1, c.dim) * 0.02)
         self.space = nn.Parameter(torch.randn(patches, c.dim) * 0.02)
-        self.no_text = nn.Parameter(torch.zeros(c.text_dim))
+        self.null_text = nn.Parameter(torch.zeros(c.text_dim))
         self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp, c.text_dim, c.dropout) for _ in range(c.depth))
         self.norm = nn.LayerNorm(c.dim)
         self.to_logits = nn.Linear(c.dim, sum(sizes))
@@ -115,7 +116,9 @@ class MaskGit(Stage):
         are never masked.
         """
         codes = (batch if "codes" in batch else self.prepare(batch))["codes"].long()
-        text, text_mask = self._drop_text(batch, tick.rng)
+        text, text_mask = batch["text"], batch["text_mask"]
+        dropped = drawn(len(text), self.config.drop_text, tick.rng, text.device)
+        text, text_mask = without_text(text, text_mask, self.null_text, dropped)
         context = batch.get("context", torch.zeros(len(codes), dtype=torch.long, device=codes.device))
         given = torch.where(context > 0, 1 + (context - 1).clamp(min=0) // self.tokenizer.config.tube, 0)
         parts = [
@@ -161,17 +164,6 @@ class MaskGit(Stage):
             nll = nll + (F.cross_entropy(guess, want, reduction="none") * ask).sum()
             hits = hits + ((guess.argmax(-1) == want) & ask).sum()
         return nll, asked.sum(), hits
-
-    def _drop_text(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A tenth of the texts is replaced by the learned vector of no text, for guidance."""
-        text, mask = batch["text"], batch["text_mask"]
-        dropped = torch.rand(len(text), generator=rng, device=text.device) < self.config.drop_text
-        return self.unconditioned(text, mask, dropped)
-
-    def unconditioned(self, text: Tensor, mask: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-        text = torch.where(where[:, None, None], self.no_text.to(text.dtype), text)
-        first = torch.arange(text.shape[1], device=text.device) == 0
-        return text, torch.where(where[:, None], first, mask)
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """For the contact sheet: videos of the first captions of a batch."""
@@ -238,13 +230,12 @@ class MaskGit(Stage):
 
     def _guided_memory(self, text: Tensor, mask: Tensor, guidance: float) -> tuple[list[KeysValues], Tensor, int]:
         """Both branches of guidance as one batch; only one where the other would not count."""
-        everywhere = torch.ones(len(text), dtype=torch.bool, device=text.device)
         if guidance == 1:
             return self.text_memory(text), mask, 1
-        empty, empty_mask = self.unconditioned(text, mask, everywhere)
+        null, null_mask = without_text(text, mask, self.null_text, everywhere(text))
         if guidance == 0:
-            return self.text_memory(empty), empty_mask, 1
-        return self.text_memory(torch.cat([text, empty])), torch.cat([mask, empty_mask]), 2
+            return self.text_memory(null), null_mask, 1
+        return self.text_memory(torch.cat([text, null])), torch.cat([mask, null_mask]), 2
 
     def _guess(
         self,

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from benchmarks.parts.exact import Gaussian
 from storyreel.diffusion.augment import augmentation_of, augmented, draw_augmentation
+from storyreel.diffusion.denoiser import Denoiser
 from storyreel.diffusion.distill import draw_halving, draw_scales, guidance_target, halved, progressive_target
-from storyreel.diffusion.guidance import guided
 from storyreel.diffusion.parameterisation import diffuse, x_loss
 from storyreel.diffusion.samplers import ddim, ddim_step, starting_noise, stochastic
 from storyreel.diffusion.schedules import Cosine, Level, LogNormal, karras, uniform_logsnr, uniform_time
@@ -91,12 +91,12 @@ def test_halvings_start_everywhere_on_the_students_grid():
 
 
 def test_what_cannot_be_distilled():
-    with pytest.raises(ValueError, match="steps: wanted an even number to halve, got 5"):
+    with pytest.raises(ValueError, match="steps: expected an even number to halve, got 5"):
         halved(uniform_time(Cosine(), 5))
     grid = uniform_time(Cosine(), 2)
     with pytest.raises(ValueError, match="the teacher gave NaN"):
         progressive_target(lambda z, level: z * math.nan, torch.zeros(1, 1), grid[0], grid[1], grid[2])
-    with pytest.raises(ValueError, match="guidance: wanted a range from 0, got -1"):
+    with pytest.raises(ValueError, match="guidance: expected a range from 0, got -1"):
         draw_scales(3, -1, 2, rngs(1)[0])
 
 
@@ -106,13 +106,13 @@ def test_guidance_target_is_the_guided_teacher_at_each_samples_scale():
 
     z = torch.randn(3, 4, generator=rngs(1)[0]).requires_grad_()
     level = Cosine().level(torch.tensor([0.2, 0.5, 0.7]))
-    told, untold = torch.ones(3), torch.zeros(3)
+    cond, uncond = torch.ones(3), torch.zeros(3)
     scales = draw_scales(3, 1.0, 15.0, rngs(1)[0])
     assert bool(((scales >= 1) & (scales <= 15)).all())
-    made = guidance_target(net, z, level, told=told, untold=untold, scale=scales)
+    made = guidance_target(net, z, level, cond=cond, uncond=uncond, guidance=scales)
     assert not made.requires_grad
     for i, scale in enumerate(scales.tolist()):
-        one = guided(net, told[:1], untold[:1], scale)(z[i : i + 1], level[i : i + 1])
+        one = Denoiser(net, cond[:1], uncond[:1], scale)(z[i : i + 1], level[i : i + 1])
         torch.testing.assert_close(made[i : i + 1], one.detach())
 
 
@@ -159,11 +159,11 @@ def test_augmentation_noises_as_much_as_it_says(schedule):
 
 
 def test_augmentation_of_training():
-    level = draw_augmentation(Cosine(), 4000, rngs(1)[0], most=0.5)
+    level = draw_augmentation(Cosine(), 4000, rngs(1)[0], max_time=0.5)
     assert float(level.logsnr.min()) >= Cosine().logsnr(torch.tensor(0.5)) - 1e-4
     assert float(Cosine().time(level.logsnr).mean()) == pytest.approx(0.25, abs=0.01)
-    with pytest.raises(ValueError, match="most"):
-        draw_augmentation(Cosine(), 2, rngs(1)[0], most=1.5)
+    with pytest.raises(ValueError, match="max_time"):
+        draw_augmentation(Cosine(), 2, rngs(1)[0], max_time=1.5)
 
 
 def test_no_augmentation():
@@ -171,5 +171,5 @@ def test_no_augmentation():
     noised, told = augmented(torch.ones(1, 1, 1, 2, 2), level, rngs(1))
     torch.testing.assert_close(noised, torch.ones(1, 1, 1, 2, 2), atol=1e-3, rtol=0)
     assert told.tolist() == pytest.approx([20])
-    with pytest.raises(ValueError, match="snr: wanted more than 0"):
+    with pytest.raises(ValueError, match="snr: expected more than 0"):
         augmentation_of(Cosine(), 0)

@@ -117,7 +117,7 @@ def test_one_sample_does_not_see_another():
 def test_unknown_names():
     x = torch.zeros(1, 1)
     level = Level(torch.ones(1), torch.ones(1))
-    with pytest.raises(ValueError, match="kind: wanted x, eps or v, got 'u'"):
+    with pytest.raises(ValueError, match="kind: expected x, eps or v, got 'u'"):
         to_x(x, x, level, "u")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match="weight: wanted"):
+    with pytest.raises(ValueError, match="weight: expected"):
         log_weight(level, "u")  # pyright: ignore[reportArgumentType]

@@ -232,17 +232,17 @@ def test_nan_is_told_with_its_step(name, value):
 
 def test_what_cannot_be_sampled():
     z = torch.zeros(2, 1, 2, 2, 2)
-    with pytest.raises(ValueError, match="rng: wanted a generator for each of 2 videos, got 1"):
+    with pytest.raises(ValueError, match="rng: expected a generator for each of 2 videos, got 1"):
         ancestral(slow, z, uniform_time(VP, 2), rng=rngs(1))
-    with pytest.raises(ValueError, match="gamma: wanted 0 to 1, got 2"):
+    with pytest.raises(ValueError, match="gamma: expected 0 to 1, got 2"):
         ancestral(slow, z, uniform_time(VP, 2), rng=rngs(2), gamma=2)
     with pytest.raises(ValueError, match="noise that falls"):
         ddim(slow, z, Level(torch.tensor([0.5, 0.5]), torch.tensor([0.5, 0.5])))
-    with pytest.raises(ValueError, match="levels: wanted a grid of at least 2"):
+    with pytest.raises(ValueError, match="levels: expected a grid of at least 2"):
         ddim(slow, z, uniform_time(VP, 2)[:1])
-    with pytest.raises(ValueError, match="same_noise: wanted videos"):
+    with pytest.raises(ValueError, match="same_noise: expected videos"):
         draw_noise((2, 3), rngs(2), same_noise=True)
-    with pytest.raises(ValueError, match="denoise: wanted"):
+    with pytest.raises(ValueError, match="denoise: expected"):
         ddim(lambda z, level: z[:1], z, uniform_time(VP, 2))
 
 
@@ -254,7 +254,7 @@ def test_a_sampler_brings_its_grid_and_a_recipe_may_choose_another():
     assert torch.equal(Sampling(sampler="dpm-solver").levels(VP, 4).alpha, uniform_logsnr(VP, 4).alpha)
     assert torch.equal(Sampling(sampler="heun").levels(VP, 4).alpha, uniform_time(VP, 4).alpha)
     assert torch.equal(Sampling(sampler="dpm-solver", grid="karras").levels(VE, 4).sigma, karras(VE, 4).sigma)
-    with pytest.raises(ValueError, match="grid: wanted one of time, logsnr, karras, got 'rho'"):
+    with pytest.raises(ValueError, match="grid: expected one of time, logsnr, karras, got 'rho'"):
         Sampling(grid="rho")  # pyright: ignore[reportArgumentType]
 
 
@@ -264,6 +264,32 @@ def test_gamma_reaches_ancestral_sampling_and_is_refused_elsewhere():
     made = [ancestral(exact, z, levels, rng=rngs(1), gamma=gamma) for gamma in (None, 0.0, 1.0)]
     assert torch.equal(made[0], made[1])
     assert not torch.allclose(made[0], made[2])
-    with pytest.raises(ValueError, match=r"gamma: wanted none with this sampler, got 0\.5"):
+    with pytest.raises(ValueError, match=r"gamma: expected none with this sampler, got 0\.5"):
         Sampling(sampler="ddim", gamma=0.5)
     assert Sampling(sampler="ancestral", gamma=0.5).gamma == 0.5
+
+
+def test_every_setting_of_the_grid_counts_or_is_refused():
+    levels = Sampling(sampler="euler", grid="karras", sigma_min=0.01, sigma_max=700).levels(VE, 4)
+    assert levels.ratio[:-1].tolist() == pytest.approx(karras(VE, 4, sigma_min=0.01, sigma_max=700).ratio[:-1].tolist())
+    roots = levels.ratio[:-1] ** (1 / 7)  # Karras et al. 2022, equation 5
+    assert roots.diff().tolist() == pytest.approx([(0.01 ** (1 / 7) - 700 ** (1 / 7)) / 3] * 3)
+    logs = Sampling(grid="logsnr", sigma_min=0.01, sigma_max=100).levels(VP, 5).ratio[:-1].log10()
+    assert logs.tolist() == pytest.approx([2, 1, 0, -1, -2], abs=1e-9)
+    for sampling in ({"sigma_max": 80}, {"sampler": "heun", "sigma_min": 0.1}):
+        with pytest.raises(ValueError, match="sigma_max: a grid of equal times has the ends of its schedule"):
+            Sampling(**sampling)  # pyright: ignore[reportArgumentType]
+
+
+def test_every_setting_of_guidance_counts_or_is_refused():
+    levels = uniform_time(VP, 4)
+    linear = Sampling(guidance=3.0, frame_guidance="linear", min_guidance=2.0).guidance_of(3.0, levels, 3)
+    assert isinstance(linear, Tensor)
+    assert linear.flatten().tolist() == [2.0, 2.5, 3.0]
+    assert Sampling(frame_guidance="linear").guidance_of(1.0, levels, 3) == 1, "one pass"
+    with pytest.raises(ValueError, match="min_guidance: expected 1 where frame_guidance is constant"):
+        Sampling(min_guidance=2.0)
+    with pytest.raises(ValueError, match="oscillate: expected 0 with triangle guidance, got 3"):
+        Sampling(frame_guidance="triangle", oscillate=3)
+    with pytest.raises(ValueError, match="guidance: expected 0 to 1000, got -1"):
+        Sampling(guidance=-1.0)

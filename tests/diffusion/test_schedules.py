@@ -112,9 +112,9 @@ def test_grids_have_their_formulas():
 
 
 def test_what_is_no_grid():
-    with pytest.raises(ValueError, match="steps: wanted at least 1, got 0"):
+    with pytest.raises(ValueError, match="steps: expected at least 1, got 0"):
         schedules.uniform_time(Cosine(), 0)
-    with pytest.raises(ValueError, match="start: wanted a log-SNR below"):
+    with pytest.raises(ValueError, match="start: expected a log-SNR below"):
         schedules.uniform_logsnr(Cosine(), 4, start=3, end=3)
     with pytest.raises(ValueError, match="sigma_min"):
         schedules.karras(Cosine(), 4, sigma_min=2, sigma_max=1)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from storyreel.diffusion.denoiser import Denoiser
 from storyreel.diffusion.schedules import preserving
-from storyreel.diffusion.thresholding import CHUNK, absolute_quantile, clipped, dynamic_threshold, thresholded
+from storyreel.diffusion.thresholding import CHUNK, absolute_quantile, check_quantile, dynamic_threshold
 
 HERE = preserving(torch.tensor(0.0, dtype=torch.float64))
 
@@ -91,13 +92,18 @@ def test_a_clip_does_not_know_its_batch():
     assert torch.equal(dynamic_threshold(x), dynamic_threshold(x))
 
 
-def test_as_wrappers():
+def test_a_denoiser_clips_or_scales_or_leaves_what_its_network_predicts():
+    def net(entered: torch.Tensor, logsnr: torch.Tensor, cond: None) -> torch.Tensor:
+        return 2 * entered
+
     x = draw(2, 3, 2, 9, 9) * 3
-    assert torch.equal(clipped(lambda z, level: 2 * z)(x, HERE), (2 * x).clamp(-1, 1))
-    assert torch.equal(thresholded(lambda z, level: 2 * z, 0.9)(x, HERE), dynamic_threshold(2 * x, 0.9))
-    for wrong in (0.0, 1.01):
-        with pytest.raises(ValueError, match="quantile: wanted more than 0 and at most 1"):
-            thresholded(lambda z, level: z, wrong)
+    assert torch.equal(Denoiser(net, predict="x", threshold=0)(x, HERE), (2 * x).clamp(-1, 1))
+    assert torch.equal(Denoiser(net, predict="x", threshold=0.9)(x, HERE), dynamic_threshold(2 * x, 0.9))
+    assert torch.equal(Denoiser(net, predict="x")(x, HERE), 2 * x)
+    with pytest.raises(ValueError, match="quantile: expected more than 0 and at most 1"):
+        Denoiser(net, threshold=1.01)
+    with pytest.raises(ValueError, match="quantile: expected more than 0 and at most 1"):
+        check_quantile(0.0)
 
 
 def test_nan_stays_for_the_sampler_to_find():

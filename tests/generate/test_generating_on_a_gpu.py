@@ -106,7 +106,7 @@ def test_every_sampler_whole_streamed_and_in_tiles(sampler):
     with fake_cuda():
         stage = system.to("cuda").stages["ssr3"]
         states, mask = load_text_encoder("hash:32")([PROMPT])
-        low = torch.zeros(1, 3, stage.shape.frames, stage.takes.height, stage.takes.width, device="cuda")
+        low = torch.zeros(1, 3, stage.shape.frames, stage.input_shape.height, stage.input_shape.width, device="cuda")
         cond = {"text": states.to("cuda"), "text_mask": mask.to("cuda"), "low": low}
         made = stage.sample(cond, rng=[torch.Generator().manual_seed(0)], steps=2, guidance=2.0)
     assert isinstance(made, OnCard)

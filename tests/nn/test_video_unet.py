@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from storyreel.nn.null_text import without_text
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
 from storyreel.nn.video_unet_blocks import TemporalConv, features, positions, rms_norm
 
@@ -184,7 +185,7 @@ def test_the_text_is_read_once_a_sample():
 def test_a_dropped_text_is_forgotten():
     net = make()
     text, mask = torch.randn(3, 5, 8), torch.ones(3, 5, dtype=torch.bool)
-    states, seen = net.without_text(text, mask, torch.tensor([True, False, True]))
+    states, seen = without_text(text, mask, net.null_text, torch.tensor([True, False, True]))
     assert seen.tolist() == [[True] + 4 * [False], 5 * [True], [True] + 4 * [False]]
     assert states[1].equal(text[1])
     memory = net.text_memory(states, seen)
@@ -219,7 +220,7 @@ def test_checkpointing_changes_no_gradient():
         net.zero_grad()
         net(x, **inputs(net, x), video=torch.tensor([True, False])).square().mean().backward()
         found.append({n: p.grad.clone() for n, p in net.named_parameters() if p.grad is not None})
-    assert set(found[0]) == set(found[1]) == {n for n, _ in net.named_parameters()} - {"no_text"}
+    assert set(found[0]) == set(found[1]) == {n for n, _ in net.named_parameters()} - {"null_text"}
     for name, grad in found[0].items():
         torch.testing.assert_close(found[1][name], grad, msg=lambda m, name=name: f"{name}: {m}")
 

@@ -13,9 +13,8 @@ from storyreel import recipes
 from storyreel.clip import Clip
 from storyreel.systems.base import Batch, Request, Tick
 from storyreel.systems.make_a_video import MakeAVideo, MakeAVideoConfig
-from storyreel.systems.make_a_video_images import ImageStage
+from storyreel.systems.make_a_video_networks import ImageStage, VideoStage
 from storyreel.systems.make_a_video_prior import PriorStage
-from storyreel.systems.make_a_video_time import VideoStage
 from storyreel.text import load_text_encoder
 
 TEXT = load_text_encoder("hash:32")

@@ -13,10 +13,10 @@ from torch import Tensor
 from storyreel import recipes
 from storyreel.diffusion.samplers import ddim, dpm_solver
 from storyreel.diffusion.schedules import Cosine, Level, uniform_logsnr, uniform_time
+from storyreel.diffusion.streaming import streamed
 from storyreel.nn.video_unet_tiles import spans
 from storyreel.systems.base import Request
-from storyreel.systems.cascade import Shape
-from storyreel.systems.cascade_stream import streamed
+from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo, ImagenVideoConfig
 from storyreel.text import load_text_encoder
 
@@ -110,9 +110,9 @@ def text() -> Any:
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"size": (41, 24)}, "size: wanted multiples of 4, got 41x24"),
-        ({"size": (8000, 24)}, "size: wanted at most 4096 pixels a side, got 8000x24"),
-        ({"size": (40, 24), "frames": 5000}, "frames: wanted at most 1024, got 5000"),
+        ({"size": (41, 24)}, "size: expected multiples of 4, got 41x24"),
+        ({"size": (8000, 24)}, "size: expected at most 4096 pixels a side, got 8000x24"),
+        ({"size": (40, 24), "frames": 5000}, "frames: expected at most 1024, got 5000"),
         ({"frames": 13}, "frames: this model makes 1 to 5 frames, got 13"),
     ],
 )

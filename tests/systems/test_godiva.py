@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from storyreel import recipes
+from storyreel.nn.null_text import without_text
 from storyreel.systems.base import Batch, Tick
 from storyreel.systems.godiva import Generator, GeneratorConfig
 from storyreel.systems.godiva_decoding import Decoder, Sampling
@@ -132,7 +133,7 @@ def test_both_branches_of_guidance_are_exact(model: Generator):
     with torch.no_grad():
         decoder = Decoder(model, data["text"], data["text_mask"], FRAMES, Sampling(guidance=3.0))
         untold = decoder.replay(data["codes"])[0][2:]
-        text, mask = model.unconditioned(data["text"], data["text_mask"], everywhere)
+        text, mask = without_text(data["text"], data["text_mask"], model.null_text, everywhere)
         torch.testing.assert_close(model.logits(data["codes"], text, mask)[0], untold, atol=1e-5, rtol=1e-5)
 
 
@@ -191,7 +192,7 @@ def test_a_prefix_stays_and_counts(model: Generator, frames: int):
 
 def test_guidance_one_is_conditional_and_zero_unconditional(model: Generator):
     asked = cond(model)
-    text, mask = model.unconditioned(asked["text"], asked["text_mask"], torch.tensor([True, True]))
+    text, mask = without_text(asked["text"], asked["text_mask"], model.null_text, torch.tensor([True, True]))
     told, untold = (model.sample(asked, rng=rngs(1, 2), guidance=g) for g in (1.0, 0.0))
     assert untold.equal(model.sample({"text": text, "text_mask": mask}, rng=rngs(1, 2), guidance=1.0))
     assert not told.equal(untold)

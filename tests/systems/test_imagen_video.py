@@ -19,11 +19,12 @@ from storyreel.clip import Clip
 from storyreel.diffusion.sampling import Sampling
 from storyreel.generate import registry
 from storyreel.model import load_model, save_model
+from storyreel.nn.null_text import without_text
 from storyreel.nn.video_resample import at_frames, resized
 from storyreel.recipe import as_json, from_json
 from storyreel.storage import read_json
 from storyreel.systems.base import Batch, Progress, Request, System, Tick
-from storyreel.systems.cascade import Shape
+from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo, ImagenVideoConfig, StageConfig
 from storyreel.text import load_text_encoder
 
@@ -123,7 +124,7 @@ def test_any_prefix_of_the_cascade_is_a_product(model: ImagenVideo, monkeypatch:
         assert np.array_equal(clip.frames, Clip.from_tensor(seen[after][0], Fraction(1)).frames), (
             "what the next is given"
         )
-    with pytest.raises(ValueError, match=r"stage: wanted one of base, tsr1, .*, got 'ssr9'"):
+    with pytest.raises(ValueError, match=r"stage: expected one of base, tsr1, .*, got 'ssr9'"):
         model.make(request, TEXT, upto="ssr9")
 
 
@@ -131,7 +132,7 @@ def test_a_sample_depends_on_its_own_seed_alone(model: ImagenVideo):
     for name in ("base", "ssr1"):
         stage, data = stage_of(model, name), batch(3)
         cond = {"text": data["text"], "text_mask": data["text_mask"]}
-        if stage.takes:
+        if stage.input_shape:
             cond["low"] = stage._small(data)
 
         def rngs(*seeds: int) -> list[torch.Generator]:
@@ -151,7 +152,7 @@ def test_other_shapes_can_be_asked_of_the_same_networks(model: ImagenVideo):
     clip = model.make(Request.of(prompt="a cat", steps=1), TEXT, upto="ssr1", shapes=shapes)
     assert clip.frames.shape == (4, 8, 16, 3)
     odd = {"base": Shape(frames=3, height=5, width=8, fps=3)}
-    with pytest.raises(ValueError, match="stage 'base': size: wanted height and width that 2 divides, got 5x8"):
+    with pytest.raises(ValueError, match="stage 'base': size: expected height and width that 2 divides, got 5x8"):
         model.make(Request.of(prompt="a cat", steps=1), TEXT, shapes=odd)
 
 
@@ -185,7 +186,7 @@ def test_a_stage_is_given_what_the_one_before_makes(model: ImagenVideo):
     for name in ("ssr1", "tsr2"):
         stage = stage_of(model, name)
         x, low = stage.examples(video, torch.Generator())
-        s, t = stage.shape, stage.takes
+        s, t = stage.shape, stage.input_shape
         assert t is not None
         assert low is not None
         assert x.shape[2:] == low.shape[2:] == (s.frames, s.height, s.width)
@@ -233,9 +234,9 @@ def test_images_do_not_see_their_frames(model: ImagenVideo):
 
 def test_a_tenth_of_the_texts_is_dropped(model: ImagenVideo, monkeypatch: pytest.MonkeyPatch):
     stage, shares = stage_of(model, "base"), []
-    inside = stage.unet.without_text
     monkeypatch.setattr(
-        stage.unet, "without_text", lambda text, mask, where: shares.append(where) or inside(text, mask, where)
+        "storyreel.systems.imagen_video.without_text",
+        lambda text, mask, null, where: shares.append(where) or without_text(text, mask, null, where),
     )
     with torch.no_grad():
         stage.loss(batch(1500), tick())
@@ -261,7 +262,7 @@ def test_a_stage_learns_a_batch_by_heart(changed: ImagenVideo, name: str):
         optimizer.step()
     stage.eval()
     cond = {"text": data["text"], "text_mask": data["text_mask"]}
-    if stage.takes:
+    if stage.input_shape:
         cond["low"] = stage._small(data)
     rng = [torch.Generator().manual_seed(i) for i in range(3)]
     made, (real, _) = stage.sample(cond, rng=rng, steps=12, guidance=1.0), stage.examples(data["video"], rng[0])
@@ -292,7 +293,7 @@ def make_half() -> ImagenVideo:
 
 
 def test_the_weights_of_another_stage_are_refused_by_digest(changed: ImagenVideo):
-    changed.row["tsr2"].load_state_dict(changed.row["tsr3"].state_dict())
+    changed.parts["tsr2"].load_state_dict(changed.parts["tsr3"].state_dict())
     with pytest.raises(ValueError, match="stage 'tsr2': its weights are of another stage or of another cascade"):
         generate(changed)
     with pytest.raises(ValueError, match="stage 'tsr2': its weights are of another"):
@@ -349,11 +350,11 @@ def test_a_row_in_the_wrong_order_is_refused():
 def test_settings_that_cannot_be_are_refused():
     config = recipes.get("imagen_video_tiny").system
     assert isinstance(config, ImagenVideoConfig)
-    with pytest.raises(ValueError, match=r"shape.height: wanted a multiple of 2, got 5"):
+    with pytest.raises(ValueError, match=r"shape.height: expected a multiple of 2, got 5"):
         StageConfig(kind="base", shape=Shape(frames=2, height=5, width=4, fps=2), unet=config.base.unet)
-    with pytest.raises(ValueError, match=r"sampling.tile: wanted a stage without attention"):
+    with pytest.raises(ValueError, match=r"sampling.tile: expected a network without attention"):
         replace(config.base, sampling=Sampling(tile=8))
-    with pytest.raises(ValueError, match=r"sampler: wanted one of ddim, .*, got 'magic'"):
+    with pytest.raises(ValueError, match=r"sampler: expected one of ddim, .*, got 'magic'"):
         Sampling(sampler="magic")
 
 
@@ -402,7 +403,7 @@ def four() -> ImagenVideo:
     assert isinstance(config, ImagenVideoConfig)
     changes = {"widths": (16, 16), "head_dim": 8, "emb": 16, "text_width": 32}
     row: dict[str, Any] = {}
-    for name, stage in config.row.items():
+    for name, stage in config.stages.items():
         unet = replace(stage.unet, **changes, fine=min(stage.unet.fine, 4))
         side = stage.shape.height // 4
         row[name] = replace(stage, unet=replace(unet, patch=1), shape=replace(stage.shape, height=side, width=side))
@@ -417,7 +418,7 @@ def four() -> ImagenVideo:
 def test_stages_may_be_left_out_and_the_config_survives_json():
     config = recipes.get("imagen_video_four").system
     assert isinstance(config, ImagenVideoConfig)
-    assert list(config.row) == ["base", "tsr1", "ssr1", "ssr2"]
+    assert list(config.stages) == ["base", "tsr1", "ssr1", "ssr2"]
     assert (config.frames, config.fps) == (8, 8)
     assert from_json(ImagenVideoConfig, json.loads(json.dumps(as_json(config)))) == config
 

@@ -21,7 +21,10 @@ PHASES = Distillation(guidance=3.0, steps=(4, 2, 1), first=0.4)
 def make(name: str = "base", distill: Distillation = PHASES, *, trained: bool = True) -> DiffusionStage:
     config = recipes.get("imagen_video_tiny").system
     assert isinstance(config, ImagenVideoConfig)
-    stage_config = replace(config.row[name], distill=distill, sampling=replace(config.base.sampling, sampler="ddim"))
+    sampling = replace(config.base.sampling, sampler="ddim")
+    if distill.on:
+        sampling = replace(sampling, steps=distill.final, guidance=distill.guidance)
+    stage_config = replace(config.stages[name], distill=distill, sampling=sampling)
     torch.manual_seed(0)
     stage = replace(config, **{name: stage_config}).build().stages[name]
     assert isinstance(stage, DiffusionStage)
@@ -150,11 +153,11 @@ def test_an_untrained_stage_is_not_distilled():
 
 
 def test_what_cannot_be_distilled_is_refused():
-    with pytest.raises(ValueError, match=r"distill.steps: wanted each to be half of the one before, got \(8, 3\)"):
+    with pytest.raises(ValueError, match=r"distill.steps: expected each to be half of the one before, got \(8, 3\)"):
         Distillation(guidance=1.0, steps=(8, 3))
-    with pytest.raises(ValueError, match=r"distill.steps: wanted the steps of the students"):
+    with pytest.raises(ValueError, match=r"distill.steps: expected the steps of the students"):
         Distillation(guidance=1.0)
-    with pytest.raises(ValueError, match=r"distill.guidance: wanted 0 or more, got -1"):
+    with pytest.raises(ValueError, match=r"distill.guidance: expected 0 or more, got -1"):
         Distillation(guidance=-1.0)
 
 
@@ -162,6 +165,6 @@ def test_the_recipe_goes_on_from_the_shipped_one():
     first, then = (recipes.get(f"imagen_video_{name}") for name in ("sprites", "distilled"))
     assert isinstance(first.system, ImagenVideoConfig)
     assert isinstance(then.system, ImagenVideoConfig)
-    for name, config in then.system.row.items():
-        assert replace(first.system.row[name], distill=config.distill, sampling=config.sampling) == config
+    for name, config in then.system.stages.items():
+        assert replace(first.system.stages[name], distill=config.distill, sampling=config.sampling) == config
         assert config.distill.final == 8

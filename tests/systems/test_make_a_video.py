@@ -18,7 +18,7 @@ from storyreel.clip import Clip
 from storyreel.model import load_model, save_model
 from storyreel.systems.base import Progress, Request
 from storyreel.systems.make_a_video import MakeAVideo, MakeAVideoConfig
-from storyreel.systems.make_a_video_encoder import ImageTextStage
+from storyreel.systems.make_a_video_prior import ImageTextStage
 from storyreel.train.taken import encoder_tensors
 
 
@@ -56,7 +56,7 @@ def test_seed_index_and_prompt_decide(model: MakeAVideo):
 def test_any_prefix_of_the_cascade_is_a_product(model: MakeAVideo):
     shapes = [model.make(Request.of(prompt="a", steps=1), TEXT, upto=n).frames.shape[:2] for n in MAKES]
     assert shapes == [(3, 8), (6, 8), (6, 12), (6, 16)]
-    with pytest.raises(ValueError, match=r"stage: wanted one of decoder_video, .*, got 'sr_x'"):
+    with pytest.raises(ValueError, match=r"stage: expected one of decoder_video, .*, got 'sr_x'"):
         model.make(Request.of(prompt="a", steps=1), TEXT, upto="sr_x")
     with pytest.raises(ValueError, match="stage: a picture or a clip does not pass through 'decoder_video'"):
         model.make(Request.of(image=picture(), steps=1), TEXT, upto="decoder_video")
@@ -160,16 +160,16 @@ def test_the_encoder_is_taken_by_name_and_digest():
 def test_the_weights_of_another_cascade_are_refused_by_digest(changed: MakeAVideo):
     other = make(encoder=replace(tiny().encoder, sha256="f00"))
     for name, said in (
-        ("prior", "stage 'prior': its weights are of another cascade"),
+        ("prior", "stage 'prior': its weights are of another stage or of another cascade"),
         ("sr_l_video", "stage 'sr_l_video': its weights are of another stage or of another cascade"),
     ):
         stage: Any = changed.stages[name]
-        stage.place.copy_(other.stages[name].place)  # pyright: ignore
+        stage.fingerprint.copy_(other.stages[name].fingerprint)  # pyright: ignore
         with pytest.raises(ValueError, match=said):
             generate(changed, prompt="a cat")
         with pytest.raises(ValueError, match=said):
             stage.notes()
-        stage.place.copy_(torch.tensor(list(stage._place), dtype=torch.uint8))
+        stage.fingerprint.copy_(torch.tensor(list(stage._expected), dtype=torch.uint8))
     assert len(generate(changed, prompt="a cat")) == 6
 
 
@@ -207,18 +207,18 @@ def test_settings_that_cannot_be_are_refused():
     c = tiny()
     for change, said in (
         ({"skip": 3}, "skip: 3 frames, one in 3, are 7 to 9; sr_l has 6"),
-        ({"carry": 6}, "carry: wanted 1 to 5, got 6"),
-        ({"sr_h": c.sr_l}, "sr_h.shape: wanted larger frames than 6x12x12"),
-        ({"text_dim": 5}, "text_dim: wanted the encoder's 32, got 5"),
-        ({"decoder": replace(c.decoder, shape=replace(c.decoder.shape, fps=4))}, "sr_l.shape.fps: wanted 2 times"),
+        ({"carry": 6}, "carry: expected 1 to 5, got 6"),
+        ({"sr_h": c.sr_l}, "sr_h.shape: expected larger frames than 6x12x12"),
+        ({"text_dim": 5}, "text_dim: expected the encoder's 32, got 5"),
+        ({"decoder": replace(c.decoder, shape=replace(c.decoder.shape, fps=4))}, "sr_l.shape.fps: expected 2 times"),
     ):
         with pytest.raises(ValueError, match=said):
             replace(c, **change)
-    with pytest.raises(ValueError, match=r"shape.height: wanted a multiple of 2, got 9"):
+    with pytest.raises(ValueError, match=r"shape.height: expected a multiple of 2, got 9"):
         replace(c.decoder, shape=replace(c.decoder.shape, height=9, width=9))
-    with pytest.raises(ValueError, match=r"shape.width: wanted the height, 8, got 16"):
+    with pytest.raises(ValueError, match=r"shape.width: expected the height, 8, got 16"):
         replace(c.decoder, shape=replace(c.decoder.shape, width=16))
-    with pytest.raises(ValueError, match=r"sampling.tile: wanted a network without attention"):
+    with pytest.raises(ValueError, match=r"sampling.tile: expected a network without attention"):
         replace(c.decoder, sampling=replace(c.decoder.sampling, tile=8))
-    with pytest.raises(ValueError, match=r"prior.tries: wanted at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"prior.tries: expected at least 1, got 0"):
         replace(c.prior, tries=0)

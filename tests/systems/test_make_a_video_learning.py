@@ -15,7 +15,7 @@ from storyreel.data.folder import METADATA, DatasetFolder, write_world
 from storyreel.model import own_tensors
 from storyreel.run import Run
 from storyreel.systems.make_a_video import MakeAVideo
-from storyreel.systems.make_a_video_images import ImageStage
+from storyreel.systems.make_a_video_networks import ImageStage
 from storyreel.train.command import Command, note_data
 from storyreel.worlds.digits import Digits
 

@@ -11,7 +11,7 @@ from make_a_video_tiny import image_stage, make, rngs, shake, tick, video_stage
 
 from storyreel.systems.base import Batch
 from storyreel.systems.make_a_video import MakeAVideo
-from storyreel.systems.make_a_video_time import InterpolationStage, draw_known
+from storyreel.systems.make_a_video_networks import InterpolationStage, draw_known
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_grown_stage_samples_what_the_stage_for_pictures_samples():
     for t in range(3):
         drawn: Any = lambda *_, t=t, **__: noise[None, :, t : t + 1]  # noqa: E731
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("storyreel.systems.cascade.starting_noise", drawn)
+            patch.setattr("storyreel.systems.cascade_stage.starting_noise", drawn)
             alone = stage.image.sample(cond, rng=rngs(5), steps=3)
         torch.testing.assert_close(video[:, :, t : t + 1], alone, atol=1e-4, rtol=1e-4)
 
@@ -79,7 +79,7 @@ def test_clips_come_at_rates_of_their_own(model: MakeAVideo):
         steps = video[:, 0, :, 0, 0].diff(dim=1)
         assert steps.eq(6 / fps[:, None]).all(), "the rate that is told is that of the frames"
     assert (early[1] == 6).float().mean() > (late[1] == 6).float().mean(), "high rates first (Section 3.4)"
-    with pytest.raises(ValueError, match="stage 'decoder_video': wanted clips of at least 3 frames, got 2"):
+    with pytest.raises(ValueError, match="stage 'decoder_video': expected clips of at least 3 frames, got 2"):
         stage.at_rates(counted[:, :, :2], tick())
 
 
@@ -121,10 +121,13 @@ def test_it_begins_with_what_the_decoder_learnt():
 @pytest.mark.parametrize(
     ("cond", "said"),
     [
-        ({}, "stage 'interpolation': wanted at least 1 known frame, got 0"),
-        ({"low": torch.zeros(1, 3, 0, 8, 8)}, "stage 'interpolation': wanted at least 1 known frame, got 0"),
-        ({"low": torch.zeros(1, 3, 2, 8, 8), "places": torch.tensor([1, 6])}, "known frames: wanted a place from 0 to"),
-        ({"low": torch.zeros(1, 3, 2, 8, 8), "places": torch.tensor([1])}, "known frames: wanted a place from 0 to"),
+        ({}, "stage 'interpolation': expected at least 1 known frame, got 0"),
+        ({"low": torch.zeros(1, 3, 0, 8, 8)}, "stage 'interpolation': expected at least 1 known frame, got 0"),
+        (
+            {"low": torch.zeros(1, 3, 2, 8, 8), "places": torch.tensor([1, 6])},
+            "known frames: expected a place from 0",
+        ),
+        ({"low": torch.zeros(1, 3, 2, 8, 8), "places": torch.tensor([1])}, "known frames: expected a place from 0"),
     ],
 )
 def test_without_a_known_frame_there_is_nothing_to_fill_in(model: MakeAVideo, cond: Batch, said: str):

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from storyreel.nn.null_text import drawn, without_text
 from storyreel.systems.base import Batch, Tick
 from storyreel.systems.phenaki import MaskGit, MaskGitConfig
 from storyreel.systems.phenaki_tokenizer import CViViTConfig
@@ -144,10 +145,11 @@ def test_images_and_videos_share_a_batch(prior: MaskGit, monkeypatch: pytest.Mon
 def test_a_tenth_of_the_texts_is_dropped():
     prior = make()
     text, mask = torch.ones(5000, 2, 8), torch.ones(5000, 2, dtype=torch.bool)
-    found, seen = prior._drop_text({"text": text, "text_mask": mask}, tick().rng)
+    dropped = drawn(len(text), prior.config.drop_text, tick().rng, text.device)
+    found, seen = without_text(text, mask, prior.null_text, dropped)
     dropped = (found != text).any(-1).any(-1)
     assert 0.085 < dropped.float().mean() < 0.115
-    assert found[dropped].equal(prior.no_text.expand_as(found[dropped]))
+    assert found[dropped].equal(prior.null_text.expand_as(found[dropped]))
     assert seen[dropped].equal(torch.tensor([[True, False]]).expand(int(dropped.sum()), 2))
     assert seen[~dropped].all()
 
@@ -184,7 +186,7 @@ def cond(prior: MaskGit, b: int = 2) -> Batch:
 
 def test_guidance_one_is_conditional_and_zero_unconditional(prior: MaskGit):
     asked = cond(prior)
-    text, mask = prior.unconditioned(asked["text"], asked["text_mask"], torch.tensor([True, True]))
+    text, mask = without_text(asked["text"], asked["text_mask"], prior.null_text, torch.tensor([True, True]))
     told, untold = prior.sample(asked, rng=rngs(1, 2), guidance=1), prior.sample(asked, rng=rngs(1, 2), guidance=0)
     assert untold.equal(prior.sample({"text": text, "text_mask": mask}, rng=rngs(1, 2), guidance=1))
     assert not told.equal(untold)

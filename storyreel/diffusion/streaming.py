@@ -1,7 +1,8 @@
-"""A large video sampled in runs of frames, in place: one tensor of the whole, where plain samplers keep eight or more.
+"""Samples a large video in runs of frames, in place: one tensor of the whole, where plain sampling keeps eight or more.
 
-The network sees a run with the frames around it that it can make use of, as noisy as they were before the step, so that
-the result is that of the whole. For networks that see surroundings alone, and samplers whose steps are `local`.
+The steps are those of the samplers. The network sees a run with the frames around it that it can make use of, as noisy
+as they were before the step, so that the result is that of the whole. For networks that see surroundings alone, and
+samplers whose steps are `local`.
 
 Axes: b batch, c channels, t frames, h rows, w columns.
 """
@@ -37,31 +38,27 @@ def streamed(
     runs: in the order of time, together all frames. on_step gets z itself, which is noisy until the last step.
     ValueError where the network gives NaN or infinity; it names the step.
     """
-    steps, most = len(levels) - 1, max(made.start - seen.start for seen, made in runs)
+    steps, max_earlier = len(levels) - 1, max(made.start - seen.start for seen, made in runs)
     before = torch.empty_like(z) if sampler.second_order else None
     for i in range(steps):
         past = z[:, :, :0]  # frames before this run, as they were
         for seen, made in runs:
             earlier = made.start - seen.start
             old = z[:, :, made].clone()
-            given = torch.cat([past[:, :, past.shape[2] - earlier :], z[:, :, made.start : seen.stop]], 2)
-            x = denoise(given, levels[i], seen)[:, :, earlier : earlier + made.stop - made.start]
+            noisy = torch.cat([past[:, :, past.shape[2] - earlier :], z[:, :, made.start : seen.stop]], 2)
+            x = denoise(noisy, levels[i], seen)[:, :, earlier : earlier + made.stop - made.start]
             check_finite(x, i, steps)
             last = before[:, :, made] if before is not None and i else None
-            at = Point(z=old, x=x, levels=levels, index=i, before=last, noise=_no_noise, ask=_no_second)
+            at = Point(z=old, x=x, levels=levels, index=i, before=last, noise=_unused, denoise=_unused)
             z[:, :, made] = sampler.step(at).to(z.dtype)
             if before is not None:
                 before[:, :, made] = x
             past = torch.cat([past, old], 2)
-            past = past[:, :, max(0, past.shape[2] - most) :]
+            past = past[:, :, max(0, past.shape[2] - max_earlier) :]
         if on_step:
             on_step(i + 1, steps, z)
     return z
 
 
-def _no_noise() -> Tensor:
-    raise AssertionError("a local step draws no noise")
-
-
-def _no_second(z: Tensor, index: int) -> Tensor:
-    raise AssertionError("a local step evaluates the network once")
+def _unused(*_: object) -> Tensor:
+    raise AssertionError("a local step draws no noise and evaluates the network once")
