@@ -9,7 +9,10 @@ Axes: b batch, c channels, t frames, h rows, w columns, p = h * w tokens a frame
 codebook has one), l text tokens, d width. Videos are float (b, c, t, h, w) in [-1, 1]; codes are int64 (b, t, p, g).
 A token comes before another if its frame does, or in the same frame its row, or in the same row its column.
 
-Differs from the paper: see docs/systems/godiva.md. A token enters beside its three neighbours to be, so that exactly
+Differs from the paper: see docs/systems/godiva.md. The shipped models read MiniLM's states, where the paper learns an
+embedding of words (`words`, with the text encoder "words:N").
+
+A token enters beside its three neighbours to be, so that exactly
 the tokens of Eq. 10 and 11 are seen (`reach` "octant"); `reach` "raster" sees all earlier tokens.
 """
 

@@ -11,7 +11,8 @@ Videos are float (b, c, f, h, w) in [-1, 1]; codes are int64 (b, t, p, g).
 
 Differs from the paper: a convolutional trunk between pixels and tokens (`widths` longer than one; the paper has
 linear patches alone); finite scalar quantisation whose digits are masked and predicted one by one (`levels`); an L1
-term (`l1`). The paper recipe leaves all of these off. T5 stands for T5X.
+term (`l1`). The paper recipe leaves all of these off. T5 stands for T5X; the
+shipped models read MiniLM's states, or a text encoder of the dataset's own words (`minilm-words`) where a recipe says.
 """
 
 from __future__ import annotations

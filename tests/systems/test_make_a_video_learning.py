@@ -41,7 +41,7 @@ def test_only_what_is_new_learns_on_videos(name: str):
         optimizer.step()
     own = {id(t) for t in own_tensors(stage).values()}
     for n, t in model.state_dict(keep_vars=True).items():
-        assert t.equal(before[n]) != (id(t) in own and n.rpartition(".")[2] != "place"), n
+        assert t.equal(before[n]) != (id(t) in own and n.rpartition(".")[2] != "fingerprint"), n
     dead = [n for n, p in stage.unet.named_parameters() if id(p) in learning and not p.grad.any()]  # pyright: ignore
     assert not dead, "everything new gets a gradient by the second step"
 
@@ -50,7 +50,7 @@ def test_a_stage_owns_what_it_adds(model: MakeAVideo):
     whole = sum(t.numel() for stage in model.stages.values() for t in own_tensors(stage).values())
     assert whole == sum(t.numel() for t in {id(t): t for t in model.state_dict(keep_vars=True).values()}.values())
     names = own_tensors(model.stages["decoder_video"])
-    assert all(n == "place" or n.startswith("unet.") for n in names)
+    assert all(n == "fingerprint" or n.startswith("unet.") for n in names)
     assert not any("conv1" in n for n in names)
 
 
