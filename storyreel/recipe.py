@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -75,33 +75,52 @@ def override(value: T, path: str, text: str) -> T:
     >>> override(Optim(), "lr", "3e-4").lr
     0.0003
     """
-    return _override(value, path, path, text)
+    return override_all(value, [(path, text)])
 
 
-def _override(value: Any, whole: str, path: str, text: str) -> Any:
-    head, _, rest = path.partition(".")
+def override_all(value: T, settings: Sequence[tuple[str, str]]) -> T:
+    """`override` with several settings at once, in any order: fields that have to agree may change together."""
+    return _override(value, [(path, path, text) for path, text in settings])
+
+
+def _override(value: Any, settings: Sequence[tuple[str, str, str]]) -> Any:
+    """settings: (the whole path, what is left of it below `value`, text)."""
+    below: dict[str, list[tuple[str, str, str]]] = {}
+    for whole, path, text in settings:
+        head, _, rest = path.partition(".")
+        below.setdefault(_known(value, whole, path, head), []).append((whole, rest, text))
+    old = value if isinstance(value, Mapping) else {name: getattr(value, name) for name in below}
+    new = {name: _overridden(value, name, old[name], each) for name, each in below.items()}
+    return {**value, **new} if isinstance(value, Mapping) else replace(typing.cast(Any, value), **new)
+
+
+def _known(value: Any, whole: str, path: str, head: str) -> str:
+    """The field of this name. ValueError names the nearest."""
     if isinstance(value, Mapping):
-        names, old = list(value), value.get(head)
+        names = list(value)
     elif is_dataclass(value):
-        names, old = [f.name for f in fields(value)], getattr(value, head, None)
+        names = [f.name for f in fields(value)]
     else:
         raise ValueError(f"{whole}: {path!r} goes into a {type(value).__name__}, which has no fields")
     if head not in names:
         near = difflib.get_close_matches(head, names, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(str, names))}"
         raise ValueError(f"{whole}: no field {head!r}; {hint}")
-    if rest:
-        new = _override(old, whole, rest, text)
-    elif is_dataclass(old) or isinstance(old, Mapping):
+    return head
+
+
+def _overridden(value: Any, name: str, old: Any, settings: Sequence[tuple[str, str, str]]) -> Any:
+    """What the field of this name becomes; of two settings of the same field the last counts."""
+    if all(rest for _, rest, _ in settings):
+        return _override(old, settings)
+    whole, _, text = next(each for each in reversed(settings) if not each[1])
+    if is_dataclass(old) or isinstance(old, Mapping):
         raise ValueError(f"{whole} has fields of its own; set one of them, such as {whole}.{_first_field(old)}")
-    else:
-        hints = typing.get_type_hints(type(value)) if is_dataclass(value) else {}
-        new = _parse(whole, hints.get(head, type(old)), text)
-        if is_dataclass(value):
-            new = checked_field(type(value), head, new, whole)
-    if isinstance(value, Mapping):
-        return {**value, head: new}
-    return replace(typing.cast(Any, value), **{head: new})
+    if deeper := next((whole for whole, rest, _ in settings if rest), None):
+        raise ValueError(f"{deeper}: goes into a {type(old).__name__}, which has no fields")
+    hints = typing.get_type_hints(type(value)) if is_dataclass(value) else {}
+    new = _parse(whole, hints.get(name, type(old)), text)
+    return checked_field(type(value), name, new, whole) if is_dataclass(value) else new
 
 
 def _first_field(value: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from storyreel import recipes
-from storyreel.recipe import Recipe, as_json, from_json, override
+from storyreel.recipe import Recipe, as_json, from_json, override, override_all
 from storyreel.systems.base import Batch, Stage, Tick
 from storyreel.systems.make_a_video_prior import ImageTextStage
 
@@ -38,7 +38,7 @@ def test_every_recipe_builds(name: str):
 
 def seen_by(config: Any, stage: str) -> tuple[int, int]:
     """Pixels and channels of the clips that a stage of a system is fed."""
-    if hasattr(config, "row"):  # a cascade
+    if hasattr(config, "clips"):  # a cascade
         return max(config.clips[stage]), config.channels
     if hasattr(config, "dual"):
         return config.dual.size, config.channels
@@ -74,6 +74,20 @@ def test_an_unknown_name_gets_the_nearest():
 def test_a_setting_is_changed_by_its_path():
     recipe: Recipe = override(recipes.get("phenaki_tiny"), "system.prior.depth", "3")
     assert len(recipe.system.build().prior.blocks) == 3
+
+
+def test_settings_that_have_to_agree_change_together_in_any_order():
+    recipe = recipes.get("imagen_video_tiny")
+    at = "system.base"
+    changes = [(f"{at}.distill.steps", "(4, 2)"), (f"{at}.distill.guidance", "3"), (f"{at}.sampling.guidance", "3")]
+    changes += [(f"{at}.sampling.steps", "2"), ("seed", "7"), ("seed", "8")]
+    with pytest.raises(ValueError, match="sampling: expected the 2 steps and the guidance 3 that it is distilled to"):
+        override_all(recipe, changes[:3])
+    for each in (changes, changes[3::-1] + changes[4:]):
+        made: Recipe = override_all(recipe, each)
+        assert (made.system.base.distill.final, made.system.base.sampling.steps, made.seed) == (2, 2, 8)
+    with pytest.raises(ValueError, match=r"seed.more: goes into a int, which has no fields"):
+        override_all(recipe, [("seed", "7"), ("seed.more", "8")])
 
 
 def test_phenaki_paper_has_the_papers_size():

@@ -16,7 +16,7 @@ import torch
 
 from storyreel.model import own_tensors
 from storyreel.ownership import check_owner
-from storyreel.recipe import Recipe, StageRecipe, override
+from storyreel.recipe import Recipe, StageRecipe, override_all
 from storyreel.run import Run
 from storyreel.storage import read_json, write_json
 from storyreel.systems.base import Stage, System
@@ -38,13 +38,13 @@ def resolve(name: str, settings: Sequence[str]) -> Recipe:
     """The named recipe with `field.field=value` overrides. ValueError names the nearest recipe or field."""
     from storyreel import recipes
 
-    recipe = recipes.get(name)
+    changes = []
     for setting in settings:
         path, equals, value = setting.partition("=")
         if not equals or not path:
             raise ValueError(f"--set {setting}: wanted field=value, such as stages.tokenizer.optim.lr=3e-4")
-        recipe = override(recipe, path.strip(), value.strip())
-    return recipe
+        changes.append((path.strip(), value.strip()))
+    return override_all(recipes.get(name), changes)
 
 
 Folders: TypeAlias = "list[tuple[Dataset, float]]"

@@ -89,9 +89,9 @@ def test_pieces_give_what_the_whole_gives(size: int, frames: int, halo: int):
 
     torch.testing.assert_close(in_tiles(net, video, tiles, 2), F.conv3d(video, kernel, padding=2), atol=1e-4, rtol=1e-4)
     assert all(s[1] % 2 == s[2] % 2 == 0 for s in seen), "pieces divide as the network wants it"
-    assert tiles.needed(video) == (len(seen) > 1)
+    assert tiles.needed(*video.shape[2:]) == (len(seen) > 1)
 
 
 def test_pieces_of_less_than_nothing_are_refused():
-    with pytest.raises(ValueError, match="halo: wanted 0 or more, got -1"):
+    with pytest.raises(ValueError, match="halo: expected 0 or more, got -1"):
         Tiles(halo=-1, halo_frames=0)

@@ -249,21 +249,21 @@ def test_it_becomes_an_image_net_again():
 def test_what_is_refused():
     net, x = make(), video()
     told = inputs(net, x)
-    with pytest.raises(ValueError, match="size: wanted height and width that 2 divides, got 7x8"):
+    with pytest.raises(ValueError, match="size: expected height and width that 2 divides, got 7x8"):
         net(video(h=7, w=8), **told)
-    with pytest.raises(ValueError, match=r"video: wanted \(b, 3, t, h, w\), got \(2, 4, 4, 8, 12\)"):
+    with pytest.raises(ValueError, match=r"video: expected \(b, 3, t, h, w\), got \(2, 4, 4, 8, 12\)"):
         net(video(c=4), **told)
-    with pytest.raises(ValueError, match="extra: wanted none"):
+    with pytest.raises(ValueError, match="extra: expected none"):
         net(x, **told, extra=x)
-    with pytest.raises(ValueError, match=r"extra: wanted \(2, 3, 4, 8, 12\), got none"):
+    with pytest.raises(ValueError, match=r"extra: expected \(2, 3, 4, 8, 12\), got none"):
         make(extra=3)(x, **told)
     with pytest.raises(ValueError, match="fps: this net takes none"):
         net(x, **told, fps=torch.ones(2))
     with pytest.raises(ValueError, match="text: this net needs it"):
         net(x, told["logsnr"])
-    with pytest.raises(ValueError, match="temporal: wanted attention, conv, both, none, got magic"):
+    with pytest.raises(ValueError, match="temporal: expected attention, conv, both, none, got magic"):
         VideoUNetConfig(temporal=("magic",))
-    with pytest.raises(ValueError, match="blocks: wanted one entry or one for each of 3 widths, got 2"):
+    with pytest.raises(ValueError, match="blocks: expected one entry or one for each of 3 widths, got 2"):
         VideoUNetConfig(blocks=(1, 2))
 
 

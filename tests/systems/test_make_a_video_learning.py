@@ -15,7 +15,7 @@ from storyreel.data.folder import METADATA, DatasetFolder, write_world
 from storyreel.model import own_tensors
 from storyreel.run import Run
 from storyreel.systems.make_a_video import MakeAVideo
-from storyreel.systems.make_a_video_networks import ImageStage
+from storyreel.systems.make_a_video_networks import VideoStage
 from storyreel.train.command import Command, note_data
 from storyreel.worlds.digits import Digits
 
@@ -82,7 +82,7 @@ def test_videos_without_captions_train(tmp_path: Path):
         loader: Any = loaders(name, settings, stage, None, "")
         data = loader.batch(0)
         assert set(data) == {"video", "length", "context"}
-        assert data["video"].shape[2] == (1 if isinstance(stage, ImageStage) else 6)
+        assert data["video"].shape[2] == (6 if isinstance(stage, VideoStage) else 1)
         assert stage.loss(data, tick()).total.isfinite()
 
 
