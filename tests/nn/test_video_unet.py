@@ -235,7 +235,7 @@ def test_a_net_grows_new_inputs_without_a_change(fine: dict[str, int]):
 
 def test_a_net_does_not_grow_wider():
     small = make()
-    with pytest.raises(ValueError, match=r"stem.weight: is \[16, 3, 3, 3\], wanted \[24, 3, 3, 3\]"):
+    with pytest.raises(ValueError, match=r"stem.weight: is \[16, 3, 3, 3\], expected \[24, 3, 3, 3\]"):
         make(widths=(24, 32), head_dim=8).grow_from(small)
 
 
