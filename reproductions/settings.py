@@ -129,7 +129,11 @@ class Settings:
         words = [f"storyreel reproduce {self.paper}", f"-o {self.out}"]
         words += ["--quick"] if self.quick else []
         words += (
-            [f"--steps {self.steps}"] if self.steps else [] if self.minutes == 60 else [f"--minutes {self.minutes:g}"]
+            [f"--steps {self.steps}"]
+            if self.steps
+            else []
+            if self.quick or self.minutes == 60
+            else [f"--minutes {self.minutes:g}"]
         )
         words += [f"--count {self.count}"] if self.count else []
         words += [f"--source {self.source}"] if self.source else []

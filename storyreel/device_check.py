@@ -160,8 +160,7 @@ def shipped_recipes() -> tuple[str, ...]:
 
 def shipped_models() -> tuple[str, ...]:
     """The models that are here and make videos."""
-    encoders = "encoder"
-    return tuple(n for n, folder in registry.here().items() if registry.describe(folder).get("system") != encoders)
+    return tuple(registry.names())
 
 
 @torch.no_grad()

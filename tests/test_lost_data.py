@@ -169,13 +169,13 @@ def test_a_caption_that_is_no_text_is_refused_and_bad_lines_are_passed_over(
 def test_shards_of_another_set_are_not_touched(tmp_path: Path, error):
     for name in ("one", "two"):
         write_folder(tmp_path / name, noise(4), workers=1)
-    assert call("data", "export", tmp_path / "one", "--webdataset", tmp_path / "w", "--shard", 1) == 0
+    assert call("data", "export", tmp_path / "one", "-o", tmp_path / "w", "--shard", 1) == 0
     before = contents(tmp_path / "w")
-    assert call("data", "export", tmp_path / "two", "--webdataset", tmp_path / "w", "--shard", 2) == 1
+    assert call("data", "export", tmp_path / "two", "-o", tmp_path / "w", "--shard", 2) == 1
     assert "holds the shards of another dataset" in error()
     assert contents(tmp_path / "w") == before
     (tmp_path / "w" / "000099.tar").write_text("mine")
-    assert call("data", "export", tmp_path / "one", "--webdataset", tmp_path / "w", "--shard", 2) == 0
+    assert call("data", "export", tmp_path / "one", "-o", tmp_path / "w", "--shard", 2) == 0
     assert sorted(set(os.listdir(tmp_path / "w")) - {MARKER, LOCK}) == ["000000.tar", "000001.tar", "000099.tar"]
     assert (tmp_path / "w" / "000099.tar").read_text() == "mine"
 

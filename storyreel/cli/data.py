@@ -192,15 +192,15 @@ def sheets(
 @app.command()
 def export(
     folder: Folder,
-    webdataset: Annotated[Path, typer.Option(help="Folder to write WebDataset shards into.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write WebDataset shards into.")],
     shard: Annotated[int, typer.Option(min=1, help="Clips a shard.")] = 1000,
 ) -> None:
     """Write the clips and rows as WebDataset shards (.tar); shards that are there are kept."""
     from storyreel.data.export import export_webdataset
     from storyreel.data.folder import DatasetFolder
 
-    made = export_webdataset(DatasetFolder.open(folder), webdataset, shard)
-    typer.echo(f"{webdataset}: {len(made)} shards")
+    made = export_webdataset(DatasetFolder.open(folder), out, shard)
+    typer.echo(f"{out}: {len(made)} shards")
 
 
 @app.command()

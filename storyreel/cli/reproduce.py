@@ -29,7 +29,10 @@ def reproduce(
         typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.  [default: reproduce-PAPER]"),
     ] = None,
     only: Annotated[str | None, typer.Option(help="One claim alone, such as story; ablation; noise.")] = None,
-    minutes: Annotated[float, typer.Option(help="Training time, about, of all that a claim compares.")] = 60.0,
+    minutes: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Training time, about, of all that a claim compares.  [default: 60; 2 with --quick]"),
+    ] = None,
     steps: Annotated[Optional[int], typer.Option(help="Optimizer steps of each, instead of minutes.")] = None,  # noqa: UP045
     count: Annotated[
         Optional[int],  # noqa: UP045
@@ -57,6 +60,10 @@ def reproduce(
     """
     if paper not in PAPERS:
         raise typer.BadParameter(f"no paper {paper!r}; there is {', '.join(PAPERS)}", param_hint="PAPER")
+    if quick and minutes is not None:
+        raise typer.BadParameter("--quick is given as well, and takes 2", param_hint="--minutes")
+    if steps is not None and minutes is not None:
+        raise typer.BadParameter("--steps is given as well; expected one of the two", param_hint="--minutes")
     _find_reproductions()
     from reproductions.settings import Settings
 
@@ -64,7 +71,7 @@ def reproduce(
 
     settings = Settings(
         out=out,
-        minutes=2.0 if quick and minutes == 60.0 else minutes,
+        minutes=minutes if minutes is not None else 2.0 if quick else 60.0,
         steps=steps,
         count=count,
         source=source,

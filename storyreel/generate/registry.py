@@ -33,20 +33,28 @@ def here() -> dict[str, Path]:
 
 
 def names() -> list[str]:
-    """Names of the models that `storyreel.load` knows."""
-    return list(here())
+    """Names of the models that `storyreel.load` knows: those that are here and make videos."""
+    return [name for name, folder in here().items() if makes_videos(folder)]
+
+
+def makes_videos(folder: Path) -> bool:
+    """Whether it is no encoder's; a folder whose model.json cannot be read is counted as a model's."""
+    try:
+        return read_model(folder).get("system") != "encoder"
+    except (ValueError, OSError):
+        return True
 
 
 def find(name: str | Path | None) -> Path:
     """The folder of a model by its name, or by its path (also that of the run folder that made it).
 
-    None gives the first one. ValueError suggests the nearest name.
+    None gives the first one that makes videos. ValueError suggests the nearest name of such.
     """
     found = here()
     if name is None:
-        if not found:
+        if not (first := names()):
             raise ValueError("no model is here; train one (storyreel train) or name a model folder with -m")
-        return next(iter(found.values()))
+        return found[first[0]]
     if str(name) in found:
         return found[str(name)]
     path = Path(name).expanduser()
@@ -55,11 +63,10 @@ def find(name: str | Path | None) -> Path:
             return folder
     if path.exists() and (path.is_dir() or len(path.parts) > 1 or path.suffix):
         raise ValueError(f"model {str(name)!r}: expected a folder with a model.json in it")
-    near = difflib.get_close_matches(str(name).lower(), found, 1, 0.4)
-    hint = (
-        f"did you mean {near[0]!r}? `storyreel models` lists what is here" if near else "`storyreel models` lists them"
-    )
-    raise ValueError(f"model {str(name)!r} is not known; {hint}")
+    makers = names()
+    near = difflib.get_close_matches(str(name).lower(), makers, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(makers)};" if makers else ""
+    raise ValueError(f"model {str(name)!r} is not known; {hint} `storyreel models` lists what is here")
 
 
 def describe(folder: Path) -> dict[str, Any]:

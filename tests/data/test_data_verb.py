@@ -117,7 +117,7 @@ def test_export_as_webdataset(tmp_path, storyreel):
     """A clip's files share a key, lie together, and hold the bytes of the folder."""
     storyreel("make", "digits", "-o", tmp_path / "d", "--clips", 5, "--size", 32, "--workers", 1)
     (tmp_path / "d" / "clips" / "000001.mkv").write_bytes(b"")
-    ask = ("export", tmp_path / "d", "--webdataset", tmp_path / "w", "--shard", 2)
+    ask = ("export", tmp_path / "d", "-o", tmp_path / "w", "--shard", 2)
     assert storyreel(*ask)[:2] == (0, f"{tmp_path / 'w'}: 3 shards\n")
     folder = DatasetFolder.open(tmp_path / "d")
     with tarfile.open(tmp_path / "w" / "000001.tar") as tar:

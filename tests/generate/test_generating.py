@@ -13,6 +13,7 @@ from tiny_model import tiny, tiny_folder  # noqa: F401
 
 import storyreel
 from storyreel import Clip
+from storyreel.generate import registry
 
 torch.set_num_threads(1)
 
@@ -151,6 +152,18 @@ def test_what_cannot_be_served_is_refused(model, prompt, settings, message):
         model(prompt, **settings)
 
 
+def test_an_unknown_model_never_gets_the_name_of_an_encoder_or_a_judge(tiny):  # noqa: F811
+    for name in ("nothere", "encoder", "encoder-digit", "judge-sprites", "digits"):
+        with pytest.raises(ValueError, match="is not known") as error:
+            storyreel.load(name)
+        assert "encoder-" not in str(error.value).removeprefix(f"model {name!r}")
+        assert "judge-" not in str(error.value).removeprefix(f"model {name!r}")
+        assert any(each in str(error.value) for each in storyreel.models()), "one that is here"
+    assert not [each for each in storyreel.models() if each.startswith(("encoder", "judge"))]
+    assert registry.makes_videos(registry.find("tiny"))
+    assert not registry.makes_videos(registry.find("encoder-digits")), "it is found where an encoder is wanted"
+
+
 def test_an_unknown_model_gets_the_nearest_name(tiny):  # noqa: F811
     with pytest.raises(ValueError, match="'tinny' is not known; did you mean 'tiny'"):
         storyreel.load("tinny")
@@ -162,7 +175,6 @@ def test_a_model_is_found_by_path_and_by_run(tiny, tmp_path):  # noqa: F811
     run = tmp_path / "my-run"
     run.mkdir()
     (run / "model").symlink_to(tiny)
-    from storyreel.generate import registry
 
     assert registry.find(run) == run / "model"
     assert registry.find(str(tiny)) == tiny
