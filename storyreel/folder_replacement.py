@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from storyreel.layouts import files_below
 from storyreel.ownership import LOCK, MARKER, Owned, check_apart, check_owner, check_place, is_edited, remove_names
-from storyreel.storage import check_writable, sweep, temporary_name
+from storyreel.storage import check_writable, digest_of, sweep, temporary_name
 
 
 @contextmanager
@@ -35,7 +34,7 @@ def replacing_folder(path: str | Path, kind: str, *, inputs: Iterable[str | Path
         made.mkdir(parents=True)
         yield made
         new = Owned(made, kind, set(files_below(made)))
-        new.cards = {n: [_digest(made / n)] for n in sorted(new.names) if n.endswith(".md")}
+        new.cards = {n: [digest_of(made / n)] for n in sorted(new.names) if n.endswith(".md")}
         new.save()
         _put(made, path, kind)
     finally:
@@ -45,7 +44,7 @@ def replacing_folder(path: str | Path, kind: str, *, inputs: Iterable[str | Path
 def settle(path: Path, kind: str) -> None:
     """End what a process that was killed had begun: the old folder comes back, or goes where the new one stands."""
     parked = _parked(path)
-    if not parked.is_dir():
+    if parked.is_symlink() or not parked.is_dir():
         return
     if path.is_dir() and (path / MARKER).exists():
         _merge(parked, path, kind)
@@ -102,7 +101,3 @@ def _merge(parked: Path, path: Path, kind: str) -> None:
     for folder, _, _ in os.walk(parked, topdown=False):
         with suppress(OSError):
             os.rmdir(folder)
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

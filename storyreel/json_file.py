@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from pathlib import Path
 from typing import Any
 
-MAX_BYTES = 16 << 20
+from storyreel.whole_file import MAX_BYTES, read_bytes
+
 MAX_DEPTH = 100  # lists and objects within one another
 _MAX_DIGITS = 40  # of a whole number
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)  # an unfinished text takes all that follows
@@ -43,13 +43,7 @@ def parse_json(text: str | bytes, where: str = "", *, max_depth: int = MAX_DEPTH
 
 def read_json(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
     """The value in a JSON file. ValueError names the file: too large, no JSON. OSError: not there, not readable."""
-    path = Path(path)
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        content = file.read(size) if size <= max_bytes else b""
-    if size > max_bytes:
-        raise ValueError(f"{path}: is larger than {max_bytes / 2**20:g} MiB, too large for what it should hold")
-    return parse_json(content, str(path), max_depth=max_depth)
+    return parse_json(read_bytes(path, max_bytes), str(path), max_depth=max_depth)
 
 
 def read_object(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> dict[str, Any]:

@@ -35,7 +35,10 @@ READ = 1 << 20  # bytes of a key file that are looked at
 
 @dataclass(frozen=True)
 class Layout:
-    """What a kind is called in messages; a file that each such folder has, with bytes in it; the names it may hold."""
+    """What a kind is called in messages; a file that each such folder has, with bytes in it; the names it may hold.
+
+    folders: those in it that are written into, as a pattern of whole names.
+    """
 
     says: str
     key: str = ""
@@ -43,6 +46,7 @@ class Layout:
     names: str = ""
     copied: str = ""  # what a folder has instead that somebody put together from parts of others
     doing: str = "writing into"
+    folders: str = ""
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -56,6 +60,7 @@ KINDS: dict[str, Layout] = {
         b'"stages"',
         rf"recipe\.json|data\.json|[a-z0-9_]+/({STAGE})|model/({MODEL})",
         "*/final.json",
+        folders=r"[a-z0-9_]+(/(checkpoint-\d+|samples|tensorboard))?",
     ),
     "model": Layout("a model", "model.json", b'"storyreel"', MODEL),
     "made-dataset": Layout(
@@ -63,12 +68,14 @@ KINDS: dict[str, Layout] = {
         "dataset.json",
         b'"world"',
         r"dataset\.json|metadata\.parquet|clips/\d{6,}\.mkv|\.parts/\d{8}-\d{8}\.parquet",
+        folders=r"clips|\.parts",
     ),
     "imported-dataset": Layout(
         "an imported dataset",
         "dataset.json",
         b'"import"',
         r"dataset\.json|metadata\.parquet|skipped\.jsonl|clips/\d{6,}\.mkv|\.parts/\d{8}\.json",
+        folders=r"clips|\.parts",
     ),
     "curated-dataset": Layout(
         "a curated dataset",
@@ -76,8 +83,9 @@ KINDS: dict[str, Layout] = {
         b'"measure"',
         rf"metadata\.parquet|README\.md|clips/{CLIP}|curation/({CURATION}|shelf/{CLIP})",
         doing="curating into",
+        folders="clips|curation(/(shelf|films|answers))?",
     ),
-    "dataset": Layout("a dataset"),
+    "dataset": Layout("a dataset", folders="clips"),
     "shards": Layout("WebDataset shards"),
     "clips": Layout("generated clips"),
     "report": Layout("a report", "report.json", b'"evaluation"', REPORT),
@@ -90,18 +98,21 @@ KINDS: dict[str, Layout] = {
         "leaderboard.json",
         b'"leaderboard"',
         rf"leaderboard\.(html|json|tex)|reports/[^/]+/({REPORT})|clips/[^/]+-[0-9a-f]{{8}}/[^/]+\.mkv",
+        folders="(reports|clips)(/[^/]+)?",
     ),
     "reproduction": Layout(
         "a reproduction",
         "results.json",
         b'"reproduces"',
         r"results\.(json|md)|[\w.-]+\.(png|webp|gif|mp4|svg|txt)|[a-z0-9_-]+/.*",  # where each folder has a kind
+        folders="[a-z0-9_-]+",
     ),
     "ablation": Layout(
         "an ablation of thresholds",
         "sweeps.csv",
         b"limit,value",
         r"(sweeps|flips)\.csv|README\.md|[\w.]+\.svg|subsets/[\w-]+/(metadata\.parquet|clips/[\w-]+\.span)",
+        folders=r"subsets(/[\w-]+(/clips)?)?",
     ),
     "study": Layout("a study"),
     "sheets": Layout("sprite sheets"),

@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 MAX_NAME = 255  # bytes of one part, as file systems have it
+MAX_PATH = 2000  # characters of a relative path
 
 
 def is_bare(value: Any) -> bool:
@@ -38,6 +39,11 @@ def stays_inside(value: Any) -> bool:
     if not isinstance(value, str) or not value or "\0" in value:
         return False
     parts = re.split(r"[/\\]", value)
+    try:
+        if len(value) > MAX_PATH or any(len(os.fsencode(part)) > MAX_NAME for part in parts):
+            return False
+    except UnicodeEncodeError:  # a lone surrogate, which no file system takes
+        return False
     drive = os.name == "nt" and PureWindowsPath(value).drive
     return bool(parts[0]) and ".." not in parts and not drive
 

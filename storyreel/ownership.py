@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from storyreel.layouts import KINDS, recognised
 from storyreel.names import stays_inside
 from storyreel.storage import (
     check_writable,
+    digest_of,
     encoded,
     is_temporary,
     locked,
@@ -87,7 +89,7 @@ class Owned:
         if digest not in known:  # first, so that a card is known as ours whenever this process is killed
             self.cards[name] = [digest, *known]
             self.save()
-        if not (self.path / name).exists() or (self.path / name).read_bytes() != content:
+        if not (self.path / name).exists() or digest_of(self.path / name) != digest:
             write_bytes(self.path / name, content)
         if known != [digest]:
             self.cards[name] = [digest]
@@ -205,13 +207,27 @@ def _read(path: Path, kind: str) -> Owned:
     names, cards, facts = value.get("names", []), value.get("cards", {}), value.get("facts", {})
     if not isinstance(names, list) or not isinstance(cards, dict) or not isinstance(facts, dict):
         raise ValueError(f"{path / MARKER}: is damaged, expected names, cards and facts")
+    check_links(path, kind)
     cards = {str(name): [str(d) for d in digests] for name, digests in cards.items() if isinstance(digests, list)}
     return Owned(path, kind, {str(name) for name in names if _inside(str(name))}, cards, facts)
 
 
+def check_links(path: Path, kind: str) -> None:
+    """ValueError for a folder that is written into and is a link to one outside: what is written stays in `path`."""
+    written, root = re.compile(KINDS[kind].folders), os.path.realpath(path)
+    for here, folders, _ in os.walk(root):
+        ours = {name: os.path.join(here, name) for name in folders}
+        ours = {n: p for n, p in ours.items() if written.fullmatch(os.path.relpath(p, root).replace(os.sep, "/"))}
+        for place in ours.values():
+            if os.path.islink(place) and os.path.commonpath([root, os.path.realpath(place)]) != root:
+                shown = path / os.path.relpath(place, root)
+                raise ValueError(f"{shown}: is a link to a folder outside of {path}; nothing is written through it")
+        folders[:] = list(ours)
+
+
 def is_edited(file: Path, known: Iterable[str]) -> bool:
     """Whether a text is there whose sha256 is none of the known ones."""
-    return file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() not in known
+    return file.exists() and digest_of(file) not in known
 
 
 # -- apart from the inputs -----------------------------------------------------------------------------------

@@ -18,8 +18,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -29,7 +30,16 @@ from storyreel.names import bare
 from storyreel.ownership import claim, remove_names
 from storyreel.precision import settled
 from storyreel.recipe import Recipe, as_json
-from storyreel.storage import digest_of, read_json, sweep, sync_folder, take_lock, temporary_name, write_json
+from storyreel.storage import (
+    digest_of,
+    not_through_a_link,
+    read_json,
+    sweep,
+    sync_folder,
+    take_lock,
+    temporary_name,
+    write_json,
+)
 from storyreel.tensor_file import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -136,7 +146,7 @@ class StageRun:
     def __init__(self, path: Path, name: str, seed: int = 0, *, held: bool = False):
         """held: its run holds the folder already."""
         self.path, self.name, self.seed, self.held = path, name, seed, held
-        self._log: IO[bytes] | None = None
+        self._log: FileIO | None = None
         self._lock: BaseFileLock | None = None
 
     # -- one writer at a time ------------------------------------------------------------------------------
@@ -162,7 +172,7 @@ class StageRun:
         file = self.path / "log.jsonl"
         try:
             if self._log is None:
-                self._log = file.open("ab", buffering=0)
+                self._log = FileIO(file, "ab", opener=not_through_a_link)
             self._log.write((json.dumps(record) + "\n").encode())
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(file)) from None
@@ -174,7 +184,8 @@ class StageRun:
             self._log.close()
             self._log = None
         if file.exists():
-            os.truncate(file, min(length, file.stat().st_size))
+            with open(file, "r+b", opener=not_through_a_link) as log:
+                log.truncate(min(length, file.stat().st_size))
 
     # -- checkpoints ---------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Which folders a verb may write into is decided in `storyreel.ownership`.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from storyreel.json_file import read_object
 
@@ -166,6 +167,22 @@ def write_bytes(path: str | Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def appending(path: str | Path) -> Iterator[BinaryIO]:
+    """A file to read and append to, made when it is missing. OSError names it; links are refused."""
+    try:
+        with open(path, "a+b", opener=not_through_a_link) as file:
+            yield file
+    except OSError as error:
+        why = "is a link, expected a file" if error.errno == errno.ELOOP else f"could not be written: {error.strerror}"
+        raise OSError(error.errno, why, str(path)) from None
+
+
+def not_through_a_link(path: str, flags: int) -> int:
+    """An opener for `open`: OSError for a link."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -140,6 +140,10 @@ def test_the_newest_twenty_files_are_kept_and_none_is_no_error(cache, monkeypatc
     for _ in range(25):
         assert write_details("paint", KeyError("x"))
     assert len(list((cache / "errors").iterdir())) == 20
+    for number in range(30):  # somebody else's folder of that name
+        (cache / "errors" / f"2020-letter-{number}.txt").write_text("mine")
+    assert write_details("paint", KeyError("x"))
+    assert len(list((cache / "errors").iterdir())) == 50
     (cache / "file").write_text("")
     monkeypatch.setenv("STORYREEL_CACHE", str(cache / "file"))
     assert write_details("paint", KeyError("x")) is None

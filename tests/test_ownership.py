@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from storyreel.folder_replacement import replacing_folder
+from storyreel.layouts import KINDS
 from storyreel.ownership import LOCK, MARKER, check_apart, check_file, claim, owner_of
 
 
@@ -130,6 +132,94 @@ def test_only_recorded_names_are_removed_and_never_through_a_link(tmp_path: Path
         folder.remove(["1.tar", "theirs.tar", "far/a.tar", "../elsewhere/a.tar"])
     assert set(os.listdir(tmp_path / "out")) == {"0.tar", "theirs.tar", "far", MARKER, LOCK}
     assert (tmp_path / "elsewhere" / "a.tar").read_text() == "theirs"
+
+
+FORGED = [
+    "../theirs/a.mkv",
+    "{theirs}/a.mkv",
+    "clips/a.mkv",
+    "notes/../../theirs/a.mkv",
+    "notes\\..\\..\\theirs\\a.mkv",
+]
+FORGED += ["..", ".", "", "~/a", "a\0b", "x" * 5000, "y/" * 3000 + "z", "\udc80", "\ud800"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_forged_marker_leads_nowhere(tmp_path: Path, kind: str):
+    """A folder of somebody's that says it is ours, with names that lead out of it, and links in place of folders."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "a.mkv").write_text("theirs")
+    place = tmp_path / "place"
+    (place / "notes").mkdir(parents=True)
+    (place / "notes" / "a.txt").write_text("mine")
+    (place / "mine.txt").write_text("mine")
+    (place / "clips").symlink_to(theirs)
+    names = [name.replace("{theirs}", str(theirs)) for name in FORGED]
+    told = {"storyreel": 1, "kind": kind, "names": [*names, 5, None, {}], "cards": {"../theirs/a.mkv": [], "b": 5}}
+    (place / MARKER).write_text(json.dumps(told))
+    before = tree(theirs)
+    if re.fullmatch(KINDS[kind].folders, "clips"):
+        with pytest.raises(ValueError, match="clips: is a link to a folder outside of"), claim(place, kind):
+            pass
+    else:
+        with claim(place, kind) as folder:
+            folder.remove(names)
+            folder.record(names)
+        with replacing_folder(place, kind) as made:
+            (made / "new.txt").write_text("new")
+        assert (place / "new.txt").read_text() == "new"
+    assert tree(theirs) == before
+    assert {(place / name).read_text() for name in ("mine.txt", "notes/a.txt")} == {"mine"}
+    assert sorted(os.listdir(tmp_path)) == ["place", "theirs"]
+
+
+LINKED = {"run": "tokenizer", "made-dataset": "clips", "imported-dataset": ".parts", "curated-dataset": "curation"}
+LINKED |= {"leaderboard": "reports/one", "ablation": "subsets/all/clips", "reproduction": "story", "dataset": "clips"}
+
+
+@pytest.mark.parametrize("kind", LINKED)
+def test_nothing_is_written_through_a_link_to_a_folder_outside(tmp_path: Path, kind: str):
+    (tmp_path / "theirs").mkdir()
+    with claim(tmp_path / "out", kind):
+        (tmp_path / "out" / "inside").mkdir()
+        link = tmp_path / "out" / LINKED[kind]
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(tmp_path / "theirs")
+    with pytest.raises(ValueError, match=rf"{LINKED[kind]}: is a link to a folder outside"):
+        claim(tmp_path / "out", kind).__enter__()
+    link.unlink()
+    link.symlink_to(tmp_path / "out" / "inside")
+    with claim(tmp_path / "out", kind):
+        pass
+
+
+def test_a_link_in_place_of_the_folder_that_waits_is_left_alone(tmp_path: Path):
+    """`.a.storyreel-replaced` is where the old model waits while the new one takes its name."""
+    model(tmp_path / "theirs", "theirs")
+    model(tmp_path / "a", "one")
+    (tmp_path / ".a.storyreel-replaced").symlink_to(tmp_path / "theirs")
+    before = tree(tmp_path / "theirs")
+    with pytest.raises(OSError, match="storyreel-replaced"):
+        model(tmp_path / "a", "two")
+    assert tree(tmp_path / "theirs") == before
+
+
+def test_a_file_that_grows_is_not_written_through_a_link(tmp_path: Path):
+    from storyreel.curate.lines import append_line
+    from storyreel.run import StageRun
+
+    theirs = tmp_path / "theirs.txt"
+    theirs.write_text("theirs\nto the end")
+    for name in ("log.jsonl", "edits.jsonl"):
+        (tmp_path / name).symlink_to(theirs)
+    with pytest.raises(OSError, match="is a link, expected a file"):
+        append_line(tmp_path / "edits.jsonl", {"clip": "a"})
+    stage = StageRun(tmp_path, "tokenizer")
+    for harm in (lambda: stage.log({"step": 1}), lambda: stage.cut_log(0)):
+        with pytest.raises(OSError, match=r"log\.jsonl"):
+            harm()
+    assert theirs.read_text() == "theirs\nto the end"
 
 
 def test_a_card_is_written_anew_until_somebody_edits_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

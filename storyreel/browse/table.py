@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from storyreel.curate.scores import scores
 from storyreel.names import bare
+from storyreel.parquet_file import read_parquet
 
 MEASURED = tuple(score.column for score in scores().values())
 
@@ -30,7 +30,7 @@ class SpanTable:
         """ValueError: not readable."""
         self.stamp = stamp_of(file)
         try:
-            self.table: pa.Table = pq.ParquetFile(file).read().combine_chunks()
+            self.table: pa.Table = read_parquet(file).combine_chunks()
             self.clips: list[str] = self.table["clip"].to_pylist()
             self.saved = np.asarray(pc.fill_null(self.table["kept"], False).to_numpy(zero_copy_only=False), bool)
             self.failed_to_write = np.asarray(self.table["error"].is_valid().to_numpy(zero_copy_only=False), bool)

@@ -8,6 +8,7 @@ STORYREEL_DEBUG=1 shows them at once.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ EXTRAS = {  # what is no part of a plain installation, and the extra that brings
     "transformers": "hub", "tensorboard": "tracking", "ray": "ray",
 }  # fmt: skip
 KEPT = 20  # files with details that are kept
+DETAILS = re.compile(r"\d{8}-\d{6}-\d+-\d{6}\.txt")  # their names
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -163,6 +165,8 @@ def write_details(verb: str, error: BaseException) -> Path | None:
     """
     import platformdirs
 
+    from storyreel.ownership import remove_names
+
     root = os.environ.get("STORYREEL_CACHE") or platformdirs.user_cache_dir("storyreel")
     folder = Path(root) / "errors"
     file = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns() % 10**6:06d}.txt"
@@ -171,8 +175,8 @@ def write_details(verb: str, error: BaseException) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8", errors="backslashreplace") as out:
             out.write(words)
-        for old in sorted(folder.glob("*.txt"))[:-KEPT]:
-            old.unlink(missing_ok=True)
+        ours = sorted(name for name in os.listdir(folder) if DETAILS.fullmatch(name))
+        remove_names(folder, ours[:-KEPT])
     except OSError:
         return None
     return file

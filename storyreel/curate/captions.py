@@ -16,6 +16,7 @@ from typing import Any
 from storyreel.curate.sources import VIDEOS, Source
 from storyreel.json_file import read_json
 from storyreel.numbers import number
+from storyreel.whole_file import read_bytes, read_text
 
 Line = tuple[float, float, str]
 """(from, to, text): what is said from `from` to `to` seconds of a film."""
@@ -84,7 +85,7 @@ def _sidecar(film: Captions, start: float, end: float) -> list[str]:
             return [max(spans, key=lambda s: (min(s[1], end) - max(s[0], start), -s[0]))[2]]
         if said["captions"]:
             return said["captions"]
-    found = film.once("txt", lambda file: file.read_text(encoding="utf-8-sig"), film.files(".txt"))
+    found = film.once("txt", read_text, film.files(".txt"))
     return [line for text in found for line in text.splitlines()]
 
 
@@ -113,7 +114,7 @@ def read_subtitles(file: Path) -> list[Line]:
 
     ValueError: no line in it with a time. A block that is damaged is passed over.
     """
-    text = file.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = read_bytes(file).decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     lines: list[Line] = []
     for block in re.split(r"\n\s*\n", text):
         head, arrow, rest = block.partition("-->")

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from storyreel.curate.lines import append_line
+from storyreel.curate.lines import append_line, whole_lines
 from storyreel.json_file import parse_json
 from storyreel.storage import encoded, locked
 
@@ -24,8 +24,7 @@ def read_edits(dataset: str | Path) -> dict[str, dict[str, Any]]:
     file = edits_file(dataset)
     if not file.exists():
         return found
-    whole = file.read_bytes()
-    for number, text in enumerate(whole[: whole.rfind(b"\n") + 1].splitlines(), 1):
+    for number, text in enumerate(whole_lines(file), 1):
         try:
             line = parse_json(text)
             check_edit(line)

@@ -17,6 +17,7 @@ from storyreel import timing
 from storyreel.curate.scores import measured
 from storyreel.curate.sources import Source
 from storyreel.names import bare
+from storyreel.parquet_file import read_parquet
 from storyreel.read_errors import one_line
 from storyreel.storage import replacing
 
@@ -211,10 +212,7 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
     """ValueError: not there, not readable, or with ids of clips that could not be file names."""
     if not file.is_file():
         raise ValueError(f"{file}: not there; curate footage into this folder first")
-    try:
-        rows = pq.ParquetFile(file).read().to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{file}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+    rows = read_parquet(file).to_pylist()
     for number, row in enumerate(rows):
         bare(row.get("clip"), f"{file}, row {number}: clip")
     return rows

@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.json_file import parse_json
+from storyreel.parquet_file import read_parquet
+from storyreel.whole_file import read_text
 
+MAX_MANIFEST = 1 << 28  # bytes; a million films take about 100 MB
 MANIFESTS = (".txt", ".csv", ".jsonl", ".parquet")
 VIDEOS = frozenset(
     [
@@ -213,10 +216,7 @@ def _text(value: Any) -> str:
 
 
 def _content(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: wanted UTF-8 text, byte {error.start} is none") from None
+    return read_text(path, MAX_MANIFEST, pipes=True)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -250,12 +250,5 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
-    for number, row in enumerate(table.to_pylist()):
+    for number, row in enumerate(read_parquet(path).to_pylist()):
         yield f"{path}, row {number}", row

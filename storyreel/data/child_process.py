@@ -100,11 +100,9 @@ class Child:
         if self._process is None:
             context = _Context()
             self.pipe, theirs = context.Pipe()
-            self._process, self._ready = (
-                context.Process(target=_serve, args=(theirs, self.function), daemon=True),
-                False,
-            )
-            self._process.start()
+            process = context.Process(target=_serve, args=(theirs, self.function), daemon=True)
+            process.start()
+            self._process, self._ready = process, False
             theirs.close()
         try:
             self.pipe.send(item)

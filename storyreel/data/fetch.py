@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from storyreel.data.archive import Limits, unpack
+from storyreel.archive import Limits, unpack
 from storyreel.data.download import download
 from storyreel.storage import check_writable, digest_of, sweep, temporary_name
 from storyreel.worlds import Pictures, find, names

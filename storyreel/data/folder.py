@@ -24,6 +24,7 @@ from storyreel.data.parallel import Death, default_workers
 from storyreel.data.write import METADATA, PLAN, write_folder, write_world
 from storyreel.json_file import parse_json, read_json
 from storyreel.names import inside, stays_inside
+from storyreel.parquet_file import read_parquet
 from storyreel.read_errors import BROKEN, is_passing, is_short, one_line, persevering, reading
 
 if TYPE_CHECKING:
@@ -49,13 +50,7 @@ class DatasetFolder:
             raise FileNotFoundError(f"{path}: no such dataset folder")
         if not file.is_file():
             raise ValueError(f"{path}: not a dataset folder; wanted a {METADATA} in it")
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            table = pq.ParquetFile(file).read()
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{file}: not a readable Parquet file ({_first_line(error)})") from None
+        table = read_parquet(file)
         if "file_name" not in table.column_names:
             raise ValueError(f"{file}: wanted a column 'file_name', got {', '.join(table.column_names) or 'none'}")
         table = _checked(table, file)
@@ -267,7 +262,3 @@ def _checked(table: pa.Table, file: Path) -> pa.Table:
                 raise ValueError(f"{file}: column {name!r} is {table.schema.field(name).type}, wanted {kind}") from None
             table = table.set_column(table.column_names.index(name), name, column)
     return table
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

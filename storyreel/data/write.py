@@ -18,6 +18,7 @@ from storyreel.clip import Clip
 from storyreel.data.parallel import default_workers, progress, run
 from storyreel.json_file import read_object
 from storyreel.ownership import Owned, claim, remove_names
+from storyreel.parquet_file import read_parquet
 from storyreel.storage import encoded, replacing, sweep
 
 if TYPE_CHECKING:
@@ -134,7 +135,6 @@ def _write_chunks(
     path: Path, world: ClipMaker, seed: int, goal: tuple[DatasetFolder | None, int], workers: int | None
 ) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     have, clips = goal
     chunks = [(start, min(start + CHUNK, clips)) for start in range(len(have) if have else 0, clips, CHUNK)]
@@ -147,7 +147,7 @@ def _write_chunks(
         for count in run(partial(_make_chunk, path, world, seed), todo, workers=workers):
             advance(count)
     tables = [have.table] if have else []
-    tables += [pq.ParquetFile(_part(path, *c)).read() for c in chunks]
+    tables += [read_parquet(_part(path, *c)) for c in chunks]
     if chunks:
         write_table(pa.concat_tables(tables, promote_options="permissive"), path)
     remove_parts(path)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from storyreel.json_file import read_json
+from storyreel.storage import sweep, write_json
 
 
 def folder_of_distribution(module: str) -> Path | None:
@@ -61,10 +61,6 @@ def _read(path: Path) -> dict[str, list]:
 
 def _write(path: Path, value: dict[str, list]) -> None:
     """Best effort: a cache that cannot be written costs a tenth of a second at the next start, nothing else."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            json.dump(value, file)
-        os.replace(file.name, path)
-    except OSError:
-        return
+    with suppress(OSError):
+        sweep(path.parent)
+        write_json(path, value)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.screen_text import guard_stderr, rich_console
+from storyreel.storage import appending
 
 
 class Reporter:
@@ -54,8 +55,8 @@ class Reporter:
         if now - self.last_timing > 10 or record["step"] == extra["steps"]:
             self.last_timing = now
             line = {"step": record["step"], "clips_per_second": round(self.pace, 3), "unix": round(now, 1)}
-            with (self.run / self.stage / "timing.jsonl").open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            with appending(self.run / self.stage / "timing.jsonl") as file:
+                file.write((json.dumps(line) + "\n").encode())
         if self.writer and (record["step"] % 10 == 0 or record["step"] == extra["steps"]):
             for name, value in record.items():
                 if name != "step" and value is not None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from storyreel.whole_file import gunzipped, read_bytes
+
 SAMPLES = Path(__file__).parent / "digits.npz"  # Alpaydin and Kaynak (1998), CC-BY 4.0; see NOTICE
 HELD_OUT_SAMPLES = 300  # the last of the 1,797: other writers than the first
+MAX_BYTES = 1 << 28  # of an IDX file, unpacked; the largest of MNIST has 47 MB
 IMAGES, LABELS = 2051, 2049  # magic numbers of IDX files: uint8 in three dimensions, and in one
 
 
@@ -109,12 +110,9 @@ def _pair(folder: Path, part: str, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 def read_idx(file: Path, magic: int) -> np.ndarray:
     """The uint8 array of an IDX file, plain or gzipped; ValueError when it is not one or is cut short."""
-    raw = file.read_bytes()
+    raw = read_bytes(file, MAX_BYTES)
     if raw[:2] == b"\x1f\x8b":
-        try:
-            raw = gzip.decompress(raw)
-        except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(f"{file}: damaged gzip file ({error})") from None
+        raw = gunzipped(raw, MAX_BYTES, str(file))
     rank = magic & 255
     if len(raw) < 4 + 4 * rank or int.from_bytes(raw[:4], "big") != magic:
         raise ValueError(f"{file}: not an IDX file of bytes with {rank} dimensions (magic {magic})")

@@ -30,6 +30,8 @@ from storyreel.worlds.sprites_parts import (
 
 CREDITS = ("AUTHORS.txt", "cc-by-sa-3.0.txt", "gpl-3.0.txt")
 
+MAX_UNPACKED = 1 << 30  # bytes of an archive of the sheets; today's has 60 MB
+
 
 @cache
 def drawn_sheets() -> tuple[str, ...]:
@@ -70,15 +72,13 @@ def sheets_digest(folder: Path) -> str:
 
 def _is_packed(file: Path) -> bool:
     """Whether a file is an archive of `pack_sheets`."""
-    import lzma
-    import tarfile
+    from storyreel.archive import Limits, names_in
 
     if file.is_symlink() or not file.is_file():
         return False
     try:
-        with tarfile.open(file, "r:xz") as tar:
-            return set(tar.getnames()) <= {*CREDITS, *drawn_sheets()}
-    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError):
+        return names_in(file, Limits(MAX_UNPACKED, len(drawn_sheets()) + len(CREDITS))) <= {*CREDITS, *drawn_sheets()}
+    except (ValueError, OSError):
         return False
 
 

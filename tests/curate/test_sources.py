@@ -108,7 +108,7 @@ def test_manifests(tmp_path: Path, kind: str):
         ("a.jsonl", b"[1]\n", "line 1: wanted a JSON object"),
         ("a.jsonl", b"{\n", "line 1: wanted JSON"),
         ("a.parquet", b"nonsense", "not a readable Parquet file"),
-        ("a.txt", b"\xff\xfe", "wanted UTF-8 text"),
+        ("a.txt", b"\xff\xfe", "expected text in UTF-8"),
         ("a.txt", b"# nothing\n", "no films in it"),
     ],
 )

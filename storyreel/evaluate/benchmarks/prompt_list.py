@@ -12,6 +12,7 @@ from storyreel.evaluate.judged_clips import clip_files, prompt_of
 from storyreel.json_file import parse_json
 from storyreel.ownership import check_file
 from storyreel.storage import write_bytes
+from storyreel.whole_file import read_bytes, read_text
 
 LISTS = ("prompts.txt", "prompts.jsonl")
 
@@ -42,7 +43,7 @@ class PromptList:
 
     @classmethod
     def read(cls, path: Path) -> PromptList:
-        blob = path.read_bytes()
+        blob = read_bytes(path)
         document = parse_json(blob, str(path))
         rows = [
             Prompt(i, row["prompt"], row["group"], row["wanted"], tuple(row["source"]))
@@ -76,7 +77,7 @@ class PromptList:
         else:
             raise ValueError(f"{path}: wanted a .txt or a .jsonl")
         content = ("\n".join(lines) + "\n").encode()
-        check_file(path, path.is_file() and path.read_bytes() == content)
+        check_file(path, path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content)
         return content
 
 
@@ -143,7 +144,7 @@ def _list_of(path: Path) -> list[str]:
     for name in LISTS:
         file = path / name
         if file.is_file():
-            lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+            lines = [line.strip() for line in read_text(file).splitlines() if line.strip()]
             if name.endswith(".txt"):
                 return lines
             try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from storyreel.data.archive import Limits, unpack
+from storyreel.archive import Limits, names_in, unpack
 
 LIMITS = Limits(1 << 20, 100)
 
@@ -97,7 +97,7 @@ def test_two_megabytes_that_are_two_gigabytes_stay_small(tmp_path: Path):
         file.write(zeros.flush())
     assert (tmp_path / "bomb.tar.gz").stat().st_size < 3 << 20
     script = (
-        "import resource, sys; from pathlib import Path; from storyreel.data.archive import Limits, unpack\n"
+        "import resource, sys; from pathlib import Path; from storyreel.archive import Limits, unpack\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try: unpack(Path(sys.argv[1]), Path(sys.argv[2]), 'it', Limits(1 << 28, 30_000), {'.png'})\n"
         "except ValueError as error: print(error)\n"
@@ -105,12 +105,26 @@ def test_two_megabytes_that_are_two_gigabytes_stay_small(tmp_path: Path):
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "bomb.tar.gz"), str(tmp_path / "out")],
-        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     why, grown = done.stdout.splitlines()
     assert why == "it: the archive unpacks to more than 30000 files or 268435456 bytes"
     assert int(grown) < 64 << 10, "kilobytes"
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_names_in_an_archive_are_read_with_the_same_limits(tmp_path: Path):
+    file = tmp_path / "sheets.tar.xz"
+    for data, why in (
+        (lzma.compress(bomb(tarfile.XHDTYPE, 2 << 30)), "not a whole tar"),
+        (lzma.compress(bomb(tarfile.REGTYPE, 8 << 30) + bytes(2 * LIMITS.bytes)), "unpacks to more than"),
+        (b"nonsense" * 100, "not a whole tar"),
+    ):
+        file.write_bytes(data)
+        with pytest.raises(ValueError, match=why):
+            names_in(file, LIMITS)
+    file.write_bytes(lzma.compress(tar_of(FILES)))
+    assert names_in(file, LIMITS) == set(FILES)
 
 
 def test_an_xz_archive_asks_for_no_memory(tmp_path: Path):

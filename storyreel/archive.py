@@ -10,8 +10,10 @@ import io
 import lzma
 import shutil
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -43,7 +45,22 @@ def unpack(archive: Path, folder: Path, called: str, limits: Limits, suffixes: C
     holds other things than folders and plain files; what was unpacked so far is left to the caller.
     """
     folder.mkdir(parents=True)
-    plain = folder.with_name(f".{folder.name}.tar")
+    with _opened(archive, folder.with_name(f".{folder.name}.tar"), called, limits) as tar:
+        _extract(tar, folder, called, limits, suffixes)
+
+
+def names_in(archive: Path, limits: Limits) -> set[str]:
+    """The names of the members of an archive. ValueError as of `unpack`."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _opened(archive, Path(folder) / "plain.tar", str(archive), limits) as tar,
+    ):
+        return {member.name for member, _ in zip(tar, range(2 * limits.files), strict=False)}
+
+
+@contextmanager
+def _opened(archive: Path, plain: Path, called: str, limits: Limits) -> Iterator[tarfile.TarFile]:
+    """The archive, decompressed into the file `plain`, which is removed afterwards."""
     try:
         with archive.open("rb") as source, plain.open("wb") as made:
             for part in _decompressed(source):
@@ -51,7 +68,7 @@ def unpack(archive: Path, folder: Path, called: str, limits: Limits, suffixes: C
                 if made.tell() > limits.bytes + limits.files * 2048:  # two headers a file
                     raise ValueError(f"{called}: the archive unpacks to more than {limits.words}")
         with _SmallReads(plain) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-            _extract(tar, folder, called, limits, suffixes)
+            yield tar
     except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, RecursionError, OverflowError) as error:
         raise ValueError(f"{called}: not a whole tar.gz or tar.xz archive ({error})") from None
     finally:

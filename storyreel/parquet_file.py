@@ -1,0 +1,90 @@
+"""Reads Parquet tables from outside: what they hold in memory is measured before it is allocated.
+
+A column of one text a million times is a dictionary and a run of zeros: 13 kB on the disk, 200 GB as an array. Texts
+are read as dictionaries first, which costs what is in the file, and counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MIN_ROOM = 512 << 20  # bytes that any table may take
+MAX_RATIO = 64  # bytes in memory for a byte of a larger file
+PER_CELL = 64  # bytes of a cell as a Python object, on average
+
+
+def read_parquet(path: str | Path) -> pa.Table:
+    """The table in a Parquet file. ValueError in one line: no Parquet, or far larger than a file of its size holds."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: not a readable Parquet file (it is no plain file)")
+    try:
+        _check_size(path)
+        return pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path}: not a readable Parquet file ({(str(error).splitlines() or [''])[0]})") from None
+
+
+def _check_size(path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    room = max(MIN_ROOM, MAX_RATIO * os.path.getsize(path))
+    metadata = pq.read_metadata(path)
+    columns = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    claimed = metadata.num_rows
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column, kind in enumerate(columns):
+            chunk = group.column(column)
+            claimed += chunk.num_values * max(PER_CELL, kind.length or 0)
+            claimed = max(claimed, chunk.total_uncompressed_size)
+    texts = [kind.path for kind in columns if kind.physical_type == "BYTE_ARRAY"]
+    if claimed > room or _text_bytes(path, texts, room - claimed) > room - claimed:
+        raise ValueError(f"{path}: a table of more than {room >> 20} MiB, too large for a file of its size")
+
+
+def _text_bytes(path: Path, columns: list[str], limit: int) -> int:
+    """Bytes of all texts of these columns in memory; counted no further than beyond `limit`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    total = 0
+    file = pq.ParquetFile(path, read_dictionary=columns)
+    for group in range(file.num_row_groups if columns else 0):
+        try:
+            table = file.read_row_group(group, columns=columns)
+        except pa.ArrowNotImplementedError:  # texts in objects, more of them than Arrow puts into one array
+            return limit + 1
+        for array in (leaf for column in table.columns for chunk in column.chunks for leaf in _leaves(chunk)):
+            if isinstance(array, pa.DictionaryArray):
+                lengths = pc.call_function("binary_length", [array.dictionary])
+                total += pc.call_function("sum", [lengths.take(array.indices)]).as_py() or 0
+                if total > limit:
+                    return total
+    return total
+
+
+def _leaves(array: Any) -> Iterator[Any]:
+    """The arrays of values in an array of lists, objects or maps."""
+    import pyarrow as pa
+
+    if pa.types.is_map(array.type):
+        inner = [array.keys, array.items]
+    elif pa.types.is_struct(array.type):
+        inner = array.flatten()
+    elif pa.types.is_nested(array.type):
+        inner = [array.flatten()]
+    else:
+        yield array
+        return
+    for each in inner:
+        yield from _leaves(each)
