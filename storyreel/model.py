@@ -30,19 +30,12 @@ from storyreel.numbers import shown
 from storyreel.outline import check_fit, check_memory, outline, without_random_weights
 from storyreel.packed import deflated, packed, read_weights, unpacked_header
 from storyreel.recipe import Recipe, StageRecipe, as_json
+from storyreel.recipes import SYSTEMS
 from storyreel.storage import write_json, write_text
 from storyreel.systems.base import Stage, System
 from storyreel.tensor_file import copy_into, write_tensors
 
 SHIPPED = Path(__file__).resolve().parent / "pretrained"
-SYSTEMS = {
-    "encoder": "storyreel.systems.encoder:EncoderConfig",
-    "godiva": "storyreel.systems.godiva:GodivaConfig",
-    "imagen_video": "storyreel.systems.imagen_video:ImagenVideoConfig",
-    "make_a_video": "storyreel.systems.make_a_video:MakeAVideoConfig",
-    "phenaki": "storyreel.systems.phenaki:PhenakiConfig",
-}
-"""System name -> where its config class is; imported when a model of that system is opened."""
 
 
 def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, training: dict[str, Any]) -> Path:
@@ -156,9 +149,9 @@ def exported(stage: Stage) -> dict[str, Tensor]:
 
 
 def config_class(system: str) -> Any:
-    """The class of a system's settings, by the system's name."""
-    module, _, kind = SYSTEMS[system].partition(":")
-    return getattr(importlib.import_module(module), kind)
+    """The class of a system's settings, by the system's name: of "imagen_video", ImagenVideoConfig."""
+    kind = "".join(word.capitalize() for word in system.split("_")) + "Config"
+    return getattr(importlib.import_module(f"storyreel.systems.{system}"), kind)
 
 
 def _recipe(path: Path, told: dict[str, Any]) -> Recipe:

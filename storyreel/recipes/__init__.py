@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from storyreel.recipe import Recipe
 
-SYSTEMS = {
-    "encoder": ("sprites", "digits", "tiny"),
-    "godiva": ("paper", "small", "sprites", "digits", "tiny"),
-    "imagen_video": ("paper", "small", "sprites", "four", "distilled", "tiny"),
-    "make_a_video": ("paper", "small", "sprites", "tiny"),
-    "phenaki": ("paper", "small", "sprites", "digits", "tiny"),
-}
+FOLDER = Path(__file__).parent
+SYSTEMS = tuple(sorted(file.stem for file in FOLDER.glob("*.py") if not file.stem.startswith("_")))
+"""The systems, each with a file of recipes here."""
+
+
+@cache
+def _systems_of_recipes() -> dict[str, str]:
+    """Recipe -> system: the functions of a system's file that begin with its name. None of the files is imported."""
+    found = {}
+    for system in SYSTEMS:
+        source = (FOLDER / f"{system}.py").read_text("utf-8")
+        found |= dict.fromkeys(re.findall(rf"^def ({system}_\w+)\(\)", source, re.MULTILINE), system)
+    return found
 
 
 def names() -> list[str]:
-    return [f"{system}_{size}" for system, sizes in SYSTEMS.items() for size in sizes]
+    return list(_systems_of_recipes())
 
 
 def get(name: str) -> Recipe:
@@ -29,6 +38,6 @@ def get(name: str) -> Recipe:
         near = difflib.get_close_matches(name, names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
         raise ValueError(f"recipe: no {name!r}; {hint}")
-    module = importlib.import_module(f"storyreel.recipes.{name.rpartition('_')[0]}")
+    module = importlib.import_module(f"storyreel.recipes.{_systems_of_recipes()[name]}")
     make: Callable[[], Recipe] = getattr(module, name)
     return make()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from storyreel.model import SYSTEMS, config_class, exported, own_tensors, pack_model, save_model
+from storyreel.model import config_class, exported, own_tensors, pack_model, save_model
 from storyreel.ownership import check_apart, check_owner
 from storyreel.recipe import Recipe, StageRecipe, from_json
 from storyreel.run import StageRun
@@ -80,7 +80,7 @@ def recipe_of(run: Path) -> Recipe:
         try:
             kinds = [type(recipes.get(name).system)]
         except ValueError:  # a recipe of one's own
-            kinds = [config_class(each) for each in SYSTEMS]
+            kinds = [config_class(each) for each in recipes.SYSTEMS]
         system = _first_that_fits(kinds, settings)
         text = "minilm" if str(saved["text"]).startswith("minilm-words:") else str(saved["text"])
         return Recipe(name=name, system=system, stages=found, text=text, seed=int(saved["seed"]))
