@@ -91,6 +91,11 @@ class Denoiser:
         return replace(self, cond=cut(self.cond), uncond=uncond, guidance=guidance)
 
 
+def is_guided(guidance: Guidance) -> bool:
+    """Whether any step or frame needs the network without conditioning."""
+    return not (isinstance(guidance, (int, float)) and guidance == 1)
+
+
 def side_by_side(cond: Any, uncond: Any) -> Any:
     """Two trees of tensors (b, ...) as one of (2b, ...). ValueError where their forms differ."""
     if isinstance(cond, Tensor) and isinstance(uncond, Tensor):

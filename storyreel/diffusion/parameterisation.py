@@ -38,6 +38,12 @@ def network_input(z: Tensor, level: Level) -> Tensor:
     return z / level.like(z).norm
 
 
+def noise_condition(logsnr: Tensor) -> Tensor:
+    """c_noise = ln(sigma) / 4 of EDM (Karras et al. 2022, Table 1), in place of the log-SNR: what networks that were
+    published with this preconditioning read."""
+    return -logsnr / 8
+
+
 def to_x(output: Tensor, z: Tensor, level: Level, kind: Kind) -> Tensor:
     """The clean video that an output stands for."""
     at = level.like(z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 from storyreel.diffusion.denoiser import Guidance
 from storyreel.diffusion.guidance import linear, oscillating, triangle
 from storyreel.diffusion.samplers import SAMPLERS, Sampler
-from storyreel.diffusion.schedules import GRIDS, Level, Schedule
+from storyreel.diffusion.schedules import GRIDS, Cosine, Level, Schedule
 from storyreel.field_ranges import SamplingSteps
 
 MAX_STEPS = 4096
@@ -63,9 +64,22 @@ class Sampling:
             raise ValueError("min_guidance: expected 1 where frame_guidance is constant, which has no other")
         if self.frame_guidance != "constant" and self.oscillate:
             raise ValueError(f"oscillate: expected 0 with {self.frame_guidance} guidance, got {self.oscillate}")
-        if (self.sigma_min or self.sigma_max) and (self.grid or self.method.grid) == "time":
-            raise ValueError("sigma_max: a grid of equal times has the ends of its schedule; expected karras or logsnr")
+        for name in ("oscillate", "tile", "chunk"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
+        self._check_ends()
         self.method.step_with(self.gamma or None)
+
+    def _check_ends(self) -> None:
+        for name in ("sigma_min", "sigma_max"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name):g}")
+        if self.sigma_min or self.sigma_max:
+            if (self.grid or self.method.grid) == "time":
+                raise ValueError(
+                    "sigma_max: a grid of equal times has the ends of its schedule; expected karras or logsnr"
+                )
+            self.levels(Cosine(), 1)
 
     @property
     def method(self) -> Sampler:

@@ -138,14 +138,16 @@ def shift_for(size: int, base: int = 64) -> float:
 
 @dataclass(frozen=True)
 class LogNormal:
-    """EDM's training levels, VE with ln sigma ~ N(mean, std^2) (Karras et al. 2022, Table 1), clipped in log-SNR.
+    """EDM's training levels, ln sigma ~ N(mean, std^2) with sigma in units of the signal (Karras et al. 2022, Table 1),
+    clipped in log-SNR: VE, or VP at the same log-SNRs.
 
-    `mean` moves up with the size: Stable Video Diffusion trains with -1.2 on small clips, and up to 0.7 on large ones.
+    `mean` moves up with the size of videos; `noise_laws` has that of each stage of Stable Video Diffusion.
     """
 
     mean: float = -1.2
     std: float = 1.2
     clip: float = 20.0
+    exploding: bool = True
 
     def logsnr(self, time: Tensor) -> Tensor:
         logs = self.mean + self.std * torch.special.ndtri(time)
@@ -155,7 +157,7 @@ class LogNormal:
         return torch.special.ndtr((-logsnr / 2 - self.mean) / self.std)
 
     def at(self, logsnr: Tensor) -> Level:
-        return exploding(logsnr)
+        return exploding(logsnr) if self.exploding else preserving(logsnr)
 
     def level(self, time: Tensor) -> Level:
         return self.at(self.logsnr(time))

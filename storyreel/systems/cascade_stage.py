@@ -22,11 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from storyreel.diffusion.augment import augmentation_of, augmented, draw_augmentation
-from storyreel.diffusion.denoiser import Denoiser
+from storyreel.diffusion.denoiser import Denoiser, is_guided
+from storyreel.diffusion.noise_laws import check_law, preserving_law
 from storyreel.diffusion.parameterisation import Kind, Weight, convert, diffuse, diffusion_loss
 from storyreel.diffusion.samplers import OnStep, starting_noise
 from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
-from storyreel.diffusion.schedules import Cosine, Level, draw_times, preserving
+from storyreel.diffusion.schedules import Cosine, Level, Schedule, draw_times, preserving
 from storyreel.diffusion.streaming import Run, streamed
 from storyreel.field_ranges import Frames, FramesASecond, Pixels, Share
 from storyreel.nn.chroma import colour_difference
@@ -64,7 +65,8 @@ class CascadeStageConfig:
     """Settings of any stage.
 
     unet: widths and depths; its channels and inputs follow from the stage. crop: trained on random squares of so many
-    pixels; 0: on whole frames. shift: of the cosine schedule's log-SNR, below zero for larger frames.
+    pixels; 0: on whole frames. noise: the law of the levels that it is trained at (`diffusion/noise_laws.py`). shift:
+    of their log-SNRs, below zero for larger frames.
     augmentation_snr: signal to noise in the video to refine, in sampling; max_augmentation_time: the largest time of
     that noise in training. predict, weight: what the network predicts and how its error is weighed. chroma: how much
     more the error of colour alone counts, which small objects hardly show in others.
@@ -74,6 +76,7 @@ class CascadeStageConfig:
     unet: VideoUNetConfig
     sampling: Sampling = field(default_factory=Sampling)
     crop: int = 0
+    noise: str = "cosine"
     shift: float = 0.0
     augmentation_snr: float = 5.0
     max_augmentation_time: Share = 1.0
@@ -82,6 +85,7 @@ class CascadeStageConfig:
     chroma: float = 0.0
 
     def __post_init__(self) -> None:
+        check_law(self.noise)
         multiple = self.unet.patch * 2 ** (len(self.unet.widths) - 1)
         for name, side in (("height", self.shape.height), ("width", self.shape.width), ("crop", self.crop)):
             if side % multiple:
@@ -154,8 +158,8 @@ class CascadeStage(Stage, Generic[C]):
         self.unet.gradient_checkpointing = on
 
     @property
-    def schedule(self) -> Cosine:
-        return Cosine(shift=self.config.shift)
+    def schedule(self) -> Schedule:
+        return preserving_law(self.config.noise, self.config.shift)
 
     # -- for a system to fill in -------------------------------------------------------------------------------
 
@@ -212,11 +216,11 @@ class CascadeStage(Stage, Generic[C]):
         self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator], guidance: float, levels: Level
     ) -> Denoiser:
         """The network under its conditioning, as a sampler evaluates it on this grid."""
-        cond, uncond = self.conditioning(cond, shape, rng, guided=guidance != 1)
+        guidances = self.sampling.guidance_of(guidance, levels, shape.frames)
+        cond, uncond = self.conditioning(cond, shape, rng, guided=is_guided(guidances))
         values = len(rng) * self.channels * shape.frames * shape.height * shape.width
         batched = not self.two_passes and (self.fingerprint.is_cuda or values <= BATCHED)
         network = partial(self.v, self._in_tiles(shape))
-        guidances = self.sampling.guidance_of(guidance, levels, shape.frames)
         return Denoiser(network, cond, uncond, guidances, "v", batched, self.sampling.threshold)
 
     def v(self, net: Callable[..., Tensor], z: Tensor, logsnr: Tensor, cond: dict[str, Any]) -> Tensor:

@@ -69,10 +69,11 @@ class StageConfig(CascadeStageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         d, s = self.distill, self.sampling
-        if d.on and (s.steps, s.guidance, s.oscillate) != (d.final, d.guidance, 0):
+        if d.on and (s.steps, s.guidance, s.oscillate, s.frame_guidance) != (d.final, d.guidance, 0, "constant"):
+            changing = f", oscillating after {s.oscillate}" if s.oscillate else f", {s.frame_guidance}"
             raise ValueError(
-                f"sampling: expected the {d.final} steps and the guidance {d.guidance:g} that it is distilled to, got "
-                f"{s.steps} and {s.guidance:g}" + (f", oscillating after {s.oscillate}" if s.oscillate else "")
+                f"sampling: expected the {d.final} steps and the constant guidance {d.guidance:g} that it is distilled "
+                f"to, got {s.steps} and {s.guidance:g}{changing}"
             )
 
     @property

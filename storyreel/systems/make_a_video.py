@@ -92,8 +92,9 @@ class MakeAVideoConfig:
         if (high.frames, high.fps) != (low.frames, low.fps):
             raise ValueError(f"sr_h.shape: expected the frames of sr_l, {low}, got {high}")
         for name, net in (("sr_l", self.sr_l), ("sr_h", self.sr_h)):
-            if net.sampling.guidance != 1 or net.sampling.oscillate:
-                raise ValueError(f"{name}.sampling.guidance: expected 1, without an embedding to guide by")
+            s = net.sampling
+            if (s.guidance, s.oscillate, s.frame_guidance) != (1, 0, "constant"):
+                raise ValueError(f"{name}.sampling.guidance: expected 1 throughout, without an embedding to guide by")
         if self.carry < 1 or self.carry >= low.frames:
             raise ValueError(f"carry: expected 1 to {low.frames - 1}, got {self.carry}")
         if self.text_dim != self.encoder.text_dim:

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from storyreel.diffusion.denoiser import Denoiser
+from storyreel.diffusion.denoiser import Denoiser, is_guided
 from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
 from storyreel.diffusion.samplers import OnStep, draw_noise
 from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
@@ -294,8 +294,8 @@ class PriorStage(Stage):
         check_steps(steps)
         check_guidance(guidance)
         levels, made = s.levels(self.schedule, steps), []
-        uncond = None if guidance == 1 else self.conditioning(text, mask, everywhere(text))
         guidances = s.guidance_of(guidance, levels, 1)
+        uncond = self.conditioning(text, mask, everywhere(text)) if is_guided(guidances) else None
         denoiser = Denoiser(self.network, self.conditioning(text, mask), uncond, guidances, "x")
         try:
             for _ in range(self.config.tries):
