@@ -81,7 +81,9 @@ def test_settings_that_have_to_agree_change_together_in_any_order():
     at = "system.base"
     changes = [(f"{at}.distill.steps", "(4, 2)"), (f"{at}.distill.guidance", "3"), (f"{at}.sampling.guidance", "3")]
     changes += [(f"{at}.sampling.steps", "2"), ("seed", "7"), ("seed", "8")]
-    with pytest.raises(ValueError, match="sampling: expected the 2 steps and the constant guidance 3 that it is distilled to"):
+    with pytest.raises(
+        ValueError, match="sampling: expected the 2 steps and the constant guidance 3 that it is distilled to"
+    ):
         override_all(recipe, changes[:3])
     for each in (changes, changes[3::-1] + changes[4:]):
         made: Recipe = override_all(recipe, each)
