@@ -14,12 +14,14 @@ from storyreel import model
 from storyreel.model import exported, load_model, load_tensors, own_tensors, pack_model, save_model
 
 sys.path.insert(0, str(Path(__file__).parent / "train"))
+import toy
 from toy import build, toy_recipe
 
 
 @pytest.fixture(autouse=True)
 def toy_system(monkeypatch):
-    monkeypatch.setitem(model.SYSTEMS, "toy", "toy:ToyConfig")
+    monkeypatch.setattr(model, "SYSTEMS", (*model.SYSTEMS, "toy"))
+    monkeypatch.setitem(sys.modules, "storyreel.systems.toy", toy)
 
 
 @pytest.fixture
