@@ -211,12 +211,15 @@ def _unknown_words(rows: list[Row] | None, options: GenerateOptions, info: dict[
 
 
 def _left_open(options: Any, info: dict[str, Any], seed: int, index: int) -> list[str]:
-    """What the prompt leaves open and is drawn from the seed, in one line."""
-    from storyreel.generate.open_attributes import attributes_of, completed, note_of
+    """What the prompt leaves open and is drawn from the seed, and the prompt as the model sees it, a line each."""
+    from storyreel.generate.open_attributes import attributes_of, completed, note_of, world_of
 
-    attributes = attributes_of(info)
-    _, made = completed(options, attributes, seed, index)
-    return [f"{note_of(made, attributes)} (--as-written leaves it open)"] if made else []
+    attributes, world = attributes_of(info), world_of(info)
+    seen, made = completed(options, attributes, seed, index, world)
+    notes = [f"{note_of(made, attributes)} (--as-written leaves it open)"] if made else []
+    if world and world.caption and seen.prompts != options.prompts:
+        notes += [f"as the model reads it: {' | '.join(seen.prompts)}"]
+    return notes
 
 
 @dataclass

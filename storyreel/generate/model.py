@@ -17,6 +17,7 @@ from storyreel import Cancelled
 from storyreel.clip import Clip
 from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, world_of
+from storyreel.generate import open_attributes
 from storyreel.generate.open_attributes import attributes_of, completed
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.vocabulary import note_for
@@ -26,7 +27,7 @@ from storyreel.options.generation import MAX_COUNT, GenerateOptions, check_seed
 from storyreel.precision import has_bf16
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
 from storyreel.text import load_text_encoder
-from storyreel.worlds import Attribute
+from storyreel.worlds import Attribute, World
 
 DEFAULT_FPS = Fraction(8)
 
@@ -86,6 +87,11 @@ class Model:
         """What the clips of the model's world show, and how likely each is where a prompt leaves it open."""
         return attributes_of(self.info)
 
+    @cached_property
+    def world(self) -> World | None:
+        """The world that it was trained on, where that reads prompts and writes captions."""
+        return open_attributes.world_of(self.info)
+
     def __call__(
         self,
         prompt: str | GenerateOptions | None = None,
@@ -133,7 +139,7 @@ class Model:
     def make(self, options: GenerateOptions, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
         """The one video of (seed, index) and just these options: one candidate where their number is not set."""
         self._check(options)
-        resolved, made = completed(options, self.attributes, seed, index)
+        resolved, made = completed(options, self.attributes, seed, index, self.world)
         fps = self.system.products[options.stage] if options.stage else self.fps
         request = Request(options=resolved.resolve(fps), seed=seed, index=index)
         device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
@@ -148,6 +154,8 @@ class Model:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
         if self.attributes:
             clip = clip.replace(meta={**clip.meta, "drawn": made})
+        if resolved.prompts != options.prompts:
+            clip = clip.replace(meta={**clip.meta, "restated": list(resolved.prompts)})
         return clip.replace(caption=options.caption, meta=self._meta(options, seed, index, clip))
 
     def _check(self, options: GenerateOptions) -> None:
@@ -173,7 +181,7 @@ class Model:
             self._rankers[options.encoder] = load_ranker(options.encoder, (self.name, recipe_name(self.info)))
         clips = self.system.candidates(request, options.candidates, text, on_progress)
         with torch.autocast(next(self.system.parameters()).device.type, enabled=False):
-            first, ranking = best(self._rankers[options.encoder], options.caption, clips)
+            first, ranking = best(self._rankers[options.encoder], request.options.caption, clips)
         return clips[first].replace(meta={**clips[first].meta, "candidates": ranking})
 
     def _default(self, name: str) -> Any:

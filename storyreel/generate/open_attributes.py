@@ -1,6 +1,8 @@
-"""What a prompt leaves open: drawn from the seed with the world's weights, and added to the text that the model sees.
+"""The text that a model sees: what the prompt says, restated in words that the model knows, and what it leaves open.
 
-A model's card has the attributes under `training.attributes`; where it was made before there were any, they are those
+What a prompt leaves open is drawn from the seed with the world's weights. Where the world has a reader and a writer of
+captions (`World.read`, `World.caption`), the text is a caption of what was read and drawn; otherwise what was drawn is
+added to the prompt. A model's card has the attributes under `training.attributes`; where it was made before there were any, they are those
 of the world that its data or its recipe names. Where there is no such world, the prompt stays as it is.
 """
 
@@ -12,9 +14,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from storyreel.model_folder import recipe_name
 from storyreel.options.generation import GenerateOptions
-from storyreel.worlds import Attribute, find, named_in
+from storyreel.worlds import Attribute, World, find, named_in
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -22,14 +26,27 @@ _WORD = re.compile(r"[^\W_]+")
 def attributes_of(info: Mapping[str, Any]) -> Mapping[str, Attribute]:
     """The declared attributes of a model, from its `model.json`; {} where nothing declares any."""
     training = info.get("training")
-    training = training if isinstance(training, dict) else {}
-    own = training.get("attributes")
+    own = training.get("attributes") if isinstance(training, dict) else None
     if isinstance(own, dict):
         return {str(name): Attribute.from_json(told) for name, told in own.items() if isinstance(told, dict)}
-    data = training.get("data")
+    world = world_of(info)
+    return world.attributes if world else {}
+
+
+def world_of(info: Mapping[str, Any]) -> World | None:
+    """The world that a model was trained on, from its `model.json`, where its data or its recipe names one."""
+    training = info.get("training")
+    data = training.get("data") if isinstance(training, dict) else None
     names = [str(each.get("name", "")) for each in data if isinstance(each, dict)] if isinstance(data, list) else []
     world = named_in(recipe_name(info), *names)
-    return find(world).attributes if world else {}
+    return find(world) if world else None
+
+
+def read(prompt: str, attributes: Mapping[str, Attribute], world: World | None = None) -> dict[str, str]:
+    """Attribute -> the value that the prompt says: by the world's own reader, or by the words of the attributes."""
+    if world is None or world.read is None:
+        return said(prompt, attributes)
+    return {name: value for name, value in world.read(prompt).items() if name in attributes}
 
 
 def said(prompt: str, attributes: Mapping[str, Attribute]) -> dict[str, str]:
@@ -38,13 +55,18 @@ def said(prompt: str, attributes: Mapping[str, Attribute]) -> dict[str, str]:
     return {name: value for name, a in attributes.items() if (value := _longest(runs, a, "words"))}
 
 
-def drawn(prompt: str, attributes: Mapping[str, Attribute], seed: int, index: int) -> dict[str, str]:
-    """Attribute -> value of what the prompt leaves open; the same for the same seed and index."""
-    found, runs = said(prompt, attributes), _runs(prompt)
-    made: dict[str, str] = {}
+def drawn(
+    prompt: str, attributes: Mapping[str, Attribute], seed: int, index: int, world: World | None = None
+) -> dict[str, str]:
+    """Attribute -> value of what the prompt leaves open; the same for the same seed and index. world: reads prompts."""
+    found = read(prompt, attributes, world)
+    made = dict(world.implied(prompt, found)) if world and world.implied else {}
+    runs = _runs(prompt)
     for name, attribute in attributes.items():
         weights = {value: told.weight for value, told in attribute.values.items() if told.weight}
-        if name in found or not weights or {*found.values(), *made.values()} & set(attribute.fixed_by):
+        if name in found or name in made or not weights:
+            continue
+        if {*found.values(), *made.values()} & set(attribute.fixed_by):
             continue
         rng = random.Random(f"{seed}/{index}/{name}")
         value = _longest(runs, attribute, "implied_by") or rng.choices(list(weights), list(weights.values()))[0]
@@ -54,23 +76,36 @@ def drawn(prompt: str, attributes: Mapping[str, Attribute], seed: int, index: in
 
 
 def completed(
-    options: GenerateOptions, attributes: Mapping[str, Attribute], seed: int, index: int
+    options: GenerateOptions, attributes: Mapping[str, Attribute], seed: int, index: int, world: World | None = None
 ) -> tuple[GenerateOptions, dict[str, str]]:
-    """(options whose prompts say all, what was drawn). A clip or a picture to start from leaves nothing open."""
+    """(options with the prompts that the model sees, what was drawn).
+
+    Where the model's world can caption, a prompt is restated in the words of its captions: all that was read and
+    drawn, nothing else. A clip or a picture to start from leaves nothing open, and prompts stay as they are.
+    """
     pictures = (options.image, options.extend, options.variation)
     if options.as_written or not attributes or any(picture is not None for picture in pictures):
         return options, {}
-    if not options.story:
-        made = drawn(options.prompt, attributes, seed, index) if options.prompt else {}
-        return replace(options, prompt=_with(options.prompt, made, attributes)), made
-    whole = drawn(" ".join(options.prompts), attributes, seed, index)  # one draw for a character
-    parts = [(_with(p, whole, attributes), seconds) for p, seconds in options.story]
-    return replace(options, story=tuple(parts)), whole
+    whole = " ".join(options.prompts)
+    made = drawn(whole, attributes, seed, index, world) if whole else {}  # one draw for the character of a story
+    found = read(whole, attributes, world)
+    understood = bool(found or (world and world.implied and world.implied(whole, {})))
+
+    def seen(prompt: str) -> str:
+        if not world or not world.caption or not understood:
+            return _with(prompt, made, attributes)
+        own = read(prompt, attributes, world)
+        shown = {n: v for n, v in {**found, **made}.items() if not set(attributes[n].fixed_by) & set(own.values())}
+        return world.caption({**shown, **own}, np.random.default_rng([seed, index]))
+
+    if options.story:
+        return replace(options, story=tuple((seen(prompt), seconds) for prompt, seconds in options.story)), made
+    return replace(options, prompt=seen(options.prompt) if options.prompt else ""), made
 
 
 def note_of(made: Mapping[str, str], attributes: Mapping[str, Attribute]) -> str:
     """One line for people: "not said: walking, facing the viewer"."""
-    return f"not said: {', '.join(attributes[name].values[value].phrase for name, value in made.items())}"
+    return f"not said: {', '.join(attributes[name].values[value].phrase or value for name, value in made.items())}"
 
 
 def _with(prompt: str, made: Mapping[str, str], attributes: Mapping[str, Attribute]) -> str:

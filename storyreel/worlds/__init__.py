@@ -119,7 +119,8 @@ class World:
     maker: class of `ClipMaker`. say: captions of a clip that is not drawn. describe: (random numbers' key, split,
     phrasing) -> a prompt; phrasings: how those may be worded, the plain one first. licence: of models and judges that
     learn from it, a sentence for cards. palette: file of its colors, six hex digits each, and the side of its clips.
-    read: a prompt -> the attributes that it says, with their values.
+    read: a prompt -> the attributes that it says, with their values. implied: what goes with that and is not said.
+    caption: attributes, random numbers -> a caption in the commonest words of its captions.
     """
 
     name: str
@@ -132,6 +133,8 @@ class World:
     pictures: Pictures | None = None
     palette: tuple[Path, int] | None = None
     read: Callable[[str], Mapping[str, str]] | None = None
+    implied: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
+    caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
 
     @property
     def judged(self) -> tuple[str, ...]:

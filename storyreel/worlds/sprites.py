@@ -377,7 +377,9 @@ WORLD = World(
     say=Sprites.say,
     describe=describe,
     phrasings=("plain", *sprites_captions.PHRASINGS),
-    read=lambda prompt: sprites_reader.read(prompt).attributes,
+    read=sprites_reader.read_freely,
+    implied=sprites_reader.implied,
+    caption=sprites_captions.restated,
     licence="Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is "
     "offered under CC-BY-SA 3.0.",
     palette=(Path(__file__).with_name("sprites_palette.txt"), CELL),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from storyreel.worlds import Attribute, Value
+from storyreel.worlds import sprites_free_words as free_words
 from storyreel.worlds import sprites_words as words
 from storyreel.worlds.sprites_parts import FACIAL_HAIR, HAIR_COLORS
 from storyreel.worlds.sprites_reader import deeds, people
@@ -36,17 +37,6 @@ ATTACKS = {  # a weapon or a role is seen in one action
     "shoot": ("bow", "great bow", "recurve bow"),
 }
 ROLES = {"slash": "swordsman", "shoot": "archer", "spellcast": "mage"}
-NEAR = {  # what people ask for that there is not -> (attribute, value)
-    ("body", "skeleton"): ("zombie", "ghost", "mummy", "lich", "ghoul", "wraith", "undead"),
-    ("body", "orc"): ("goblin", "troll", "ogre", "monster", "alien"),
-    ("body", "dark elf"): ("vampire", "demon", "gnome"),
-    ("weapon", "mace"): ("axe", "hammer", "flail"),
-    ("weapon", "longsword"): ("katana", "machete"),
-    ("weapon", "wand"): ("staff", "scepter"),
-    ("weapon", "bow"): ("crossbow", "gun", "rifle", "pistol"),
-    ("action", "walk"): ("running", "run", "runs", "jumping", "dancing", "sitting", "flying"),
-    ("action", "slash"): ("fighting", "punching", "kicking"),
-}
 JUDGED = ("sex", "body", "hair_color", "torso", "legs", "feet", "head", "action", "facing")
 
 
@@ -77,7 +67,7 @@ def _values(name: str, said: Mapping[str, Iterable[str] | Phrases]) -> dict[str,
         plain = (p.format(c="").strip().removeprefix("a ").replace("  ", " ") for p in _known(phrases))
         implied = _implied(value) if name == "action" else ()
         made[value] = Value(words=tuple(dict.fromkeys(plain)), weight=weight, phrase=phrase, implied_by=implied,
-                            near=NEAR.get((name, value), ()))  # fmt: skip
+                            near=free_words.NEAR.get((name, value), ()))  # fmt: skip
     return made
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -94,6 +95,14 @@ def caption(
     return spoken._replace(text=_finish(spoken.text, draw, mix))
 
 
+def restated(seen: Mapping[str, str], rng: np.random.Generator) -> str:
+    """A caption that says all of these attributes, in the commonest words of training."""
+    there = {**dict.fromkeys((*MENTION, "body", "sex"), None), **seen}
+    draw = random.Random(int(rng.integers(2**62)))
+    tried = [_speak(there, {n for n in MENTION if there[n]}, draw, False, False, commonest=True) for _ in range(8)]
+    return max(tried, key=lambda one: len(one.mentions)).text
+
+
 def _said(seen: dict[str, str | None], draw: random.Random, everything: bool) -> set[str]:
     said = {n for n in MENTION if seen.get(n) is not None and (everything or draw.random() < MENTION[n])}
     for name, share in SAID_WHEN_BARE.items():
@@ -114,9 +123,21 @@ def _shortened(said: set[str]) -> set[str]:
     return said - {gone or min(said)}
 
 
-def _speak(seen: dict[str, str | None], said: set[str], draw: random.Random, held_out: bool, brief: bool) -> Caption:
-    speaker = Speaker(seen, said, draw, held_out)
-    form = speaker.one(HELD_OUT_FORMS if held_out else (*FORMS, short, short, short, short) if brief else FORMS)
+def _speak(
+    seen: dict[str, str | None],
+    said: set[str],
+    draw: random.Random,
+    held_out: bool,
+    brief: bool,
+    *,
+    commonest: bool = False,
+) -> Caption:
+    speaker = Speaker(seen, said, draw, held_out, commonest)
+    form = (
+        FORMS[0]
+        if commonest
+        else speaker.one(HELD_OUT_FORMS if held_out else (*FORMS, short, short, short, short) if brief else FORMS)
+    )
     text = _tidy(form(speaker))
     return Caption(text, tuple(sorted(speaker.said)), " ".join([form.__name__, *speaker.template]))
 

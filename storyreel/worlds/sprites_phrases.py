@@ -32,12 +32,15 @@ class Speaker:
     """One way of saying one character.
 
     seen: the attributes. said: the names of those that the caption is to mention. rng: every choice.
-    held_out: take words that training never has, where there are any.
+    held_out: take words that training never has, where there are any. commonest: no other words than the commonest.
     `template` gathers what the sentence is composed of.
     """
 
-    def __init__(self, seen: dict[str, str | None], said: set[str], rng: random.Random, held_out: bool) -> None:
+    def __init__(
+        self, seen: dict[str, str | None], said: set[str], rng: random.Random, held_out: bool, commonest: bool = False
+    ) -> None:
         self.seen, self.said, self.rng, self.held_out = seen, said, rng, held_out
+        self.commonest = 1.0 if commonest else COMMONEST
         self.template: list[str] = []
         self.adjectives: set[str] = set()  # attributes that stand before the noun
         own = "body" in said and seen["body"] in words.SKIN and rng.random() < 0.15
@@ -57,7 +60,7 @@ class Speaker:
     def phrase(self, of: Phrases) -> str:
         if self.held_out and of.held_out and (not of.known or self.rng.random() < 0.8):
             return self.one(of.held_out)
-        return of.known[0] if self.rng.random() < COMMONEST else self.one(of.known)
+        return of.known[0] if self.rng.random() < self.commonest else self.one(of.known)
 
     def note(self, choice: str) -> str:
         """Remember a choice of structure."""

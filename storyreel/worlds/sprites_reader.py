@@ -1,17 +1,20 @@
 """Reads a prompt about the sprites world: which attributes it says, and which words mean nothing here.
 
 The thesaurus is searched for the longest phrase at each place. It is a lexicon and no parser: it does not know what
-"not" denies, and of two people it makes one.
+"not" denies, and of two people it makes one. `read` knows the words of the captions alone, `read_freely` also those of
+`sprites_free_words`, which count where nothing more definite is said.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, product
 
+from storyreel.worlds import sprites_free_words as free_words
+from storyreel.worlds import sprites_language
 from storyreel.worlds import sprites_words as words
 from storyreel.worlds.sprites_captions import BRITISH
 from storyreel.worlds.sprites_phrases import BARE
@@ -25,6 +28,9 @@ SPELLING = {british: american for american, british in BRITISH.items()} | {
     "greyish": "grayish",
     "jewelled": "jeweled",
 }
+FIGHTING = frozenset(
+    "attack attacks attacking attacked fight fights fighting strike strikes striking combat battle".split()
+)
 _TOKEN = re.compile(r"[^\W_]+(?:'s)?|[,.;:/|!?()\n]")
 
 
@@ -42,25 +48,61 @@ class Reading:
 
 def read(prompt: str) -> Reading:
     """What the prompt says of a character: "a raven-haired orc" -> {"hair_color": "black", "body": "orc"}."""
-    tokens, known, longest = tokens_of(prompt), lexicon(), _longest()
     said: dict[str, str] = {}
-    conflicts, rest, at = [], [], 0
-    while at < len(tokens):
-        for length in range(min(longest, len(tokens) - at), 0, -1):
-            meaning = known.get(tokens[at : at + length])
-            if meaning is not None:
-                for name, value in meaning:
-                    if said.setdefault(name, value) != value:
-                        conflicts.append((name, value))
-                at += length
-                break
-        else:
-            if tokens[at][0].isalnum():
-                rest.append(tokens[at])
-            at += 1
+    conflicts, rest = [], []
+    for words_, meaning in _phrases(prompt, lexicon()):
+        if meaning is None:
+            rest += [word for word in words_ if word[0].isalnum()]
+        for name, value in meaning or ():
+            if said.setdefault(name, value) != value:
+                conflicts.append((name, value))
     if "action" not in said and any(word in VERBS["attack"] or word == "attack" for word in rest):
         said |= _attack_with(said.get("weapon"))
     return Reading(said, tuple(conflicts), tuple(rest))
+
+
+def read_freely(prompt: str) -> dict[str, str]:
+    """The same in words that no caption has: "a drow priestess, back to us" -> {"body": "dark elf", "sex": "female",
+    "facing": "up"}. What such words say gives way to what the captions' words say."""
+    known, free = lexicon(), _free_lexicon()
+    said: dict[str, str] = {}
+    less: dict[str, str] = {}
+    fighting = False
+    for phrase, meaning in _phrases(prompt, free):
+        definite = known.get(phrase)
+        for name, value in definite or meaning or ():
+            sure = definite is not None and not (name == "sex" and phrase[-1] in _roles())
+            (said if sure else less).setdefault(name, value)
+        fighting |= bool(FIGHTING & set(phrase))
+    weak = {name: value for name, value in less.items() if name not in said}
+    action = _attack_with(said.get("weapon") or weak.get("weapon")) or {"action": "slash"}
+    pronouns = ({"sex": free_words.PRONOUNS[word]} for word in tokens_of(prompt) if word in free_words.PRONOUNS)
+    return next(pronouns, {}) | (action if fighting else {}) | weak | said
+
+
+def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
+    """What goes with what is said: a knight's armor, a mage's spell, the thrust of a spear; never what is said."""
+    found: dict[str, str] = {}
+    for phrase, meaning in _phrases(prompt, _callings()):
+        for name, value in meaning or ():
+            if phrase and name not in said:
+                found.setdefault(name, value)
+    if said.get("body") == "skeleton":  # nobody sees of what sex a skeleton is, and an archer of bones wears no leather
+        found = {name: value for name, value in found.items() if name == "action"}
+    if "action" not in said:
+        found |= _attack_with(said.get("weapon", found.get("weapon")))
+    return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
+
+
+def _phrases(prompt: str, known: Mapping[tuple[str, ...], Meaning]) -> Iterator[tuple[tuple[str, ...], Meaning | None]]:
+    """The prompt cut into the longest phrases that are known, with their meanings, and single words (None)."""
+    tokens, longest, at = tokens_of(prompt), max(map(len, known)), 0
+    while at < len(tokens):
+        lengths = range(min(longest, len(tokens) - at), 0, -1)
+        length = next((n for n in lengths if tokens[at : at + n] in known), 1)
+        phrase = tokens[at : at + length]
+        yield phrase, known.get(phrase)
+        at += length
 
 
 def tokens_of(text: str) -> tuple[str, ...]:
@@ -72,6 +114,8 @@ def _attack_with(weapon: str | None) -> dict[str, str]:
     """ "attacking with a mace" says how, since each weapon is made for one attack."""
     if weapon in ("longsword", "mace", "rapier", "saber", "dagger", "wand"):
         return {"action": "slash"}
+    if weapon in ("bow", "great bow", "recurve bow"):
+        return {"action": "shoot"}
     return {"action": "thrust"} if weapon in ("spear", "trident", "dragon spear", "shield") else {}
 
 
@@ -87,8 +131,55 @@ def lexicon() -> dict[tuple[str, ...], Meaning]:
 
 
 @lru_cache(maxsize=1)
-def _longest() -> int:
-    return max(map(len, lexicon()))
+def _free_lexicon() -> dict[tuple[str, ...], Meaning]:
+    """The captions' words, those of the first captions, and those that no caption has; the first meaning counts."""
+    found = dict(lexicon())
+    hair = ((f"{c} {end}", m) for c, m in _hair_colors().items() if c for end in free_words.hair_nouns())
+    turned = ((f"hair {be}{c}", m) for c, m in _hair_colors().items() if c for be in free_words.HAIR_IS)
+    for phrase, meaning in chain(_first_captions(), hair, turned, free_words.meanings()):
+        found.setdefault(tokens_of(phrase), meaning)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _roles() -> frozenset[str]:
+    """The last words of callings: a wizard is a man unless more is said."""
+    return frozenset(tokens_of(noun)[-1] for kinds in words.ROLES.values() for kind in kinds for noun in kind.all)
+
+
+@lru_cache(maxsize=1)
+def _callings() -> dict[tuple[str, ...], Meaning]:
+    return {tokens_of(name): meaning for name, meaning in free_words.looks()}
+
+
+def _first_captions() -> Iterator[tuple[str, Meaning]]:
+    """Other words for labels that `sprites_language` has, and hair as it says it: "gray long hair in a knot"."""
+    for group, labels in GARMENT.items():
+        for label in labels:
+            first, _, last = label.rpartition(" ")
+            parts = (sprites_language.WORDS.get(part, (part,)) for part in (first, last) if part)
+            spoken = (*sprites_language.WORDS.get(label, ()), *map(" ".join, product(*parts)))
+            yield from ((phrase, ((group, label),)) for phrase in spoken)
+    for color, meaning in _hair_colors().items():
+        for style in words.HAIR_STYLE if color else ():
+            yield f"{color} {style}", (("hair_style", style), *meaning)
+        for kind in words.FACIAL_HAIR if color else ():
+            yield f"{color} {kind}", (("facial_hair", f"{meaning[0][1]} {kind}"),)
+    for action, doing in sprites_language.DOING.items():
+        for form in chain.from_iterable(doing):
+            yield form, (("action", action), *((("weapon", "bow"),) if form.endswith(" bow") else ()))
+    for skin in words.SKIN:
+        for phrase, ear, (sex, nouns) in product(words.SKIN[skin].all, words.ELVEN.all, words.SEX.items()):
+            yield from (
+                (f"{phrase} {ear} {noun}", (("body", skin), ("ears", "elven"), ("sex", sex))) for noun in nouns.all
+            )
+
+
+def _hair_colors() -> dict[str, Meaning]:
+    colors: dict[str, Meaning] = {"": ()}
+    for value, said in words.HAIR_COLOR.items():
+        colors |= {phrase: (("hair_color", value),) for phrase in (*said.all, *sprites_language.WORDS.get(value, ()))}
+    return colors
 
 
 def people() -> Iterator[tuple[str, Meaning]]:
@@ -114,9 +205,7 @@ def people() -> Iterator[tuple[str, Meaning]]:
 
 
 def _hair() -> Iterator[tuple[str, Meaning]]:
-    colors: dict[str, Meaning] = {"": ()}
-    for value, said in words.HAIR_COLOR.items():
-        colors |= {phrase: (("hair_color", value),) for phrase in said.all}
+    colors = _hair_colors()
     yield from ((f"{c} {end}".strip(), m) for c, m in colors.items() if c for end in ("hair", "haired"))
     yield from _each(words.HAIRED, "hair_color")
     for style, said in words.HAIR_STYLE.items():

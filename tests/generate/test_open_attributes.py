@@ -108,3 +108,29 @@ def test_the_shell_reports_it_in_one_line(tmp_path, capsys):
             main([*ask, *more, "-o", str(tmp_path / f"{told}.png")])
         assert done.value.code == 0
         assert ("not said: moving" in capsys.readouterr().err) == told
+
+
+def test_a_prompt_is_restated_in_the_words_of_the_world():
+    world = find("sprites")
+    options = GenerateOptions.of({"prompt": "a greenskin hiking to the west, boots of gold"})
+    seen, made = completed(options, SPRITES, 3, 0, world)
+    assert made == {}
+    assert world.read is not None
+    assert world.read(seen.prompt) == {"body": "orc", "action": "walk", "facing": "left", "feet": "golden boots"}
+    assert "greenskin" not in seen.prompt
+    assert completed(options, SPRITES, 3, 0, world)[0] == seen
+    written = GenerateOptions.of({"prompt": "a greenskin hiking", "as_written": True})
+    assert completed(written, SPRITES, 3, 0, world) == (written, {})
+    strange = GenerateOptions.of({"prompt": "a castle of glass"})  # nothing of it is read: the words stay
+    assert completed(strange, SPRITES, 3, 0, world)[0].prompt.startswith("a castle of glass, ")
+
+
+def test_the_character_of_a_story_goes_through_all_parts():
+    world = find("sprites")
+    assert world.read is not None
+    parts = [("a bearded orc in plate walks left", 1.0), ("he swings his sword", 1.0), ("he falls", 1.0)]
+    seen, _ = completed(GenerateOptions.of({"story": parts}), SPRITES, 3, 0, world)
+    read = [world.read(prompt) for prompt, _ in seen.story]
+    assert [one["action"] for one in read] == ["walk", "slash", "hurt"]
+    assert [one.get("facing") for one in read] == ["left", "left", None]  # who falls faces the viewer
+    assert {(one["body"], one["sex"], one["torso"]) for one in read} == {("orc", "male", "plate armor")}

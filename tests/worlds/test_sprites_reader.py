@@ -1,0 +1,100 @@
+"""What a free prompt about a sprite says, what goes with it, and the caption that says the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storyreel.evaluate.benchmarks import prompts
+from storyreel.evaluate.benchmarks.sprites import labels
+from storyreel.worlds.sprites import WORLD, draw_character
+from storyreel.worlds.sprites_captions import restated
+from storyreel.worlds.sprites_free_words import inflected
+from storyreel.worlds.sprites_reader import implied, read, read_freely
+
+
+@pytest.mark.parametrize(
+    "prompt, expected",
+    [
+        ("a drow priestess, back to us", {"body": "dark elf", "sex": "female", "facing": "up"}),
+        ("orc sneaking left", {"body": "orc", "action": "walk", "facing": "left"}),
+        ("wizard girl looking at me", {"sex": "female", "facing": "down"}),
+        ("an undead king in shining armor", {"body": "skeleton", "sex": "male", "torso": "plate armor"}),
+        ("his hair is white, she said", {"hair_color": "white", "sex": "male"}),
+        ("blue jeans and a purple vest", {"legs": "teal pants", "torso": "purple tabard"}),
+        ("zombie with an axe", {"body": "skeleton", "weapon": "mace"}),
+        ("a pikeman fights with his spear", {"weapon": "spear", "action": "thrust", "sex": "male"}),
+        ("nothing that this world has", {}),
+    ],
+)
+def test_words_that_no_caption_has(prompt: str, expected: dict[str, str]):
+    assert read_freely(prompt) == expected
+
+
+def test_free_words_give_way_to_the_words_of_captions():
+    assert read_freely("a hiking man who falls down")["action"] == "hurt"
+    assert read_freely("boots, golden boots")["feet"] == "golden boots"
+
+
+def test_what_captions_say_is_read_alike_both_ways():
+    for prompt in prompts("sprites").prompts:
+        if prompt.group in ("training", "held-out"):
+            sure = read(prompt.prompt).attributes
+            assert {name: read_freely(prompt.prompt)[name] for name in sure} == sure
+
+
+@pytest.mark.parametrize("group, least", [("natural", 0.97), ("plain", 0.98)])
+def test_nearly_all_that_other_wordings_say_is_read(group: str, least: float):
+    """Plain prompts are of another grammar; natural ones were written by people."""
+    pairs = [
+        (value, read_freely(prompt.prompt).get(name))
+        for prompt in prompts("sprites").prompts if prompt.group == group
+        for name, value in labels(prompt.wanted).items() if value and name in WORLD.judged
+    ]  # fmt: skip
+    assert np.mean([value == found for value, found in pairs]) >= least
+
+
+@pytest.mark.parametrize(
+    "prompt, expected",
+    [
+        ("a knight", {"torso": "plate armor", "head": "metal helmet", "legs": "metal greaves"}),
+        ("a knight in golden armor", {"head": "metal helmet", "legs": "metal greaves"}),
+        ("an orc with a spear", {"action": "thrust"}),
+        ("an orc with a spear, walking", {}),
+        ("a dark elf archer", {"ears": "elven", "torso": "leather armor", "action": "shoot"}),
+        ("a skeleton archer", {"action": "shoot"}),
+        ("an orc, side view", {"facing": "right"}),
+        ("an orc, side view, facing left", {}),
+    ],
+)
+def test_what_goes_with_it(prompt: str, expected: dict[str, str]):
+    assert implied(prompt, read_freely(prompt)) == expected
+
+
+def test_a_restated_prompt_says_all_of_it_in_words_of_captions():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        seen = {n: v for n, v in draw_character(rng).attributes.items() if v and n in WORLD.attributes}
+        if seen["body"] == "skeleton":
+            seen.pop("sex", None)
+        text = restated(seen, rng)
+        said = read(text)
+        assert {n: seen[n] for n in said.attributes} == said.attributes, text
+        missing = set(seen) - set(said.attributes)
+        assert missing <= {"ears", "hair_style", "eyes", "weapon"}, (text, missing)
+        assert not said.conflicts
+
+
+@pytest.mark.parametrize(
+    "verb, forms",
+    [
+        ("walk", "walk walks walking walked"),
+        ("stab", "stab stabs stabbing stabbed"),
+        ("die", "die dies dying died"),
+        ("slash", "slash slashes slashing slashed"),
+        ("carry", "carry carries carrying carried"),
+        ("hike", "hike hikes hiking hiked"),
+    ],
+)
+def test_forms_of_verbs(verb: str, forms: str):
+    assert inflected(verb) == tuple(forms.split())
