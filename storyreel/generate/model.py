@@ -15,9 +15,8 @@ from torch import Tensor
 
 from storyreel import Cancelled
 from storyreel.clip import Clip
-from storyreel.generate import registry
+from storyreel.generate import open_attributes, registry
 from storyreel.generate.crisp import crisp, world_of
-from storyreel.generate import open_attributes
 from storyreel.generate.open_attributes import attributes_of, completed
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.vocabulary import note_for

@@ -2,8 +2,8 @@
 
 What a prompt leaves open is drawn from the seed with the world's weights. Where the world has a reader and a writer of
 captions (`World.read`, `World.caption`), the text is a caption of what was read and drawn; otherwise what was drawn is
-added to the prompt. A model's card has the attributes under `training.attributes`; where it was made before there were any, they are those
-of the world that its data or its recipe names. Where there is no such world, the prompt stays as it is.
+added to the prompt. A model's card has the attributes under `training.attributes`; where it was made before there were
+any, they are those of the world that its data or its recipe names. Where there is none, the prompt stays as it is.
 """
 
 from __future__ import annotations

@@ -28,9 +28,7 @@ SPELLING = {british: american for american, british in BRITISH.items()} | {
     "greyish": "grayish",
     "jewelled": "jeweled",
 }
-FIGHTING = frozenset(
-    "attack attacks attacking attacked fight fights fighting strike strikes striking combat battle".split()
-)
+FIGHTING = frozenset(form for verb in ("attack", "fight", "strike") for form in free_words.inflected(verb))
 _TOKEN = re.compile(r"[^\W_]+(?:'s)?|[,.;:/|!?()\n]")
 
 
@@ -134,8 +132,8 @@ def lexicon() -> dict[tuple[str, ...], Meaning]:
 def _free_lexicon() -> dict[tuple[str, ...], Meaning]:
     """The captions' words, those of the first captions, and those that no caption has; the first meaning counts."""
     found = dict(lexicon())
-    hair = ((f"{c} {end}", m) for c, m in _hair_colors().items() if c for end in free_words.hair_nouns())
-    turned = ((f"hair {be}{c}", m) for c, m in _hair_colors().items() if c for be in free_words.HAIR_IS)
+    hair = ((f"{c} {end}", m) for c, m in _hair_colors().items() if c for end in free_words.HAIR_NOUNS)
+    turned = ((f"hair {be} {c}", m) for c, m in _hair_colors().items() if c for be in free_words.HAIR_IS)
     for phrase, meaning in chain(_first_captions(), hair, turned, free_words.meanings()):
         found.setdefault(tokens_of(phrase), meaning)
     return found

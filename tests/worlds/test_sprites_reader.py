@@ -14,7 +14,7 @@ from storyreel.worlds.sprites_reader import implied, read, read_freely
 
 
 @pytest.mark.parametrize(
-    "prompt, expected",
+    ("prompt", "expected"),
     [
         ("a drow priestess, back to us", {"body": "dark elf", "sex": "female", "facing": "up"}),
         ("orc sneaking left", {"body": "orc", "action": "walk", "facing": "left"}),
@@ -43,7 +43,7 @@ def test_what_captions_say_is_read_alike_both_ways():
             assert {name: read_freely(prompt.prompt)[name] for name in sure} == sure
 
 
-@pytest.mark.parametrize("group, least", [("natural", 0.97), ("plain", 0.98)])
+@pytest.mark.parametrize(("group", "least"), [("natural", 0.97), ("plain", 0.98)])
 def test_nearly_all_that_other_wordings_say_is_read(group: str, least: float):
     """Plain prompts are of another grammar; natural ones were written by people."""
     pairs = [
@@ -55,7 +55,7 @@ def test_nearly_all_that_other_wordings_say_is_read(group: str, least: float):
 
 
 @pytest.mark.parametrize(
-    "prompt, expected",
+    ("prompt", "expected"),
     [
         ("a knight", {"torso": "plate armor", "head": "metal helmet", "legs": "metal greaves"}),
         ("a knight in golden armor", {"head": "metal helmet", "legs": "metal greaves"}),
@@ -86,7 +86,7 @@ def test_a_restated_prompt_says_all_of_it_in_words_of_captions():
 
 
 @pytest.mark.parametrize(
-    "verb, forms",
+    ("verb", "forms"),
     [
         ("walk", "walk walks walking walked"),
         ("stab", "stab stabs stabbing stabbed"),
