@@ -32,14 +32,16 @@ def _phrases(told: Mapping[str, Any]) -> dict[str, Any]:
 _WORDS = _phrases(tomllib.loads(_FILE.read_text("utf-8")))
 PRONOUNS = {word: sex for sex, words in _WORDS["pronouns"].items() for word in words}
 HAIR_IS: list[str] = _WORDS["hair_is"]  # between "hair" and its color
+HAIR_COLORS: dict[str, list[str]] = _WORDS["hair"]
 HAIR_NOUNS: list[str] = _WORDS["locks"]  # after its color
 NEAR = {tuple(key.split("=")): words for key, words in _WORDS["near"].items()}  # (attribute, value): what there is not
 
 
 def meanings() -> Iterator[tuple[str, Meaning]]:
     """(phrase, (attribute, value) pairs), the more definite first."""
-    for skin, nouns in product(_WORDS["skin"], _WORDS["skin_nouns"]):
-        yield from ((f"{word} {nouns}", (("body", skin), *sexed(nouns))) for word in _WORDS["skin"][skin])
+    yield from ((phrase, ()) for phrase in _WORDS["nothing"]["words"])
+    for skin, noun in product(_WORDS["skin"], (*_WORDS["skin_nouns"], "skin", "complexion")):
+        yield from ((f"{word} {noun}", (("body", skin), *sexed(noun))) for word in _WORDS["skin"][skin])
     yield from _each(_WORDS["sex"], "sex")
     yield from _each(_WORDS["body"], "body")
     yield from _each(_WORDS["haired"], "hair_color")

@@ -7,6 +7,7 @@ The thesaurus is searched for the longest phrase at each place. It is a lexicon 
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -66,7 +67,9 @@ def read_freely(prompt: str) -> dict[str, str]:
     said: dict[str, str] = {}
     less: dict[str, str] = {}
     fighting = False
-    for phrase, meaning in _phrases(prompt, free):
+    for phrase, meaning in _phrases(_spelled(prompt), free):
+        if meaning is None:
+            meaning = free_words.sexed(phrase[0])  # a fisherwoman
         definite = known.get(phrase)
         for name, value in definite or meaning or ():
             sure = definite is not None and not (name == "sex" and phrase[-1] in _roles())
@@ -90,6 +93,13 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
     if "action" not in said:
         found |= _attack_with(said.get("weapon", found.get("weapon")))
     return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
+
+
+def _spelled(prompt: str) -> str:
+    """The prompt with long words that are nearly words of the thesaurus spelled as these are."""
+    tokens, known = tokens_of(prompt), _vocabulary()
+    near = (difflib.get_close_matches(w, known, 1, 0.9) if len(w) > 5 and w not in known else [] for w in tokens)
+    return " ".join(found[0] if found else word for word, found in zip(tokens, near, strict=True))
 
 
 def _phrases(prompt: str, known: Mapping[tuple[str, ...], Meaning]) -> Iterator[tuple[tuple[str, ...], Meaning | None]]:
@@ -132,17 +142,29 @@ def lexicon() -> dict[tuple[str, ...], Meaning]:
 def _free_lexicon() -> dict[tuple[str, ...], Meaning]:
     """The captions' words, those of the first captions, and those that no caption has; the first meaning counts."""
     found = dict(lexicon())
-    hair = ((f"{c} {end}", m) for c, m in _hair_colors().items() if c for end in free_words.HAIR_NOUNS)
-    turned = ((f"hair {be} {c}", m) for c, m in _hair_colors().items() if c for be in free_words.HAIR_IS)
-    for phrase, meaning in chain(_first_captions(), hair, turned, free_words.meanings()):
+    for phrase, meaning in chain(_first_captions(), _free_hair(), free_words.meanings()):
         found.setdefault(tokens_of(phrase), meaning)
     return found
+
+
+def _free_hair() -> Iterator[tuple[str, Meaning]]:
+    """ "azure locks", "hair as black", "mint-haired"."""
+    more = {word: (("hair_color", value),) for value, told in free_words.HAIR_COLORS.items() for word in told}
+    for color, meaning in ({**more, **_hair_colors()}).items():
+        if color:
+            yield from ((f"{color} {noun}", meaning) for noun in ("hair", "haired", "hairs", *free_words.HAIR_NOUNS))
+            yield from ((f"hair {be} {color}", meaning) for be in ("", *free_words.HAIR_IS))
 
 
 @lru_cache(maxsize=1)
 def _roles() -> frozenset[str]:
     """The last words of callings: a wizard is a man unless more is said."""
     return frozenset(tokens_of(noun)[-1] for kinds in words.ROLES.values() for kind in kinds for noun in kind.all)
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> frozenset[str]:
+    return frozenset(chain.from_iterable((*_free_lexicon(), *_callings())))
 
 
 @lru_cache(maxsize=1)
