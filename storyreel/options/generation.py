@@ -152,7 +152,10 @@ class GenerateOptions(Options):
         bool | None, Setting("Pixel art: colors of the palette, no specks; crisp by default.", panel=CASCADE)
     ] = None
     as_written: Annotated[
-        bool, Setting("The prompt as it is: nothing that it leaves open is drawn from the seed and added.")
+        bool,
+        Setting(
+            "The prompt as it is: not restated in words that the model knows, and nothing that it leaves open is drawn."
+        ),
     ] = False
     defaulted: frozenset[str] = frozenset()
     """Settings that hold what a model chose by itself when it made the file that they were read from."""
