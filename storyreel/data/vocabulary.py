@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from storyreel.worlds import find
+from storyreel.worlds import code_of, find
 
 DRAWS = 20_000
 WORD = re.compile(r"[^\W_]+")
@@ -33,9 +31,8 @@ def words_of(world: str, draws: int = DRAWS) -> list[str]:
 
 
 def literal_words(kind: type) -> Iterator[str]:
-    """The words of the string literals, docstrings left out, of a world's module and of those beside it."""
-    file = Path(inspect.getfile(kind))
-    for each in sorted(file.parent.glob(f"{file.stem}*.py")):
+    """The words of the string literals, docstrings left out, of a world's modules."""
+    for each in (file for file in code_of(kind) if file.suffix == ".py"):
         tree = ast.parse(each.read_text(encoding="utf-8"))
         docs = {id(doc) for node in ast.walk(tree) if (doc := _docstring(node)) is not None}
         for node in ast.walk(tree):

@@ -12,7 +12,6 @@ The digest covers the settings, the pictures and the code of the world, so that 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 import re
@@ -27,6 +26,7 @@ from storyreel.data.pack import SHARD, cache_folder
 from storyreel.data.parallel import default_workers, progress, run
 from storyreel.json_file import read_object
 from storyreel.storage import replacing
+from storyreel.worlds import code_of
 
 MAX_CLIPS = 100_000_000
 MAX_SEED = 2**63 - 1
@@ -257,9 +257,8 @@ def _drain(reader: WorldReader) -> int:
 
 
 def _code_digest(kind: type) -> str:
-    """Of the module of a world and of those beside it whose names begin with its name (sprites_language, ...)."""
-    file = Path(inspect.getfile(kind))
+    """Of the files of a world and of what it shares with others."""
     hashed = hashlib.sha256()
-    for each in sorted(f for ending in ("py", "json") for f in file.parent.glob(f"{file.stem}*.{ending}")):
+    for each in code_of(kind):
         hashed.update(each.name.encode() + each.read_bytes())
     return hashed.hexdigest()

@@ -9,7 +9,6 @@ any, they are those of the world that its data or its recipe names. Where there 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,8 +18,7 @@ import numpy as np
 from storyreel.model_folder import recipe_name
 from storyreel.options.generation import GenerateOptions
 from storyreel.worlds import Attribute, World, find, named_in
-
-_WORD = re.compile(r"[^\W_]+")
+from storyreel.worlds.attribute_words import longest, runs_of, said
 
 
 def attributes_of(info: Mapping[str, Any]) -> Mapping[str, Attribute]:
@@ -49,19 +47,13 @@ def read(prompt: str, attributes: Mapping[str, Attribute], world: World | None =
     return {name: value for name, value in world.read(prompt).items() if name in attributes}
 
 
-def said(prompt: str, attributes: Mapping[str, Attribute]) -> dict[str, str]:
-    """Attribute -> the value that the prompt says, the longest phrase first."""
-    runs = _runs(prompt)
-    return {name: value for name, a in attributes.items() if (value := _longest(runs, a, "words"))}
-
-
 def drawn(
     prompt: str, attributes: Mapping[str, Attribute], seed: int, index: int, world: World | None = None
 ) -> dict[str, str]:
     """Attribute -> value of what the prompt leaves open; the same for the same seed and index. world: reads prompts."""
     found = read(prompt, attributes, world)
     made = dict(world.implied(prompt, found)) if world and world.implied else {}
-    runs = _runs(prompt)
+    runs = runs_of(prompt)
     for name, attribute in attributes.items():
         weights = {value: told.weight for value, told in attribute.values.items() if told.weight}
         if name in found or name in made or not weights:
@@ -69,7 +61,7 @@ def drawn(
         if {*found.values(), *made.values()} & set(attribute.fixed_by):
             continue
         rng = random.Random(f"{seed}/{index}/{name}")
-        value = _longest(runs, attribute, "implied_by") or rng.choices(list(weights), list(weights.values()))[0]
+        value = longest(runs, attribute, "implied_by") or rng.choices(list(weights), list(weights.values()))[0]
         if attribute.values[value].phrase:
             made[name] = value
     return made
@@ -111,24 +103,3 @@ def note_of(made: Mapping[str, str], attributes: Mapping[str, Attribute]) -> str
 def _with(prompt: str, made: Mapping[str, str], attributes: Mapping[str, Attribute]) -> str:
     phrases = [attributes[name].values[value].phrase for name, value in made.items()]
     return ", ".join([prompt.rstrip(" .,;"), *phrases]) if phrases else prompt
-
-
-def _runs(text: str) -> set[str]:
-    """All that stands in it of one to seven words."""
-    tokens = _tokens(text)
-    return {" ".join(tokens[i : i + n]) for n in range(1, 8) for i in range(len(tokens) - n + 1)}
-
-
-def _longest(runs: set[str], attribute: Attribute, kind: str) -> str:
-    """The value of which the longest phrase is among these runs of words; "" where none is."""
-    best, found = 0, ""
-    for name, value in attribute.values.items():
-        for phrase in getattr(value, kind):
-            words = _tokens(phrase)
-            if len(words) > best and " ".join(words) in runs:
-                best, found = len(words), name
-    return found
-
-
-def _tokens(text: str) -> list[str]:
-    return _WORD.findall(text.lower())

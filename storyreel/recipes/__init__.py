@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storyreel import worlds
+
 if TYPE_CHECKING:
     from storyreel.recipe import Recipe
 
@@ -29,7 +31,9 @@ def _systems_of_recipes() -> dict[str, str]:
 
 
 def names() -> list[str]:
-    return list(_systems_of_recipes())
+    """Those that have a function of their own, and the encoders of all worlds."""
+    own = _systems_of_recipes()
+    return [*own, *(name for world in worlds.names() if (name := f"encoder_{world}") not in own)]
 
 
 def get(name: str) -> Recipe:
@@ -38,6 +42,10 @@ def get(name: str) -> Recipe:
         near = difflib.get_close_matches(name, names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
         raise ValueError(f"recipe: no {name!r}; {hint}")
+    if name not in _systems_of_recipes():
+        from storyreel.recipes import encoder
+
+        return encoder.of_world(name.removeprefix("encoder_"))
     module = importlib.import_module(f"storyreel.recipes.{_systems_of_recipes()[name]}")
     make: Callable[[], Recipe] = getattr(module, name)
     return make()

@@ -1,29 +1,34 @@
 """Recipes for the encoders that judge the worlds. `storyreel train encoder_sprites --data DIR -o RUN`.
 
-| recipe          | parameters | clips      | trained on  | result                |
-| --------------- | ---------- | ---------- | ----------- | --------------------- |
-| encoder_tiny    | 0.1 M      | 5 x 16x16  | tests       | learns one by heart   |
-| encoder_digits  | 2.7 M      | 10 x 64x64 | 2 CPU cores | see docs/encoders.md  |
-| encoder_sprites | 2.7 M      | 8 x 64x64  | 2 CPU cores | see docs/encoders.md  |
+| recipe          | parameters | clips                        | trained on  | result              |
+| --------------- | ---------- | ---------------------------- | ----------- | ------------------- |
+| encoder_tiny    | 0.1 M      | 5 x 16x16                    | tests       | learns one by heart |
+| encoder_<world> | 2.7 M      | the world's frames x 64x64   | 2 CPU cores | see docs/encoders.md |
+
+Every world has one, whether or not a trained one ships.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields
 
+from storyreel import worlds
 from storyreel.nn.dual_encoder import DualEncoderConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
 from storyreel.systems.encoder import EncoderConfig
 
 
-def encoder_sprites() -> Recipe:
-    """Ships as `encoder-sprites`, extractor `sprites-v1`. The matte is not looked at; reading it shares the cache."""
+def of_world(name: str) -> Recipe:
+    """The encoder of a world, such as `encoder-sprites`, extractor `sprites-v1`: of its clips as they are made by
+    default, at 64 pixels. A matte is not looked at; reading it shares the cache."""
+    world = worlds.find(name)
+    frames = next(field.default for field in fields(world.maker) if field.name == "frames")
     return Recipe(
-        name="encoder_sprites",
-        system=EncoderConfig(dual=DualEncoderConfig(frames=8), channels=4),
+        name=f"encoder_{name}",
+        system=EncoderConfig(dual=DualEncoderConfig(frames=frames), channels=world.channels),
         stages={
             "dual": StageRecipe(
-                data=Data(frames=8, size=64, channels=4, batch=96),
+                data=Data(frames=frames, size=64, channels=world.channels, batch=96),
                 optim=Optim(lr=1e-3, muon=0.02, warmup=50, weight_decay=0.01),
                 steps=600,
                 ema=0.99,
@@ -31,18 +36,6 @@ def encoder_sprites() -> Recipe:
                 sample_every=0,
             )
         },
-    )
-
-
-def encoder_digits() -> Recipe:
-    """Ships as `encoder-digits`, extractor `digits-v1`."""
-    sprites = encoder_sprites()
-    stage = sprites.stages["dual"]
-    return replace(
-        sprites,
-        name="encoder_digits",
-        system=EncoderConfig(dual=DualEncoderConfig(frames=10)),
-        stages={"dual": replace(stage, data=replace(stage.data, frames=10, channels=3))},
     )
 
 

@@ -7,8 +7,10 @@ is derived from its declaration.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
+import inspect
 import pkgutil
 import re
 import typing
@@ -119,6 +121,7 @@ class World:
     maker: class of `ClipMaker`. say: captions of a clip that is not drawn. describe: (random numbers' key, split,
     phrasing) -> a prompt; phrasings: how those may be worded, the plain one first. licence: of models and judges that
     learn from it, a sentence for cards. palette: file of its colors, six hex digits each, and the side of its clips.
+    channels: of its clips, 4 where they have a matte.
     read: a prompt -> the attributes that it says, with their values. implied: what goes with that and is not said.
     caption: attributes, random numbers -> a caption in the commonest words of its captions.
     """
@@ -132,6 +135,7 @@ class World:
     phrasings: tuple[str, ...] = ("plain",)
     pictures: Pictures | None = None
     palette: tuple[Path, int] | None = None
+    channels: int = 3
     read: Callable[[str], Mapping[str, str]] | None = None
     implied: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
@@ -183,6 +187,31 @@ class World:
         return self.pictures.name if self.pictures else "its pictures"
 
 
+def code_of(kind: type) -> list[Path]:
+    """The files of the world whose maker this is, sorted: its module, those beside it whose names begin with its name
+    (.py and .json), and the parts that it shares with other worlds, which are what these import from this folder."""
+    file = Path(inspect.getfile(kind))
+    found = {f for ending in ("py", "json") for f in file.parent.glob(f"{file.stem}*.{ending}")}
+    todo = sorted(found)
+    while todo:
+        each = todo.pop()
+        for name in _imported(each) if each.suffix == ".py" else ():
+            part = each.parent / f"{name}.py"
+            if "_" in name.strip("_") and part not in found and part.is_file():
+                found.add(part)
+                todo.append(part)
+    return sorted(found)
+
+
+def _imported(file: Path) -> Iterator[str]:
+    """The modules of this folder that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == __name__:
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{__name__}."):
+            yield str(node.module).removeprefix(f"{__name__}.")
+
+
 def names() -> list[str]:
     """Of all worlds, sorted; imports none of them."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if "_" not in module.name)
@@ -192,7 +221,7 @@ def find(name: str) -> World:
     """ValueError names the nearest world."""
     if name not in names():
         near = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {' and '.join(names())}"
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
         raise ValueError(f"no world {name!r}; {hint}")
     return importlib.import_module(f"{__name__}.{name}").WORLD
 
@@ -211,9 +240,9 @@ def check_known(name: str, known: Collection[str], what: str) -> None:
         raise ValueError(f"{what} has no setting {name!r}; {hint}")
 
 
-def check_ranges(maker: Any, *, min_frames: int = 1) -> None:
+def check_ranges(maker: Any, *, min_frames: int = 1, max_frames: int = 256, min_size: int = 16) -> None:
     """ValueError names the first of the settings that all worlds share which is out of range."""
-    for name, low, high in (("size", 16, 256), ("frames", min_frames, 256), ("captions", 1, 64)):
+    for name, low, high in (("size", min_size, 256), ("frames", min_frames, max_frames), ("captions", 1, 64)):
         if not low <= getattr(maker, name) <= high:
             raise ValueError(f"{name}: expected {low} to {high}, got {getattr(maker, name)}")
     for name in ("held_out_share", "carried"):

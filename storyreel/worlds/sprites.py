@@ -383,6 +383,7 @@ WORLD = World(
     licence="Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is "
     "offered under CC-BY-SA 3.0.",
     palette=(Path(__file__).with_name("sprites_palette.txt"), CELL),
+    channels=4,
     pictures=Pictures(
         name="the LPC sheets",
         licence="CC-BY-SA 3.0 / GPL 3.0",

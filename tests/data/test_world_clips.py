@@ -154,7 +154,7 @@ def test_a_folder_that_lacks_a_sheet_is_named(tmp_path, lpc):
     ("query", "words"),
     [
         ("digit:?clips=3", "did you mean 'digits'"),
-        ("clouds:?clips=3", "there are digits and sprites"),
+        ("clouds:?clips=3", "no world 'clouds'; there are digits, "),
         ("digits:", "expected the number of clips, such as digits:?clips=60000"),
         ("digits:?clip=3", "no setting 'clip'; did you mean 'clips'"),
         ("digits:?clips=3&sped=1", "no setting 'sped'; did you mean 'seed'"),
