@@ -10,8 +10,6 @@ Every world has one, whether or not a trained one ships.
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from storyreel import worlds
 from storyreel.nn.dual_encoder import DualEncoderConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
@@ -22,7 +20,7 @@ def of_world(name: str) -> Recipe:
     """The encoder of a world, such as `encoder-sprites`, extractor `sprites-v1`: of its clips as they are made by
     default, at 64 pixels. A matte is not looked at; reading it shares the cache."""
     world = worlds.find(name)
-    frames = next(field.default for field in fields(world.maker) if field.name == "frames")
+    frames = int(world.settings["frames"].default)  # pyright: ignore[reportArgumentType]
     return Recipe(
         name=f"encoder_{name}",
         system=EncoderConfig(dual=DualEncoderConfig(frames=frames), channels=world.channels),

@@ -49,7 +49,7 @@ class Land:
         rows = len(above)
         twinkle = 0.8 + 0.2 * np.sin(times[:, None, None] * 4.0 + self.star_phase[None, :rows])
         shown = self.star[None, :rows] * twinkle * ease(above, 0.02, 0.25)[None, :, None] * (0.45 if faint else 1.0)
-        return shown.astype(np.float32)[..., None] * np.float32([0.95, 0.97, 1.0])
+        return shown.astype(np.float32)[..., None] * np.array([0.95, 0.97, 1.0], np.float32)
 
 
 @lru_cache(maxsize=4)
@@ -162,7 +162,7 @@ def _mountain(
     facing = np.clip(0.5 + 0.32 * crest + 0.55 * np.clip(slope, -1, 1)[None] * np.exp(-np.maximum(below, 0) * 7), 0, 1)
     color = rock * (0.55 + 0.6 * facing[..., None])
     snow = ease(made.up + 0.035 * crest, snow_from - 0.03, snow_from + 0.03)
-    white = np.float32([0.93, 0.96, 1.0]) * (0.68 + 0.32 * facing[..., None])
+    white = np.array([0.93, 0.96, 1.0], np.float32) * (0.68 + 0.32 * facing[..., None])
     return color + (white - color) * snow[..., None]
 
 
@@ -230,7 +230,7 @@ def _city(made: _Layers, rng: np.random.Generator, snowy: bool) -> np.ndarray:
             tone = (
                 colors[number]
                 * rng.uniform(0.8, 1.15)
-                * np.float32([rng.uniform(0.95, 1.08), 1, rng.uniform(0.94, 1.06)])
+                * np.array([rng.uniform(0.95, 1.08), 1, rng.uniform(0.94, 1.06)], np.float32)
             )
             side = 1 - 0.22 * (made.x > place + wide * 0.7)
             made.put(ridge, tone * side[..., None], (0.5, 0.3, 0.12)[number])

@@ -120,7 +120,8 @@ def _sky(scene: Scene, land: Land, light: Light, above: np.ndarray, size: int, t
         picture = picture + land.stars(above, times, faint=light_seen == "moon")
     if light_seen == "moon":
         picture = screen(
-            picture, (0.30 * np.exp(-near * 60) + 0.16 * np.exp(-near * 9))[..., None] * np.float32([0.75, 0.85, 1.0])
+            picture,
+            (0.30 * np.exp(-near * 60) + 0.16 * np.exp(-near * 9))[..., None] * np.array([0.75, 0.85, 1.0], np.float32),
         )
     elif strength:
         wide = np.exp(-(away**2 * 2.2 + np.maximum(above, 0)[None, :, None] ** 2 * 9)) * 0.55
@@ -135,7 +136,7 @@ def _sky(scene: Scene, land: Land, light: Light, above: np.ndarray, size: int, t
             color = np.clip(light.glow + (1 - light.glow) * 0.6, 0, 1)[:, None, None]
         else:
             spots = at(tile("soft"), away * 10 + 0.5, higher * 10)[..., None] * 0.05
-            color = np.float32([0.93, 0.94, 0.90]) * (0.95 + spots)
+            color = np.array([0.93, 0.94, 0.90], np.float32) * (0.95 + spots)
         picture = picture + (color - picture) * disc[..., None]
     return _clouded(picture, scene, light, above, near, times, disc)
 
@@ -174,14 +175,14 @@ def _clouded(
     color = light.shade[:, None, None] + (light.lit - light.shade)[:, None, None] * lit[..., None]
     if kind in ("overcast", "storm"):
         lit = np.clip(1.05 - 1.1 * thick + 2.2 * (thick - toward), 0, 1)
-        deep = np.float32([0.30, 0.34, 0.41]) if kind == "storm" else np.float32([0.60, 0.63, 0.68])
+        deep = np.array([0.30, 0.34, 0.41], np.float32) if kind == "storm" else np.array([0.60, 0.63, 0.68], np.float32)
         color = light.horizon[:, None, None] * (deep + (1.1 - deep) * lit[..., None])
     if scene.attributes["light"] in ("sun", "moon"):
         rim = np.exp(-near * 22) * (1 - thick) * 0.9
         bright = (
             light.glow
             if scene.attributes["light"] == "sun"
-            else np.broadcast_to(np.float32([0.8, 0.85, 0.95]), light.glow.shape)
+            else np.broadcast_to(np.array([0.8, 0.85, 0.95], np.float32), light.glow.shape)
         )
         color = screen(color, rim[..., None] * bright[:, None, None])
     far = ease(above, 0.0, 0.16)[None, :, None]

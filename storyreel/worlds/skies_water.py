@@ -37,7 +37,7 @@ def mirrored(picture: np.ndarray, land: Land, scene: Scene, light: Light, size: 
     t, columns = np.arange(len(times))[:, None, None], np.arange(size)[None, None]
     shown = picture[t, top, columns]
     shown = shown + (picture[t, np.minimum(top + 1, land.water - 1), columns] - shown) * share
-    body = light.horizon * 0.25 + light.zenith * 0.35 * np.float32([0.75, 1.0, 1.0])
+    body = light.horizon * 0.25 + light.zenith * 0.35 * np.array([0.75, 1.0, 1.0], np.float32)
     sinks = (0.22 + 0.30 * ease(deep, 0.0, 0.35))[None, :, None, None]
     shown = shown + (body[:, None, None] - shown) * sinks
     shown = shown * (1 + (0.16 if land.rough > 0.5 else 0.09) * np.clip(wave, -2, 2)[..., None])
@@ -54,5 +54,5 @@ def _glitter(
     wide = (0.035 + 0.16 * deep)[None, :, None]
     path = np.exp(-((away / wide) ** 2)) * ease(wave, -0.3, 1.1)
     moon = scene.attributes["light"] == "moon"
-    color = np.broadcast_to(np.float32([0.72, 0.78, 0.9]), light.glow.shape) if moon else light.glow
+    color = np.broadcast_to(np.array([0.72, 0.78, 0.9], np.float32), light.glow.shape) if moon else light.glow
     return shown + (color[:, None, None] - shown) * np.clip(path * (0.75 if moon else 0.85), 0, 1)[..., None]

@@ -153,7 +153,7 @@ def test_lists_of_worlds_have_it(squares, tmp_path):
     from storyreel.evaluate.judge_training import find_classes
     from storyreel.generate.crisp import world_of
 
-    assert worlds.names() == ["digits", "skies", "sprites", "squares"]
+    assert worlds.names() == ["digits", "road", "skies", "sprites", "squares"]
     assert worlds.named_in("godiva_squares") == "squares"
     told = wishes_of(None, "", "squares", 4, 7, {})
     assert len(told.rows) == 4
