@@ -53,7 +53,7 @@ def render(scene: Scene, size: int, times: np.ndarray) -> np.ndarray:
     light = light_at(np.array([SUN[seen["time"] or ""]]), veil=veil, gloom=gloom)
     made = np.empty((len(times), size, size, 3), np.float32)
     for picture, time in zip(made, np.asarray(times, np.float64), strict=True):
-        way = float(scene.track.way(time))
+        way = float(scene.track.way(np.asarray(time)))
         seen_road = view(scene.track, way, size)
         picture[:] = _sky(scene, seen_road, light, way, size, float(time))
         ground(picture, scene, seen_road, light, way, FOG[weather])
@@ -68,7 +68,7 @@ def _sky(scene: Scene, road: View, light: Light, way: float, size: int, time: fl
     """float32 (size, size, 3): sky with slow clouds, and mountains or houses far away that turn with the road."""
     cells = ((np.arange(size) + 0.5) / size).astype(np.float32)
     up = road.horizon - cells
-    turned = (cells - 0.5) / LENS + scene.track.heading(np.float64(way)).astype(np.float32)  # radians
+    turned = (cells - 0.5) / LENS + scene.track.heading(np.asarray(way)).astype(np.float32)  # radians
     fade = np.exp(-np.maximum(up, 0) * 4.5)[:, None, None]
     picture = light.zenith[0] + (light.horizon[0] - light.zenith[0]) * fade
     picture = np.repeat(picture, size, 1)
@@ -122,7 +122,7 @@ def _far(picture: np.ndarray, scene: Scene, road: View, light: Light, turned: np
                 1 - layer * 0.5
             )
         mask = np.clip((ridge[None] - up[:, None]) * len(up) + 0.5, 0, 1)[..., None]
-        own = np.float32(color) * light.land[0] * (0.9 + 0.1 * layer)
+        own = np.array(color, np.float32) * light.land[0] * (0.9 + 0.1 * layer)
         own = own + (light.horizon[0] - own) * (air if layer == 0 else air * 0.75)
         if scene.attributes["weather"] == "snow":
             own = own * 0.7 + 0.3 * light.horizon[0]

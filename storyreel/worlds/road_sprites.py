@@ -116,7 +116,7 @@ def cactus(c: Canvas, number: int) -> None:
     c.put(c.box(-0.07, 0.07, 0, 0.93) + 0.0, green, light)
     c.put(c.ball(0, 0.93, 0.07, 0.07), green, light)
     for side, low, high in ((flip, 0.36, 0.72), (-flip, 0.5, 0.8)):
-        c.put(c.box(*sorted((0.0, side * 0.25)), low, low + 0.10), green, light)
+        c.put(c.box(min(0.0, side * 0.25), max(0.0, side * 0.25), low, low + 0.10), green, light)
         c.put(c.box(side * 0.25 - 0.05, side * 0.25 + 0.05, low, high), green, light)
         c.put(c.ball(side * 0.25, high, 0.05, 0.05), green, light)
 

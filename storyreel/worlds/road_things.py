@@ -44,7 +44,7 @@ class Place(NamedTuple):
 
 def things(picture: np.ndarray, scene: Scene, road: View, light: Light, time: float, fog: float) -> None:
     """Draws them into the picture (size, size, 3)."""
-    way = float(scene.track.way(np.float64(time)))
+    way = float(scene.track.way(np.asarray(time)))
     there = [*_beside(scene, way), *_cars(scene, way, time)]
     ahead = np.array([thing.ahead for thing in there])
     right = np.interp(ahead, AHEAD, scene.track.aside(way, AHEAD)) - scene.lane

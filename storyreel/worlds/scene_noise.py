@@ -41,7 +41,7 @@ def at(table: np.ndarray, across: np.ndarray, along: np.ndarray) -> np.ndarray:
     return upper + (lower - upper) * below
 
 
-def ease(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def ease(value: np.ndarray, low: float | np.ndarray, high: float | np.ndarray) -> np.ndarray:
     """0 below `low`, 1 above `high`, and smooth between."""
     share = np.clip((value - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)
