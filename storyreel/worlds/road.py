@@ -40,5 +40,6 @@ WORLD = World(
     say=Road.say,
     describe=Road.describe,
     read=lambda prompt: said(prompt, ATTRIBUTES),
+    caption=Road.restated,
     licence="Its training clips were drawn by Storyreel and are under CC0 1.0: anyone may use them for anything.",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol
@@ -92,6 +92,11 @@ class SceneMaker:
         yield caption(cls.grammar, seen, rng, short=1.0)[0]
 
     @classmethod
+    def restated(cls, attributes: Mapping[str, str], rng: np.random.Generator) -> str:
+        """A caption that says all of these attributes that one can."""
+        return caption(cls.grammar, dict(attributes), rng, full=True)[0]
+
+    @classmethod
     def describe(cls, key: Sequence[int], split: str, phrasing: str) -> Described:
         """A prompt that says all that can be said of a scene of this split, and its clip."""
         maker, seed, index = cls(captions=1), sum(key[:-1]), key[-1]
@@ -118,7 +123,7 @@ class SceneMaker:
 
 def caption(
     grammar: Grammar,
-    seen: dict[str, str | None],
+    seen: Mapping[str, str | None],
     rng: np.random.Generator,
     *,
     full: bool = False,

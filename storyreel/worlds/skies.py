@@ -39,5 +39,6 @@ WORLD = World(
     say=Skies.say,
     describe=Skies.describe,
     read=lambda prompt: said(prompt, ATTRIBUTES),
+    caption=Skies.restated,
     licence="Its training clips were drawn by Storyreel and are under CC0 1.0: anyone may use them for anything.",
 )

@@ -153,3 +153,15 @@ def test_queries_are_refused_in_one_line(name: str):
     with pytest.raises(ValueError, match="has no folder of pictures"):
         open_query(f"{name}:/?clips=4")
     assert len(open_query(f"{name}:?clips=4&seed=2&size=80&frames=3")) == 4
+
+
+@everywhere
+def test_what_is_read_is_restated(name: str):
+    world = worlds.find(name)
+    assert world.read is not None
+    assert world.caption is not None
+    for number, scene in enumerate(scenes(name, 60)):
+        some = {k: v for k, v in scene.attributes.items() if v is not None and (number + len(k)) % 3}
+        text = world.caption(some, np.random.default_rng(number))
+        assert world.read(text).items() <= scene.attributes.items()
+        assert set(world.read(text)) & set(some)
