@@ -101,7 +101,7 @@ def _made(settings: Settings, model: Model, wishes: list[Wish], folder: Path) ->
     matte = has_matte(model)
     with progress(folder.name, len(wishes)) as advance:
         for index, wish in enumerate(wishes):
-            options = GenerateOptions(prompt=wish.prompt, transparent=matte)
+            options = GenerateOptions(prompt=wish.prompt, transparent=matte, as_written=True)
             yield make_once(model, options, settings.seed + index, folder / f"{index:05d}.mkv")
             advance(1)
             if (index + 1) % 50 == 0:

@@ -129,7 +129,9 @@ def make(model: Model, asked: Sequence[Wish], seed: int, folder: Path) -> list[C
     """A video of each caption; those that are there are not made again."""
     made = []
     for number, wish in enumerate(asked):
-        made.append(make_once(model, GenerateOptions(prompt=wish.caption), seed, folder / f"{number:04d}.mkv"))
+        made.append(
+            make_once(model, GenerateOptions(prompt=wish.caption, as_written=True), seed, folder / f"{number:04d}.mkv")
+        )
     return made
 
 

@@ -120,7 +120,10 @@ def measure_figure4(settings: Settings) -> dict[str, Any]:
             for which, more in tried.items():
                 name = f"{prompt.name}-{seed}-{which if encoder is None or not more else encoder.digest[:8]}.mkv"
                 clip = make_once(
-                    model, GenerateOptions(prompt=prompt.prompt, **more), seed, settings.out / "figure4" / name
+                    model,
+                    GenerateOptions(prompt=prompt.prompt, as_written=True, **more),
+                    seed,
+                    settings.out / "figure4" / name,
                 )
                 verdict = next(iter(moving_digits.judge_clips(judge, [(prompt, clip)])))
                 told = {"prompt": prompt.prompt, "seed": seed, "which": which, "seen": verdict.seen}
@@ -175,7 +178,7 @@ def _clips(settings: Settings, model: Model, asked: Sequence[Prompt], name: str,
             made.append(
                 make_once(
                     model,
-                    GenerateOptions(prompt=prompt.prompt, **more),
+                    GenerateOptions(prompt=prompt.prompt, as_written=True, **more),
                     settings.seed,
                     folder / f"{prompt.name}.mkv",
                 )

@@ -92,7 +92,7 @@ def tell_story(settings: Settings, model: Model, script: Script, seed: int) -> C
     from storyreel.data.parallel import progress
 
     path = settings.out / "story" / f"{model.name}-{seed}.mkv"
-    options = GenerateOptions(story=tuple(script.story), transparent=has_matte(model))
+    options = GenerateOptions(story=tuple(script.story), transparent=has_matte(model), as_written=True)
     with progress(f"story {seed}", None, "steps") as advance:
         done = 0
 

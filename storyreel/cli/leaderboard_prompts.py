@@ -59,7 +59,7 @@ def wishes_of(
         told = [describe((seed, STREAM, i), "held_out", "plain")[:2] for i in range(count or 64)]
         said = f"{world}, held-out combinations"
     rows = [
-        Row(f"{said}, prompt {i}", GenerateOptions.of({"prompt": prompt, **settings}), seed + i)
+        Row(f"{said}, prompt {i}", GenerateOptions.of({"prompt": prompt, "as_written": True, **settings}), seed + i)
         for i, (prompt, _) in enumerate(told)
     ]
     return Wishes(said, rows, dict(told))
