@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from storyreel.diffusion.samplers import draw_noise
 from storyreel.field_ranges import Count, Depth, Width
+from storyreel.nn.spatiotemporal import Mix, SpatialBlock, TemporalBlock, Upsample, VideoBlock
 
 SPATIAL_EPS, TEMPORAL_EPS = 1e-6, 1e-5  # of group normalisation
 MIN_LOGVAR, MAX_LOGVAR = -30.0, 20.0
@@ -131,12 +132,12 @@ class Encoder(nn.Module):
         self.conv_in = nn.Conv2d(c.channels, c.widths[0], 3, padding=1)
         before = (c.widths[0], *c.widths)
         self.down_blocks = nn.ModuleList(
-            Level([SpatialBlock(before[i] if j == 0 else width, width, c.groups) for j in range(c.blocks)],
+            Level([frame_block(before[i] if j == 0 else width, width, c.groups) for j in range(c.blocks)],
                   downsampler=Downsample(width) if i < len(c.widths) - 1 else None)
             for i, width in enumerate(c.widths)
         )  # fmt: skip
         last = c.widths[-1]
-        self.mid_block = Middle(SpatialBlock, last, c.groups)
+        self.mid_block = Middle(frame_block, last, c.groups)
         self.conv_norm_out = nn.GroupNorm(c.groups, last, SPATIAL_EPS)
         self.conv_out = nn.Conv2d(last, 2 * c.latent_channels, 3, padding=1)
 
@@ -154,10 +155,10 @@ class Decoder(nn.Module):
         super().__init__()
         widths = c.widths[::-1]
         self.conv_in = nn.Conv2d(c.latent_channels, widths[0], 3, padding=1)
-        self.mid_block = Middle(VideoBlock, widths[0], c.groups)
+        self.mid_block = Middle(video_block, widths[0], c.groups)
         before = (widths[0], *widths)
         self.up_blocks = nn.ModuleList(
-            Level([VideoBlock(before[i] if j == 0 else width, width, c.groups) for j in range(c.blocks + 1)],
+            Level([video_block(before[i] if j == 0 else width, width, c.groups) for j in range(c.blocks + 1)],
                   upsampler=Upsample(width) if i < len(widths) - 1 else None)
             for i, width in enumerate(widths)
         )  # fmt: skip
@@ -180,6 +181,15 @@ class Decoder(nn.Module):
         blocks = [block for block in self.modules() if isinstance(block, VideoBlock)]
         added = [*(module for block in blocks for module in (block.temporal_res_block, block.time_mixer))]
         return [p for module in (*added, self.time_conv_out) for p in module.parameters()]
+
+
+def frame_block(before: int, width: int, groups: int) -> SpatialBlock:
+    return SpatialBlock(before, width, groups, SPATIAL_EPS)
+
+
+def video_block(before: int, width: int, groups: int) -> VideoBlock:
+    temporal = TemporalBlock(width, groups, TEMPORAL_EPS)
+    return VideoBlock(frame_block(before, width, groups), temporal, Mix(0.0, of_time=True))
 
 
 class Level(nn.Module):
@@ -214,62 +224,6 @@ class Middle(nn.Module):
         return self.resnets[1](x, frames)
 
 
-class SpatialBlock(nn.Module):
-    """A residual block of one frame, (n, c, h, w) -> (n, c', h, w)."""
-
-    def __init__(self, before: int, width: int, groups: int):
-        super().__init__()
-        self.norm1, self.norm2 = (nn.GroupNorm(groups, channels, SPATIAL_EPS) for channels in (before, width))
-        self.conv1 = nn.Conv2d(before, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv_shortcut = nn.Conv2d(before, width, 1) if before != width else None
-
-    def forward(self, x: Tensor, frames: int = 0) -> Tensor:
-        y = self.conv2(F.silu(self.norm2(self.conv1(F.silu(self.norm1(x))))))
-        return y + (x if self.conv_shortcut is None else self.conv_shortcut(x))
-
-
-class TemporalBlock(nn.Module):
-    """A residual block over time, (b, c, t, h, w)."""
-
-    def __init__(self, width: int, groups: int):
-        super().__init__()
-        self.norm1, self.norm2 = (nn.GroupNorm(groups, width, TEMPORAL_EPS) for _ in range(2))
-        self.conv1, self.conv2 = (nn.Conv3d(width, width, (3, 1, 1), padding=(1, 0, 0)) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.silu(self.norm2(self.conv1(F.silu(self.norm1(x))))))
-
-
-class Mix(nn.Module):
-    """A learned share: a x_t + (1 - a) x_s with a = sigmoid(mix_factor)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mix_factor = nn.Parameter(torch.zeros(1))
-
-    def forward(self, spatial: Tensor, temporal: Tensor) -> Tensor:
-        return torch.lerp(spatial, temporal, self.mix_factor.sigmoid().to(spatial.dtype))
-
-
-class VideoBlock(nn.Module):
-    """A residual block of each frame, then one over time, mixed. frames: of a video; 0: of pictures, each alone."""
-
-    def __init__(self, before: int, width: int, groups: int):
-        super().__init__()
-        self.spatial_res_block = SpatialBlock(before, width, groups)
-        self.temporal_res_block = TemporalBlock(width, groups)
-        self.time_mixer = Mix()
-
-    def forward(self, x: Tensor, frames: int) -> Tensor:
-        x = self.spatial_res_block(x)
-        if not frames:
-            return x
-        video = rearrange(x, "(b t) c h w -> b c t h w", t=frames)
-        mixed = self.time_mixer(video, self.temporal_res_block(video))
-        return rearrange(mixed, "b c t h w -> (b t) c h w")
-
-
 class FrameAttention(nn.Module):
     """Attention with one head between the places of a frame, added to it."""
 
@@ -294,14 +248,3 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.pad(x, (0, 1, 0, 1)))
-
-
-class Upsample(nn.Module):
-    """Twice the size, pixels repeated, then convolved."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from storyreel.systems.svd_autoencoder import Autoencoder, AutoencoderConfig, Latents, VideoBlock
+from storyreel.nn.spatiotemporal import VideoBlock
+from storyreel.systems.svd_autoencoder import Autoencoder, AutoencoderConfig, Latents
 
 SMALL = AutoencoderConfig(widths=(32, 64, 64))
 

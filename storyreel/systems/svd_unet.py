@@ -1,0 +1,228 @@
+"""The network of Stable Video Diffusion: that of Stable Diffusion 2.1 with layers in time in every block.
+
+Blattmann et al., "Stable Video Diffusion: Scaling Latent Video Diffusion Models to Large Datasets", 2023,
+https://arxiv.org/abs/2311.15127, Appendix D; the layers in time are those of "Align your Latents" (2304.08818).
+
+    noisy latents, and beside them those of a picture --down, middle, up--> v
+    noise level, frame rate, motion, noise of the picture --> an embedding that every residual block adds
+    embedding of the picture, or states of a text --> what every transformer reads
+
+Axes: b batch, c channels, t frames, h rows, w columns, l tokens and d width of the context, n frames of all videos.
+Latents are float (b, c, t, h, w), at deviation one.
+
+Names of weights are those of diffusers' `UNetSpatioTemporalConditionModel`, so that a folder in its layout loads as it
+is. Group normalisation has the 1e-5 of the published checkpoint, where diffusers has 1e-6 in some blocks.
+
+Differs from the paper: widths, groups and conditions may be others; the defaults are the published ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from storyreel.diffusion.parameterisation import noise_condition
+from storyreel.field_ranges import Count, Depth, Width
+from storyreel.nn.spatiotemporal import (
+    Embedding,
+    Mix,
+    SpatialBlock,
+    TemporalBlock,
+    Upsample,
+    VideoBlock,
+    VideoTransformer,
+    sinusoid,
+)
+
+EPS = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SvdUNetConfig:
+    """in_channels: of the noisy latents and of what lies beside them. heads: of each level's attention; 0: none, and
+    the middle has as many as the last level that has any. conditions: numbers that the network reads beside the noise
+    level (frame rate - 1, motion bucket, noise of the picture), each in `condition_features` features."""
+
+    in_channels: Width = 8
+    out_channels: Width = 4
+    widths: tuple[Width, ...] = (320, 640, 1280, 1280)
+    heads: tuple[Depth, ...] = (5, 10, 20, 0)
+    blocks: Depth = 2
+    context: Width = 1024
+    conditions: Count = 3
+    condition_features: Width = 256
+    groups: Count = 32
+
+    def __post_init__(self) -> None:
+        if len(self.heads) != len(self.widths):
+            raise ValueError(f"heads: expected one entry for each of {len(self.widths)} widths, got {len(self.heads)}")
+        if not any(self.heads) or self.blocks < 1:
+            raise ValueError("heads: expected attention at one level at least, and a block at each")
+        for width, heads in zip(self.widths, self.heads, strict=True):
+            if width % self.groups or (heads and width % heads):
+                raise ValueError(
+                    f"widths: expected multiples of {self.groups} groups and of {heads} heads, got {width}"
+                )
+        if self.widths[-1] % self.middle_heads:
+            raise ValueError(f"widths: expected the last to be a multiple of {self.middle_heads} heads")
+
+    @property
+    def middle_heads(self) -> int:
+        return self.heads[-1] or next(heads for heads in reversed(self.heads) if heads)
+
+    @property
+    def multiple(self) -> int:
+        """What sides of latents are multiples of."""
+        return 2 ** (len(self.widths) - 1)
+
+    def build(self) -> SvdUNet:
+        return SvdUNet(self)
+
+
+class SvdUNet(nn.Module):
+    """See the module."""
+
+    def __init__(self, config: SvdUNetConfig):
+        super().__init__()
+        self.config = c = config
+        first, emb = c.widths[0], 4 * c.widths[0]
+        self.conv_in = nn.Conv2d(c.in_channels, first, 3, padding=1)
+        self.time_embedding = Embedding(first, emb, emb)
+        self.add_embedding = Embedding(c.conditions * c.condition_features, emb, emb)
+        before, last = (first, *c.widths), len(c.widths) - 1
+        self.down_blocks = nn.ModuleList(
+            Down([before[i]] + [width] * (c.blocks - 1), width, c, heads, more=i < last)
+            for i, (width, heads) in enumerate(zip(c.widths, c.heads, strict=True))
+        )
+        self.mid_block = Middle(c)
+        skips = [first] + [w for i, w in enumerate(c.widths) for w in [w] * (c.blocks + (i < last))]
+        x, ups = c.widths[-1], []
+        for i, (width, heads) in enumerate(zip(c.widths[::-1], c.heads[::-1], strict=True)):
+            enters = [(x if j == 0 else width) + skips.pop() for j in range(c.blocks + 1)]
+            ups.append(Up(enters, width, c, heads, more=i < last))
+            x = width
+        self.up_blocks = nn.ModuleList(ups)
+        self.conv_norm_out = nn.GroupNorm(c.groups, first, EPS)
+        self.conv_out = nn.Conv2d(first, c.out_channels, 3, padding=1)
+
+    def forward(
+        self, x: Tensor, logsnr: Tensor, context: Tensor, conditions: Tensor, pictures: Tensor | None = None
+    ) -> Tensor:
+        """(b, in_channels, t, h, w), log-SNR (b,), context (b, l, d), conditions (b, `conditions`) -> v (b,
+        out_channels, t, h, w).
+
+        pictures: the samples (b,) whose frames are pictures and do not see one another. ValueError for other shapes.
+        """
+        c, (b, t) = self.config, (len(x), x.shape[2])
+        if x.shape[1] != c.in_channels or any(side % c.multiple for side in x.shape[3:]):
+            raise ValueError(
+                f"latents: expected (b, {c.in_channels}, t, h, w) with sides that {c.multiple} divides, "
+                f"got {tuple(x.shape)}"
+            )
+        if conditions.shape != (b, c.conditions) or context.shape[::2] != (b, c.context):
+            raise ValueError(
+                f"context: expected ({b}, l, {c.context}) and conditions ({b}, {c.conditions}), "
+                f"got {tuple(context.shape)} and {tuple(conditions.shape)}"
+            )
+        emb = self.time_embedding(sinusoid(noise_condition(logsnr), c.widths[0]).to(x.dtype))
+        features = sinusoid(conditions.flatten(), c.condition_features).to(x.dtype)
+        emb = emb + self.add_embedding(features.view(b, -1))
+        read = Read(t, emb.repeat_interleave(t, 0), context.repeat_interleave(t, 0), pictures)
+        x = self.conv_in(rearrange(x, "b c t h w -> (b t) c h w"))
+        skips = [x]
+        for down in self.down_blocks:
+            x, more = down(x, read)
+            skips += more
+        x = self.mid_block(x, read)
+        for up in self.up_blocks:
+            x = up(x, skips, read)
+        return rearrange(self.conv_out(F.silu(self.conv_norm_out(x))), "(b t) c h w -> b c t h w", b=b)
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the blocks read: the number of frames, embeddings (n, emb) and context (n, l, d) of each, and the samples
+    (b,) that are pictures."""
+
+    frames: int
+    emb: Tensor
+    context: Tensor
+    pictures: Tensor | None
+
+
+class Blocks(nn.Module):
+    """Residual blocks of one size and, where there are heads, transformers."""
+
+    def __init__(self, enters: list[int], width: int, c: SvdUNetConfig, heads: int, attentions: int | None = None):
+        super().__init__()
+        emb = 4 * c.widths[0]
+        self.resnets = nn.ModuleList(
+            VideoBlock(
+                SpatialBlock(enter, width, c.groups, EPS, emb), TemporalBlock(width, c.groups, EPS, emb), Mix(0.5)
+            )
+            for enter in enters
+        )
+        count = len(enters) if attentions is None else attentions
+        self.attentions = nn.ModuleList(
+            VideoTransformer(width, width // heads, c.context, c.groups) for _ in range(count if heads else 0)
+        )
+
+    def block(self, i: int, x: Tensor, read: Read) -> Tensor:
+        return self.resnets[i](x, read.frames, read.emb, read.pictures)
+
+    def attend(self, i: int, x: Tensor, read: Read) -> Tensor:
+        return self.attentions[i](x, read.context, read.frames, read.pictures) if self.attentions else x
+
+
+class Down(Blocks):
+    def __init__(self, enters: list[int], width: int, c: SvdUNetConfig, heads: int, *, more: bool):
+        super().__init__(enters, width, c, heads)
+        self.downsamplers = nn.ModuleList([Downsample(width)] if more else [])
+
+    def forward(self, x: Tensor, read: Read) -> tuple[Tensor, list[Tensor]]:
+        """x, and what the way up is given."""
+        skips = []
+        for i in range(len(self.resnets)):
+            x = self.attend(i, self.block(i, x, read), read)
+            skips.append(x)
+        for downsample in self.downsamplers:
+            x = downsample(x)
+            skips.append(x)
+        return x, skips
+
+
+class Middle(Blocks):
+    def __init__(self, c: SvdUNetConfig):
+        super().__init__([c.widths[-1]] * 2, c.widths[-1], c, c.middle_heads, attentions=1)
+
+    def forward(self, x: Tensor, read: Read) -> Tensor:
+        return self.block(1, self.attend(0, self.block(0, x, read), read), read)
+
+
+class Up(Blocks):
+    def __init__(self, enters: list[int], width: int, c: SvdUNetConfig, heads: int, *, more: bool):
+        super().__init__(enters, width, c, heads)
+        self.upsamplers = nn.ModuleList([Upsample(width)] if more else [])
+
+    def forward(self, x: Tensor, skips: list[Tensor], read: Read) -> Tensor:
+        """Takes the last of `skips`, one a block."""
+        for i in range(len(self.resnets)):
+            x = self.attend(i, self.block(i, torch.cat([x, skips.pop()], 1), read), read)
+        for upsample in self.upsamplers:
+            x = upsample(x)
+        return x
+
+
+class Downsample(nn.Module):
+    """Half the size."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
