@@ -134,20 +134,28 @@ def claim(
             owned = _take(path, kind, strange)
             if not shared:
                 yield owned
-                sweep(path)
+                with suppress(ValueError):  # a link that somebody has just put there
+                    _sweep(path, kind)
         if shared:
             owned.shared = True
             yield owned
-            sweep(path)
+            with suppress(ValueError):
+                _sweep(path, kind)
     except BaseException:
         if not marked:
             _leave(path, made)
         raise
 
 
+def _sweep(path: Path, kind: str) -> None:
+    """Remove what processes that were killed, or failed, had begun to write."""
+    for folder in written_folders(path, kind):
+        sweep(folder)
+
+
 def _take(path: Path, kind: str, strange: Strange) -> Owned:
-    sweep(path)
     owned = check_owner(path, kind, strange) or Owned(path, kind)
+    _sweep(path, kind)
     owned.save()
     return owned
 
@@ -207,14 +215,18 @@ def _read(path: Path, kind: str) -> Owned:
     names, cards, facts = value.get("names", []), value.get("cards", {}), value.get("facts", {})
     if not isinstance(names, list) or not isinstance(cards, dict) or not isinstance(facts, dict):
         raise ValueError(f"{path / MARKER}: is damaged, expected names, cards and facts")
-    check_links(path, kind)
+    written_folders(path, kind)
     cards = {str(name): [str(d) for d in digests] for name, digests in cards.items() if isinstance(digests, list)}
     return Owned(path, kind, {str(name) for name in names if _inside(str(name))}, cards, facts)
 
 
-def check_links(path: Path, kind: str) -> None:
-    """ValueError for a folder that is written into and is a link to one outside: what is written stays in `path`."""
+def written_folders(path: Path, kind: str) -> list[str]:
+    """`path` and the folders in it that a `kind` writes into.
+
+    ValueError for one that is a link to a folder outside: what is written stays in `path`.
+    """
     written, root = re.compile(KINDS[kind].folders), os.path.realpath(path)
+    found = [root]
     for here, folders, _ in os.walk(root):
         ours = {name: os.path.join(here, name) for name in folders}
         ours = {n: p for n, p in ours.items() if written.fullmatch(os.path.relpath(p, root).replace(os.sep, "/"))}
@@ -223,6 +235,8 @@ def check_links(path: Path, kind: str) -> None:
                 shown = path / os.path.relpath(place, root)
                 raise ValueError(f"{shown}: is a link to a folder outside of {path}; nothing is written through it")
         folders[:] = list(ours)
+        found += ours.values()
+    return found
 
 
 def is_edited(file: Path, known: Iterable[str]) -> bool:

@@ -183,9 +183,9 @@ def test_nothing_is_written_through_a_link_to_a_folder_outside(tmp_path: Path, k
     (tmp_path / "theirs").mkdir()
     with claim(tmp_path / "out", kind):
         (tmp_path / "out" / "inside").mkdir()
-        link = tmp_path / "out" / LINKED[kind]
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(tmp_path / "theirs")
+    link = tmp_path / "out" / LINKED[kind]
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path / "theirs")
     with pytest.raises(ValueError, match=rf"{LINKED[kind]}: is a link to a folder outside"):
         claim(tmp_path / "out", kind).__enter__()
     link.unlink()

@@ -146,9 +146,13 @@ def _stream(container: Any, fps: Fraction, size: tuple[int, int], how: Export) -
 def write_span(row: Mapping[str, Any], file: str) -> None:
     """A virtual clip, whole or not at all; plain calls, since a set may have 100,000 of them."""
     made = temporary_name(Path(file))
-    with open(made, "w", encoding="utf-8") as out:
-        out.write(json.dumps(span_of(row)) + "\n")
-    os.replace(made, file)
+    try:
+        with open(made, "w", encoding="utf-8") as out:
+            out.write(json.dumps(span_of(row)) + "\n")
+        os.replace(made, file)
+    except OSError as error:
+        made.unlink(missing_ok=True)
+        raise OSError(error.errno, f"could not be written: {error.strerror}", file) from None
 
 
 class Shelf:

@@ -51,7 +51,7 @@ class Case:
     adds: bool = False  # a new file under a free name may go into anybody's folder
 
 
-def _imports(box: Path, out: str) -> list[Any]:
+def imports(box: Path, out: str) -> list[Any]:
     return ["--annotations", box / "in/notes/a.json", "--videos", box / "in/footage", "-o", out, "--workers", 1]
 
 
@@ -82,7 +82,7 @@ CASES = [
         lambda b, o: ["data", "prompts", "moving-digits", "-o", b / "new.txt", "--real", o],
         "",
     ),
-    Case("data import msr-vtt", lambda b, o: ["data", "import", "msr-vtt", *_imports(b, o)], "footage"),
+    Case("data import msr-vtt", lambda b, o: ["data", "import", "msr-vtt", *imports(b, o)], "footage"),
     Case(
         "data import howto100m",
         lambda b, o: [

@@ -29,7 +29,7 @@ from typing import Any
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "study"), str(TESTS / "curate"), str(TESTS / "campaigns")]
 
-from hostile_out import call, prepare  # noqa: E402
+from hostile_out import call, imports, prepare  # noqa: E402
 
 from storyreel.ownership import LOCK, MARKER  # noqa: E402
 from storyreel.storage import is_temporary  # noqa: E402
@@ -116,6 +116,18 @@ def _pack(box: Path, out: Path) -> None:
     cli("models", "pack", box / "in/model", "-o", out)
 
 
+def _import(box: Path, out: Path) -> None:
+    cli("data", "import", "msr-vtt", *imports(box, str(out)))
+
+
+def _export(box: Path, out: Path) -> None:
+    cli("data", "export", box / "in/data", "-o", out, "--shard", 1)
+
+
+def _ablate(box: Path, out: Path) -> None:
+    cli("curate", "ablate", box / "in/curated", "-o", out)
+
+
 def _packed_before(box: Path, out: Path) -> None:
     """An earlier model, whose card somebody edited and beside which somebody keeps notes."""
     cli("models", "pack", box / "in/model", "-o", out)
@@ -184,6 +196,9 @@ VERBS = [
     Verb("generate", _generate, files),
     Verb("curate", _curate, files, plants=("notes.txt", "clips/mine.mkv", "clips/mine.mp4", "curation/shelf/mine.mp4")),
     Verb("data make", _make, files, plants=("notes.txt", "clips/mine.mkv", "clips/.mine")),
+    Verb("data import", _import, files),
+    Verb("data export", _export, files),
+    Verb("ablate", _ablate, files),
     Verb("models pack", _pack, files, _packed_before, ()),
     Verb("evaluate", _evaluate, _report),
     Verb("study", _study, _items, plants=()),

@@ -193,6 +193,20 @@ def test_a_full_disk_ends_the_export(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
 
 
+def test_a_virtual_clip_on_a_full_disk_leaves_nothing_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from storyreel.curate import export
+
+    def full(made: Any, file: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(export, "span_of", lambda row: row)
+    monkeypatch.setattr(export.os, "replace", full)
+    with pytest.raises(OSError, match=r"a\.span") as error:
+        export.write_span({"clip": "a"}, str(tmp_path / "a.span"))
+    assert error.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_damaged_spans_are_refused(tmp_path: Path):
     (tmp_path / "a.span").write_text('{"span": 1}')
     with pytest.raises(ValueError, match=r"a\.span: is no span of a film"):
