@@ -210,6 +210,18 @@ def pickle_uses(file: Path) -> Iterator[str]:
             yield f"line {node.value.lineno}: allow_pickle"
 
 
+def strange_code(file: Path) -> Iterator[str]:
+    """transformers asks whether to run the code of a model folder unless it is told not to."""
+    if "from_pretrained" in (text := file.read_text()) and "trust_remote_code" not in text:
+        yield "from_pretrained without trust_remote_code=False"
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".from_pretrained"):
+            if not {"trust_remote_code", None} & {each.arg for each in node.keywords}:  # None: **options
+                yield f"line {node.lineno}: from_pretrained without trust_remote_code=False"
+        elif isinstance(node, ast.keyword) and node.arg == "trust_remote_code" and ast.unparse(node.value) != "False":
+            yield f"line {node.value.lineno}: trust_remote_code"
+
+
 def unguarded_shows(file: Path) -> Iterator[str]:
     """rich's console writes past the guarded streams: it comes from `rich_console` and is handed safe lines."""
     for node in ast.walk(tree(file)):
@@ -246,6 +258,10 @@ def test_nobody_imports_what_breaks_the_stack():
 
 def test_nobody_loads_pickle():
     assert offenders(pickle_uses) == []
+
+
+def test_nobody_runs_the_code_of_a_model():
+    assert offenders(strange_code) == []
 
 
 MAY_READ: dict[str, set[str]] = {
@@ -329,6 +345,11 @@ def test_each_check_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.
         "nn/reads.py: line 2: json.load",
         "nn/reads.py: line 3: tarfile.open",
         "nn/reads.py: line 5: pq.read_table",
+    ]
+    (tmp_path / "nn" / "runs.py").write_text('"""Runs."""\nx = A.from_pretrained(f)\ny = B(trust_remote_code=yes)\n')
+    assert offenders(strange_code, [tmp_path / "nn" / "runs.py"]) == [
+        "nn/runs.py: line 2: from_pretrained without trust_remote_code=False",
+        "nn/runs.py: line 3: trust_remote_code",
     ]
     assert offenders(pickle_uses, files) == [
         "diffusion/bad.py: line 1: imports pickle",

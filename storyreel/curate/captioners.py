@@ -72,8 +72,9 @@ class Transformers:
 
         kind: Any = BlipForConditionalGeneration if self.model == "blip" else GitForCausalLM
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
-            self._net = kind.from_pretrained(str(self.folder), local_files_only=True, use_safetensors=True).eval()
+            here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+            self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), **here)
+            self._net = kind.from_pretrained(str(self.folder), use_safetensors=True, **here).eval()
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             why = (str(error).splitlines() or [""])[0]
             raise ValueError(f"{self.folder}: could not be loaded: {why[:160]}") from None

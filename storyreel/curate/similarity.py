@@ -74,7 +74,7 @@ def load_aesthetics(folder: Path) -> tuple[Callable[[np.ndarray], float], str]:
     try:
         head = load_file(str(head_file))
         vision: Any = CLIPVisionModelWithProjection.from_pretrained(
-            str(folder / "clip"), local_files_only=True, use_safetensors=True
+            str(folder / "clip"), local_files_only=True, use_safetensors=True, trust_remote_code=False
         ).eval()
         weight, bias = head["weight"].float().reshape(1, -1), head["bias"].float().reshape(1)
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:

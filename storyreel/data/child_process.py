@@ -5,10 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import spawn
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
 
@@ -17,21 +17,32 @@ STARTING = 300.0  # seconds that a fresh process may need for its imports: a min
 _report: Callable[[int], None] = lambda number: None  # noqa: E731  # in a child: to the parent
 
 
+_starting = threading.local()
+
+
 class _Worker(SpawnProcess):
     """A fresh process that does not run the caller's script again, so that scripts need no `__main__` guard."""
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:
-        main = sys.modules["__main__"]
-        kept = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
         with _uninterrupted():
+            _starting.worker = True
             try:
-                for name in kept:
-                    setattr(main, name, None)
                 return SpawnProcess._Popen(process_obj)  # pyright: ignore[reportAttributeAccessIssue]
             finally:
-                for name, value in kept.items():
-                    setattr(main, name, value)
+                _starting.worker = False
+
+
+def _without_the_script(name: str) -> dict[str, Any]:
+    """What a fresh process is told of this one; in a thread that starts a worker, nothing of the script."""
+    told = _told(name)
+    if getattr(_starting, "worker", False):
+        told = {key: value for key, value in told.items() if not key.startswith("init_main_from")}
+    return told
+
+
+_told = spawn.get_preparation_data
+spawn.get_preparation_data = _without_the_script
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -86,3 +87,30 @@ def test_a_log_gets_a_line_of_progress_now_and_then(monkeypatch, capsys):
     assert capsys.readouterr().err.splitlines() == [
         "reading: 620 of 2,000 captions, 20/s", "reading: 1,240 of 2,000 captions, 20/s",
     ]  # fmt: skip
+
+
+def test_the_script_is_hidden_from_workers_and_from_nobody_else(monkeypatch: pytest.MonkeyPatch):
+    """A module that another thread imports meanwhile, or another worker that starts, finds the script as it is."""
+    from multiprocessing import spawn
+    from multiprocessing.context import SpawnProcess
+
+    from storyreel.data.child_process import _Worker
+
+    seen, inside, ended = [], threading.Event(), threading.Event()
+
+    def slow(process: object) -> None:
+        seen.append(spawn.get_preparation_data("worker"))
+        inside.set()
+        ended.wait(60)
+
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "script.py", raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
+    monkeypatch.setattr(SpawnProcess, "_Popen", staticmethod(slow))
+    thread = threading.Thread(target=_Worker._Popen, args=(None,))
+    thread.start()
+    assert inside.wait(60)
+    assert sys.modules["__main__"].__file__ == "script.py"
+    assert spawn.get_preparation_data("of others")["init_main_from_path"].endswith("script.py")
+    ended.set()
+    thread.join()
+    assert not any(key.startswith("init_main") for key in seen[0])
