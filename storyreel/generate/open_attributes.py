@@ -64,6 +64,9 @@ def drawn(
         value = longest(runs, attribute, "implied_by") or rng.choices(list(weights), list(weights.values()))[0]
         if attribute.values[value].phrase:
             made[name] = value
+    if world and world.complete and (found or made):
+        rest = world.complete({**found, **made}, np.random.default_rng([seed, index]))
+        made |= {name: value for name, value in rest.items() if name not in found}
     return made
 
 

@@ -29,6 +29,7 @@ from storyreel.worlds import (
     sprites_reader,
 )
 from storyreel.worlds.sprites_attributes import ATTRIBUTES, JUDGED
+from storyreel.worlds.sprites_completion import completed
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
@@ -380,6 +381,7 @@ WORLD = World(
     read=sprites_reader.read_freely,
     implied=sprites_reader.implied,
     caption=sprites_captions.restated,
+    complete=lambda said, rng: completed(said, rng, lambda draw: draw_character(draw).attributes),
     licence="Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is "
     "offered under CC-BY-SA 3.0.",
     palette=(Path(__file__).with_name("sprites_palette.txt"), CELL),

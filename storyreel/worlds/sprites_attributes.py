@@ -16,8 +16,8 @@ from storyreel.worlds.sprites_words import Phrases
 OPEN = {  # attribute -> value -> (weight, phrase) where a prompt leaves it open
     "action": {
         "walk": (7, "walking"),
-        "slash": (1, "slashing"),
-        "thrust": (1, "thrusting"),
+        "slash": (0, "slashing"),
+        "thrust": (0, "thrusting"),
         "spellcast": (1, "casting a spell"),
         "shoot": (0, "shooting an arrow"),
         "hurt": (0, "falling down"),
@@ -28,6 +28,7 @@ OPEN = {  # attribute -> value -> (weight, phrase) where a prompt leaves it open
         "right": (1, "facing right"),
         "up": (0.5, "facing away"),
     },
+    "hair_color": {color: (0, f"{color} hair") for color in HAIR_COLORS},
     "body": {"light": (1, "with light skin"), "tanned": (1, "with tanned skin"), "dark": (1, "with dark skin")},
 }
 TOWARDS = ("at me", "at us", "at you", "at the viewer", "at the camera", "toward the camera", "toward me")

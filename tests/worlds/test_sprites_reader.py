@@ -98,3 +98,20 @@ def test_a_restated_prompt_says_all_of_it_in_words_of_captions():
 )
 def test_forms_of_verbs(verb: str, forms: str):
     assert inflected(verb) == tuple(forms.split())
+
+
+def test_who_is_hardly_described_is_dressed_from_head_to_toe():
+    assert WORLD.complete
+    for seed in range(12):
+        made = WORLD.complete({"sex": "female", "torso": "green dress", "action": "walk"}, np.random.default_rng(seed))
+        assert not {"sex", "torso", "action", "head", "cape"} & set(made)
+        assert {"feet", "hair_color", "hair_style"} <= set(made)
+        assert "legs" not in made  # a dress hides them
+        made = WORLD.complete({"body": "light", "legs": "teal pants"}, np.random.default_rng(seed))
+        assert {"sex", "torso", "feet", "hair_color"} <= set(made)
+    bones = WORLD.complete({"body": "skeleton"}, np.random.default_rng(0))
+    assert set(bones) <= {"torso", "legs", "feet"}
+    helmet = WORLD.complete({"body": "light", "head": "metal helmet"}, np.random.default_rng(0))
+    assert "hair_color" not in helmet
+    same = WORLD.complete({"body": "orc"}, np.random.default_rng(3))
+    assert same == WORLD.complete({"body": "orc"}, np.random.default_rng(3))
