@@ -177,8 +177,10 @@ def test_declarations_are_whole():
         for attribute in world.attributes.values():
             assert attribute.values
             assert all(value.words for value in attribute.values.values())
-            open_ = [value for value in attribute.values.values() if value.phrase]
-            assert bool(open_) == any(value.weight for value in attribute.values.values())
+            weighed = [value for value in attribute.values.values() if value.weight]
+            assert all(value.phrase for value in weighed)
+            phrased = any(value.phrase for value in attribute.values.values())
+            assert phrased == bool(weighed or (world.complete and attribute is world.attributes["hair_color"]))
         said = world.describe((1, 2, 3), "held_out", world.phrasings[0])
         assert said.prompt
         assert set(said.shows) <= set(world.attributes)
