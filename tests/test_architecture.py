@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -419,3 +420,17 @@ def test_curate_has_no_import_circles():
     while free := [here for here, others in found.items() if not others]:  # those that import none that is left
         found = {here: others - set(free) for here, others in found.items() if here not in free}
     assert not found, f"these import each other: {sorted(found)}"
+
+
+def test_each_promise_names_a_test_that_is_there():
+    """The table "Promise and test" of docs/reliability.md; `…` is the file that was named last."""
+    table = (ROOT.parent / "docs" / "reliability.md").read_text().partition("## Promise and test")[2]
+    named = re.findall(r"`(\S+?\.py|…)(?:::(\w+))?`", table)
+    assert len(named) > 50
+    file, missing = "", []
+    for name, test in named:
+        file = file if name == "…" else name
+        there = ROOT.parent / "tests" / file
+        if not there.is_file() or (test and f"def {test}(" not in there.read_text()):
+            missing.append(f"{file}::{test}")
+    assert missing == []
