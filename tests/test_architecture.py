@@ -271,7 +271,7 @@ MAY_READ: dict[str, set[str]] = {
     "Image.open": {"animation", "input_clip"},  # the second of bytes of a metadata document, with a limit of its own
     "pq.ParquetFile": {"parquet_file"},
     "pq.read_table": set(),
-    "tarfile.open": {"archive"},
+    "tarfile.open": {"archive", "shards"},  # the second of plain shards: headers, and texts up to a limit
     "zipfile.ZipFile": set(),
     "gzip.open": set(),
     "gzip.decompress": set(),
@@ -279,7 +279,13 @@ MAY_READ: dict[str, set[str]] = {
     "lzma.decompress": set(),
     "bz2.open": set(),
     "zlib.decompress": set(),
-    "np.load": {"pack", "prepared", "weights", "digits_source"},  # the cache, a pinned digest, a file of the package
+    "np.load": {
+        "pack",
+        "prepared",
+        "weights",
+        "digits_source",
+        "pictures",
+    },  # the last maps; the cache, a pinned digest, a file of the package
 }
 """What reads a format that can be far larger in memory than on the disk, and the files that bound it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +67,109 @@ def howto100m(
     from storyreel.data.imports.howto100m import import_howto100m
 
     _tell("HowTo100M", import_howto100m(captions, csv, videos, out, shape=_shape(size, fps, seconds), workers=workers))
+
+
+@app.command()
+def manifest(
+    file: Annotated[
+        Path, typer.Argument(help="Table, a row a clip: .csv, .tsv, .jsonl, .parquet, .txt (ID START END).")
+    ],
+    videos: Videos,
+    out: Out,
+    columns: Annotated[str, typer.Option(help="path=videoid,caption=name; also start, end, split, rate.")] = "",
+    layout: Annotated[str, typer.Option(help="webvid, kinetics, hd-vila, taichi, youtube-driving or laion.")] = "",
+    split: Annotated[str, typer.Option(help="Of all rows, where the table does not say: train, val or test.")] = "",
+    size: Size = None,
+    fps: Fps = None,
+    seconds: Seconds = None,
+    workers: Workers = None,
+) -> None:
+    """Any table of videos or pictures, and WebVid, Kinetics, HD-VILA, Taichi-HD, YouTube Driving and LAION.
+
+    storyreel data import manifest results_10M_train.csv --columns path=videoid,caption=name --videos V -o DATASET
+    """
+    from dataclasses import replace
+
+    from storyreel.data.imports.manifest import LAYOUTS, Layout, columns_of, import_manifest
+    from storyreel.worlds import check_known
+
+    if layout:
+        check_known(layout, LAYOUTS, "--layout")
+    if split not in ("", "train", "val", "test", "held_out"):
+        raise typer.BadParameter(f"expected train, val, test or held_out, got {split!r}", param_hint="--split")
+    known = LAYOUTS[layout] if layout else Layout({})
+    known = replace(known, columns={**known.columns, **columns_of(columns)})
+    made = import_manifest(file, videos, out, known, split=split, shape=_shape(size, fps, seconds), workers=workers)
+    _tell(layout or file.name, made)
+
+
+@app.command()
+def frames(
+    folder: Annotated[Path, typer.Argument(help="Folder whose subfolders hold the frames of a clip each.")],
+    out: Out,
+    rate: Annotated[str, typer.Option(help="Frames a second of the pictures.")] = "25",
+    caption: Annotated[str, typer.Option(help="Of all clips.")] = "",
+    size: Size = None,
+    fps: Fps = None,
+    seconds: Seconds = None,
+    workers: Workers = None,
+) -> None:
+    """Folders of frames, such as SkyTimelapse: a clip a folder; its split is in the folders' names.
+
+    storyreel data import frames sky_timelapse -o DATASET --rate 25 --size 128
+    """
+    from storyreel.data.imports.listings import import_frames
+
+    shape, own = _shape(size, fps, seconds), _rate(rate, "--rate")
+    _tell(folder.name, import_frames(folder, out, rate=own, caption=caption, shape=shape, workers=workers))
+
+
+@app.command()
+def ucf101(
+    videos: Videos,
+    splits: Annotated[Path, typer.Option(help="Folder of trainlist01.txt, testlist01.txt, ...")],
+    out: Out,
+    fold: Annotated[int, typer.Option(min=1, max=3, help="Which of the three splits.")] = 1,
+    size: Size = None,
+    fps: Fps = None,
+    seconds: Seconds = None,
+    workers: Workers = None,
+) -> None:
+    """UCF-101: a clip a video, its class as caption; splits train and test.
+
+    storyreel data import ucf101 --videos UCF-101 --splits ucfTrainTestlist -o DATASET --size 64
+    """
+    from storyreel.data.imports.listings import import_ucf101
+
+    _tell("UCF-101", import_ucf101(videos, splits, out, fold=fold, shape=_shape(size, fps, seconds), workers=workers))
+
+
+@app.command()
+def array(
+    file: Annotated[Path, typer.Argument(help="mnist_test_seq.npy: uint8 (frames, clips, height, width).")],
+    out: Out,
+    rate: Annotated[str, typer.Option(help="Frames a second.")] = "10",
+    caption: Annotated[str, typer.Option(help="Of all clips.")] = "",
+    size: Size = None,
+    fps: Fps = None,
+    seconds: Seconds = None,
+    workers: Workers = None,
+) -> None:
+    """The clips of an array of grey frames, such as Moving MNIST's test set.
+
+    storyreel data import array mnist_test_seq.npy -o DATASET
+    """
+    from storyreel.data.imports.listings import import_array
+
+    shape, own = _shape(size, fps, seconds), _rate(rate, "--rate")
+    _tell(file.name, import_array(file, out, rate=own, caption=caption, shape=shape, workers=workers))
+
+
+def _rate(text: str, option: str) -> Fraction:
+    try:
+        return frame_rate(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number such as 25, got {text!r}", param_hint=option) from None
 
 
 def _shape(size: int | None, fps: str | None, seconds: float | None) -> Shape:

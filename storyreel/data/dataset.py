@@ -92,7 +92,8 @@ class Dataset(Protocol):
 
 
 def open_dataset(data: str | Path, cache: Path | None = None) -> Dataset:
-    """A dataset folder, or a world to compose clips from, such as `sprites:FOLDER?clips=60000&seed=7`.
+    """A dataset folder, WebDataset shards (a .tar or a folder of them), or a world to compose clips from, such as
+    `sprites:FOLDER?clips=60000&seed=7`.
 
     ValueError or OSError, in one line, for what is neither.
     """
@@ -101,5 +102,6 @@ def open_dataset(data: str | Path, cache: Path | None = None) -> Dataset:
     if is_query(str(data)):
         return open_query(str(data), cache)
     from storyreel.data.folder import DatasetFolder
+    from storyreel.data.shards import Shards, is_shards
 
-    return DatasetFolder.open(data)
+    return Shards.open(data) if is_shards(Path(data)) else DatasetFolder.open(data)

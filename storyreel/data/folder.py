@@ -181,7 +181,7 @@ class FileReader:
     In a worker process, the place of each file is reported before it is opened.
     """
 
-    files: tuple[Path | str, ...]  # a str is the reason why there is no file
+    files: tuple[Any, ...]  # what `read` takes; a str is the reason why there is no file
 
     def __iter__(self) -> Iterator[Clip | str]:
         for place, file in enumerate(self.files):
@@ -190,7 +190,7 @@ class FileReader:
                 yield file
                 continue
             try:
-                clip = persevering(lambda file=file: read_clip(file))
+                clip = persevering(lambda file=file: self.read(file))
             except (ValueError, OSError, MemoryError, *BROKEN) as error:
                 if is_short(error):
                     why = f"could not be read now, what is done is kept: {one_line(error)}"
@@ -199,10 +199,14 @@ class FileReader:
             else:
                 yield clip
 
+    def read(self, file: Any) -> Clip:
+        """The clip of a file."""
+        return read_clip(file)
+
     def without(self, death: Death) -> FileReader:
         """The file that ended its worker processes is replaced by the reason."""
         why = NotNow(death) if death.killed else str(death)
-        return FileReader((*self.files[: death.at], why, *self.files[death.at + 1 :]))
+        return type(self)((*self.files[: death.at], why, *self.files[death.at + 1 :]))
 
 
 def world_of(path: Path) -> str:

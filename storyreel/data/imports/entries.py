@@ -14,6 +14,7 @@ from storyreel.numbers import number
 
 MAX_SECONDS = 10**9
 SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 Refused: TypeAlias = tuple[str, str]  # what, and why
 
 
@@ -23,7 +24,8 @@ class Entry:
 
     index: its number in the annotation, whether or not its video is there, so that it stays the same.
     name: how it is called in lists. span: seconds of `file` to cut; None takes all of it.
-    row: further columns.
+    row: further columns. rate: frames a second of a folder of pictures or of an array; videos know theirs. part: which
+    clip of an array.
     """
 
     index: int
@@ -33,6 +35,8 @@ class Entry:
     split: str = "train"
     span: tuple[float, float] | None = None
     row: Mapping[str, Any] = field(default_factory=dict)
+    rate: Fraction = Fraction(25)
+    part: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,22 +74,23 @@ class Shape:
         return first, first + self.seconds
 
 
-def videos_in(folder: Path) -> dict[str, Path]:
+def videos_in(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, Path]:
     """Name without suffix -> file, for the videos of a folder and its subfolders; the first of a name in sorted order.
 
     `abc.mp4.webm`, as downloaders write it, is called `abc`. OSError without such a folder, ValueError without a video.
+    suffixes: what counts as one.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of videos")
     found: dict[str, Path] = {}
     for file in sorted(folder.rglob("*")):
         name = file.name
-        while Path(name).suffix.lower() in SUFFIXES:
+        while Path(name).suffix.lower() in suffixes:
             name = Path(name).stem
         if name != file.name and not name.startswith(".") and file.is_file():
             found.setdefault(name, file)
     if not found:
-        raise ValueError(f"{folder}: no videos in it ({' '.join(SUFFIXES)})")
+        raise ValueError(f"{folder}: no videos in it ({' '.join(suffixes)})")
     return found
 
 

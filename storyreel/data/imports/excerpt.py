@@ -48,7 +48,7 @@ def read_span(
             frames: list[np.ndarray] = []
             for picture, times in _shown(container, stream, (start, end), fps or own, path):
                 check_size(path, picture.shape[0], picture.shape[1], 1, MAX_PIXELS)
-                made = _middle(picture, size)
+                made = middle(picture, size)
                 check_size(path, made.shape[0], made.shape[1], len(frames) + times, MAX_PIXELS, max_frames)
                 frames += [made] * times
     if not frames or len({frame.shape for frame in frames}) != 1:
@@ -93,7 +93,7 @@ def _moments(start: Fraction, at: Fraction, end: Fraction | None, fps: Fraction)
     return max(0, math.ceil((until - start) * fps - Fraction(1, 2)))
 
 
-def _middle(picture: np.ndarray, size: int | None) -> np.ndarray:
+def middle(picture: np.ndarray, size: int | None) -> np.ndarray:
     """The middle square of a picture at `size`; the picture as it is for None."""
     if size is None:
         return picture

@@ -120,8 +120,11 @@ def _write(
 def cut_clip(entry: Entry, shape: Shape) -> Clip:
     """The clip of an entry. ValueError or OSError says why there is none."""
     from storyreel import video_io
+    from storyreel.data.imports import pictures
     from storyreel.data.imports.excerpt import read_span
 
+    if pictures.is_pictures(entry.file):
+        return pictures.cut(entry, shape)
     start, end = entry.span or (0.0, None)
     if end is None and shape.seconds is not None:
         length = video_io.probe(entry.file)["seconds"]
@@ -149,7 +152,12 @@ def _import_chunk(path: Path, shape: Shape, chunk: Chunk) -> int:
         except (ValueError, OSError, MemoryError, *BROKEN) as error:
             skipped.append([entry.index, entry.name, one_line(error)])
             continue
-        row = {**entry.row, "captions": list(entry.captions), "caption": entry.captions[0], "split": entry.split}
+        row = {
+            **entry.row,
+            "captions": list(entry.captions),
+            "caption": entry.captions[0] if entry.captions else "",
+            "split": entry.split,
+        }
         rows.append(write_item(path, (entry.index, clip, row)))
     put(path / PARTS / f"{entries[0].index:08d}.json", json.dumps({"rows": rows, "skipped": skipped}))
     return len(entries)

@@ -1,0 +1,240 @@
+"""Any table of videos: a row a clip, in .csv, .tsv, .jsonl, .parquet, or a .txt of "ID START END" lines.
+
+A layout says which column is what. Videos (or pictures) are found by the path of a row below their folder, or by their
+name without suffix in any subfolder; where a clip is there as its dataset's own tool cuts it, that is taken.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from storyreel.data.imports.entries import (
+    PICTURES,
+    SUFFIXES,
+    Annotation,
+    Entry,
+    Refused,
+    Shape,
+    digest_of_files,
+    seconds_of,
+    videos_in,
+)
+from storyreel.data.imports.folder import Imported, write_import
+from storyreel.data.imports.listings import SPLITS
+from storyreel.json_file import parse_json
+
+MEANINGS = ("path", "caption", "start", "end", "split", "rate")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """columns: meaning -> the column that has it. cut: from a row, what a file that is cut already may be called.
+
+    clips: the rows of the clips of a row, where it has several. rate: start and end are numbers of frames at that rate.
+    """
+
+    columns: Mapping[str, str]
+    cut: Callable[[Row], str | None] = lambda row: None
+    clips: Callable[[Row], list[Row]] | None = None
+
+
+def _kinetics(row: Row) -> str | None:
+    start, end = _seconds(row.get("time_start")), _seconds(row.get("time_end"))
+    return None if start is None or end is None else f"{row.get('youtube_id')}_{int(start):06d}_{int(end):06d}"
+
+
+def _taichi(row: Row) -> str | None:
+    try:
+        name = str(row["video_id"]).split(".mp4")[0]
+        return f"{name}#{int(row['start']):06d}#{int(row['end']):06d}"
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _hd_vila(row: Row) -> list[Row]:
+    """A row a clip: {"video_id": ..., "clip": [{"clip_id": ..., "span": ["00:00:19.2", "00:00:22.3"]}]}."""
+    clips = row.get("clip")
+    made = []
+    for clip in clips if isinstance(clips, list) else ():
+        own = clip if isinstance(clip, dict) else {}
+        span = own.get("span")
+        start, end = span if isinstance(span, (list, tuple)) and len(span) == 2 else (None, None)
+        made.append({"video_id": row.get("video_id"), "caption": row.get("caption"), **own, "start": start, "end": end})
+    return made
+
+
+LAYOUTS = {
+    "webvid": Layout({"path": "videoid", "caption": "name"}),
+    "kinetics": Layout(
+        {"path": "youtube_id", "caption": "label", "start": "time_start", "end": "time_end", "split": "split"},
+        _kinetics,
+    ),
+    "hd-vila": Layout(
+        {"path": "video_id", "caption": "caption", "start": "start", "end": "end"},
+        lambda row: str(row.get("clip_id") or "").removesuffix(".mp4") or None,
+        _hd_vila,
+    ),
+    "taichi": Layout(
+        {"path": "video_id", "start": "start", "end": "end", "split": "partition", "rate": "fps"}, _taichi
+    ),
+    "youtube-driving": Layout({"path": "id", "start": "start", "end": "end"}),
+    "laion": Layout({"path": "key", "caption": "caption"}),
+}
+
+
+def columns_of(text: str) -> dict[str, str]:
+    """`path=videoid,caption=name` -> meaning -> column. ValueError names a meaning that there is not."""
+    found: dict[str, str] = {}
+    for pair in filter(None, text.split(",")):
+        meaning, equals, column = (part.strip() for part in pair.partition("="))
+        if meaning not in MEANINGS or not equals or not column:
+            raise ValueError(f"--columns: expected {', '.join(f'{m}=COLUMN' for m in MEANINGS)}, got {pair!r}")
+        found[meaning] = column
+    return found
+
+
+def import_manifest(
+    file: Path, videos: Path, out: Path, layout: Layout, *, split: str = "", shape: Shape | None = None,
+    workers: int | None = None,
+) -> Imported:  # fmt: skip
+    """Write the dataset folder `out`, a clip a row. split: of all rows, where the table does not say.
+
+    Missing and broken videos and rows are left out and listed. ValueError, OSError: no such table, no such column,
+    nothing left.
+    """
+    if "path" not in layout.columns:
+        raise ValueError("--columns: expected path=COLUMN, the column that names the videos")
+    plan = {"import": "manifest", "file": digest_of_files([file]), "columns": dict(layout.columns), "split": split}
+    asked = read(file, videos, layout, split)
+    return write_import(out, asked, shape or Shape(), plan=plan, workers=workers, inputs=[file, videos])
+
+
+def read(file: Path, videos: Path, layout: Layout, split: str = "") -> Annotation:
+    """What the table asks for, with the files of the folder `videos`."""
+    there = videos_in(videos, (*SUFFIXES, *PICTURES))
+    entries: list[Entry] = []
+    refused: list[Refused] = []
+    index = 0
+    for where, row in rows_of(file, layout.columns["path"], refused):
+        for number, each in enumerate(layout.clips(row) if layout.clips else [row]):
+            name = f"{where}, clip {number + 1}" if layout.clips else where
+            made = _entry(index, name, each, layout, videos, there, split)
+            index += 1
+            if isinstance(made, Entry):
+                entries.append(made)
+            else:
+                refused.append((name, made))
+    return Annotation(entries, refused)
+
+
+def _entry(
+    index: int, where: str, row: Row, layout: Layout, videos: Path, there: Mapping[str, Path], split: str
+) -> Entry | str:
+    """An entry, or why there is none."""
+    told = {meaning: row.get(column) for meaning, column in layout.columns.items()}
+    path = str(told["path"]) if told["path"] not in (None, "") else ""
+    if not path:
+        return f"has no {layout.columns['path']}"
+    cut = layout.cut(row)
+    known, stem = (
+        there.get(cut or ""),
+        re.sub(r"\.(mp4|webm|mkv|mov|avi|m4v|jpe?g|png|webp)$", "", Path(path).name, flags=re.I),
+    )
+    file = known or there.get(stem)
+    if file is None or ".." in Path(path).parts:
+        return f"no such video in {videos}: {path[:80]}"
+    own = there.get(stem) if "/" not in path else next(
+        (f for f in (videos / path, *(videos / f"{path}{s}" for s in SUFFIXES)) if f.is_file()), file
+    )  # fmt: skip
+    span = None
+    if known is None and ("start" in told or "end" in told):
+        rate = _seconds(told.get("rate")) or 1.0
+        start, end = _seconds(told.get("start")), _seconds(told.get("end"))
+        if start is None or end is None or end <= start:
+            return f"times {told.get('start')!r} to {told.get('end')!r}: expected seconds, the end later"
+        span = (start / rate, end / rate)
+    of = str(told.get("split") or "").lower()
+    said = " ".join(str(told["caption"]).split()) if told.get("caption") not in (None, "") else ""
+    return Entry(
+        index=index,
+        name=where,
+        file=known or own or file,
+        captions=(said,) if said else (),
+        split=SPLITS.get(of, split or "train"),
+        span=span,
+        row={"id": path, **({"source_start": span[0], "source_end": span[1]} if span else {})},
+    )
+
+
+def rows_of(file: Path, needed: str, refused: list[Refused]) -> Iterator[tuple[str, Row]]:
+    """(where, row) for each row of a table. ValueError: another kind of file, or no column `needed`."""
+    kind = file.suffix.lower()
+    if kind in (".csv", ".tsv"):
+        with file.open(encoding="utf-8-sig", newline="", errors="replace") as opened:
+            reader = csv.DictReader(opened, delimiter="," if kind == ".csv" else "\t")
+            _check(file, needed, reader.fieldnames or [])
+            try:
+                yield from ((f"{file.name}, line {reader.line_num}", row) for row in reader)
+            except csv.Error as error:
+                refused.append((f"{file.name}, line {reader.line_num}", f"is not CSV: {error}"))
+    elif kind in (".jsonl", ".json"):
+        yield from _json_rows(file, needed, refused)
+    elif kind == ".parquet":
+        from storyreel.parquet_file import read_parquet
+
+        table = read_parquet(file)
+        _check(file, needed, table.column_names)
+        for start in range(0, table.num_rows, 1000):
+            for number, row in enumerate(table.slice(start, 1000).to_pylist(), start + 1):
+                yield f"{file.name}, row {number}", row
+    elif kind == ".txt":
+        for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines()):
+            parts = line.replace(",", " ").split()
+            if parts:
+                yield f"{file.name}, line {number + 1}", dict(zip((needed, "start", "end"), parts, strict=False))
+    else:
+        raise ValueError(f"{file}: expected a table, .csv, .tsv, .jsonl, .parquet or .txt")
+
+
+def _json_rows(file: Path, needed: str, refused: list[Refused]) -> Iterator[tuple[str, Row]]:
+    seen = False
+    with file.open(encoding="utf-8", errors="replace") as opened:
+        for number, line in enumerate(opened):
+            where = f"{file.name}, line {number + 1}"
+            if not line.strip():
+                continue
+            try:
+                row = parse_json(line)
+            except ValueError as error:
+                refused.append((where, str(error)))
+                continue
+            if not isinstance(row, dict):
+                refused.append((where, "expected a JSON object"))
+                continue
+            if not seen:
+                _check(file, needed, list(row))
+            seen = True
+            yield where, row
+
+
+def _check(file: Path, needed: str, names: Any) -> None:
+    if needed not in names:
+        got = " ".join(", ".join(map(str, names)).split())[:100] or "none"
+        raise ValueError(f"{file}: expected a column {json.dumps(needed)} (--columns says which is what), got {got}")
+
+
+def _seconds(value: Any) -> float | None:
+    """A time: seconds, or hours, minutes and seconds between colons."""
+    if isinstance(value, str):
+        parts = value.strip().split(":")
+        if len(parts) > 3 or not all(re.fullmatch(r"\d{1,9}(\.\d{1,9})?", part) for part in parts):
+            return None
+        value = sum(float(part) * 60**power for power, part in enumerate(reversed(parts)))
+    return seconds_of(value)

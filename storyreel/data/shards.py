@@ -1,0 +1,205 @@
+"""WebDataset shards as a dataset: .tar files in which a sample's files share a name, read where they lie.
+
+    KEY.mp4 (.webm .mkv .mov .avi .m4v), or KEY.jpg (.jpeg .png .webp) for clips of one frame; KEY.txt: the caption;
+    KEY.json: `caption` or `captions`, `split`, `context`, `attributes` as dataset folders have them.
+
+These are what `storyreel data export`, img2dataset and video2dataset write. Samples without a picture or a video (what
+img2dataset could not download) are no rows. Nothing is unpacked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from storyreel.clip import Clip
+from storyreel.data.folder import METADATA, FileReader, read_clip
+from storyreel.data.parallel import default_workers
+from storyreel.json_file import parse_json
+
+MEDIA = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".gif", ".jpg", ".jpeg", ".png", ".webp")
+MAX_TEXT = 1 << 20  # bytes of a caption or a row
+
+
+def is_shards(path: Path) -> bool:
+    """Whether it is a .tar, or a folder of them that is no dataset folder."""
+    if path.is_dir():
+        return not (path / METADATA).exists() and any(path.glob("*.tar"))
+    return path.suffix == ".tar" and path.is_file()
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in a shard: where its bytes lie."""
+
+    shard: Path
+    name: str
+    offset: int
+    size: int
+
+    def clip(self) -> Clip:
+        """Decoded. ValueError or OSError names the shard and the file."""
+        where = f"{self.shard}: {self.name}"
+        with self.shard.open("rb") as opened:
+            opened.seek(self.offset)
+            content = opened.read(self.size)
+        if len(content) < self.size:
+            raise ValueError(f"{where}: the shard is cut short")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"sample{Path(self.name).suffix.lower()}"
+            file.write_bytes(content)
+            try:
+                return read_clip(file)
+            except ValueError as error:
+                raise ValueError(str(error).replace(str(file), where)) from None
+
+
+class ShardReader(FileReader):
+    """Decodes samples one after the other."""
+
+    def read(self, file: Member) -> Clip:
+        """The clip of a sample."""
+        return file.clip()
+
+
+class Shards:
+    """The samples of shards as a dataset (`storyreel.data.dataset.Dataset`)."""
+
+    packing = "decoding"
+    world = ""
+
+    def __init__(self, path: Path, samples: list[tuple[Member, dict[str, Any]]]) -> None:
+        self.path = path
+        self.samples = samples
+
+    @classmethod
+    def open(cls, path: str | Path) -> Shards:
+        """Reads the headers, the captions and the rows. ValueError or OSError, in one line, for what is no shard."""
+        path = Path(path)
+        samples = [
+            each for shard in (sorted(path.glob("*.tar")) if path.is_dir() else [path]) for each in _samples(shard)
+        ]
+        if not samples:
+            raise ValueError(
+                f"{path}: no clips in it; expected shards with KEY.mp4 or KEY.jpg, and KEY.txt or KEY.json"
+            )
+        return cls(path, samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __repr__(self) -> str:
+        return f"Shards({str(self.path)!r}, {len(self)} clips)"
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def max_workers(self) -> int:
+        return default_workers()
+
+    @property
+    def columns(self) -> list[str]:
+        return list(dict.fromkeys(["file_name", "captions", *(name for _, row in self.samples for name in row)]))
+
+    def column(self, name: str) -> list[Any] | None:
+        """The values of one column; None where no sample has it."""
+        if name == "file_name":
+            return self.file_names
+        return [row.get(name) for _, row in self.samples] if name in self.columns else None
+
+    @cached_property
+    def file_names(self) -> list[str]:
+        return [f"{member.shard.name}/{member.name}" for member, _ in self.samples]
+
+    @cached_property
+    def splits(self) -> list[str]:
+        return [
+            row["split"] if isinstance(row.get("split"), str) and row["split"] else "train" for _, row in self.samples
+        ]
+
+    @cached_property
+    def contexts(self) -> list[int]:
+        return [row["context"] if isinstance(row.get("context"), int) else 0 for _, row in self.samples]
+
+    @property
+    def has_captions(self) -> bool:
+        return any(self.all_captions)
+
+    @cached_property
+    def all_captions(self) -> list[list[str]]:
+        made = []
+        for _, row in self.samples:
+            several = row.get("captions")
+            every = [*(several if isinstance(several, list) else []), row.get("text"), row.get("caption")]
+            made.append(list(dict.fromkeys(said for said in every if isinstance(said, str) and said.strip())))
+        return made
+
+    def captions(self, index: int) -> list[str]:
+        return self.all_captions[index]
+
+    @cached_property
+    def attributes(self) -> list[dict[str, Any]]:
+        return [row["attributes"] if isinstance(row.get("attributes"), dict) else {} for _, row in self.samples]
+
+    def clip(self, index: int) -> Clip:
+        captions = self.captions(index)
+        return self.samples[index][0].clip().replace(caption=captions[0] if captions else "")
+
+    def reader(self, rows: range) -> ShardReader:
+        """Reads the clips of these rows; picklable."""
+        return ShardReader(tuple(self.samples[row][0] for row in rows))
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex digest of the names, places and sizes of the files, their shards' times, and the captions."""
+        hashed = hashlib.sha256()
+        times = {shard: shard.stat().st_mtime_ns for shard in {member.shard for member, _ in self.samples}}
+        for (member, row), said in zip(self.samples, self.all_captions, strict=True):
+            hashed.update(
+                f"{member.shard.name} {times[member.shard]} {member.name} {member.offset} {member.size}\n".encode()
+            )
+            hashed.update(f"{said} {row.get('split')} {row.get('context')}\n".encode("utf-8", "surrogatepass"))
+        return hashed.hexdigest()
+
+
+def _samples(shard: Path) -> list[tuple[Member, dict[str, Any]]]:
+    """The samples of one shard in their order, those with a picture or a video."""
+    media: dict[str, Member] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            for info in tar:
+                if not info.isfile():
+                    continue
+                folder, _, base = info.name.rpartition("/")
+                stem, _, ending = base.partition(".")
+                key, suffix = f"{folder}/{stem}", f".{ending.rpartition('.')[2].lower()}"
+                if suffix in MEDIA:
+                    media.setdefault(key, Member(shard, info.name, info.offset_data, info.size))
+                elif suffix in (".txt", ".json") and info.size <= MAX_TEXT:
+                    content = tar.extractfile(info)
+                    _tell(rows.setdefault(key, {}), suffix, content.read() if content else b"")
+    except (tarfile.TarError, EOFError) as error:
+        if not media:
+            raise ValueError(f"{shard}: not a readable .tar ({error})") from None
+    return [(member, rows.get(key, {})) for key, member in media.items()]
+
+
+def _tell(row: dict[str, Any], suffix: str, content: bytes) -> None:
+    """Adds what a text file of a sample says to its row; a row that is no JSON says nothing."""
+    if suffix == ".txt":
+        row["text"] = content.decode("utf-8", "replace").strip()
+        return
+    try:
+        told = parse_json(content)
+    except ValueError:
+        return
+    if isinstance(told, dict):
+        row.update({name: value for name, value in told.items() if name != "text"})
