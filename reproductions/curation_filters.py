@@ -81,7 +81,7 @@ def calibrated(out: Path, shots: int, seed: int, encoder: Encoder | None) -> Thr
 
 
 def _scored(footage: Path, folder: Path, limits: Thresholds, encoder: Encoder | None) -> list[dict[str, Any]]:
-    """`storyreel curate FOOTAGE -o FOLDER`, and with an encoder the column `similarity`, then `--filter`."""
+    """`storyreel curate FOOTAGE -o FOLDER`, and with an encoder the column `similarity`, then `curate filter`."""
     settings = CurateSettings(export=Export(format="virtual"))
     curate([footage], folder, settings, replace(limits, similarity=Limit()))
     file = folder / "curation" / "spans.parquet"

@@ -63,11 +63,11 @@ MAY_IMPORT = {
     "recipes": {"recipe", "systems", "nn", "diffusion", "worlds"},
     "model": {"clip", "recipe", "recipes", "systems"},
     "run": {"clip", "video_io", "recipe", "model", "systems", "precision"},
-    "curate": {"clip", "video_io", "span", "sniff", "timing", "nn", "data", "engine", "encoder", "text"},
+    "curate": {"options", "clip", "video_io", "span", "sniff", "timing", "nn", "data", "engine", "encoder", "text"},
     "browse": {"curate", "span", "local_page"},
     "worlds": {"clip", "animation"},
     "data": {"worlds", "clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
-    "train": {"clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
+    "train": {"options", "clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
     | {"encoder", "weights_registry", "precision", "worlds"},
     "generate": {
         "options",
@@ -84,7 +84,19 @@ MAY_IMPORT = {
         "engine",
         "precision",
     },
-    "evaluate": {"worlds", "own_clips", "clip", "stamp", "video_io", "nn", "data", "engine", "encoder", "text"}
+    "evaluate": {
+        "options",
+        "worlds",
+        "own_clips",
+        "clip",
+        "stamp",
+        "video_io",
+        "nn",
+        "data",
+        "engine",
+        "encoder",
+        "text",
+    }
     | {"weights_registry"},
     "study": {"clip", "video_io", "local_page"},
     "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},

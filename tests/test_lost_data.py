@@ -246,7 +246,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(
     before, place = contents(tmp_path), tmp_path / out
     assert call("evaluate", tmp_path / "clips", "--metrics", "flicker", "-o", place, "-q") == 1
     assert error().startswith(f"storyreel: error: {place}: ")
-    assert call("evaluate", "--train-judge", "--data", tmp_path / "clips", "-o", place, "-q") == 1
+    assert call("evaluate", "train-judge", "--data", tmp_path / "clips", "-o", place, "-q") == 1
     assert error().startswith(f"storyreel: error: {place}: ")
     assert contents(tmp_path) == before
 

@@ -33,7 +33,7 @@ def _said(value: float | None) -> str:
 def words_of(dataset: Path, old: Thresholds, new: Thresholds) -> list[str]:
     """What comes behind `storyreel`."""
     sets = [word for change in changes(old, new) for word in ("--set", change)]
-    return ["curate", "--filter", str(dataset), *sets]
+    return ["curate", "filter", str(dataset), *sets]
 
 
 def command_of(dataset: Path, old: Thresholds, new: Thresholds) -> str:
@@ -41,7 +41,7 @@ def command_of(dataset: Path, old: Thresholds, new: Thresholds) -> str:
 
 
 class Running:
-    """`storyreel curate --filter` in a process of its own, one at a time."""
+    """`storyreel curate filter` in a process of its own, one at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

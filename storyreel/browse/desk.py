@@ -1,6 +1,6 @@
 """What the page works on: the spans of a folder, people's decisions, and what thresholds make of both.
 
-Everything is read again when its file changes, so `storyreel curate --filter` in another window shows up by itself.
+Everything is read again when its file changes, so `storyreel curate filter` in another window shows up by itself.
 """
 
 from __future__ import annotations

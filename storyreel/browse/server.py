@@ -4,7 +4,7 @@
     GET  /api/set                          POST /api/clips   {thresholds, view, ..., offset}    a page of clips
     GET  /api/apply                        POST /api/clip    {thresholds, clip}                 one clip
     GET  /strip/ID.jpg  /around/ID.jpg     POST /api/edit    {clip, keep | caption}             on disk when answered
-    GET  /video/ID                         POST /api/apply   {thresholds}                       curate --filter
+    GET  /video/ID                         POST /api/apply   {thresholds}                       curate filter
 
 Clips are named by their ids, which are looked up; no path comes from a browser.
 """

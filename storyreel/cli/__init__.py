@@ -32,6 +32,14 @@ VERBS = {
     "reproduce": "Train and measure what a paper claims for itself, at small scale.",
     "demo": "Make a first video with a model that ships in the package.",
 }
+MOVED = {
+    "evaluate": {
+        "--benchmark": "benchmark NAME CLIPS",
+        "--compare": "compare REPORT REPORT",
+        "--train-judge": "train-judge --data DATASET -o FOLDER",
+    },
+    "curate": {"--filter": "filter DATASET --set motion.min=0.5"},
+}
 
 
 class Verbs(TyperGroup):
@@ -50,10 +58,15 @@ class Verbs(TyperGroup):
             near = difflib.get_close_matches(name, VERBS, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(VERBS)}."
             ctx.fail(printable(f"no verb {name!r}. {hint}"))
-        command = typer.main.get_command(importlib.import_module(f"storyreel.cli.{name}").app)
+        module, rest = importlib.import_module(f"storyreel.cli.{name}"), args[1:]
+        command = typer.main.get_command(module.app)
+        more = typer.main.get_command(module.commands) if hasattr(module, "commands") else command
+        commands = getattr(more, "commands", {})
         if not ctx.resilient_parsing:  # as completion parses
-            set_defaults(command, ctx, name)
-        return name, command, args[1:]
+            for flag in {word.partition("=")[0] for word in rest} & set(MOVED.get(name, {})):
+                ctx.fail(f"{flag} is a command now: storyreel {name} {MOVED[name][flag]}")
+            set_defaults(command, commands, ctx, name)
+        return name, more if rest and rest[0] in commands else command, rest
 
 
 app = typer.Typer(

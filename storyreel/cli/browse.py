@@ -18,7 +18,7 @@ def browse(
 ) -> None:
     """Serve a page on this machine until Ctrl-C: why each clip was kept or dropped, and what other thresholds would do.
 
-    What is decided there by hand is on the disk at once, and `storyreel curate --filter` never loses it.
+    What is decided there by hand is on the disk at once, and `storyreel curate filter` never loses it.
     """
     from storyreel.browse.server import BrowseServer
     from storyreel.wording import counted
@@ -34,6 +34,6 @@ def browse(
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        typer.echo(f"next: storyreel curate --filter {dataset}", err=True)
+        typer.echo(f"next: storyreel curate filter {dataset}", err=True)
     finally:
         server.server_close()

@@ -47,11 +47,16 @@ def read_config(verbs: Collection[str]) -> dict[str, Any]:
     return tables
 
 
-def set_defaults(command: Any, context: Any, name: str) -> None:
-    """Gives the defaults of the command `name` to `context`, its parent's. ValueError says where a wrong one stands."""
+def set_defaults(command: Any, commands: Mapping[str, Any], context: Any, name: str) -> None:
+    """Gives the defaults of the verb `name`, and of its commands, to `context`, which is above it.
+
+    ValueError says where a wrong one stands.
+    """
     tables = context.default_map or {}
     sources = context.meta.setdefault(SOURCES, {})
-    context.default_map = {**tables, name: _defaults(command, context, (name,), tables.get(name, {}), sources)}
+    table = tables.get(name, {})
+    found = _defaults(command, context, (name,), table, sources, commands)
+    context.default_map = {**tables, name: found}
 
 
 def sources_of(context: Any) -> dict[str, str]:
@@ -63,15 +68,20 @@ def sources_of(context: Any) -> dict[str, str]:
 
 
 def _defaults(
-    command: Any, parent: Any, words: tuple[str, ...], table: Mapping[str, Any], sources: dict[tuple[str, ...], str]
+    command: Any,
+    parent: Any,
+    words: tuple[str, ...],
+    table: Mapping[str, Any],
+    sources: dict[tuple[str, ...], str],
+    commands: Mapping[str, Any],
 ) -> dict[str, Any]:
     context = typer.Context(command, parent=parent, info_name=words[-1])
     parameters = {_key(each): each for each in command.params}
-    commands: Mapping[str, Any] = getattr(command, "commands", {})
     found: dict[str, Any] = {}
     for name, below in commands.items():
         values = table.get(name, {})
-        found[name] = _defaults(below, context, (*words, name), values if isinstance(values, dict) else {}, sources)
+        values = values if isinstance(values, dict) else {}
+        found[name] = _defaults(below, context, (*words, name), values, sources, getattr(below, "commands", {}))
     settings = {name: value for name, value in table.items() if name not in commands or not isinstance(value, dict)}
     for where, key, value in (*_of_file(words, settings), *_of_environment(words, commands, parameters)):
         if key not in parameters:

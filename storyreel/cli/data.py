@@ -228,4 +228,4 @@ def prompts(
     if real is not None:
         benchmarks.write_real(benchmark, real, source=source, group=phrasing)
     typer.echo(f"{out}: {len(asked.prompts)} prompts; next: storyreel generate --prompts {out} -o CLIPS -m MODEL")
-    typer.echo(f"then: storyreel evaluate CLIPS --benchmark {benchmark}")
+    typer.echo(f"then: storyreel evaluate benchmark {benchmark} CLIPS")

@@ -72,15 +72,11 @@ def leaderboard(
         wishes = wishes_of(prompts, benchmark, world, count, seed, settings)
 
     def asked(clips: Path) -> dict[str, Any]:
-        from storyreel.evaluate.metrics import named
-        from storyreel.evaluate.planning import Asked
+        from storyreel.options.evaluation import EvaluateOptions
 
-        networks = tuple(name.strip() for name in extractor.split(",") if name.strip())
-        return _evaluate(
-            Asked(clips, real, named(metrics), networks, protocol, judge=judge, real_split=real_split, cache=_cache(),
-                  workers=workers),
-            quiet,
-        )  # fmt: skip
+        values = dict(clips=clips, real=real, metrics=metrics, extractors=extractor, protocol=protocol, judge=judge)
+        options = EvaluateOptions.of({**values, "real_split": real_split, "workers": workers})
+        return _evaluate(options, quiet)
 
     from storyreel.evaluate.report import write_leaderboard
     from storyreel.ownership import claim
@@ -99,12 +95,6 @@ def _check_names(runs: list[Run]) -> None:
         raise ValueError(f"two of the models are called {twice[0]!r}; name one, as in other={runs[-1].path}")
     if bad := [name for name in names if not name.strip() or {"/", "\\"} & set(name) or name.startswith(".")]:
         raise ValueError(f"a model cannot be called {bad[0]!r}: it names a folder; name it, as in NAME=FOLDER")
-
-
-def _cache() -> Path:
-    from storyreel.data.pack import cache_folder
-
-    return cache_folder(None) / "evaluate"
 
 
 def _entrant(

@@ -67,7 +67,12 @@ def takes(*kinds: type[Options]) -> Callable[[Callable[..., None]], Callable[...
         fields = {name: each for kind in kinds for name, each in fields_of(kind).items()}
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         keyword = inspect.Parameter.KEYWORD_ONLY
-        derived = [inspect.Parameter(n, keyword, default=None, annotation=_annotation(f)) for n, f in fields.items()]
+        derived = [
+            inspect.Parameter(
+                n, keyword, annotation=_annotation(f), default=inspect.Parameter.empty if f.required else None
+            )
+            for n, f in fields.items()
+        ]
         context = inspect.Parameter(CONTEXT, keyword, annotation=typer.Context)
 
         @wraps(function)
@@ -108,7 +113,7 @@ def _annotation(each: Field) -> Any:
     kind = setting.text or each.kind
     if setting.argument:
         found = typer.Argument(help=setting.help, show_default=False, metavar=setting.metavar or each.name.upper())
-        return Annotated[list[kind] | None if each.many else kind | None, found]
+        return Annotated[_optional(each, kind), found]
     flags = setting.flags or (flag(each),)
     if kind is bool and not setting.flags:
         flags = (f"{flags[0]}/--no-{flags[0][2:]}",)
@@ -118,4 +123,9 @@ def _annotation(each: Field) -> Any:
         *flags, help=setting.help, rich_help_panel=setting.panel, autocompletion=complete, metavar=setting.metavar,
         show_default=False, show_envvar=False,
     )  # fmt: skip
-    return Annotated[(list[kind] if each.many else kind) | None, option]
+    return Annotated[_optional(each, kind), option]
+
+
+def _optional(each: Field, kind: Any) -> Any:
+    kind = list[kind] if each.many else kind
+    return kind if each.required else kind | None

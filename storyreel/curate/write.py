@@ -39,6 +39,14 @@ class Written:
     def as_json(self) -> dict[str, Any]:
         return {**self.__dict__, "path": str(self.path)}
 
+    def checked(self) -> Written:
+        """These, or ValueError where no film could be measured."""
+        if self.films and len(self.refused) == self.films:
+            raise ValueError(
+                f"{self.path}: no film could be measured, {len(self.refused)} set aside; see curation/quarantine.jsonl"
+            )
+        return self
+
 
 def write_dataset(
     store: Store,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,11 +19,12 @@ from storyreel.evaluate.decode import Counted, Cut, Source, one_pass
 from storyreel.evaluate.gather import Gathered, Judged, Motion, Network, Pairs, Stories, Told
 from storyreel.evaluate.judges import load_judge
 from storyreel.evaluate.metric import Inputs, Measurement, Who
-from storyreel.evaluate.planning import Asked, Item, Plan, make_plan, world_of
+from storyreel.evaluate.planning import Item, Plan, make_plan, world_of
 from storyreel.evaluate.protocols import Protocol, codec_of, protocol_named
 from storyreel.evaluate.real_statistics import Real, gather_real
 from storyreel.evaluate.score import Report
 from storyreel.evaluate.sources import Clips, find
+from storyreel.options.evaluation import EvaluateOptions
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 REAL_MOTION = 256  # real clips whose motion is measured, to compare with
@@ -36,7 +38,7 @@ def silent(title: str, total: int) -> AbstractContextManager[Callable[[int], Non
 class Evaluation:
     """Everything that was found out; `document.of` makes JSON of it."""
 
-    asked: Asked
+    asked: EvaluateOptions
     rules: Protocol
     clips: Clips
     real_clips: Clips | None
@@ -54,7 +56,7 @@ class Evaluation:
     warnings: list[str] = field(default_factory=list)
 
 
-def evaluate(asked: Asked, bar: Bar = silent) -> Evaluation:
+def evaluate(asked: EvaluateOptions, bar: Bar = silent) -> Evaluation:
     """Measure. ValueError or OSError, in one line, for what is wrong with the folders, the clips or the wishes."""
     done = prepare(asked)
     _look_at_made(done, bar)
@@ -69,7 +71,7 @@ def evaluate(asked: Asked, bar: Bar = silent) -> Evaluation:
     return done
 
 
-def prepare(asked: Asked) -> Evaluation:
+def prepare(asked: EvaluateOptions) -> Evaluation:
     """Find the clips and decide what is measured; nothing is decoded yet."""
     rules = protocol_named(asked.protocol)
     clips = find(asked.clips, split=asked.split, limit=asked.limit)
@@ -115,7 +117,7 @@ def _gatherers(done: Evaluation) -> list[Gathered]:
     if done.plan.paired and done.real_clips is not None:
         files = {s.file.stem: s.file for s in done.real_clips.sources}
         measures = {item.metric: item.about.paired for item in done.plan.items if item.about.paired}
-        wanted["pairs"] = Pairs({n: make(done.asked.weights) for n, make in measures.items()}, files, done.cut)
+        wanted["pairs"] = Pairs({n: make(done.asked.files) for n, make in measures.items()}, files, done.cut)
     return list(wanted.values())
 
 
@@ -144,7 +146,13 @@ def _gathered_real(done: Evaluation, clips: Clips, wanted: list[Gathered], bar: 
     asked, cut = done.asked, replace(done.cut, real=True)
     with bar("looking at the real clips", len(clips.sources)) as advance:
         return gather_real(
-            clips, cut, wanted, cache=asked.cache, batch=asked.batch, workers=asked.workers, advance=advance
+            clips,
+            cut,
+            wanted,
+            cache=_cache() if asked.cache else None,
+            batch=asked.batch,
+            workers=asked.workers,
+            advance=advance,
         )
 
 
@@ -200,3 +208,10 @@ def _who(done: Evaluation, item: Item) -> Who:
     if item.metric == "lpips":
         name = "vgg16"
     return Who(item.metric, name, extractor is None or extractor.trusted, rules, about.direction, printed)
+
+
+def _cache() -> Path:
+    """Where what is gathered from real clips is kept."""
+    from storyreel.data.pack import cache_folder
+
+    return cache_folder(None) / "evaluate"

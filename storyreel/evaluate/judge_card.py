@@ -19,7 +19,7 @@ def write_card(name: str, facts: Mapping[str, Any], report: Report, held_out: Re
 A judge: says which attributes a clip shows (`storyreel evaluate CLIPS --judge {name.removeprefix("judge-")}`). It was
 trained on real clips only, {facts["steps"]} steps of {facts["batch"]} clips, seed {facts["seed"]}, from a
 dataset of {facts["clips"]} clips (digest `{str(facts["data"])[:16]}`), with
-`storyreel evaluate --train-judge --data DATASET -o FOLDER`.
+`storyreel evaluate train-judge --data DATASET -o FOLDER`.
 
 On real clips that it never saw (every tenth row of the dataset):
 

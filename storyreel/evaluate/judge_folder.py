@@ -44,7 +44,7 @@ def find_judge(name: str | Path) -> Path:
         return there[short]
     if short in names():
         raise ValueError(
-            f"judge {str(name)!r}: is not trained yet; `storyreel evaluate --train-judge --data DIR -o judge-{short}` "
+            f"judge {str(name)!r}: is not trained yet; `storyreel evaluate train-judge --data DIR -o judge-{short}` "
             "makes it"
         )
     near = difflib.get_close_matches(short, there, 1)

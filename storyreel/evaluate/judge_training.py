@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,6 +21,7 @@ from storyreel.data.dataset import Dataset
 from storyreel.data.pack import Pack
 from storyreel.evaluate.judge import Judge, JudgeConfig, as_seen, to_video
 from storyreel.evaluate.score import AttributeAccuracy, Report, labels
+from storyreel.options.evaluation import JudgeTraining
 from storyreel.worlds import find, names
 
 MOST_CLASSES = 64
@@ -31,23 +31,6 @@ UNSEEN = 10  # every tenth row is for measuring
 
 OnStep: TypeAlias = Callable[[int, float], None]
 """Called after each step with its number and its loss."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgeTraining:
-    """How long, how fast, and on what: the answer to a dozen arguments."""
-
-    steps: int = 4000
-    batch: int = 64
-    lr: float = 2e-3
-    weight_decay: float = 0.02
-    warmup: int = 100
-    shift: int = 1  # pixels that a clip is moved by at most, so that the judge forgives a model's small misplacements
-    seed: int = 0
-    attributes: tuple[str, ...] = ()  # () means what the world says is judged, else every attribute with classes
-    channels: int = 4
-    size: int | None = None  # pixels; None is the size of the dataset's first clip
-    frames: int | None = None
 
 
 class Clips:

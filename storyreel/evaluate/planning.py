@@ -8,39 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storyreel.evaluate.metric import Metric
-from storyreel.evaluate.metrics import default_metrics, metrics, paired_metrics, per_clip_metrics
+from storyreel.evaluate.metrics import default_metrics, metrics, named, paired_metrics, per_clip_metrics
 from storyreel.evaluate.protocols import Protocol
 from storyreel.evaluate.sources import Clips
+from storyreel.options.evaluation import EvaluateOptions
 from storyreel.worlds import named_in, names
 
 if TYPE_CHECKING:
     from storyreel.evaluate.extractors import Extractor
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What somebody wants to know. Empty `metrics`: everything that can be measured with what is here.
-
-    extractors: their names, used for each metric that they fit instead of the protocol's. weights: extractor -> file.
-    judge: "" for the judge of the world. wanted: the dataset folder whose captions were the prompts. cache: where what
-    is gathered from real clips is kept; None keeps nothing. controls: also measure damaged real clips.
-    """
-
-    clips: Path
-    real: Path | None = None
-    metrics: tuple[str, ...] = ()
-    extractors: tuple[str, ...] = ()
-    protocol: str = "storyreel"
-    weights: Mapping[str, Path] = field(default_factory=dict)
-    judge: str = ""
-    wanted: Path | None = None
-    split: str = ""
-    real_split: str = ""
-    limit: int | None = None
-    controls: bool = True
-    cache: Path | None = None
-    batch: int = 16
-    workers: int = 2
 
 
 @dataclass(frozen=True)
@@ -79,11 +54,11 @@ class Plan:
         return tuple(item.metric for item in self.named(*paired_metrics()))
 
 
-def make_plan(asked: Asked, rules: Protocol, clips: Clips, real: Clips | None) -> Plan:
+def make_plan(asked: EvaluateOptions, rules: Protocol, clips: Clips, real: Clips | None) -> Plan:
     """ValueError for a metric that was asked for by name and cannot be measured; others are skipped, with a reason."""
-    plan, loaded = Plan(), Loaded(asked.weights)
+    plan, loaded = Plan(), Loaded(asked.files)
     world = world_of(asked, clips, real)
-    for metric in asked.metrics or default_metrics():
+    for metric in named(asked.metrics) or default_metrics():
         try:
             plan.items += _items(metric, asked, rules, world, loaded, len(clips.sources), real)
         except (ValueError, OSError) as error:
@@ -94,7 +69,7 @@ def make_plan(asked: Asked, rules: Protocol, clips: Clips, real: Clips | None) -
 
 
 def _items(
-    metric: str, asked: Asked, rules: Protocol, world: str, loaded: Loaded, n: int, real: Clips | None
+    metric: str, asked: EvaluateOptions, rules: Protocol, world: str, loaded: Loaded, n: int, real: Clips | None
 ) -> list[Item]:
     about = metrics()[metric]
     if about.real and real is None:
@@ -158,7 +133,7 @@ def _kind(about: Metric) -> str:
     return {"text": "one of text and video", "": "one with classes"}.get(about.kind, f"one of {about.kind}s")
 
 
-def world_of(asked: Asked, clips: Clips, real: Clips | None) -> str:
+def world_of(asked: EvaluateOptions, clips: Clips, real: Clips | None) -> str:
     """By the folders, the judge's name, or the model that made the first clip; "" where none says."""
     from storyreel import video_io
     from storyreel.data.folder import world_of

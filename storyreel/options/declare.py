@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -56,6 +56,10 @@ class Field:
     setting: Setting
     limits: Range | None
     choices: tuple[str, ...]
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
 
     def checked(self, value: Any) -> Any:
         """ValueError names the setting, what was expected and what came."""
@@ -168,3 +172,11 @@ def layered(kind: type[Options], *layers: Mapping[str, Any]) -> dict[str, Any]:
                 found.pop(other, None)
         found.update({name: value for name, value in layer.items() if value is not None})
     return found
+
+
+def names(value: Any, name: str) -> tuple[str, ...]:
+    """ "fvd, judge", or a list of names -> ("fvd", "judge"), each once."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(f"{name}: expected names between commas, got {shown(value)}")
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))

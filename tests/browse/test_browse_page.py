@@ -1,4 +1,4 @@
-"""The page in a headless Chromium: look, move a threshold, drop, caption, save; all of it survives `--filter`."""
+"""The page in a headless Chromium: look, move a threshold, drop, caption, save; all of it survives `curate filter`."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_the_command_leads_to_the_same_thresholds(old: Thresholds, new: Threshol
 
 def test_the_command_can_be_pasted():
     said = command_of(Path("my set"), Thresholds(), Thresholds(text=Limit(), motion=MotionLimit(min=2.0)))
-    assert said == "storyreel curate --filter 'my set' --set motion.min=2.0 --set text.max=none"
+    assert said == "storyreel curate filter 'my set' --set motion.min=2.0 --set text.max=none"
     assert shlex.split(said)[3] == "my set"
 
 

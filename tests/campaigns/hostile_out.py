@@ -114,13 +114,13 @@ CASES = [
     Case("demo", lambda b, o: ["demo", "-o", o, "-q"], "", ".webm", True),
     Case("evaluate", lambda b, o: ["evaluate", b / "in/clips/a", "--metrics", "flicker", "-o", o, "-q"], "clips/a"),
     Case(
-        "evaluate --benchmark",
-        lambda b, o: ["evaluate", b / "in/clips/a", "--benchmark", "moving-digits", "-o", o, "-q"],
+        "evaluate benchmark",
+        lambda b, o: ["evaluate", "benchmark", "moving-digits", b / "in/clips/a", "-o", o, "-q"],
         "clips/a",
     ),
     Case(
-        "evaluate --train-judge",
-        lambda b, o: ["evaluate", "--train-judge", "--data", b / "in/data", "-o", o, "--steps", 1, "-q"],
+        "evaluate train-judge",
+        lambda b, o: ["evaluate", "train-judge", "--data", b / "in/data", "-o", o, "--steps", 1, "-q"],
         "data",
     ),
     Case(

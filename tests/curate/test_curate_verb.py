@@ -42,7 +42,7 @@ def test_from_footage_to_filter_to_ablation(curate: Run):
     code, out, err = curate("in", "-o", "set", *VIRTUAL)
     assert (code, out) == (0, "set: 2 of 3 spans kept (67%), 4.0 s, 1 film\n  rejected: text.max 1\n")
     assert err == "in/notes.txt: is no video, left out\n"
-    code, out, err = curate("--filter", "set", "--set", "motion.min=2", "--set", "motion.difference_min=none", "--json")
+    code, out, err = curate("filter", "set", "--set", "motion.min=2", "--set", "motion.difference_min=none", "--json")
     assert json.loads(out)["kept"] == 1
     assert json.loads(out)["rejected"] == {"motion.min": 1, "text.max": 1}
     code, out, _ = curate("ablate", "set", "-o", "report", "--json")
@@ -55,21 +55,25 @@ def test_from_footage_to_filter_to_ablation(curate: Run):
     ("args", "code", "why"),
     [
         ((), 2, ""),
-        (("in",), 2, "wanted footage and a dataset folder"),
+        (("in",), 2, "Missing option '--out'"),
         (("absent", "-o", "set"), 1, "absent: no such file or folder"),
         (("in", "-o", "set", "--set", "motion.mni=2"), 1, "no field 'mni'; did you mean 'min'?"),
         (("in", "-o", "set", "--set", "motion.min=fast"), 1, "motion.min wants a number, got 'fast'"),
         (("in", "-o", "set", "--set", "motion"), 1, "wanted NAME=VALUE"),
         (("in", "-o", "set", "--set", "moton.min=1"), 1, "did you mean 'motion'?"),
         (("in", "-o", "set", "--set", "export.format=avi"), 1, "export.format wants one of mp4, mkv, virtual"),
-        (("in", "-o", "set", "--engine", "slurm"), 1, "wanted local or ray, got 'slurm'"),
+        (("in", "-o", "set", "--engine", "slurm"), 2, "expected local or ray, got 'slurm'"),
         (("in", "-o", "set", "--steps", "cut"), 1, "no step 'cut'"),
         (("in", "-o", "set", "--captions", "poem"), 1, "no kind 'poem'"),
         (("in", "-o", "set", "--sidecar", "absent"), 2, "no such folder"),
-        (("--filter", "set"), 1, "set: was not curated here"),
-        (("--filter", "set", "in"), 2, "goes with --set alone"),
-        (("--filter", "in", "--set", "measure.trim=3"), 1, "was not curated here"),
-        (("ablate", "in"), 2, "wanted one curated folder"),
+        (("filter", "set"), 1, "set: was not curated here"),
+        (("filter", "set", "in"), 2, "unexpected extra argument (in)"),
+        (("filter", "set", "--redo"), 2, "No such option: --redo"),
+        (("--filter", "set"), 2, "--filter is a command now: storyreel curate filter DATASET"),
+        (("in", "-o", "set", "--chat", "http://x"), 2, "there are no captions to fuse"),
+        (("in", "-o", "set", "--chat-model", "x"), 2, "there is no chat"),
+        (("filter", "in", "--set", "measure.trim=3"), 1, "was not curated here"),
+        (("ablate", "in"), 2, "Missing option '--out'"),
         (("in/a.mp4", "-o", "in/a.mp4"), 1, "is a file, wanted a folder"),
     ],
 )
@@ -85,9 +89,9 @@ def test_mistakes_end_in_one_line(curate: Run, args: tuple[Any, ...], code: int,
 def test_settings_cannot_change_while_filtering(curate: Run):
     film(Path("in/a.mp4"))
     assert curate("in", "-o", "set", *VIRTUAL)[0] == 0
-    code, _, err = curate("--filter", "set", "--set", "export.side=64")
+    code, _, err = curate("filter", "set", "--set", "export.side=64")
     assert code == 1
-    assert "only thresholds can be set with --filter" in err
+    assert "only thresholds can be set with filter" in err
 
 
 def test_films_that_are_set_aside_are_told(curate: Run):
@@ -105,7 +109,10 @@ def test_nothing_measured_is_a_failure(curate: Run):
     code, out, err = curate("in", "-o", "set", *VIRTUAL)
     assert code == 1
     assert "set aside: 2 films" in out
-    assert err.splitlines()[-1] == "storyreel: error: set: no film could be measured, 2 set aside; see above"
+    assert (
+        err.splitlines()[-1]
+        == "storyreel: error: set: no film could be measured, 2 set aside; see curation/quarantine.jsonl"
+    )
     film(Path("in/c.mp4"))
     assert curate("in", "-o", "set", *VIRTUAL)[0] == 0
 

@@ -243,7 +243,7 @@ def test_a_judge_learns_from_a_world(tmp_path, monkeypatch):
     from storyreel.cli import main
 
     monkeypatch.setenv("STORYREEL_CACHE", str(tmp_path / "c"))
-    args = ["evaluate", "--train-judge", "--data", "digits:?clips=40&size=32&digits=1&held_out_share=0.3", "--quiet"]
+    args = ["evaluate", "train-judge", "--data", "digits:?clips=40&size=32&digits=1&held_out_share=0.3", "--quiet"]
     with pytest.raises(SystemExit) as done:
         main([*args, "-o", str(tmp_path / "judge"), "--steps", "2", "--batch", "4"])
     assert done.value.code == 0

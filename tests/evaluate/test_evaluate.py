@@ -12,7 +12,7 @@ import torch
 from storyreel.clip import Clip
 from storyreel.data.write import write_folder
 from storyreel.evaluate.evaluation import evaluate
-from storyreel.evaluate.planning import Asked
+from storyreel.options.evaluation import EvaluateOptions
 
 SIDE, FRAMES = 16, 8
 COLORS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220)}
@@ -54,6 +54,18 @@ def write_clips(folder: Path, n: int = 24, **how: float) -> Path:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clips(tmp_path_factory.mktemp("made") / "clips", noise=8.0)
+
+
+def asking(
+    clips: Path,
+    real: Path | None,
+    metrics: tuple[str, ...],
+    extractors: tuple[str, ...],
+    *,
+    cache: bool = False,
+    **more,
+) -> EvaluateOptions:
+    return EvaluateOptions(clips=clips, real=real, metrics=metrics, extractors=extractors, cache=cache, **more)
 
 
 def run(args: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -126,20 +138,23 @@ def test_the_table_says_what_is_not_to_be_trusted(made: Path, real: Path, capsys
     assert row.splitlines()[-1].startswith("clips & -- & $0.9")
 
 
-def test_what_was_gathered_from_real_clips_is_kept_and_makes_no_difference(made: Path, real: Path, tmp_path: Path):
-    asked = Asked(made, real, ("fvd",), ("tiny",), cache=tmp_path)
+def test_what_was_gathered_from_real_clips_is_kept_and_makes_no_difference(
+    made: Path, real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("STORYREEL_CACHE", str(tmp_path))
+    asked = asking(made, real, ("fvd",), ("tiny",), cache=True)
     first = evaluate(asked)
     kept = sorted(tmp_path.rglob("*.safetensors"))
     assert len(kept) == 3  # as they are, shuffled, frozen
     again = evaluate(asked)
     assert again.measurements[0].score == first.measurements[0].score
-    assert evaluate(Asked(made, real, ("fvd",), ("tiny",))).measurements[0].score == first.measurements[0].score
+    assert evaluate(asking(made, real, ("fvd",), ("tiny",))).measurements[0].score == first.measurements[0].score
     kept[0].write_bytes(b"half a file")
     assert evaluate(asked).measurements[0].score == first.measurements[0].score
 
 
 def test_real_clips_measured_against_themselves_are_perfect(real: Path):
-    done = evaluate(Asked(real, real, ("fvd", "fid", "psnr", "ssim"), ("tiny", "tiny-frames")))
+    done = evaluate(asking(real, real, ("fvd", "fid", "psnr", "ssim"), ("tiny", "tiny-frames")))
     values = {m.score.name: m.score.value for m in done.measurements}
     assert values["fvd[tiny]"] == pytest.approx(0, abs=1e-9)
     assert values["fid[tiny-frames]"] == pytest.approx(0, abs=1e-9)
@@ -148,7 +163,9 @@ def test_real_clips_measured_against_themselves_are_perfect(real: Path):
 
 def test_workers_and_batches_change_nothing(made: Path, real: Path):
     found = {
-        evaluate(Asked(made, real, ("kvd",), ("tiny",), batch=b, workers=w, controls=False)).measurements[0].score.value
+        evaluate(asking(made, real, ("kvd",), ("tiny",), batch=b, workers=w, controls=False))
+        .measurements[0]
+        .score.value
         for b, w in ((1, 0), (7, 3))
     }
     assert max(found) - min(found) < 1e-6
@@ -169,10 +186,10 @@ def test_workers_and_batches_change_nothing(made: Path, real: Path):
         (["{made}", "--metrics", "clipsim", *TINY], 1, "tiny, tiny-frames cannot give it; it wants one of text"),
         (["{made}", "--metrics", "lpips", "--real", "{real}"], 1, "wants torchvision's VGG16 as safetensors"),
         (["{made}", "--metrics", "psnr", "--real", "{real}"], 1, "no real clip is called 000"),
-        (["{made}", "--weights", "x.safetensors"], 2, "--weights FILE wants one --extractor"),
+        (["{made}", "--weights", "x.safetensors"], 2, "Invalid value for --weights: FILE needs one extractor"),
         (["{made}", "--metrics", "judge"], 1, "nothing says which world these clips are of"),
-        (["{made}", "--compare", "a", "b"], 2, "--compare wants two reports, and no CLIPS"),
-        (["--compare", "{real}/dataset.json", "{real}/metadata.parquet"], 1, "wanted a report"),
+        (["{made}", "--compare", "a", "b"], 2, "--compare is a command now: storyreel evaluate compare REPORT REPORT"),
+        (["compare", "{real}/dataset.json", "{real}/metadata.parquet"], 1, "wanted a report"),
         (["{made}", "--split", "train", "--metrics", "flicker"], 1, "wants a dataset folder"),
     ],
 )  # fmt: skip
@@ -202,14 +219,14 @@ def test_clips_without_a_prompt_have_no_clipsim(tmp_path: Path, monkeypatch: pyt
     folder = write_clips(tmp_path / "c", n=3)
     made_clip("red", 2, 1, 0, 0).replace(caption="").save(folder / "zz.mkv")
     with pytest.raises(ValueError, match=r"clipsim: 1 of 4 clips have no prompt .*zz.mkv"):
-        evaluate_with(Wordy(), Asked(folder, None, ("clipsim",), ("wordy",)), monkeypatch)
+        evaluate_with(Wordy(), asking(folder, None, ("clipsim",), ("wordy",)), monkeypatch)
 
 
 def test_features_that_are_no_numbers_are_refused(made: Path, real: Path, monkeypatch: pytest.MonkeyPatch):
     broken = Wordy()
     broken.features = lambda frames: torch.full((len(frames), 4), float("nan"))  # type: ignore[method-assign]
     with pytest.raises(ValueError, match=r"extractor wordy: NaN or infinity in 16 of 16 rows"):
-        evaluate_with(broken, Asked(made, real, ("fvd",), ("wordy",)), monkeypatch)
+        evaluate_with(broken, asking(made, real, ("fvd",), ("wordy",)), monkeypatch)
 
 
 class Wordy:
@@ -235,10 +252,10 @@ class Wordy:
 
 def test_an_encoder_without_classes_has_no_inception_score(made: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ValueError, match="is: wordy cannot give it; it wants one with classes"):
-        evaluate_with(Wordy(), Asked(made, None, ("is",), ("wordy",)), monkeypatch)
+        evaluate_with(Wordy(), asking(made, None, ("is",), ("wordy",)), monkeypatch)
 
 
-def evaluate_with(extractor: object, asked: Asked, monkeypatch: pytest.MonkeyPatch):
+def evaluate_with(extractor: object, asked: EvaluateOptions, monkeypatch: pytest.MonkeyPatch):
     import storyreel.evaluate.extractors as extractors
 
     monkeypatch.setattr(extractors, "load_extractor", lambda name, *, weights=None: extractor)
@@ -255,7 +272,7 @@ def test_text_scores_know_right_from_wrong_prompts(tmp_path: Path, real: Path, m
             shown.replace(meta={"prompt": clip.caption, "seed": 0}).save(folder / f"{i}.mkv")
     found = {}
     for folder in (right, wrong):
-        asked = Asked(folder, real, ("clipsim", "rm", "r-precision"), ("wordy",))
+        asked = asking(folder, real, ("clipsim", "rm", "r-precision"), ("wordy",))
         done = evaluate_with(Wordy(), asked, monkeypatch)
         found[folder.name] = {m.score.name: m.score for m in done.measurements}
     for name in ("clipsim[wordy]", "rm[wordy]", "r-precision[wordy]"):
@@ -272,15 +289,39 @@ def test_reports_are_compared_clip_against_clip(made: Path, real: Path, tmp_path
         args = [str(folder), "--real", str(real), *TINY, "--metrics", "fvd,flicker", "-o", str(tmp_path / name), *more]
         args += ["--no-controls", "--quiet"]
         assert run(args, capsys)[0] == 0
-    code, out, _ = run(["--compare", str(tmp_path / "a"), str(tmp_path / "b" / "report.json"), "--json"], capsys)
+    code, out, _ = run(["compare", str(tmp_path / "a"), str(tmp_path / "b" / "report.json"), "--json"], capsys)
     said = {score["name"]: score for score in json.loads(out)["scores"]}
     assert code == 0
     assert said["fvd[tiny]"]["paired"]
     assert said["fvd[tiny]"]["better"] == "a"
     assert said["flicker"]["difference"] < 0
     assert said["flicker"]["interval"][1] < 0
-    same = run(["--compare", str(tmp_path / "a"), str(tmp_path / "a"), "--json"], capsys)[1]
+    same = run(["compare", str(tmp_path / "a"), str(tmp_path / "a"), "--json"], capsys)[1]
     assert all(s["difference"] == 0 and s["better"] is None for s in json.loads(same)["scores"])
-    code, out, err = run(["--compare", str(tmp_path / "a"), str(tmp_path / "c")], capsys)
+    code, out, err = run(["compare", str(tmp_path / "a"), str(tmp_path / "c")], capsys)
     assert (code, out) == (1, "")
     assert "cannot be compared, their fingerprints differ in fvd[tiny]: n (24 and 20)" in err
+
+
+def test_the_python_face_gives_what_the_command_gives(made: Path, real: Path, tmp_path: Path, capsys):
+    import storyreel
+
+    done = storyreel.evaluate(made, real=real, metrics="fvd,flicker", extractors=["tiny"], controls=False)
+    code, out, _ = run(
+        [str(made), "--real", str(real), "--metrics", "fvd,flicker", "--extractor", "tiny", "--no-controls", "--json"],
+        capsys,
+    )
+    assert code == 0
+    assert json.loads(out)["scores"] == json.loads(json.dumps(done.document["scores"]))
+    assert str(done) == "\n".join(done.lines)
+    assert any(line.startswith("fvd[tiny]") for line in done.lines)
+    storyreel.evaluate(made, metrics="flicker", out=tmp_path / "report")
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["scores"][0]["name"] == "flicker"
+    for wrong, message in (
+        ({"metric": "fvd"}, "does not know the setting 'metric'"),
+        ({"real_split": "train"}, "real_split: there are no real clips"),
+        ({"limit": 0}, "limit: expected a whole number from 1 to"),
+        ({"metrics": 3}, "metrics: expected names between commas, got 3"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            storyreel.evaluate(made, **wrong)

@@ -177,13 +177,19 @@ def test_the_command_measures_a_dataset_and_generated_clips(toy, trained, tmp_pa
 @pytest.mark.parametrize(
     ("args", "code", "line"),
     [
-        (["evaluate"], 2, "wanted CLIPS"),
-        (["evaluate", "--train-judge"], 2, "--train-judge wants --data DATASET and --out FOLDER"),
+        (["evaluate"], 2, "Missing argument 'CLIPS'"),
+        (["evaluate", "train-judge"], 2, "Missing option '--data'"),
+        (["evaluate", "train-judge", "--data", "x"], 2, "Missing option '--out'"),
+        (["evaluate", "{toy}", "--judge", "{judge}", "--workers", "3"], 2, "does not apply to the judge alone"),
+        (["evaluate", "{toy}", "--judge", "{judge}", "--no-controls"], 2, "does not apply to the judge alone"),
+        (["evaluate", "{toy}", "--attributes", "color", "--real", "{toy}"], 2, "belongs to the judge alone"),
+        (["evaluate", "{toy}", "--real-split", "train"], 2, "there are no real clips"),
+        (["evaluate", "{toy}", "--steps", "3"], 2, "No such option: --steps"),
         (["evaluate", "{tmp}", "--judge", "nobody"], 1, "no judge 'nobody'"),
         (["evaluate", "{tmp}/none", "--judge", "{judge}"], 1, "no such folder of clips"),
         (["evaluate", "{tmp}", "--judge", "{judge}"], 1, "no clips in it"),
         (["evaluate", "{toy}", "--judge", "{judge}", "--attributes", "hat"], 1, "does not know hat"),
-        (["evaluate", "--train-judge", "--data", "{tmp}/none", "-o", "{tmp}/j"], 1, "no such dataset folder"),
+        (["evaluate", "train-judge", "--data", "{tmp}/none", "-o", "{tmp}/j"], 1, "no such dataset folder"),
     ],
 )
 def test_bad_input_gets_one_clear_line(toy, trained, tmp_path: Path, capsys, args, code, line):

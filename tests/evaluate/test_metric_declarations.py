@@ -10,7 +10,7 @@ import pytest
 from storyreel.clip import Clip
 from storyreel.evaluate import metrics as package
 from storyreel.evaluate.evaluation import evaluate
-from storyreel.evaluate.planning import Asked
+from storyreel.options.evaluation import EvaluateOptions
 
 BRIGHTNESS = '''
 """How bright clips are."""
@@ -46,7 +46,7 @@ def test_a_new_file_is_a_new_metric(brightness: None, tmp_path: Path, grey_clip:
     (tmp_path / "clips").mkdir()
     grey_clip.save(tmp_path / "clips" / "a.mkv", scale=None)
     grey_clip.save(tmp_path / "clips" / "b.mkv", scale=None)
-    done = evaluate(Asked(clips=tmp_path / "clips", metrics=("brightness",), workers=0))
+    done = evaluate(EvaluateOptions(clips=tmp_path / "clips", metrics=("brightness",), workers=0))
     (found,) = done.measurements
     assert found.score.name == "brightness"
     assert found.score.value == pytest.approx(100, abs=1)

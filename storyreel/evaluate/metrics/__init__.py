@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 
 from storyreel.evaluate.metric import Metric
@@ -36,9 +37,9 @@ def paired_metrics() -> tuple[str, ...]:
     return tuple(name for name, metric in metrics().items() if metric.paired)
 
 
-def named(names: str) -> tuple[str, ...]:
-    """ "fvd, judge" -> ("fvd", "judge"); "" -> (). ValueError suggests the nearest name."""
-    found = tuple(dict.fromkeys(name.strip().lower() for name in names.split(",") if name.strip()))
+def named(names: Sequence[str]) -> tuple[str, ...]:
+    """The same in lower case, each once. ValueError suggests the nearest name for one that is no metric's."""
+    found = tuple(dict.fromkeys(name.lower() for name in names))
     for name in found:
         if name not in metrics():
             near = difflib.get_close_matches(name, metrics(), 1)

@@ -1,0 +1,96 @@
+"""What `storyreel curate` and `storyreel.curate` do: footage and options in, a dataset folder out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from storyreel.curate.captions import check_kinds
+from storyreel.curate.models import Models
+from storyreel.curate.pipeline import STEPS, check_steps
+from storyreel.curate.pipeline import curate as curate_films
+from storyreel.curate.screen import Screen
+from storyreel.curate.settings import Settings, Where
+from storyreel.curate.thresholds import Thresholds
+from storyreel.curate.write import Written
+from storyreel.options.curation import CurateOptions
+from storyreel.ownership import check_apart, check_owner
+from storyreel.recipe import override
+from storyreel.storage import check_writable
+
+OF_SETTINGS = ("measure", "export", "watch", "models")
+
+
+def curate(footage: str | Path | Sequence[str | Path], out: str | Path, **options: Any) -> Written:
+    """Curate films into the dataset folder `out`. Options: the fields of `CurateOptions`, as on the command line.
+
+    ValueError or OSError, in one line: an option, no footage, a folder of another configuration or in use, or no film
+    that could be measured.
+    """
+    films = [footage] if isinstance(footage, (str, Path)) else footage
+    return run(CurateOptions.of({"footage": films, "out": out, **options}), Screen(quiet=True)).checked()
+
+
+def run(options: CurateOptions, screen: Screen) -> Written:
+    """Measure, caption, choose and write; the same again goes on where it stopped."""
+    settings, thresholds = settings_of(options)
+    shards = options.webdataset
+    if shards is not None:  # before the hours of work
+        check_apart(shards, [*options.footage, options.out])
+        check_apart(options.out, [shards])
+        check_owner(shards, "shards")
+        check_writable(shards)
+    done = curate_films(
+        options.footage, options.out, settings, thresholds,
+        steps=check_steps(options.steps) if options.steps else STEPS,
+        where=Where(options.engine, options.workers), redo=options.redo, retry=options.retry, screen=screen,
+    )  # fmt: skip
+    if shards is not None:
+        from storyreel.data.export import export_webdataset
+        from storyreel.data.folder import DatasetFolder
+
+        export_webdataset(DatasetFolder.open(options.out), shards, drawn=True)
+    return done
+
+
+def settings_of(options: CurateOptions) -> tuple[Settings, Thresholds]:
+    names = dict(image=options.image_captioner, video=options.video_captioner, aesthetics=options.aesthetics)
+    folders = {name: None if folder is None else str(folder) for name, folder in names.items()}
+    models = Models(chat=options.chat, chat_model=options.chat_model, encoder=options.encoder, **folders)
+    settings, thresholds = change(Settings(models=models), Thresholds(), options.sets)
+    if options.captions is not None:
+        settings = replace(settings, captions=check_kinds(options.captions))
+    if options.sidecar is not None:
+        settings = replace(settings, sidecars=str(options.sidecar))
+    return settings, thresholds
+
+
+def change(settings: Settings, thresholds: Thresholds, sets: Sequence[str]) -> tuple[Settings, Thresholds]:
+    """`--set` one by one: a setting where its name begins with one, else a threshold. ValueError if wrong."""
+    for each in sets:
+        path, value = split(each)
+        if path.partition(".")[0] in OF_SETTINGS:
+            settings = override(settings, path, value)
+        else:
+            thresholds = override(thresholds, path, value)
+    return settings, thresholds
+
+
+def change_thresholds(thresholds: Thresholds, sets: Sequence[str]) -> Thresholds:
+    """The same where nothing is measured anew."""
+    for each in sets:
+        path, value = split(each)
+        if path.partition(".")[0] in OF_SETTINGS:
+            raise ValueError(f"--set {path}: only thresholds can be set with filter; nothing is measured anew")
+        thresholds = override(thresholds, path, value)
+    return thresholds
+
+
+def split(text: str) -> tuple[str, str]:
+    """NAME=VALUE."""
+    path, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--set {text}: wanted NAME=VALUE, such as motion.min=0.5")
+    return path, value
