@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from storyreel.clip import Clip
+    from storyreel.curate.command import curate
     from storyreel.data.folder import DatasetFolder
     from storyreel.engine import Engine, get_engine
+    from storyreel.evaluate.command import evaluate
     from storyreel.generate.model import Model, load
     from storyreel.generate.registry import names as models
     from storyreel.model import load_model, save_model
@@ -38,6 +40,8 @@ _PLACES = {
     "Stage": "systems.base",
     "System": "systems.base",
     "TextEncoder": "systems.base",
+    "curate": "",  # the packages themselves, which can be called
+    "evaluate": "",
     "get_engine": "engine",
     "load": "generate.model",
     "load_model": "model",
@@ -65,6 +69,8 @@ __all__ = [
     "Stage",
     "System",
     "TextEncoder",
+    "curate",
+    "evaluate",
     "get_engine",
     "load",
     "load_model",
@@ -97,7 +103,8 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'storyreel' has no attribute {name!r}")
     module, _, attribute = _PLACES[name].partition(":")
-    value = getattr(importlib.import_module(f"storyreel.{module}"), attribute or name)
+    found = importlib.import_module(f"storyreel.{module or name}")
+    value = getattr(found, attribute or name) if module else found
     globals()[name] = value
     return value
 

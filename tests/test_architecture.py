@@ -97,7 +97,7 @@ MAY_IMPORT = {
         "encoder",
         "text",
     }
-    | {"weights_registry"},
+    | {"options", "weights_registry"},
     "study": {"clip", "video_io", "local_page"},
     "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
@@ -106,7 +106,7 @@ FREE = {"cli", "__init__", "__main__"}  # these tie things together, and nobody 
 NOT_IN_THE_WHEEL = {"reproductions", "tests", "benchmarks"}
 FOR_ALL = {"storage", "layouts", "ownership", "folder_replacement", "tensor_file", "packed"}  # what is on disk
 FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text", "field_ranges"}  # what comes from outside
-FOR_ALL |= {"wording", "csv_file"}  # what people read
+FOR_ALL |= {"callable_package", "wording", "csv_file"}  # what people read
 FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
 FOR_ALL |= {"whole_file", "parquet_file", "archive"}
 CONTRACTS = {"base", "cascade", "cascade_stage", "pixels"}

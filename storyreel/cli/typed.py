@@ -16,6 +16,7 @@ from storyreel.options.declare import ConflictError, Field, Options, fields_of, 
 
 O = TypeVar("O", bound=Options)  # noqa: E741
 CONTEXT = "typer_context"
+EMPTY = inspect.Parameter.empty
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,7 @@ def takes(*kinds: type[Options]) -> Callable[[Callable[..., None]], Callable[...
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         keyword = inspect.Parameter.KEYWORD_ONLY
         derived = [
-            inspect.Parameter(
-                n, keyword, annotation=_annotation(f), default=inspect.Parameter.empty if f.required else None
-            )
+            inspect.Parameter(n, keyword, annotation=_annotation(f), default=EMPTY if f.required else None)
             for n, f in fields.items()
         ]
         context = inspect.Parameter(CONTEXT, keyword, annotation=typer.Context)

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from storyreel.curate import pipeline
 from storyreel.curate.captions import check_kinds
 from storyreel.curate.models import Models
-from storyreel.curate.pipeline import STEPS, check_steps
-from storyreel.curate.pipeline import curate as curate_films
 from storyreel.curate.screen import Screen
 from storyreel.curate.settings import Settings, Where
 from storyreel.curate.thresholds import Thresholds
@@ -42,9 +41,9 @@ def run(options: CurateOptions, screen: Screen) -> Written:
         check_apart(options.out, [shards])
         check_owner(shards, "shards")
         check_writable(shards)
-    done = curate_films(
+    done = pipeline.curate(
         options.footage, options.out, settings, thresholds,
-        steps=check_steps(options.steps) if options.steps else STEPS,
+        steps=options.steps or pipeline.STEPS,
         where=Where(options.engine, options.workers), redo=options.redo, retry=options.retry, screen=screen,
     )  # fmt: skip
     if shards is not None:

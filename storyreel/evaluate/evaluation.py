@@ -145,15 +145,8 @@ def _look_at_real(done: Evaluation, bar: Bar) -> None:
 def _gathered_real(done: Evaluation, clips: Clips, wanted: list[Gathered], bar: Bar) -> Real:
     asked, cut = done.asked, replace(done.cut, real=True)
     with bar("looking at the real clips", len(clips.sources)) as advance:
-        return gather_real(
-            clips,
-            cut,
-            wanted,
-            cache=_cache() if asked.cache else None,
-            batch=asked.batch,
-            workers=asked.workers,
-            advance=advance,
-        )
+        cache = _cache() if asked.cache else None
+        return gather_real(clips, cut, wanted, cache=cache, batch=asked.batch, workers=asked.workers, advance=advance)
 
 
 def _look_at_captioned(done: Evaluation, item: Item, bar: Bar) -> None:

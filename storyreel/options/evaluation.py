@@ -38,7 +38,8 @@ class EvaluateOptions(Options):
     metrics: Annotated[
         tuple[str, ...],
         _listed(
-            "fvd,fid,kid,kvd,is,clipsim,rm,r-precision,flicker,jitter,sticking,dynamic,seams,psnr,ssim,lpips,judge; none: what can be measured."
+            "fvd,fid,kid,kvd,is,clipsim,rm,r-precision,flicker,jitter,sticking,dynamic,seams,psnr,ssim,lpips,judge; "
+            "none: what can be measured."
         ),
     ] = ()
     extractors: Annotated[

@@ -67,7 +67,7 @@ def test_from_footage_to_filter_to_ablation(curate: Run):
         (("in", "-o", "set", "--captions", "poem"), 1, "no kind 'poem'"),
         (("in", "-o", "set", "--sidecar", "absent"), 2, "no such folder"),
         (("filter", "set"), 1, "set: was not curated here"),
-        (("filter", "set", "in"), 2, "unexpected extra argument (in)"),
+        (("filter", "set", "in"), 2, "unexpected extra argument"),
         (("filter", "set", "--redo"), 2, "No such option: --redo"),
         (("--filter", "set"), 2, "--filter is a command now: storyreel curate filter DATASET"),
         (("in", "-o", "set", "--chat", "http://x"), 2, "there are no captions to fuse"),
@@ -169,3 +169,27 @@ def test_on_the_default_install_nothing_is_begun(tmp_path: Path):
         "pip install 'storyreel[curation]'\n"
     )
     assert not (tmp_path / "set").exists()
+
+
+MOTION = ["export.format=virtual", "motion.min=2", "motion.difference_min=none"]
+
+
+def test_the_python_face(curate: Run):
+    import storyreel
+
+    film(Path("in/a.mp4"), scores=[{"motion_flow": 1.0}, {"motion_flow": 3.0}])
+    done = storyreel.curate("in", "set", sets=MOTION, workers=1)
+    assert (done.films, done.spans, done.kept, done.rejected) == (1, 2, 1, {"motion.min": 1})
+    told = json.loads(curate("in", "-o", "set", *(w for each in MOTION for w in ("--set", each)), "--json")[1])
+    assert told == done.as_json()
+    for wrong, message in (
+        ({"setz": 1}, "does not know the setting 'setz'"),
+        ({"chat": "http://x"}, "chat: there are no captions to fuse"),
+        ({"engine": "slurm"}, "engine: expected local or ray"),
+        ({"sidecar": "absent"}, "sidecar: absent: no such folder"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            storyreel.curate(["in"], "set", **wrong)
+    film(Path("bad/b.mp4"), refuse=True)
+    with pytest.raises(ValueError, match="no film could be measured, 1 set aside"):
+        storyreel.curate("bad", "other", workers=1)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from storyreel.evaluate.metric import Metric
+from storyreel.options.declare import names
 
 
 @cache
@@ -37,9 +38,9 @@ def paired_metrics() -> tuple[str, ...]:
     return tuple(name for name, metric in metrics().items() if metric.paired)
 
 
-def named(names: Sequence[str]) -> tuple[str, ...]:
-    """The same in lower case, each once. ValueError suggests the nearest name for one that is no metric's."""
-    found = tuple(dict.fromkeys(name.lower() for name in names))
+def named(value: str | Sequence[str]) -> tuple[str, ...]:
+    """ "fvd, judge" -> ("fvd", "judge"); "" -> (). ValueError suggests the nearest name."""
+    found = names([name.lower() for name in names(value, "metrics")], "metrics")
     for name in found:
         if name not in metrics():
             near = difflib.get_close_matches(name, metrics(), 1)
