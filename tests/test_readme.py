@@ -36,8 +36,11 @@ def parameters(words: list[str]):
     """The command that these words name, and the words that are left for it."""
     import typer
 
-    command = typer.main.get_command(importlib.import_module(f"storyreel.cli.{words[0]}").app)
-    rest = words[1:]
+    module, rest = importlib.import_module(f"storyreel.cli.{words[0]}"), words[1:]
+    command = typer.main.get_command(module.app)
+    more = typer.main.get_command(module.commands) if hasattr(module, "commands") else None
+    if more and rest and rest[0] in more.commands:  # pyright: ignore  beside the verb itself
+        command = more
     while hasattr(command, "commands"):  # a verb with verbs of its own, such as `data make`
         name = next((word for word in rest if not word.startswith("-")), None)
         if name is None and getattr(command, "invoke_without_command", False):

@@ -55,9 +55,14 @@ def run(options: CurateOptions, screen: Screen) -> Written:
 
 
 def settings_of(options: CurateOptions) -> tuple[Settings, Thresholds]:
-    names = dict(image=options.image_captioner, video=options.video_captioner, aesthetics=options.aesthetics)
-    folders = {name: None if folder is None else str(folder) for name, folder in names.items()}
-    models = Models(chat=options.chat, chat_model=options.chat_model, encoder=options.encoder, **folders)
+    image, video, aesthetics = (
+        None if folder is None else str(folder)
+        for folder in (options.image_captioner, options.video_captioner, options.aesthetics)
+    )
+    models = Models(
+        image=image, video=video, aesthetics=aesthetics, encoder=options.encoder, chat=options.chat,
+        chat_model=options.chat_model,
+    )  # fmt: skip
     settings, thresholds = change(Settings(models=models), Thresholds(), options.sets)
     if options.captions is not None:
         settings = replace(settings, captions=check_kinds(options.captions))

@@ -19,8 +19,8 @@ from storyreel.browse.command import changes, command_of
 from storyreel.browse.desk import Desk, State
 from storyreel.browse.table import MEASURED
 from storyreel.browse.twins import Copies
-from storyreel.cli.curate import _change
 from storyreel.curate.choose import choose, choose_columns
+from storyreel.curate.command import change_thresholds
 from storyreel.curate.edits import add_edit, edits_file, read_edits
 from storyreel.curate.refilter import refilter
 from storyreel.curate.rows import read_rows
@@ -82,7 +82,7 @@ def plainly(row: dict[str, Any], thresholds: Thresholds) -> dict[str, float]:
 @patient
 @given(thresholds_of(), thresholds_of())
 def test_the_command_leads_to_the_same_thresholds(old: Thresholds, new: Thresholds):
-    assert _change(None, old, changes(old, new))[1] == new
+    assert change_thresholds(old, changes(old, new)) == new
     assert changes(new, new) == []
 
 

@@ -27,7 +27,7 @@ sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "study"), str(TESTS /
 
 READERS = {
     *("browse", "check", "data check", "inspect", "models", "models show", "models weights", "plan"),
-    *("study report", "study serve"),
+    *("curate filter", "evaluate compare", "study report", "study serve"),
 }
 """Commands without an option that names a place to write to."""
 COLLIDING = (
@@ -150,7 +150,11 @@ def commands() -> dict[str, Any]:
             walk(f"{name} {word}", sub)
 
     for verb in VERBS:
-        walk(verb, typer.main.get_command(importlib.import_module(f"storyreel.cli.{verb}").app))
+        module = importlib.import_module(f"storyreel.cli.{verb}")
+        walk(verb, typer.main.get_command(module.app))
+        if hasattr(module, "commands"):  # beside the verb itself
+            for word, sub in typer.main.get_command(module.commands).commands.items():  # pyright: ignore
+                walk(f"{verb} {word}", sub)
     return found
 
 

@@ -37,13 +37,13 @@ from storyreel.curate.rows import COLUMNS, rows_of
 from storyreel.curate.sources import Source
 from storyreel.curate.choose import choose
 from storyreel.curate.thresholds import Thresholds
-from storyreel.cli.curate import _change
+from storyreel.curate.command import change_thresholds
 
 limits = Thresholds(side=scores.judged()["side"].off)
 rows = rows_of(measure(sys.argv[2]), Source(sys.argv[2], "film"), "c")
 choose(rows, limits)
 told = {"reasons": [r["name"] for r in rows[0]["reasons"]], "value": rows[0]["depth_of_light"]}
-choose(rows, _change(None, limits, ["depth.max=0.99"])[1])
+choose(rows, change_thresholds(limits, ["depth.max=0.99"]))
 told |= {"after": [r["name"] for r in rows[0]["reasons"]], "column": "depth_of_light" in COLUMNS}
 told |= {"page": "depth_of_light" in MEASURED}
 told |= {"card": "depth: max 0.5 (light, 0 to 1)" in card(rows, limits, {})}

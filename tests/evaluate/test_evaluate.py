@@ -163,8 +163,10 @@ def test_real_clips_measured_against_themselves_are_perfect(real: Path):
 
 def test_workers_and_batches_change_nothing(made: Path, real: Path):
     found = {
-        evaluate(asking(made, real, ("kvd",), ("tiny",), controls=False, **how)).measurements[0].score.value
-        for how in ({"batch": 1, "workers": 0}, {"batch": 7, "workers": 3})
+        evaluate(asking(made, real, ("kvd",), ("tiny",), controls=False, batch=b, workers=w))
+        .measurements[0]
+        .score.value
+        for b, w in ((1, 0), (7, 3))
     }
     assert max(found) - min(found) < 1e-6
 
