@@ -40,8 +40,8 @@ _PLACES = {
     "Stage": "systems.base",
     "System": "systems.base",
     "TextEncoder": "systems.base",
-    "curate": "",  # the packages themselves, which can be called
-    "evaluate": "",
+    "curate": "curate.command",  # the packages themselves are given, which can be called
+    "evaluate": "evaluate.command",
     "get_engine": "engine",
     "load": "generate.model",
     "load_model": "model",
@@ -103,8 +103,9 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'storyreel' has no attribute {name!r}")
     module, _, attribute = _PLACES[name].partition(":")
-    found = importlib.import_module(f"storyreel.{module or name}")
-    value = getattr(found, attribute or name) if module else found
+    if module == f"{name}.command":
+        return importlib.import_module(f"storyreel.{name}")
+    value = getattr(importlib.import_module(f"storyreel.{module}"), attribute or name)
     globals()[name] = value
     return value
 
