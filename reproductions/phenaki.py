@@ -9,9 +9,9 @@ from typing import Any
 from reproductions import combinations, reconstruction, story, tokens
 from reproductions.claims import Asked, Found, MissingError, Todo, run_claims
 from reproductions.phenaki_report import report
-from reproductions.settings import PLAIN, Settings
+from reproductions.settings import PLAIN, WORLDS, Settings
 from storyreel.storage import read_json
-from storyreel.worlds import find, names
+from storyreel.worlds import find
 
 CLAIMS = ("tokens", "story", "combinations", "reconstruction")
 
@@ -39,7 +39,7 @@ def todo(settings: Settings, claims: Sequence[str]) -> Todo:
         if claim not in claims:
             continue
         phrased = claim == "combinations" and settings.phrasing != PLAIN
-        for world in names() if not phrased else [w for w in names() if settings.phrasing in find(w).phrasings]:
+        for world in WORLDS if not phrased else [w for w in WORLDS if settings.phrasing in find(w).phrasings]:
 
             def measure(world: str = world, module: Any = module) -> Found:
                 try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from reproductions.report import NOTHING, Part, commands, done, holds, number, why_not
-from storyreel.worlds import names
+from reproductions.settings import WORLDS
 
 PHRASED = {"training": "worded by the grammar of training captions", "held-out": "in words and forms never trained on"}
 
@@ -44,7 +44,7 @@ def _summary(parts: dict[str, Part]) -> Iterator[str]:
         said = f"attributes of parts right {mean}; joints inside parts {number(seams['ratio_same_phase'])} times the "
         said += f"steps at the same place of the cycle, {number(seams['ratio'])} times all ordinary steps"
     yield f"| (b) a story of a minute: parts follow their prompts, no jump at the seams | {said} | {holds(b)} |"
-    for world in names():
+    for world in WORLDS:
         c, said = parts.get(f"combinations-{world}"), NOTHING
         if done(c):
             right = number(c["held_out"]["mean"], percent=True)
@@ -55,7 +55,7 @@ def _summary(parts: dict[str, Part]) -> Iterator[str]:
         if done(c):
             said = f"held-out {number(c['held_out']['mean'], percent=True)}; {_whole(c)}"
             yield f"| (c) the same, {word}, sprites | {said} | {holds(c)} |"
-    for world in names():
+    for world in WORLDS:
         d, said = parts.get(f"reconstruction-{world}"), NOTHING
         if done(d):
             said = f"{number(d['reconstructed']['mean'], percent=True)}, PSNR {number(d['psnr'], 'dB')}"
@@ -159,7 +159,7 @@ def _seams(of: str, seams: dict[str, Any]) -> Iterator[str]:
 
 def _by_world(parts: dict[str, Part], claim: str, table: Callable[[Part], Iterator[str]]) -> Iterator[str]:
     """The parts of a claim that is measured in each world."""
-    for world in names():
+    for world in WORLDS:
         part = parts.get(f"{claim}-{world}")
         yield ""
         if not done(part):

@@ -14,6 +14,7 @@ from storyreel.generate.model import Model, load
 
 Tell: TypeAlias = Callable[[str], None]
 PLAIN = "plain"
+WORLDS = ("digits", "sprites")  # of which Phenaki's models ship
 PHRASINGS = max((worlds.find(world).phrasings for world in worlds.names()), key=len)
 """How prompts may be worded, in the world that has the most ways."""
 

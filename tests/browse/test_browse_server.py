@@ -302,5 +302,5 @@ def test_what_cannot_be_browsed_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert "was not curated here" in capsys.readouterr().err
     dataset = stub_set(tmp_path, [[{}]], Thresholds(text=Limit()))
     (dataset / "curation" / "spans.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(ValueError, match="not a readable table"):
+    with pytest.raises(ValueError, match="not a readable Parquet file"):
         BrowseServer(dataset)

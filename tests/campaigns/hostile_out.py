@@ -91,6 +91,50 @@ CASES = [
         ],
         "footage",
     ),
+    Case(
+        "data import manifest",
+        lambda b, o: [
+            "data",
+            "import",
+            "manifest",
+            b / "in/notes/m.csv",
+            *("--columns", "path=file,caption=text"),
+            "--videos",
+            b / "in/footage",
+            "-o",
+            o,
+            "--workers",
+            1,
+        ],
+        "footage",
+    ),
+    Case(
+        "data import frames",
+        lambda b, o: ["data", "import", "frames", b / "in/frames", "-o", o, "--workers", 1],
+        "frames",
+    ),
+    Case(
+        "data import ucf101",
+        lambda b, o: [
+            "data",
+            "import",
+            "ucf101",
+            "--videos",
+            b / "in/ucf",
+            "--splits",
+            b / "in/notes",
+            "-o",
+            o,
+            "--workers",
+            1,
+        ],
+        "ucf",
+    ),
+    Case(
+        "data import array",
+        lambda b, o: ["data", "import", "array", b / "in/notes/a.npy", "-o", o, "--workers", 1],
+        "notes/a.npy",
+    ),
     Case("generate", lambda b, o: ["generate", "an orc", "-m", b / "in/model", "-o", o, "-q"], "", ".gif", True),
     Case(
         "generate --image",
@@ -212,6 +256,14 @@ def prepare(box: Path) -> None:
     videos = [{"video_id": "video0", "start time": 0, "end time": 1, "split": "train", "category": 1, "url": ""}]
     told = {"videos": videos, "sentences": [{"video_id": "video0", "caption": "a ball", "sen_id": 0}]}
     (data / "notes/a.json").write_text(json.dumps(told))
+    ball(0, frames=12).save(data / "ucf/Archery/v_Archery_g01_c01.mp4", scale=2)
+    (data / "ucf/Archery/v_Archery_g01_c01.mp4").rename(data / "ucf/Archery/v_Archery_g01_c01.avi")
+    (data / "notes/trainlist01.txt").write_text("Archery/v_Archery_g01_c01.avi 1\n")
+    (data / "notes/testlist01.txt").write_text("")
+    for number in range(4):
+        ball(number).replace(frames=ball(number).frames[:1]).save(data / f"frames/one/{number}.png", scale=1)
+    (data / "notes/m.csv").write_text("file,text\nvideo0.mp4,a ball\n")
+    np.save(data / "notes/a.npy", noise[0].frames[:, None, :, :, 0].repeat(2, 1))
     (data / "notes/c.json").write_text(json.dumps({"video0": {"start": [0], "end": [1], "text": ["a ball"]}}))
     for name in COLLIDING:
         (box / "theirs" / name).parent.mkdir(parents=True, exist_ok=True)

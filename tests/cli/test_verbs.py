@@ -31,7 +31,7 @@ def test_verbs_options_and_choices_are_completed():
     assert completed("storyreel data ma") == ["make"]
     assert completed("storyreel generate --fr") == ["--frames", "--from"]
     assert completed("storyreel generate --fit c") == ["crop"]
-    assert "_STORYREEL_COMPLETE" in program("--show-completion", SHELL="/bin/bash").stdout
+    assert "_STORYREEL_COMPLETE" in program(_STORYREEL_COMPLETE="source_bash").stdout
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]):

@@ -41,7 +41,7 @@ def cut(entry: Entry, shape: Shape) -> Clip:
     shown: dict[int, np.ndarray] = {}
     for each in at:
         if not 0 <= each < count:
-            raise ValueError(f"{entry.file}: has {count} frames, expected one at {each / rate:g} s")
+            raise ValueError(f"{entry.file}: has {count} frames, expected one at {float(each / rate):g} s")
         if each not in shown:
             one = files[each]
             frame = read_clip(one).frames[0] if isinstance(one, Path) else np.repeat(np.asarray(one)[..., None], 3, -1)
