@@ -134,11 +134,10 @@ def _members(source: IO[bytes], make: Any) -> Iterator[bytes]:
         raise EOFError("it ends too early")
 
 
-class _Gzip:
-    """One gzip member; zlib compares its checksum and length at its end."""
+class _Stream:
+    """One compressed stream: `rest` is what follows its end."""
 
-    def __init__(self) -> None:
-        self._machine = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    _machine: Any
 
     @property
     def eof(self) -> bool:
@@ -147,6 +146,13 @@ class _Gzip:
     @property
     def rest(self) -> bytes:
         return self._machine.unused_data
+
+
+class _Gzip(_Stream):
+    """One gzip member; zlib compares its checksum and length at its end."""
+
+    def __init__(self) -> None:
+        self._machine = zlib.decompressobj(zlib.MAX_WBITS | 16)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         while True:
@@ -157,19 +163,11 @@ class _Gzip:
                 return
 
 
-class _Xz:
+class _Xz(_Stream):
     """One xz stream; liblzma compares its checksums, and is refused more memory than MAX_MEMORY."""
 
     def __init__(self) -> None:
         self._machine = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_MEMORY)
-
-    @property
-    def eof(self) -> bool:
-        return self._machine.eof
-
-    @property
-    def rest(self) -> bytes:
-        return self._machine.unused_data
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         yield self._machine.decompress(data, CHUNK)

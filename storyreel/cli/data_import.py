@@ -120,7 +120,7 @@ def frames(
     """
     from storyreel.data.imports.listings import import_frames
 
-    shape, own = _shape(size, fps, seconds), _rate(rate, "--rate")
+    shape, own = _shape(size, fps, seconds), _rate(rate, "--rate", 25)
     _tell(folder.name, import_frames(folder, out, rate=own, caption=caption, shape=shape, workers=workers))
 
 
@@ -161,25 +161,21 @@ def array(
     """
     from storyreel.data.imports.listings import import_array
 
-    shape, own = _shape(size, fps, seconds), _rate(rate, "--rate")
+    shape, own = _shape(size, fps, seconds), _rate(rate, "--rate", 25)
     _tell(file.name, import_array(file, out, rate=own, caption=caption, shape=shape, workers=workers))
 
 
-def _rate(text: str, option: str) -> Fraction:
+def _rate(text: str, option: str, such_as: int) -> Fraction:
     try:
         return frame_rate(text)
     except ValueError:
-        raise typer.BadParameter(f"expected a number such as 25, got {text!r}", param_hint=option) from None
+        raise typer.BadParameter(f"wanted a number such as {such_as}, got {text!r}", param_hint=option) from None
 
 
 def _shape(size: int | None, fps: str | None, seconds: float | None) -> Shape:
     from storyreel.data.imports.entries import Shape
 
-    try:
-        rate = None if fps is None else frame_rate(fps)
-    except ValueError:
-        raise typer.BadParameter(f"wanted a number such as 8, got {fps!r}", param_hint="--fps") from None
-    return Shape(size=size, fps=rate, seconds=seconds)
+    return Shape(size=size, fps=None if fps is None else _rate(fps, "--fps", 8), seconds=seconds)
 
 
 def _tell(name: str, made: Imported) -> None:

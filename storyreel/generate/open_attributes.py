@@ -84,7 +84,7 @@ def completed(
     whole = " ".join(options.prompts)
     made = drawn(whole, attributes, seed, index, world) if whole else {}  # one draw for the character of a story
     found = read(whole, attributes, world)
-    understood = bool(found or (world and world.implied and world.implied(whole, {})))
+    understood = found or (world and world.implied and world.implied(whole, found))
 
     def seen(prompt: str) -> str:
         if not world or not world.caption or not understood:

@@ -113,7 +113,32 @@ class CascadeStageConfig:
 C = TypeVar("C", bound=CascadeStageConfig)
 
 
-class CascadeStage(Stage, Generic[C]):
+class FingerprintedStage(Stage):
+    """A stage whose weights fit one cascade alone, and are saved with a digest of it."""
+
+    fingerprint: Tensor
+    """sha256 of what the stage was trained for, saved with its weights."""
+
+    def set_fingerprint(self, identity: str, described: str) -> None:
+        """identity: all that the weights depend on; described: the same in short, for people."""
+        self._expected, self._described = hashlib.sha256(identity.encode()).digest(), described
+        self.register_buffer("fingerprint", torch.tensor(list(self._expected), dtype=torch.uint8))
+
+    def check_fingerprint(self) -> None:
+        """ValueError where the weights are those of another stage, or of a stage of another cascade or encoder."""
+        if self.fingerprint.is_meta or (found := bytes(self.fingerprint.tolist())) == self._expected:
+            return
+        raise ValueError(
+            f"stage {self.name!r}: its weights are of another stage or of another cascade: their digest is "
+            f"{found.hex()[:12]}, expected {self._expected.hex()[:12]} {self._described}"
+        )
+
+    def notes(self) -> list[str]:
+        self.check_fingerprint()
+        return []
+
+
+class CascadeStage(FingerprintedStage, Generic[C]):
     """One network of a cascade. Its conditioning, and its examples in training, are its system's.
 
     shape, input_shape: of the video that it makes, and of the one that it refines (None: the first stage). identity:
@@ -122,9 +147,6 @@ class CascadeStage(Stage, Generic[C]):
 
     config: C
     unet: VideoUNet
-    fingerprint: Tensor
-    """sha256 of the stage's part in its cascade, saved with its weights."""
-
     two_passes = False  # of guidance, one after the other, even where one batch of both would be faster
     same_noise = False  # every frame begins with the same noise: for networks that see frames one by one
 
@@ -135,16 +157,7 @@ class CascadeStage(Stage, Generic[C]):
         self.name, self.config, self.sampling = name, config, config.sampling
         self.shape, self.input_shape, self.channels = shape, input_shape, channels
         whole = f"{name}: {input_shape} -> {shape}, {channels} channels{identity}"
-        self._expected = hashlib.sha256(whole.encode()).digest()
-        self.register_buffer("fingerprint", torch.tensor(list(self._expected), dtype=torch.uint8))
-
-    def check_fingerprint(self) -> None:
-        """ValueError where the weights are those of another stage, or of a stage of another cascade."""
-        check_fingerprint(self, self._expected, f"({self.input_shape or 'text'} -> {self.shape})")
-
-    def notes(self) -> list[str]:
-        self.check_fingerprint()
-        return []
+        self.set_fingerprint(whole, f"({input_shape or 'text'} -> {shape})")
 
     def parameters_for(self, turn: str) -> list[nn.Parameter]:
         return [p for p in self.unet.parameters() if p.requires_grad]
@@ -334,16 +347,6 @@ def _of_run(denoiser: Denoiser, z: Tensor, level: Level, frames: slice) -> Tenso
         return cond | {name: cond[name][:, :, frames] for name in BESIDE if name in cond}
 
     return denoiser.of_frames(frames, cut)(z, level)
-
-
-def check_fingerprint(stage: Any, expected: bytes, what: str) -> None:
-    """ValueError where the `fingerprint` that came with the weights of a stage is not the one that is expected."""
-    if stage.fingerprint.is_meta or (found := bytes(stage.fingerprint.tolist())) == expected:
-        return
-    raise ValueError(
-        f"stage {stage.name!r}: its weights are of another stage or of another cascade: their digest is "
-        f"{found.hex()[:12]}, expected {expected.hex()[:12]} {what}"
-    )
 
 
 def noise_like(x: Tensor, rng: torch.Generator) -> Tensor:

@@ -18,7 +18,6 @@ Axes: b batch, l text tokens, d width, e width of an embedding.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -40,7 +39,7 @@ from storyreel.nn.dual_encoder import DualEncoderConfig, FrameTower, TextTower
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.nn.video_unet_blocks import FEATURES, features
 from storyreel.systems.base import Batch, Loss, Stage, Tick
-from storyreel.systems.cascade_stage import check_fingerprint, noise_like
+from storyreel.systems.cascade_stage import FingerprintedStage, noise_like
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP's training data
 ENDS = 4  # tokens beside those of the sentence: text embedding, noise level, noised embedding, the answer
@@ -195,12 +194,10 @@ class PriorConfig:
                 raise ValueError(f"prior.sampling.{name}: an embedding is no video; leave it at {getattr(usual, name)}")
 
 
-class PriorStage(Stage):
+class PriorStage(FingerprintedStage):
     """Trained on pictures with captions; holds the encoder, which gives the embeddings to learn."""
 
     name = "prior"
-    fingerprint: Tensor
-    """sha256 of the encoder that it was trained for, saved with its weights."""
     schedule = Cosine()
 
     needs_text = True
@@ -221,16 +218,7 @@ class PriorStage(Stage):
         self.blocks = nn.ModuleList(Block(d, c.heads, c.mlp) for _ in range(c.depth))
         self.norm = nn.LayerNorm(d)
         self.to_image = nn.Linear(d, e)
-        self._expected = hashlib.sha256(f"prior{encoder.config.identity}".encode()).digest()
-        self.register_buffer("fingerprint", torch.tensor(list(self._expected), dtype=torch.uint8))
-
-    def check_fingerprint(self) -> None:
-        """ValueError where the weights were trained for another encoder's embeddings."""
-        check_fingerprint(self, self._expected, f"(for the encoder {self.encoder.config.source!r})")
-
-    def notes(self) -> list[str]:
-        self.check_fingerprint()
-        return []
+        self.set_fingerprint(f"prior{encoder.config.identity}", f"(for the encoder {encoder.config.source!r})")
 
     # -- the network -------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from storyreel.worlds.attribute_words import said
 from storyreel.worlds.road_draw import draw, held_out
 from storyreel.worlds.road_render import render
 from storyreel.worlds.road_words import ATTRIBUTES, GRAMMAR
-from storyreel.worlds.scene_maker import SceneMaker
+from storyreel.worlds.scene_maker import LICENCE, SceneMaker
 
 __all__ = ["WORLD", "Road", "held_out"]
 
@@ -41,5 +41,5 @@ WORLD = World(
     describe=Road.describe,
     read=lambda prompt: said(prompt, ATTRIBUTES),
     caption=Road.restated,
-    licence="Its training clips were drawn by Storyreel and are under CC0 1.0: anyone may use them for anything.",
+    licence=LICENCE,
 )

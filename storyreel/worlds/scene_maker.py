@@ -16,6 +16,8 @@ from storyreel.worlds.scene_grammar import Grammar, finished
 
 MAX_FRAMES = 4096
 
+LICENCE = "Its training clips were drawn by Storyreel and are under CC0 1.0: anyone may use them for anything."
+
 
 class Scene(Protocol):
     """What is drawn; a frame depends on it and its time alone."""

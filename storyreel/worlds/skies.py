@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from storyreel.worlds import World
 from storyreel.worlds.attribute_words import said
-from storyreel.worlds.scene_maker import SceneMaker
+from storyreel.worlds.scene_maker import LICENCE, SceneMaker
 from storyreel.worlds.skies_draw import draw, held_out
 from storyreel.worlds.skies_render import render
 from storyreel.worlds.skies_words import ATTRIBUTES, GRAMMAR
@@ -40,5 +40,5 @@ WORLD = World(
     describe=Skies.describe,
     read=lambda prompt: said(prompt, ATTRIBUTES),
     caption=Skies.restated,
-    licence="Its training clips were drawn by Storyreel and are under CC0 1.0: anyone may use them for anything.",
+    licence=LICENCE,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, product
@@ -18,11 +18,12 @@ from storyreel.worlds import sprites_free_words as free_words
 from storyreel.worlds import sprites_language
 from storyreel.worlds import sprites_words as words
 from storyreel.worlds.sprites_captions import BRITISH
+from storyreel.worlds.sprites_free_words import Meaning
 from storyreel.worlds.sprites_phrases import BARE
 from storyreel.worlds.sprites_wardrobe import GARMENT
 from storyreel.worlds.sprites_words import VERBS, Phrases
 
-Meaning = tuple[tuple[str, str], ...]  # (attribute, value) pairs
+Lexicon = dict[tuple[str, ...], Meaning]  # phrase, as tokens -> what it says
 SPELLING = {british: american for american, british in BRITISH.items()} | {
     "armoured": "armored",
     "towards": "toward",
@@ -49,7 +50,7 @@ def read(prompt: str) -> Reading:
     """What the prompt says of a character: "a raven-haired orc" -> {"hair_color": "black", "body": "orc"}."""
     said: dict[str, str] = {}
     conflicts, rest = [], []
-    for words_, meaning in _phrases(prompt, lexicon()):
+    for words_, meaning in _phrases(prompt, lexicon):
         if meaning is None:
             rest += [word for word in words_ if word[0].isalnum()]
         for name, value in meaning or ():
@@ -63,11 +64,11 @@ def read(prompt: str) -> Reading:
 def read_freely(prompt: str) -> dict[str, str]:
     """The same in words that no caption has: "a drow priestess, back to us" -> {"body": "dark elf", "sex": "female",
     "facing": "up"}. What such words say gives way to what the captions' words say."""
-    known, free = lexicon(), _free_lexicon()
+    known = lexicon()
     said: dict[str, str] = {}
     less: dict[str, str] = {}
     fighting = False
-    for phrase, meaning in _phrases(_spelled(prompt), free):
+    for phrase, meaning in _phrases(_spelled(prompt), _free_lexicon):
         if meaning is None:
             meaning = free_words.sexed(phrase[0])  # a fisherwoman
         definite = known.get(phrase)
@@ -84,9 +85,9 @@ def read_freely(prompt: str) -> dict[str, str]:
 def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
     """What goes with what is said: a knight's armor, a mage's spell, the thrust of a spear; never what is said."""
     found: dict[str, str] = {}
-    for phrase, meaning in _phrases(prompt, _callings()):
+    for _, meaning in _phrases(prompt, _callings):
         for name, value in meaning or ():
-            if phrase and name not in said:
+            if name not in said:
                 found.setdefault(name, value)
     if said.get("body") == "skeleton":  # nobody sees of what sex a skeleton is, and an archer of bones wears no leather
         found = {name: value for name, value in found.items() if name == "action"}
@@ -102,15 +103,21 @@ def _spelled(prompt: str) -> str:
     return " ".join(found[0] if found else word for word, found in zip(tokens, near, strict=True))
 
 
-def _phrases(prompt: str, known: Mapping[tuple[str, ...], Meaning]) -> Iterator[tuple[tuple[str, ...], Meaning | None]]:
+def _phrases(prompt: str, words_of: Callable[[], Lexicon]) -> Iterator[tuple[tuple[str, ...], Meaning | None]]:
     """The prompt cut into the longest phrases that are known, with their meanings, and single words (None)."""
-    tokens, longest, at = tokens_of(prompt), max(map(len, known)), 0
+    tokens, known, longest, at = tokens_of(prompt), words_of(), _longest(words_of), 0
     while at < len(tokens):
         lengths = range(min(longest, len(tokens) - at), 0, -1)
         length = next((n for n in lengths if tokens[at : at + n] in known), 1)
         phrase = tokens[at : at + length]
         yield phrase, known.get(phrase)
         at += length
+
+
+@lru_cache
+def _longest(words_of: Callable[[], Lexicon]) -> int:
+    """Words of its longest phrase."""
+    return max(map(len, words_of()))
 
 
 def tokens_of(text: str) -> tuple[str, ...]:
@@ -128,9 +135,9 @@ def _attack_with(weapon: str | None) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def lexicon() -> dict[tuple[str, ...], Meaning]:
+def lexicon() -> Lexicon:
     """Phrase, as tokens -> what it says. ValueError where a phrase would say two different things."""
-    found: dict[tuple[str, ...], Meaning] = {}
+    found: Lexicon = {}
     for phrase, meaning in chain(people(), _hair(), _things(), deeds()):
         key = tokens_of(phrase)
         if found.setdefault(key, meaning) != meaning:
@@ -139,7 +146,7 @@ def lexicon() -> dict[tuple[str, ...], Meaning]:
 
 
 @lru_cache(maxsize=1)
-def _free_lexicon() -> dict[tuple[str, ...], Meaning]:
+def _free_lexicon() -> Lexicon:
     """The captions' words, those of the first captions, and those that no caption has; the first meaning counts."""
     found = dict(lexicon())
     for phrase, meaning in chain(_first_captions(), _free_hair(), free_words.meanings()):
@@ -168,7 +175,7 @@ def _vocabulary() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def _callings() -> dict[tuple[str, ...], Meaning]:
+def _callings() -> Lexicon:
     return {tokens_of(name): meaning for name, meaning in free_words.looks()}
 
 
