@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+import storyreel
 from reproductions.pace import seconds_of, steps_in
 from reproductions.settings import Settings
 from storyreel.clip import Clip
@@ -28,7 +29,7 @@ from storyreel.storage import replacing
 from storyreel.systems.base import Tick
 from storyreel.systems.godiva import GodivaConfig
 from storyreel.systems.pixels import for_model
-from storyreel.train.command import Command, resolve
+from storyreel.train.command import resolve
 from storyreel.train.cost import cost_of
 from storyreel.worlds.digits import Digits
 
@@ -130,7 +131,7 @@ def train(recipe: str, one: Variant, data: DatasetFolder, run: Path, full: Path)
                 for name in ("log.jsonl", "final.safetensors", "final.json"):  # the last says that it is finished
                     with replacing(run / "tokenizer" / name) as (made,):
                         shutil.copyfile(full / "tokenizer" / name, made)
-        Command(recipe=resolve(recipe, one.settings), data=[str(data.path)], out=run, cache=full.parent / "cache").run()
+        storyreel.train(recipe, data.path, run, sets=one.settings, cache=full.parent / "cache", quiet=False)
     return run / "model"
 
 

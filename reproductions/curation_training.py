@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import storyreel
 from reproductions.curation_jumps import JumpDetector
 from reproductions.kept import make_once
 from reproductions.pace import seconds_of, steps_in
@@ -31,7 +32,6 @@ from storyreel.recipe import Data, Optim, Recipe, StageRecipe
 from storyreel.run import StageRun
 from storyreel.systems.phenaki import Phenaki, PhenakiConfig
 from storyreel.systems.pixels import for_model
-from storyreel.train.command import Command
 from storyreel.worlds.digits import Digits
 
 TEXT = "hash:64"
@@ -98,7 +98,7 @@ def start_from(folder: Path, out: Path) -> Path:
 def train(recipe: Recipe, data: DatasetFolder, run: Path, start: Path) -> Model:
     """What `storyreel train` does, from where it stands."""
     if not (run / "model" / "model.json").exists():
-        Command(recipe=recipe, data=[str(data.path)], out=run, init=start, cache=run.parent / "cache").run()
+        storyreel.train(recipe, data.path, run, init=start, cache=run.parent / "cache", quiet=False)
     return load(run / "model")
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import torch
 
+import storyreel
 from reproductions.pace import seconds_of, steps_in
 from reproductions.settings import Settings
 from storyreel.data.folder import DatasetFolder, write_world
 from storyreel.run import Run
 from storyreel.systems.imagen_video import DiffusionStage, ImagenVideoConfig
-from storyreel.train.command import Command, resolve
+from storyreel.train.command import resolve
 from storyreel.train.stages import load_finals
 
 RECIPE = "imagen_video_sprites"
@@ -107,10 +108,10 @@ class Workshop:
             self.train(net.init)
         if not (path / net.stage / "final.json").exists():
             self.settings.tell(f"training {name}, {net.steps} steps")
-            Command(
-                recipe=recipe, data=[str(self.data.path)], out=path, stage=net.stage,
-                init=self.run_of(net.init) if net.init else None, cache=self.settings.out / "nets" / "cache",
-            ).run()  # fmt: skip
+            storyreel.train(
+                recipe, self.data.path, path, stage=net.stage, init=self.run_of(net.init) if net.init else None,
+                cache=self.settings.out / "nets" / "cache", quiet=False,
+            )  # fmt: skip
         system = recipe.system.build()
         load_finals(system, Run.open(path, recipe), [net.stage])
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import storyreel
 from reproductions.pace import seconds_of, steps_in
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
@@ -29,7 +30,7 @@ from storyreel.recipe import StageRecipe
 from storyreel.systems.phenaki import PhenakiConfig
 from storyreel.systems.phenaki_tokenizer import CViViT
 from storyreel.systems.pixels import for_model
-from storyreel.train.command import Command, resolve
+from storyreel.train.command import resolve
 from storyreel.train.cost import cost_of
 
 SAVED = 0.4  # of the tokens, at least: the claim
@@ -150,10 +151,7 @@ def train(recipe: str, one: Coding, data: DatasetFolder, run: Path, cache: Path)
 
     part = StageRun(run / "tokenizer", "tokenizer")
     if (part.final() or {}).get("step") != one.stage.steps:
-        command = Command(
-            recipe=resolve(recipe, one.settings), data=[str(data.path)], out=run, stage="tokenizer", cache=cache
-        )
-        command.run()
+        storyreel.train(recipe, data.path, run, sets=one.settings, stage="tokenizer", cache=cache, quiet=False)
     network = tokenizer_of(recipe)
     copy_into(own_tensors(network), part.final_tensors(), f"{part.path}/final.safetensors")
     return network.eval().to("cuda" if torch.cuda.is_available() else "cpu")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from storyreel.run import Run
     from storyreel.systems.base import Progress, Request, Stage, System, TextEncoder
     from storyreel.text import load_text_encoder
+    from storyreel.train.command import train
     from storyreel.video_io import read, read_meta, write
 
 _PLACES = {
@@ -52,6 +53,7 @@ _PLACES = {
     "read_meta": "video_io",
     "read_story": "options.story",
     "save_model": "model",
+    "train": "train.command",
     "write": "video_io",
 }
 
@@ -81,6 +83,7 @@ __all__ = [
     "read_meta",
     "read_story",
     "save_model",
+    "train",
     "write",
 ]
 

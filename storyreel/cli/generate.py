@@ -47,7 +47,9 @@ def generate(
     check_sources(settings, batch)
     if settings.get("prompt") == STDIO:
         settings["prompt"] = " ".join(read_text(STDIN).split())
-    with typed.usage(GenerateOptions, BatchOptions):
+    from storyreel.text import using
+
+    with typed.usage(GenerateOptions, BatchOptions), using(batch.text):
         plan, results = run(settings, batch, quiet=quiet)
     report(plan, results, as_json)
 
@@ -70,10 +72,6 @@ def run(settings: Mapping[str, Any], options: BatchOptions, *, quiet: bool = Fal
     from storyreel.engine import Local, cores, get_engine, wait_calmly
     from storyreel.generate import batch
 
-    if options.text is not None:
-        from storyreel.text.minilm_words import use
-
-        use(options.text)
     engine = get_engine(options.engine, options.workers)
     plan = Plan.of(settings, options)
     here = isinstance(engine, Local) and (engine.workers == 1 or len(plan.jobs) == 1)

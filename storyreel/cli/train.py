@@ -2,62 +2,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from storyreel.cli.typed import Typed, flag, takes
+from storyreel.options.declare import fields_of
+from storyreel.options.training import TrainOptions
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(no_args_is_help=True)
+@takes(TrainOptions)
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as phenaki_sprites.")],
-    data: Annotated[
-        list[str] | None,
-        typer.Option(help="DIR[,WEIGHT], or a world, such as sprites:SHEETS?clips=60000&seed=7; may repeat."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; the same again resumes it.")] = None,
-    stage: Annotated[str | None, typer.Option(help="Train this stage alone; those of a cascade in any order.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change the recipe: stages.tokenizer.steps=100")
-    ] = None,
-    init: Annotated[Path | None, typer.Option(help="Start from the weights of a model folder or a run.")] = None,
-    text: Annotated[
-        Path | None, typer.Option(help="Folder of a packed text encoder, of `storyreel models text`.")
-    ] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="For all of it: the steps become as many as fit, and a model is there in time.")
-    ] = None,
-    at_once: Annotated[
-        bool, typer.Option("--stages-at-once", help="Train the stages of a cascade side by side.")
-    ] = False,
-    parallel: Annotated[str, typer.Option(help="Under torchrun: ddp or fsdp.")] = "ddp",
-    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Where prepared data is kept.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    typed: Typed,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print recipe, sizes, memory and FLOPs; train nothing.")
     ] = False,
 ) -> None:
-    """Train a recipe on a dataset folder. Run the same command again to resume exactly."""
-    from storyreel.train.command import Command, resolve
+    """Train a recipe on a dataset folder. Run the same command again to resume exactly.
 
-    resolved = resolve(recipe, settings or [])
+    storyreel train phenaki_sprites --data data/sprites -o runs/sprites
+
+    storyreel train imagen_video_digits --data "digits:?clips=20000" -o runs/digits --minutes 60
+
+    storyreel train phenaki_paper --dry-run
+    """
+    from storyreel.train.command import resolve, run
+
     if dry_run:
+        _only_recipe(typed)
         from storyreel.train.plan import describe
 
-        typer.echo(describe(resolved))
+        typer.echo(describe(resolve(typed.explicit["recipe"], typed.of(TrainOptions).get("sets", ()))))
         return
-    if not data:
-        raise typer.BadParameter("wanted a dataset folder", param_hint="--data")
-    if out is None:
-        raise typer.BadParameter("wanted a run folder", param_hint="--out")
-    if text is not None:
-        from storyreel.text.minilm_words import use
+    run(typed.make(TrainOptions), quiet=quiet)
 
-        use(text)
-    given: dict[str, Any] = dict(stage=stage, init=init, parallel=parallel, device=device, threads=threads)
-    given |= dict(minutes=minutes, at_once=at_once)
-    Command(recipe=resolved, data=data, out=out, cache=cache, quiet=quiet, **given).run()
+
+def _only_recipe(typed: Typed) -> None:
+    """BadParameter for what is typed and changes nothing in a dry run; data and run folder may stay in the command."""
+    for name in typed.explicit:
+        if name not in ("recipe", "sets", "data", "out"):
+            raise typer.BadParameter("changes nothing with --dry-run", param_hint=flag(fields_of(TrainOptions)[name]))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +25,25 @@ _KINDS = {
     "hash:<dim>": "hashed words, without weights",
     "words:<count>": "numbers of words, for a model that learns its own embedding",
 }
+
+
+@contextmanager
+def using(folder: Path | None) -> Iterator[None]:
+    """In the block a packed encoder stands in for MiniLM, here and in the processes that this one starts."""
+    if folder is None:
+        yield
+        return
+    from storyreel.text.minilm_words import read_info
+
+    read_info(folder)
+    before = os.environ.get(PACKED)
+    os.environ[PACKED] = str(folder.expanduser().absolute())
+    try:
+        yield
+    finally:
+        os.environ.pop(PACKED)
+        if before is not None:
+            os.environ[PACKED] = before
 
 
 def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) -> StateEncoder:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -99,12 +98,6 @@ def pack_minilm(words: Iterable[str], called: str, out: Path, source: Path | Non
         write_json(made / FILE, {**info, "digest": _digest(info)})
         size = sum(file.stat().st_size for file in made.iterdir())
     return {**info, "bytes": size}
-
-
-def use(folder: Path) -> None:
-    """Let the packed encoder stand in for MiniLM, here and in the processes that this one starts."""
-    read_info(folder)
-    os.environ["STORYREEL_TEXT"] = str(Path(folder).expanduser().absolute())
 
 
 def read_info(folder: Path) -> dict[str, Any]:

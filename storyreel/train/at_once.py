@@ -35,10 +35,11 @@ def train_side_by_side(command: Command, device: torch.device, folders: Folders,
     if len(names) < 2:
         return
     begin_run(command, folders, device).close()
-    threads = max(1, torch.get_num_threads() // len(names)) if device.type == "cpu" else command.threads
+    threads = max(1, torch.get_num_threads() // len(names)) if device.type == "cpu" else command.options.threads
     ends = None if budget is None else time.time() + budget.minutes * 60 - (budget.clock() - budget.began)
-    alone = replace(command, at_once=False, beside=True, minutes=None, ends=ends, threads=threads)
-    running = {name: process(train_one, replace(alone, stage=name)) for name in names}
+    options = replace(command.options, stages_at_once=False, minutes=None, threads=threads)
+    alone = replace(command, beside=True, ends=ends)
+    running = {name: process(train_one, replace(alone, options=replace(options, stage=name))) for name in names}
     try:
         for each in running.values():
             each.join()
@@ -59,5 +60,5 @@ def train_one(command: Command) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except (ValueError, OSError) as error:
-        print(f"storyreel: {command.stage}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        print(f"storyreel: {command.options.stage}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
         sys.exit(1)

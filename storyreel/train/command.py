@@ -1,4 +1,4 @@
-"""What `storyreel train` does, as a value: recipe and folders in, run folder out."""
+"""What `storyreel train` and `storyreel.train` do: recipe and folders in, run folder out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import torch
 
 from storyreel.model import own_tensors
+from storyreel.options.training import TrainOptions
 from storyreel.ownership import check_owner
 from storyreel.recipe import Recipe, StageRecipe, override_all
 from storyreel.run import Run
@@ -38,54 +39,77 @@ def resolve(name: str, settings: Sequence[str]) -> Recipe:
     """The named recipe with `field.field=value` overrides. ValueError names the nearest recipe or field."""
     from storyreel import recipes
 
+    return changed(recipes.get(name), settings)
+
+
+def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """The recipe with `field.field=value` overrides. ValueError names the nearest field."""
     changes = []
     for setting in settings:
         path, equals, value = setting.partition("=")
         if not equals or not path:
             raise ValueError(f"--set {setting}: wanted field=value, such as stages.tokenizer.optim.lr=3e-4")
         changes.append((path.strip(), value.strip()))
-    return override_all(recipes.get(name), changes)
+    return override_all(recipe, changes)
 
 
+Data: TypeAlias = str | Path
 Folders: TypeAlias = "list[tuple[Dataset, float]]"
+
+
+def train(
+    recipe: str | Recipe, data: Data | Sequence[Data], out: str | Path, *, quiet: bool = True, **options: Any
+) -> Path | None:
+    """Train a recipe on datasets into the run folder `out`; the same again resumes it exactly.
+
+    data: dataset folders, `DIR,WEIGHT`, or worlds such as "digits:?clips=2000". Options: the fields of `TrainOptions`,
+    as on the command line. quiet: no progress on stderr. Gives the model folder, or None while other stages are not
+    finished. ValueError or OSError, in one line: an option, a recipe, data that it cannot be trained on, or a run
+    folder of another recipe or in use.
+    """
+    if isinstance(data, (str, Path)):
+        data = [data]
+    name = recipe if isinstance(recipe, str) else recipe.name
+    checked = TrainOptions.of({"recipe": name, "data": [str(each) for each in data], "out": out, **options})
+    return run(checked, None if isinstance(recipe, str) else recipe, quiet=quiet)
+
+
+def run(options: TrainOptions, recipe: Recipe | None = None, *, quiet: bool = True) -> Path | None:
+    """Train; the model folder, if every stage is finished. recipe: in place of the one that the options name."""
+    found = resolve(options.recipe, options.sets) if recipe is None else changed(recipe, options.sets)
+    from storyreel.text import using
+
+    with using(options.text):
+        return Command(recipe=found, options=options, quiet=quiet).run()
 
 
 @dataclass(kw_only=True)
 class Command:
-    """The options of `storyreel train`."""
+    """A training with its recipe, which is changed as the minutes allow."""
 
     recipe: Recipe
-    data: Sequence[str]
-    out: Path
-    stage: str | None = None
-    init: Path | None = None
-    parallel: str = "ddp"
-    device: str = "auto"
-    threads: int | None = None
-    cache: Path | None = None
-    quiet: bool = False
-    minutes: float | None = None
-    at_once: bool = False
-    ends: float | None = None  # of a process of `at_once` with a budget: the Unix time at which the minutes are over
-    beside: bool = False  # a process of `at_once`, whose run folder was begun by another one
+    options: TrainOptions
+    quiet: bool = True
+    ends: float | None = None  # one of the processes side by side: the Unix time at which the minutes are over
+    beside: bool = False  # one of the processes side by side, whose run folder was begun by another one
 
-    def run(self) -> None:
-        """Train, and write RUN/model when every stage is finished.
+    @property
+    def out(self) -> Path:
+        assert self.options.out is not None
+        return self.options.out
 
-        minutes: for everything, from this call on; the recipe gets as many steps as fit. at_once: stages that stand
-        alone train side by side, each in a process of its own.
-        """
-        left = self.minutes if self.ends is None else (self.ends - time.time()) / 60
+    def run(self) -> Path | None:
+        """Train, and write RUN/model when every stage is finished; gives that folder, if it is there then."""
+        options = self.options
+        left = options.minutes if self.ends is None else (self.ends - time.time()) / 60
         budget = None if left is None else Budget(left)
-        if self.threads:
-            torch.set_num_threads(self.threads)
-        if self.parallel not in ("ddp", "fsdp"):
-            raise ValueError(f"--parallel: wanted ddp or fsdp, got {self.parallel!r}")
-        with processes(device_of(self.device)) as (rank, world, device):
-            if world > 1 and (budget or self.at_once):
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        with processes(device_of(options.device)) as (rank, world, device):
+            if world > 1 and (budget or options.stages_at_once):
                 raise ValueError("--minutes and --stages-at-once are for one process, and this is one of several")
-            folders = open_folders(self.data, self.cache)
-            if self.at_once:
+            folders = open_folders(options.data, options.cache)
+            if options.stages_at_once:
                 from storyreel.train.at_once import train_side_by_side
 
                 train_side_by_side(self, device, folders, budget)
@@ -93,7 +117,7 @@ class Command:
             shares = self._planned(budget, folders, device) if budget else None
             run = begin_run(self, folders, device, rank)
             try:
-                self._train(run, folders, (rank, world, device), shares)
+                return self._train(run, folders, (rank, world, device), shares)
             finally:
                 run.close()
 
@@ -101,15 +125,19 @@ class Command:
         """The system with the weights that it starts from."""
         torch.manual_seed(self.recipe.seed)
         system: System = self.recipe.system.build()
-        if self.init is not None:
-            begin_from(system, self.init)
+        if self.options.init is not None:
+            begin_from(system, self.options.init)
         take_encoders(system)
         return system.to(device)
 
+    def stages(self) -> list[str]:
+        """The names of the stages that this call is to train."""
+        names = [str(name) for name in self.recipe.stages]
+        return [name for name in names if name == self.options.stage] or names
+
     def unfinished(self) -> list[str]:
-        """The stages that this call is to train and that have no final weights yet."""
-        wanted = [self.stage] if self.stage in self.recipe.stages else list(self.recipe.stages)
-        return [str(name) for name in wanted if not (self.out / str(name) / "final.json").exists()]
+        """Those of them that have no final weights yet."""
+        return [name for name in self.stages() if not (self.out / name / "final.json").exists()]
 
     def _planned(self, budget: Budget, folders: Folders, device: torch.device) -> Shares:
         """Time the stages, and give the recipe the steps that the minutes allow."""
@@ -125,7 +153,7 @@ class Command:
 
     def _train(
         self, run: Run, folders: Folders, where: tuple[int, int, torch.device], shares: Shares | None = None
-    ) -> None:
+    ) -> Path | None:
         rank, world, device = where
         with Reporter(self.out, quiet=self.quiet, active=rank == 0, bar=not self.beside) as reporter:
 
@@ -137,14 +165,15 @@ class Command:
                 lambda: self.build(device),
                 run,
                 self._loaders(run, folders, rank, world),
-                only=self.stage,
+                only=self.options.stage,
                 on_step=reporter,
                 tell=reporter.tell,
-                kind="none" if world == 1 else cast(Kind, self.parallel),
+                kind="none" if world == 1 else cast(Kind, self.options.parallel),
                 begin=begin if shares else None,
             )
         if system is not None and rank == 0 and not self.beside:
             self._export(system, run, folders)
+        return None if system is None else run.path / "model"
 
     def _loaders(self, run: Run, folders: Folders, rank: int, world: int) -> MakeLoader:
         from storyreel.data.loader import Loader
@@ -169,7 +198,7 @@ class Command:
                     text=text,
                     prepare=prepare,
                     prepare_key=prepare_key,
-                    cache=self.cache,
+                    cache=self.options.cache,
                     device=device,
                 )
 
@@ -273,14 +302,13 @@ def begin_run(command: Command, folders: Folders, device: torch.device, rank: in
     """
     check_owner(command.out / "model", "model")
     recipe = command.recipe
-    stages = [command.stage] if command.stage in recipe.stages else list(recipe.stages)
     write = not rank and not command.beside
     run = Run.open(
         command.out,
         recipe,
         device=device,
-        inputs=[*(f.path for f, _ in folders), command.init],
-        hold=[str(name) for name in stages] if rank == 0 else (),
+        inputs=[*(f.path for f, _ in folders), command.options.init],
+        hold=command.stages() if rank == 0 else (),
         write=write,
     )
     note_data(run, folders, write)

@@ -13,6 +13,7 @@ from make_a_video_tiny import clips, make, prior_of, rngs, tick, video_stage
 from storyreel import recipes
 from storyreel.data.folder import METADATA, DatasetFolder, write_world
 from storyreel.model import own_tensors
+from storyreel.options.training import TrainOptions
 from storyreel.run import Run
 from storyreel.systems.make_a_video import MakeAVideo
 from storyreel.systems.make_a_video_networks import VideoStage
@@ -68,7 +69,8 @@ def test_videos_without_captions_train(tmp_path: Path):
     names = [n for n in ("caption", "captions") if n in folder.table.column_names]
     pq.write_table(folder.table.drop_columns(names), folder.path / METADATA)
     recipe, model = recipes.get("make_a_video_tiny"), make()
-    command = Command(recipe=recipe, data=[], out=tmp_path, cache=tmp_path / "cache")
+    options = TrainOptions(recipe=recipe.name, data=(str(folder.path),), out=tmp_path, cache=tmp_path / "cache")
+    command = Command(recipe=recipe, options=options)
     run = Run.open(tmp_path / "run", recipe)
     folders = [(DatasetFolder.open(folder.path), 1.0)]
     note_data(run, folders, True)

@@ -155,14 +155,13 @@ def test_minutes_end_in_time_with_a_model(tmp_path, capsys):
 SIDE_BY_SIDE = """
 import sys
 from dataclasses import replace
-from pathlib import Path
+import storyreel
 from storyreel import recipes
-from storyreel.train.command import Command
 recipe = recipes.get("imagen_video_tiny")
 stages = {name: replace(recipe.stages[name], steps=int(steps), sample_every=0)
           for name, steps in (each.split("=") for each in sys.argv[2:])}
-Command(recipe=replace(recipe, stages=stages), data=["digits:?clips=24&size=32&digits=1"], out=Path(sys.argv[1]),
-        at_once=len(stages) > 1, threads=2).run()
+storyreel.train(replace(recipe, stages=stages), "digits:?clips=24&size=32&digits=1", sys.argv[1],
+                stages_at_once=len(stages) > 1, threads=2, quiet=False)
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+import storyreel
 from storyreel.cli import main
 from storyreel.clip import Clip
 from storyreel.data.folder import write_folder
 from storyreel.model import load_model
 from storyreel.run import StageRun
+from storyreel.train.command import resolve
 
 SHORT = [
     "--set=stages.tokenizer.steps=3",
@@ -94,7 +97,6 @@ def test_trains_resumes_and_exports(tmp_path, data, capsys):
         (["phenaki_tiny", "--data", "no-such-folder"], "no-such-folder"),
         (["phenaki_tiny", "--stage", "tail"], "--stage tail: this recipe has tokenizer, prior"),
         (["phenaki_tiny", "--stage", "prior"], "stage 'tokenizer' is not finished; train it first"),
-        (["phenaki_tiny", "--parallel", "magic"], "--parallel: wanted ddp or fsdp, got 'magic'"),
         (["phenaki_tiny", "--device", "abacus"], "--device: wanted cpu, cuda, ... or auto, got 'abacus'"),
         (["phenaki_tiny", "--init", "no-such-model"], "no-such-model: wanted a model folder"),
         (["phenaki_tiny", "-o", "/proc/run"], "/proc/run"),
@@ -114,10 +116,61 @@ def test_bad_input_gets_one_line(tmp_path, data, capsys, args, said):
     assert not (tmp_path / "run/model").exists()
 
 
-def test_usage_errors_are_two(tmp_path, data):
-    assert call("train", "phenaki_tiny", "-o", tmp_path) == 2
-    assert call("train", "phenaki_tiny", "--data", data) == 2
+DRY = "changes nothing with --dry-run"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["-o", "RUN"], "--data: expected a dataset folder"),
+        (["--data", "DATA"], "--out: expected a run folder"),
+        (["--data", "DATA", "-o", "RUN", "--parallel", "magic"], "--parallel: expected ddp or fsdp, got 'magic'"),
+        (
+            ["--data", "DATA", "-o", "RUN", "--threads", "0"],
+            "--threads: expected a whole number from 1 to 10000",
+        ),
+        (["--data", "DATA", "-o", "RUN", "--minutes", "0"], "--minutes: expected a number above 0 and at most"),
+        (
+            ["--data", "DATA", "-o", "RUN", "--stages-at-once", "--stage", "prior"],
+            "--stages-at-once: trains all stages; stage names one of them",
+        ),
+        (["--dry-run", "--minutes", "3"], f"--minutes: {DRY}"),
+        (["--dry-run", "--stage", "prior"], f"--stage: {DRY}"),
+        (["--dry-run", "--parallel", "fsdp"], f"--parallel: {DRY}"),
+    ],
+)
+def test_a_setting_that_does_not_apply_is_wrong_usage(tmp_path, data, capsys, args, said):
+    args = [arg.replace("DATA", str(data)).replace("RUN", str(tmp_path / "run")) for arg in args]
+    assert call("train", "phenaki_tiny", *args) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_is_missing():
     assert call("train") == 2
+
+
+def test_from_python(tmp_path, data, capsys, monkeypatch):
+    """`storyreel.train` takes what the command takes; a recipe that is a value, as well."""
+    settings = [each.removeprefix("--set=") for each in SHORT]
+    out = tmp_path / "run"
+    assert storyreel.train("phenaki_tiny", data, out, sets=settings, stage="tokenizer", threads=1) is None
+    assert capsys.readouterr() == ("", "")
+    assert storyreel.train(resolve("phenaki_tiny", settings), [data], out, threads=1) == out / "model"
+    assert load_model(out / "model")[2]["training"]["steps"] == {"tokenizer": 3, "prior": 3}
+    assert storyreel.train("phenaki_tiny", data, out, sets=settings) == out / "model"  # nothing to do
+
+    for wrong, said in [
+        ({"threads": 0}, "threads: expected a whole number from 1 to 10000, got 0"),
+        ({"stages_at_once": True, "stage": "prior"}, "stages_at_once: trains all stages; stage names one of them"),
+        ({"step": 3}, "does not know the setting 'step'; there are recipe, data, out"),
+        ({"text": tmp_path}, "is no packed text encoder"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(said)):
+            storyreel.train("phenaki_tiny", data, tmp_path / "other", **wrong)
+    with pytest.raises(ValueError, match="data: expected a dataset folder"):
+        storyreel.train("phenaki_tiny", [], tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_run_of_another_recipe(tmp_path, data, capsys):
