@@ -112,6 +112,7 @@ MAY_IMPORT = {
         "text",
     }
     | {"options", "weights_registry"},
+    "leaderboard": {"options", "worlds", "engine", "video_io", "model", "generate", "evaluate", "train", "data"},
     "study": {"clip", "video_io", "local_page"},
     "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},

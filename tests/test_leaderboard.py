@@ -170,6 +170,8 @@ def test_unequal_terms_are_refused_in_one_line(tmp_path: Path, capsys):
         (["tiny", "a=tiny", "--world", "sprits"], 1, "--world sprits: expected digits or "),
         (["tiny", "a=tiny", "--benchmark", "moving-digit"], 1, "did you mean 'moving-digits'?"),
         (["tiny", "a=tiny", "--world", "digits", "--benchmark", "moving-digits"], 2, "--benchmark is given as well"),
+        (["tiny", "a=tiny", "--count", "4"], 2, "--count: applies to clips that are made now; expected --prompts"),
+        (["tiny", "a=tiny", "--real-split", "train"], 2, "--real-split: there are no real clips"),
         (["tiny", "tny"], 1, "did you mean 'tiny'?"),
         (["tiny", "../x=tiny"], 1, "a model cannot be called '../x'"),
     ],
@@ -181,25 +183,33 @@ def test_bad_wishes_get_one_clear_line(tiny: Path, capsys, args: list[str], code
 
 
 def test_a_world_gives_held_out_prompts_with_what_they_should_show():
-    from storyreel.cli.leaderboard_prompts import wishes_of
+    from storyreel.leaderboard.prompts import prompts_of
+    from storyreel.options.leaderboard import LeaderboardOptions
 
-    told = wishes_of(None, "", "digits", 3, 7, {})
-    assert [row.seed for row in told.rows] == [7, 8, 9]
-    assert [row.options.prompt for row in told.rows] == list(told.wanted)
-    assert all("digits" in wanted for wanted in told.wanted.values())
-    assert told.digest() == wishes_of(None, "", "digits", 3, 7, {}).digest()
-    assert told.digest() != wishes_of(None, "", "digits", 3, 8, {}).digest() != told.digest("another model")
+    def prompts(seed: int):
+        options = LeaderboardOptions(entries=("a", "b"), out=Path("board"), world="digits", count=3, seed=seed)
+        return prompts_of(options, {})
+
+    found = prompts(7)
+    assert [row.seed for row in found.rows] == [7, 8, 9]
+    assert [row.options.prompt for row in found.rows] == list(found.expected)
+    assert all("digits" in expected for expected in found.expected.values())
+    assert found.digest() == prompts(7).digest()
+    assert found.digest() != prompts(8).digest() != found.digest("another model")
 
 
 def test_a_benchmark_is_cut_evenly():
     """Its prompts stand in groups: the first few would all be of one kind."""
-    from storyreel.cli.leaderboard_prompts import wishes_of
     from storyreel.evaluate import benchmarks
+    from storyreel.leaderboard.prompts import prompts_of
+    from storyreel.options.leaderboard import LeaderboardOptions
 
     every = {p.prompt: p.group for p in benchmarks.prompts("moving-digits").prompts}
-    told = wishes_of(None, "moving-digits", "", 8, 0, {})
-    assert {every[row.options.prompt] for row in told.rows} == set(every.values())
-    assert len(told.rows) == 8
-    assert len(wishes_of(None, "moving-digits", "", 10_000, 0, {}).rows) == len(
-        wishes_of(None, "moving-digits", "", None, 0, {}).rows
-    )
+
+    def rows(count: int | None):
+        options = LeaderboardOptions(entries=("a", "b"), out=Path("board"), benchmark="moving-digits", count=count)
+        return prompts_of(options, {}).rows
+
+    assert {every[row.options.prompt] for row in rows(8)} == set(every.values())
+    assert len(rows(8)) == 8
+    assert len(rows(10_000)) == len(rows(None))

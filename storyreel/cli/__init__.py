@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -66,7 +67,15 @@ class Verbs(TyperGroup):
             for flag in {word.partition("=")[0] for word in rest} & set(MOVED.get(name, {})):
                 ctx.fail(f"{flag} is a command now: storyreel {name} {MOVED[name][flag]}")
             set_defaults(command, commands, ctx, name)
+        elif not rest and more is not command:
+            _complete_commands(command, commands)
         return name, more if rest and rest[0] in commands else command, rest
+
+
+def _complete_commands(command: Any, names: Iterable[str]) -> None:
+    """A verb's first argument is completed to the names of its commands; to files, where it begins with none."""
+    first = next(each for each in command.params if each.param_type_name == "argument")
+    first._custom_shell_complete = lambda context, param, typed: [name for name in names if name.startswith(typed)]
 
 
 app = typer.Typer(

@@ -154,6 +154,7 @@ class Plan:
     def of(cls, settings: Mapping[str, Any], batch: BatchOptions) -> Plan:
         from storyreel.generate import registry
         from storyreel.generate.batch import Job, jobs_for, many, slug
+        from storyreel.generate.open_attributes import notes_of
         from storyreel.generate.prompts import read_prompts
         from storyreel.generate.provenance import origin_of
         from storyreel.generate.ranking import default_candidates
@@ -190,7 +191,7 @@ class Plan:
         if rows is not None:
             jobs = jobs_for(rows, model, digest, place.folder, place.suffix, seed=seed, count=batch.count)
             return cls(jobs, info, batch.scale or "auto", notes)
-        notes += _left_open(options, info, seed, origin.index if origin else 0)
+        notes += notes_of(info, options, seed, origin.index if origin else 0)
         path = place.file(f"{slug(options.prompts[0])}-seed{seed}", batch.count)
         jobs = many(Job(model, options, seed, origin.index if origin else 0, path), batch.count)
         same = origin is not None and batch.origin is not None and path.suffix == batch.origin.suffix
@@ -206,18 +207,6 @@ def _unknown_words(rows: list[Row] | None, options: GenerateOptions, info: dict[
     prompts = [prompt for row in rows for prompt in row.options.prompts] if rows else options.prompts
     note = note_for(prompts, known_words(info), info["name"], attributes_of(info))
     return [note] if note else []
-
-
-def _left_open(options: Any, info: dict[str, Any], seed: int, index: int) -> list[str]:
-    """What the prompt leaves open and is drawn from the seed, and the prompt as the model sees it, a line each."""
-    from storyreel.generate.open_attributes import attributes_of, completed, note_of, world_of
-
-    attributes, world = attributes_of(info), world_of(info)
-    seen, made = completed(options, attributes, seed, index, world)
-    notes = [f"{note_of(made, attributes)} (--as-written leaves it open)"] if made else []
-    if world and world.caption and seen.prompts != options.prompts:
-        notes += [f"as the model reads it: {' | '.join(seen.prompts)}"]
-    return notes
 
 
 @dataclass

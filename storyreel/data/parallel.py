@@ -106,18 +106,19 @@ def run(
     that ends its processes; OSError where it is not given or nothing was reported.
     """
     if threads and workers > 1:
-        return _run_threads(function, items, workers)
+        return in_threads(function, items, workers, ahead=2 * workers)
     if workers <= 1 and (threads or without is None):
         return map(function, items)
     return _Run(function, items, max(1, workers), without).results()
 
 
-def _run_threads(function: Callable[[A], B], items: Iterable[A], workers: int) -> Iterator[B]:
+def in_threads(function: Callable[[A], B], items: Iterable[A], workers: int, *, ahead: int) -> Iterator[B]:
+    """`function(item)` for each item, in order, at most `ahead` begun or done and not yet taken."""
     pool, waiting = ThreadPoolExecutor(workers), iter(items)
     flying: deque[Future[B]] = deque()
     try:
         while True:
-            while len(flying) < 2 * workers and (following := next(waiting, pool)) is not pool:
+            while len(flying) < ahead and (following := next(waiting, pool)) is not pool:
                 flying.append(pool.submit(function, following))  # pyright: ignore[reportArgumentType]
             if not flying:
                 return

@@ -6,9 +6,7 @@ memory. A file that cannot be read is told and counted; above one in a hundred t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor
 
 from storyreel.clip import Clip
+from storyreel.data.parallel import in_threads
 from storyreel.evaluate.protocols import Protocol as Rules
 from storyreel.read_errors import BROKEN, persevering
 
@@ -155,20 +154,10 @@ def _decoded(
             return error
         return frames if isinstance(frames, str) else (frames, clip)
 
-    if workers < 1:
-        for place, source in enumerate(sources):
-            yield source, decode(place)
-        return
-    flying: deque[Future[Any]] = deque()
-    places = iter(range(len(sources)))
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    try:
-        for done, source in enumerate(sources):
-            while len(flying) < min(ahead, len(sources) - done):
-                flying.append(pool.submit(decode, next(places)))
-            yield source, flying.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    places = range(len(sources))
+    yield from zip(
+        sources, in_threads(decode, places, workers, ahead=ahead) if workers else map(decode, places), strict=True
+    )
 
 
 def _check_readable(counted: Counted) -> None:

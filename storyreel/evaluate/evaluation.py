@@ -19,7 +19,7 @@ from storyreel.evaluate.decode import Counted, Cut, Source, one_pass
 from storyreel.evaluate.gather import Gathered, Judged, Motion, Network, Pairs, Stories, Told
 from storyreel.evaluate.judges import load_judge
 from storyreel.evaluate.metric import Inputs, Measurement, Who
-from storyreel.evaluate.planning import Item, Plan, make_plan, world_of
+from storyreel.evaluate.planning import Item, Plan, make_plan, world_of_clips
 from storyreel.evaluate.protocols import Protocol, codec_of, protocol_named
 from storyreel.evaluate.real_statistics import Real, gather_real
 from storyreel.evaluate.score import Report
@@ -91,7 +91,7 @@ def _look_at_made(done: Evaluation, bar: Bar) -> None:
     gathered = _gatherers(done)
     consumers: list[Any] = [done.told, *gathered]
     if done.plan.named("judge"):
-        name = done.asked.judge or world_of(done.asked, done.clips, done.real_clips)
+        name = done.asked.judge or world_of_clips(done.asked, done.clips, done.real_clips)
         done.judged = Judged(load_judge(name))
         consumers.append(done.judged)
     if done.plan.named("seams"):
@@ -196,7 +196,7 @@ def _who(done: Evaluation, item: Item) -> Who:
     }
     name = extractor.name if extractor else ""
     if item.metric == "judge" and done.judged is not None:
-        name = done.asked.judge or world_of(done.asked, done.clips, done.real_clips)
+        name = done.asked.judge or world_of_clips(done.asked, done.clips, done.real_clips)
         name = name.rstrip("/").rpartition("/")[2]
     if item.metric == "lpips":
         name = "vgg16"

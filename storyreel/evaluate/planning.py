@@ -57,7 +57,7 @@ class Plan:
 def make_plan(asked: EvaluateOptions, rules: Protocol, clips: Clips, real: Clips | None) -> Plan:
     """ValueError for a metric that was asked for by name and cannot be measured; others are skipped, with a reason."""
     plan, loaded = Plan(), Loaded(asked.files)
-    world = world_of(asked, clips, real)
+    world = world_of_clips(asked, clips, real)
     for metric in named(asked.metrics) or default_metrics():
         try:
             plan.items += _items(metric, asked, rules, world, loaded, len(clips.sources), real)
@@ -133,7 +133,7 @@ def _kind(about: Metric) -> str:
     return {"text": "one of text and video", "": "one with classes"}.get(about.kind, f"one of {about.kind}s")
 
 
-def world_of(asked: EvaluateOptions, clips: Clips, real: Clips | None) -> str:
+def world_of_clips(asked: EvaluateOptions, clips: Clips, real: Clips | None) -> str:
     """By the folders, the judge's name, or the model that made the first clip; "" where none says."""
     from storyreel import video_io
     from storyreel.data.folder import world_of

@@ -21,7 +21,7 @@ BACKGROUND = 128  # grey that a clip without alpha has behind the figure
 SMALLEST = 4  # pixels; a piece with fewer that neither neighbor frame has is a speck
 
 
-def world_of(info: Mapping[str, Any]) -> str | None:
+def palette_world(info: Mapping[str, Any]) -> str | None:
     """The world whose palette a model's clips have, from its `model.json`: the key `crisp`, else its recipe's name.
 
     None where there is none, or where `crisp` is "".

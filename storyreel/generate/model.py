@@ -15,9 +15,9 @@ from torch import Tensor
 
 from storyreel import Cancelled
 from storyreel.clip import Clip
-from storyreel.generate import open_attributes, registry
-from storyreel.generate.crisp import crisp, world_of
-from storyreel.generate.open_attributes import attributes_of, completed
+from storyreel.generate import registry
+from storyreel.generate.crisp import crisp, palette_world
+from storyreel.generate.open_attributes import attributes_of, completed_for
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.vocabulary import note_for
 from storyreel.model import load_model
@@ -26,7 +26,7 @@ from storyreel.options.generation import MAX_COUNT, GenerateOptions, check_seed
 from storyreel.precision import has_bf16
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
 from storyreel.text import load_text_encoder
-from storyreel.worlds import Attribute, World
+from storyreel.worlds import Attribute
 
 DEFAULT_FPS = Fraction(8)
 
@@ -86,11 +86,6 @@ class Model:
         """What the clips of the model's world show, and how likely each is where a prompt leaves it open."""
         return attributes_of(self.info)
 
-    @cached_property
-    def world(self) -> World | None:
-        """The world that it was trained on, where that reads prompts and writes captions."""
-        return open_attributes.world_of(self.info)
-
     def __call__(
         self,
         prompt: str | GenerateOptions | None = None,
@@ -138,7 +133,7 @@ class Model:
     def make(self, options: GenerateOptions, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
         """The one video of (seed, index) and just these options: one candidate where their number is not set."""
         self._check(options)
-        resolved, made = completed(options, self.attributes, seed, index, self.world)
+        resolved, made = completed_for(self.info, options, seed, index)
         fps = self.system.products[options.stage] if options.stage else self.fps
         request = Request(options=resolved.resolve(fps), seed=seed, index=index)
         device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
@@ -148,7 +143,7 @@ class Model:
                 clip = self._best(options, request, text, on_progress or (lambda _: None))
             else:
                 clip = self.system.generate(request, text, on_progress or (lambda _: None))
-        world, exact = world_of(self.info), options.crisp is not False
+        world, exact = palette_world(self.info), options.crisp is not False
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
         if self.attributes:
@@ -168,7 +163,7 @@ class Model:
         if options.stage and options.stage not in (known := self.system.products):
             expected = f"expected one of {', '.join(known)}" if known else "it makes whole videos only; a cascade can"
             raise ValueError(f"stage: {self.name} does not stop after {options.stage!r}; {expected}")
-        if options.crisp and "crisp" not in options.defaulted and world_of(self.info) is None:
+        if options.crisp and "crisp" not in options.defaulted and palette_world(self.info) is None:
             raise ValueError(f"crisp: {self.name} makes no pixel art with a palette that is known")
         if not options.story and not options.prompt and "no prompt" not in serves:
             raise ValueError("prompt: it is empty; expected a sentence")

@@ -27,11 +27,11 @@ def attributes_of(info: Mapping[str, Any]) -> Mapping[str, Attribute]:
     own = training.get("attributes") if isinstance(training, dict) else None
     if isinstance(own, dict):
         return {str(name): Attribute.from_json(told) for name, told in own.items() if isinstance(told, dict)}
-    world = world_of(info)
+    world = trained_world(info)
     return world.attributes if world else {}
 
 
-def world_of(info: Mapping[str, Any]) -> World | None:
+def trained_world(info: Mapping[str, Any]) -> World | None:
     """The world that a model was trained on, from its `model.json`, where its data or its recipe names one."""
     training = info.get("training")
     data = training.get("data") if isinstance(training, dict) else None
@@ -96,6 +96,23 @@ def completed(
     if options.story:
         return replace(options, story=tuple((seen(prompt), seconds) for prompt, seconds in options.story)), made
     return replace(options, prompt=seen(options.prompt) if options.prompt else ""), made
+
+
+def completed_for(
+    info: Mapping[str, Any], options: GenerateOptions, seed: int, index: int
+) -> tuple[GenerateOptions, dict[str, str]]:
+    """`completed` for a model, given its `model.json`."""
+    return completed(options, attributes_of(info), seed, index, trained_world(info))
+
+
+def notes_of(info: Mapping[str, Any], options: GenerateOptions, seed: int, index: int) -> list[str]:
+    """For people: what the prompt leaves open and is drawn from the seed, and the prompt as the model sees it."""
+    seen, made = completed_for(info, options, seed, index)
+    notes = [f"{note_of(made, attributes_of(info))} (--as-written leaves it open)"] if made else []
+    world = trained_world(info)
+    if world and world.caption and seen.prompts != options.prompts:
+        notes += [f"as the model reads it: {' | '.join(seen.prompts)}"]
+    return notes
 
 
 def note_of(made: Mapping[str, str], attributes: Mapping[str, Attribute]) -> str:

@@ -25,7 +25,7 @@ def _weights(value: Any, name: str) -> dict[str, Path]:
     return found
 
 
-def _listed(help: str, **more: Any) -> Setting:
+def listed(help: str, **more: Any) -> Setting:
     return Setting(help, read=names, write=list, text=str, **more)
 
 
@@ -37,13 +37,13 @@ class EvaluateOptions(Options):
     real: Annotated[Path | None, Setting("Dataset folder (or folder) of real clips.", panel=REAL)] = None
     metrics: Annotated[
         tuple[str, ...],
-        _listed(
+        listed(
             "fvd,fid,kid,kvd,is,clipsim,rm,r-precision,flicker,jitter,sticking,dynamic,seams,psnr,ssim,lpips,judge; "
             "none: what can be measured."
         ),
     ] = ()
     extractors: Annotated[
-        tuple[str, ...], _listed("Networks to measure with, separated by commas.", flags=("--extractor",))
+        tuple[str, ...], listed("Networks to measure with, separated by commas.", flags=("--extractor",))
     ] = ()
     protocol: Annotated[
         str, Setting("storyreel, stylegan-v-fvd16, stylegan-v-fvd128, tf-original, ucf101-zero-shot, or a JSON file.")
@@ -64,7 +64,7 @@ class EvaluateOptions(Options):
     cache: Annotated[bool, Setting("Keep what real clips gave for the next run; cache by default.", panel=REAL)] = True
     attributes: Annotated[
         tuple[str, ...],
-        _listed(
+        listed(
             "Only these, separated by commas.",
             panel=JUDGE,
             excludes=dict.fromkeys(("real", "metrics", "extractors", "protocol", "out"), ALONE),
@@ -104,7 +104,7 @@ class JudgeTraining(Options):
     seed: Annotated[int, Range(0, 2**63 - 1), Setting("Of the training; 0 by default.")] = 0
     attributes: Annotated[
         tuple[str, ...],
-        _listed("Only these, separated by commas; else what the world says is judged, or all that have classes."),
+        listed("Only these, separated by commas; else what the world says is judged, or all that have classes."),
     ] = ()
     weight_decay: float = 0.02
     warmup: int = 100

@@ -32,11 +32,6 @@ OPEN = {  # attribute -> value -> (weight, phrase) where a prompt leaves it open
     "body": {"light": (1, "with light skin"), "tanned": (1, "with tanned skin"), "dark": (1, "with dark skin")},
 }
 TOWARDS = ("at me", "at us", "at you", "at the viewer", "at the camera", "toward the camera", "toward me")
-ATTACKS = {  # a weapon or a role is seen in one action
-    "slash": ("longsword", "mace", "rapier", "saber", "wand"),
-    "thrust": ("spear", "trident", "dragon spear"),
-    "shoot": ("bow", "great bow", "recurve bow"),
-}
 ROLES = {"slash": "swordsman", "shoot": "archer", "spellcast": "mage"}
 JUDGED = ("sex", "body", "hair_color", "torso", "legs", "feet", "head", "action", "facing")
 
@@ -51,7 +46,7 @@ def _spoken() -> dict[str, dict[str, list[str]]]:
 
 
 def _implied(action: str) -> tuple[str, ...]:
-    weapons = chain.from_iterable(words.WEAPON[name].all for name in ATTACKS.get(action, ()))
+    weapons = chain.from_iterable(words.WEAPON[name].all for name in words.ATTACKS.get(action, ()))
     roles = chain.from_iterable(kind.all for kind in words.ROLES[ROLES[action]]) if action in ROLES else ()
     return (*weapons, *roles)
 

@@ -127,11 +127,8 @@ def tokens_of(text: str) -> tuple[str, ...]:
 
 def _attack_with(weapon: str | None) -> dict[str, str]:
     """ "attacking with a mace" says how, since each weapon is made for one attack."""
-    if weapon in ("longsword", "mace", "rapier", "saber", "dagger", "wand"):
-        return {"action": "slash"}
-    if weapon in ("bow", "great bow", "recurve bow"):
-        return {"action": "shoot"}
-    return {"action": "thrust"} if weapon in ("spear", "trident", "dragon spear", "shield") else {}
+    ways = (*words.ATTACKS.items(), *words.ATTACKS_TOO.items())
+    return next(({"action": action} for action, weapons in ways if weapon in weapons), {})
 
 
 @lru_cache(maxsize=1)

@@ -164,6 +164,12 @@ WEAPON = {
     "recurve bow": phrases("recurve bow | recurved bow", "double-curved bow"),
     "shield": phrases("shield | round shield | wooden shield", "buckler | targe"),
 }
+ATTACKS = {  # action -> the weapons that are drawn in it alone
+    "slash": ("longsword", "mace", "rapier", "saber", "wand"),
+    "thrust": ("spear", "trident", "dragon spear"),
+    "shoot": ("bow", "great bow", "recurve bow"),
+}
+ATTACKS_TOO = {"slash": ("dagger",), "thrust": ("shield",)}  # those drawn in other actions, too, when they attack
 
 _VERBS = """
 walk walking walks | stroll strolling strolls | march marching marches | stride striding strides |

@@ -31,6 +31,12 @@ def test_verbs_options_and_choices_are_completed():
     assert completed("storyreel data ma") == ["make"]
     assert completed("storyreel generate --fr") == ["--frames", "--from"]
     assert completed("storyreel generate --fit c") == ["crop"]
+    assert completed("storyreel evaluate ") == ["benchmark", "compare", "train-judge"]
+    assert completed("storyreel evaluate tr") == ["train-judge"]
+    assert completed("storyreel evaluate nothing-like-it") == []  # the shell completes files
+    assert completed("storyreel evaluate train-judge --st") == ["--steps"]
+    assert completed("storyreel curate ") == ["filter", "ablate"]
+    assert completed("storyreel curate f") == ["filter"]
     assert "_STORYREEL_COMPLETE" in program(_STORYREEL_COMPLETE="source_bash").stdout
 
 

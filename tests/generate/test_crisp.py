@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from storyreel.clip import Clip
-from storyreel.generate.crisp import BACKGROUND, crisp, palette, snapped, specks, world_of
+from storyreel.generate.crisp import BACKGROUND, crisp, palette, palette_world, snapped, specks
 from storyreel.options.generation import GenerateOptions
 
 
@@ -83,11 +83,11 @@ def test_real_clips_of_the_world_hardly_change(lpc: Path):
 
 
 def test_models_declare_their_world():
-    assert world_of({"recipe": {"name": "phenaki_sprites"}}) == "sprites"
-    assert world_of({"recipe": {"name": "phenaki_digits"}}) is None
-    assert world_of({"recipe": {"name": "my_own"}, "crisp": "sprites"}) == "sprites"
-    assert world_of({"recipe": {"name": "phenaki_sprites"}, "crisp": ""}) is None
-    assert world_of({}) is None
+    assert palette_world({"recipe": {"name": "phenaki_sprites"}}) == "sprites"
+    assert palette_world({"recipe": {"name": "phenaki_digits"}}) is None
+    assert palette_world({"recipe": {"name": "my_own"}, "crisp": "sprites"}) == "sprites"
+    assert palette_world({"recipe": {"name": "phenaki_sprites"}, "crisp": ""}) is None
+    assert palette_world({}) is None
 
 
 def test_the_setting_is_kept_in_what_made_a_file():

@@ -146,22 +146,23 @@ def test_it_is_made_trained_on_judged_and_compared(squares, storyreel, tmp_path,
 
 
 def test_lists_of_worlds_have_it(squares, tmp_path):
-    from storyreel.cli.leaderboard_prompts import wishes_of
     from storyreel.data.vocabulary import words_of
     from storyreel.encoder import load_encoder
     from storyreel.evaluate.extractors import names
     from storyreel.evaluate.judge_training import find_classes
-    from storyreel.generate.crisp import world_of
+    from storyreel.generate.crisp import palette_world
+    from storyreel.leaderboard.prompts import prompts_of
+    from storyreel.options.leaderboard import LeaderboardOptions
 
     assert worlds.names() == ["digits", "road", "skies", "sprites", "squares"]
     assert worlds.named_in("godiva_squares") == "squares"
-    told = wishes_of(None, "", "squares", 4, 7, {})
-    assert len(told.rows) == 4
-    assert {"color", "way"} == set(next(iter(told.wanted.values())))
+    found = prompts_of(LeaderboardOptions(entries=("a", "b"), out=tmp_path, world="squares", count=4, seed=7), {})
+    assert len(found.rows) == 4
+    assert {"color", "way"} == set(next(iter(found.expected.values())))
     assert {"square", "leftwards"} <= set(words_of("squares", draws=3))
     with pytest.raises(ValueError, match="encoder_squares --data DIR"):
         load_encoder("squares")
-    assert world_of({"recipe": {"name": "godiva_squares"}}) is None  # it has no palette
+    assert palette_world({"recipe": {"name": "godiva_squares"}}) is None  # it has no palette
     assert list(find_classes(open_dataset("squares:?clips=20", tmp_path))) == ["color", "way"]
     assert "squares-v1" in importlib.reload(importlib.import_module("storyreel.evaluate.extractors")).names()
     importlib.reload(importlib.import_module("storyreel.evaluate.extractors"))

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from storyreel.cli.leaderboard_prompts import Wishes
+from storyreel.evaluate.evaluation import Bar
+from storyreel.leaderboard.prompts import PromptList
 from storyreel.names import inside
 
 if TYPE_CHECKING:
     from storyreel.evaluate.report.leaderboard import Entrant
 
-Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-Measure = Callable[[Path], dict[str, Any]]
 MADE = "made_in"  # key of a clip's metadata: seconds that it took, where, and whether the model had run before
 
 
 @dataclass(frozen=True)
-class Run:
+class Entry:
     """A word of the command line: NAME=PATH or PATH."""
 
     name: str
@@ -30,17 +28,17 @@ class Run:
     path: Path
 
     @classmethod
-    def of(cls, said: str) -> Run:
+    def of(cls, text: str) -> Entry:
         """ValueError, in one line, where it names neither a folder of clips nor a model."""
-        name, equals, place = said.partition("=")
-        if not equals or os.path.exists(said):
-            name, place = "", said
+        name, equals, place = text.partition("=")
+        if not equals or os.path.exists(text):
+            name, place = "", text
         path = Path(place).expanduser()
         if path.is_file() and path.suffix == ".json":
-            return cls(name or _told(path), "report", path)
+            return cls(name or _name_in(path), "report", path)
         if path.is_dir() and not any((folder / "model.json").is_file() for folder in (path, path / "model")):
             if (path / "report.json").is_file():
-                return cls(name or _told(path), "report", path / "report.json")
+                return cls(name or _name_in(path), "report", path / "report.json")
             return cls(name or path.resolve().name, "clips", path)
         from storyreel.generate import registry
 
@@ -48,20 +46,20 @@ class Run:
         return cls(name or registry.display_name(folder), "model", folder)
 
 
-def _told(report: Path) -> str:
+def _name_in(report: Path) -> str:
     from storyreel.evaluate.compare import read_report
 
     return str(read_report(report).get("name") or report.parent.resolve().name)
 
 
-def folder_of_clips(run: Run, wishes: Wishes | None, out: Path) -> Path | None:
-    """Where a run's clips lie, or will; None for one that is measured already."""
-    if run.kind != "model":
-        return run.path if run.kind == "clips" else None
+def folder_of_clips(entry: Entry, prompts: PromptList | None, out: Path) -> Path | None:
+    """Where an entry's clips lie, or will; None for one that is measured already."""
+    if entry.kind != "model":
+        return entry.path if entry.kind == "clips" else None
     from storyreel.generate import registry
 
-    assert wishes is not None
-    return out / "clips" / f"{run.name}-{wishes.digest(str(registry.describe(run.path).get('digest')))}"
+    assert prompts is not None
+    return out / "clips" / f"{entry.name}-{prompts.digest(str(registry.describe(entry.path).get('digest')))}"
 
 
 def has_matte(folder: Path) -> bool:
@@ -74,7 +72,7 @@ def has_matte(folder: Path) -> bool:
     return isinstance(found, dict) and found.get("channels") == 4
 
 
-def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
+def make_clips(entry: Entry, prompts: PromptList, folder: Path, bar: Bar) -> None:
     """The clips that are not there yet, lossless, one after the other; each file says how long it took, and where."""
     from storyreel.engine import cores, wait_calmly
     from storyreel.generate import batch, registry
@@ -85,25 +83,25 @@ def make_clips(run: Run, wishes: Wishes, folder: Path, bar: Bar) -> None:
 
     from storyreel.generate.model import load
 
-    digest = str(registry.describe(run.path).get("digest", ""))
-    jobs = batch.jobs_for(wishes.rows, str(run.path), digest, folder, ".mkv", seed=0, count=1)
+    digest = str(registry.describe(entry.path).get("digest", ""))
+    jobs = batch.jobs_for(prompts.rows, str(entry.path), digest, folder, ".mkv", seed=0, count=1)
     check_writable(folder)
     sweep(folder)
     todo = [job for job in jobs if not batch.is_made(job, digest)]
     if not todo:
         return
     torch.set_num_threads(min(torch.get_num_threads(), cores()))
-    model = load(run.path)
+    model = load(entry.path)
     here = machine_of(next((p.device.type for p in model.system.parameters()), "cpu"))
-    with bar(f"{run.name}: making clips", len(todo)) as advance:
+    with bar(f"{entry.name}: making clips", len(todo)) as advance:
         for place, job in enumerate(todo):
             begun = time.perf_counter()
             clip = model.make(job.options, job.seed, job.index)
             about: dict[str, Any] = {
                 MADE: {"seconds": round(time.perf_counter() - begun, 4), "machine": here, "warm": place > 0}
             }
-            if wanted := wishes.wanted.get(job.options.prompt):
-                about["attributes"] = wanted
+            if expected := prompts.expected.get(job.options.prompt):
+                about["attributes"] = expected
             clip.replace(meta=clip.meta | about).save(job.path, scale=None)
             advance(1)
 
@@ -125,16 +123,16 @@ def machine_of(device: str) -> str:
     return f"{name}, {threads} thread{'s' * (threads != 1)}"
 
 
-def entrant_of(run: Run, report: dict[str, Any], clips: Path, page: Path | None, out: Path) -> Entrant:
+def entrant_of(entry: Entry, report: dict[str, Any], clips: Path, page: Path | None, out: Path) -> Entrant:
     """A model as the leaderboard wants it: its report, and what its clips and its model folder say beside it."""
     from storyreel.evaluate.report.leaderboard import Entrant
 
-    files = [inside(clips, clip["file"], f"{run.path}: per_clip: file") for clip in report["per_clip"]]
-    about = _model_of(run, files)
+    files = [inside(clips, clip["file"], f"{entry.path}: per_clip: file") for clip in report["per_clip"]]
+    about = _model_of(entry, files)
     return Entrant(
-        run.name,
+        entry.name,
         report,
-        path=str(run.path),
+        path=str(entry.path),
         system=str(about.get("system") or ""),
         digest=str(about.get("digest") or ""),
         seconds=seconds_of(files),
@@ -153,12 +151,12 @@ def _meta(file: Path) -> dict[str, Any]:
         return {}
 
 
-def _model_of(run: Run, files: Sequence[Path]) -> dict[str, Any]:
+def _model_of(entry: Entry, files: Sequence[Path]) -> dict[str, Any]:
     """model.json of the model that made the clips, where it is at hand: on the registry, with the same weights."""
     from storyreel.generate import registry
 
-    if run.kind == "model":
-        return registry.describe(run.path)
+    if entry.kind == "model":
+        return registry.describe(entry.path)
     meta = _meta(files[0]) if files else {}
     folder = registry.here().get(str(meta.get("model")))
     about = registry.describe(folder) if folder else {}

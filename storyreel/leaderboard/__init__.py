@@ -1,0 +1,1 @@
+"""Compares models on equal terms: the same prompts, seeds and real clips."""
