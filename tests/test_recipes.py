@@ -42,6 +42,8 @@ def seen_by(config: Any, stage: str) -> tuple[int, int]:
         return max(config.clips[stage]), config.channels
     if hasattr(config, "dual"):
         return config.dual.size, config.channels
+    if hasattr(config, "clip_frames"):  # a video GAN
+        return config.size, config.channels
     return config.tokenizer.size, config.tokenizer.channels
 
 
@@ -51,7 +53,8 @@ def test_its_numbers_agree(recipe_name: str):
     config: Any = recipe.system
     for name, stage in recipe.stages.items():
         size, channels = seen_by(config, name)
-        frames = 1 if stage.data.image_share == 1 else config.frames  # single frames, with or without captions
+        whole = getattr(config, "clip_frames", None) or config.frames
+        frames = 1 if stage.data.image_share == 1 else whole  # single frames, with or without captions
         assert (stage.data.frames, stage.data.size, stage.data.channels) == (frames, size, channels)
         assert stage.data.batch % stage.accumulate == 0
         assert stage.optim.warmup <= stage.steps

@@ -84,13 +84,17 @@ class Conv(nn.Module):
 
 
 class Linear(nn.Module):
-    def __init__(self, channels: int, width: int, equalized: bool):
+    """A linear layer. rate: the share of the learning rate that one with equalised weights learns at."""
+
+    def __init__(self, channels: int, width: int, equalized: bool, rate: float = 1.0):
         super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.randn(width, channels)), nn.Parameter(torch.zeros(width))
-        self.scale = _equalize(self.weight, channels, equalized)
+        self.weight, self.bias = nn.Parameter(torch.randn(width, channels) / rate), nn.Parameter(torch.zeros(width))
+        self.scale = _equalize(self.weight, channels, equalized) * rate
+        self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * self.scale, self.bias)
+        bias = self.bias if self.rate == 1 else self.bias * self.rate
+        return F.linear(x, self.weight * self.scale, bias)
 
 
 def bent(x: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
-"""Recipes by name: `get("phenaki_tiny")`. Each system's are in the file of its name, as plain functions."""
+"""Recipes by name: `get("phenaki_tiny")`. Each system's are in the file of its name, as plain functions that take
+nothing and give a `Recipe`."""
 
 from __future__ import annotations
 
@@ -22,11 +23,11 @@ SYSTEMS = tuple(sorted(file.stem for file in FOLDER.glob("*.py") if not file.ste
 
 @cache
 def _systems_of_recipes() -> dict[str, str]:
-    """Recipe -> system: the functions of a system's file that begin with its name. None of the files is imported."""
+    """Recipe -> system: the functions of a system's file that give a recipe. None of the files is imported."""
     found = {}
     for system in SYSTEMS:
         source = (FOLDER / f"{system}.py").read_text("utf-8")
-        found |= dict.fromkeys(re.findall(rf"^def ({system}_\w+)\(\)", source, re.MULTILINE), system)
+        found |= dict.fromkeys(re.findall(r"^def ([a-z]\w*)\(\) -> Recipe:", source, re.MULTILINE), system)
     return found
 
 

@@ -47,7 +47,7 @@ class Stage(nn.Module):
 
     turns: tuple[str, ...] = ("main",)
     training_only: tuple[str, ...] = ()  # names of modules that a model does not need once it is trained
-    needs_text: ClassVar[bool] = False
+    needs_text: bool = False
     capturable: bool = False
     """Every step does the same work on batches of the same shapes: the loss looks at neither `tick.step` nor
     `tick.progress`, and waits for nothing that the device has to say. Such steps may run as CUDA graphs."""
@@ -63,6 +63,11 @@ class Stage(nn.Module):
         ValueError for what would stop training later.
         """
         return []
+
+    def failure(self, numbers: Mapping[str, float]) -> str:
+        """What in the numbers of a step (`loss`, the loss's parts, `norm`) says that training has failed; "" for
+        nothing. The trainer then stops before the step is taken, at its last checkpoint."""
+        return ""
 
     def take(self, tensors: Mapping[str, Tensor], sha256: str) -> None:
         """Fill in the weights of `taken_from`. ValueError where they are not those that are wanted."""

@@ -234,7 +234,7 @@ class Trainer:
             set_rates(self.optimizers[turn], lr)
             values, update = self.computed(batch, step, turn)
             numbers = dict(zip(values, _numbers(values.values()), strict=True))
-            self.refuse_nan(numbers, params, step, turn)
+            self.refuse_failure(numbers, params, step, turn)
             update()
             prefix = f"{turn}/" if len(self.turns) > 1 else ""
             record |= {prefix + n: v if math.isfinite(v) else None for n, v in numbers.items()}
@@ -289,10 +289,12 @@ class Trainer:
         (loss.total.float() / count).backward()
         return {n: value.detach().float() / count for n, value in {"loss": loss.total, **loss.parts}.items()}
 
-    def refuse_nan(self, numbers: dict[str, float], params: dict[str, nn.Parameter], step: int, turn: str) -> None:
-        if math.isfinite(numbers["loss"]) and math.isfinite(numbers["norm"]):
-            return
+    def refuse_failure(self, numbers: dict[str, float], params: dict[str, nn.Parameter], step: int, turn: str) -> None:
         where = f"stage {self.run.name!r}, step {step + 1}" + (f", turn {turn!r}" if len(self.turns) > 1 else "")
+        if math.isfinite(numbers["loss"]) and math.isfinite(numbers["norm"]):
+            if failure := self.stage.failure(numbers):
+                raise ValueError(f"{where}: {failure}; the last checkpoint stays")
+            return
         if not math.isfinite(numbers["loss"]):
             parts = [n for n, v in numbers.items() if n not in ("loss", "norm") and not math.isfinite(v)]
             what = f"the loss is {numbers['loss']}" + (f" (from {', '.join(parts)})" if parts else "")

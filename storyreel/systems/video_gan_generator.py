@@ -1,0 +1,192 @@
+"""The generator of a video GAN: content z and motion codes -> frames, each made from its own style.
+
+    z (b, z) --mapping--> w, with the motion code of each frame --fuse--> style (n, w) --synthesis--> frames (n, c, h, w)
+
+`stylegan3` (Karras et al. 2021, Appendix C) has no aliasing: learned Fourier features, then convolutions whose
+non-linearities are applied on a finer grid (`nn.alias_free`). `stylegan2` (Karras et al. 2020) begins with a learned
+constant, and pixels are doubled between plain convolutions. Axes: b clip, f frame, n = b f frames, m motion.
+
+StyleSV's three ways of motion into a frame: added to the Fourier features, fused with w, and in low-rank weights. A
+learned mask before all three begins at zero, so that a generator of images makes clips whose frames are equal, and
+learns to move them.
+
+Differs from StyleSV: no scaling of layers' inputs by a running mean; canvases have a margin of `margin` pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from storyreel.nn.alias_free import Band, FourierFeatures, LowRank, Modulated, Resampling, filtered_leaky_relu
+from storyreel.nn.discriminator import Linear, bent
+from storyreel.systems.video_gan_motion import MotionCodes, Noise
+
+MAPPING_RATE = 0.01  # of the learning rate, in the mapping network
+
+
+class Sizes(Protocol):
+    """What a generator needs of the config."""
+
+    size: Any
+    channels: Any
+    z_dim: Any
+    w_dim: Any
+    motion_dim: Any
+    layers: Any
+    critical: Any
+    margin: Any
+    channel_base: Any
+    channel_max: Any
+    low_rank: Any
+    frames: Any
+    motion: Any
+    anchor_distance: Any
+    anchor_kernel: Any
+    periods: Any
+
+
+def bands(size: int, layers: int, critical: int, margin: int) -> list[Band]:
+    """The grid that each of `layers` layers writes, and that of the picture after them (StyleGAN3, Appendix C.1).
+
+    Cut-offs grow geometrically from 2 cycles to size / 2, which the last `critical` have; a rate is the next power of
+    two over twice the frequency at which a band has faded out.
+    """
+    first, last, fade_first, fade_last = 2.0, size / 2, 2**2.1, size / 2 * 2**0.3
+    made = []
+    for i in range(layers + 1):
+        share = min(i / (layers - critical), 1.0)
+        cutoff, fade = first * (last / first) ** share, fade_first * (fade_last / fade_first) ** share
+        rate = 2 ** math.ceil(math.log2(min(2 * fade, size)))
+        side = rate + 2 * margin if i < layers - 1 else size
+        made.append(Band(side, rate, cutoff, max(fade, rate / 2) - cutoff))
+    return made
+
+
+class Generator(nn.Module):
+    """Content and motion to frames. text: width of the text code that is joined to z; 0: none."""
+
+    def __init__(self, c: Sizes, text: int = 0):
+        super().__init__()
+        self.mapping = nn.ModuleList(
+            [
+                Linear(c.z_dim + text, c.w_dim, True, rate=MAPPING_RATE),
+                Linear(c.w_dim, c.w_dim, True, rate=MAPPING_RATE),
+            ]
+        )
+        self.motion = MotionCodes(
+            c.motion, c.motion_dim, distance=c.anchor_distance, kernel=c.anchor_kernel, periods=c.periods
+        )
+        self.mask = nn.Parameter(torch.zeros(c.motion_dim))
+        self.fuse = nn.Linear(c.w_dim + c.motion_dim, c.w_dim)
+        with torch.no_grad():
+            self.fuse.weight[:, : c.w_dim].copy_(torch.eye(c.w_dim))
+        self.synthesis = AliasFree(c) if c.frames == "stylegan3" else Aliased(c)
+        self.register_buffer("w_mean", torch.zeros(c.w_dim))
+        self.w_mean: Tensor
+
+    def styles(self, z: Tensor, text: Tensor | None = None) -> Tensor:
+        """z (b, z), normal -> w (b, w)."""
+        x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+        x = x if text is None else torch.cat([x, text], 1)
+        for layer in self.mapping:
+            x = bent(layer(x))
+        return x
+
+    def forward(self, w: Tensor, noise: Noise | None = None, times: Tensor | None = None) -> Tensor:
+        """w (b, w) and, for videos, times (b, f) with their noise -> (b, c, f, h, w) in about [-1, 1]; one frame each
+        without them."""
+        if times is None or noise is None:
+            style = self.fuse(torch.cat([w, w.new_zeros(len(w), len(self.mask))], 1))
+            return self.synthesis(style, None).float()[:, :, None]
+        b, f = times.shape
+        m = (self.motion(noise, times) * self.mask).flatten(0, 1)  # (n, m)
+        style = self.fuse(torch.cat([w.repeat_interleave(f, 0), m], 1))
+        return self.synthesis(style, m).float().unflatten(0, (b, f)).transpose(1, 2)
+
+    def motion_parts(self) -> list[nn.Parameter]:
+        """What only videos need; a generator of images does without."""
+        parts = [self.motion, self.synthesis.add, *([low] if (low := self.synthesis.low_rank) else [])]
+        return [self.mask, *(p for part in parts for p in part.parameters())]
+
+    def truncated(self, w: Tensor, share: float) -> Tensor:
+        """w nearer to the mean of all: `share` of the way is left."""
+        return torch.lerp(self.w_mean, w.float(), share)
+
+    @torch.no_grad()
+    def note_mean(self, w: Tensor) -> None:
+        """Take these w into the running mean."""
+        self.w_mean.lerp_(w.detach().float().mean(0), 0.002)
+
+
+class AliasFree(nn.Module):
+    """StyleGAN3's synthesis: style (n, w), motion (n, m) or None -> frames (n, c, size, size)."""
+
+    def __init__(self, c: Sizes):
+        super().__init__()
+        grids = bands(c.size, c.layers, c.critical, c.margin)
+        widths = [max(1, round(min(c.channel_base / (2 * grid.cutoff), c.channel_max))) for grid in grids]
+        self.input = FourierFeatures(grids[0], widths[0], c.w_dim)
+        self.add = nn.Linear(c.motion_dim, widths[0], bias=False)
+        before = [0, *range(c.layers)]
+        self.resampling = [Resampling(grids[before[i]], grids[i]) for i in range(c.layers)]
+        pairs = [(widths[before[i]], widths[i]) for i in range(c.layers)]
+        self.convs = nn.ModuleList([Modulated(a, b, 3, c.w_dim) for a, b in pairs])
+        low = c.low_rank and nn.ModuleList([LowRank(a, b, 3, c.motion_dim, c.low_rank) for a, b in pairs])
+        self.low_rank: nn.ModuleList | None = low or None
+        self.to_pixels = Modulated(widths[c.layers - 1], c.channels, 1, c.w_dim, demodulate=False)
+
+    def forward(self, style: Tensor, motion: Tensor | None) -> Tensor:
+        x = self.input(style)
+        if motion is not None:
+            x = x + self.add(motion)[..., None, None].to(x.dtype)
+        for i, (conv, spec) in enumerate(zip(self.convs, self.resampling, strict=True)):
+            y = conv(x, style)
+            if self.low_rank is not None and motion is not None:
+                y = y + self.low_rank[i](x, motion)
+            x = filtered_leaky_relu(y, spec)
+        return _pixels(self.to_pixels, x, style)
+
+
+class Aliased(nn.Module):
+    """StyleGAN2's synthesis, without noise inputs: a learned constant of 4x4 and two layers at each size."""
+
+    def __init__(self, c: Sizes):
+        super().__init__()
+        sizes = [4 * 2**i for i in range(int(math.log2(c.size // 4)) + 1)]
+        widths = [max(1, min(c.channel_max, c.channel_base // size)) for size in sizes]
+        self.constant = nn.Parameter(torch.randn(widths[0], 4, 4))
+        self.add = nn.Linear(c.motion_dim, widths[0], bias=False)
+        pairs = [(a, b) for i, b in enumerate(widths) for a in (widths[max(i - 1, 0)], b)]
+        self.convs = nn.ModuleList([Modulated(a, b, 3, c.w_dim) for a, b in pairs])
+        low = c.low_rank and nn.ModuleList([LowRank(a, b, 3, c.motion_dim, c.low_rank) for a, b in pairs])
+        self.low_rank: nn.ModuleList | None = low or None
+        self.to_pixels = nn.ModuleList([Modulated(b, c.channels, 1, c.w_dim, demodulate=False) for b in widths])
+
+    def forward(self, style: Tensor, motion: Tensor | None) -> Tensor:
+        x = self.constant.expand(len(style), -1, -1, -1)
+        if motion is not None:
+            x = x + self.add(motion)[..., None, None].to(x.dtype)
+        picture: Tensor | None = None
+        for i, conv in enumerate(self.convs):
+            if i % 2 == 0 and i > 0:
+                x = F.interpolate(x, scale_factor=2, mode="bilinear")
+            y = conv(x, style)
+            if self.low_rank is not None and motion is not None:
+                y = y + self.low_rank[i](x, motion)
+            x = bent(y)
+            if i % 2:
+                new = _pixels(self.to_pixels[i // 2], x, style)
+                picture = new if picture is None else new + F.interpolate(picture, scale_factor=2, mode="bilinear")
+        assert picture is not None
+        return picture
+
+
+def _pixels(layer: nn.Module, x: Tensor, style: Tensor) -> Tensor:
+    """Colours in float32: bfloat16 has too few steps for them."""
+    with torch.autocast(x.device.type, enabled=False):
+        return 0.25 * layer(x.float(), style.float())
