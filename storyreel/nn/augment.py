@@ -3,8 +3,8 @@
     clips --mirrored, moved, turned, scaled, recoloured: each with probability p, the same for all frames--> clips
 
 p follows how well the critic tells real clips: where the sign of its scores of real clips is above the target it
-learns by heart, and p grows. Differs from the paper: pictures are read bilinearly, and turns by 90 degrees are left out,
-which never happen to a landscape.
+learns by heart, and p grows. Differs from the paper: pictures are read bilinearly, and turns by 90 degrees, which never
+happen to a landscape, are left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Recipes for video GANs. `storyreel train stylesv_skies --data "skies:?clips=60000" -o RUN` trains images, then videos.
+"""Recipes for video GANs. `storyreel train stylesv_skies --data "skies:?clips=8000" -o RUN`: images, then videos.
 
 | recipe         | parameters | clips            | trained on       | result                         |
 | -------------- | ---------- | ---------------- | ---------------- | ------------------------------ |

@@ -9,12 +9,13 @@ Stages: `images` trains generator and critic on single frames; `videos` goes on 
 frames of a clip are equal. Axes: b clip, c channels, f frames, h, w pixels, m motion.
 
 Differs from the paper: motion is fixed sines whose phases are splines (`video_gan_motion`), low-rank weights begin as
-LoRA's do (as released they cannot learn), adaptive augmentation may be on in both stages, and text is ours: a projection
-of the mean token state into style and score. The parts' own pages name their differences.
+LoRA's do (as released they cannot learn), adaptive augmentation may be on in both stages, and text is ours: the mean
+token state is projected into style and score. The files of the parts name their differences.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -252,9 +253,10 @@ class VideoStage(GanStage):
         others lie anywhere between (StyleSV's sampling)."""
         c = self.config
         last = min(c.clip_frames - 1, c.max_distance)
-        spans = sorted({min(2**i, last) for i in range(1, 16)} - set(range(self.seen - 1)))
+        low = math.ceil(math.log2(max(1, self.seen - 1)))
+        count = max(1, math.ceil(math.log2(max(1, last))) - low + 1)
         u = torch.rand(b, self.seen + 1, generator=rng, device=rng.device, dtype=torch.float64)
-        span = torch.tensor(spans or [last], dtype=torch.float64, device=u.device)[(u[:, 0] * len(spans)).long()]
+        span = torch.exp2((u[:, 0] * count).floor() + low).clamp(max=last)
         first = (u[:, 1] * (c.clip_frames - span)).floor() if whole else u[:, 1] * (c.clip_frames - span - 1)
         inner = u[:, 2:].sort(1).values[:, : self.seen - 2] * span[:, None]
         if whole:

@@ -104,8 +104,13 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         y = bent(self.conv1(shifted(x, frames)))
-        y = bent(self.conv2(F.avg_pool2d(y, 2)))
-        return (y + self.skip(F.avg_pool2d(x, 2))) / math.sqrt(2)
+        y = bent(self.conv2(halved(y)))
+        return (y + self.skip(halved(x))) / math.sqrt(2)
+
+
+def halved(x: Tensor) -> Tensor:
+    """(n, c, h, w) -> (n, c, h / 2, w / 2): the mean of each four pixels."""
+    return F.interpolate(x, scale_factor=0.5, mode="bilinear")
 
 
 def shifted(x: Tensor, frames: int) -> Tensor:
@@ -128,7 +133,7 @@ class TimeDifferences(nn.Module):
 
     def __init__(self, frames: int, width: int, longest: int):
         super().__init__()
-        self.periods = [2.0 * (2 * longest / 2.0) ** (i / (WAVES - 1)) for i in range(WAVES)]
+        self.longest = longest
         self.hidden = nn.Linear((frames - 1) * 2 * WAVES, width)
         self.out = nn.Linear(width, width)
         nn.init.zeros_(self.out.weight)
@@ -136,7 +141,8 @@ class TimeDifferences(nn.Module):
 
     def forward(self, times: Tensor) -> Tensor:
         gaps = (times[:, 1:] - times[:, :-1]).float()
-        angle = 2 * math.pi * gaps[..., None] / torch.tensor(self.periods, device=times.device)
+        step = torch.arange(WAVES, device=times.device) / (WAVES - 1)
+        angle = math.pi * gaps[..., None] * self.longest**-step  # periods from 2 frames to twice the longest gap
         return self.out(bent(self.hidden(torch.cat([angle.sin(), angle.cos()], -1).flatten(1))))
 
 

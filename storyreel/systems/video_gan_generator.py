@@ -1,6 +1,6 @@
 """The generator of a video GAN: content z and motion codes -> frames, each made from its own style.
 
-    z (b, z) --mapping--> w, with the motion code of each frame --fuse--> style (n, w) --synthesis--> frames (n, c, h, w)
+    z --mapping--> w, with the motion code of each frame --fuse--> style (n, w) --synthesis--> frames (n, c, h, w)
 
 `stylegan3` (Karras et al. 2021, Appendix C) has no aliasing: learned Fourier features, then convolutions whose
 non-linearities are applied on a finer grid (`nn.alias_free`). `stylegan2` (Karras et al. 2020) begins with a learned

@@ -6,9 +6,9 @@
 | `bce`       | the same                                        | the same              | none             |
 | `rp+r1+r2`  | -log sigmoid(D(real) - D(made)), pair by pair   | the other way round   | R1 and R2        |
 
-Non-saturating and R1: Goodfellow et al. 2014, Mescheder et al. 2018; lazily: every so many steps, so many times as heavy
-(StyleGAN2, Appendix B). Relativistic pairs with both penalties: R3GAN, Huang et al. 2024, Section 2,
-https://arxiv.org/abs/2501.05441. Scores are (b,); penalties are summed over pixels and meaned over the frames of a clip.
+Non-saturating and R1: Goodfellow et al. 2014, Mescheder et al. 2018; lazily: every so many steps, so many times as
+heavy (StyleGAN2, Appendix B). Relativistic pairs with both penalties: R3GAN, Huang et al. 2024, Section 2,
+https://arxiv.org/abs/2501.05441. Scores are (b,); penalties are summed over the pixels of a frame, and meaned.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class MotionCodes(nn.Module):
         waves = dim // 2
         self.phase, self.offset = nn.Linear(dim, waves, bias=False), nn.Linear(dim, dim, bias=False)
         self.pace = nn.Linear(dim, waves, bias=False) if kind == "linear" else None
-        self.periods = [periods[0] * (periods[1] / periods[0]) ** (i / max(1, waves - 1)) for i in range(waves)]
+        self.periods = periods
 
     @property
     def margin(self) -> int:
@@ -116,9 +116,11 @@ class MotionCodes(nn.Module):
     def _waves(self, times: Tensor, phase: Tensor, pace: Tensor | None = None) -> Tensor:
         """[sin, cos] of times (b, f) at all periods and of phases (b, f, waves). Whole turns are taken off in float64,
         so that a wave is as exact after a year as at its beginning."""
-        periods = torch.tensor(self.periods, dtype=torch.float64, device=times.device)
+        (shortest, longest), waves = self.periods, self.dim // 2
+        step = torch.arange(waves, dtype=torch.float64, device=times.device) / max(1, waves - 1)
+        periods = shortest * (longest / shortest) ** step
         turns = times.double()[..., None] / periods * (1 if pace is None else pace.double())
-        scale = (periods[-1] / periods).float()
+        scale = (longest / periods).float()
         angle = 2 * math.pi * (turns - turns.floor()).float() + phase * (scale if pace is not None else 1.0)
         return torch.cat([angle.sin(), angle.cos()], -1)
 

@@ -22,7 +22,10 @@ from storyreel.nn.alias_free import (
 COARSE, FINE = Band(side=14, rate=8, cutoff=2.0, half_width=2.5), Band(side=22, rate=16, cutoff=6.0, half_width=3.0)
 
 
-@pytest.mark.parametrize(("taps", "cutoff", "width", "rate"), [(12, 2.0, 5.0, 16.0), (24, 8.0, 6.0, 64.0), (12, 30.0, 20.0, 128.0)])  # fmt: skip
+FILTERS = [(12, 2.0, 5.0, 16.0), (24, 8.0, 6.0, 64.0), (12, 30.0, 20.0, 128.0)]
+
+
+@pytest.mark.parametrize(("taps", "cutoff", "width", "rate"), FILTERS)
 def test_the_filter_is_scipys(taps: int, cutoff: float, width: float, rate: float):
     from scipy.signal import firwin
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_bands_grow_to_the_size_of_the_picture():
     assert [band.rate for band in found[:2]] == [16, 16]
     assert [band.side for band in found[-2:]] == [64, 64]
     assert found[-1].cutoff == 32
-    assert all(a.cutoff <= b.cutoff and a.rate <= b.rate for a, b in zip(found[:-1], found[1:], strict=True))
+    assert all(a.cutoff <= b.cutoff and a.rate <= b.rate for a, b in pairwise(found))
 
 
 # -- the critic ------------------------------------------------------------------------------------------------
