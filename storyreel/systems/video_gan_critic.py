@@ -13,28 +13,16 @@ Differs from the papers: pictures are halved by the mean of four pixels, and the
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from storyreel.nn.discriminator import Conv, Linear, bent
+from storyreel.systems.video_gan_config import VideoGanConfig
 
 JOINED = 16  # pixels a side where the features of frames are joined
 WAVES = 16  # of the embedding of time differences
-
-
-class Sizes(Protocol):
-    """What a critic needs of the config."""
-
-    size: Any
-    channels: Any
-    critic_base: Any
-    critic_max: Any
-    critic: Any
-    seen_frames: Any
-    max_distance: Any
 
 
 class Critic(nn.Module):
@@ -43,7 +31,7 @@ class Critic(nn.Module):
     frames: how many it sees of a clip (`concat`); text: width of the text code that it judges by, 0 for none.
     """
 
-    def __init__(self, c: Sizes, frames: int, text: int = 0):
+    def __init__(self, c: VideoGanConfig, frames: int, text: int = 0):
         super().__init__()
         self.kind, self.frames = c.critic, frames
         size, wide = c.size, _width(c, c.size)
@@ -146,5 +134,5 @@ class TimeDifferences(nn.Module):
         return self.out(bent(self.hidden(torch.cat([angle.sin(), angle.cos()], -1).flatten(1))))
 
 
-def _width(c: Sizes, size: int) -> int:
+def _width(c: VideoGanConfig, size: int) -> int:
     return max(1, min(c.critic_max, c.critic_base // size))

@@ -16,7 +16,6 @@ Differs from StyleSV: no scaling of layers' inputs by a running mean; canvases h
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -24,30 +23,10 @@ from torch import Tensor, nn
 
 from storyreel.nn.alias_free import Band, FourierFeatures, LowRank, Modulated, Resampling, filtered_leaky_relu
 from storyreel.nn.discriminator import Linear, bent
+from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_motion import MotionCodes, Noise
 
 MAPPING_RATE = 0.01  # of the learning rate, in the mapping network
-
-
-class Sizes(Protocol):
-    """What a generator needs of the config."""
-
-    size: Any
-    channels: Any
-    z_dim: Any
-    w_dim: Any
-    motion_dim: Any
-    layers: Any
-    critical: Any
-    margin: Any
-    channel_base: Any
-    channel_max: Any
-    low_rank: Any
-    frames: Any
-    motion: Any
-    anchor_distance: Any
-    anchor_kernel: Any
-    periods: Any
 
 
 def bands(size: int, layers: int, critical: int, margin: int) -> list[Band]:
@@ -70,7 +49,7 @@ def bands(size: int, layers: int, critical: int, margin: int) -> list[Band]:
 class Generator(nn.Module):
     """Content and motion to frames. text: width of the text code that is joined to z; 0: none."""
 
-    def __init__(self, c: Sizes, text: int = 0):
+    def __init__(self, c: VideoGanConfig, text: int = 0):
         super().__init__()
         self.mapping = nn.ModuleList(
             [
@@ -126,7 +105,7 @@ class Generator(nn.Module):
 class AliasFree(nn.Module):
     """StyleGAN3's synthesis: style (n, w), motion (n, m) or None -> frames (n, c, size, size)."""
 
-    def __init__(self, c: Sizes):
+    def __init__(self, c: VideoGanConfig):
         super().__init__()
         grids = bands(c.size, c.layers, c.critical, c.margin)
         widths = [max(1, round(min(c.channel_base / (2 * grid.cutoff), c.channel_max))) for grid in grids]
@@ -155,7 +134,7 @@ class AliasFree(nn.Module):
 class Aliased(nn.Module):
     """StyleGAN2's synthesis, without noise inputs: a learned constant of 4x4 and two layers at each size."""
 
-    def __init__(self, c: Sizes):
+    def __init__(self, c: VideoGanConfig):
         super().__init__()
         sizes = [4 * 2**i for i in range(int(math.log2(c.size // 4)) + 1)]
         widths = [max(1, min(c.channel_max, c.channel_base // size)) for size in sizes]

@@ -207,7 +207,8 @@ def test_images_learn_the_colour_of_what_they_are_shown(tmp_path: Path):
 def test_training_stops_at_the_last_checkpoint_where_scores_saturate(tmp_path: Path):
     recipe = tiny(augment=0.0)
     settings = replace(recipe.stages["images"], steps=20, checkpoint_every=5)
-    system = made(augment=0.0)
+    stage = made(augment=0.0).images
+    assert stage is not None
     run = Run.open(tmp_path / "run", replace(recipe, stages={"images": settings}))
     loader = Colours(recipe, "images", 0.5)
     count = 0
@@ -217,12 +218,12 @@ def test_training_stops_at_the_last_checkpoint_where_scores_saturate(tmp_path: P
         count += 1
         if count == 12:
             with torch.no_grad():
-                system.images.critic.score.bias.fill_(1e6)
+                stage.critic.score.bias.fill_(1e6)
 
     with pytest.raises(
         ValueError, match=r"stage 'images', step 13, turn 'generator': the critic's scores are saturated"
     ):
-        train_stage(system.images, loader, settings, run.stage("images"), on_step=worse)
+        train_stage(stage, loader, settings, run.stage("images"), on_step=worse)
     found = run.stage("images").load()
     assert found is not None
     assert found.step == 10

@@ -1,0 +1,76 @@
+"""The settings of a video GAN: the switches that make it StyleSV or another, and its sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from storyreel.field_ranges import Count, Depth, Frames, FramesASecond, Pixels, Share, Width
+from storyreel.systems.video_gan_losses import LossKind
+from storyreel.systems.video_gan_motion import MotionKind
+
+if TYPE_CHECKING:
+    from storyreel.systems.video_gan import VideoGan
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoGanConfig:
+    """The defaults are StyleSV at 64 pixels."""
+
+    size: Pixels = 64
+    channels: Width = 3
+    clip_frames: Frames = 16  # of the clips that training reads
+    fps: FramesASecond = 8
+    # switches
+    motion: MotionKind = "bspline"
+    frames: Literal["stylegan3", "stylegan2"] = "stylegan3"
+    critic: Literal["tsm_mean", "concat"] = "tsm_mean"
+    text: Literal["none", "projection"] = "none"
+    loss: LossKind = "nonsat+r1"
+    image_pretraining: bool = True
+    # generator
+    z_dim: Width = 512
+    w_dim: Width = 512
+    motion_dim: Width = 512
+    layers: Count = 14
+    critical: Depth = 2  # layers whose cut-off is that of the picture
+    margin: Depth = 10  # pixels about the canvas of a layer
+    channel_base: Width = 16_384
+    channel_max: Width = 512
+    low_rank: Depth = 0  # channels of the low-rank weights that motion moves; 0: none
+    anchor_distance: Frames = 16
+    anchor_kernel: Count = 11
+    periods: tuple[int, int] = (256, 1024)  # frames, shortest and longest of the motion's waves
+    truncation: Share = 1.0  # how far from the mean style videos are, where they are made
+    # critic
+    critic_base: Width = 16_384
+    critic_max: Width = 512
+    seen_frames: Frames = 3  # of a clip, by the critic
+    max_distance: Frames = 32  # frames between the first and the last of them
+    r1: float = 1.0
+    r1_every: Count = 16  # steps
+    augment: Share = 0.0  # target of adaptive augmentation, 0.6 in the papers; 0: none
+    text_dim: Width = 32
+    text_width: Width = 128
+
+    def __post_init__(self) -> None:
+        if self.size < 16 or self.size & (self.size - 1):
+            raise ValueError(f"size: expected a power of two from 16 on, got {self.size}")
+        if self.layers <= self.critical:
+            raise ValueError(f"layers: expected more than the {self.critical} critical ones, got {self.layers}")
+        if self.motion_dim % 2:
+            raise ValueError(f"motion_dim: expected an even number, got {self.motion_dim}")
+        if not 1 <= self.periods[0] <= self.periods[1]:
+            raise ValueError(f"periods: expected the shortest and the longest, from 1 frame on, got {self.periods}")
+        if self.seen_frames > self.clip_frames:
+            raise ValueError(f"seen_frames: {self.seen_frames} of clips of {self.clip_frames} frames")
+
+    @property
+    def text_code(self) -> int:
+        """Width of the text code; 0 without text."""
+        return self.text_width if self.text != "none" else 0
+
+    def build(self) -> VideoGan:
+        from storyreel.systems.video_gan import VideoGan
+
+        return VideoGan(self)
