@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from storyreel.evaluate.flow import flow_between, warp
+from storyreel.nn.flow import flow_between, warp
 
 
 def repeated(known: Tensor, places: Tensor, frames: int) -> Tensor:

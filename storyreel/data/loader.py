@@ -91,6 +91,11 @@ class Loader:
         """How many clips there are to train on."""
         return sum(len(source.rows) for source in self.sources)
 
+    def entries(self, name: str) -> Tensor:
+        """What `prepare` gave under this name, for the clips of all folders (n, ...)."""
+        prepared = [source.prepared for source in self.sources if source.prepared is not None]
+        return torch.cat([each.whole(name) for each in prepared])
+
     def batch(self, step: int) -> Batch:
         """The batch of optimizer step `step` of this rank, data.batch // world items.
 

@@ -109,6 +109,11 @@ class Prepared:
             for name, (array, dtype) in self.entries.items()
         }
 
+    def whole(self, name: str) -> Tensor:
+        """An entry of all clips (n, ...)."""
+        array, dtype = self.entries[name]
+        return torch.from_numpy(np.array(array)).view(dtype)
+
     @classmethod
     def open(
         cls,

@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from storyreel.evaluate.flow import Flow, blurred, flow_of, grey, warp
+from storyreel.nn.flow import Flow, blurred, flow_of, grey, warp
 
 EDGE = 4  # pixels
 MOVES = 0.5  # pixels a frame: what moves less is no evidence of where a texture belongs

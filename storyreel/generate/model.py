@@ -160,6 +160,8 @@ class Model:
         for name in ("image_end", "backward", "variation"):
             if getattr(options, name) and name not in serves:
                 raise ValueError(f"{name}: {self.name} cannot do that; a model of Make-A-Video can")
+        if options.motion is not None and "motion" not in serves:
+            raise ValueError(f"motion: {self.name} reads no motion; a model of Stable Video Diffusion does")
         if options.stage and options.stage not in (known := self.system.products):
             expected = f"expected one of {', '.join(known)}" if known else "it makes whole videos only; a cascade can"
             raise ValueError(f"stage: {self.name} does not stop after {options.stage!r}; {expected}")

@@ -12,10 +12,11 @@ context.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 
 NORM_EPS = 1e-6  # of group normalisation before attention
@@ -96,7 +97,8 @@ class VideoBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Of tokens (n, s, width) to one another, or to a context (n, l, d)."""
+    """Of tokens (n, s, width) to one another, or to a context of each sample (b, l, d), where n is a multiple of b and
+    the tokens of a sample are neighbours: its keys and values are made once."""
 
     def __init__(self, width: int, head_dim: int, context: int = 0):
         super().__init__()
@@ -105,13 +107,16 @@ class Attention(nn.Module):
         self.to_k, self.to_v = (nn.Linear(context or width, width, bias=False) for _ in range(2))
         self.to_out = nn.ModuleList([nn.Linear(width, width)])
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        source = x if context is None else context
+    def forward(self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """mask: the tokens (b, l) of the context that count; None: all."""
+        source, tokens = (x, x) if context is None else (context, x.reshape(len(context), -1, x.shape[-1]))
         q, k, v = (
             rearrange(part, "n s (a d) -> n a s d", d=self.head_dim)
-            for part in (self.to_q(x), self.to_k(source), self.to_v(source))
+            for part in (self.to_q(tokens), self.to_k(source), self.to_v(source))
         )
-        return self.to_out[0](rearrange(F.scaled_dot_product_attention(q, k, v), "n a s d -> n s (a d)"))
+        seen = None if mask is None else mask[:, None, None]
+        y = rearrange(F.scaled_dot_product_attention(q, k, v, attn_mask=seen), "n a s d -> n s (a d)")
+        return self.to_out[0](y).view(x.shape)
 
 
 class GatedGelu(nn.Module):
@@ -125,58 +130,66 @@ class GatedGelu(nn.Module):
 
 
 class FeedForward(nn.Module):
-    def __init__(self, width: int):
+    def __init__(self, width: int, expand: int = 4):
         super().__init__()
-        self.net = nn.Sequential(GatedGelu(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width))
+        hidden = expand * width
+        self.net = nn.Sequential(GatedGelu(width, hidden), nn.Identity(), nn.Linear(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)
 
 
 class TransformerBlock(nn.Module):
-    """Attention between tokens (n, s, width), to a context (n, l, d), and a feed-forward layer, all residual. `ff_in`:
-    another feed-forward layer before them, which the layers in time have."""
+    """Attention between tokens (n, s, width), to a context (b, l, d), and a feed-forward layer, all residual. `ff_in`:
+    another feed-forward layer before them, which the layers in time have. expand: how much wider these layers are."""
 
-    def __init__(self, width: int, head_dim: int, context: int, *, ff_in: bool = False):
+    def __init__(self, width: int, head_dim: int, context: int, *, ff_in: bool = False, expand: int = 4):
         super().__init__()
         self.norm_in = nn.LayerNorm(width) if ff_in else None
-        self.ff_in = FeedForward(width) if ff_in else None
+        self.ff_in = FeedForward(width, expand) if ff_in else None
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
         self.attn1, self.attn2 = Attention(width, head_dim), Attention(width, head_dim, context)
-        self.ff = FeedForward(width)
+        self.ff = FeedForward(width, expand)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
         if self.ff_in is not None and self.norm_in is not None:
             x = x + self.ff_in(self.norm_in(x))
         x = x + self.attn1(self.norm1(x))
-        x = x + self.attn2(self.norm2(x), context)
+        x = x + self.attn2(self.norm2(x), context, mask)
         return x + self.ff(self.norm3(x))
 
 
-class VideoTransformer(nn.Module):
-    """Attention within each frame, and, mixed, between the frames at each place, which read the context of the first
-    frame and have an embedding of their number."""
+class Context(NamedTuple):
+    """What transformers read of each sample: states (b, l, d), and which of them (b, l) count; None: all."""
 
-    def __init__(self, width: int, head_dim: int, context: int, groups: int):
+    states: Tensor
+    mask: Tensor | None = None
+
+
+class VideoTransformer(nn.Module):
+    """Attention within each frame, and, mixed, between the frames at each place, which read the same context and have
+    an embedding of their number."""
+
+    def __init__(self, width: int, head_dim: int, context: int, groups: int, expand: int = 4):
         super().__init__()
         self.norm = nn.GroupNorm(groups, width, NORM_EPS)
         self.proj_in, self.proj_out = nn.Linear(width, width), nn.Linear(width, width)
-        self.transformer_blocks = nn.ModuleList([TransformerBlock(width, head_dim, context)])
-        self.temporal_transformer_blocks = nn.ModuleList([TransformerBlock(width, head_dim, context, ff_in=True)])
+        self.transformer_blocks = nn.ModuleList([TransformerBlock(width, head_dim, context, expand=expand)])
+        self.temporal_transformer_blocks = nn.ModuleList(
+            [TransformerBlock(width, head_dim, context, ff_in=True, expand=expand)]
+        )
         self.time_pos_embed = Embedding(width, 4 * width, width)
         self.time_mixer = Mix(0.5)
 
-    def forward(self, x: Tensor, context: Tensor, frames: int, pictures: Tensor | None = None) -> Tensor:
-        """(n, c, h, w) with a context (n, l, d); `frames` and `pictures` as for `VideoBlock`."""
+    def forward(self, x: Tensor, context: Context, frames: int, pictures: Tensor | None = None) -> Tensor:
+        """(n, c, h, w); `frames` and `pictures` as for `VideoBlock`."""
         tokens = self.proj_in(rearrange(self.norm(x), "n c h w -> n (h w) c"))
-        tokens = self.transformer_blocks[0](tokens, context)
+        tokens = self.transformer_blocks[0](tokens, context.states, context.mask)
         if frames:
             spatial = rearrange(tokens, "(b t) s c -> b t s c", t=frames)
             number = sinusoid(torch.arange(frames, device=x.device), x.shape[1]).to(tokens.dtype)
-            entering = spatial + self.time_pos_embed(number)[None, :, None]
-            first = rearrange(context, "(b t) l d -> b t l d", t=frames)[:, 0]
-            seen = repeat(first, "b l d -> (b s) l d", s=spatial.shape[2])
-            temporal = self.temporal_transformer_blocks[0](rearrange(entering, "b t s c -> (b s) t c"), seen)
+            entering = rearrange(spatial + self.time_pos_embed(number)[None, :, None], "b t s c -> (b s) t c")
+            temporal = self.temporal_transformer_blocks[0](entering, context.states, context.mask)
             mixed = self.time_mixer(spatial, rearrange(temporal, "(b s) t c -> b t s c", b=len(spatial)), pictures)
             tokens = rearrange(mixed, "b t s c -> (b t) s c")
         return x + rearrange(self.proj_out(tokens), "n (h w) c -> n c h w", h=x.shape[2])

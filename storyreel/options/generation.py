@@ -107,6 +107,11 @@ class GenerateOptions(Options):
     variation: Annotated[
         InputClip | None, _input("A video to make another one like.", excludes=("image", "extend"))
     ] = None
+    motion: Annotated[
+        int | None,
+        Range(0, 255),
+        Setting("How much moves, 0 to 255: 0 least, 127 as usual, of a model that reads it.", panel=LENGTH),
+    ] = None
     fit: Annotated[
         Literal["crop", "pad"] | None,
         Setting(

@@ -52,6 +52,10 @@ class Stage(nn.Module):
     """Every step does the same work on batches of the same shapes: the loss looks at neither `tick.step` nor
     `tick.progress`, and waits for nothing that the device has to say. Such steps may run as CUDA graphs."""
     stands_alone: ClassVar[bool] = False  # it needs no earlier stage, and may be trained before or beside it
+    prepared_by: ClassVar[tuple[str, ...] | None] = None
+    """The earlier stages that `prepare` depends on, where stages share what it gives; None: all, and not shared."""
+    surveyed: ClassVar[tuple[str, ...]] = ()
+    """Entries of `prepare` that `survey` is shown for all clips, such as one number a clip."""
     taken_from: str = ""  # the model that its weights come from, by name, where it is not trained here
 
     def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:
@@ -86,6 +90,9 @@ class Stage(nn.Module):
         The default, no entries, means that there is nothing to prepare and `video` stays.
         """
         return {}
+
+    def survey(self, entries: Mapping[str, Tensor]) -> None:
+        """Called before training with the entries named in `surveyed`, of all clips (n, ...)."""
 
     @abstractmethod
     def loss(self, batch: Batch, tick: Tick) -> Loss: ...
@@ -146,7 +153,7 @@ class System(nn.Module):
 
     name: ClassVar[str]
     serves: ClassVar[frozenset[str]] = frozenset()
-    """Which of the options beyond the usual it can serve: image_end, backward, variation, size, and "no
+    """Which of the options beyond the usual it can serve: image_end, backward, variation, size, motion, and "no
     prompt" where a picture or a clip says enough."""
     together: ClassVar[int] = 1
     """How many candidates are made in one batch."""

@@ -31,7 +31,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from storyreel.diffusion.samplers import draw_noise
-from storyreel.field_ranges import Count, Depth, Width
+from storyreel.field_ranges import Count, Depth, Pixels, Width
 from storyreel.nn.spatiotemporal import Mix, SpatialBlock, TemporalBlock, Upsample, VideoBlock
 
 SPATIAL_EPS, TEMPORAL_EPS = 1e-6, 1e-5  # of group normalisation
@@ -42,7 +42,8 @@ MIN_LOGVAR, MAX_LOGVAR = -30.0, 20.0
 class AutoencoderConfig:
     """The defaults are the paper's. widths: of the levels, finest first, each half as large as the one before. blocks:
     residual blocks of a level of the encoder; the decoder has one more. groups: of the normalisation. scale: what
-    brings latents to deviation one."""
+    brings latents to deviation one; 0: measured in training, mean and deviation of each channel. cell: pixels a side
+    that enter as one place."""
 
     channels: Width = 3  # 4: the fourth is the matte
     latent_channels: Width = 4
@@ -50,19 +51,20 @@ class AutoencoderConfig:
     blocks: Depth = 2
     groups: Count = 32
     scale: float = 0.18215
+    cell: Pixels = 1
 
     def __post_init__(self) -> None:
         if not self.widths or self.blocks < 1:
             raise ValueError(f"widths: expected at least one level and one block, got {self.widths} and {self.blocks}")
         if odd := [width for width in self.widths if width % self.groups]:
             raise ValueError(f"widths: expected multiples of {self.groups} groups, got {odd[0]}")
-        if not self.scale > 0:
-            raise ValueError(f"scale: expected more than 0, got {self.scale:g}")
+        if not self.scale >= 0:
+            raise ValueError(f"scale: expected 0 or more, got {self.scale:g}")
 
     @property
     def patch(self) -> int:
         """Pixels a side that a latent stands for."""
-        return 2 ** (len(self.widths) - 1)
+        return self.cell * 2 ** (len(self.widths) - 1)
 
     def build(self) -> Autoencoder:
         return Autoencoder(self)
@@ -104,7 +106,8 @@ class Autoencoder(nn.Module):
                 f"video: expected (b, {c.channels}, t, h, w) with sides that {c.patch} divides, "
                 f"got {tuple(video.shape)}"
             )
-        moments = self.quant_conv(self.encoder(rearrange(video, "b c t h w -> (b t) c h w")))
+        frames = F.pixel_unshuffle(rearrange(video, "b c t h w -> (b t) c h w"), c.cell)
+        moments = self.quant_conv(self.encoder(frames))
         mean, logvar = rearrange(moments, "(b t) c h w -> b c t h w", b=len(video)).chunk(2, 1)
         return Latents(mean, logvar.clamp(MIN_LOGVAR, MAX_LOGVAR))
 
@@ -129,7 +132,7 @@ class Encoder(nn.Module):
 
     def __init__(self, c: AutoencoderConfig):
         super().__init__()
-        self.conv_in = nn.Conv2d(c.channels, c.widths[0], 3, padding=1)
+        self.conv_in = nn.Conv2d(c.channels * c.cell**2, c.widths[0], 3, padding=1)
         before = (c.widths[0], *c.widths)
         self.down_blocks = nn.ModuleList(
             Level([frame_block(before[i] if j == 0 else width, width, c.groups) for j in range(c.blocks)],
@@ -163,7 +166,8 @@ class Decoder(nn.Module):
             for i, width in enumerate(widths)
         )  # fmt: skip
         self.conv_norm_out = nn.GroupNorm(c.groups, widths[-1], SPATIAL_EPS)
-        self.conv_out = nn.Conv2d(widths[-1], c.channels, 3, padding=1)
+        self.cell = c.cell
+        self.conv_out = nn.Conv2d(widths[-1], c.channels * c.cell**2, 3, padding=1)
         self.time_conv_out = nn.Conv3d(c.channels, c.channels, (3, 1, 1), padding=(1, 0, 0))
 
     def forward(self, latents: Tensor, in_time: bool = True) -> Tensor:
@@ -172,9 +176,22 @@ class Decoder(nn.Module):
         x = self.mid_block(x, frames)
         for level in self.up_blocks:
             x = level(x, frames)
-        x = self.conv_out(F.silu(self.conv_norm_out(x)))
+        x = F.pixel_shuffle(self.conv_out(F.silu(self.conv_norm_out(x))), self.cell)
         video = rearrange(x, "(b t) c h w -> b c t h w", b=b)
         return self.time_conv_out(video) if in_time else video
+
+    def begin_in_time(self) -> None:
+        """The layers in time add nothing yet, so that the decoder is that for pictures."""
+        for module in self.modules():
+            if isinstance(module, TemporalBlock):
+                nn.init.zeros_(module.conv2.weight)
+                nn.init.zeros_(module.conv2.bias)  # pyright: ignore[reportArgumentType]
+        nn.init.dirac_(self.time_conv_out.weight)
+        nn.init.zeros_(self.time_conv_out.bias)  # pyright: ignore[reportArgumentType]
+
+    def learnt_in_time(self) -> bool:
+        """Whether a layer in time adds something."""
+        return any(bool(module.conv2.weight.any()) for module in self.modules() if isinstance(module, TemporalBlock))
 
     def temporal_parameters(self) -> list[nn.Parameter]:
         """What a decoder for pictures has not: the layers in time, their shares and the last convolution."""

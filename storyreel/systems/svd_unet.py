@@ -19,15 +19,18 @@ Differs from the paper: widths, groups and conditions may be others; the default
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from storyreel.diffusion.parameterisation import noise_condition
-from storyreel.field_ranges import Count, Depth, Width
+from storyreel.field_ranges import Count, Depth, Pixels, Width
 from storyreel.nn.spatiotemporal import (
+    Context,
     Embedding,
     Mix,
     SpatialBlock,
@@ -45,7 +48,8 @@ EPS = 1e-5
 class SvdUNetConfig:
     """in_channels: of the noisy latents and of what lies beside them. heads: of each level's attention; 0: none, and
     the middle has as many as the last level that has any. conditions: numbers that the network reads beside the noise
-    level (frame rate - 1, motion bucket, noise of the picture), each in `condition_features` features."""
+    level (frame rate - 1, motion bucket, noise of the picture), each in `condition_features` features. expand: how much
+    wider the feed-forward layers are. patch: latents a side that enter as one place."""
 
     in_channels: Width = 8
     out_channels: Width = 4
@@ -56,6 +60,8 @@ class SvdUNetConfig:
     conditions: Count = 3
     condition_features: Width = 256
     groups: Count = 32
+    expand: Width = 4
+    patch: Pixels = 1
 
     def __post_init__(self) -> None:
         if len(self.heads) != len(self.widths):
@@ -77,7 +83,7 @@ class SvdUNetConfig:
     @property
     def multiple(self) -> int:
         """What sides of latents are multiples of."""
-        return 2 ** (len(self.widths) - 1)
+        return self.patch * 2 ** (len(self.widths) - 1)
 
     def build(self) -> SvdUNet:
         return SvdUNet(self)
@@ -90,7 +96,7 @@ class SvdUNet(nn.Module):
         super().__init__()
         self.config = c = config
         first, emb = c.widths[0], 4 * c.widths[0]
-        self.conv_in = nn.Conv2d(c.in_channels, first, 3, padding=1)
+        self.conv_in = nn.Conv2d(c.in_channels * c.patch**2, first, 3, padding=1)
         self.time_embedding = Embedding(first, emb, emb)
         self.add_embedding = Embedding(c.conditions * c.condition_features, emb, emb)
         before, last = (first, *c.widths), len(c.widths) - 1
@@ -107,15 +113,41 @@ class SvdUNet(nn.Module):
             x = width
         self.up_blocks = nn.ModuleList(ups)
         self.conv_norm_out = nn.GroupNorm(c.groups, first, EPS)
-        self.conv_out = nn.Conv2d(first, c.out_channels, 3, padding=1)
+        self.conv_out = nn.Conv2d(first, c.out_channels * c.patch**2, 3, padding=1)
+        self.gradient_checkpointing = False
+
+    def begin_at_zero(self) -> None:
+        """Every residual layer adds nothing, and v is 0: how a network that is trained from scratch begins."""
+        for module in self.modules():
+            if isinstance(module, (SpatialBlock, TemporalBlock)):
+                zero(module.conv2)
+            elif isinstance(module, VideoTransformer):
+                zero(module.proj_out)
+                for block in (*module.transformer_blocks, *module.temporal_transformer_blocks):
+                    zero(block.attn1.to_out[0], block.attn2.to_out[0], block.ff.net[2])  # pyright: ignore
+        zero(self.conv_out)
+
+    def temporal_parameters(self) -> list[nn.Parameter]:
+        """What a network for pictures has not: the layers in time and their shares."""
+        names = ("temporal_", "time_mixer", "time_pos_embed")
+        return [p for name, p in self.named_parameters() if any(part.startswith(names) for part in name.split("."))]
 
     def forward(
-        self, x: Tensor, logsnr: Tensor, context: Tensor, conditions: Tensor, pictures: Tensor | None = None
+        self,
+        x: Tensor,
+        logsnr: Tensor,
+        context: Tensor,
+        conditions: Tensor,
+        pictures: Tensor | None = None,
+        *,
+        context_mask: Tensor | None = None,
+        in_time: bool = True,
     ) -> Tensor:
         """(b, in_channels, t, h, w), log-SNR (b,), context (b, l, d), conditions (b, `conditions`) -> v (b,
         out_channels, t, h, w).
 
-        pictures: the samples (b,) whose frames are pictures and do not see one another. ValueError for other shapes.
+        pictures: the samples (b,) whose frames are pictures and do not see one another. context_mask: the tokens (b, l)
+        that count; None: all. in_time: False where all samples are pictures. ValueError for other shapes.
         """
         c, (b, t) = self.config, (len(x), x.shape[2])
         if x.shape[1] != c.in_channels or any(side % c.multiple for side in x.shape[3:]):
@@ -131,26 +163,33 @@ class SvdUNet(nn.Module):
         emb = self.time_embedding(sinusoid(noise_condition(logsnr), c.widths[0]).to(x.dtype))
         features = sinusoid(conditions.flatten(), c.condition_features).to(x.dtype)
         emb = emb + self.add_embedding(features.view(b, -1))
-        read = Read(t, emb.repeat_interleave(t, 0), context.repeat_interleave(t, 0), pictures)
-        x = self.conv_in(rearrange(x, "b c t h w -> (b t) c h w"))
+        read = Read(t if in_time else 0, emb.repeat_interleave(t, 0), Context(context, context_mask), pictures)
+        x = self.conv_in(F.pixel_unshuffle(rearrange(x, "b c t h w -> (b t) c h w"), c.patch))
         skips = [x]
         for down in self.down_blocks:
-            x, more = down(x, read)
+            x, more = self._through(down, x, read)
             skips += more
-        x = self.mid_block(x, read)
+        x = self._through(self.mid_block, x, read)
         for up in self.up_blocks:
-            x = up(x, skips, read)
-        return rearrange(self.conv_out(F.silu(self.conv_norm_out(x))), "(b t) c h w -> b c t h w", b=b)
+            count = len(up.resnets)  # pyright: ignore[reportArgumentType]
+            x, skips = self._through(up, x, skips[-count:], read), skips[:-count]
+        v = F.pixel_shuffle(self.conv_out(F.silu(self.conv_norm_out(x))), c.patch)
+        return rearrange(v, "(b t) c h w -> b c t h w", b=b)
+
+    def _through(self, blocks: nn.Module, *given: Any) -> Any:
+        if self.gradient_checkpointing and self.training:
+            return checkpoint(blocks, *given, use_reentrant=False)
+        return blocks(*given)
 
 
 @dataclass(frozen=True)
 class Read:
-    """What the blocks read: the number of frames, embeddings (n, emb) and context (n, l, d) of each, and the samples
-    (b,) that are pictures."""
+    """What the blocks read: the number of frames, or 0 where all are pictures, embeddings (n, emb) of each, the context
+    of the samples, and the samples (b,) that are pictures."""
 
     frames: int
     emb: Tensor
-    context: Tensor
+    context: Context
     pictures: Tensor | None
 
 
@@ -168,7 +207,7 @@ class Blocks(nn.Module):
         )
         count = len(enters) if attentions is None else attentions
         self.attentions = nn.ModuleList(
-            VideoTransformer(width, width // heads, c.context, c.groups) for _ in range(count if heads else 0)
+            VideoTransformer(width, width // heads, c.context, c.groups, c.expand) for _ in range(count if heads else 0)
         )
 
     def block(self, i: int, x: Tensor, read: Read) -> Tensor:
@@ -209,9 +248,9 @@ class Up(Blocks):
         self.upsamplers = nn.ModuleList([Upsample(width)] if more else [])
 
     def forward(self, x: Tensor, skips: list[Tensor], read: Read) -> Tensor:
-        """Takes the last of `skips`, one a block."""
+        """skips: one a block, the last for the first."""
         for i in range(len(self.resnets)):
-            x = self.attend(i, self.block(i, torch.cat([x, skips.pop()], 1), read), read)
+            x = self.attend(i, self.block(i, torch.cat([x, skips[-1 - i]], 1), read), read)
         for upsample in self.upsamplers:
             x = upsample(x)
         return x
@@ -226,3 +265,10 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x)
+
+
+def zero(*layers: nn.Module) -> None:
+    """Weights and biases of layers become 0."""
+    for layer in layers:
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)

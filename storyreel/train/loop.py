@@ -46,6 +46,10 @@ class BatchSource(Protocol):
 
     def prefetch(self, start: int) -> Iterator[Batch]: ...
 
+    def entries(self, name: str) -> Tensor:
+        """What `prepare` gave under this name for all clips (n, ...)."""
+        ...
+
 
 OnStep = Callable[[dict[str, Any], dict[str, Any]], None]
 """Called after each step with the log record and with what is not logged: `clips`, `seconds`, `steps`, `stage`."""

@@ -58,6 +58,8 @@ def train_system(
             freeze_others(system, stage)
             prepare, key = _prepare_of(stage, name, built_on)
             loader = make_loader(name, settings, stage, prepare, key)
+            if stage.surveyed:
+                stage.survey({entry: loader.entries(entry) for entry in stage.surveyed})
             pace = begin(name, loader) if begin else None
             settings = run.recipe.stages[name]
             train_stage(
@@ -113,4 +115,7 @@ def _prepare_of(stage: Stage, name: str, frozen: dict[str, str]) -> tuple[Prepar
     def prepare(batch: Batch) -> Batch:
         return {k: v.cpu() for k, v in stage.prepare({k: v.to(device) for k, v in batch.items()}).items()}
 
-    return prepare, "/".join([name, type(stage).__qualname__, *(f"{n}={d}" for n, d in frozen.items())])
+    shared = stage.prepared_by
+    told = frozen if shared is None else {n: frozen[n] for n in shared}
+    kind = [type(stage).__qualname__] if shared is not None else [name, type(stage).__qualname__]
+    return prepare, "/".join([*kind, *(f"{n}={d}" for n, d in told.items())])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from storyreel.evaluate.flow import blurred, flow_of
+from storyreel.nn.flow import blurred, flow_of
 from storyreel.evaluate.motion import dynamic, flicker, jitter, measures_of, sticking
 
 

@@ -137,7 +137,7 @@ def test_a_draw_has_the_mean_and_the_deviation_and_its_own_noise():
     [
         ({"widths": ()}, r"widths: expected at least one level and one block, got \(\) and 2"),
         ({"widths": (48, 64)}, "widths: expected multiples of 32 groups, got 48"),
-        ({"scale": 0.0}, "scale: expected more than 0, got 0"),
+        ({"scale": -0.1}, "scale: expected 0 or more, got -0.1"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], line: str):

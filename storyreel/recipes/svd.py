@@ -1,0 +1,134 @@
+"""Recipes for Stable Video Diffusion. `storyreel train svd_tiny --data DIR -o RUN` trains all six stages.
+
+| recipe      | parameters | clips            | trained on      | result                         |
+| ----------- | ---------- | ---------------- | --------------- | ------------------------------ |
+| svd_tiny    | 0.2 M      | 4 x 16x16        | tests           | learns a batch by heart        |
+| svd_sprites | 16 M       | 8 x 64x64, matte | one CPU core    | see docs/results.md            |
+| svd_paper   | 3.1 B      | 14 x 576x1024    | never           | checked for its size on `meta` |
+
+The parameters are those of a model: an autoencoder, and two networks, for text and for a picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from storyreel.diffusion.sampling import Sampling
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.svd import SvdConfig
+from storyreel.systems.svd_autoencoder import AutoencoderConfig
+from storyreel.systems.svd_diffusion import DiffusionConfig
+from storyreel.systems.svd_reconstruction import ReconstructionLoss
+from storyreel.systems.svd_unet import SvdUNetConfig
+
+KARRAS = Sampling(
+    steps=25, sampler="euler", grid="karras", sigma_min=0.002, sigma_max=700.0,
+    guidance=3.0, frame_guidance="linear",
+)  # fmt: skip
+
+
+def svd_paper() -> Recipe:
+    """Blattmann et al. 2023, Appendix D: sizes, noise laws, batches and learning rates as printed.
+
+    Its autoencoder and its network for pictures are those of Stable Diffusion 2.1; here they have stages of their own.
+    Frames of 576x1024 in all stages, where the paper begins at 256x384 and goes on at 320x576.
+    """
+    data = Data(frames=14, size=1024, batch=768)
+    adam, ema = Optim(lr=1e-4), 0.9999
+    size = Shape(frames=14, height=576, width=1024, fps=7)
+    text = Sampling(steps=50, sampler="euler", grid="karras", sigma_min=0.002, sigma_max=700.0, guidance=7.0)
+    row = DiffusionConfig
+    return Recipe(
+        name="svd_paper",
+        system=SvdConfig(
+            shape=size,
+            images=row(noise="svd-images", sampling=text),
+            videos=row(noise="svd-videos", slowed=0.2, sampling=text),
+            text_to_video=row(noise="svd-text-to-video", slowed=0.2, sampling=text),
+            image_to_video=row(noise="svd-image-to-video-large", slowed=0.2, sampling=KARRAS),
+        ),
+        text="clip:laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+        stages={
+            "autoencoder": StageRecipe(data=replace(data, frames=1, image_share=1.0), optim=adam, steps=100_000),
+            "decoder": StageRecipe(data=replace(data, batch=64), optim=adam, steps=50_000),
+            "images": StageRecipe(data=data, optim=adam, steps=31_000, ema=ema),
+            "videos": StageRecipe(data=replace(data, batch=1536), optim=adam, steps=250_000, ema=ema),
+            "text_to_video": StageRecipe(data=data, optim=Optim(lr=3e-5), steps=50_000, ema=ema),
+            "image_to_video": StageRecipe(data=data, optim=Optim(lr=3e-5), steps=100_000, ema=ema),
+        },
+    )
+
+
+SMALL = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
+
+
+def svd_sprites() -> Recipe:
+    """Ships as `svd-sprites`: eight frames of 64x64 with a matte, in latents of 16x16.
+
+    The network reads squares of 2x2 latents. Its noise laws are the paper's; the last stages are short.
+    """
+    data = Data(frames=8, size=64, channels=4, batch=32)
+    few = Sampling(
+        steps=16, sampler="dpm-solver", grid="karras", sigma_min=0.01, sigma_max=200.0, guidance=3.0,
+    )  # fmt: skip
+    ramp = replace(few, frame_guidance="linear", guidance=3.0)
+    row = DiffusionConfig
+    stage = StageRecipe(data=data, optim=SMALL, steps=3_000, ema=0.998, checkpoint_every=200)
+    return Recipe(
+        name="svd_sprites",
+        system=SvdConfig(
+            shape=Shape(frames=8, height=64, width=64, fps=8),
+            autoencoder=AutoencoderConfig(
+                channels=4, latent_channels=8, widths=(32, 64), blocks=1, groups=8, scale=0.0, cell=2
+            ),
+            reconstruction=ReconstructionLoss(l1=0.5, chroma=30.0, kl=3e-4),
+            unet=SvdUNetConfig(
+                widths=(64, 128), heads=(2, 4), blocks=1, context=384, condition_features=32, groups=8,
+                expand=2, patch=2,
+            ),
+            images=row(noise="svd-images", sampling=few),
+            videos=row(noise="svd-videos", slowed=0.15, max_fps=16, sampling=few),
+            text_to_video=row(noise="svd-text-to-video", slowed=0.15, max_fps=16, sampling=few),
+            image_to_video=row(noise="svd-image-to-video", slowed=0.15, max_fps=16, sampling=ramp),
+        ),
+        stages={
+            "autoencoder": replace(stage, data=replace(data, frames=1, batch=32, image_share=1.0), steps=2_000),
+            "decoder": replace(stage, data=replace(data, batch=8), steps=600),
+            "images": replace(stage, data=replace(data, batch=64), steps=1_500),
+            "videos": replace(stage, steps=3_000),
+            "text_to_video": replace(stage, optim=replace(SMALL, muon=0.006, lr=3e-4, warmup=20), steps=400),
+            "image_to_video": replace(stage, optim=replace(SMALL, muon=0.01, lr=5e-4, warmup=50), steps=1_200),
+        },
+    )  # fmt: skip
+
+
+def svd_tiny() -> Recipe:
+    """The same code at toy size, for tests and for a first look."""
+    data = Data(frames=4, size=16, batch=8)
+    few = Sampling(steps=6, sampler="euler", grid="karras", sigma_min=0.01, sigma_max=100.0, guidance=2.0)
+    row = DiffusionConfig
+    stage = StageRecipe(
+        data=data, optim=Optim(lr=3e-3, warmup=10), steps=100, precision="fp32", ema=0.9,
+        checkpoint_every=50, sample_every=100,
+    )  # fmt: skip
+    return Recipe(
+        name="svd_tiny",
+        system=SvdConfig(
+            shape=Shape(frames=4, height=16, width=16, fps=8),
+            autoencoder=AutoencoderConfig(latent_channels=4, widths=(16, 16), blocks=1, groups=8, scale=0.0, cell=2),
+            reconstruction=ReconstructionLoss(chroma=1.0),
+            unet=SvdUNetConfig(
+                widths=(16, 24), heads=(1, 1), blocks=1, context=32, condition_features=8, groups=8, expand=2
+            ),
+            images=row(noise="svd-images", sampling=few),
+            videos=row(noise="svd-videos", slowed=0.2, max_fps=16, sampling=few),
+            text_to_video=row(noise="svd-text-to-video", sampling=few),
+            image_to_video=row(noise="svd-image-to-video", sampling=replace(few, frame_guidance="linear")),
+        ),
+        stages={
+            "autoencoder": replace(stage, data=replace(data, frames=1, image_share=1.0)),
+            **dict.fromkeys(("decoder", "images", "videos", "text_to_video", "image_to_video"), stage),
+        },
+        text="hash:32",
+    )

@@ -1,0 +1,196 @@
+"""Stable Video Diffusion: a latent video diffusion model, from a text or from a picture.
+
+Blattmann et al., "Stable Video Diffusion: Scaling Latent Video Diffusion Models to Large Datasets", 2023,
+https://arxiv.org/abs/2311.15127.
+
+    text               --text_to_video-->   latents --decoder--> video
+    picture (and text) --image_to_video-->  latents --decoder--> video
+
+The autoencoder learns from frames and its decoder then in time (`svd_reconstruction.py`); the diffusion network is
+trained on pictures, then on videos, then on the best of them, then from a picture (`svd_diffusion.py`). All networks
+read the frame rate, how much the video moves (`svd_motion.py`) and how noisy the picture is.
+
+Axes: b batch, c channels, t frames, h rows, w columns. Videos are float (b, c, t, h, w) in [-1, 1].
+
+Differs from the paper: all is trained from scratch, on captions read by the recipe's text encoder; a picture adds its
+latents as tokens to the text, where the paper has CLIP's embedding in place of the text; latents have the deviation one
+of each channel, also those of the picture; a matte may be a fourth channel; the network may read squares of latents as
+one place (`patch`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+
+from storyreel.clip import Clip
+from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
+from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.pixels import for_model, shown
+from storyreel.systems.svd_autoencoder import AutoencoderConfig
+from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage
+from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage, ReconstructionLoss
+from storyreel.systems.svd_unet import SvdUNetConfig
+
+BEYOND = 4  # a video may have so many times the frames that the model was trained on
+DIFFUSION = ("images", "videos", "text_to_video", "image_to_video")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SvdConfig:
+    """All networks, and the four rows of the diffusion network's training. The defaults are the paper's.
+
+    unet: its channels follow from the latents. chunk: frames that are decoded at once; 0: all.
+    """
+
+    shape: Shape = field(default_factory=lambda: Shape(frames=14, height=576, width=1024, fps=7))
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    reconstruction: ReconstructionLoss = field(default_factory=ReconstructionLoss)
+    unet: SvdUNetConfig = field(default_factory=SvdUNetConfig)
+    images: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-images"))
+    videos: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-videos"))
+    text_to_video: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-text-to-video"))
+    image_to_video: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-image-to-video-large"))
+    chunk: int = 0
+
+    def __post_init__(self) -> None:
+        multiple = self.autoencoder.patch * self.unet.multiple
+        for name in ("height", "width"):
+            if getattr(self.shape, name) % multiple:
+                raise ValueError(f"shape.{name}: expected a multiple of {multiple}, got {getattr(self.shape, name)}")
+        if self.chunk < 0:
+            raise ValueError(f"chunk: expected 0 or more, got {self.chunk}")
+
+    @property
+    def channels(self) -> int:
+        return self.autoencoder.channels
+
+    @property
+    def clips(self) -> dict[str, tuple[int, int]]:
+        """Height and width of the clips that each stage is trained on."""
+        return dict.fromkeys(("autoencoder", "decoder", *DIFFUSION), (self.shape.height, self.shape.width))
+
+    @property
+    def frames(self) -> int:
+        return self.shape.frames
+
+    @property
+    def fps(self) -> int:
+        return self.shape.fps
+
+    @property
+    def steps(self) -> int:
+        return self.text_to_video.sampling.steps
+
+    @property
+    def guidance(self) -> float:
+        return self.text_to_video.sampling.guidance
+
+    def build(self) -> Svd:
+        return Svd(self)
+
+
+class Svd(System):
+    """A text, or a picture with or without a text, to a video."""
+
+    name = "svd"
+    serves = frozenset({"no prompt", "motion"})
+    together = 4
+
+    def __init__(self, config: SvdConfig):
+        super().__init__()
+        self.config = c = config
+        self.text_dim = c.unet.context
+        self.autoencoder = AutoencoderStage(c.autoencoder, c.reconstruction)
+        self.decoder = DecoderStage(c.autoencoder, c.reconstruction, self.autoencoder)
+        latents, before, made = c.autoencoder.latent_channels, None, {}
+        for name in DIFFUSION:
+            image = name == "image_to_video"
+            unet = replace(c.unet, in_channels=latents * (1 + image), out_channels=latents)
+            made[name] = before = DiffusionStage(
+                name, getattr(c, name), unet, c.shape, self.decoder, before, pictures=name == "images", image=image
+            )
+        for name in ("images", "videos"):  # a model is those that come after them
+            made[name].training_only = ("unet",)
+        self.diffusion = nn.ModuleDict(made)
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        return {"autoencoder": self.autoencoder, "decoder": self.decoder, **self._diffusion}
+
+    @property
+    def _diffusion(self) -> dict[str, DiffusionStage]:
+        return {name: stage for name, stage in self.diffusion.items() if isinstance(stage, DiffusionStage)}
+
+    def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
+        return self.generate_batch([request], text, on_progress)[0]
+
+    @torch.no_grad()
+    def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        options, count = attempts[0].options, len(attempts)
+        stage = self._diffusion["image_to_video" if options.image else "text_to_video"]
+        self._check(attempts[0], stage)
+        fps = Fraction(self.config.fps) if options.fps is None else options.fps
+
+        def clips(latents: Tensor) -> list[Clip]:
+            video = self.decoder.decode(latents, chunk=self.config.chunk).float().clamp(-1, 1)
+            seen = shown(video, transparent=options.transparent)
+            return [Clip.from_tensor(each, fps, options.prompt) for each in seen]
+
+        def report(step: int, steps: int, latents: Tensor) -> None:
+            on_progress(Progress(step, steps, stage.name, lambda: clips(latents[:1])[0]))
+
+        latents = stage.sample(
+            self._conditions(attempts[0], text, count),
+            rng=[attempt.rng() for attempt in attempts],
+            steps=options.steps,
+            guidance=options.guidance,
+            frames=options.frames,
+            on_step=report,
+        )
+        return clips(latents)
+
+    def _conditions(self, request: Request, text: TextEncoder, count: int) -> Batch:
+        """What the network reads, the same for each of `count` attempts."""
+        options, config = request.options, self.config
+        states, mask = text([options.prompt])
+        if not options.prompt:  # nothing is said
+            mask = torch.zeros_like(mask)
+        cond: Batch = {"text": states, "text_mask": mask}
+        if options.fps is not None:
+            cond["fps"] = torch.tensor([float(options.fps)])
+        if options.motion is not None:
+            cond["motion"] = torch.tensor([float(options.motion)])
+        if options.image is not None:
+            first = options.image.replace(frames=options.image.frames[:1])
+            cond["image"] = for_model(first, config.shape.height, config.channels, options.fit)
+        return {name: value.expand(count, *value.shape[1:]) for name, value in cond.items()}
+
+    def _check(self, request: Request, stage: DiffusionStage) -> None:
+        """ValueError names the field that cannot be served; what was not trained is warned of."""
+        options, config = request.options, self.config
+        for name in ("extend", "story"):
+            if getattr(options, name):
+                raise ValueError(f"{name}: this model makes a video from one prompt or one picture")
+        if not options.prompt and not options.image:
+            raise ValueError("prompt: it is empty; expected a sentence, or an image")
+        if options.transparent and config.channels == 3:
+            raise ValueError("transparent: this model has no matte; it was trained without transparency")
+        longest = BEYOND * config.frames
+        if options.frames is not None and not 1 <= options.frames <= longest:
+            raise ValueError(f"frames: this model makes 1 to {longest} frames, got {options.frames}")
+        if options.frames is not None and options.frames > config.frames:
+            warnings.warn(f"frames: {options.frames} are more than the {config.frames} it was trained on", stacklevel=2)
+        row = stage.config
+        highest = max(config.fps, row.max_fps) if row.slowed else config.fps
+        if options.fps is not None and not config.fps <= options.fps <= highest:
+            trained = f"{config.fps} to {highest}" if highest > config.fps else f"{config.fps}"
+            warnings.warn(f"fps: it was trained at {trained} frames a second, not {options.fps}", stacklevel=2)
+        if options.image is not None and options.image.has_alpha and config.channels == 3:
+            warnings.warn("image: this model has no matte; what is transparent becomes grey", stacklevel=2)
+        stage.check_fingerprint()

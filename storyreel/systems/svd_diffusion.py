@@ -1,0 +1,310 @@
+"""The diffusion stages of Stable Video Diffusion: one network, trained on pictures, then videos, then from a picture.
+
+    images          I      the layers in space alone, on single frames (the paper begins with Stable Diffusion 2.1)
+    videos          II     all layers, on clips with captions; items of a batch may be pictures
+    text_to_video   III    goes on for a short time on the best clips: the model for text
+    image_to_video         goes on from there, with the latents of a noised picture beside the noisy ones
+
+Each stage begins with the weights of the one before. Noise levels are drawn by each stage's own law (Appendix D), and
+the network predicts v, whose squared error is that of the paper: (sigma^2 + 1) / sigma^2 in x.
+
+Axes: b batch, c channels, t frames, h rows, w columns, l tokens, d width of a token. Latents are float (b, c, t, h, w)
+at deviation one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from storyreel.diffusion.denoiser import Denoiser, is_guided
+from storyreel.diffusion.noise_laws import LAWS, check_law, preserving_law
+from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
+from storyreel.diffusion.samplers import OnStep, draw_noise, starting_noise
+from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
+from storyreel.diffusion.schedules import draw_times
+from storyreel.field_ranges import FramesASecond, Share
+from storyreel.nn.null_text import drawn, everywhere, without_text
+from storyreel.systems.base import Batch, Loss, Tick
+from storyreel.systems.cascade_stage import FingerprintedStage, Shape, noise_like
+from storyreel.systems.svd_motion import BUCKETS, bucket_of, flow_speed, quantiles
+from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
+from storyreel.systems.svd_unet import SvdUNet, SvdUNetConfig
+
+AUGMENTATION = 0.02  # deviation of the noise in the picture, in sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionConfig:
+    """A row of the paper's table of stages.
+
+    noise, shift: the law of its noise levels, moved by a log-SNR (below zero: noisier). drop: share of the captions,
+    and, independently, of pictures with their captions, that are dropped. slowed: share of the clips that are seen at a
+    higher frame rate, up to `max_fps`, with frames repeated, so that the rate means something.
+    """
+
+    noise: str
+    shift: float = 0.0
+    drop: Share = 0.15
+    slowed: Share = 0.0
+    max_fps: FramesASecond = 30
+    sampling: Sampling = field(default_factory=Sampling)
+
+    def __post_init__(self) -> None:
+        check_law(self.noise)
+
+
+class DiffusionStage(FingerprintedStage):
+    """See the module. pictures: it learns from single frames. image: a picture lies beside the noisy latents."""
+
+    needs_text = True
+    prepared_by = ("autoencoder",)
+    surveyed = ("motion",)
+    speeds: Tensor
+    """The map of motion buckets, float32 (256,): see `svd_motion.quantiles`."""
+
+    def __init__(
+        self,
+        name: str,
+        config: DiffusionConfig,
+        unet: SvdUNetConfig,
+        shape: Shape,
+        decoder: DecoderStage,
+        before: DiffusionStage | None,
+        *,
+        pictures: bool = False,
+        image: bool = False,
+    ):
+        super().__init__()
+        self.name, self.config, self.shape, self.pictures, self.image = name, config, shape, pictures, image
+        self._frozen = (decoder, before)  # in a tuple, so that their weights are not weights of this stage
+        self.unet: SvdUNet = unet.build()
+        self.unet.begin_at_zero()
+        self.null_text = nn.Parameter(torch.zeros(unet.context))
+        patch = 4 if image else 0  # latents a side of a token
+        self.image_tokens = nn.Linear(patch**2 * unet.out_channels, unet.context) if image else None
+        self.register_buffer("speeds", torch.zeros(BUCKETS))
+        self.set_fingerprint(f"{name}: {shape}, {unet}", f"({name} at {shape})")
+
+    @property
+    def autoencoder(self) -> AutoencoderStage:
+        return self.decoder.autoencoder
+
+    @property
+    def decoder(self) -> DecoderStage:
+        return self._frozen[0]
+
+    @property
+    def gradient_checkpointing(self) -> bool:
+        return self.unet.gradient_checkpointing
+
+    @gradient_checkpointing.setter
+    def gradient_checkpointing(self, on: bool) -> None:
+        self.unet.gradient_checkpointing = on
+
+    def parameters_for(self, turn: str) -> list[nn.Parameter]:
+        """All, or those of the layers in space."""
+        later = {id(p) for p in self.unet.temporal_parameters()} if self.pictures else set()
+        return [p for p in self.parameters() if p.requires_grad and id(p) not in later]
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """With the weights of the stage before, unless it has learnt already; what enters anew has no weight yet."""
+        before = self._frozen[1]
+        if before is None or bool(self.unet.conv_out.weight.any()):
+            return
+        theirs = before.state_dict()
+        for name, mine in self.state_dict(keep_vars=True).items():
+            old = theirs.get(name)
+            if name in ("fingerprint", "speeds") or old is None:
+                continue
+            if old.shape == mine.shape:
+                mine.copy_(old)
+            else:  # of the first convolution: channels of a picture come after those of the noisy latents
+                mine.zero_()
+                mine[:, : old.shape[1]].copy_(old)
+
+    # -- what is known of clips --------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def prepare(self, batch: Batch) -> Batch:
+        """`latents` of all frames, the `motion` of the clip in pixels a second, and its `first` frame, uint8."""
+        video = batch["video"]
+        return {
+            "latents": self.autoencoder.encode(video).half(),
+            "motion": flow_speed(video, self.shape.fps),
+            "first": ((video[:, :, 0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8),
+        }
+
+    @torch.no_grad()
+    def survey(self, entries: Mapping[str, Tensor]) -> None:
+        """The map of motion buckets, from the speeds of all training clips."""
+        self.speeds.copy_(quantiles(entries["motion"]))
+
+    def conditions(self, fps: Tensor, motion: Tensor, noise: Tensor) -> Tensor:
+        """(b, 3): frame rate - 1, motion bucket, deviation of the noise in the picture."""
+        return torch.stack([fps - 1, motion, noise], 1).float()
+
+    # -- training ----------------------------------------------------------------------------------------------
+
+    def loss(self, batch: Batch, tick: Tick) -> Loss:
+        """The squared error of v, meaned over the batch."""
+        entries = batch if "latents" in batch else {**batch, **self.prepare(batch)}
+        x, rng, device = entries["latents"].float(), tick.rng, entries["latents"].device
+        alone = batch["length"] == 1 if "length" in batch and not batch["length"].is_meta else None
+        x, fps = self._frames(x, batch.get("context"), rng)
+        motion = bucket_of(entries["motion"].to(device), self.speeds)
+        none = torch.zeros(len(x), device=device)
+        read: dict[str, Any] = {"conditions": self.conditions(fps, motion, none)}
+        dropped = drawn(len(x), self.config.drop, rng, device)
+        if self.image:
+            read |= self._picture_to_learn(entries["first"], dropped, fps, motion, tick)
+            dropped = dropped | drawn(len(x), self.config.drop, rng, device)
+        text, mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
+        read["context"], read["context_mask"] = self._context(text, mask, read.pop("tokens", None))
+        level = preserving_law(self.config.noise, self.config.shift).level(draw_times(len(x), rng, spread=True))
+        noise = noise_like(x, rng)
+        z = diffuse(x, noise, level)
+        if alone is not None and not self.pictures:
+            read["pictures"] = alone.to(device)
+        v = self.v(z, level.each(z).logsnr, read, in_time=not self.pictures)
+        return Loss(diffusion_loss(v, x, noise, level).mean())
+
+    def _frames(self, x: Tensor, context: Tensor | None, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The frames that are learnt from, and their rate (b,): one of a clip, or all, some clips slowed down.
+
+        Frames that are given (`context`) are not what the caption says: without a picture beside them, the frame after
+        them stands in their place.
+        """
+        b, t, device = len(x), x.shape[2], x.device
+        fps = torch.full((b,), float(self.shape.fps), device=device)
+        first = torch.zeros(b, dtype=torch.long, device=device)
+        if context is not None and not self.image and not context.is_meta:
+            first = context.to(device).clamp(max=t - 1)
+        if self.pictures:
+            chosen = (torch.rand(b, generator=rng, device=rng.device).to(device) * (t - first)).long() + first
+            return x[torch.arange(b, device=device), :, chosen][:, :, None], fps
+        if self.config.slowed:
+            rate = torch.rand(b, generator=rng, device=rng.device).to(device) * (self.config.max_fps - fps) + fps
+            fps = torch.where(drawn(b, self.config.slowed, rng, device), rate.round(), fps)
+        at = (torch.arange(t, device=device) * self.shape.fps / fps[:, None]).long()
+        at = torch.maximum(at, first[:, None])
+        return x.gather(2, at[:, None, :, None, None].expand_as(x)), fps
+
+    def _picture_to_learn(
+        self, first: Tensor, dropped: Tensor, fps: Tensor, motion: Tensor, tick: Tick
+    ) -> dict[str, Tensor]:
+        """The first frame, noised in pixels by a deviation of its own, or nothing of it where it is dropped."""
+        law = LAWS["svd-augmentation"]
+        sigma = law.level(draw_times(len(first), tick.rng)).each(first).ratio
+        with torch.no_grad():
+            frame = first.float() / 127.5 - 1
+            noisy = frame + sigma.view(-1, 1, 1, 1) * noise_like(frame, tick.rng)
+            latents = self.autoencoder.encode(noisy[:, :, None])
+        read = self._beside(latents.float(), ~dropped)
+        return read | {"conditions": self.conditions(fps, motion, sigma)}
+
+    def _beside(self, latents: Tensor, shown: Tensor) -> dict[str, Tensor]:
+        """What the network reads of a picture's latents (b, c, 1, h, w), and nothing where it is not `shown` (b,)."""
+        assert self.image_tokens is not None
+        latents = torch.where(shown.view(-1, 1, 1, 1, 1), latents, 0)
+        side = int((self.image_tokens.in_features // latents.shape[1]) ** 0.5)
+        patches = rearrange(latents, "b c 1 (h p) (w q) -> b (h w) (p q c)", p=side, q=side)
+        return {"beside": latents, "tokens": self.image_tokens(patches) * shown.view(-1, 1, 1)}
+
+    def _context(self, text: Tensor, mask: Tensor, tokens: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Text states, and behind them the tokens of the picture, of which those of a dropped one are zeros."""
+        if tokens is None:
+            return text, mask
+        return torch.cat([text, tokens.to(text.dtype)], 1), torch.cat([mask, mask.new_ones(tokens.shape[:2])], 1)
+
+    # -- sampling ----------------------------------------------------------------------------------------------
+
+    def v(self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any], *, in_time: bool = True) -> Tensor:
+        """v of noisy latents at deviation one."""
+        if "beside" in read:
+            z = torch.cat([z, read["beside"].to(z.dtype).expand(-1, -1, z.shape[2], -1, -1)], 1)
+        rest = {name: value for name, value in read.items() if name != "beside"}
+        return self.unet(z, logsnr, in_time=in_time, **rest)
+
+    def resolve(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
+        """The steps and the guidance of a sample. ValueError for what this stage cannot do."""
+        s = self.config.sampling
+        steps, guidance = s.steps if steps is None else steps, s.guidance if guidance is None else guidance
+        check_steps(steps)
+        check_guidance(guidance)
+        return steps, guidance
+
+    @torch.no_grad()
+    def sample(
+        self,
+        cond: Batch,
+        *,
+        rng: Sequence[torch.Generator],
+        steps: int | None = None,
+        guidance: float | None = None,
+        frames: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> Tensor:
+        """Latents (b, c, t, h, w), one video a generator.
+
+        cond: `text`, `text_mask`; `motion`, buckets (b,), and `fps` (b,), where they are not those of a usual clip; for
+        a stage with a picture, `image` (b, c', 1, h', w') in [-1, 1]. ValueError for steps or guidance out of range,
+        and NaN (the step is named).
+        """
+        s, device = self.config.sampling, self.fingerprint.device
+        steps, guidance = self.resolve(steps, guidance)
+        frames = frames or (1 if self.pictures else self.shape.frames)
+        levels = s.levels(preserving_law(self.config.noise, self.config.shift), steps)
+        guidances = s.guidance_of(guidance, levels, frames)
+        read, uncond = self._conditioning(cond, rng, guided=is_guided(guidances))
+        network = partial(self._network, in_time=not self.pictures)
+        denoiser = Denoiser(network, read, uncond, guidances, "v")
+        patch = self.autoencoder.config.patch
+        size = (len(rng), self.unet.config.out_channels, frames, self.shape.height // patch, self.shape.width // patch)
+        z = starting_noise(size, levels, rng).to(device, torch.float32)
+        try:
+            return s.method(denoiser, z, levels, rng=rng, on_step=on_step, gamma=s.gamma or None)
+        except ValueError as error:
+            raise ValueError(f"stage {self.name!r}: {error}") from None
+
+    def _network(self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any], *, in_time: bool) -> Tensor:
+        return self.v(z, logsnr, read, in_time=in_time)
+
+    def _conditioning(
+        self, cond: Batch, rng: Sequence[torch.Generator], *, guided: bool
+    ) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """What the network reads, and, where `guided`, what it reads without text and picture."""
+        text, mask = (cond[name].to(self.fingerprint.device) for name in ("text", "text_mask"))
+        b, usual = len(text), torch.ones(len(text), device=text.device)
+        fps = cond.get("fps", self.shape.fps * usual).to(usual)
+        motion = cond.get("motion", (BUCKETS // 2 - 1) * usual).to(usual)
+        noise = AUGMENTATION * usual if self.image else 0 * usual
+        conditions = self.conditions(fps, motion, noise)
+        null, null_mask = without_text(text, mask, self.null_text, everywhere(text))
+        both: list[dict[str, Any]] = []
+        for seen, states, shown in ((mask, text, usual > 0), (null_mask, null, usual < 0)):
+            read: dict[str, Any] = {"conditions": conditions}
+            if self.image:
+                image = cond["image"].to(text.device)
+                noisy = image + AUGMENTATION * draw_noise(image.shape, rng).to(image) if not both else image
+                read |= self._beside(self.autoencoder.encode(noisy), shown)
+            read["context"], read["context_mask"] = self._context(states, seen, read.pop("tokens", None))
+            both.append(read)
+        assert len(both[0]["context"]) == b
+        return both[0], both[1] if guided else None
+
+    def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """For the contact sheet: videos of the first captions of a batch."""
+        cond = {name: value[:6] for name, value in batch.items() if name in ("text", "text_mask")}
+        if self.image:
+            cond["image"] = batch["first"][:6, :, None].float() / 127.5 - 1
+        seeds = torch.randint(2**31, (len(cond["text"]),), generator=rng)
+        latents = self.sample(cond, rng=[torch.Generator().manual_seed(int(seed)) for seed in seeds])
+        return self.decoder.decode(latents)
