@@ -23,7 +23,7 @@ def built_on_meta(name: str) -> Any:
 
 def parameters(stage: Stage) -> int:
     """What is left of a stage when it has been trained."""
-    out = {id(p) for name in getattr(stage, "training_only", ()) if (m := getattr(stage, name)) for p in m.parameters()}
+    out = {id(p) for name in stage.training_only for p in stage.get_submodule(name).parameters()}
     return sum(p.numel() for p in stage.parameters() if id(p) not in out)
 
 
@@ -59,6 +59,7 @@ def test_its_numbers_agree(recipe_name: str):
         assert stage.data.batch % stage.accumulate == 0
         assert stage.optim.warmup <= stage.steps
     dims = {"minilm": 384, "t5:google/t5-v1_1-xxl": 4096, "hash:32": 32, "words:32768": 2, CLIP: 768}
+    dims["clip:laion/CLIP-ViT-H-14-laion2B-s32B-b79K"] = 1024
     assert system.text_dim == dims[recipe.text]
 
 

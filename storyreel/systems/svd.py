@@ -24,6 +24,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import lcm
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, 
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.pixels import for_model, shown
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
-from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage
+from storyreel.systems.svd_diffusion import IMAGE_PATCH, DiffusionConfig, DiffusionStage
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage, ReconstructionLoss
 from storyreel.systems.svd_unet import SvdUNetConfig
 
@@ -59,7 +60,7 @@ class SvdConfig:
     chunk: int = 0
 
     def __post_init__(self) -> None:
-        multiple = self.autoencoder.patch * self.unet.multiple
+        multiple = self.autoencoder.patch * lcm(self.unet.multiple, IMAGE_PATCH)
         for name in ("height", "width"):
             if getattr(self.shape, name) % multiple:
                 raise ValueError(f"shape.{name}: expected a multiple of {multiple}, got {getattr(self.shape, name)}")
@@ -106,7 +107,7 @@ class Svd(System):
         super().__init__()
         self.config = c = config
         self.text_dim = c.unet.context
-        self.autoencoder = AutoencoderStage(c.autoencoder, c.reconstruction)
+        self.autoencoder = AutoencoderStage(c.autoencoder, c.reconstruction, (c.shape.height, c.shape.width))
         self.decoder = DecoderStage(c.autoencoder, c.reconstruction, self.autoencoder)
         latents, before, made = c.autoencoder.latent_channels, None, {}
         for name in DIFFUSION:

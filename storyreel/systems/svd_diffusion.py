@@ -31,12 +31,14 @@ from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
 from storyreel.diffusion.schedules import draw_times
 from storyreel.field_ranges import FramesASecond, Share
 from storyreel.nn.null_text import drawn, everywhere, without_text
+from storyreel.nn.video_resample import cut_to_aspect
 from storyreel.systems.base import Batch, Loss, Tick
 from storyreel.systems.cascade_stage import FingerprintedStage, Shape, noise_like
 from storyreel.systems.svd_motion import BUCKETS, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
 from storyreel.systems.svd_unet import SvdUNet, SvdUNetConfig
 
+IMAGE_PATCH = 4  # latents a side of a token of the picture
 AUGMENTATION = 0.02  # deviation of the noise in the picture, in sampling
 
 
@@ -87,8 +89,7 @@ class DiffusionStage(FingerprintedStage):
         self.unet: SvdUNet = unet.build()
         self.unet.begin_at_zero()
         self.null_text = nn.Parameter(torch.zeros(unet.context))
-        patch = 4 if image else 0  # latents a side of a token
-        self.image_tokens = nn.Linear(patch**2 * unet.out_channels, unet.context) if image else None
+        self.image_tokens = nn.Linear(IMAGE_PATCH**2 * unet.out_channels, unet.context) if image else None
         self.register_buffer("speeds", torch.zeros(BUCKETS))
         self.set_fingerprint(f"{name}: {shape}, {unet}", f"({name} at {shape})")
 
@@ -135,7 +136,7 @@ class DiffusionStage(FingerprintedStage):
     @torch.no_grad()
     def prepare(self, batch: Batch) -> Batch:
         """`latents` of all frames, the `motion` of the clip in pixels a second, and its `first` frame, uint8."""
-        video = batch["video"]
+        video = cut_to_aspect(batch["video"], self.shape.height, self.shape.width)
         return {
             "latents": self.autoencoder.encode(video).half(),
             "motion": flow_speed(video, self.shape.fps),
@@ -214,8 +215,7 @@ class DiffusionStage(FingerprintedStage):
         """What the network reads of a picture's latents (b, c, 1, h, w), and nothing where it is not `shown` (b,)."""
         assert self.image_tokens is not None
         latents = torch.where(shown.view(-1, 1, 1, 1, 1), latents, 0)
-        side = int((self.image_tokens.in_features // latents.shape[1]) ** 0.5)
-        patches = rearrange(latents, "b c 1 (h p) (w q) -> b (h w) (p q c)", p=side, q=side)
+        patches = rearrange(latents, "b c 1 (h p) (w q) -> b (h w) (p q c)", p=IMAGE_PATCH, q=IMAGE_PATCH)
         return {"beside": latents, "tokens": self.image_tokens(patches) * shown.view(-1, 1, 1)}
 
     def _context(self, text: Tensor, mask: Tensor, tokens: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from storyreel.nn.chroma import chroma_loss
+from storyreel.nn.video_resample import cut_to_aspect
 from storyreel.systems.base import Batch, Loss, Stage, Tick
 from storyreel.systems.cascade_stage import noise_like
 from storyreel.systems.svd_autoencoder import AutoencoderConfig, Decoder
@@ -54,9 +55,10 @@ class AutoencoderStage(Stage):
     deviation: Tensor
     """Of each channel of the latents (c,): followed in training, or what the settings say."""
 
-    def __init__(self, config: AutoencoderConfig, terms: ReconstructionLoss):
+    def __init__(self, config: AutoencoderConfig, terms: ReconstructionLoss, size: tuple[int, int]):
+        """size: height and width of the videos; of others the middle is learnt from."""
         super().__init__()
-        self.config, self.terms, self.net = config, terms, config.build()
+        self.config, self.terms, self.size, self.net = config, terms, size, config.build()
         one = torch.ones(config.latent_channels)
         self.register_buffer("mean", torch.zeros_like(one))
         self.register_buffer("deviation", one / config.scale if config.scale else one)
@@ -78,10 +80,11 @@ class AutoencoderStage(Stage):
         return latents * self._over(self.deviation) + self._over(self.mean)
 
     def loss(self, batch: Batch, tick: Tick) -> Loss:
-        latents = self.net.encode(batch["video"])
+        video = cut_to_aspect(batch["video"], *self.size)
+        latents = self.net.encode(video)
         noise = noise_like(latents.mean, tick.rng)
         made = self.net.decode(latents.mean + (latents.logvar / 2).exp() * noise, in_time=False)
-        parts = self.terms.of(made, batch["video"])
+        parts = self.terms.of(made, video)
         parts["kl"] = latents.divergence().float().mean()
         if not self.config.scale:
             self._follow(latents.mean.detach().float(), tick.step)
@@ -143,10 +146,11 @@ class DecoderStage(Stage):
 
     def loss(self, batch: Batch, tick: Tick) -> Loss:
         with torch.no_grad():
-            latents = self.autoencoder.net.encode(batch["video"])
+            video = cut_to_aspect(batch["video"], *self.autoencoder.size)
+            latents = self.autoencoder.net.encode(video)
             noise = noise_like(latents.mean, tick.rng)
             drawn = latents.mean + (latents.logvar / 2).exp() * noise
-        parts = self.terms.of(self.decoder(drawn), batch["video"])
+        parts = self.terms.of(self.decoder(drawn), video)
         total = parts.pop("total")
         return Loss(total, {name: part.detach() for name, part in parts.items()})
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from storyreel.nn.flow import blurred, flow_of
 from storyreel.evaluate.motion import dynamic, flicker, jitter, measures_of, sticking
+from storyreel.nn.flow import blurred, flow_of
 
 
 def texture(side: int = 160, seed: int = 0, soft: int = 5) -> torch.Tensor:
