@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from storyreel import sheet, stamp, video_io
+from storyreel import atlas, stamp, video_io
 from storyreel.layouts import VIDEO_SUFFIXES, files_below, is_passed
 
 
@@ -22,8 +22,8 @@ def is_own(file: Path) -> bool:
 def may_write(file: Path) -> bool:
     """Whether `file`, and the atlas that a .png has beside it, are new or were written here."""
     if file.suffix.lower() == ".png":
-        atlas = file.with_suffix(".json")
-        if atlas.exists() and not (is_own(file) and sheet.atlas_of(file) is not None):
+        beside = file.with_suffix(".json")
+        if beside.exists() and not (is_own(file) and atlas.atlas_of(file) is not None):
             return False
     return is_own(file) or not (file.exists() or file.is_symlink())
 
@@ -31,7 +31,7 @@ def may_write(file: Path) -> bool:
 def is_whole(file: Path, meta: dict[str, Any] | None) -> bool:
     """Whether nothing is missing beside a file with this metadata: a .png of several frames has an atlas."""
     several = stamp.file_facts(meta).get("frames", 1) > 1
-    return not (file.suffix.lower() == ".png" and several and sheet.atlas_of(file) is None)
+    return not (file.suffix.lower() == ".png" and several and atlas.atlas_of(file) is None)
 
 
 def first_foreign(folder: Path, kind: str) -> str | None:
@@ -40,7 +40,7 @@ def first_foreign(folder: Path, kind: str) -> str | None:
     for name in files_below(folder):
         file = folder / name
         if is_own(file) or (
-            file.suffix == ".json" and is_own(file.with_suffix(".png")) and sheet.atlas_of(file.with_suffix(".png"))
+            file.suffix == ".json" and is_own(file.with_suffix(".png")) and atlas.atlas_of(file.with_suffix(".png"))
         ):
             found = True
         elif not is_passed(name):

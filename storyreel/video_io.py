@@ -1,7 +1,7 @@
 """Read and write clips. The suffix names the format; this is the only file that imports PyAV.
 
 `.mp4` H.264 that plays everywhere, `.webm` VP9 with alpha, `.mkv` FFV1 (lossless, never enlarged by itself: the format
-of dataset folders), `.gif`, `.webp`, `.apng` (see `animation`), `.png` one picture or a sprite sheet (see `sheet`).
+of dataset folders), `.gif`, `.webp`, `.apng` (see `animation`), `.png` one picture or a sprite sheet (see `atlas`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from storyreel import animation, sheet, sniff, stamp, timing
+from storyreel import animation, atlas, sniff, stamp, timing
 from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered, open_image
 from storyreel.clip import GREY, Clip
 from storyreel.read_errors import OF_THE_MACHINE, reading
@@ -91,7 +91,7 @@ def write(
     if doc is not None and suffix == ".mkv" and factor == 1:
         doc["file"]["crc32"] = zlib.crc32(clip.frames.data)
     if suffix == ".png" and len(clip) > 1:
-        return sheet.write(clip, path, factor, doc)
+        return atlas.write(clip, path, factor, doc)
     text = None if doc is None else stamp.dump(doc, ascii_only=suffix in (".gif", ".webp"))
     with replacing(path) as (made,):
         if suffix in _CODECS:
@@ -169,8 +169,8 @@ def read(path: str | Path, *, max_pixels: int = MAX_PIXELS, max_frames: int = MA
     path = Path(path)
     with reading(path):
         kind = sniff.kind(path)
-        if kind == "json" or (kind == "png" and (path := sheet.atlas_of(path) or path).suffix == ".json"):
-            return sheet.read(path, max_pixels, max_frames)
+        if kind == "json" or (kind == "png" and (path := atlas.atlas_of(path) or path).suffix == ".json"):
+            return atlas.read(path, max_pixels, max_frames)
         if kind in sniff.PICTURES:
             return animation.read(path, max_pixels, max_frames)
         with open_container(path, kind) as container:
@@ -285,8 +285,8 @@ def probe(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     with reading(path):
         kind = sniff.kind(path)
-        if kind == "json" or (kind == "png" and (path := sheet.atlas_of(path) or path).suffix == ".json"):
-            return sheet.probe(path)
+        if kind == "json" or (kind == "png" and (path := atlas.atlas_of(path) or path).suffix == ".json"):
+            return atlas.probe(path)
         if kind in sniff.PICTURES:
             return animation.probe(path)
         with open_container(path, kind) as container:

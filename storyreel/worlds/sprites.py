@@ -51,6 +51,7 @@ from storyreel.worlds.sprites_parts import (
     WITH_EARS,
     Part,
 )  # fmt: skip
+from storyreel.worlds.sprites_poses import hide_what_is_covered, sheet as character_sheet
 from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_digest
 
 __all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_out"]
@@ -249,16 +250,6 @@ def compose_character(
     return Character(seen, tuple((LAYERS[layer], file.format(sex=sex)) for layer, file in layers), weapons)
 
 
-def hide_what_is_covered(seen: dict[str, str | None]) -> None:
-    """Parts that are drawn but of which next to nothing is left to see are neither told nor judged."""
-    if seen["facing"] == "up" and seen["cape"]:
-        seen["torso"] = seen["belt"] = seen["legs"] = None
-    if seen["facing"] == "up" and seen["head"] == "tiara":
-        seen["head"] = None
-    if seen["torso"] in ("chain mail", "purple tabard"):
-        seen["legs"] = None
-
-
 def _draw_clothes(rng: np.random.Generator, body: str, sex: str, action: str) -> list[Part]:
     def pick(parts: tuple[Part, ...]) -> Part:
         fit = [p for p in parts if p.suits(sex, action)]
@@ -382,6 +373,7 @@ WORLD = World(
     implied=sprites_reader.implied,
     caption=sprites_captions.restated,
     complete=lambda said, rng: completed(said, rng, lambda draw: draw_character(draw).attributes),
+    sheet=character_sheet(lambda draw: draw_character(draw).attributes),
     licence="Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is "
     "offered under CC-BY-SA 3.0.",
     palette=(Path(__file__).with_name("sprites_palette.txt"), CELL),

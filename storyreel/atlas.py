@@ -1,10 +1,16 @@
-"""Sprite sheets: one PNG with every frame, and a JSON atlas in the "hash" form of TexturePacker and Aseprite."""
+"""Sprite sheets: one PNG with every frame, and a JSON atlas in the "hash" form of TexturePacker and Aseprite.
+
+Frames are named by their numbers, animations stand in `meta.frameTags` (Aseprite, Phaser), in `animations`
+(TexturePacker, PixiJS) and, the same, in `meta.animations`.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,52 +31,111 @@ _LARGEST = 32_767
 _FARTHEST = 1 << 20  # pixels that a place or a side in an atlas may be
 
 
+@dataclass(frozen=True)
+class Tag:
+    """An animation of a sheet: its frames from `first` to `last`. once: it does not go round."""
+
+    name: str
+    first: int
+    last: int
+    once: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """Frames in a grid. frames: uint8 (n, h, w, c); places: (column, row) of each; shown: milliseconds of each.
+
+    named: whether the atlas calls frames by their animation, "walk-down-0", in place of numbers. Phaser's
+    `createFromAseprite` needs numbers, and every reader takes them.
+    """
+
+    frames: np.ndarray
+    places: Sequence[tuple[int, int]]
+    shown: Sequence[int]
+    tags: Sequence[Tag]
+    named: bool = False
+
+    def save(
+        self, path: Path, factor: int = 1, *, padding: int = 0, pot: bool = False, doc: dict[str, Any] | None = None
+    ) -> Path:
+        """The sheet at `path` and its atlas beside it with suffix .json; both appear or none. Returns `path`.
+
+        factor: each pixel becomes factor x factor. padding: transparent pixels between the frames and around them, of
+        the enlarged sheet. pot: both sides grow to powers of two. ValueError: a side above 32,767 pixels.
+        """
+        at, (width, height) = self._spread(factor, padding, pot)
+        if max(width, height) > _LARGEST:
+            h, w = (side * factor for side in self.frames.shape[1:3])
+            raise ValueError(f"{path}: {len(self.frames)} frames of {w}x{h} make a sheet above {_LARGEST} pixels a side")
+        channels = 4 if padding or pot else self.frames.shape[-1]
+        sheet = np.zeros((height, width, channels), np.uint8)
+        for (x, y), frame in zip(at, self.frames, strict=True):
+            pixels = frame.repeat(factor, axis=0).repeat(factor, axis=1)
+            if channels > pixels.shape[-1]:
+                pixels = np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], -1)
+            sheet[y : y + len(pixels), x : x + pixels.shape[1]] = pixels
+        text = None if doc is None else stamp.dump(doc)
+        atlas = self._atlas(path, factor, at, sheet, doc)
+        with replacing(path, path.with_suffix(".json")) as (made, made_atlas):
+            Image.fromarray(sheet).save(made, format="PNG", pnginfo=png_text(text))
+            made_atlas.write_text(json.dumps(atlas, indent=1, ensure_ascii=True), encoding="utf-8")
+        return path
+
+    def _spread(self, factor: int, padding: int, pot: bool) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+        """(x, y) of each frame in the sheet, and the width and height of the sheet, pixels."""
+        height, width = (side * factor for side in self.frames.shape[1:3])
+        at = [(padding + x * (width + padding), padding + y * (height + padding)) for x, y in self.places]
+        sides = max(x for x, _ in at) + width + padding, max(y for _, y in at) + height + padding
+        return at, tuple(1 << (side - 1).bit_length() for side in sides) if pot else sides  # pyright: ignore
+
+    def names(self) -> list[str]:
+        """What the atlas calls each frame."""
+        if not self.named:
+            return [str(index) for index in range(len(self.frames))]
+        of = {}
+        for tag in reversed(self.tags):  # the first animation of a frame names it
+            of |= {index: f"{tag.name}-{index - tag.first}" for index in range(tag.first, tag.last + 1)}
+        return [of.get(index, str(index)) for index in range(len(self.frames))]
+
+    def _atlas(
+        self, path: Path, factor: int, at: Sequence[tuple[int, int]], sheet: np.ndarray, doc: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        size = {"w": self.frames.shape[2] * factor, "h": self.frames.shape[1] * factor}
+        names = self.names()
+        frames = {
+            name: {
+                "frame": {"x": x, "y": y, **size},
+                "rotated": False,
+                "trimmed": False,
+                "spriteSourceSize": {"x": 0, "y": 0, **size},
+                "sourceSize": size,
+                "duration": shown,
+            }
+            for name, (x, y), shown in zip(names, at, self.shown, strict=True)
+        }
+        meta: dict[str, Any] = {"app": "storyreel", "version": stamp.made_by().partition(" ")[2], "image": path.name}
+        meta["format"] = "RGBA8888" if sheet.shape[-1] == 4 else "RGB888"
+        meta |= {"size": {"w": sheet.shape[1], "h": sheet.shape[0]}, "scale": factor}
+        meta["frameTags"] = [
+            {"name": tag.name, "from": tag.first, "to": tag.last, "direction": "forward"}
+            | ({"repeat": "1"} if tag.once else {})
+            for tag in self.tags
+        ]
+        meta["animations"] = animations = {tag.name: names[tag.first : tag.last + 1] for tag in self.tags}
+        meta |= {} if doc is None else {"storyreel": doc}
+        return {"frames": frames, "animations": animations, "meta": meta}
+
+
 def write(clip: Clip, path: Path, factor: int, doc: dict[str, Any] | None) -> Path:
-    """The sheet at `path` and its atlas beside it with suffix .json; both appear or none. Returns `path`.
+    """The sheet of a clip and its atlas. Returns `path`.
 
     Frames lie row by row in a grid that is nearly square, without gaps, none rotated or trimmed.
     """
-    frames = clip.frames.repeat(factor, axis=1).repeat(factor, axis=2) if factor > 1 else clip.frames
-    count, height, width, channels = frames.shape
+    count, (height, width) = len(clip), clip.size
     columns = min(count, max(1, math.ceil(math.sqrt(count * height / width))))
-    rows = math.ceil(count / columns)
-    if max(columns * width, rows * height) > _LARGEST:
-        raise ValueError(f"{path}: {count} frames of {width}x{height} make a sheet above {_LARGEST} pixels a side")
-    grid = np.zeros((rows * columns, height, width, channels), np.uint8)
-    grid[:count] = frames
-    sheet = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    sheet = sheet.reshape(rows * height, columns * width, channels)
-    places = [(index % columns * width, index // columns * height) for index in range(count)]
-    text = None if doc is None else stamp.dump(doc)
-    atlas = _atlas(clip, path, factor, places, doc)
-    with replacing(path, path.with_suffix(".json")) as (made, made_atlas):
-        Image.fromarray(sheet).save(made, format="PNG", pnginfo=png_text(text))
-        made_atlas.write_text(json.dumps(atlas, indent=1, ensure_ascii=True), encoding="utf-8")
-    return path
-
-
-def _atlas(clip: Clip, path: Path, factor: int, places: list[tuple[int, int]], doc: dict[str, Any] | None) -> Any:
-    height, width = (side * factor for side in clip.size)
-    size = {"w": width, "h": height}
-    digits = max(4, len(str(len(clip))))
-    shown = timing.ticks(len(clip), clip.fps, 1000)
-    frames = {
-        f"{path.stem}_{index:0{digits}}": {
-            "frame": {"x": x, "y": y, **size},
-            "rotated": False,
-            "trimmed": False,
-            "spriteSourceSize": {"x": 0, "y": 0, **size},
-            "sourceSize": size,
-            "duration": shown[index],
-        }
-        for index, (x, y) in enumerate(places)
-    }
-    sheet = {"w": max(x for x, _ in places) + width, "h": max(y for _, y in places) + height}
-    tag = {"name": path.stem, "from": 0, "to": len(clip) - 1, "direction": "forward"}
-    meta: dict[str, Any] = {"app": "storyreel", "version": stamp.made_by().partition(" ")[2], "image": path.name}
-    meta |= {"format": "RGBA8888" if clip.has_alpha else "RGB888", "size": sheet, "scale": str(factor)}
-    meta["frameTags"] = [tag]
-    return {"frames": frames, "meta": meta if doc is None else {**meta, "storyreel": doc}}
+    places = [(index % columns, index // columns) for index in range(count)]
+    shown = timing.ticks(count, clip.fps, 1000)
+    return Sheet(clip.frames, places, shown, [Tag(path.stem, 0, count - 1)]).save(path, factor, doc=doc)
 
 
 def atlas_of(path: Path) -> Path | None:

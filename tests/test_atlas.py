@@ -27,7 +27,7 @@ def test_sheet_and_atlas(tmp_path: Path, count: int, size: tuple[int, int], scal
     path = video_io.write(clip, tmp_path / "walk.png", scale=scale)
     atlas = json.loads((tmp_path / "walk.json").read_text())
     assert len(atlas["frames"]) == count
-    assert list(atlas["frames"]) == sorted(atlas["frames"])
+    assert list(atlas["frames"]) == sorted(atlas["frames"], key=int)
     with Image.open(path) as image:
         sheet = np.asarray(image)
         assert atlas["meta"]["size"] == {"w": image.width, "h": image.height}
@@ -45,6 +45,8 @@ def test_sheet_and_atlas(tmp_path: Path, count: int, size: tuple[int, int], scal
     meta = atlas["meta"]
     assert (meta["app"], meta["image"], meta["format"]) == ("storyreel", "walk.png", "RGBA8888")
     assert meta["frameTags"] == [{"name": "walk", "from": 0, "to": count - 1, "direction": "forward"}]
+    assert meta["animations"] == {"walk": [str(i) for i in range(count)]}
+    assert meta["scale"] == factor
     for name in ("walk.png", "walk.json"):
         back = video_io.read(tmp_path / name)
         assert (back.frames[:, ::factor, ::factor] == clip.frames).all()

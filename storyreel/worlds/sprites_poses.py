@@ -1,0 +1,65 @@
+"""The sheet of one character of the sprites world: the animations of the universal LPC layout, and what each shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from storyreel.worlds.character_sheet import Attributes, CharacterSheet, Cycle
+from storyreel.worlds.sprites_completion import HAIRLESS, completed
+from storyreel.worlds.sprites_parts import ACTIONS, FACINGS, ROWS, WEAPONS
+
+COLUMNS = 13
+STANDING = {"up": 0, "left": 7, "down": 0, "right": 7}  # the frame of a walk that is nearest to the standing one
+ONCE = {"hurt": ("down",)}  # who falls does so towards the viewer
+STRICTEST = ("shoot", "thrust", "hurt")  # whose clothes every other action has as well
+BEHIND = ("eyes", "facial_hair")  # not seen from behind
+BOWS = ("bow", "great bow", "recurve bow")
+
+
+def hide_what_is_covered(seen: dict[str, str | None]) -> None:
+    """Parts that are drawn but of which next to nothing is left to see are neither told nor judged."""
+    if seen["facing"] == "up" and seen["cape"]:
+        seen["torso"] = seen["belt"] = seen["legs"] = None
+    if seen["facing"] == "up" and seen["head"] == "tiara":
+        seen["head"] = None
+    if seen["torso"] in ("chain mail", "purple tabard"):
+        seen["legs"] = None
+
+
+def posed(character: Attributes, action: str, facing: str) -> dict[str, str]:
+    """What is seen of a character who does this: a weapon in the attacks that it is made for alone, and a bow in every
+    shot."""
+    seen: dict[str, str | None] = dict.fromkeys(("torso", "belt", "legs", "head", "cape", "weapon"))
+    seen |= {**character, "action": action, "facing": facing}
+    if not any(part.label == seen["weapon"] and action not in part.lacks for part in WEAPONS):
+        seen["weapon"] = BOWS[0] if action == "shoot" else None
+    if action == "hurt":
+        seen["hands"] = None
+    if facing == "up":
+        seen |= dict.fromkeys(BEHIND)
+    hide_what_is_covered(seen)
+    return {name: value for name, value in seen.items() if value is not None}
+
+
+def sheet(draw: Callable[[np.random.Generator], Mapping[str, str | None]]) -> CharacterSheet:
+    """draw: the attributes of a random character."""
+
+    def dressed(said: Attributes, actions: Sequence[str], rng: np.random.Generator) -> dict[str, str]:
+        action = next((each for each in STRICTEST if each in actions), actions[0])
+        own = {name: value for name, value in said.items() if name not in ("action", "facing")}
+        if "facial_hair" in own and own.get("body") not in HAIRLESS:
+            own.setdefault("hair_color", own["facial_hair"].split()[0])  # as their beard
+        return own | completed({**own, "action": action, "facing": "down"}, rng, draw)
+
+    cycles = {
+        action: Cycle(
+            steps=len(ROWS[action][1]),
+            facings=ONCE.get(action, FACINGS),
+            still=STANDING if ROWS[action][1].start else {},
+            repeats=action == "walk",
+        )
+        for action in ACTIONS
+    }
+    return CharacterSheet(actions=cycles, facings=FACINGS, columns=COLUMNS, dressed=dressed, posed=posed)
