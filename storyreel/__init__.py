@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from storyreel.data.folder import DatasetFolder
     from storyreel.engine import Engine, get_engine
     from storyreel.evaluate.command import evaluate
+    from storyreel.generate.character import sheet
     from storyreel.generate.model import Model, load
     from storyreel.generate.registry import names as models
     from storyreel.model import load_model, save_model
@@ -53,6 +54,7 @@ _PLACES = {
     "read_meta": "video_io",
     "read_story": "options.story",
     "save_model": "model",
+    "sheet": "generate.character",
     "train": "train.command",
     "write": "video_io",
 }
@@ -83,6 +85,7 @@ __all__ = [
     "read_meta",
     "read_story",
     "save_model",
+    "sheet",
     "train",
     "write",
 ]

@@ -66,7 +66,9 @@ class Sheet:
         at, (width, height) = self._spread(factor, padding, pot)
         if max(width, height) > _LARGEST:
             h, w = (side * factor for side in self.frames.shape[1:3])
-            raise ValueError(f"{path}: {len(self.frames)} frames of {w}x{h} make a sheet above {_LARGEST} pixels a side")
+            raise ValueError(
+                f"{path}: {len(self.frames)} frames of {w}x{h} make a sheet above {_LARGEST} pixels a side"
+            )
         channels = 4 if padding or pot else self.frames.shape[-1]
         sheet = np.zeros((height, width, channels), np.uint8)
         for (x, y), frame in zip(at, self.frames, strict=True):

@@ -80,6 +80,15 @@ def snapped(pixels: np.ndarray, colors: np.ndarray) -> np.ndarray:
     return colors[np.concatenate(nearest)][back.reshape(-1)]
 
 
+def without_pieces(frames: np.ndarray, smallest: int) -> np.ndarray:
+    """uint8 (t, h, w, 4) without the pieces of fewer than `smallest` pixels that do not touch the figure."""
+    frames = frames.copy()
+    for frame in frames:
+        for piece in _small_pieces(frame[..., 3] > 0, smallest):
+            frame[piece] = 0
+    return frames
+
+
 def specks(solid: np.ndarray) -> np.ndarray:
     """bool (t, h, w) -> the pixels of pieces of fewer than SMALLEST pixels that neither neighbor frame has.
 
@@ -97,23 +106,23 @@ def specks(solid: np.ndarray) -> np.ndarray:
     return found
 
 
-def _small_pieces(frame: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(rows, columns) of each piece of fewer than SMALLEST pixels."""
+def _small_pieces(frame: np.ndarray, smallest: int = SMALLEST) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(rows, columns) of each piece of fewer than `smallest` pixels."""
     padded = np.pad(frame, 1).astype(np.int16)
     h, w = frame.shape
     around = sum(padded[y : y + h, x : x + w] for y in range(3) for x in range(3))
     pieces, seen = [], np.zeros_like(frame)
-    for start in zip(*np.nonzero(frame & (around <= SMALLEST - 1)), strict=True):  # itself and few neighbors
+    for start in zip(*np.nonzero(frame & (around <= min(smallest - 1, 5))), strict=True):  # its first pixel has few
         if seen[start]:
             continue
         piece, rest = {start}, [start]
-        while rest and len(piece) < SMALLEST:
+        while rest and len(piece) < smallest:
             y, x = rest.pop()
             for near in ((y + j, x + i) for j in (-1, 0, 1) for i in (-1, 0, 1)):
                 if near not in piece and 0 <= near[0] < h and 0 <= near[1] < w and frame[near]:
                     piece.add(near)
                     rest.append(near)
-        if len(piece) < SMALLEST:
+        if len(piece) < smallest:
             rows, columns = np.array(sorted(piece)).T
             pieces.append((rows, columns))
             seen[rows, columns] = True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -136,9 +137,7 @@ class Model:
         resolved, made = completed_for(self.info, options, seed, index)
         fps = self.system.products[options.stage] if options.stage else self.fps
         request = Request(options=resolved.resolve(fps), seed=seed, index=index)
-        device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
-        text = _Here(self.text, device)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
+        with self._generating() as text:
             if (options.candidates or 1) > 1:
                 clip = self._best(options, request, text, on_progress or (lambda _: None))
             else:
@@ -151,6 +150,24 @@ class Model:
         if resolved.prompts != options.prompts:
             clip = clip.replace(meta={**clip.meta, "restated": list(resolved.prompts)})
         return clip.replace(caption=options.caption, meta=self._meta(options, seed, index, clip))
+
+    def attempts(
+        self, options: GenerateOptions, seed: int, index: int, count: int, on_progress: OnProgress | None = None
+    ) -> list[Clip]:
+        """`count` candidates for the one video of (seed, index), unranked, of just these options."""
+        self._check(options)
+        request = Request(options=options.resolve(self.fps), seed=seed, index=index)
+        with self._generating() as text:
+            clips = self.system.candidates(request, count, text, on_progress or (lambda _: None))
+        world = world_of(self.info) if options.crisp is not False else None
+        return [crisp(clip, world) if world else clip for clip in clips]
+
+    @contextmanager
+    def _generating(self) -> Iterator[TextEncoder]:
+        """The text encoder, on the model's device, for a block that generates in the precision of that device."""
+        device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
+            yield _Here(self.text, device)
 
     def _check(self, options: GenerateOptions) -> None:
         """ValueError for what not every system can serve, and this one cannot."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from storyreel.clip import Clip
-    from storyreel.worlds.character_sheet import CharacterSheet
+    from storyreel.worlds.sheet_layout import SheetLayout
 
 
 class ClipMaker(Protocol):
@@ -125,7 +125,8 @@ class World:
     channels: of its clips, 4 where they have a matte.
     read: a prompt -> the attributes that it says, with their values. implied: what goes with that and is not said.
     complete: attributes, random numbers -> what else a clip of these may show. caption: attributes, random numbers -> a
-    caption in the commonest words of its captions. sheet: how a sheet of one of its characters is laid out.
+    caption in the commonest words of its captions. sheet: how a sheet of one of its characters is laid out. credits:
+    a text that names who made its pictures.
     """
 
     name: str
@@ -142,7 +143,8 @@ class World:
     implied: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     complete: Callable[[Mapping[str, str], np.random.Generator], Mapping[str, str]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
-    sheet: CharacterSheet | None = None
+    sheet: SheetLayout | None = None
+    credits: Path | None = None
 
     @property
     def judged(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ from storyreel.worlds.sprites_parts import (
     WITH_EARS,
     Part,
 )  # fmt: skip
-from storyreel.worlds.sprites_poses import hide_what_is_covered, sheet as character_sheet
+from storyreel.worlds.sprites_poses import hide_what_is_covered, sheet_layout
 from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_digest
 
 __all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_out"]
@@ -373,9 +373,10 @@ WORLD = World(
     implied=sprites_reader.implied,
     caption=sprites_captions.restated,
     complete=lambda said, rng: completed(said, rng, lambda draw: draw_character(draw).attributes),
-    sheet=character_sheet(lambda draw: draw_character(draw).attributes),
+    sheet=sheet_layout(lambda draw: draw_character(draw).attributes),
     licence="Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is "
     "offered under CC-BY-SA 3.0.",
+    credits=Path(__file__).with_name("sprites_credits.txt"),
     palette=(Path(__file__).with_name("sprites_palette.txt"), CELL),
     channels=4,
     pictures=Pictures(

@@ -6,15 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from storyreel.worlds.character_sheet import Attributes, CharacterSheet, Cycle
+from storyreel.worlds.sheet_layout import Attributes, DrawnCycle, SheetLayout
 from storyreel.worlds.sprites_completion import HAIRLESS, completed
-from storyreel.worlds.sprites_parts import ACTIONS, FACINGS, ROWS, WEAPONS
+from storyreel.worlds.sprites_parts import (
+    ACTIONS,
+    BELTS,
+    CAPES,
+    FACINGS,
+    FEET,
+    HANDS,
+    HEADS,
+    LEGS,
+    ROWS,
+    SEXES,
+    TORSOS,
+    WEAPONS,
+)  # fmt: skip
 
 COLUMNS = 13
 STANDING = {"up": 0, "left": 7, "down": 0, "right": 7}  # the frame of a walk that is nearest to the standing one
 ONCE = {"hurt": ("down",)}  # who falls does so towards the viewer
 STRICTEST = ("shoot", "thrust", "hurt")  # whose clothes every other action has as well
 BEHIND = ("eyes", "facial_hair")  # not seen from behind
+WORN = (TORSOS, LEGS, FEET, HEADS, HANDS, BELTS, CAPES)
 BOWS = ("bow", "great bow", "recurve bow")
 
 
@@ -43,7 +57,13 @@ def posed(character: Attributes, action: str, facing: str) -> dict[str, str]:
     return {name: value for name, value in seen.items() if value is not None}
 
 
-def sheet(draw: Callable[[np.random.Generator], Mapping[str, str | None]]) -> CharacterSheet:
+def _sexes(character: Attributes) -> list[str]:
+    """Those for whom there is all that is said to be worn."""
+    worn = [[part for part in parts if part.label == character.get(parts[0].group)] for parts in WORN]
+    return [sex for sex in SEXES if all(any(sex in part.sexes for part in same) for same in worn if same)]
+
+
+def sheet_layout(draw: Callable[[np.random.Generator], Mapping[str, str | None]]) -> SheetLayout:
     """draw: the attributes of a random character."""
 
     def dressed(said: Attributes, actions: Sequence[str], rng: np.random.Generator) -> dict[str, str]:
@@ -51,10 +71,12 @@ def sheet(draw: Callable[[np.random.Generator], Mapping[str, str | None]]) -> Ch
         own = {name: value for name, value in said.items() if name not in ("action", "facing")}
         if "facial_hair" in own and own.get("body") not in HAIRLESS:
             own.setdefault("hair_color", own["facial_hair"].split()[0])  # as their beard
+        if "sex" not in own and len(sexes := _sexes(own)) == 1:
+            own |= {"sex": sexes[0]}
         return own | completed({**own, "action": action, "facing": "down"}, rng, draw)
 
     cycles = {
-        action: Cycle(
+        action: DrawnCycle(
             steps=len(ROWS[action][1]),
             facings=ONCE.get(action, FACINGS),
             still=STANDING if ROWS[action][1].start else {},
@@ -62,4 +84,4 @@ def sheet(draw: Callable[[np.random.Generator], Mapping[str, str | None]]) -> Ch
         )
         for action in ACTIONS
     }
-    return CharacterSheet(actions=cycles, facings=FACINGS, columns=COLUMNS, dressed=dressed, posed=posed)
+    return SheetLayout(actions=cycles, facings=FACINGS, columns=COLUMNS, dressed=dressed, posed=posed)

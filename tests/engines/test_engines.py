@@ -13,7 +13,7 @@ from engines import LIBRARIES, loaded
 from storyreel.atlas import Sheet, Tag
 
 sys.path.append(str(Path(__file__).parents[1] / "study"))
-from webdriver import Browser, programs  # noqa: E402
+from webdriver import Browser, programs
 
 WHY = "sh .ci/engines and sh .ci/browser install what is missing"
 pytestmark = pytest.mark.skipif(

@@ -13,7 +13,7 @@ Attributes = Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cycle:
+class DrawnCycle:
     """The frames of an action: `steps` drawings, a clip of the world being a cycle that is resampled to its frames.
 
     still: facing -> the frame of a clip that stands in the columns before the cycle; {} where there are none.
@@ -32,14 +32,14 @@ class Cycle:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CharacterSheet:
+class SheetLayout:
     """The animations of a character, in the order of the rows of the world's own layout.
 
     columns: of the layout. dressed: what is said of a character, the actions, random numbers -> all its attributes
     without action and facing, with clothes that these actions have. posed: those, action, facing -> what is seen.
     """
 
-    actions: Mapping[str, Cycle]
+    actions: Mapping[str, DrawnCycle]
     facings: tuple[str, ...]
     columns: int
     dressed: Callable[[Attributes, Sequence[str], np.random.Generator], dict[str, str]]
