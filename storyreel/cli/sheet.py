@@ -88,14 +88,13 @@ def _free(options: SheetOptions) -> Path:
 
 def _say(screen: Any, options: SheetOptions, model: Model) -> None:
     """What the prompt leaves open, and words that the model does not know."""
-    from storyreel.generate.character import layout_of, who
+    from storyreel.generate.character import who
     from storyreel.generate.vocabulary import note_for
 
     assert model.world is not None
-    _, actions = layout_of(model.world, model.name, options.actions)
     if note := note_for([options.prompt], model.words, model.name, model.attributes):
         screen.say(f"storyreel: note: {note}")
-    _, made = who(options.prompt, model, model.world, actions, options.seed)
+    _, made = who(options.prompt, model, model.world, options.seed)
     if made:
         told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in made.items())
         screen.say(f"storyreel: note: not said, drawn from the seed: {told}")

@@ -74,17 +74,15 @@ def layout_of(world: World | None, model: str, actions: Sequence[str]) -> tuple[
     return world.sheet, list(actions) or known
 
 
-def who(
-    prompt: str, model: Model, world: World, actions: Sequence[str], seed: int
-) -> tuple[dict[str, str], dict[str, str]]:
-    """(all attributes of the character, those of them that were drawn); the same for the same seed and actions."""
+def who(prompt: str, model: Model, world: World, seed: int) -> tuple[dict[str, str], dict[str, str]]:
+    """(all attributes of the character, those of them that were drawn); the same for the same seed."""
     assert world.sheet is not None
     posed = ("action", "facing")
     said = {name: value for name, value in read(prompt, model.attributes, world).items() if name not in posed}
     first = drawn(prompt, model.attributes, seed, 0, replace(world, complete=None))
     implied = {name: value for name, value in first.items() if name not in posed}
     rng = np.random.default_rng([seed, 0])
-    found = world.sheet.dressed({**said, **implied}, actions, rng)
+    found = world.sheet.dressed({**said, **implied}, rng)
     return found, {name: value for name, value in found.items() if name not in said}
 
 
@@ -134,7 +132,7 @@ def attempted(model: Model, options: SheetOptions, on_progress: Callable[[Progre
     sheet, actions = layout_of(world, model.name, options.actions)
     assert world is not None
     assert world.caption is not None
-    attributes, made = who(options.prompt, model, world, actions, options.seed)
+    attributes, made = who(options.prompt, model, world, options.seed)
     rows = [row for action in actions for row in sheet.rows([action])]
     captions: dict[Animation, str] = {}
     candidates: dict[Animation, list[Clip]] = {}

@@ -35,14 +35,14 @@ class DrawnCycle:
 class SheetLayout:
     """The animations of a character, in the order of the rows of the world's own layout.
 
-    columns: of the layout. dressed: what is said of a character, the actions, random numbers -> all its attributes
-    without action and facing, with clothes that these actions have. posed: those, action, facing -> what is seen.
+    columns: of the layout. dressed: what is said of a character, random numbers -> all its attributes without action
+    and facing, in clothes that every action has. posed: those, action, facing -> what is seen.
     """
 
     actions: Mapping[str, DrawnCycle]
     facings: tuple[str, ...]
     columns: int
-    dressed: Callable[[Attributes, Sequence[str], np.random.Generator], dict[str, str]]
+    dressed: Callable[[Attributes, np.random.Generator], dict[str, str]]
     posed: Callable[[Attributes, str, str], dict[str, str]]
 
     def rows(self, actions: Sequence[str]) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from storyreel.worlds.sprites_parts import (
 COLUMNS = 13
 STANDING = {"up": 0, "left": 7, "down": 0, "right": 7}  # the frame of a walk that is nearest to the standing one
 ONCE = {"hurt": ("down",)}  # who falls does so towards the viewer
-STRICTEST = ("shoot", "thrust", "hurt")  # whose clothes every other action has as well
+STRICTEST = "shoot"  # whose clothes every other action has as well
 BEHIND = ("eyes", "facial_hair")  # not seen from behind
 WORN = (TORSOS, LEGS, FEET, HEADS, HANDS, BELTS, CAPES)
 BOWS = ("bow", "great bow", "recurve bow")
@@ -66,14 +66,13 @@ def _sexes(character: Attributes) -> list[str]:
 def sheet_layout(draw: Callable[[np.random.Generator], Mapping[str, str | None]]) -> SheetLayout:
     """draw: the attributes of a random character."""
 
-    def dressed(said: Attributes, actions: Sequence[str], rng: np.random.Generator) -> dict[str, str]:
-        action = next((each for each in STRICTEST if each in actions), actions[0])
+    def dressed(said: Attributes, rng: np.random.Generator) -> dict[str, str]:
         own = {name: value for name, value in said.items() if name not in ("action", "facing")}
         if "facial_hair" in own and own.get("body") not in HAIRLESS:
             own.setdefault("hair_color", own["facial_hair"].split()[0])  # as their beard
         if "sex" not in own and len(sexes := _sexes(own)) == 1:
             own |= {"sex": sexes[0]}
-        return own | completed({**own, "action": action, "facing": "down"}, rng, draw)
+        return own | completed({**own, "action": STRICTEST, "facing": "down"}, rng, draw)
 
     cycles = {
         action: DrawnCycle(
