@@ -75,13 +75,13 @@ def measured(prompt: str, model: Model, judge: Judge, options: dict[str, Any], o
     steps = {"first": dict.fromkeys(ranked, 0), "ranked": ranked, "together": together}
     ways = {name: {row: attempts.candidates[row][at] for row, at in took.items()} for name, took in steps.items()}
     ways["colors"] = dict(drawn.clips)
-    said = set(read(prompt, model.attributes, model.world)) - set(DOES)
+    said = set(read(prompt, model.attributes, attempts.world)) - set(DOES)
     figures = {name: right(clips, attempts, said, judge) for name, clips in ways.items()}
     return {"prompt": prompt, "seconds": round(seconds, 1), "cpu": round(cpu, 1), "animations": len(ranked), **figures}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--out", type=Path, help="Folder for the sheets, and for results.jsonl.")
     parser.add_argument("--candidates", type=int, default=4)
     parser.add_argument("--model", default=None)
@@ -89,21 +89,22 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, help="A file of other prompts, one a line.")
     args = parser.parse_args()
     prompts = args.prompts.read_text(encoding="utf-8").splitlines() if args.prompts else PROMPTS
+    folder: Path | None = args.out
     rows: list[dict[str, Any]] = []
-    if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
-        if (log := args.out / "results.jsonl").is_file():
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (log := folder / "results.jsonl").is_file():
             rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     model, judge = load(args.model), Judge.load("sprites")
     there = {row["prompt"] for row in rows}
     for number, prompt in enumerate(prompts):
         if prompt in there:
             continue
-        out = args.out and args.out / f"{number:02}.png"
+        out = None if folder is None else folder / f"{number:02}.png"
         rows.append(measured(prompt, model, judge, {"candidates": args.candidates, "seed": args.seed}, out))
         print(json.dumps(rows[-1]), flush=True)
-        if args.out is not None:
-            with (args.out / "results.jsonl").open("a", encoding="utf-8") as file:
+        if folder is not None:
+            with (folder / "results.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
     means = {step: {name: round(float(np.mean([row[step][name] for row in rows])), 3) for name in rows[0][step]}
              for step in ("first", "ranked", "together", "colors")}  # fmt: skip

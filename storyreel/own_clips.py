@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from storyreel import atlas, stamp, video_io
 from storyreel.layouts import VIDEO_SUFFIXES, files_below, is_passed
+from storyreel.ownership import check_file
 
 
 def is_own(file: Path) -> bool:
@@ -26,6 +28,14 @@ def may_write(file: Path) -> bool:
         if beside.exists() and not (is_own(file) and atlas.atlas_of(file) is not None):
             return False
     return is_own(file) or not (file.exists() or file.is_symlink())
+
+
+def check_place(file: Path, inputs: Iterable[str | Path | None] = ()) -> None:
+    """OSError or ValueError where `file`, or the atlas that a .png has beside it, is somebody else's, or is read."""
+    own = may_write(file)
+    check_file(file, own, inputs)
+    if file.suffix.lower() == ".png":
+        check_file(file.with_suffix(".json"), own, inputs)
 
 
 def is_whole(file: Path, meta: dict[str, Any] | None) -> bool:

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from storyreel import video_io
+from storyreel.atlas import Sheet, Tag
 from storyreel.clip import Clip
+from storyreel.own_clips import check_place
 
 
 def noise(count: int, height: int, width: int, channels: int = 4) -> Clip:
@@ -119,3 +121,24 @@ def test_an_atlas_cannot_reach_outside_its_folder(tmp_path: Path) -> None:
     (tmp_path / "in" / "a.json").write_text(json.dumps(atlas))
     with pytest.raises(FileNotFoundError):
         video_io.read(tmp_path / "in" / "a.json")
+
+
+def test_an_atlas_of_somebody_elses_is_no_place_for_a_sheet(tmp_path: Path) -> None:
+    (tmp_path / "walk.json").write_text("mine")
+    with pytest.raises(OSError, match=r"walk\.json"):
+        check_place(tmp_path / "walk.png")
+    check_place(tmp_path / "run.png")
+    video_io.write(noise(2, 8, 8), tmp_path / "run.png")
+    check_place(tmp_path / "run.png")  # ours, with its atlas
+
+
+def test_padding_keeps_frames_apart_and_gives_rgb_a_matte(tmp_path: Path) -> None:
+    clip = noise(3, 4, 5, 3)
+    sheet = Sheet(clip.frames, [(0, 0), (1, 0), (0, 1)], [100] * 3, [Tag("a", 0, 1), Tag("b", 2, 2, once=True)])
+    picture = np.asarray(Image.open(sheet.save(tmp_path / "s.png", 2, padding=1, pot=True)))
+    assert picture.shape == (32, 32, 4)
+    assert (picture[1:9, 1:11, :3][::2, ::2] == clip.frames[0]).all()
+    assert (picture[1:9, 12:22, :3][::2, ::2] == clip.frames[1]).all()
+    assert picture[..., 3].sum() == 255 * 3 * 8 * 10
+    back = video_io.read(tmp_path / "s.png")
+    assert (back.frames[:, ::2, ::2, :3] == clip.frames).all()

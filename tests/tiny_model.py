@@ -28,6 +28,20 @@ def make_tiny(folder: Path, name: str = "phenaki_tiny") -> Path:
     return folder
 
 
+def make_tiny_sprites(folder: Path) -> Path:
+    """The same with a matte, and data that say it was trained on the world `sprites`."""
+    from dataclasses import replace
+
+    from storyreel import recipes
+    from storyreel.model import save_model
+
+    recipe = recipes.get("phenaki_tiny")
+    config = replace(recipe.system, tokenizer=replace(recipe.system.tokenizer, channels=4))
+    recipe = replace(recipe, system=config)
+    save_model(folder, config.build(), recipe=recipe, card="# T\n", training={"data": [{"name": "sprites"}]})
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny(tmp_path_factory.mktemp("shelf") / "tiny")

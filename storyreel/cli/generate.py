@@ -109,8 +109,8 @@ def _places(options: BatchOptions, plan: Plan) -> Iterator[None]:
 
     The videos of a prompt file go into a folder of their own; others may go anywhere under a free name.
     """
-    from storyreel.own_clips import first_foreign, may_write
-    from storyreel.ownership import check_file, claim
+    from storyreel.own_clips import check_place, first_foreign
+    from storyreel.ownership import claim
     from storyreel.storage import check_writable, sweep
 
     if options.to_stdout:
@@ -121,7 +121,7 @@ def _places(options: BatchOptions, plan: Plan) -> Iterator[None]:
     inputs = {path for job in plan.jobs for path in job.options.files}
     if options.prompts is None:
         for job in plan.jobs:
-            check_file(job.path, may_write(job.path), [*inputs, options.origin])
+            check_place(job.path, [*inputs, options.origin])
         folders = {job.path.parent for job in plan.jobs}
         for folder in folders:
             check_writable(folder)
@@ -134,7 +134,7 @@ def _places(options: BatchOptions, plan: Plan) -> Iterator[None]:
     with claim(folder, "clips", inputs=[options.prompts, *inputs], shared=True, strange=first_foreign) as owned:
         for job in plan.jobs:
             if job.path.name not in owned.names:
-                check_file(job.path, may_write(job.path))
+                check_place(job.path)
         owned.record(job.path.name for job in plan.jobs)
         yield
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from storyreel.generate.character import DrawnCharacter
     from storyreel.generate.model import Model
     from storyreel.systems.base import Progress
+    from storyreel.worlds import World
 
 app = typer.Typer(add_completion=False)
 
@@ -49,13 +50,14 @@ def run(options: SheetOptions, files: SheetFileOptions, *, quiet: bool = False) 
     from storyreel.engine import cores, wait_calmly
     from storyreel.generate import registry
     from storyreel.generate.character import draw, layout_of
-    from storyreel.generate.open_attributes import world_of
+    from storyreel.generate.open_attributes import trained_world
     from storyreel.generate.sheet_file import check_places
     from storyreel.storage import check_writable, sweep
 
     folder = registry.find(files.model)
-    world = world_of(registry.describe(folder))
+    world = trained_world(registry.describe(folder))
     layout_of(world, registry.display_name(folder), options.actions)
+    assert world is not None
     path = files.out or _free(options)
     check_places(path, options, world)
     check_writable(path.parent)
@@ -68,7 +70,7 @@ def run(options: SheetOptions, files: SheetFileOptions, *, quiet: bool = False) 
 
         torch.set_num_threads(min(torch.get_num_threads(), cores()))
         model = load(folder)
-        _say(screen, options, model)
+        _say(screen, options, model, world)
         character = draw(model, options, _Lines(screen))
         written = character.save(path)
     sweep(path.parent)
@@ -86,15 +88,14 @@ def _free(options: SheetOptions) -> Path:
     raise ValueError(f"this folder is full of sheets of {options.prompt[:40]!r}; name one with -o")
 
 
-def _say(screen: Any, options: SheetOptions, model: Model) -> None:
+def _say(screen: Any, options: SheetOptions, model: Model, world: World) -> None:
     """What the prompt leaves open, and words that the model does not know."""
     from storyreel.generate.character import who
     from storyreel.generate.vocabulary import note_for
 
-    assert model.world is not None
     if note := note_for([options.prompt], model.words, model.name, model.attributes):
         screen.say(f"storyreel: note: {note}")
-    _, made = who(options.prompt, model, model.world, options.seed)
+    _, made = who(options.prompt, model, world, options.seed)
     if made:
         told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in made.items())
         screen.say(f"storyreel: note: not said, drawn from the seed: {told}")

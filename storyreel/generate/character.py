@@ -17,7 +17,7 @@ import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.generate.crisp import without_pieces
-from storyreel.generate.open_attributes import drawn, read
+from storyreel.generate.open_attributes import drawn, read, trained_world
 from storyreel.generate.ranking import Ranker, load_ranker
 from storyreel.generate.shared_palette import harmonised
 from storyreel.model_folder import recipe_name
@@ -128,7 +128,7 @@ class Attempts:
 
 def attempted(model: Model, options: SheetOptions, on_progress: Callable[[Progress], None] | None = None) -> Attempts:
     """The candidates of each animation, which depend on the seed, the character and the animation alone."""
-    world, report = model.world, on_progress or (lambda _: None)
+    world, report = trained_world(model.info), on_progress or (lambda _: None)
     sheet, actions = layout_of(world, model.name, options.actions)
     assert world is not None
     assert world.caption is not None

@@ -159,7 +159,7 @@ class Model:
         request = Request(options=options.resolve(self.fps), seed=seed, index=index)
         with self._generating() as text:
             clips = self.system.candidates(request, count, text, on_progress or (lambda _: None))
-        world = world_of(self.info) if options.crisp is not False else None
+        world = palette_world(self.info) if options.crisp is not False else None
         return [crisp(clip, world) if world else clip for clip in clips]
 
     @contextmanager

@@ -14,7 +14,7 @@ from storyreel.atlas import Sheet, Tag
 from storyreel.clip import Clip
 from storyreel.generate.character import Animation, DrawnCharacter
 from storyreel.options.sheet import SheetOptions
-from storyreel.own_clips import may_write
+from storyreel.own_clips import check_place
 from storyreel.ownership import check_file
 from storyreel.storage import replacing
 from storyreel.video_io import read_meta
@@ -65,7 +65,7 @@ def check_places(path: Path, options: SheetOptions, world: World | None) -> None
     """ValueError where a file in the way was not written here."""
     scales, *others = files_of(path, options, world)
     for file in scales.values():
-        check_file(file, may_write(file))
+        check_place(file)
     own = _beside(path)
     for file in others:
         if file is not None:

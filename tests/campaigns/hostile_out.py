@@ -155,6 +155,16 @@ CASES = [
         lambda b, o: ["generate", "--prompts", b / "in/notes/p.txt", "-m", b / "in/model", "-o", o, "--format", "png"],
         "notes/p.txt",
     ),
+    Case(
+        "sheet",
+        lambda b, o: [
+            *("sheet", "an orc", "-m", b / "in/sheet-model", "-o", o, "-q"),
+            *("--actions", "hurt", "--candidates", 1, "--steps", 1, "--icon"),
+        ],
+        "",
+        ".png",
+        True,
+    ),
     Case("demo", lambda b, o: ["demo", "-o", o, "-q"], "", ".webm", True),
     Case("evaluate", lambda b, o: ["evaluate", b / "in/clips/a", "--metrics", "flicker", "-o", o, "-q"], "clips/a"),
     Case(
@@ -224,7 +234,7 @@ def prepare(box: Path) -> None:
     from killer_films import Here
     from stub_films import measure_real
     from tiny_clips import ball
-    from tiny_model import make_tiny
+    from tiny_model import make_tiny, make_tiny_sprites
 
     from storyreel.clip import Clip
     from storyreel.curate.export import Export
@@ -239,6 +249,7 @@ def prepare(box: Path) -> None:
     noise = [Clip(rng.integers(0, 256, (6, 16, 16, 3), np.uint8), 8, f"noise {i}") for i in range(3)]
     write_folder(data / "data", [(clip, {"split": "train"}) for clip in noise], workers=1)
     make_tiny(data / "model")
+    make_tiny_sprites(data / "sheet-model")
     for name, shift in (("a", 0), ("b", 3)):
         for number, stem in enumerate(("a", "b")):
             ball(number, shift).save(data / "clips" / name / f"{stem}.webp", scale=1)

@@ -1,0 +1,157 @@
+"""The sheet of a character as files: layout, tags, scales, licence, icon, and what is never written over."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from storyreel import Clip, read, read_meta
+from storyreel.generate.character import DrawnCharacter
+from storyreel.generate.sheet_file import laid_out
+from storyreel.options.sheet import SheetOptions
+from storyreel.worlds import find
+
+
+def drawn(**settings: Any) -> DrawnCharacter:
+    """A character whose frames say which they are: red is the row of the layout, green the frame."""
+    world = find("sprites")
+    assert world.sheet is not None
+    options = SheetOptions.of({"prompt": "a knight", **settings})
+    rows = world.sheet.rows(options.actions or list(world.sheet.actions))
+    clips = {}
+    for row, where in enumerate(rows):
+        frames = np.zeros((8, 64, 64, 4), np.uint8)
+        for i in range(8):
+            frames[i, 10:60, 20:44] = (10 + row, 10 + i, 7, 255)
+        clips[where] = Clip(frames, Fraction(8))
+    captions, scores = dict.fromkeys(clips, "a knight"), {row: [1.0] for row in clips}
+    return DrawnCharacter(options, world, {"sex": "male"}, {"sex": "male"}, clips, captions, scores, {"model": "m"})
+
+
+def test_the_universal_layout_of_lpc(tmp_path: Path) -> None:
+    drawn().save(tmp_path / "who.png")
+    picture = np.asarray(Image.open(tmp_path / "who.png"))
+    assert picture.shape == (1344, 832, 4), "as the sheets of the Liberated Pixel Cup"
+    cells = picture.reshape(21, 64, 13, 64, 4).swapaxes(1, 2)[:, :, 30, 30]
+    used = (cells[..., 3] > 0).sum(1).tolist()
+    assert used == [7] * 4 + [8] * 4 + [9] * 4 + [6] * 4 + [13] * 4 + [6]
+    assert (cells[..., 0][cells[..., 3] > 0] - 10).tolist() == [row for row, n in enumerate(used) for _ in range(n)]
+    assert (cells[8, 1:9, 1] - 10).tolist() == list(range(8)), "a walk's eight frames follow the standing one"
+    assert (cells[4, :8, 1] - 10).tolist() == list(range(8))
+    shot = (cells[16, :, 1] - 10).tolist()
+    assert shot == sorted(shot)
+    assert set(shot) == set(range(8))
+
+
+def test_every_facing_of_every_action_has_a_tag(tmp_path: Path) -> None:
+    drawn().save(tmp_path / "who.png")
+    atlas = json.loads((tmp_path / "who.json").read_text())
+    tags = {tag["name"]: tag for tag in atlas["meta"]["frameTags"]}
+    actions = ("spellcast", "thrust", "walk", "slash", "shoot", "hurt")
+    facings = ("up", "left", "down", "right")
+    assert set(tags) == {f"{a}-{f}" for a in (*actions, "idle") for f in facings}
+    assert len(atlas["frames"]) == 4 * (7 + 8 + 9 + 6 + 13) + 6
+    assert tags["walk-down"]["to"] - tags["walk-down"]["from"] == 7
+    assert tags["idle-down"]["from"] == tags["idle-down"]["to"] == tags["walk-down"]["from"] - 1
+    fall = {(tags[f"hurt-{f}"]["from"], tags[f"hurt-{f}"]["to"]) for f in facings}
+    assert fall == {(172, 177)}, "a fall is drawn once, and is that of all facings"
+    assert tags["slash-up"]["repeat"] == "1"
+    assert "repeat" not in tags["walk-up"]
+    assert atlas["animations"]["walk-down"] == [
+        str(i) for i in range(tags["walk-down"]["from"], tags["walk-down"]["to"] + 1)
+    ]
+    seconds = {n: sum(atlas["frames"][key]["duration"] for key in keys) for n, keys in atlas["animations"].items()}
+    assert seconds["walk-left"] == seconds["shoot-up"] == seconds["slash-down"] == 1000
+
+
+def test_rows_of_ones_own(tmp_path: Path) -> None:
+    sheet = laid_out(drawn(actions="walk,hurt", columns=4))
+    assert max(x for x, _ in sheet.places) == 3
+    assert [y for x, y in sheet.places if x == 0] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
+    assert sheet.places[9] == (0, 3), "the next animation begins a row"
+
+
+def test_padding_powers_of_two_and_scales(tmp_path: Path) -> None:
+    files = drawn(actions="walk", padding=2, pot=True, scale="1,2,4").save(tmp_path / "who.png")
+    assert [file.name for file in files] == [
+        "who.png", "who.json", "who@2x.png", "who@2x.json", "who@4x.png", "who@4x.json", "who.LICENSE.txt",
+    ]  # fmt: skip
+    for factor, name in ((1, "who"), (2, "who@2x"), (4, "who@4x")):
+        atlas = json.loads((tmp_path / f"{name}.json").read_text())
+        picture = np.asarray(Image.open(tmp_path / f"{name}.png"))
+        assert all(side & (side - 1) == 0 for side in picture.shape[:2])
+        assert atlas["meta"]["size"] == {"w": picture.shape[1], "h": picture.shape[0]}
+        assert atlas["meta"]["scale"] == factor
+        boxes = [entry["frame"] for entry in atlas["frames"].values()]
+        assert boxes[0] == {"x": 2, "y": 2, "w": 64 * factor, "h": 64 * factor}
+        assert boxes[1]["x"] == 4 + 64 * factor
+        covered = np.zeros(picture.shape[:2], bool)
+        for box in boxes:
+            covered[box["y"] : box["y"] + box["h"], box["x"] : box["x"] + box["w"]] = True
+        assert not picture[~covered].any()
+
+
+def test_named_frames(tmp_path: Path) -> None:
+    drawn(actions="walk,hurt", named=True).save(tmp_path / "who.png")
+    atlas = json.loads((tmp_path / "who.json").read_text())
+    assert atlas["animations"]["hurt-left"] == [f"hurt-down-{i}" for i in range(6)]
+    assert atlas["animations"]["idle-up"] == ["idle-up-0"]
+    assert {name for names in atlas["animations"].values() for name in names} == set(atlas["frames"])
+
+
+def test_the_licence_lies_beside_and_names_the_artists(tmp_path: Path) -> None:
+    drawn(actions="hurt").save(tmp_path / "who.png")
+    text = (tmp_path / "who.LICENSE.txt").read_text()
+    assert text.startswith("who.png, who.json\n")
+    for part in ("CC-BY-SA 3.0", "GNU GPL 3.0", "Universal LPC Spritesheet", "Johannes Sjölund", "JaidynReiman"):
+        assert part in text
+    notice = " ".join((Path(__file__).parents[2] / "NOTICE").read_text().split())
+    credits = find("sprites").credits
+    assert credits is not None
+    artists = credits.read_text().partition("Luke Mehl")[2]
+    assert " ".join(artists.split()) in notice, "the same artists as in NOTICE"
+
+
+def test_an_icon_of_the_standing_figure(tmp_path: Path) -> None:
+    drawn(actions="walk", icon=True).save(tmp_path / "who.png")
+    with Image.open(tmp_path / "who.ico") as icon:
+        assert icon.info["sizes"] == {(n, n) for n in (16, 24, 32, 48, 64, 128, 256)}
+        icon.size = (256, 256)
+        big = np.asarray(icon.convert("RGBA"))
+    solid = big[..., 3] > 0
+    assert solid.any(1).sum() == 250, "50 pixels high, five times as large"
+    assert (big[solid][:, 0] == 12).all(), "the third row walks towards the viewer"
+
+
+def test_what_made_it_stands_in_the_file_and_it_reads_back(tmp_path: Path) -> None:
+    drawn(actions="walk", seed=9).save(tmp_path / "who.png")
+    meta = read_meta(tmp_path / "who.png")
+    assert meta is not None
+    assert (meta["prompt"], meta["seed"], meta["model"]) == ("a knight", 9, "m")
+    assert meta["sheet"]["captions"]["walk-up"] == "a knight"
+    assert len(read(tmp_path / "who.png")) >= 36
+
+
+@pytest.mark.parametrize("name", ["who.png", "who.json", "who@2x.png", "who.LICENSE.txt", "who.ico"])
+def test_a_file_of_somebody_elses_is_never_written_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"mine")
+    with pytest.raises(OSError, match="was not written by storyreel"):
+        drawn(actions="hurt", scale="1,2", icon=True).save(tmp_path / "who.png")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [(name, b"mine")]
+
+
+def test_ones_own_sheet_may_be_written_again(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        drawn(actions="hurt", icon=True, seed=seed).save(tmp_path / "who.png")
+    meta = read_meta(tmp_path / "who.png")
+    assert meta is not None
+    assert meta["seed"] == 2
+    (tmp_path / "other.ico").write_bytes(b"mine")
+    with pytest.raises(OSError, match=r"other\.ico"):
+        drawn(actions="hurt", icon=True).save(tmp_path / "other.png")
