@@ -3,7 +3,7 @@
 Five generators are trained by the project's trainer on the same clips, tokenizer and text encoder, each for as many
 FLOPs as the whole one (counted, see storyreel.train.cost): full; without row, temporal or column layers, whose places
 the two other axes take; and half the layers, which takes more steps for the same. All attend as in the paper's Eq. 10
-and 11 (`reach` "octant"). Then each is asked the prompts of the benchmark moving-digits.
+and 11 (`context` "sparse"). Then each is asked the prompts of the benchmark moving-digits.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def variants(recipe: str, steps: int, tokenizer_steps: int) -> dict[str, Variant
     made: dict[str, Variant] = {}
     for name in ("full", *(n for n in NAMES if n != "full")):
         layers = layers_of(name, config.generator.layers)
-        base = ("system.generator.reach=octant", f"system.generator.layers={layers}")
+        base = ("system.generator.context=sparse", f"system.generator.layers={layers}")
         flops = _flops(recipe, base)
         own = round(steps * (made["full"].flops / flops)) if made else steps
         settings = (*base, *_length("tokenizer", tokenizer_steps), *_length("generator", own))
@@ -111,7 +111,7 @@ def steps_for(recipe: str, minutes: float, file: Path) -> int:
     """Steps of the full generator such that all five take so many minutes here; measured once, kept in `file`."""
 
     def seconds() -> float:
-        resolved = resolve(recipe, ("system.generator.reach=octant",))
+        resolved = resolve(recipe, ("system.generator.context=sparse",))
         system, stage = resolved.system.build(), resolved.stages["generator"]
         network, d = system.stages["generator"].train(), stage.data
         batch = {"video": torch.rand(d.batch, d.channels, d.frames, d.size, d.size) * 2 - 1}

@@ -56,6 +56,14 @@ class StageRecipe:
     sample_every: int = 500
 
 
+def tiny_stage(data: Data, *, steps: int = 100, warmup: int = 10, checkpoint_every: int = 50) -> StageRecipe:
+    """Of the recipes at toy size, whose numbers are the same everywhere."""
+    return StageRecipe(
+        data=data, optim=Optim(lr=3e-3, warmup=warmup), steps=steps, precision="fp32", ema=0.9,
+        checkpoint_every=checkpoint_every, sample_every=steps,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A system, how its stages are trained, and the text encoder that it listens to."""

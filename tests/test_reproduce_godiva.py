@@ -36,7 +36,7 @@ def test_all_five_cost_the_same():
     for one in five.values():
         recipe = ablation.resolve(TINY, one.settings)
         assert recipe.system.generator.layers == one.layers  # pyright: ignore
-        assert recipe.system.generator.reach == "octant"  # pyright: ignore
+        assert recipe.system.generator.context == "sparse"  # pyright: ignore
         assert recipe.stages["generator"].steps == one.steps
         assert f"layers={one.layers}" in one.command(TINY, Path("d"), Path("r"))
     with pytest.raises(ValueError, match="wanted a recipe of GODIVA"):

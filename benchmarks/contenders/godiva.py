@@ -51,14 +51,14 @@ def integrated(first_frame: float, points: dict[int, float]) -> Figures:
 # -- ours --------------------------------------------------------------------------------------------------------
 
 
-def generator(frames: int = FRAMES, grid: int = GRID, reach: str = "octant") -> Any:
+def generator(frames: int = FRAMES, grid: int = GRID, context: str = "sparse") -> Any:
     from storyreel.systems.godiva import Generator, GeneratorConfig
     from storyreel.systems.godiva_tokenizer import FrameVQVAEConfig
 
     tokenizer = FrameVQVAEConfig(size=grid * 4, num_codes=CODES).build()
     config = GeneratorConfig(
         frames=frames, dim=DIM, heads=HEADS, mlp=4 * DIM, layers="TRC" * (DEPTH // 3), text_dim=TEXT_DIM,
-        guidance=GUIDANCE, reach=reach,  # pyright: ignore[reportArgumentType]
+        guidance=GUIDANCE, context=context,  # pyright: ignore[reportArgumentType]
     )  # fmt: skip
     return Generator(config, tokenizer)
 

@@ -48,6 +48,13 @@ class Sampling:
         """Settings of a file, without the one that is now a stage's (`augmentation_snr`)."""
         return {name: value for name, value in saved.items() if name != "snr"}
 
+    def resolve(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
+        """The steps and the guidance of one sample, where None is what is set here. ValueError: out of range."""
+        steps, guidance = self.steps if steps is None else steps, self.guidance if guidance is None else guidance
+        check_steps(steps)
+        check_guidance(guidance)
+        return steps, guidance
+
     def __post_init__(self) -> None:
         check_steps(self.steps)
         for name in ("guidance", "min_guidance"):

@@ -10,9 +10,11 @@ Every world has one, whether or not a trained one ships.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from storyreel import worlds
 from storyreel.nn.dual_encoder import DualEncoderConfig
-from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.systems.encoder import EncoderConfig
 
 
@@ -47,16 +49,6 @@ def encoder_tiny() -> Recipe:
                 time_depth=1, text_depth=1, text_dim=32, feature=32, embed=16,
             ),
         ),
-        stages={
-            "dual": StageRecipe(
-                data=Data(frames=5, size=16, batch=8),
-                optim=Optim(lr=3e-3, warmup=10),
-                steps=100,
-                precision="fp32",
-                ema=0.9,
-                checkpoint_every=50,
-                sample_every=0,
-            )
-        },
+        stages={"dual": replace(tiny_stage(Data(frames=5, size=16, batch=8)), sample_every=0)},
         text="hash:32",
     )  # fmt: skip

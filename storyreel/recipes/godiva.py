@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.systems.godiva import GeneratorConfig, GodivaConfig
 from storyreel.systems.godiva_tokenizer import FrameVQVAEConfig
 
@@ -42,7 +42,7 @@ def godiva_small() -> Recipe:
                 size=128, patch=8, dim=128, num_codes=8_192, average=0.99, widths=(64, 128, 256, 128), blocks=2,
                 frames=4,
             ),
-            generator=GeneratorConfig(dim=640, heads=10, mlp=2560, layers="TRC" * 4, reach="raster", guidance=2.0),
+            generator=GeneratorConfig(dim=640, heads=10, mlp=2560, layers="TRC" * 4, context="causal", guidance=2.0),
         ),
         stages={
             "tokenizer": StageRecipe(data=data, optim=Optim(lr=4e-4, warmup=5_000), steps=200_000),
@@ -68,7 +68,7 @@ def godiva_digits() -> Recipe:
                 size=32, patch=8, dim=192, levels=(8, 8, 8, 8), widths=(96, 192), l1=0.5, frames=4,
             ),
             generator=GeneratorConfig(
-                frames=10, dim=192, heads=6, mlp=768, layers="TRCTRC", reach="raster", guidance=3.0, top_k=3,
+                frames=10, dim=192, heads=6, mlp=768, layers="TRCTRC", context="causal", guidance=3.0, top_k=3,
             ),
         ),
         stages={
@@ -92,7 +92,7 @@ def godiva_sprites() -> Recipe:
                 size=64, channels=4, patch=8, dim=192, levels=(8,) * 6, widths=(96, 192), l1=0.5, chroma=30.0, frames=4,
             ),
             generator=GeneratorConfig(
-                frames=8, dim=224, heads=7, mlp=896, layers="TRCTRC", reach="raster", guidance=2.0, text_tokens=80,
+                frames=8, dim=224, heads=7, mlp=896, layers="TRCTRC", context="causal", guidance=2.0, text_tokens=80,
             ),
         ),
         stages={
@@ -105,15 +105,7 @@ def godiva_sprites() -> Recipe:
 def godiva_tiny() -> Recipe:
     """The same code at toy size, for tests and for a first look."""
     data = Data(frames=5, size=16, batch=8)
-    stage = StageRecipe(
-        data=data,
-        optim=Optim(lr=3e-3, warmup=10),
-        steps=100,
-        precision="fp32",
-        ema=0.9,
-        checkpoint_every=50,
-        sample_every=100,
-    )
+    stage = tiny_stage(data)
     return Recipe(
         name="godiva_tiny",
         system=GodivaConfig(

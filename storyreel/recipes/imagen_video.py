@@ -19,7 +19,7 @@ from typing import Any
 
 from storyreel.diffusion.sampling import Sampling
 from storyreel.nn.video_unet import VideoUNetConfig
-from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.systems.cascade import Kind
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.imagen_video import ImagenVideoConfig, StageConfig
@@ -313,13 +313,5 @@ def imagen_video_tiny() -> Recipe:
         text_dim=32,
         whole_clips=True,
     )
-    train = StageRecipe(
-        data=Data(frames=5, size=16, batch=8),
-        optim=Optim(lr=3e-3, warmup=2),
-        steps=20,
-        precision="fp32",
-        ema=0.9,
-        checkpoint_every=20,
-        sample_every=20,
-    )
+    train = tiny_stage(Data(frames=5, size=16, batch=8), steps=20, warmup=2, checkpoint_every=20)
     return Recipe(name="imagen_video_tiny", system=system, stages=dict.fromkeys(system.stages, train), text="hash:32")

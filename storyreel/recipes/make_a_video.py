@@ -23,7 +23,7 @@ from storyreel.diffusion.sampling import Sampling
 from storyreel.nn.clip import ClipConfig, TowerConfig
 from storyreel.nn.dual_encoder import DualEncoderConfig
 from storyreel.nn.video_unet import VideoUNetConfig
-from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.make_a_video import MakeAVideoConfig
 from storyreel.systems.make_a_video_networks import NetConfig
@@ -191,15 +191,7 @@ def make_a_video_tiny() -> Recipe:
         carry=2,
         text_dim=32,
     )  # fmt: skip
-    train = StageRecipe(
-        data=Data(frames=6, size=16, batch=8),
-        optim=Optim(lr=3e-3, warmup=2),
-        steps=20,
-        precision="fp32",
-        ema=0.9,
-        checkpoint_every=20,
-        sample_every=20,
-    )
+    train = tiny_stage(Data(frames=6, size=16, batch=8), steps=20, warmup=2, checkpoint_every=20)
     seen = {name: replace(train, data=replace(train.data, size=max(size))) for name, size in system.clips.items()}
     stages = _in_turn(seen)
     return Recipe(name="make_a_video_tiny", system=system, stages=stages, text="hash:32")

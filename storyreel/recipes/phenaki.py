@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.systems.phenaki import MaskGitConfig, PhenakiConfig
 from storyreel.systems.phenaki_tokenizer import CViViTConfig
 
@@ -115,15 +115,7 @@ def phenaki_digits() -> Recipe:
 def phenaki_tiny() -> Recipe:
     """The same code at toy size, for tests and for a first look."""
     data = Data(frames=5, size=16, batch=8)
-    stage = StageRecipe(
-        data=data,
-        optim=Optim(lr=3e-3, warmup=10),
-        steps=100,
-        precision="fp32",
-        ema=0.9,
-        checkpoint_every=50,
-        sample_every=100,
-    )
+    stage = tiny_stage(data)
     return Recipe(
         name="phenaki_tiny",
         system=PhenakiConfig(

@@ -170,9 +170,12 @@ class System(nn.Module):
     def stages(self) -> dict[str, Stage]:
         """Name -> stage, in training order. A later stage may hold earlier ones, frozen."""
 
-    @abstractmethod
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
-        """One clip, at the model's own size. ValueError names the field that cannot be served."""
+        """One clip, at the model's own size. ValueError names the field that cannot be served.
+
+        A system has its own of this or of `generate_batch`: each is made of the other.
+        """
+        return self.generate_batch([request], text, on_progress)[0]
 
     def candidates(self, request: Request, count: int, text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
         """`count` attempts at the video of a request, the first being what `generate` gives; `together` in a batch."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from storyreel.clip import Clip
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import CascadeStage, Shape
-from storyreel.systems.pixels import shown
+from storyreel.systems.pixels import check_matte, shown
 
 Kind: TypeAlias = Literal["base", "ssr", "tsr"]
 """The first stage; spatial super-resolution; temporal super-resolution."""
@@ -60,8 +60,7 @@ class Cascade(System):
         for name in ("image", "extend", "story"):
             if getattr(request.options, name):
                 raise ValueError(f"{name}: this model makes a video from one prompt alone")
-        if request.options.transparent and next(iter(self.cascade().values())).channels == 3:
-            raise ValueError("transparent: this model has no matte; it was trained without transparency")
+        check_matte(request.options, next(iter(self.cascade().values())).channels)
 
     @torch.no_grad()
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:

@@ -26,7 +26,7 @@ from storyreel.diffusion.denoiser import Denoiser, is_guided
 from storyreel.diffusion.noise_laws import check_law, preserving_law
 from storyreel.diffusion.parameterisation import Kind, Weight, convert, diffuse, diffusion_loss
 from storyreel.diffusion.samplers import OnStep, starting_noise
-from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
+from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import Cosine, Level, Schedule, draw_times, preserving
 from storyreel.diffusion.streaming import Run, streamed
 from storyreel.field_ranges import Frames, FramesASecond, Pixels, Share
@@ -187,11 +187,7 @@ class CascadeStage(FingerprintedStage, Generic[C]):
 
     def resolve(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
         """The steps and the guidance of a sample. ValueError for what this stage cannot do."""
-        s = self.sampling
-        steps, guidance = s.steps if steps is None else steps, s.guidance if guidance is None else guidance
-        check_steps(steps)
-        check_guidance(guidance)
-        return steps, guidance
+        return self.sampling.resolve(steps, guidance)
 
     @torch.no_grad()
     def sample(

@@ -13,16 +13,16 @@ Differs from the paper: see docs/systems/godiva.md. The shipped models read Mini
 embedding of words (`words`, with the text encoder "words:N").
 
 A token enters beside its three neighbours to be, so that exactly
-the tokens of Eq. 10 and 11 are seen (`reach` "octant"); `reach` "raster" sees all earlier tokens.
+the tokens of Eq. 10 and 11 are seen (`context` "sparse"); `context` "causal" sees all earlier tokens.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -38,13 +38,13 @@ from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, S
 from storyreel.systems.godiva_decoding import Decoder, Sampling
 from storyreel.systems.godiva_tokenizer import FrameVQVAE, FrameVQVAEConfig
 from storyreel.systems.godiva_waves import WaveDecoder
-from storyreel.systems.pixels import for_model, shown
+from storyreel.systems.pixels import beginning, check_matte, shown
 
 Offset = tuple[int, int, int]  # frames, rows, columns
 
 NEIGHBOURS: dict[str, tuple[Offset, ...]] = {  # the earlier tokens beside which a token enters
-    "octant": ((-1, 0, 0), (0, -1, 0), (0, 0, -1)),
-    "raster": (
+    "sparse": ((-1, 0, 0), (0, -1, 0), (0, 0, -1)),
+    "causal": (
         *((-1, i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)),
         *((0, -1, j) for j in (-1, 0, 1)),
         (0, 0, -1),
@@ -61,7 +61,7 @@ class GeneratorConfig:
     heads: Width = 16
     mlp: Width = 4096
     layers: Layers = "TRC" * 4  # temporal, row, column
-    reach: Literal["octant", "raster"] = "octant"
+    context: Literal["sparse", "causal"] = "sparse"  # what a token sees: that of Eq. 10 and 11, or all earlier tokens
     text_dim: Width = 384
     words: int = 0  # size of a learned word embedding, for the text encoder "words:N"; 0: the encoder's states
     text_tokens: Count = 35
@@ -71,11 +71,20 @@ class GeneratorConfig:
     top_p: Share = 1.0  # nucleus: the most likely tokens that come to this probability
     temperature: float = 1.0
 
+    @classmethod
+    def current(cls, saved: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of a file under the names that fields have now."""
+        now = dict(saved)
+        if "reach" in now:
+            reach = now.pop("reach")
+            now["context"] = {"octant": "sparse", "raster": "causal"}.get(reach, reach)
+        return now
+
     def __post_init__(self) -> None:
         if not self.layers or set(self.layers) - set("TRC"):
             raise ValueError(f"layers: wanted letters T, R and C, as in TRCTRC, got {self.layers!r}")
-        if self.reach not in NEIGHBOURS:
-            raise ValueError(f"reach: wanted {' or '.join(NEIGHBOURS)}, got {self.reach!r}")
+        if self.context not in NEIGHBOURS:
+            raise ValueError(f"context: expected {' or '.join(NEIGHBOURS)}, got {self.context!r}")
         if self.words and self.text_dim != 2:
             raise ValueError(f"text_dim: the encoder words:{self.words} is 2 wide, got {self.text_dim}")
         self.sampling(None)
@@ -95,8 +104,8 @@ class Generator(Stage):
         super().__init__()
         self.config = c = config
         self._frozen = (tokenizer,)  # in a tuple, so that its weights are not weights of this stage
-        grid, width, offsets = tokenizer.config.grid, tokenizer.vector_dim, NEIGHBOURS[c.reach]
-        self.register_buffer("neighbours", neighbours(c.frames, grid, c.reach), persistent=False)
+        grid, width, offsets = tokenizer.config.grid, tokenizer.vector_dim, NEIGHBOURS[c.context]
+        self.register_buffer("neighbours", neighbours(c.frames, grid, c.context), persistent=False)
         self.start = nn.Parameter(torch.randn(width) * 0.1)  # stands where there is no earlier token
         self.embed = nn.Linear(width * len(offsets), c.dim)
         self.time = nn.Parameter(torch.randn(c.frames, 1, 1, c.dim) * 0.02)
@@ -107,7 +116,7 @@ class Generator(Stage):
         self.word_places = nn.Parameter(torch.randn(c.text_tokens, c.dim) * 0.02) if c.words else None
         self.null_text = nn.Parameter(torch.zeros(memory_dim))
         self.blocks = nn.ModuleList(
-            AxialBlock(c.dim, c.heads, c.mlp, memory_dim, axis, wide=c.reach == "raster")  # pyright: ignore[reportArgumentType]
+            AxialBlock(c.dim, c.heads, c.mlp, memory_dim, axis, wide=c.context == "causal")  # pyright: ignore[reportArgumentType]
             for axis in c.layers
         )
         self.norm = nn.LayerNorm(c.dim)
@@ -238,7 +247,7 @@ class Generator(Stage):
             self.tokenizer.check(prefix)
             if prefix.shape[1] > frames:
                 raise ValueError(f"prefix: wanted at most {frames} frames, got {prefix.shape[1]}")
-        kind = WaveDecoder if c.reach == "octant" else Decoder
+        kind = WaveDecoder if c.context == "sparse" else Decoder
         decoder = kind(self, cond["text"], cond["text_mask"], frames, c.sampling(guidance))
         return decoder.run(rng, prefix, on_token)
 
@@ -262,17 +271,17 @@ class Head(nn.Module):
         return self.to_logits(x)
 
 
-def neighbours(frames: int, grid: int, reach: str) -> Tensor:
+def neighbours(frames: int, grid: int, context: str) -> Tensor:
     """int64 (n, offsets): the raster number of the token at each offset from each token, -1 where there is none.
 
-    In reach "raster" the token to the left of a row's first is the last of the row before.
+    In context "causal" the token to the left of a row's first is the last of the row before.
     """
     t, h, w = torch.meshgrid(torch.arange(frames), torch.arange(grid), torch.arange(grid), indexing="ij")
     found = []
-    for dt, dh, dw in NEIGHBOURS[reach]:
+    for dt, dh, dw in NEIGHBOURS[context]:
         a, b, c = t + dt, h + dh, w + dw
         inside = (a >= 0) & (b >= 0) & (b < grid) & (c >= 0) & (c < grid)
-        if reach == "raster" and (dt, dh) == (0, 0):
+        if context == "causal" and (dt, dh) == (0, 0):
             inside = torch.ones_like(inside)
         found.append(torch.where(inside, (a * grid + b) * grid + c, -1).flatten())
     return torch.stack(found, -1)
@@ -310,17 +319,14 @@ class Godiva(System):
     def stages(self) -> dict[str, Stage]:
         return {"tokenizer": self.tokenizer, "generator": self.generator}
 
-    def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
-        """Token after token; frames that are given are the first tokens."""
-        return self.generate_batch([request], text, on_progress)[0]
-
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        """Token after token; the frames that a request begins with are the first tokens."""
         request, rng = attempts[0], [attempt.rng() for attempt in attempts]
-        given = self._given(request)
-        frames = self._frames(request, given.shape[2])
+        start = self._start(request)
+        frames = self._frames(request, start.shape[2])
         new = frames - (request.options.image is not None)
-        known = given[:, :, max(0, given.shape[2] + new - self.config.frames) :]  # as far back as there are positions
+        known = start[:, :, max(0, start.shape[2] + new - self.config.frames) :]  # as far back as there are positions
         device = self.generator.start.device
         states, mask = text([request.options.prompt])
         count = len(rng)
@@ -329,7 +335,7 @@ class Godiva(System):
             cond["prefix"] = self.tokenizer.encode(known.to(device)).expand(count, -1, -1, -1)
 
         def clip(codes: Tensor) -> Clip:
-            video = torch.cat([given, self.tokenizer.decode(codes).float().cpu()[:, :, known.shape[2] :]], 2)
+            video = torch.cat([start, self.tokenizer.decode(codes).float().cpu()[:, :, known.shape[2] :]], 2)
             video = shown(video, transparent=request.options.transparent)
             return Clip.from_tensor(video[0], request.options.fps or Fraction(self.config.fps), request.options.prompt)
 
@@ -340,26 +346,21 @@ class Godiva(System):
         codes = self.generator.sample(cond, rng=rng, frames=total, guidance=request.options.guidance, on_token=report)
         return [clip(each[None]) for each in codes]
 
-    def _given(self, request: Request) -> Tensor:
+    def _start(self, request: Request) -> Tensor:
         """The frames to begin with (1, c, t, h, w); none for a text alone. ValueError for what cannot be served."""
         c = self.config.tokenizer
         if request.options.story:
-            raise ValueError("story: this model makes one clip of one prompt; wanted a prompt")
+            raise ValueError("story: this model makes one clip of one prompt; expected a prompt")
         if request.options.steps is not None:
             raise ValueError("steps: this model draws one token after the other and has no steps; leave it out")
-        if request.options.transparent and c.channels == 3:
-            raise ValueError("transparent: this model has no matte; it was trained without transparency")
-        given = request.options.image or request.options.extend
-        if given is None:
-            return torch.zeros(1, c.channels, 0, c.size, c.size)
-        clip = given.replace(frames=given.frames[:1]) if request.options.image else given
-        return for_model(clip, c.size, c.channels, request.options.fit)
+        check_matte(request.options, c.channels)
+        return beginning(request.options, c.size, c.channels)
 
-    def _frames(self, request: Request, given: int) -> int:
+    def _frames(self, request: Request, start: int) -> int:
         """How many frames to make, an image that begins them included; of an extension, the new ones."""
-        most = self.config.frames - (1 if request.options.extend is not None else 0)
-        usual = most if request.options.extend is None else max(1, self.config.frames - given, most // 2)
+        longest = self.config.frames - (1 if request.options.extend is not None else 0)
+        usual = longest if request.options.extend is None else max(1, self.config.frames - start, longest // 2)
         frames = usual if request.options.frames is None else request.options.frames
-        if not 1 <= frames <= most:
-            raise ValueError(f"frames: this model makes 1 to {most} frames, got {frames}")
+        if not 1 <= frames <= longest:
+            raise ValueError(f"frames: this model makes 1 to {longest} frames, got {frames}")
         return frames

@@ -46,7 +46,7 @@ from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEnc
 from storyreel.systems.cascade import Cascade, CascadeStage, Shape, upto_stage
 from storyreel.systems.make_a_video_networks import ImageStage, InterpolationStage, NetConfig, VideoStage
 from storyreel.systems.make_a_video_prior import ImageTextConfig, ImageTextStage, PriorConfig, PriorStage
-from storyreel.systems.pixels import for_model, shown
+from storyreel.systems.pixels import check_matte, for_model, shown
 
 MAX_FRAMES = 4096  # of a request
 
@@ -197,8 +197,7 @@ class MakeAVideo(Cascade):
         follows or comes before a clip. ValueError names the field that cannot be served."""
         if request.options.story:
             raise ValueError("story: this model makes a video from one prompt alone")
-        if request.options.transparent and self.config.channels == 3:
-            raise ValueError("transparent: this model has no matte; it was trained without transparency")
+        check_matte(request.options, self.config.channels)
         if request.options.variation is not None and request.options.prompt:
             raise ValueError("prompt: the clip to vary says what is to be seen; leave the prompt out")
         request.options.check_prompt()

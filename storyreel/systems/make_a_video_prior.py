@@ -30,7 +30,7 @@ from torch.utils.checkpoint import checkpoint
 from storyreel.diffusion.denoiser import Denoiser, is_guided
 from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
 from storyreel.diffusion.samplers import OnStep, draw_noise
-from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
+from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import Cosine, draw_times
 from storyreel.field_ranges import Depth, Share, Tries, Width
 from storyreel.nn.attention import Block
@@ -278,9 +278,7 @@ class PriorStage(FingerprintedStage):
     ) -> Tensor:
         """Image embeddings (b, e) for the sentences of `cond`, the best of `tries` each."""
         s, text, mask = self.config.sampling, cond["text"], cond["text_mask"]
-        steps, guidance = s.steps if steps is None else steps, s.guidance if guidance is None else guidance
-        check_steps(steps)
-        check_guidance(guidance)
+        steps, guidance = s.resolve(steps, guidance)
         levels, made = s.levels(self.schedule, steps), []
         guidances = s.guidance_of(guidance, levels, 1)
         uncond = self.conditioning(text, mask, everywhere(text)) if is_guided(guidances) else None

@@ -33,7 +33,7 @@ from storyreel.nn.attention import Block, KeysValues
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
-from storyreel.systems.pixels import for_model, shown
+from storyreel.systems.pixels import beginning, check_matte, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +198,8 @@ class MaskGit(Stage):
         steps, guidance = c.steps if steps is None else steps, c.guidance if guidance is None else guidance
         if steps < 1:
             raise ValueError(f"steps: wanted at least 1, got {steps}")
-        heat = c.temperature if temperature is None else temperature
-        memory, text_mask, twice = self._guided_memory(cond["text"], cond["text_mask"], guidance)
+        choice_temperature = c.temperature if temperature is None else temperature
+        memory, text_mask, num_branches = self._guided_memory(cond["text"], cond["text_mask"], guidance)
         codes = self._begin(cond)
         units = holes_left = int((codes[0] == self.mask_id).sum())
         for step in range(steps):
@@ -207,10 +207,10 @@ class MaskGit(Stage):
                 if on_step:
                     on_step(step + 1, steps, codes)
                 continue
-            guess, sure = self._guess(codes, memory, text_mask, twice, guidance, rng)
+            guess, sure = self._guess(codes, memory, text_mask, num_branches, guidance, rng)
             left = math.floor(units * math.cos(math.pi / 2 * (step + 1) / steps)) if step + 1 < steps else 0
             noise = torch.stack([_gumbel(codes.shape[1:], g) for g in rng]).to(sure.device)
-            sure = sure + heat * (1 - (step + 1) / steps) * noise
+            sure = sure + choice_temperature * (1 - (step + 1) / steps) * noise
             holes = codes == self.mask_id
             filled = torch.where(holes, guess, codes)
             holes_left = min(left, holes_left - 1)
@@ -243,7 +243,7 @@ class MaskGit(Stage):
         codes: Tensor,
         memory: list[KeysValues],
         text_mask: Tensor,
-        twice: int,
+        num_branches: int,
         guidance: float,
         rng: Sequence[torch.Generator],
     ) -> tuple[Tensor, Tensor]:
@@ -251,10 +251,10 @@ class MaskGit(Stage):
 
         Logits are computed for tokens with a hole alone. Sampling is by Gumbel noise of each video's own.
         """
-        states = self.hidden(codes.repeat(twice, 1, 1, 1), memory, text_mask)
+        states = self.hidden(codes.repeat(num_branches, 1, 1, 1), memory, text_mask)
         holes = (codes == self.mask_id).any(-1)  # (b, t, p)
-        logits = self.to_logits(states[holes.flatten(1).repeat(twice, 1)]).float()  # (m, sum of sizes)
-        if twice == 2:
+        logits = self.to_logits(states[holes.flatten(1).repeat(num_branches, 1)]).float()  # (m, sum of sizes)
+        if num_branches == 2:
             told, untold = logits.chunk(2)
             logits = untold.lerp(told, guidance)
         counts = holes.flatten(1).sum(1).tolist()
@@ -324,15 +324,14 @@ class Phenaki(System):
     def stages(self) -> dict[str, Stage]:
         return {"tokenizer": self.tokenizer, "prior": self.prior}
 
-    def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
-        """Clip after clip: each begins with the last `carry` frames of the one before, and follows its own prompt."""
-        return self.generate_batch([request], text, on_progress)[0]
-
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        """Clip after clip: each begins with the last `carry` frames of the one before, and follows its own prompt."""
         request, rng = attempts[0], [attempt.rng() for attempt in attempts]
         parts = self._parts(request)
-        made = self._given(request).expand(len(rng), -1, -1, -1, -1)
+        c = self.config.tokenizer
+        made = beginning(request.options, c.size, c.channels).to(self.prior.space.device)
+        made = made.expand(len(rng), -1, -1, -1, -1)
         start = 0 if request.options.image or not request.options.extend else made.shape[2]
         total = sum(frames for _, frames in parts)
         run = _Run(self, request, rng, on_progress, self._clips(parts, made.shape[2], start))
@@ -349,8 +348,7 @@ class Phenaki(System):
     def _parts(self, request: Request) -> list[tuple[str, int]]:
         """(prompt, frames) each. ValueError for what cannot be made."""
         c = self.config
-        if request.options.transparent and c.tokenizer.channels == 3:
-            raise ValueError("transparent: this model has no matte; it was trained without transparency")
+        check_matte(request.options, c.tokenizer.channels)
         fps = request.options.fps or Fraction(c.fps)
         if request.options.story:
             short = [s for _, s in request.options.story if not s > 0]
@@ -374,15 +372,6 @@ class Phenaki(System):
                 count += 1
             made = min(made, ends)
         return count
-
-    def _given(self, request: Request) -> Tensor:
-        """The frames to begin with (1, c, f, h, w); none for a text alone."""
-        c = self.config.tokenizer
-        given = request.options.image or request.options.extend
-        if given is None:
-            return self.prior.space.new_zeros(1, c.channels, 0, c.size, c.size)
-        clip = given.replace(frames=given.frames[:1]) if request.options.image else given
-        return for_model(clip, c.size, c.channels, request.options.fit).to(self.prior.space.device)
 
 
 class _Run:

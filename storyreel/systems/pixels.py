@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from storyreel.clip import Clip
+from storyreel.options.generation import GenerateOptions
 
 Fit: TypeAlias = Literal["crop", "pad"] | None
 BACKGROUND = 128 / 127.5 - 1  # mid grey, over which models with a matte are trained
@@ -29,6 +30,20 @@ def for_model(clip: Clip, size: int, channels: int, fit: Fit = None) -> Tensor:
     clip = _matted(clip)
     matte = torch.from_numpy(clip.frames[..., 3:].copy()).permute(3, 0, 1, 2).float() / 127.5 - 1
     return torch.cat([clip.over().to_tensor(), matte])[None]
+
+
+def beginning(options: GenerateOptions, size: int, channels: int) -> Tensor:
+    """The frames that a request begins with (1, channels, t, size, size): its picture, its clip, or none (t = 0)."""
+    clip = options.image or options.extend
+    if clip is None:
+        return torch.zeros(1, channels, 0, size, size)
+    return for_model(clip.replace(frames=clip.frames[:1]) if options.image else clip, size, channels, options.fit)
+
+
+def check_matte(options: GenerateOptions, channels: int) -> None:
+    """ValueError for transparency, where the model's videos have no matte."""
+    if options.transparent and channels == 3:
+        raise ValueError("transparent: this model has no matte; it was trained without transparency")
 
 
 def shown(video: Tensor, *, transparent: bool) -> Tensor:

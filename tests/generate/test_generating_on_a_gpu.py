@@ -115,7 +115,7 @@ def test_every_sampler_whole_streamed_and_in_tiles(sampler):
 
 def test_a_reach_that_sees_all_earlier_tokens():
     config = recipes.get("godiva_tiny").system
-    system = replace(config, generator=replace(config.generator, reach="raster")).build().eval()
+    system = replace(config, generator=replace(config.generator, context="causal")).build().eval()
     with fake_cuda():
         system.to("cuda")
         made = system.generate(Request.of(prompt=PROMPT), on_card(load_text_encoder("hash:32")), lambda _: None)

@@ -21,15 +21,23 @@ from storyreel.systems.godiva_waves import WaveDecoder
 FRAMES, GRID = 3, 4
 TOKENS = FRAMES * GRID * GRID
 PLACES = torch.cartesian_prod(torch.arange(FRAMES), torch.arange(GRID), torch.arange(GRID))  # (n, 3)
-KINDS = [("octant", "vq"), ("octant", "fsq"), ("raster", "vq"), ("raster", "fsq")]
+KINDS = [("sparse", "vq"), ("sparse", "fsq"), ("causal", "vq"), ("causal", "fsq")]
 
 
-def make(reach: str = "octant", kind: str = "vq", **more: Any) -> Generator:
+def make(context: str = "sparse", kind: str = "vq", **more: Any) -> Generator:
     """48 tokens, with weights large enough that everything matters."""
     torch.manual_seed(0)
     levels = (4, 3, 3, 2, 3) if kind == "fsq" else ()
     tokenizer = FrameVQVAEConfig(size=16, patch=4, dim=16, num_codes=40, levels=levels).build()
-    settings = {"frames": FRAMES, "dim": 32, "heads": 4, "mlp": 64, "layers": "TRCTRC", "text_dim": 8, "reach": reach}
+    settings = {
+        "frames": FRAMES,
+        "dim": 32,
+        "heads": 4,
+        "mlp": 64,
+        "layers": "TRCTRC",
+        "text_dim": 8,
+        "context": context,
+    }
     made = Generator(GeneratorConfig(**(settings | more)), tokenizer.eval())
     with torch.no_grad():
         for weight in made.parameters():
@@ -86,25 +94,25 @@ def moved(model: Generator) -> Tensor:
 def test_a_token_sees_exactly_what_is_behind_it_on_every_axis(kind: str, layers: str):
     """Eq. 10 and 11: h(<=i, <=j, <=l), the token itself excepted."""
     behind = (PLACES[:, None] <= PLACES[None]).all(-1) & ~torch.eye(TOKENS, dtype=torch.bool)
-    assert moved(make("octant", kind, layers=layers)).equal(behind)
+    assert moved(make("sparse", kind, layers=layers)).equal(behind)
 
 
 @pytest.mark.parametrize("kind", ["vq", "fsq"])
 def test_the_wide_reach_sees_every_earlier_token(kind: str):
-    assert moved(make("raster", kind)).equal(torch.ones(TOKENS, TOKENS).triu(1).bool())
+    assert moved(make("causal", kind)).equal(torch.ones(TOKENS, TOKENS).triu(1).bool())
 
 
 @pytest.mark.parametrize(("layers", "axis"), [("RCRC", 0), ("TCTC", 1), ("TRTR", 2)])
 def test_without_an_axis_only_the_neighbour_on_it_is_left(layers: str, axis: int):
     """What the ablations of Table 1 take away."""
-    found = moved(make("octant", layers=layers))
+    found = moved(make("sparse", layers=layers))
     back = PLACES[None, :, axis] - PLACES[:, None, axis]
     assert not found[back > 1].any()
     assert found[back == 1].any()
 
 
 def test_a_part_of_a_code_is_told_all_the_parts_before_it():
-    model = make("raster", "fsq")
+    model = make("causal", "fsq")
     data = batch(model, 1)
     with torch.no_grad():
         before = model.logits(data["codes"], data["text"], data["text_mask"])
@@ -120,7 +128,7 @@ def test_cached_logits_are_those_of_the_full_forward_pass(model: Generator):
     data = batch(model)
     with torch.no_grad():
         full = model.logits(data["codes"], data["text"], data["text_mask"])
-        decoders = [Decoder, WaveDecoder] if model.config.reach == "octant" else [Decoder]
+        decoders = [Decoder, WaveDecoder] if model.config.context == "sparse" else [Decoder]
         for kind in decoders:
             cached = kind(model, data["text"], data["text_mask"], FRAMES, Sampling()).replay(data["codes"])
             for a, b in zip(full, cached, strict=True):
@@ -140,7 +148,7 @@ def test_both_branches_of_guidance_are_exact(model: Generator):
 @pytest.mark.parametrize("guidance", [1.0, 2.5])
 @pytest.mark.parametrize("kind", ["vq", "fsq"])
 def test_waves_draw_what_is_drawn_one_by_one(kind: str, guidance: float):
-    model, asked = make("octant", kind), cond(make("octant", kind))
+    model, asked = make("sparse", kind), cond(make("sparse", kind))
     prefix = batch(model)["codes"][:, :1]
     with torch.no_grad():
         for given in (None, prefix):
@@ -298,8 +306,8 @@ def test_what_cannot_be_sampled_is_refused():
         model.loss(data, tick())
     with pytest.raises(ValueError, match="prefix: wanted at most 1 frames, got 2"):
         model.sample({**cond(model), "prefix": batch(model)["codes"][:, :2]}, rng=rngs(1, 2), frames=1)
-    for reach in ("octant", "raster"):
-        model = make(reach)
+    for context in ("sparse", "causal"):
+        model = make(context)
         model.blocks[0].mlp[0].bias.data[0] = torch.nan  # type: ignore[index, union-attr]
         with pytest.raises(ValueError, match="NaN"):
             model.sample(cond(model), rng=rngs(1, 2))
@@ -326,9 +334,9 @@ def test_gradient_checkpointing_changes_no_gradient(model: Generator):
         torch.testing.assert_close(found[1][name], grad, msg=lambda m, name=name: f"{name}: {m}")
 
 
-@pytest.mark.parametrize(("reach", "kind"), [("octant", "vq"), ("raster", "fsq")])
-def test_it_learns_a_batch_by_heart(reach: str, kind: str):
-    model = make(reach, kind, layers="TRC")
+@pytest.mark.parametrize(("context", "kind"), [("sparse", "vq"), ("causal", "fsq")])
+def test_it_learns_a_batch_by_heart(context: str, kind: str):
+    model = make(context, kind, layers="TRC")
     data, model = batch(model, 4), model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for step in range(160):

@@ -108,7 +108,7 @@ def test_what_papers_have_and_our_recipes_leave_out(tmp_path):
     )
     check_steps(tmp_path / "a", "phenaki_tiny", with_system(phenaki, tokenizer=tokenizer), images=False)
     tokenizer = replace(godiva.system.tokenizer, levels=(), num_codes=64, average=0.9)
-    generator = replace(godiva.system.generator, reach="raster")
+    generator = replace(godiva.system.generator, context="causal")
     recipe = with_system(godiva, tokenizer=tokenizer, generator=generator)
     check_steps(tmp_path / "b", "godiva_tiny", recipe, images=False)
 
