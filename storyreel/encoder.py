@@ -150,10 +150,10 @@ def load_encoder(name: str | Path) -> Encoder:
     ValueError suggests the nearest name, says how to train one that is not here, or what is wrong with the folder.
     """
     folder = find_encoder(name)
-    told = read_settings(folder / "model.json")
+    info = read_settings(folder / "model.json")
     where = f"{folder / 'model.json'}"
     try:
-        recipe, digest = told["recipe"], str(told["components"][STAGE]["sha256"])
+        recipe, digest = info["recipe"], str(info["components"][STAGE]["sha256"])
         known = {f.name for f in fields(DualEncoderConfig)}
         values = {k: v for k, v in recipe["system"][STAGE].items() if k in known}
         name, text = recipe["name"], recipe["text"]
@@ -176,7 +176,7 @@ def find_encoder(name: str | Path) -> Path:
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():
             return folder
-    there = shelf()
+    there = encoders_here()
     short = str(name).removeprefix(PREFIX).removesuffix(f"-{VERSION}")
     if short in there:
         return there[short]
@@ -191,7 +191,7 @@ def find_encoder(name: str | Path) -> Path:
     raise ValueError(f"encoder: no {str(name)!r}; {hint}")
 
 
-def shelf() -> dict[str, Path]:
+def encoders_here() -> dict[str, Path]:
     """World -> folder of the encoders that are here: those that ship, and those in $STORYREEL_MODELS."""
     own = [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
     found: dict[str, Path] = {}

@@ -68,15 +68,15 @@ def pack_model(path: str | Path, out: str | Path, step: float = 0.0) -> Path:
     step: how coarse its weights become (`packed.packed`).
     """
     path = Path(path)
-    told, found = read_model(path), load_tensors(path)
-    components = dict(told["components"])
+    info, found = read_model(path), load_tensors(path)
+    components = dict(info["components"])
     with replacing_folder(out, "model", inputs=[path]) as made:
         for name, tensors in found.items():
             (made / name).mkdir()
             digest = write_tensors(made / name / "model.safetensors", deflated(packed(tensors, step)))
             components[name] = components[name] | {"sha256": digest}
             write_json(made / name / "config.json", read_settings(path / name / "config.json"))
-        write_json(made / "model.json", told | {"components": components, "digest": digest_of_components(components)})
+        write_json(made / "model.json", info | {"components": components, "digest": digest_of_components(components)})
         write_text(made / "README.md", read_card(path))
     return Path(out)
 
@@ -89,9 +89,9 @@ def load_model(path: str | Path) -> tuple[System, Recipe, dict[str, Any]]:
     as it is built. Modules for training alone hold zeros.
     """
     path = Path(path)
-    told = read_model(path)
-    recipe = _recipe(path, told)
-    headers = read_headers(path, told)
+    info = read_model(path)
+    recipe = _recipe(path, info)
+    headers = read_headers(path, info)
     if not (ours := path.resolve().parent == SHIPPED):  # what ships with the package may be believed
         where = f"{path}/model.json"
         _check_sizes(path, outline(recipe.system.build, sum(map(len, headers.values())), where), headers)
@@ -101,9 +101,9 @@ def load_model(path: str | Path) -> tuple[System, Recipe, dict[str, Any]]:
         _check_sizes(path, system, headers)
     for name, stage in system.stages.items():
         file = weights_file(path, name)
-        copy_into(exported(stage), read_weights(file, told["components"][name]["sha256"]), str(file))
+        copy_into(exported(stage), read_weights(file, info["components"][name]["sha256"]), str(file))
     system.requires_grad_(False)
-    return system.eval(), recipe, told
+    return system.eval(), recipe, info
 
 
 def _check_sizes(path: Path, system: System, headers: Mapping[str, Any]) -> None:
@@ -122,8 +122,8 @@ def _check_sizes(path: Path, system: System, headers: Mapping[str, Any]) -> None
 def load_tensors(path: str | Path) -> dict[str, dict[str, Tensor]]:
     """component -> name -> tensor, each file's sha256 checked against model.json."""
     path = Path(path)
-    told = read_model(path)
-    return {n: read_weights(weights_file(path, n), c["sha256"]) for n, c in told["components"].items()}
+    info = read_model(path)
+    return {n: read_weights(weights_file(path, n), c["sha256"]) for n, c in info["components"].items()}
 
 
 def inner_stages(stage: Stage) -> list[Stage]:
@@ -154,8 +154,8 @@ def config_class(system: str) -> Any:
     return getattr(importlib.import_module(f"storyreel.systems.{system}"), kind)
 
 
-def _recipe(path: Path, told: dict[str, Any]) -> Recipe:
-    value, name, where = told["recipe"], told["system"], f"{path}/model.json"
+def _recipe(path: Path, info: dict[str, Any]) -> Recipe:
+    value, name, where = info["recipe"], info["system"], f"{path}/model.json"
     if name not in SYSTEMS:
         raise ValueError(f"{where}: unknown system {shown(name)}; there are {', '.join(SYSTEMS)}")
     for key in ("name", "system", "stages", "text", "seed"):

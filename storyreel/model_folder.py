@@ -26,18 +26,18 @@ def read_model(folder: Path) -> dict[str, Any]:
     file = folder / "model.json"
     if not file.exists():
         raise ValueError(f"{folder}: is no model folder (there is no model.json in it)")
-    told = read_settings(file)
-    components, recipe = told.get("components"), told.get("recipe")
-    if told.get("storyreel") != 1 or not isinstance(recipe, dict) or not isinstance(components, dict):
+    info = read_settings(file)
+    components, recipe = info.get("components"), info.get("recipe")
+    if info.get("storyreel") != 1 or not isinstance(recipe, dict) or not isinstance(components, dict):
         raise ValueError(f"{file}: wanted a model of storyreel, with recipe and components")
     if not 0 < len(components) <= MAX_COMPONENTS or not all(map(_is_component, components, components.values())):
         raise ValueError(f"{file}: wanted a model of storyreel, with a name, sha256 and parameters of each component")
-    if told.get("digest") != digest_of_components(components):
+    if info.get("digest") != digest_of_components(components):
         raise ValueError(f"{file}: its digest does not fit its components; it was changed")
-    for key, value in (("system", told.get("system")), ("recipe.name", recipe.get("name", ""))):
+    for key, value in (("system", info.get("system")), ("recipe.name", recipe.get("name", ""))):
         if not isinstance(value, str) or len(value) > 200:
             raise ValueError(f"{file}: {key}: expected a name of at most 200 characters")
-    return told
+    return info
 
 
 def recipe_name(info: Mapping[str, Any]) -> str:
@@ -51,9 +51,9 @@ def read_settings(file: Path) -> dict[str, Any]:
     return read_object(file)
 
 
-def read_headers(folder: Path, told: dict[str, Any]) -> dict[str, dict[str, TensorInfo]]:
+def read_headers(folder: Path, info: dict[str, Any]) -> dict[str, dict[str, TensorInfo]]:
     """Component -> name -> type and shape on disk, of every component in model.json. ValueError names a file."""
-    return {name: read_header(weights_file(folder, name), c["sha256"]) for name, c in told["components"].items()}
+    return {name: read_header(weights_file(folder, name), c["sha256"]) for name, c in info["components"].items()}
 
 
 def weights_file(folder: Path, component: str) -> Path:

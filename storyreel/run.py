@@ -262,10 +262,10 @@ class StageRun:
 
     def final_tensors(self) -> dict[str, Tensor]:
         """The averaged weights. ValueError when the stage is not finished or the file was changed."""
-        told, path = self.final(), self.path / "final.safetensors"
-        if told is None:
+        final, path = self.final(), self.path / "final.safetensors"
+        if final is None:
             raise ValueError(f"{self.path}: stage {self.name!r} is not finished; train it first")
-        return read_tensors(path, told["sha256"])
+        return read_tensors(path, final["sha256"])
 
 
 def _remove_checkpoint(path: Path) -> None:

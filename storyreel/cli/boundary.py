@@ -186,10 +186,10 @@ def write_details(verb: str, error: BaseException) -> Path | None:
 def _threads_reported(verb: str) -> Iterator[None]:
     """An error in a thread, which ends nothing, is a line as well."""
 
-    def report(told: threading.ExceptHookArgs) -> None:
-        if told.exc_value is None or isinstance(told.exc_value, SystemExit):
+    def report(thrown: threading.ExceptHookArgs) -> None:
+        if thrown.exc_value is None or isinstance(thrown.exc_value, SystemExit):
             return
-        print(f"storyreel: error: {unexpected_line(verb, told.exc_value)}", file=sys.stderr, flush=True)
+        print(f"storyreel: error: {unexpected_line(verb, thrown.exc_value)}", file=sys.stderr, flush=True)
 
     before = threading.excepthook
     threading.excepthook = report

@@ -61,9 +61,9 @@ def ablate(
 
     from storyreel.curate.ablate import ablate
 
-    told = ablate(dataset, out)
-    sets = ", ".join(f"{name} {count}" for name, count in told["subsets"].items())
-    typer.echo(json.dumps(told) if as_json else f"{out}: {len(told['limits'])} limits swept; subsets: {sets}")
+    swept = ablate(dataset, out)
+    sets = ", ".join(f"{name} {count}" for name, count in swept["subsets"].items())
+    typer.echo(json.dumps(swept) if as_json else f"{out}: {len(swept['limits'])} limits swept; subsets: {sets}")
 
 
 def _say(done: Written, as_json: bool) -> None:

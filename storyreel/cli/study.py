@@ -41,15 +41,17 @@ def create(
     """
     from storyreel.data.parallel import progress
     from storyreel.study.binomial import half_width
-    from storyreel.study.create import Wishes
+    from storyreel.study.create import StudyOptions
     from storyreel.study.create import create as make
 
-    wishes = Wishes(
+    options = StudyOptions(
         questions=_listed(questions), raters=raters, per_rater=per_rater, catch=catch, ties=ties, watch=watch,
         names=_listed(names), prompts=prompts, suffix=".webm" if webm else ".mp4",
     )  # fmt: skip
     with progress("copying clips", None) as advance:
-        made = make(folders, out, preset_name=preset, seed=seed, wishes=wishes, on_clip=lambda done, total: advance(1))
+        made = make(
+            folders, out, preset_name=preset, seed=seed, options=options, on_clip=lambda done, total: advance(1)
+        )
     study = made.study
     pairs = len(study.indices("pair"))
     if made.unreadable:

@@ -35,10 +35,10 @@ class _Worker(SpawnProcess):
 
 def _without_the_script(name: str) -> dict[str, Any]:
     """What a fresh process is told of this one; in a thread that starts a worker, nothing of the script."""
-    told = _told(name)
+    data = _told(name)
     if getattr(_starting, "worker", False):
-        told = {key: value for key, value in told.items() if not key.startswith("init_main_from")}
-    return told
+        data = {key: value for key, value in data.items() if not key.startswith("init_main_from")}
+    return data
 
 
 _told = spawn.get_preparation_data

@@ -43,8 +43,8 @@ def download(
     found = hashlib.sha256()
     try:
         with opener(urllib.request.Request(url, headers={"User-Agent": "storyreel"})) as answer:
-            told = str(answer.headers.get("Content-Length") or 0)
-            size = int(told) if told.isascii() and told.isdigit() and len(told) < 18 else 0
+            reported = str(answer.headers.get("Content-Length") or 0)
+            size = int(reported) if reported.isascii() and reported.isdigit() and len(reported) < 18 else 0
             if size > limit:
                 raise ValueError(f"{url}: {size} bytes, more than the {limit} bytes allowed")
             with file.open("wb") as stream, progress(name, size or expected, "bytes") as advance:

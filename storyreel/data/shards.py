@@ -198,8 +198,8 @@ def _tell(row: dict[str, Any], suffix: str, content: bytes) -> None:
         row["text"] = content.decode("utf-8", "replace").strip()
         return
     try:
-        told = parse_json(content)
+        lines = parse_json(content)
     except ValueError:
         return
-    if isinstance(told, dict):
-        row.update({name: value for name, value in told.items() if name != "text"})
+    if isinstance(lines, dict):
+        row.update({name: value for name, value in lines.items() if name != "text"})

@@ -229,15 +229,15 @@ class WorldReader:
     folder: Path
 
     def __iter__(self) -> Iterator[Clip | str]:
-        told: dict[str, list[Any]] = {name: [] for name in (*SAID, *LABELS)}
+        columns: dict[str, list[Any]] = {name: [] for name in (*SAID, *LABELS)}
         for index in self.rows:
             clip, row = self.world.make(self.seed, index)
             captions = row.get("captions") or ([row["caption"]] if row.get("caption") else [])
-            told["captions"].append(list(dict.fromkeys(captions)))
-            told["split"].append(row.get("split", "train"))
-            told["context"].append(int(row.get("context", 0)))
-            told["attributes"].append(row.get("attributes") or {})
-            told["mentions"].append(row.get("mentions"))
+            columns["captions"].append(list(dict.fromkeys(captions)))
+            columns["split"].append(row.get("split", "train"))
+            columns["context"].append(int(row.get("context", 0)))
+            columns["attributes"].append(row.get("attributes") or {})
+            columns["mentions"].append(row.get("mentions"))
             yield clip
         file = _file(self.folder, self.rows)
         for names, path in (
@@ -245,7 +245,7 @@ class WorldReader:
             (SAID, file),
         ):  # the one that is looked for: last
             with replacing(path) as (made,):
-                made.write_text(json.dumps({name: told[name] for name in names}))
+                made.write_text(json.dumps({name: columns[name] for name in names}))
 
 
 def _file(folder: Path, rows: range) -> Path:

@@ -77,10 +77,10 @@ def _judged(options: EvaluateOptions, bar: Bar) -> Result:
         )
     limit = options.limit or 10**9
     found = find_clips(options.clips, wanted=options.wanted, split=options.split or None, limit=limit)
-    wishes = [{k: v for k, v in c.wanted.items() if not only or k in only} for c in found]
-    check_known(judge, wishes)
+    expected = [{k: v for k, v in c.wanted.items() if not only or k in only} for c in found]
+    check_known(judge, expected)
     with bar("judging", len(found)) as advance:
-        report = judge.accuracy(_opened(found, advance), wishes)
+        report = judge.accuracy(_opened(found, advance), expected)
     return Result({"judge": name, "path": str(options.clips), **report.as_json()}, report.lines())
 
 

@@ -58,8 +58,8 @@ def compare(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Difference
         raise ValueError("the two reports share no score (extractors are part of their names)")
     refused = {a["name"]: d for a, b in shared if (d := differing(a["fingerprint"], b["fingerprint"]))}
     if refused:
-        told = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in refused.items())
-        raise ValueError(f"these scores cannot be compared, their fingerprints differ in {told}")
+        reasons = "; ".join(f"{name}: {', '.join(fields)}" for name, fields in refused.items())
+        raise ValueError(f"these scores cannot be compared, their fingerprints differ in {reasons}")
     return [_difference(a, b, one["per_clip"], other["per_clip"]) for a, b in shared]
 
 

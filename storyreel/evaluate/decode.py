@@ -162,9 +162,9 @@ def _decoded(
 
 def _check_readable(counted: Counted) -> None:
     if len(counted.unreadable) > UNREADABLE * counted.found:
-        told = "; ".join(f"{Path(u['file']).name}: {u['error']}" for u in counted.unreadable[:3])
+        examples = "; ".join(f"{Path(u['file']).name}: {u['error']}" for u in counted.unreadable[:3])
         raise ValueError(
-            f"{len(counted.unreadable)} of {counted.found} clips cannot be read, at most 1 % may be: {told}"
+            f"{len(counted.unreadable)} of {counted.found} clips cannot be read, at most 1 % may be: {examples}"
         )
 
 

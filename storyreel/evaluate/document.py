@@ -74,18 +74,18 @@ def _warnings(done: Evaluation) -> list[str]:
 
 def _per_clip(done: Evaluation) -> list[dict[str, Any]]:
     each = []
-    for i, told in enumerate(done.told.clips):
+    for i, clip in enumerate(done.clip_rows.clips):
         scores = {m.score.name: clean(float(m.per_clip[i])) for m in done.measurements if m.per_clip}
         seen = done.judged.seen[i] if done.judged else {}
-        file = Path(told["file"])
+        file = Path(clip["file"])
         inside = file.is_relative_to(done.clips.path)
         each.append(
             {
                 "file": str(file.relative_to(done.clips.path) if inside else file),
-                "prompt": told["prompt"],
-                "seed": told["seed"],
+                "prompt": clip["prompt"],
+                "seed": clip["seed"],
                 "scores": scores,
-                "wanted": {k: v for k, v in told["wanted"].items() if k != "centres"},
+                "wanted": {k: v for k, v in clip["wanted"].items() if k != "centres"},
                 "seen": {"things": seen} if isinstance(seen, list) else dict(seen),
             }
         )

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from storyreel.evaluate.clipsim import by_prompt, clipsim
 from storyreel.evaluate.decode import Counted, Cut, Source, one_pass
-from storyreel.evaluate.gather import Gathered, Judged, Motion, Network, Pairs, Stories, Told
+from storyreel.evaluate.gather import ClipRows, Gathered, Judged, Motion, Network, Pairs, Stories
 from storyreel.evaluate.judges import load_judge
 from storyreel.evaluate.metric import Inputs, Measurement, Who
 from storyreel.evaluate.planning import Item, Plan, make_plan, world_of_clips
@@ -46,7 +46,7 @@ class Evaluation:
     cut: Cut
     fps: str = ""
     counted: Counted = field(default_factory=lambda: Counted(0))
-    told: Told = field(default_factory=Told)
+    clip_rows: ClipRows = field(default_factory=ClipRows)
     rows: dict[str, Tensor] = field(default_factory=dict)
     real: Real = field(default_factory=Real)
     judged: Judged | None = None
@@ -89,7 +89,7 @@ def prepare(asked: EvaluateOptions) -> Evaluation:
 
 def _look_at_made(done: Evaluation, bar: Bar) -> None:
     gathered = _gatherers(done)
-    consumers: list[Any] = [done.told, *gathered]
+    consumers: list[Any] = [done.clip_rows, *gathered]
     if done.plan.named("judge"):
         name = done.asked.judge or world_of_clips(done.asked, done.clips, done.real_clips)
         done.judged = Judged(load_judge(name))

@@ -53,8 +53,8 @@ class Gathered:
         """Add the rows of clips that another process looked at. ValueError for rows of another kind, or twice."""
         if other.label != self.label or other.depends != self.depends:
             raise ValueError(f"{self.label}: cannot be merged with {other.label}")
-        if twice := self.rows.keys() & other.rows.keys():
-            raise ValueError(f"{self.label}: clip {min(twice)} is on both sides")
+        if repeated := self.rows.keys() & other.rows.keys():
+            raise ValueError(f"{self.label}: clip {min(repeated)} is on both sides")
         self.rows |= other.rows
 
     def compute(self) -> Tensor:
@@ -153,7 +153,7 @@ class Judged:
         self.seen += self.judge.read(t.clip for t in batch)
 
 
-class Told:
+class ClipRows:
     """Who each clip is: file, prompt, seed, what its metadata wants, and its story."""
 
     def __init__(self) -> None:

@@ -132,11 +132,11 @@ class Judge(nn.Module):
     def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> Report:
         """How often each attribute is as wanted; None, and attributes that `wanted` lacks, are not scored.
 
-        Raises ValueError when there are fewer clips than wishes, or more.
+        Raises ValueError when there are fewer clips than are expected, or more.
         """
         metric = AttributeAccuracy(self.attributes)
-        for seen, wish in zip(self.read(clips), wanted, strict=True):
-            metric.update((seen, labels(wish)))
+        for seen, expected in zip(self.read(clips), wanted, strict=True):
+            metric.update((seen, labels(expected)))
         return metric.compute()
 
     def save(self, path: str | Path, *, card: str = "", facts: Mapping[str, Any] | None = None) -> Path:

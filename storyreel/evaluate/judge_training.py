@@ -44,8 +44,8 @@ class Clips:
         self.answers = np.full((len(self.rows), len(config.classes)), UNSCORED, np.int64)
         for column, (name, classes) in enumerate(config.classes.items()):
             index = {value: i for i, value in enumerate(classes)}
-            for row, wish in enumerate(self.wanted):
-                value = wish.get(name)
+            for row, attributes in enumerate(self.wanted):
+                value = attributes.get(name)
                 self.answers[row, column] = UNSCORED if value is None else index.get(value, UNSCORED)
 
     def __len__(self) -> int:

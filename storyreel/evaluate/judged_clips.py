@@ -70,17 +70,17 @@ def clip_files(path: Path) -> list[Path]:
     return files
 
 
-def told_by_caption(folder: DatasetFolder, split: str | None = None) -> dict[str, dict[str, Any]]:
+def attributes_by_caption(folder: DatasetFolder, split: str | None = None) -> dict[str, dict[str, Any]]:
     """Caption -> the attributes of its clip that the caption mentions (column `mentions`; without it, all of them)."""
     mentions = folder.column("mentions")
-    told: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for i, attributes in enumerate(folder.attributes):
         if split not in (None, folder.splits[i]):
             continue
         for n, caption in enumerate(folder.captions(i)):
             mentioned = mentions[i][n] if mentions and mentions[i] and n < len(mentions[i]) else list(attributes)
-            told[caption] = {name: value for name, value in attributes.items() if name in mentioned}
-    return told
+            found[caption] = {name: value for name, value in attributes.items() if name in mentioned}
+    return found
 
 
 def prompt_of(file: Path) -> str:
@@ -89,11 +89,11 @@ def prompt_of(file: Path) -> str:
 
 
 def _by_prompt(path: Path, folder: DatasetFolder, split: str | None) -> Iterator[JudgedClip]:
-    told = told_by_caption(folder, split)
+    expected = attributes_by_caption(folder, split)
     for file in clip_files(path):
         prompt = _prompt(_meta(file))
-        if prompt in told:
-            yield JudgedClip(file, told[prompt], prompt)
+        if prompt in expected:
+            yield JudgedClip(file, expected[prompt], prompt)
 
 
 def _by_meta(path: Path) -> Iterator[JudgedClip]:

@@ -39,8 +39,9 @@ def load_judge(name: str | Path) -> AnyJudge:
 
 
 def check_known(judge: AnyJudge, wanted: Iterable[Mapping[str, Any]]) -> None:
-    """ValueError when nothing that these wishes hold is known to the judge."""
-    there = {n for wish in wanted for each in (wish, labels(wish)) for n, value in each.items() if value is not None}
+    """ValueError when nothing that is expected of the clips is known to the judge."""
+    named = (each for attributes in wanted for each in (attributes, labels(attributes)))
+    there = {name for each in named for name, value in each.items() if value is not None}
     if not there & set(judge.attributes):
         raise ValueError(
             f"attributes: the clips are labelled with {', '.join(sorted(there)) or 'nothing'}; "

@@ -123,11 +123,11 @@ class Locator(nn.Module):
     def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> Report:
         """Of all digits that were wanted, how many are there, and how many move as wanted; and whether the count fits.
 
-        wanted: `digits` and `motions`, a list each. Raises ValueError when there are fewer clips than wishes, or more.
+        wanted: `digits` and `motions`, a list each. ValueError when there are fewer clips than are expected, or more.
         """
         metric = AttributeAccuracy(self.attributes)
-        for seen, wish in zip(self.read(clips), wanted, strict=True):
-            metric.update(*pairs(seen, wish))
+        for seen, expected in zip(self.read(clips), wanted, strict=True):
+            metric.update(*pairs(seen, expected))
         return metric.compute()
 
     def save(self, path: str | Path, *, card: str = "", facts: Mapping[str, Any] | None = None) -> Path:
@@ -160,14 +160,14 @@ def find_tracks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pairs(
-    seen: list[dict[str, str]], wish: Mapping[str, Any]
+    seen: list[dict[str, str]], expected: Mapping[str, Any]
 ) -> list[tuple[dict[str, str | None], dict[str, str | None]]]:
     """What was seen of each wanted thing beside what was wanted, and one pair for the count.
 
     A wanted digit is compared with itself where it was seen; the rest are compared with what is left, in order.
     """
-    digits = [None if d is None else str(d) for d in wish.get("digits") or []]
-    motions = list(wish.get("motions") or [])
+    digits = [None if d is None else str(d) for d in expected.get("digits") or []]
+    motions = list(expected.get("motions") or [])
     motions += [None] * (len(digits) - len(motions))
     left = list(seen)
     matched: list[dict[str, str] | None] = [None] * len(digits)

@@ -54,8 +54,8 @@ class LocatedClips:
             at = (np.asarray(centres)[times] + 0.5) * grow  # (n, 2), pixels from the edge
             at = at / STRIDE - 0.5
             x, y = (np.exp(-0.5 * (place - at[:, i : i + 1]) ** 2) for i in (0, 1))
-            heat = y[:, :, None] * x[:, None, :]
-            made[:, self.config.classes.index(str(digit))] = heat / heat.max((1, 2), keepdims=True)
+            maps = y[:, :, None] * x[:, None, :]
+            made[:, self.config.classes.index(str(digit))] = maps / maps.max((1, 2), keepdims=True)
         return made
 
 
@@ -116,12 +116,12 @@ def _loss(locator: Locator, clips: LocatedClips, how: JudgeTraining) -> Callable
     return loss
 
 
-def focal(logits: Tensor, heat: Tensor) -> Tensor:
+def focal(logits: Tensor, maps: Tensor) -> Tensor:
     """The penalty-reduced focal loss of CornerNet (Law and Deng 2018, eq. 1), a digit.
 
     A place is right where its heat is 1; near ones are forgiven by (1 - heat)^4.
     """
     p, log_p, log_q = logits.sigmoid(), torch.nn.functional.logsigmoid(logits), torch.nn.functional.logsigmoid(-logits)
-    right = heat == 1
-    per_place = torch.where(right, (1 - p) ** 2 * log_p, (1 - heat) ** 4 * p**2 * log_q)
+    right = maps == 1
+    per_place = torch.where(right, (1 - p) ** 2 * log_p, (1 - maps) ** 4 * p**2 * log_q)
     return -per_place.sum() / right.sum().clamp(min=1)

@@ -109,13 +109,13 @@ class Inputs:
     def prompts(self) -> list[str]:
         """The prompt of each clip. ValueError where a clip has none."""
         done = self.evaluation
-        without = [clip["file"] for clip in done.told.clips if not clip["prompt"]]
+        without = [clip["file"] for clip in done.clip_rows.clips if not clip["prompt"]]
         if without:
             raise ValueError(
                 f"{self.item.metric}: {len(without)} of {done.counted.n} clips have no prompt in their metadata and no "
                 f"caption, the first is {without[0]}"
             )
-        return done.told.prompts
+        return done.clip_rows.prompts
 
     def texts(self, prompts: list[str]) -> Tensor:
         """Embeddings (n, d) of prompts, each different one embedded once."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from storyreel.evaluate.decode import Cut, one_pass
-from storyreel.evaluate.gather import Gathered, Told
+from storyreel.evaluate.gather import ClipRows, Gathered
 from storyreel.evaluate.sources import Clips
 from storyreel.json_file import parse_json
 
@@ -79,9 +79,9 @@ def gather_real(
     if not missing and wanted:
         advance(len(clips.sources))
         return real
-    told = Told()
-    counted = one_pass(clips.sources, cut, [told, *missing], batch=batch, workers=workers, most=most, advance=advance)
-    real.prompts, real.unreadable = told.prompts, counted.unreadable
+    listed = ClipRows()
+    counted = one_pass(clips.sources, cut, [listed, *missing], batch=batch, workers=workers, most=most, advance=advance)
+    real.prompts, real.unreadable = listed.prompts, counted.unreadable
     for w in missing:
         real.rows[w.label] = w.compute()
         _write(places[w.label], real.rows[w.label], real)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One video to be made. Picklable; `model` is a name on the shelf or a path."""
+    """One video to be made. Picklable; `model` is a name in the registry or a path."""
 
     model: str
     options: GenerateOptions

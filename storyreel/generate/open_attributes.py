@@ -26,7 +26,7 @@ def attributes_of(info: Mapping[str, Any]) -> Mapping[str, Attribute]:
     training = info.get("training")
     own = training.get("attributes") if isinstance(training, dict) else None
     if isinstance(own, dict):
-        return {str(name): Attribute.from_json(told) for name, told in own.items() if isinstance(told, dict)}
+        return {str(name): Attribute.from_json(saved) for name, saved in own.items() if isinstance(saved, dict)}
     world = trained_world(info)
     return world.attributes if world else {}
 
@@ -55,7 +55,7 @@ def drawn(
     made = dict(world.implied(prompt, found)) if world and world.implied else {}
     runs = runs_of(prompt)
     for name, attribute in attributes.items():
-        weights = {value: told.weight for value, told in attribute.values.items() if told.weight}
+        weights = {value: each.weight for value, each in attribute.values.items() if each.weight}
         if name in found or name in made or not weights:
             continue
         if {*found.values(), *made.values()} & set(attribute.fixed_by):

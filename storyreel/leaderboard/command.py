@@ -52,8 +52,8 @@ def _prompts(entries: list[Entry], options: LeaderboardOptions) -> PromptList | 
 def _check_names(entries: list[Entry]) -> None:
     """Before anything is made."""
     names = [each.name for each in entries]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"two of the models are called {twice[0]!r}; name one, as in other={entries[-1].path}")
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"two of the models are called {repeated[0]!r}; name one, as in other={entries[-1].path}")
     if bad := [name for name in names if not name.strip() or {"/", "\\"} & set(name) or name.startswith(".")]:
         raise ValueError(f"a model cannot be called {bad[0]!r}: it names a folder; name it, as in NAME=FOLDER")
 
@@ -104,8 +104,8 @@ def lines_of(document: dict[str, Any]) -> list[str]:
     models = document["models"]
     rows = [["score", "better", *(model["name"] for model in models)]]
     for score in document["scores"]:
-        told = [(model["scores"][score["name"]], " *" if leads(model, score) else "") for model in models]
-        cells = [f"{cell['value']:.4g}{_plus(cell['interval'])}{star}" for cell, star in told]
+        columns = [(model["scores"][score["name"]], " *" if leads(model, score) else "") for model in models]
+        cells = [f"{cell['value']:.4g}{_plus(cell['interval'])}{star}" for cell, star in columns]
         rows.append([score["name"], {"real": "as real"}.get(score["direction"], score["direction"]), *cells])
     seconds = [(model["seconds_a_clip"] or {}).get("value") for model in models]
     rows.append(["seconds a clip", "lower", *("--" if s is None else f"{s:.3g}" for s in seconds)])

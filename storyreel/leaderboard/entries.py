@@ -170,9 +170,9 @@ def seconds_of(files: Sequence[Path]) -> dict[str, Any] | None:
 
     from storyreel.evaluate.interval import resampled
 
-    told = [made for file in files if isinstance(made := _meta(file).get(MADE), dict)]
-    told = [made for made in told if isinstance(made.get("seconds"), float)]
-    warm = [made for made in told if made.get("warm")] or told
+    measured = [made for file in files if isinstance(made := _meta(file).get(MADE), dict)]
+    measured = [made for made in measured if isinstance(made.get("seconds"), float)]
+    warm = [made for made in measured if made.get("warm")] or measured
     if not warm:
         return None
     machine = str(warm[-1].get("machine"))

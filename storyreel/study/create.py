@@ -23,7 +23,7 @@ CATCH_POOL = 8  # different catch trials of each kind
 
 
 @dataclass(frozen=True)
-class Wishes:
+class StudyOptions:
     """What differs from the preset: None keeps the preset's.
 
     questions: names to keep. raters: votes a pair. per_rater: pairs a rater sees, 0 for all. catch: catch trials of
@@ -57,7 +57,7 @@ def create(
     *,
     preset_name: str = "make-a-video",
     seed: int = 0,
-    wishes: Wishes | None = None,
+    options: StudyOptions | None = None,
     on_clip: Callable[[int, int], None] = lambda done, total: None,
 ) -> Created:
     """Write the study folder `out`, whole or not at all.
@@ -67,18 +67,18 @@ def create(
     FileNotFoundError, FileExistsError, ValueError: no such folder, `out` is taken, no prompts in common, a clip that
     cannot be read, no prompt where a question shows it.
     """
-    wishes = wishes or Wishes()
-    chosen = _preset(preset(preset_name), wishes)
+    options = options or StudyOptions()
+    chosen = _preset(preset(preset_name), options)
     paths, out = [Path(folder) for folder in folders], Path(out)
     _check_free(out)
     check_apart(out, paths)
     unreadable: dict[Path, str] = {}
     pairs, unpaired = clip_folders.pair(paths, unreadable)
-    names = wishes.names or tuple(clip_folders.model_names(paths))
+    names = options.names or tuple(clip_folders.model_names(paths))
     if len(names) != len(paths) or len(set(names)) < len(names):
         raise ValueError(f"names: wanted {len(paths)} different ones, got {', '.join(names)}")
-    if wishes.prompts is not None:
-        kept = set(list(dict.fromkeys(p.prompt for p in pairs))[: wishes.prompts])
+    if options.prompts is not None:
+        kept = set(list(dict.fromkeys(p.prompt for p in pairs))[: options.prompts])
         pairs = [p for p in pairs if p.prompt in kept]
     showing = next((q.name for q in chosen.questions if q.shows_prompt), None)
     silent = next((p for p in pairs if not p.known), None)
@@ -89,10 +89,10 @@ def create(
         )
     study = Study(
         out, secrets.token_hex(8), preset_name, seed, tuple(names), chosen.questions, chosen.ties, chosen.raters,
-        chosen.per_rater, wishes.catch, ()
+        chosen.per_rater, options.catch, ()
     )  # fmt: skip
     pairs = _readable(pairs, unreadable)
-    return Created(_write(study, pairs, wishes, on_clip), tuple(unpaired), unreadable)
+    return Created(_write(study, pairs, options, on_clip), tuple(unpaired), unreadable)
 
 
 def _readable(pairs: list[Pairing], unreadable: dict[Path, str]) -> list[Pairing]:
@@ -108,16 +108,16 @@ def _readable(pairs: list[Pairing], unreadable: dict[Path, str]) -> list[Pairing
     return kept
 
 
-def _preset(chosen: Preset, wishes: Wishes) -> Preset:
+def _preset(chosen: Preset, options: StudyOptions) -> Preset:
     known = [q.name for q in chosen.questions]
-    if strange := [name for name in wishes.questions if name not in known]:
+    if strange := [name for name in options.questions if name not in known]:
         raise ValueError(f"questions: the preset has no {strange[0]!r}, wanted some of {', '.join(known)}")
     return replace(
         chosen,
-        questions=tuple(q for q in chosen.questions if not wishes.questions or q.name in wishes.questions),
-        raters=chosen.raters if wishes.raters is None else wishes.raters,
-        per_rater=chosen.per_rater if wishes.per_rater is None else wishes.per_rater,
-        ties=chosen.ties if wishes.ties else (),
+        questions=tuple(q for q in chosen.questions if not options.questions or q.name in options.questions),
+        raters=chosen.raters if options.raters is None else options.raters,
+        per_rater=chosen.per_rater if options.per_rater is None else options.per_rater,
+        ties=chosen.ties if options.ties else (),
     )
 
 
@@ -129,17 +129,17 @@ def _check_free(out: Path) -> None:
         raise FileExistsError(f"{out}: is not empty; wanted a new or empty folder")
 
 
-def _write(study: Study, pairs: list[Pairing], wishes: Wishes, on_clip: Callable[[int, int], None]) -> Study:
+def _write(study: Study, pairs: list[Pairing], options: StudyOptions, on_clip: Callable[[int, int], None]) -> Study:
     out = study.folder
-    catch = _catch_pairs(pairs, study.seed) if wishes.catch else []
+    catch = _catch_pairs(pairs, study.seed) if options.catch else []
     # noise for each, and where raters may say "same" the clip twice
     total = 2 * len(pairs) + len(catch) * (4 if study.ties else 2)
     with replacing_folder(out, "study") as made:
         (made / CLIPS).mkdir()
-        copier = _Copier(made / CLIPS, wishes.suffix, total, on_clip)
-        items = [_pair(copier, p, wishes.watch) for p in pairs]
+        copier = _Copier(made / CLIPS, options.suffix, total, on_clip)
+        items = [_pair(copier, p, options.watch) for p in pairs]
         for p, of_a in catch:
-            items += _catches(copier, p, of_a, wishes.watch, bool(study.ties))
+            items += _catches(copier, p, of_a, options.watch, bool(study.ties))
         result = replace(study, folder=made, items=tuple(items))
         result.write()
     return replace(result, folder=out)

@@ -99,12 +99,12 @@ def find(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> 
         return found
     for folder, of_model, said in zip(folders, files, prompts, strict=True):
         stems = [str(file.relative_to(folder).with_suffix("")) for file in of_model]
-        twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-        if twice is not None:
-            raise ValueError(f"{folder}: two clips are named {twice!r}; wanted names that differ before the suffix")
+        repeated = next((stem for stem in stems if stems.count(stem) > 1), None)
+        if repeated is not None:
+            raise ValueError(f"{folder}: two clips are named {repeated!r}; wanted names that differ before the suffix")
         found.append([Found(f, (s, 0), p) for f, s, p in zip(of_model, stems, said, strict=True)])
-    told = {clip.key: clip.prompt for clips in found for clip in clips if clip.prompt}
-    return [[Found(c.file, c.key, told.get(c.key) or spoken(Path(c.key[0]).name)) for c in clips] for clips in found]
+    by_key = {clip.key: clip.prompt for clips in found for clip in clips if clip.prompt}
+    return [[Found(c.file, c.key, by_key.get(c.key) or spoken(Path(c.key[0]).name)) for c in clips] for clips in found]
 
 
 @dataclass(frozen=True)

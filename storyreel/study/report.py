@@ -93,7 +93,7 @@ def _comparison(votes: Ballots, resamples: int, rng: np.random.Generator) -> dic
     wins, losses, ties = (int((outcome == k).sum()) for k in (1, -1, 0))
     by = Crossed.of(votes.prompt, votes.rater)
     decided = (outcome != 0).astype(float)
-    half, sure = rates(
+    half, certain = rates(
         [((outcome + 1) / 2, np.ones(len(votes))), ((outcome == 1).astype(float), decided)], by, resamples, rng
     )
     prompts = np.bincount(by.prompt, outcome)
@@ -107,7 +107,7 @@ def _comparison(votes: Ballots, resamples: int, rng: np.random.Generator) -> dic
         "losses": losses,
         "both_bad": int((votes.answer == ANSWERS.index(BOTH_BAD)).sum()),
         "win_rate": half.as_json(),
-        "win_rate_without_ties": sure.as_json(),
+        "win_rate_without_ties": certain.as_json(),
         "majority": _majority(votes, resamples, rng),
         "sign_test": {"prompts_for_a": plus, "prompts_for_b": minus, "p": sign_test(plus, minus)},
     }
@@ -136,12 +136,12 @@ def _strengths(study: Study, votes: Ballots) -> dict[str, Any]:
         for name, (value, low, high) in zip(study.models, fitted.intervals(), strict=True)
     ]
     beats = [[fitted.win_probability(i, j) if i != j else None for j in range(m)] for i in range(m)]
-    sure = [[[_round(v) for v in x[1:]] if x and placed else None for x in row] for row in beats]
+    certain = [[[_round(v) for v in x[1:]] if x and placed else None for x in row] for row in beats]
     return {
         "models": models,
         "tie": _round(fitted.tie) if np.isfinite(fitted.tie) else None,
         "win_probability": [[x and _round(x[0]) for x in row] for row in beats],
-        "win_probability_intervals": sure,
+        "win_probability_intervals": certain,
     }
 
 

@@ -136,7 +136,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Told to the caller while a video is being made; `preview()` gives what there is so far."""
+    """ClipRows to the caller while a video is being made; `preview()` gives what there is so far."""
 
     done: int
     total: int

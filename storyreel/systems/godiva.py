@@ -122,7 +122,7 @@ class Generator(Stage):
         self.norm = nn.LayerNorm(c.dim)
         self.heads = nn.ModuleList(Head(c.dim, tokenizer.sizes[:i], size) for i, size in enumerate(tokenizer.sizes))
         self.gradient_checkpointing = False
-        self._told_long = False
+        self._warned_of_length = False
 
     neighbours: Tensor
 
@@ -134,8 +134,8 @@ class Generator(Stage):
         """Text as the layers see it (b, l, d') and its mask; cut to `text_tokens`, which is said once."""
         most = self.config.text_tokens
         if text.shape[1] > most:
-            if not text.is_meta and not self._told_long and bool(mask[:, most:].any()):
-                self._told_long = True
+            if not text.is_meta and not self._warned_of_length and bool(mask[:, most:].any()):
+                self._warned_of_length = True
                 warnings.warn(f"prompt: captions longer than {most} tokens are cut to {most}", stacklevel=2)
             text, mask = text[:, :most], mask[:, :most]
         if self.words is None or self.word_places is None:

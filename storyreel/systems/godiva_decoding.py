@@ -212,9 +212,9 @@ class Decoder:
 
     def _logits(self, states: Tensor) -> list[Tensor]:
         """Of states (r, n, d) of known tokens."""
-        told = self.codes.repeat(self.rows // self.videos, 1, 1)
+        cond = self.codes.repeat(self.rows // self.videos, 1, 1)
         with torch.autocast(self.codes.device.type, enabled=False):
-            return self.model.logits_of(self.model.norm(states.float()), told)
+            return self.model.logits_of(self.model.norm(states.float()), cond)
 
     def step(self, n: int) -> Tensor:
         """The state (r, d) of token n, of all before it."""
@@ -237,8 +237,8 @@ class Decoder:
             before = self.codes[:, n, :part]
             logits = head(x, before.repeat(self.rows // self.videos, 1))
             if self.rows > self.videos:
-                told, untold = logits.float().chunk(2)
-                logits = untold.lerp(told, self.sampling.guidance)
+                cond, uncond = logits.float().chunk(2)
+                logits = uncond.lerp(cond, self.sampling.guidance)
             self.codes[:, n, part] = self.sampling.draw(logits.float(), chances[part])
 
     def _enter(self, n: int) -> None:

@@ -85,8 +85,8 @@ class WaveDecoder(Decoder):
         for part, head in enumerate(self.model.heads):
             logits = head(x, drawn[..., :part].repeat(1, self.rows // b, 1)).float()  # (m, r, values)
             if self.rows > b:
-                told, untold = logits.split(b, 1)
-                logits = untold.lerp(told, self.sampling.guidance)
+                cond, uncond = logits.split(b, 1)
+                logits = uncond.lerp(cond, self.sampling.guidance)
             drawn[..., part] = self.sampling.draw(logits.flatten(0, 1), chances[:, part].flatten()).view(m, b)
         return drawn.transpose(0, 1)
 

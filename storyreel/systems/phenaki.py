@@ -207,15 +207,15 @@ class MaskGit(Stage):
                 if on_step:
                     on_step(step + 1, steps, codes)
                 continue
-            guess, sure = self._guess(codes, memory, text_mask, num_branches, guidance, rng)
+            guess, confidence = self._guess(codes, memory, text_mask, num_branches, guidance, rng)
             left = math.floor(units * math.cos(math.pi / 2 * (step + 1) / steps)) if step + 1 < steps else 0
-            noise = torch.stack([_gumbel(codes.shape[1:], g) for g in rng]).to(sure.device)
-            sure = sure + choice_temperature * (1 - (step + 1) / steps) * noise
+            noise = torch.stack([_gumbel(codes.shape[1:], g) for g in rng]).to(confidence.device)
+            confidence = confidence + choice_temperature * (1 - (step + 1) / steps) * noise
             holes = codes == self.mask_id
             filled = torch.where(holes, guess, codes)
             holes_left = min(left, holes_left - 1)
-            again = sure.masked_fill(~holes, torch.inf).flatten(1).topk(holes_left, largest=False).indices
-            codes = filled.flatten(1).scatter(1, again, self._mask_ids(again)).view_as(codes)
+            remasked = confidence.masked_fill(~holes, torch.inf).flatten(1).topk(holes_left, largest=False).indices
+            codes = filled.flatten(1).scatter(1, remasked, self._mask_ids(remasked)).view_as(codes)
             if on_step:
                 on_step(step + 1, steps, filled)
         return codes
@@ -255,16 +255,16 @@ class MaskGit(Stage):
         holes = (codes == self.mask_id).any(-1)  # (b, t, p)
         logits = self.to_logits(states[holes.flatten(1).repeat(num_branches, 1)]).float()  # (m, sum of sizes)
         if num_branches == 2:
-            told, untold = logits.chunk(2)
-            logits = untold.lerp(told, guidance)
+            cond, uncond = logits.chunk(2)
+            logits = uncond.lerp(cond, guidance)
         counts = holes.flatten(1).sum(1).tolist()
-        values, sure = [], []
+        values, confidence = [], []
         for x in logits.split(self.tokenizer.sizes, -1):
             noise = torch.cat([_gumbel((n, x.shape[-1]), g) for n, g in zip(counts, rng, strict=True)]).to(x.device)
             value = (x + noise).argmax(-1, keepdim=True)
             values.append(value)
-            sure.append(x.log_softmax(-1).gather(-1, value))
-        found = torch.cat(sure, -1)
+            confidence.append(x.log_softmax(-1).gather(-1, value))
+        found = torch.cat(confidence, -1)
         if not bool(found.isfinite().all()):
             raise ValueError("prior: the model gave NaN or infinity; nothing was sampled")
         guess = codes.masked_scatter(holes[..., None], torch.cat(values, -1))

@@ -92,9 +92,9 @@ def generator_loss(net: Discriminator, made: Tensor) -> Tensor:
 
 def discriminator_loss(net: Discriminator, made: Tensor, real: Tensor, tick: Tick, r1: float, every: int) -> Loss:
     """-log D(real) - log(1 - D(made)), and every so many steps R1, so many times as heavy. Frames (n, c, h, w)."""
-    told_real, told_made = net(real), net(made.detach())
-    total = F.softplus(-told_real).mean() + F.softplus(told_made).mean()
-    parts = {"real": told_real.mean(), "made": told_made.mean()}
+    real_logits, made_logits = net(real), net(made.detach())
+    total = F.softplus(-real_logits).mean() + F.softplus(made_logits).mean()
+    parts = {"real": real_logits.mean(), "made": made_logits.mean()}
     if r1 and tick.step % every == 0 and not real.is_meta:  # PyTorch's FLOP counter cannot see a gradient in a loss
         parts["r1"] = penalty = r1_penalty(net, real)
         total = total + r1 / 2 * every * penalty

@@ -72,9 +72,9 @@ class _Group(Single):
         return values / self.world
 
     def any(self, flag: bool) -> bool:
-        told = torch.tensor(float(flag), device=self.device)
-        dist.all_reduce(told, dist.ReduceOp.MAX)
-        return bool(told)
+        flags = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags)
 
     def wait(self) -> None:
         dist.barrier()

@@ -52,8 +52,8 @@ def train_system(
     alone = only is not None and system.stages[only].stands_alone
     for name in wanted if alone else order[: order.index(wanted[-1]) + 1]:
         stage, part, settings = system.stages[name], run.stage(name), recipe.stages[name]
-        told, built_on = part.final() or {}, {} if stage.stands_alone else frozen
-        finished = told.get("step") == settings.steps and (stage.stands_alone or told.get("frozen") == built_on)
+        final, built_on = part.final() or {}, {} if stage.stands_alone else frozen
+        finished = final.get("step") == settings.steps and (stage.stands_alone or final.get("frozen") == built_on)
         if name in wanted and not finished:
             freeze_others(system, stage)
             prepare, key = _prepare_of(stage, name, built_on)

@@ -74,10 +74,10 @@ class Attribute:
         return {"fixed_by": list(self.fixed_by), "values": values}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Attribute:
+    def from_json(cls, saved: Mapping[str, Any]) -> Attribute:
         """From a card, which may be a stranger's: what is no text or number counts as not there."""
         values: dict[str, Value] = {}
-        found = told.get("values")
+        found = saved.get("values")
         for name, value in found.items() if isinstance(found, dict) else ():
             if isinstance(value, dict):
                 weight, phrase = value.get("weight", 0), value.get("phrase", "")
@@ -88,7 +88,7 @@ class Attribute:
                     weight=float(weight) if isinstance(weight, (int, float)) and 0 <= weight < 1e6 else 0.0,
                     phrase=phrase[:200] if isinstance(phrase, str) else "",
                 )
-        return cls(values=values, fixed_by=_texts(told.get("fixed_by")))
+        return cls(values=values, fixed_by=_texts(saved.get("fixed_by")))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,16 +117,16 @@ class Digits:
                 np.maximum(box, glyph, out=box)
         centres = (corners + (self.side - 1) / 2).tolist()
         digits, motions = [d for d, _ in pairs], [m for _, m in pairs]
-        told = [digits_language.caption(digits, motions, speeds, rng, full=i == 0) for i in range(self.captions)]
+        captions = [digits_language.caption(digits, motions, speeds, rng, full=i == 0) for i in range(self.captions)]
         row = {
-            "caption": told[0][0],
-            "captions": [text for text, _ in told],
-            "mentions": [list(mentioned) for _, mentioned in told],
+            "caption": captions[0][0],
+            "captions": [text for text, _ in captions],
+            "mentions": [list(mentioned) for _, mentioned in captions],
             "attributes": {"digits": digits, "motions": motions, "speeds": speeds, "centres": centres},
             "context": int(carried),
             "split": split,
         }
-        return Clip(np.repeat(canvas[..., None], 3, axis=-1), self.fps, told[0][0]), row
+        return Clip(np.repeat(canvas[..., None], 3, axis=-1), self.fps, captions[0][0]), row
 
     def _count(self, rng: np.random.Generator) -> int:
         if self.digits != "both":

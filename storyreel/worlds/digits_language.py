@@ -68,16 +68,16 @@ def caption(
     order = list(rng.permutation(len(digits))) if not full else list(range(len(digits)))
     forms = SINGLE if len(digits) == 1 else DOUBLE
     form = forms[rng.integers(4 if full else len(forms))]
-    told = not full and rng.random() < 0.35
+    with_speeds = not full and rng.random() < 0.35
     in_words = rng.random() < 0.5
     said = {}
     for digit, article, motion, which in zip("de", "ab", "mn", order, strict=False):
         name = NAMES[digits[which]] if in_words else str(digits[which])
         phrases = PHRASES[motions[which]]
         phrase = phrases[0] if full or rng.random() < 0.5 else phrases[rng.integers(len(phrases))]
-        if told:
+        if with_speeds:
             pace = SPEEDS[speeds[which]]
             phrase = f"{phrase} {pace[rng.integers(len(pace))]}"
         said |= {digit: name, article: f"{'an' if digits[which] == 8 else 'a'} {name}", motion: phrase}
-    mentioned = ("digits", "motions", "speeds") if told else ("digits", "motions")
+    mentioned = ("digits", "motions", "speeds") if with_speeds else ("digits", "motions")
     return form.format(**said), mentioned

@@ -41,10 +41,10 @@ class Grammar:
         best, found = "", None
         every = draw.sample(self.forms + self.short, len(self.forms + self.short))
         for form in (*(draw.choice(forms or self.forms) for _ in range(TRIES)), *every):
-            told: set[str] = set()
-            text = self._filled(form, seen, draw, say, told)
-            if text is not None and (found is None or len(told) > len(found)):
-                best, found = text, told
+            mentioned: set[str] = set()
+            text = self._filled(form, seen, draw, say, mentioned)
+            if text is not None and (found is None or len(mentioned) > len(found)):
+                best, found = text, mentioned
             if found and (len(found) == len(say) or form in every):
                 break
         if found is None:
@@ -62,10 +62,10 @@ class Grammar:
         return tuple(dict.fromkeys(p for p in plain if p))
 
     def _filled(
-        self, pattern: str, seen: Mapping[str, str | None], draw: random.Random, say: set[str], told: set[str]
+        self, pattern: str, seen: Mapping[str, str | None], draw: random.Random, say: set[str], mentioned: set[str]
     ) -> str | None:
         """The pattern with its slots filled, and their attributes added to `told`; None where one cannot be."""
-        made, at, own = "", 0, set(told)
+        made, at, own = "", 0, set(mentioned)
         while match := _MARK.search(pattern, at):
             slot, several, optional = match.groups()
             made += pattern[at : match.start()]
@@ -79,24 +79,24 @@ class Grammar:
                 if part is None:
                     return None
                 made += part
-        told |= own
+        mentioned |= own
         return made + pattern[at:]
 
     def _slot(
-        self, slot: str, seen: Mapping[str, str | None], draw: random.Random, say: set[str], told: set[str]
+        self, slot: str, seen: Mapping[str, str | None], draw: random.Random, say: set[str], mentioned: set[str]
     ) -> str | None:
         if slot in self.parts:
             patterns = self.parts[slot]  # the first says the most
             for pattern in patterns if draw.random() < 0.75 else draw.sample(patterns, len(patterns)):
-                if (text := self._filled(pattern, seen, draw, say, told)) is not None:
+                if (text := self._filled(pattern, seen, draw, say, mentioned)) is not None:
                     return text
             return None
         name = slot.split(".")[0]
-        phrases = self.bank[slot].get(seen.get(name) or "", ()) if name in say and name not in told else ()
+        phrases = self.bank[slot].get(seen.get(name) or "", ()) if name in say and name not in mentioned else ()
         for pattern in draw.sample(phrases, len(phrases)):
-            own = {*told, name}
+            own = {*mentioned, name}
             if (text := self._filled(pattern, seen, draw, say, own)) is not None:
-                told |= own
+                mentioned |= own
                 return text
         return None
 

@@ -74,17 +74,17 @@ class SceneMaker:
         """
         scene, split, rng = self._drawn(seed, index, split)
         context = int(rng.random() < self.carried)
-        told = [self._caption(scene.attributes, rng, full=i == 0) for i in range(self.captions)]
+        captions = [self._caption(scene.attributes, rng, full=i == 0) for i in range(self.captions)]
         times = self._times(0, self.frames)
         row = {
-            "caption": told[0][0],
-            "captions": [text for text, _ in told],
-            "mentions": [list(mentioned) for _, mentioned in told],
+            "caption": captions[0][0],
+            "captions": [text for text, _ in captions],
+            "mentions": [list(mentioned) for _, mentioned in captions],
             "attributes": {**scene.attributes, **scene.truth(times)},
             "context": context,
             "split": split,
         }
-        return Clip(type(self).render(scene, self.size, times), self.fps, told[0][0]), row
+        return Clip(type(self).render(scene, self.size, times), self.fps, captions[0][0]), row
 
     @classmethod
     def say(cls, rng: np.random.Generator) -> Iterator[str]:
@@ -138,8 +138,8 @@ def caption(
     kind = 1.0 if full else draw.random()
     if kind < short:
         some = set(draw.sample(say, min(len(say), draw.randint(1, 3))))
-        text, told = grammar.caption(seen, draw, some, grammar.short)
+        text, mentioned = grammar.caption(seen, draw, some, grammar.short)
     else:
         some = {name for name in say if kind >= short + partial or draw.random() < 0.6} or set(say)
-        text, told = grammar.caption(seen, draw, some, () if len(some) > 3 else (*grammar.short, *grammar.forms))
-    return finished(text, draw), told
+        text, mentioned = grammar.caption(seen, draw, some, () if len(some) > 3 else (*grammar.short, *grammar.forms))
+    return finished(text, draw), mentioned

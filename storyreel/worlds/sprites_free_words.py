@@ -21,11 +21,11 @@ Meaning = tuple[tuple[str, str], ...]
 _FILE = Path(__file__).with_suffix(".toml")
 
 
-def _phrases(told: Mapping[str, Any]) -> dict[str, Any]:
+def _phrases(table: Mapping[str, Any]) -> dict[str, Any]:
     """Lists in place of texts with bars between the phrases, in tables too."""
     return {
         key: _phrases(value) if isinstance(value, dict) else [" ".join(phrase.split()) for phrase in value.split("|")]
-        for key, value in told.items()
+        for key, value in table.items()
     }
 
 

@@ -73,8 +73,8 @@ def read_freely(prompt: str) -> dict[str, str]:
             meaning = free_words.sexed(phrase[0])  # a fisherwoman
         definite = known.get(phrase)
         for name, value in definite or meaning or ():
-            sure = definite is not None and not (name == "sex" and phrase[-1] in _roles())
-            (said if sure else less).setdefault(name, value)
+            definite_words = definite is not None and not (name == "sex" and phrase[-1] in _roles())
+            (said if definite_words else less).setdefault(name, value)
         fighting |= bool(FIGHTING & set(phrase))
     weak = {name: value for name, value in less.items() if name not in said}
     action = _attack_with(said.get("weapon") or weak.get("weapon")) or {"action": "slash"}
@@ -153,7 +153,7 @@ def _free_lexicon() -> Lexicon:
 
 def _free_hair() -> Iterator[tuple[str, Meaning]]:
     """ "azure locks", "hair as black", "mint-haired"."""
-    more = {word: (("hair_color", value),) for value, told in free_words.HAIR_COLORS.items() for word in told}
+    more = {word: (("hair_color", value),) for value, names in free_words.HAIR_COLORS.items() for word in names}
     for color, meaning in ({**more, **_hair_colors()}).items():
         if color:
             yield from ((f"{color} {noun}", meaning) for noun in ("hair", "haired", "hairs", *free_words.HAIR_NOUNS))

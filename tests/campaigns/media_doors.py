@@ -124,7 +124,7 @@ def _import(path: Path) -> None:
 def _evaluate(path: Path) -> None:
     from storyreel.evaluate import protocols
     from storyreel.evaluate.decode import Cut, Source, one_pass
-    from storyreel.evaluate.gather import Stories, Told
+    from storyreel.evaluate.gather import ClipRows, Stories
     from storyreel.evaluate.judged_clips import prompt_of
     from storyreel.evaluate.sources import Clips
 
@@ -132,7 +132,7 @@ def _evaluate(path: Path) -> None:
     frames, _ = Clips(path.parent, (source,), "").usual()
     prompt_of(path)
     rules = next(iter(protocols.PROTOCOLS.values()))
-    one_pass([source], Cut(rules, frames), [Told(), Stories()], workers=0)
+    one_pass([source], Cut(rules, frames), [ClipRows(), Stories()], workers=0)
 
 
 def _study(path: Path) -> None:

@@ -22,7 +22,7 @@ from storyreel.evaluate.per_clip import per_clip_score
 
 def mean(inputs):
     done = inputs.evaluation
-    return per_clip_score(inputs.who, inputs.column(done.rows, "motion", done.plan.per_clip), done.told.prompts)
+    return per_clip_score(inputs.who, inputs.column(done.rows, "motion", done.plan.per_clip), done.clip_rows.prompts)
 
 
 METRICS = (

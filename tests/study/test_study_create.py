@@ -9,7 +9,7 @@ import pytest
 from tiny_clips import PROMPTS, ball
 
 from storyreel import cli, video_io
-from storyreel.study.create import Wishes, create, noise
+from storyreel.study.create import StudyOptions, create, noise
 from storyreel.study.folders import model_names, pair, spoken
 from storyreel.study.plan import NOISE, PAIR, SAME, Study
 
@@ -65,8 +65,8 @@ def test_noise_has_the_colours_and_nothing_else():
 
 
 def test_godiva_asks_its_own_questions(two_models: list[Path], tmp_path: Path):
-    wishes = Wishes(questions=("realism",), catch=0, per_rater=1, suffix=".webm", names=("x", "y"), watch=0.0)
-    study = create(two_models, tmp_path / "study", preset_name="godiva", wishes=wishes).study
+    options = StudyOptions(questions=("realism",), catch=0, per_rater=1, suffix=".webm", names=("x", "y"), watch=0.0)
+    study = create(two_models, tmp_path / "study", preset_name="godiva", options=options).study
     assert [q.name for q in study.questions] == ["realism"]
     assert (study.raters, study.per_rater, study.models) == (200, 1, ("x", "y"))
     assert study.answers == ("left", "right", "tie", "both_bad")
@@ -75,7 +75,7 @@ def test_godiva_asks_its_own_questions(two_models: list[Path], tmp_path: Path):
 
 
 def test_without_ties_nothing_is_shown_against_itself(two_models: list[Path], tmp_path: Path):
-    study = create(two_models, tmp_path / "study", wishes=Wishes(ties=False, prompts=1)).study
+    study = create(two_models, tmp_path / "study", options=StudyOptions(ties=False, prompts=1)).study
     assert study.answers == ("left", "right")
     assert [item.kind for item in study.items] == [PAIR, NOISE]
 
@@ -149,7 +149,7 @@ def test_odd_input_is_one_line_and_leaves_nothing(
 
 def test_numbers_will_do_where_no_question_shows_a_prompt(tmp_path: Path):
     numbers = [bare(tmp_path / name, "0001.gif") for name in ("m", "n")]
-    study = create(numbers, tmp_path / "study", wishes=Wishes(questions=("quality",), catch=0)).study
+    study = create(numbers, tmp_path / "study", options=StudyOptions(questions=("quality",), catch=0)).study
     assert [item.prompt for item in study.items] == ["0001"]
 
 

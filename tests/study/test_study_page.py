@@ -11,7 +11,7 @@ import pytest
 from running import serving
 from webdriver import Browser, programs
 
-from storyreel.study.create import Wishes, create
+from storyreel.study.create import StudyOptions, create
 from storyreel.study.plan import Study
 
 pytestmark = pytest.mark.skipif(programs() is None, reason="chromium and chromedriver are not both on the PATH")
@@ -47,7 +47,7 @@ def vote(browser: Browser, how: Callable[[], Any]) -> None:
 
 
 def test_a_rater_votes_with_keys_and_comes_back_by_link(two_models: list[Path], tmp_path: Path):
-    study = create(two_models, tmp_path / "study", preset_name="godiva", wishes=Wishes(catch=1)).study
+    study = create(two_models, tmp_path / "study", preset_name="godiva", options=StudyOptions(catch=1)).study
     with serving(study) as server:
         with Browser(tmp_path / "first") as browser:
             browser.open(server.url)
@@ -93,7 +93,7 @@ def test_a_rater_votes_with_keys_and_comes_back_by_link(two_models: list[Path], 
 
 
 def test_a_phone_shows_all_at_once_and_takes_fingers(two_models: list[Path], tmp_path: Path):
-    study = create(two_models, tmp_path / "study", wishes=Wishes(catch=0, watch=0.2)).study
+    study = create(two_models, tmp_path / "study", options=StudyOptions(catch=0, watch=0.2)).study
     with serving(study) as server, Browser(tmp_path / "phone", (390, 844), dark=True) as browser:
         browser.open(server.url)
         browser.wait("!document.getElementById('welcome').hidden")
@@ -117,7 +117,9 @@ def test_a_phone_shows_all_at_once_and_takes_fingers(two_models: list[Path], tmp
 
 
 def test_a_server_that_is_away_for_a_while_loses_no_answer(two_models: list[Path], tmp_path: Path):
-    study = create(two_models, tmp_path / "study", wishes=Wishes(catch=0, watch=0.0, questions=("quality",))).study
+    study = create(
+        two_models, tmp_path / "study", options=StudyOptions(catch=0, watch=0.0, questions=("quality",))
+    ).study
     with Browser(tmp_path / "browser") as browser:
         with serving(study) as server:
             port = int(server.server_address[1])

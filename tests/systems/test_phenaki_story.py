@@ -14,7 +14,8 @@ from torch import Tensor
 from storyreel import recipes
 from storyreel.clip import Clip
 from storyreel.systems.base import Progress, Request
-from storyreel.systems.phenaki import Phenaki, PhenakiConfig, for_model
+from storyreel.systems.phenaki import Phenaki, PhenakiConfig
+from storyreel.systems.pixels import for_model
 from storyreel.text import load_text_encoder
 
 TEXT = load_text_encoder("hash:32")

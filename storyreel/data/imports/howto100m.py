@@ -51,20 +51,20 @@ def read(captions: Path, table: Path | None, videos: Path) -> Annotation:
     entries: list[Entry] = []
     seen: set[str] = set()
     index = 0
-    for name, told in _captioned(captions, refused):
+    for name, lists in _captioned(captions, refused):
         if (wanted is not None and name not in wanted) or name in seen:
             continue
         seen.add(name)
-        why = _wrong_with(told)
+        why = _wrong_with(lists)
         if why:
             refused.append((name, why))
             continue
         if name in there:
             row = {"id": name, **(wanted[name] if wanted is not None else {})}
-            entries += _entries(index, name, told, there[name], row, refused)
+            entries += _entries(index, name, lists, there[name], row, refused)
         else:
-            refused.append((name, f"no such video in {videos} ({len(told['text'])} captions)"))
-        index += len(told["text"])
+            refused.append((name, f"no such video in {videos} ({len(lists['text'])} captions)"))
+        index += len(lists["text"])
     refused += [(name, "has no captions") for name in wanted or () if name not in seen]
     return Annotation(entries, refused)
 
@@ -179,9 +179,10 @@ class _Text:
                 block *= 2
 
 
-def _wrong_with(told: Any) -> str | None:
+def _wrong_with(captions: Any) -> str | None:
     """Why the captions of a video cannot be used; None when they can."""
-    lists = [told[name] for name in LISTS if isinstance(told.get(name), list)] if isinstance(told, dict) else []
+    found = captions if isinstance(captions, dict) else {}
+    lists = [found[name] for name in LISTS if isinstance(found.get(name), list)]
     if len(lists) != len(LISTS):
         return 'wanted an object with the lists "start", "end" and "text"'
     if len({len(each) for each in lists}) != 1:
@@ -190,9 +191,9 @@ def _wrong_with(told: Any) -> str | None:
 
 
 def _entries(
-    first: int, name: str, told: dict[str, list[Any]], file: Path, row: dict[str, str], refused: list[Refused]
+    first: int, name: str, captions: dict[str, list[Any]], file: Path, row: dict[str, str], refused: list[Refused]
 ) -> Iterator[Entry]:
-    for number, (start, end, text) in enumerate(zip(*(told[each] for each in LISTS), strict=True)):
+    for number, (start, end, text) in enumerate(zip(*(captions[each] for each in LISTS), strict=True)):
         begin, stop = seconds_of(start), seconds_of(end)
         caption = " ".join(text.split()) if isinstance(text, str) else ""
         if begin is None or stop is None or stop <= begin:

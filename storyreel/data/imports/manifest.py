@@ -138,8 +138,8 @@ def _entry(
     index: int, where: str, row: Row, layout: Layout, videos: Path, there: Mapping[str, Path], split: str
 ) -> Entry | str:
     """An entry, or why there is none."""
-    told = {meaning: row.get(column) for meaning, column in layout.columns.items()}
-    path = str(told["path"]) if told["path"] not in (None, "") else ""
+    values = {meaning: row.get(column) for meaning, column in layout.columns.items()}
+    path = str(values["path"]) if values["path"] not in (None, "") else ""
     if not path:
         return f"has no {layout.columns['path']}"
     cut = layout.cut(row)
@@ -154,14 +154,14 @@ def _entry(
         (f for f in (videos / path, *(videos / f"{path}{s}" for s in SUFFIXES)) if f.is_file()), file
     )  # fmt: skip
     span = None
-    if known is None and ("start" in told or "end" in told):
-        rate = _seconds(told.get("rate")) or 1.0
-        start, end = _seconds(told.get("start")), _seconds(told.get("end"))
+    if known is None and ("start" in values or "end" in values):
+        rate = _seconds(values.get("rate")) or 1.0
+        start, end = _seconds(values.get("start")), _seconds(values.get("end"))
         if start is None or end is None or end <= start:
-            return f"times {told.get('start')!r} to {told.get('end')!r}: expected seconds, the end later"
+            return f"times {values.get('start')!r} to {values.get('end')!r}: expected seconds, the end later"
         span = (start / rate, end / rate)
-    of = str(told.get("split") or "").lower()
-    said = " ".join(str(told["caption"]).split()) if told.get("caption") not in (None, "") else ""
+    of = str(values.get("split") or "").lower()
+    said = " ".join(str(values["caption"]).split()) if values.get("caption") not in (None, "") else ""
     return Entry(
         index=index,
         name=where,

@@ -75,9 +75,9 @@ class Verdict:
         return self.digits and self.motions
 
     def as_json(self, file: Path) -> dict[str, Any]:
-        told = {"index": self.prompt.index, "prompt": self.prompt.prompt, "group": self.prompt.group}
-        told |= {"file": str(file), "seen": self.seen}
-        return told | {name: getattr(self, name) for name in MEASURES}
+        values = {"index": self.prompt.index, "prompt": self.prompt.prompt, "group": self.prompt.group}
+        values |= {"file": str(file), "seen": self.seen}
+        return values | {name: getattr(self, name) for name in MEASURES}
 
 
 def judge_clips(locator: Locator, clips: Iterable[tuple[Prompt, Clip]]) -> Iterator[Verdict]:
@@ -98,8 +98,8 @@ def score(verdicts: Iterable[Verdict]) -> dict[str, dict[str, Share]]:
         mine = [v for v in verdicts if group in (v.prompt.group, "all")]
         found[group] = {}
         for name in MEASURES:
-            told = [getattr(v, name) for v in mine if getattr(v, name) is not None]
-            found[group][name] = Share(sum(told), len(told))
+            values = [getattr(v, name) for v in mine if getattr(v, name) is not None]
+            found[group][name] = Share(sum(values), len(values))
     return found
 
 

@@ -115,8 +115,8 @@ def find_videos(path: str | Path, asked: PromptList) -> Found:
     in_order = dict(zip(files, numbered, strict=True)) if listed and len(listed) == len(files) else {}
     found, strangers, again = {}, [], []
     for file in files:
-        if told := prompt_of(file):
-            index = by_prompt.get(_plain(told))
+        if prompt := prompt_of(file):
+            index = by_prompt.get(_plain(prompt))
         elif file.stem.isdecimal():
             index = numbered[int(file.stem)] if int(file.stem) < len(numbered) else None
         else:

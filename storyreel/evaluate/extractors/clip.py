@@ -137,11 +137,11 @@ def _byte_pairs(vocab: Path, merges: Path) -> Any:
 
 def config_of(folder: Path) -> ClipConfig:
     """config.json of Hugging Face's CLIP. What it leaves out has the value of ViT-B/32."""
-    told = read_json(folder / "config.json")
+    saved = read_json(folder / "config.json")
     defaults = ClipConfig()
 
     def tower(key: str, default: TowerConfig) -> TowerConfig:
-        given = told.get(key) or {}
+        given = saved.get(key) or {}
         if not isinstance(given, dict):
             raise ValueError(f"{folder / 'config.json'}: {key} wants an object, got {type(given).__name__}")
         values = {f.name: given.get(f.name, getattr(default, f.name)) for f in fields(TowerConfig)}
@@ -150,7 +150,7 @@ def config_of(folder: Path) -> ClipConfig:
     return ClipConfig(
         text=tower("text_config", defaults.text),
         vision=tower("vision_config", defaults.vision),
-        projection_dim=int(told.get("projection_dim", defaults.projection_dim)),
+        projection_dim=int(saved.get("projection_dim", defaults.projection_dim)),
     )
 
 

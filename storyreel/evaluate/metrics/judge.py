@@ -19,8 +19,8 @@ def judged(
     from storyreel.evaluate.locator import pairs
 
     metric, shares = AttributeAccuracy(judge.attributes), []
-    for what, wish in zip(seen, wanted, strict=True):
-        metric.update(*(pairs(what, wish) if isinstance(what, list) else [(what, labels(wish))]))
+    for what, expected in zip(seen, wanted, strict=True):
+        metric.update(*(pairs(what, expected) if isinstance(what, list) else [(what, labels(expected))]))
         asked = sum(metric.asked[-1])
         shares.append(sum(metric.right[-1]) / asked if asked else float("nan"))
     if not any(map(any, metric.asked)):
@@ -36,16 +36,16 @@ def compute(inputs: Inputs) -> Measurement:
     assert done.judged is not None
     if done.asked.wanted is not None:
         from storyreel.data.folder import DatasetFolder
-        from storyreel.evaluate.judged_clips import told_by_caption
+        from storyreel.evaluate.judged_clips import attributes_by_caption
 
-        told = told_by_caption(DatasetFolder.open(done.asked.wanted))
-        for clip in done.told.clips:
-            clip["wanted"] = told.get(clip["prompt"], {})
-    wishes: list[Mapping[str, Any]] = [clip["wanted"] for clip in done.told.clips]
+        by_caption = attributes_by_caption(DatasetFolder.open(done.asked.wanted))
+        for clip in done.clip_rows.clips:
+            clip["wanted"] = by_caption.get(clip["prompt"], {})
+    expected: list[Mapping[str, Any]] = [clip["wanted"] for clip in done.clip_rows.clips]
     judge: AnyJudge = done.judged.judge
-    if any(wishes):
-        check_known(judge, wishes)
-    found, done.judge_report = judged(inputs.who, judge, done.judged.seen, wishes)
+    if any(expected):
+        check_known(judge, expected)
+    found, done.judge_report = judged(inputs.who, judge, done.judged.seen, expected)
     return found
 
 

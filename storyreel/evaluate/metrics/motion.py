@@ -13,7 +13,7 @@ from storyreel.evaluate.per_clip import per_clip_score
 def compute(inputs: Inputs) -> Measurement:
     done = inputs.evaluation
     made, real = (inputs.column(rows, "motion", done.plan.per_clip) for rows in (done.rows, done.real.rows))
-    return per_clip_score(inputs.who, made, done.told.prompts, real)
+    return per_clip_score(inputs.who, made, done.clip_rows.prompts, real)
 
 
 def compute_dynamic(inputs: Inputs) -> Measurement:

@@ -90,9 +90,9 @@ def check_equal_terms(entrants: Sequence[Entrant]) -> None:
     """ValueError, in one line, saying which fields differ between which two models."""
     if len(entrants) < 2:
         raise ValueError("leaderboard: wanted two models or more")
-    twice = [name for name, times in Counter(e.name for e in entrants).items() if times > 1]
-    if twice:
-        raise ValueError(f"leaderboard: two of the models are called {twice[0]!r}; name one with NAME=FOLDER")
+    repeated = [name for name, times in Counter(e.name for e in entrants).items() if times > 1]
+    if repeated:
+        raise ValueError(f"leaderboard: two of the models are called {repeated[0]!r}; name one with NAME=FOLDER")
     first = entrants[0]
     for other in entrants[1:]:
         refused = []
@@ -104,10 +104,10 @@ def check_equal_terms(entrants: Sequence[Entrant]) -> None:
             raise ValueError(
                 f"{first.name} and {other.name} were not measured alike, fingerprints differ in {'; '.join(refused)}"
             )
-        _check_same_wishes(first, other)
+        _check_same_prompts(first, other)
 
 
-def _check_same_wishes(one: Entrant, other: Entrant) -> None:
+def _check_same_prompts(one: Entrant, other: Entrant) -> None:
     """The same prompts with the same seeds, as far as the clips say them."""
     for what in ("prompt", "seed"):
         mine, theirs = (Counter(clip.get(what) for clip in e.report["per_clip"]) for e in (one, other))
@@ -210,13 +210,13 @@ def _row(
         score = entrant.score(name) or {}
         leader = best[name]
         gap = gaps.get((leader.name, entrant.name), {}).get(name) if leader else None
-        told = {key: score[key] for key in ("value", "interval", "n", "warning")}
-        told["to_best"] = None
+        cell = {key: score[key] for key in ("value", "interval", "n", "warning")}
+        cell["to_best"] = None
         if gap is not None:
             worse = None if score["direction"] == "real" else gap.better == "a"
-            told["to_best"] = {"difference": gap.as_json()["difference"], "interval": gap.interval}
-            told["to_best"] |= {"paired": gap.paired, "n": gap.n, "worse": worse}
-        scores[name] = told
+            cell["to_best"] = {"difference": gap.as_json()["difference"], "interval": gap.interval}
+            cell["to_best"] |= {"paired": gap.paired, "n": gap.n, "worse": worse}
+        scores[name] = cell
     about = {
         key: getattr(entrant, key) for key in ("name", "path", "system", "digest", "parameters", "training", "link")
     }

@@ -43,8 +43,8 @@ def to_latex(document: Mapping[str, Any]) -> str:
     for model in document["models"]:
         cells = [latex.escape(model["name"])]
         for score in scores:
-            told = model["scores"][score["name"]]
-            cells.append(latex.cell({**told, "trusted": True}, bold=leads(model, score)))
+            score_of = model["scores"][score["name"]]
+            cells.append(latex.cell({**score_of, "trusted": True}, bold=leads(model, score)))
         seconds, flops = model.get("seconds_a_clip") or {}, (model.get("training") or {}).get("flops")
         cells.append(latex.cell({"value": seconds.get("value"), "interval": seconds.get("interval")}))
         cells.append(amount(model["parameters"]).rstrip() if model.get("parameters") else "--")

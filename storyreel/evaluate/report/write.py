@@ -37,16 +37,16 @@ def write_report(document: dict[str, Any], clips: Path, out: Path, *, progress: 
 def payload(document: Mapping[str, Any], ranks: Mapping[str, Any], pictures: media.Media) -> dict[str, Any]:
     """What the page's script reads."""
     names = [score["name"] for score in document["scores"]]
-    told = [name for name in names if any(name in clip["scores"] for clip in document["per_clip"])]
+    shown = [name for name in names if any(name in clip["scores"] for clip in document["per_clip"])]
     about = {score["name"]: score for score in document["scores"]}
     return {
-        "scores": [{key: about[name].get(key) for key in ("name", "direction", "trusted", "real")} for name in told],
+        "scores": [{key: about[name].get(key) for key in ("name", "direction", "trusted", "real")} for name in shown],
         "clips": [
             {
                 "file": clip["file"],
                 "prompt": clip["prompt"],
                 "seed": clip["seed"],
-                "scores": [clip["scores"].get(name) for name in told],
+                "scores": [clip["scores"].get(name) for name in shown],
                 "attributes": attributes(clip.get("wanted") or {}, clip.get("seen") or {}),
             }
             for clip in document["per_clip"]
@@ -60,13 +60,13 @@ def payload(document: Mapping[str, Any], ranks: Mapping[str, Any], pictures: med
 def attributes(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> list[list[Any]]:
     """[name, wanted, seen, right] each; right is None where the two are no single words."""
     if "things" in seen:  # a judge that finds things: what it saw is a list, that no single word answers
-        told = [[name, text, None, None] for name, text in labels(wanted).items() if text is not None]
-        return [*told, *(["seen", None, _words(thing), None] for thing in seen["things"])]
-    wishes = labels(wanted)
+        rows = [[name, text, None, None] for name, text in labels(wanted).items() if text is not None]
+        return [*rows, *(["seen", None, _words(thing), None] for thing in seen["things"])]
+    expected = labels(wanted)
     return [
-        [name, wish, None if seen.get(name) is None else str(seen[name]), name in seen and str(seen[name]) == wish]
-        for name, wish in wishes.items()
-        if wish is not None
+        [name, value, None if seen.get(name) is None else str(seen[name]), name in seen and str(seen[name]) == value]
+        for name, value in expected.items()
+        if value is not None
     ]
 
 
