@@ -93,12 +93,12 @@ def proposals(
     an interval that was told already, or not worth a closer look.
     """
     blends = Blends(evidence)
-    told: list[tuple[int, int]] = []
+    proposed: list[tuple[int, int]] = []
     for _, start, length, kind in sorted(_ideas(evidence, blends), reverse=True):
         one = Transition(start, start + length - 1, kind, 0.0)
-        if _touches(one, taken, 1) or any(_overlap(start, start + length, *other) > _NEARLY for other in told):
+        if _touches(one, taken, 1) or any(_overlap(start, start + length, *other) > _NEARLY for other in proposed):
             continue
-        told.append((start, start + length))
+        proposed.append((start, start + length))
         if spread(evidence, start - 1, start + length) < WIDE:
             continue  # something small came or went
         if belief_in(kind, features_of(evidence, blends, start, length)) < hopeless:

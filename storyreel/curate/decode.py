@@ -58,7 +58,7 @@ class Film:
         self.kind = sniff.container(self.path)
         self.rate = Fraction(25)
         self._ticks = array("q")
-        self._told = True  # every frame had a time
+        self._timed = True  # every frame had a time
         self._base = Fraction(1, 1000)
         self._facts: dict[str, Any] = {}
         self.damaged = 0
@@ -97,7 +97,7 @@ class Film:
             if len(self._ticks) >= _MOST_FRAMES:
                 raise ValueError(f"{self.path}: has more than {_MOST_FRAMES} frames")
             index = len(self._ticks)
-            self._told = self._told and frame.pts is not None
+            self._timed = self._timed and frame.pts is not None
             self._ticks.append(frame.pts if frame.pts is not None else 0)
             yield _picture(frame, index, self._facts["rotation"] // 90, self._base, convert)
 
@@ -131,7 +131,7 @@ class Film:
     def info(self) -> FilmInfo:
         """The facts, once the film has been gone through. A film whose times go back is taken to be steady."""
         count = len(self._ticks)
-        seconds = [float((tick - self._ticks[0]) * self._base) for tick in self._ticks] if self._told else []
+        seconds = [float((tick - self._ticks[0]) * self._base) for tick in self._ticks] if self._timed else []
         rising = count > 1 and bool(seconds) and all(a < b for a, b in pairwise(seconds)) and _believed(seconds)
         times = None
         fps = self.rate

@@ -155,20 +155,20 @@ def write_span(row: Mapping[str, Any], file: str) -> None:
         raise OSError(error.errno, f"could not be written: {error.strerror}", file) from None
 
 
-class Shelf:
-    """The clip files of a dataset folder and of its shelf, listed once: asking for each of 100,000 would take long."""
+class ClipFiles:
+    """The clip files in clips and curation/shelf, listed once: asking for each of 100,000 would take long."""
 
     def __init__(self, dataset: Path) -> None:
-        self.clips, self.shelf = dataset / "clips", dataset / "curation" / "shelf"
+        self.clips, self.set_aside = dataset / "clips", dataset / "curation" / "shelf"
         self.clips.mkdir(parents=True, exist_ok=True)
         self.here = set(os.listdir(self.clips))
-        self.away = set(os.listdir(self.shelf)) if self.shelf.is_dir() else set()
+        self.away = set(os.listdir(self.set_aside)) if self.set_aside.is_dir() else set()
 
     def bring_back(self, clip: str) -> None:
         """Take the clip's files from the shelf."""
         for name in (f"{clip}{suffix}" for suffix in SUFFIXES):
             if name in self.away:
-                os.replace(self.shelf / name, self.clips / name)
+                os.replace(self.set_aside / name, self.clips / name)
                 self.away.discard(name)
                 self.here.add(name)
 
@@ -185,10 +185,10 @@ class Shelf:
 
 def put_away(dataset: Path, kept: set[str], ours: Callable[[str], bool]) -> None:
     """Clips of `ours` that are not in `kept` leave clips/ for the shelf; nothing is deleted."""
-    shelf = dataset / "curation" / "shelf"
+    folder = dataset / "curation" / "shelf"
     if not (dataset / "clips").is_dir():
         return
     for file in sorted((dataset / "clips").iterdir()):
         if file.name not in kept and ours(file.name):
-            shelf.mkdir(parents=True, exist_ok=True)
-            os.replace(file, shelf / file.name)
+            folder.mkdir(parents=True, exist_ok=True)
+            os.replace(file, folder / file.name)

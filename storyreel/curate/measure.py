@@ -61,7 +61,7 @@ class _FilmPass:
     def __init__(self, film: Film, settings: MeasureSettings):
         self.film, self.settings = film, settings
         self.thumbs: list[Thumb] = []  # from frame `first` on
-        self.first = self.told = 0  # transitions are known of frames before `told`
+        self.first = self.searched = 0  # transitions are known of frames before `searched`
         self.count = 0
         self.change = array("f")  # mean difference of each frame from the one before
         self.transitions: list[Transition] = []
@@ -146,12 +146,12 @@ class _FilmPass:
         until = self.count if last else self.count - MARGIN
         believed, doubted = find_all(detail, chroma)
         if self.network is not None:
-            told = [_moved(one, -self.first) for one in self.network.transitions(self.first)]
-            believed, doubted = merged(believed, doubted, [one for one in told if one.end < len(self.thumbs)])
+            moved_back = [_moved(one, -self.first) for one in self.network.transitions(self.first)]
+            believed, doubted = merged(believed, doubted, [one for one in moved_back if one.end < len(self.thumbs)])
         sure = set(believed)
         for one in sorted([*believed, *doubted], key=lambda one: one.start):
             moved = replace(_moved(one, self.first), strength=round(one.strength, 4))
-            if not self.told <= (moved.start + moved.end) // 2 < until or moved.end <= self.known:
+            if not self.searched <= (moved.start + moved.end) // 2 < until or moved.end <= self.known:
                 continue
             if one in sure:
                 if moved.start > self.known:
@@ -160,7 +160,7 @@ class _FilmPass:
             else:  # of two doubts over one another the later one counts from where the first ends
                 self.doubts.append(replace(moved, start=max(moved.start, self.known + 1)))
                 self.known = moved.end
-        self.told = until
+        self.searched = until
         if not last:
             keep = 2 * MARGIN
             self.thumbs = self.thumbs[-keep:]

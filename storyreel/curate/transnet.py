@@ -90,10 +90,10 @@ class TransNet:
 
     def _run(self) -> None:
         given = np.stack(self.frames)[None].astype(self.kind)
-        told = [np.asarray(out) for out in self.session.run(None, {self.session.get_inputs()[0].name: given})]
-        rows = [_likely(out.astype(np.float32).ravel()) for out in told if out.size == WINDOW]
+        outputs = [np.asarray(out) for out in self.session.run(None, {self.session.get_inputs()[0].name: given})]
+        rows = [_likely(out.astype(np.float32).ravel()) for out in outputs if out.size == WINDOW]
         if not rows:
-            shapes = [list(out.shape) for out in told]
+            shapes = [list(out.shape) for out in outputs]
             raise ValueError(f"{self.path}: gives {shapes}, wanted TransNetV2's numbers of {WINDOW} frames; {WHERE}")
         for out, row in ((self.single, rows[0]), (self.many, rows[1 if len(rows) > 1 else 0])):
             out.extend(row[SIDE : WINDOW - SIDE].tolist())
@@ -116,16 +116,16 @@ class TransNet:
 
 
 def merged(
-    own: Sequence[Transition], doubts: Sequence[Transition], told: Sequence[Transition]
+    own: Sequence[Transition], doubts: Sequence[Transition], found: Sequence[Transition]
 ) -> tuple[list[Transition], list[Transition]]:
-    """(believed, doubted) when the network tells `told`; `own` and `doubts` are what `cuts` found without it.
+    """(believed, doubted) when the network finds `found`; `own` and `doubts` are what `cuts` found without it.
 
     What both find is ours: its ends and its kind are known better. What only the network finds is believed; what only
     we find is a doubt, so that spans still end there.
     """
-    shared = [one for one in own if any(_near(one, other) for other in told)]
+    shared = [one for one in own if any(_near(one, other) for other in found)]
     ours = [*own, *doubts]
-    alone = [one for one in told if not any(_near(one, other) for other in own)]
+    alone = [one for one in found if not any(_near(one, other) for other in own)]
     rest = [one for one in ours if one not in shared and not any(_over(one, other) for other in alone)]
     return sorted([*shared, *alone], key=lambda one: one.start), [replace(one, strength=0.0) for one in rest]
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from storyreel.curate.card import card
 from storyreel.curate.choose import choose, counts
-from storyreel.curate.export import Shelf, export_clip, put_away, span_of, write_span
+from storyreel.curate.export import ClipFiles, export_clip, put_away, span_of, write_span
 from storyreel.curate.rows import table_of, write_table
 from storyreel.curate.screen import Screen
 from storyreel.curate.settings import Settings, Where
@@ -64,10 +64,10 @@ def write_dataset(
     A clip that cannot be written gets an `error` and is not kept; a full disk ends the run (OSError).
     """
     if export:
-        shelf = Shelf(store.dataset)
+        files = ClipFiles(store.dataset)
         for row in rows:
             if row["kept"]:
-                shelf.bring_back(row["clip"])
+                files.bring_back(row["clip"])
         _export(store, rows, settings, where, screen)
         if any(row["error"] for row in rows):
             choose(rows, thresholds, store.edits())
@@ -105,9 +105,9 @@ def write_tables(
     write_table(table_of(rows), store.path / "spans.parquet")
     write_text(store.path / "thresholds.json", json.dumps(thresholds.as_json(), indent=2) + "\n")
     store.record_clips(row["clip"] for row in rows)
-    shelf = Shelf(store.dataset)
+    files = ClipFiles(store.dataset)
     names = {
-        row["clip"]: shelf.file_of(row) if suffix is None else f"{row['clip']}{suffix}" for row in rows if row["kept"]
+        row["clip"]: files.file_of(row) if suffix is None else f"{row['clip']}{suffix}" for row in rows if row["kept"]
     }
     kept = [
         {**row, "file_name": f"clips/{names[row['clip']]}", "context": 0, "split": row.get("split") or "train"}

@@ -35,13 +35,13 @@ class _Worker(SpawnProcess):
 
 def _without_the_script(name: str) -> dict[str, Any]:
     """What a fresh process is told of this one; in a thread that starts a worker, nothing of the script."""
-    data = _told(name)
+    data = _preparation_data(name)
     if getattr(_starting, "worker", False):
         data = {key: value for key, value in data.items() if not key.startswith("init_main_from")}
     return data
 
 
-_told = spawn.get_preparation_data
+_preparation_data = spawn.get_preparation_data
 spawn.get_preparation_data = _without_the_script
 
 

@@ -26,8 +26,8 @@ def palette_world(info: Mapping[str, Any]) -> str | None:
 
     None where there is none, or where `crisp` is "".
     """
-    told = info.get("crisp")
-    world = named_in(recipe_name(info)) if told is None else told
+    declared_world = info.get("crisp")
+    world = named_in(recipe_name(info)) if declared_world is None else declared_world
     return world if world in names() and find(world).palette else None
 
 

@@ -125,16 +125,16 @@ class Sprites:
             character = draw(rng)
         context = int(rng.random() < self.carried)
         frames = self._carried(character, rng) if context else self._plain(character)
-        told = [self.caption(character.attributes, rng, full=i == 0) for i in range(self.captions)]
+        captions = [self.caption(character.attributes, rng, full=i == 0) for i in range(self.captions)]
         row = {
-            "caption": told[0][0],
-            "captions": [text for text, _ in told],
-            "mentions": [list(mentioned) for _, mentioned in told],
+            "caption": captions[0][0],
+            "captions": [text for text, _ in captions],
+            "mentions": [list(mentioned) for _, mentioned in captions],
             "attributes": character.attributes,
             "context": context,
             "split": split,
         }
-        return Clip(frames, self.fps, told[0][0]), row
+        return Clip(frames, self.fps, captions[0][0]), row
 
     @staticmethod
     def say(rng: np.random.Generator) -> Iterator[str]:
@@ -152,8 +152,8 @@ class Sprites:
         """(a caption of a clip with these attributes, the names of those it mentions); full: all that can be seen."""
         if self.language == 1:
             return sprites_language.caption(attributes, rng, full=full)
-        told = sprites_captions.caption(attributes, rng, full=full or None, mix=self._mix)
-        return told.text, told.mentions
+        made = sprites_captions.caption(attributes, rng, full=full or None, mix=self._mix)
+        return made.text, made.mentions
 
     @property
     def _draw(self) -> Callable[[np.random.Generator], Character]:
@@ -354,11 +354,11 @@ def describe(key: Sequence[int], split: str, phrasing: str) -> Described:
     while held_out(who.attributes) != (split == "held_out"):
         who = draw_character(rng)
     if phrasing == "plain":
-        prompt, told = sprites_language.caption(who.attributes, rng, full=True)
+        prompt, mentioned = sprites_language.caption(who.attributes, rng, full=True)
     else:
         mix = sprites_captions.Mix(typos=0.0)
-        prompt, told = sprites_captions.caption(who.attributes, rng, full=True, phrasing=phrasing, mix=mix)[:2]
-    shows = {name: who.attributes[name] for name in told}
+        prompt, mentioned = sprites_captions.caption(who.attributes, rng, full=True, phrasing=phrasing, mix=mix)[:2]
+    shows = {name: who.attributes[name] for name in mentioned}
     return Described(prompt, shows, lambda source: Sprites(source=source).clip_of(who, prompt) if source else None)
 
 
