@@ -121,7 +121,7 @@ def test_what_is_measured_is_kept(reproduced: Path, encoder: str, monkeypatch: p
     # and, measured again, nothing is trained or drawn again
     from storyreel.generate.model import Model
 
-    monkeypatch.setattr(ablation, "Command", lambda **_: pytest.fail("trained again"))
+    monkeypatch.setattr("storyreel.train.command.Command.run", lambda self: pytest.fail("trained again"))
     monkeypatch.setattr(Model, "make", lambda *_: pytest.fail("drawn again"))
     again = godiva.measure_ablation(settings_for(reproduced, encoder))
     assert again["rows"] == json.loads(before)["parts"]["ablation"]["rows"]

@@ -68,11 +68,11 @@ class GanStage(Stage):
             return Loss(total, {"made": scores.detach().mean()})
         with torch.no_grad():
             made, made_times = self.made(len(real), rng, text)
-        told_real, told_made = self.score(real, times, text, rng), self.score(made, made_times, text, rng)
-        total = critic_term(c.loss, told_real, told_made)
-        parts = {"real": told_real.mean(), "made": told_made.mean()}
+        real_scores, made_scores = self.score(real, times, text, rng), self.score(made, made_times, text, rng)
+        total = critic_term(c.loss, real_scores, made_scores)
+        parts = {"real": real_scores.mean(), "made": made_scores.mean()}
         if self.augment is not None:
-            self.augment.note(told_real)
+            self.augment.note(real_scores)
             parts["augment"] = self.augment.p
         if c.loss != "bce" and tick.step % c.r1_every == 0 and not real.is_meta:
             pairs = [("r1", real, times), ("r2", made, made_times)][: 2 if c.loss == "rp+r1+r2" else 1]
