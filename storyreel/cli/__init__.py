@@ -64,6 +64,7 @@ class Verbs(TyperGroup):
         command = typer.main.get_command(module.app)
         more = typer.main.get_command(module.commands) if hasattr(module, "commands") else command
         commands = getattr(more, "commands", {})
+        _name_arguments(command, more)
         if not ctx.resilient_parsing:  # as completion parses
             for flag in {word.partition("=")[0] for word in rest} & set(MOVED.get(name, {})):
                 ctx.fail(f"{flag} is a command now: storyreel {name} {MOVED[name][flag]}")
@@ -71,6 +72,15 @@ class Verbs(TyperGroup):
         elif not rest and more is not command:
             _complete_commands(command, commands)
         return name, more if rest and rest[0] in commands else command, rest
+
+
+def _name_arguments(*commands: Any) -> None:
+    """Arguments are in capitals wherever a help page or an error names them."""
+    for command in commands:
+        for each in command.params:
+            if each.param_type_name == "argument" and each.metavar is None:
+                each.metavar = each.name.upper()
+        _name_arguments(*getattr(command, "commands", {}).values())
 
 
 def _complete_commands(command: Any, names: Iterable[str]) -> None:

@@ -19,6 +19,8 @@ def browse(
     """Serve a page on this machine until Ctrl-C: why each clip was kept or dropped, and what other thresholds would do.
 
     What is decided there by hand is on the disk at once, and `storyreel curate filter` never loses it.
+
+    storyreel browse data/mine
     """
     from storyreel.browse.server import BrowseServer
     from storyreel.wording import counted

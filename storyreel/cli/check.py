@@ -29,6 +29,10 @@ def check(
     """Train a few steps of every stage of every recipe, and make a clip with every model, on random data.
 
     Prints milliseconds, clips a second and peak memory of each. The exit code is 1 where something fails.
+
+    storyreel check --quick
+
+    storyreel check --recipes phenaki_sprites --models none --device cuda
     """
     import torch
 

@@ -24,6 +24,8 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 def curate(typed: Typed, as_json: Json = False) -> None:
     """Find the shots, measure them once, caption, choose and write. The same command again goes on where it stopped.
 
+    storyreel curate footage/ -o data/mine
+
     `storyreel curate filter DATASET --set motion.min=0.5` chooses anew from the stored scores.
 
     `storyreel curate ablate DATASET -o DIR` shows what each threshold does, and writes subsets to train on.
@@ -43,7 +45,10 @@ def filter_(
     sets: Annotated[list[str] | None, typer.Option("--set", help="A threshold: motion.min=0.5; may repeat.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Choose anew in a curated folder, from the stored scores; nothing is decoded."""
+    """Choose anew in a curated folder, from the stored scores; nothing is decoded.
+
+    storyreel curate filter data/mine --set motion.min=0.5
+    """
     from storyreel.curate.command import change_thresholds
     from storyreel.curate.refilter import refilter
 
@@ -56,7 +61,10 @@ def ablate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for tables, pictures and subsets.")],
     as_json: Json = False,
 ) -> None:
-    """Show what each threshold does, and write subsets to train on."""
+    """Show what each threshold does, and write subsets to train on.
+
+    storyreel curate ablate data/mine -o ablation
+    """
     import json
 
     from storyreel.curate.ablate import ablate

@@ -31,7 +31,10 @@ def make(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores by default.")] = None,
     **settings: Any,
 ) -> None:
-    """Write clips of a world. The same command again goes on, or says that all is there; more clips extend it."""
+    """Write clips of a world. The same command again goes on, or says that all is there; more clips extend it.
+
+    storyreel data make digits -o data/digits --clips 2000
+    """
     from storyreel.data.write import write_world
 
     try:
@@ -122,7 +125,10 @@ def _maker(world: worlds.World, options: dict[str, Any]) -> tuple[worlds.ClipMak
 
 @app.command()
 def check(folder: Folder, as_json: Json = False, workers: Annotated[int | None, typer.Option(min=1)] = None) -> None:
-    """Decode every clip; say which are refused and why. Exit code 1 when none can be used."""
+    """Decode every clip; say which are refused and why. Exit code 1 when none can be used.
+
+    storyreel data check data/digits
+    """
     import json
 
     from storyreel.data.check import check as look
@@ -141,7 +147,10 @@ def preview(
     clips: Annotated[int, typer.Option(min=1, max=500, help="How many strips.")] = 12,
     split: Annotated[str | None, typer.Option(help="Only of this split: train or held_out.")] = None,
 ) -> None:
-    """Draw film strips with their captions."""
+    """Draw film strips with their captions.
+
+    storyreel data preview data/digits -o strips.png
+    """
     from storyreel.data.folder import DatasetFolder
     from storyreel.data.preview import contact_sheet, is_preview, write_preview
     from storyreel.ownership import check_file
@@ -159,7 +168,10 @@ def fetch(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to unpack into, new or empty.")],
     url: Annotated[str | None, typer.Option(help="Another address of the same archive.")] = None,
 ) -> None:
-    """Download the pictures that a world is made from; those of sprites are CC-BY-SA 3.0 / GPL 3.0."""
+    """Download the pictures that a world is made from; those of sprites are CC-BY-SA 3.0 / GPL 3.0.
+
+    storyreel data fetch sprites -o sheets
+    """
     from storyreel.data.fetch import fetch_pictures, pictures_of
 
     try:
@@ -179,7 +191,10 @@ def sheets(
     out: Annotated[Path, typer.Option("--out", "-o", help="Archive to write, .tar.xz.")],
     world: Annotated[str, typer.Option(help="Whose pictures.")] = "sprites",
 ) -> None:
-    """Pack the pictures that a world draws from, with their credits; training takes the archive as it is."""
+    """Pack the pictures that a world draws from, with their credits; training takes the archive as it is.
+
+    storyreel data sheets --source LPC -o sheets.tar.xz
+    """
     pictures = worlds.find(world).pictures
     if pictures is None or pictures.pack is None:
         raise typer.BadParameter(f"the world {world} has no pictures to pack", param_hint="--world")
@@ -195,7 +210,10 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write WebDataset shards into.")],
     shard: Annotated[int, typer.Option(min=1, help="Clips a shard.")] = 1000,
 ) -> None:
-    """Write the clips and rows as WebDataset shards (.tar); shards that are there are kept."""
+    """Write the clips and rows as WebDataset shards (.tar); shards that are there are kept.
+
+    storyreel data export data/digits -o shards
+    """
     from storyreel.data.export import export_webdataset
     from storyreel.data.folder import DatasetFolder
 
@@ -213,7 +231,10 @@ def prompts(
     ] = "",
     source: Annotated[Path | None, typer.Option(help="Folder of the world's pictures, for --real.")] = None,
 ) -> None:
-    """Write the prompts of a benchmark, to run any model on them."""
+    """Write the prompts of a benchmark, to run any model on them.
+
+    storyreel data prompts moving-digits -o prompts.jsonl
+    """
     from storyreel.own_clips import first_foreign
     from storyreel.ownership import check_apart, check_owner
     from storyreel.storage import check_writable

@@ -25,7 +25,10 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("out/demo.mp4"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")] = False,
 ) -> None:
-    """Make a first video and print its path."""
+    """Make a first video and print its path.
+
+    storyreel demo
+    """
     from storyreel.cli.generate import report, run
     from storyreel.generate import registry
     from storyreel.options.batch import BatchOptions

@@ -52,7 +52,10 @@ def benchmark(
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score the answers of a model to a fixed list of prompts (storyreel data prompts NAME writes it)."""
+    """Score the answers of a model to a fixed list of prompts (storyreel data prompts NAME writes it).
+
+    storyreel evaluate benchmark moving-digits out/clips
+    """
     from storyreel.evaluate.command import benchmark
 
     _show(benchmark(name, clips, judge=judge, out=out, quiet=quiet), json_)
@@ -64,7 +67,10 @@ def compare(
     b: Annotated[Path, typer.Argument(help="Another one.")],
     json_: Json = False,
 ) -> None:
-    """Compare two reports, score by score; refused where they were not measured alike."""
+    """Compare two reports, score by score; refused where they were not measured alike.
+
+    storyreel evaluate compare a/report.json b/report.json
+    """
     from storyreel.evaluate.command import compare
 
     _show(compare(a, b), json_)
@@ -79,7 +85,10 @@ def train_judge(
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a judge, which says what a clip shows, on real clips."""
+    """Train a judge, which says what a clip shows, on real clips.
+
+    storyreel evaluate train-judge --data data/digits -o runs/judge
+    """
     how = typed.make(JudgeTraining)
     from storyreel.evaluate.command import train_judge
 

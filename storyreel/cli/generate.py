@@ -37,6 +37,10 @@ def generate(
 ) -> None:
     """Make a video from a sentence, a story, an image or a clip; prints the path of each file.
 
+    storyreel generate "an orc in plate armor walking, facing left" -m phenaki-sprites -o orc.mp4
+
+    storyreel generate --prompts prompts.jsonl -m phenaki-sprites -o clips --workers 2
+
     `storyreel generate -` reads the sentence from stdin, `-o -` writes the video to stdout.
     """
     if typed.of(BatchOptions).get("origin") is not None:  # the file says what made it; only what is typed changes that

@@ -18,7 +18,12 @@ def inspect(
     file: Annotated[Path, typer.Argument(help="A video, an animation, a sprite sheet or its .json, a picture.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Print size, frames, rate, duration, alpha, and what made a file."""
+    """Print size, frames, rate, duration, alpha, and what made a file.
+
+    storyreel inspect orc.mp4
+
+    storyreel inspect sheet.png --json
+    """
     from storyreel.video_io import probe
 
     facts = probe(file)

@@ -20,7 +20,12 @@ def models(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """List the models that are here: name, system, size, and what they know."""
+    """List the models that are here: name, system, size, and what they know.
+
+    storyreel models
+
+    storyreel models show phenaki-sprites
+    """
     if context.invoked_subcommand is None:
         _list(as_json)
 
@@ -30,7 +35,10 @@ def show(
     name: Annotated[str, typer.Argument(help="Name or folder of a model.")],
     as_json: Annotated[bool, typer.Option("--json", help="Its model.json on stdout.")] = False,
 ) -> None:
-    """Print a model's card."""
+    """Print a model's card.
+
+    storyreel models show phenaki-sprites
+    """
     from storyreel.generate import registry
 
     folder = registry.find(name)
@@ -64,7 +72,10 @@ def pack(
         ),
     ] = 0.0,
 ) -> None:
-    """Write a model in half of the bytes: int8 weights with a scale a row. It makes other videos, nearly the same."""
+    """Write a model in half of the bytes: int8 weights with a scale a row. It makes other videos, nearly the same.
+
+    storyreel models pack runs/mine/model -o small
+    """
     from storyreel.generate import registry
     from storyreel.model import pack_model
 
@@ -86,7 +97,10 @@ def export(
     ] = None,
     max_mb: Annotated[float, typer.Option("--max-mb", min=0.001, help="Megabytes that a file may have.")] = 15.0,
 ) -> None:
-    """Write a model from the newest average of each stage of a run, finished or not."""
+    """Write a model from the newest average of each stage of a run, finished or not.
+
+    storyreel models export runs/mine -o mine
+    """
     from storyreel.train.export import export_run
 
     made = export_run(run, out, packed=packed, max_mb=max_mb)
@@ -104,7 +118,10 @@ def text(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the smaller text encoder.")],
 ) -> None:
-    """Write the text encoder MiniLM in half precision with one vocabulary alone, for `--text` of train and generate."""
+    """Write the text encoder MiniLM in half precision with one vocabulary alone, for `--text` of train and generate.
+
+    storyreel models text --words sprites -o text
+    """
     from storyreel.data.dataset import open_dataset
     from storyreel.data.vocabulary import words_of
     from storyreel.text.minilm_words import pack_minilm
@@ -129,7 +146,10 @@ def text(
 def weights(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """List the published weights that evaluate can use: what for, how large, and whether they are here."""
+    """List the published weights that evaluate can use: what for, how large, and whether they are here.
+
+    storyreel models weights
+    """
     from storyreel.weights_registry import ENTRIES, weights_folder
 
     rows = []
@@ -164,7 +184,10 @@ def fetch(
         bool, typer.Option("--unverified", help="Also files without a published digest; the first one is trusted.")
     ] = False,
 ) -> None:
-    """Download published weights for evaluate, and check their sha256. Nothing else ever downloads them."""
+    """Download published weights for evaluate, and check their sha256. Nothing else ever downloads them.
+
+    storyreel models fetch inception-2015
+    """
     from storyreel.evaluate.extractors.download import fetch as get
     from storyreel.weights_registry import entry
 

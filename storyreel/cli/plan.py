@@ -21,7 +21,10 @@ def plan(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Estimate time and memory of a training run. The FLOPs are counted by PyTorch on tensors without contents."""
+    """Estimate time and memory of a training run. The FLOPs are counted by PyTorch on tensors without contents.
+
+    storyreel plan phenaki_paper --gpus 64 --gpu h100
+    """
     from storyreel.train.command import resolve
     from storyreel.train.plan import machine, plan_text
     from storyreel.train.plan import plan as estimate

@@ -82,7 +82,10 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all of the network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 8400,
 ) -> None:
-    """Show the study to raters until Ctrl-C. Every answer is on the disk before the page goes on."""
+    """Show the study to raters until Ctrl-C. Every answer is on the disk before the page goes on.
+
+    storyreel study serve STUDY
+    """
     from storyreel.study.plan import Study
     from storyreel.study.server import StudyServer
 
@@ -109,7 +112,10 @@ def report(
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
 ) -> None:
-    """Say what the votes mean: win rates with intervals, tests, strengths, agreement, catch trials."""
+    """Say what the votes mean: win rates with intervals, tests, strengths, agreement, catch trials.
+
+    storyreel study report STUDY
+    """
     import json
 
     from storyreel.study.ballots import read_ballots
@@ -127,7 +133,10 @@ def export(
     folder: Folder,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write, .csv or .json.")],
 ) -> None:
-    """Write every vote with the names of models, prompts and questions."""
+    """Write every vote with the names of models, prompts and questions.
+
+    storyreel study export STUDY -o votes.csv
+    """
     from storyreel.study.ballots import export as write
     from storyreel.study.plan import Study
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from storyreel.cli import VERBS, main
+from storyreel.cli import VERBS, app, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,3 +61,46 @@ def test_help_names_all_verbs_and_nothing_typed_is_wrong_usage(capsys: pytest.Ca
         assert (stopped.value.code or 0) == code
         out = capsys.readouterr().out
         assert all(f"\n  {verb} " in out for verb in VERBS)
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """("data make", its command), of every verb and every command of one."""
+
+    def below(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+        inner = getattr(command, "commands", {})
+        if not inner or (command.callback is not None and command.invoke_without_command):
+            yield words, command
+        for name, each in inner.items():
+            yield from below(f"{words} {name}", each)
+
+    group = typer.main.get_command(app)
+    for verb in VERBS:
+        context = typer.Context(group, resilient_parsing=True)
+        command = group.resolve_command(context, [verb])[1]
+        yield from below(verb, command)
+        module = importlib.import_module(f"storyreel.cli.{verb}")
+        if hasattr(module, "commands"):
+            yield from below(verb, typer.main.get_command(module.commands))
+
+
+def test_the_help_of_every_command_has_an_example_with_options_that_there_are():
+    found, wrong = {words: command for words, command in commands()}, []
+    assert {"generate", "train", "data make", "evaluate compare", "models pack", "study create"} <= set(found)
+    for words, command in found.items():
+        examples = re.findall(rf"^`?(storyreel {words} .+|storyreel {words})$", inspect.cleandoc(command.help), re.M)
+        wrong += [f"{words}: no example"] if not examples else []
+        for example in examples:
+            meant = found[max((name for name in found if f"{example} ".startswith(f"storyreel {name} ")), key=len)]
+            options = {flag for each in meant.params for flag in (*each.opts, *each.secondary_opts)}
+            typed = {word for word in example.split() if re.fullmatch(r"-\w|--[\w-]+", word)}
+            wrong += [f"{example}: {flag}" for flag in typed - options]
+    assert wrong == []
+
+
+def test_arguments_are_in_capitals():
+    assert [
+        f"{words}: {each.metavar}"
+        for words, command in commands()
+        for each in command.params
+        if each.param_type_name == "argument" and each.metavar and each.metavar != each.metavar.upper()
+    ] == []
