@@ -116,6 +116,6 @@ def _prepare_of(stage: Stage, name: str, frozen: dict[str, str]) -> tuple[Prepar
         return {k: v.cpu() for k, v in stage.prepare({k: v.to(device) for k, v in batch.items()}).items()}
 
     shared = stage.prepared_by
-    told = frozen if shared is None else {n: frozen[n] for n in shared}
+    final = frozen if shared is None else {n: frozen[n] for n in shared}
     kind = [type(stage).__qualname__] if shared is not None else [name, type(stage).__qualname__]
-    return prepare, "/".join([*kind, *(f"{n}={d}" for n, d in told.items())])
+    return prepare, "/".join([*kind, *(f"{n}={d}" for n, d in final.items())])
