@@ -97,8 +97,8 @@ def _say(screen: Any, options: SheetOptions, model: Model, world: World) -> None
         screen.say(f"storyreel: note: {note}")
     _, made = who(options.prompt, model, world, options.seed)
     if made:
-        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in made.items())
-        screen.say(f"storyreel: note: not said, drawn from the seed: {told}")
+        line = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in made.items())
+        screen.say(f"storyreel: note: not said, drawn from the seed: {line}")
 
 
 class _Lines:

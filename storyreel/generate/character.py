@@ -141,12 +141,12 @@ def attempted(model: Model, options: SheetOptions, on_progress: Callable[[Progre
         caption = world.caption(seen, np.random.default_rng([options.seed, 0]))
         request = GenerateOptions(prompt=caption, transparent=True, steps=options.steps, as_written=True)
 
-        def told(step: Progress, before: int = place, name: str = f"{action} {facing}") -> None:
+        def report_all(step: Progress, before: int = place, name: str = f"{action} {facing}") -> None:
             report(Progress(before * step.total + step.done, len(rows) * step.total, name, step.preview))
 
         number = sheet.number(action, facing)
         captions[action, facing] = caption
-        candidates[action, facing] = model.attempts(request, options.seed, number, options.candidates, told)
+        candidates[action, facing] = model.attempts(request, options.seed, number, options.candidates, report_all)
     facts = {"model": model.name, "digest": model.digest}
     return Attempts(options, world, attributes, made, captions, candidates, facts)
 
