@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -130,3 +131,35 @@ class Clip:
         alpha = self.frames[..., 3:].astype(np.uint16)
         mixed = (rgb * alpha + np.array(background, np.uint16) * (255 - alpha) + 127) // 255
         return self.replace(frames=mixed.astype(np.uint8))
+
+
+@dataclass(frozen=True, eq=False)
+class ClipStream:
+    """A clip that is made part after part while it is written, so that its length costs no memory.
+
+    parts: gives uint8 arrays (t, h, w, 3), in order, anew at each call; together `num_frames` frames of `size` (height,
+    width). The rest as of a `Clip`.
+    """
+
+    parts: Callable[[], Iterator[np.ndarray]]
+    num_frames: int
+    size: tuple[int, int]
+    fps: Fraction
+    caption: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+    has_alpha: bool = False
+
+    def __len__(self) -> int:
+        return self.num_frames
+
+    @property
+    def seconds(self) -> float:
+        return float(self.num_frames / self.fps)
+
+    def replace(self, **changes: Any) -> ClipStream:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def gathered(self) -> Clip:
+        """All of it, as a clip."""
+        return Clip(np.concatenate(list(self.parts())), self.fps, self.caption, self.meta)

@@ -56,7 +56,7 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
             )
             components[name] = {"sha256": digest, "parameters": count}
         whole = {"storyreel": 1, "system": system.name, "recipe": as_json(recipe), "components": components}
-        whole["together"] = system.together
+        whole |= {"together": system.together, "conditional": system.conditional}
         write_json(made / "model.json", {**whole, "training": training, "digest": digest_of_components(components)})
         write_text(made / "README.md", card)
     return Path(path)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from storyreel.clip import Clip
+from storyreel.clip import Clip, ClipStream
 from storyreel.json_file import parse_json
 from storyreel.numbers import is_whole
 
@@ -33,7 +33,7 @@ def made_by() -> str:
         return "storyreel"
 
 
-def document(clip: Clip, scale: int = 1) -> dict[str, Any]:
+def document(clip: Clip | ClipStream, scale: int = 1) -> dict[str, Any]:
     """The document for a clip that is written `scale` times as large as it is."""
     height, width = clip.size
     file = {

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from storyreel import animation, atlas, sniff, stamp, timing
 from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered, open_image
-from storyreel.clip import GREY, Clip
+from storyreel.clip import GREY, Clip, ClipStream
 from storyreel.read_errors import OF_THE_MACHINE, reading
 from storyreel.storage import replacing
 
@@ -32,6 +32,7 @@ __all__ += ["open_image", "probe", "read", "read_meta", "scale_for", "write"]
 
 FORMATS = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
 _ALPHA = (".webm", ".webp", ".apng", ".png", ".mkv", ".gif")
+_STREAMED = (".mp4", ".webm")  # which take a stream as it comes; the others need all frames at once
 _CODECS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
 _MUXER = {".mp4": {"movflags": "+faststart"}} | {key: {"fflags": "+bitexact"} for key in (".webm", ".mkv")}
 # x264's AVX-512 code for the macroblock tree gives other results each time unless the width is a multiple of 128, as
@@ -52,7 +53,7 @@ def scale_for(height: int, width: int) -> int:
 
 
 def write(
-    clip: Clip,
+    clip: Clip | ClipStream,
     path: str | Path,
     *,
     scale: int | str | None = "auto",
@@ -61,7 +62,8 @@ def write(
     background: tuple[int, int, int] | None = None,
     metadata: bool = True,
 ) -> Path:
-    """Write `clip` to the format that the suffix of `path` names; returns the path.
+    """Write `clip` to the format that the suffix of `path` names; returns the path. A stream is made while .mp4 or
+    .webm is written, and gathered first for the others.
 
     scale: whole factor of enlargement without blur; "auto" brings small clips to 256-512 pixels (.mkv and .png stay as
         they are); None or 1 for none.
@@ -80,7 +82,9 @@ def write(
         raise ValueError(f"quality: wanted 1 to 100, got {quality}")
     if lossless and suffix in (".mp4", ".webm", ".gif"):
         raise ValueError(f"{path}: {suffix} is never lossless here, wanted .mkv, .apng, .webp or .png")
-    if background is not None or suffix not in _ALPHA:
+    if isinstance(clip, ClipStream) and (suffix not in _STREAMED or clip.has_alpha):
+        clip = clip.gathered()
+    if isinstance(clip, Clip) and (background is not None or suffix not in _ALPHA):
         clip = clip.over(background or GREY)
     factor = _factor(clip, scale, suffix)
     largest = _LARGEST.get(suffix, 65_535)
@@ -88,23 +92,24 @@ def write(
         height, width = clip.size
         raise ValueError(f"{path}: {width * factor}x{height * factor} pixels, {suffix} holds at most {largest} a side")
     doc = stamp.document(clip, factor) if metadata else None
-    if doc is not None and suffix == ".mkv" and factor == 1:
+    if isinstance(clip, Clip) and doc is not None and suffix == ".mkv" and factor == 1:
         doc["file"]["crc32"] = zlib.crc32(clip.frames.data)
-    if suffix == ".png" and len(clip) > 1:
+    if isinstance(clip, Clip) and suffix == ".png" and len(clip) > 1:
         return atlas.write(clip, path, factor, doc)
     text = None if doc is None else stamp.dump(doc, ascii_only=suffix in (".gif", ".webp"))
     with replacing(path) as (made,):
-        if suffix in _CODECS:
+        if isinstance(clip, ClipStream) or suffix in _CODECS:
             _encode(made, clip, factor, quality, text)
         else:
             animation.write(made, clip, factor, quality=quality, lossless=lossless, comment=text)
     return path
 
 
-def _factor(clip: Clip, scale: int | str | None, suffix: str) -> int:
+def _factor(clip: Clip | ClipStream, scale: int | str | None, suffix: str) -> int:
     if scale == "auto":
         factor = 1 if suffix in (".mkv", ".png") else scale_for(*clip.size)
-        while suffix in animation.SUFFIXES and factor > 1 and clip.frames[..., 0].size * factor**2 > _AT_ONCE:
+        pixels = len(clip) * clip.size[0] * clip.size[1]
+        while suffix in animation.SUFFIXES and factor > 1 and pixels * factor**2 > _AT_ONCE:
             factor -= 1  # Pillow holds every frame of an animation at once
         return factor
     factor = 1 if scale is None else int(scale) if str(scale).isdecimal() else 0
@@ -113,7 +118,7 @@ def _factor(clip: Clip, scale: int | str | None, suffix: str) -> int:
     return factor
 
 
-def _encode(path: Path, clip: Clip, factor: int, quality: int | None, comment: str | None) -> None:
+def _encode(path: Path, clip: Clip | ClipStream, factor: int, quality: int | None, comment: str | None) -> None:
     """Encode with PyAV. H.264 has whole chroma blocks, so odd sizes grow by a repeated last row or column."""
     suffix = path.suffix.lower()
     height, width = (side * factor for side in clip.size)
@@ -126,7 +131,8 @@ def _encode(path: Path, clip: Clip, factor: int, quality: int | None, comment: s
             stream.height, stream.width = height + pad[0], width + pad[1]
             stream.time_base = stream.codec_context.time_base = 1 / clip.fps
             convert = _set_up(stream, suffix, clip.has_alpha, quality)
-            for index, frame in enumerate(clip.frames):
+            frames = clip.frames if isinstance(clip, Clip) else chain.from_iterable(clip.parts())
+            for index, frame in enumerate(frames):
                 frame = frame.repeat(factor, axis=0).repeat(factor, axis=1)
                 frame = np.pad(frame, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="edge") if any(pad) else frame
                 picture = convert(av.VideoFrame.from_ndarray(frame, format="rgba" if clip.has_alpha else "rgb24"))

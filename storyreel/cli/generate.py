@@ -63,7 +63,7 @@ def check_sources(settings: Mapping[str, Any], batch: BatchOptions) -> None:
     said = {"PROMPT": settings.get("prompt"), "--story": settings.get("story")}
     said |= {"--prompts": batch.prompts, "--from": batch.origin}
     found = [name for name, value in said.items() if value is not None]
-    if not found and not {"image", "extend", "variation"} & set(settings):
+    if not found and batch.model is None and not {"image", "extend", "variation"} & set(settings):
         raise typer.BadParameter("expected a prompt in quotes, or one of --story, --prompts, --from")
     if len(found) > 1 and found != ["PROMPT", "--from"]:
         raise typer.BadParameter(f"{found[0]} is given as well; expected one of the two", param_hint=found[1])
@@ -173,7 +173,7 @@ class Plan:
             origin = origin_of(batch.origin, settings)
             options, seed = origin.options, origin.seed if batch.seed is None else seed
         else:
-            options = GenerateOptions.of(settings).check_prompt()
+            options = GenerateOptions.of(settings)
         name = batch.model or (origin.model if origin else None)
         if name == "":
             raise ValueError(f"{batch.origin}: names its model by a path, which is not opened; give it with -m")
@@ -182,6 +182,8 @@ class Plan:
         except ValueError as error:
             raise ValueError(f"{error}; or give its folder with -m" if origin and not batch.model else error) from None
         info = registry.describe(folder)
+        if registry.is_conditional(info) and rows is None:
+            options.check_prompt()
         if origin and origin.digest != info.get("digest"):
             notes.append(f"{batch.origin} was made by another {origin.model}; the pixels will differ")
         notes += _unknown_words(rows, options, info)
@@ -205,10 +207,13 @@ class Plan:
 
 def _unknown_words(rows: list[Row] | None, options: GenerateOptions, info: dict[str, Any]) -> list[str]:
     from storyreel.generate.open_attributes import attributes_of
-    from storyreel.generate.registry import known_words
-    from storyreel.generate.vocabulary import note_for
+    from storyreel.generate.registry import is_conditional, known_words
+    from storyreel.generate.vocabulary import note_for, unconditional_note
 
     prompts = [prompt for row in rows for prompt in row.options.prompts] if rows else options.prompts
+    if not is_conditional(info):
+        note = unconditional_note(prompts, info["name"])
+        return [note] if note else []
     note = note_for(prompts, known_words(info), info["name"], attributes_of(info))
     return [note] if note else []
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel import own_clips
-from storyreel.clip import Clip
+from storyreel.clip import Clip, ClipStream
 from storyreel.engine import Engine
 from storyreel.generate.prompts import Row
 from storyreel.generate.provenance import is_from
@@ -45,7 +45,7 @@ class Done:
     """
 
     job: Job
-    clip: Clip | None = None
+    clip: Clip | ClipStream | None = None
     error: str | None = None
     reused: bool = False
     facts: dict[str, Any] | None = None
@@ -66,7 +66,7 @@ class Done:
         return {**out, **(self.facts or ({} if self.clip is None else _facts(self.clip)))}
 
 
-def _facts(clip: Clip) -> dict[str, Any]:
+def _facts(clip: Clip | ClipStream) -> dict[str, Any]:
     """What `--json` says of a clip."""
     height, width = clip.size
     facts: dict[str, Any] = {"frames": len(clip), "fps": str(clip.fps), "seconds": round(clip.seconds, 4)}
@@ -117,7 +117,7 @@ def is_made(job: Job, digest: str) -> bool:
 def run(
     jobs: Sequence[Job],
     engine: Engine,
-    write: Callable[[Clip, Path], Any],
+    write: Callable[[Clip | ClipStream, Path], Any],
     *,
     digest: str = "",
     resume: bool = False,
@@ -128,7 +128,8 @@ def run(
 
     resume: jobs whose file is there already are left as they are. A job that cannot be served gives a Done with an
     `error`, and the others go on; a file that cannot be written (OSError) ends the run. Clips are let go once written.
-    on_progress sees the steps; it works where the engine runs in this process alone.
+    on_progress sees the steps; it works where the engine runs in this process alone, and long videos are then made
+    while they are written, where the model can.
     """
     results: dict[int, Done] = {}
     report = on_done or (lambda _: None)
@@ -145,16 +146,17 @@ def run(
         results[todo[number]] = replace(done.without_clip(), job=jobs[todo[number]])  # a worker's has its pictures
         return results[todo[number]]
 
-    function = partial(make, on_progress=on_progress) if on_progress else make
+    function = partial(make, on_progress=on_progress, stream=True) if on_progress else make
     engine.run(function, [jobs[place] for place in todo], on_result=finish)
     return [results[place] for place in range(len(jobs))]
 
 
-def make(job: Job, on_progress: OnProgress | None = None) -> Done:
+def make(job: Job, on_progress: OnProgress | None = None, stream: bool = False) -> Done:
     """What an engine runs. The model stays loaded in the process for the next job; one that cannot be loaded raises."""
     model = _model(job.model)
     try:
-        clip = model.make(job.options, job.seed, job.index, on_progress)
+        made = model.stream if stream else model.make
+        clip = made(job.options, job.seed, job.index, on_progress)
     except (ValueError, OSError) as error:
         return Done(job, error=" ".join(str(error).split()))
     return Done(job, clip)

@@ -6,21 +6,22 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from storyreel import Cancelled
-from storyreel.clip import Clip
+from storyreel.clip import Clip, ClipStream
 from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, palette_world
 from storyreel.generate.open_attributes import attributes_of, completed_for
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
-from storyreel.generate.vocabulary import note_for
+from storyreel.generate.vocabulary import note_for, unconditional_note
 from storyreel.model import load_model
 from storyreel.model_folder import recipe_name
 from storyreel.options.generation import MAX_COUNT, GenerateOptions, check_seed
@@ -104,8 +105,8 @@ class Model:
         for pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt); transparent; stage (of
         a cascade: the last one to run, whose smaller video it is); size (such as "1280x768", of a system that makes
         any, and then of any length); candidates (how many to make, of which the best is kept) and encoder (what ranks
-        them); crisp (False leaves pixel art as it was generated); as_written (nothing is added that the prompt leaves
-        open). Left out, the model decides.
+        them); start (seconds into a video without end); crisp (False leaves pixel art as it was generated); as_written
+        (nothing is added that the prompt leaves open). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
@@ -114,12 +115,14 @@ class Model:
                 raise ValueError(f"{next(iter(settings))}: the options are given whole; set it in them")
             options = prompt
         else:
-            options = GenerateOptions.of({"prompt": prompt, **settings}).check_prompt()
+            options = GenerateOptions.of({"prompt": prompt, **settings})
+            if self.system.conditional:
+                options.check_prompt()
         options = options.with_candidates(self.default_candidates)
         check_seed(seed)
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
             raise ValueError(f"count: expected a whole number from 1 to {MAX_COUNT}, got {count!r}")
-        if not self._noted and (note := note_for(options.prompts, self.words, self.name, self.attributes)):
+        if not self._noted and (note := self._note(options.prompts)):
             self._noted = True
             warnings.warn(note, stacklevel=2)
         clips: list[Clip] = []
@@ -133,15 +136,31 @@ class Model:
 
     def make(self, options: GenerateOptions, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
         """The one video of (seed, index) and just these options: one candidate where their number is not set."""
+        clip = self._made(options, seed, index, on_progress, stream=False)
+        return clip if isinstance(clip, Clip) else clip.gathered()
+
+    def stream(
+        self, options: GenerateOptions, seed: int, index: int = 0, on_progress: OnProgress | None = None
+    ) -> Clip | ClipStream:
+        """The same, made while it is read where the system can do that."""
+        return self._made(options, seed, index, on_progress, stream=True)
+
+    def _made(
+        self, options: GenerateOptions, seed: int, index: int, on_progress: OnProgress | None, *, stream: bool
+    ) -> Clip | ClipStream:
         self._check(options)
         resolved, made = completed_for(self.info, options, seed, index)
         fps = self.system.products[options.stage] if options.stage else self.fps
         request = Request(options=resolved.resolve(fps), seed=seed, index=index)
+        report = on_progress or (lambda _: None)
         with self._generating() as text:
             if (options.candidates or 1) > 1:
-                clip = self._best(options, request, text, on_progress or (lambda _: None))
+                clip = self._best(options, request, text, report)
+            elif stream and (found := self.system.stream(request, text, report)) is not None:
+                clip = found.replace(parts=partial(self._parts, found))
+                return clip.replace(caption=options.caption, meta=self._meta(options, seed, index, clip))
             else:
-                clip = self.system.generate(request, text, on_progress or (lambda _: None))
+                clip = self.system.generate(request, text, report)
         world, exact = palette_world(self.info), options.crisp is not False
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
@@ -169,11 +188,28 @@ class Model:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
             yield _Here(self.text, device)
 
+    def _parts(self, stream: ClipStream) -> Iterator[np.ndarray]:
+        """The parts of a stream, each made as `_generating` says."""
+        each = stream.parts()
+        while True:
+            with self._generating():
+                part = next(each, None)
+            if part is None:
+                return
+            yield part
+
+    def _note(self, prompts: Sequence[str]) -> str | None:
+        if not self.system.conditional:
+            return unconditional_note(prompts, self.name)
+        return note_for(prompts, self.words, self.name, self.attributes)
+
     def _check(self, options: GenerateOptions) -> None:
         """ValueError for what not every system can serve, and this one cannot."""
         serves = self.system.serves
         if options.size and "size" not in serves:
             raise ValueError(f"size: {self.name} makes its own size alone; a model of Imagen Video makes any")
+        if options.start is not None and "start" not in serves:
+            raise ValueError(f"start: {self.name} makes videos from their beginning; a video GAN begins anywhere")
         for name in ("image_end", "backward", "variation"):
             if getattr(options, name) and name not in serves:
                 raise ValueError(f"{name}: {self.name} cannot do that; a model of Make-A-Video can")
@@ -205,7 +241,7 @@ class Model:
                 return value
         return self.info.get(name)
 
-    def _meta(self, options: GenerateOptions, seed: int, index: int, clip: Clip) -> dict[str, Any]:
+    def _meta(self, options: GenerateOptions, seed: int, index: int, clip: Clip | ClipStream) -> dict[str, Any]:
         """Enough to make the clip again: `options` as they were, and what the model made of it where it decided."""
         meta: dict[str, Any] = {"model": self.name, "digest": self.digest}
         if options.story:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from storyreel.generate.registry import is_conditional
 from storyreel.model_folder import recipe_name
 from storyreel.options.generation import GenerateOptions
 from storyreel.worlds import Attribute, World, find, named_in
@@ -22,7 +23,9 @@ from storyreel.worlds.attribute_words import longest, runs_of, said
 
 
 def attributes_of(info: Mapping[str, Any]) -> Mapping[str, Attribute]:
-    """The declared attributes of a model, from its `model.json`; {} where nothing declares any."""
+    """The declared attributes of a model, from its `model.json`; {} where there are none, or it reads no prompt."""
+    if not is_conditional(info):
+        return {}
     training = info.get("training")
     own = training.get("attributes") if isinstance(training, dict) else None
     if isinstance(own, dict):

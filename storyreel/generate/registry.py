@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,15 @@ def display_name(folder: Path) -> str:
     return folder.parent.name if folder.name == "model" else folder.name
 
 
+def is_conditional(info: Mapping[str, Any]) -> bool:
+    """Whether a prompt says what the model's videos show, from its `model.json`."""
+    return info.get("conditional") is not False
+
+
 def known_words(info: dict[str, Any]) -> list[str] | None:
     """`words` of a model.json, at its top or under `training`; None where there is no list of texts."""
+    if not is_conditional(info):
+        return None
     training = info.get("training")
     words = info.get("words") or (training.get("words") if isinstance(training, dict) else None)
     return [word for word in words if isinstance(word, str)] if isinstance(words, list) else None

@@ -31,6 +31,11 @@ def knows_any(prompt: str, known: Iterable[str]) -> bool:
     return any(form in vocabulary for word in content_words(prompt) for form in _forms(word))
 
 
+def unconditional_note(prompts: Iterable[str], model: str) -> str | None:
+    """One line for the user who gives a prompt to a model that reads none."""
+    return f"{model} is unconditional: it reads no prompt, and makes what it was trained on" if any(prompts) else None
+
+
 def note_for(
     prompts: Iterable[str], known: Iterable[str] | None, model: str, attributes: Mapping[str, Attribute] | None = None
 ) -> str | None:

@@ -15,6 +15,7 @@ from storyreel.options.story import Story, check_story, read_story
 
 MAX_FRAMES = MAX_COUNT = 100_000
 MAX_SIDE = 65_536  # pixels
+MAX_START = 1_000_000  # seconds
 MAX_SEED = 2**63 - 1
 OWN_DURATIONS = {"story": "a story's parts have their own durations; leave it out"}
 LENGTH, INPUT, CASCADE = "Length and speed", "Pictures and clips to start from", "Cascades and candidates"
@@ -77,6 +78,11 @@ class GenerateOptions(Options):
         float | None,
         Range(0, MAX_FRAMES, above=True),
         Setting("Length in seconds.", panel=LENGTH, replaces="frames", excludes=OWN_DURATIONS),
+    ] = None
+    start: Annotated[
+        float | None,
+        Range(0, MAX_START),
+        Setting("Seconds into the video to begin at, of a model whose videos have no end.", panel=LENGTH),
     ] = None
     fps: Annotated[
         Fraction | None,

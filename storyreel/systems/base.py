@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from storyreel.clip import Clip
+from storyreel.clip import Clip, ClipStream
 from storyreel.options.generation import GenerateOptions
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -153,8 +153,10 @@ class System(nn.Module):
 
     name: ClassVar[str]
     serves: ClassVar[frozenset[str]] = frozenset()
-    """Which of the options beyond the usual it can serve: image_end, backward, variation, size, motion, and "no
-    prompt" where a picture or a clip says enough."""
+    """Which of the options beyond the usual it can serve: image_end, backward, variation, size, motion, start,
+    and "no prompt" where a video needs none."""
+    conditional: bool = True
+    """Whether a prompt says what a video shows."""
     together: ClassVar[int] = 1
     """How many candidates are made in one batch."""
     text_dim: int
@@ -176,6 +178,10 @@ class System(nn.Module):
         A system has its own of this or of `generate_batch`: each is made of the other.
         """
         return self.generate_batch([request], text, on_progress)[0]
+
+    def stream(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> ClipStream | None:
+        """What `generate` gives, made part after part while it is read; None of a system that makes whole videos."""
+        return None
 
     def candidates(self, request: Request, count: int, text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
         """`count` attempts at the video of a request, the first being what `generate` gives; `together` in a batch."""

@@ -16,13 +16,14 @@ token state is projected into style and score. The files of the parts name their
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from storyreel.clip import Clip
+from storyreel.clip import Clip, ClipStream
 from storyreel.nn.augment import Augment
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
 from storyreel.systems.video_gan_config import VideoGanConfig
@@ -225,11 +226,13 @@ class VideoGan(System):
     """Videos of any length from noise, or from a text where it was trained on some."""
 
     name = "video_gan"
+    serves = frozenset({"no prompt", "start"})
     chunk = 16  # frames that are made at once
 
     def __init__(self, config: VideoGanConfig):
         super().__init__()
         self.config, self.text_dim = config, config.text_dim
+        self.conditional = config.text != "none"
         self.images = ImageStage(config) if config.image_pretraining else None
         self.videos = VideoStage(config, self.images)
 
@@ -237,18 +240,32 @@ class VideoGan(System):
     def stages(self) -> dict[str, Stage]:
         return {"videos": self.videos} if self.images is None else {"images": self.images, "videos": self.videos}
 
-    @torch.no_grad()
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
+        return self.stream(request, text, on_progress).gathered()
+
+    def stream(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> ClipStream:
+        """Frames at `start` seconds and after, `chunk` at a time. ValueError for what a video GAN cannot do."""
         c, options = self.config, request.options
+        for name in ("story", "image", "extend", "transparent", "steps", "guidance"):
+            if getattr(options, name):
+                raise ValueError(f"{name}: a video GAN makes frames from noise, each in one step; leave it out")
         fps = options.fps or Fraction(c.fps)
         total = c.clip_frames if options.frames is None else options.frames
-        take = Take(self.videos, request.rng(), self._text(request, text))
-        made: list[Tensor] = []
-        for start in range(0, total, self.chunk):
-            index = torch.arange(start, min(total, start + self.chunk), dtype=torch.float64)
-            made.append(take.frames(index * float(c.fps / fps)))
-            on_progress(Progress(min(total, start + self.chunk), total))
-        return Clip.from_tensor(torch.cat(made, 1), fps, options.prompt)
+        first, step = Fraction(options.start or 0) * c.fps, c.fps / fps  # in frames of the model
+        with torch.no_grad():
+            take = Take(self.videos, request.rng(), self._text(request, text))
+        self.videos.generator.motion.rows_for(float(first), float(first + total * step))
+
+        def parts() -> Iterator[np.ndarray]:
+            for start in range(0, total, self.chunk):
+                end = min(total, start + self.chunk)
+                times = torch.tensor([float(first + i * step) for i in range(start, end)], dtype=torch.float64)
+                with torch.no_grad():
+                    made = take.frames(times)
+                yield Clip.from_tensor(made, fps).frames
+                on_progress(Progress(end, total))
+
+        return ClipStream(parts, total, (c.size, c.size), fps, options.prompt)
 
     def _text(self, request: Request, text: TextEncoder) -> Tensor | None:
         if self.config.text == "none":
