@@ -114,6 +114,12 @@ KINDS: dict[str, Layout] = {
         r"(sweeps|flips)\.csv|README\.md|[\w.]+\.svg|subsets/[\w-]+/(metadata\.parquet|clips/[\w-]+\.span)",
         folders=r"subsets(/[\w-]+(/clips)?)?",
     ),
+    "diffusers": Layout(
+        "a model in diffusers' layout",
+        "model_index.json",
+        b'"_class_name"',
+        r"model_index\.json|[a-z_]+/([a-z_]+\.json|(diffusion_pytorch_)?model\.safetensors)",
+    ),
     "study": Layout("a study"),
     "sheets": Layout("sprite sheets"),
     "weights": Layout("published weights"),

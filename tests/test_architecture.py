@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "diffusion": set(),
     "engine": set(),
     "weights_registry": set(),
+    "published_svd": {"systems"},
     "callable_package": set(),
     "options": {"clip", "video_io"},
     "systems": {"options", "clip", "nn", "diffusion"},
@@ -128,7 +129,7 @@ FOR_ALL |= {"callable_package", "wording", "csv_file"}  # what people read
 FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
 FOR_ALL |= {"whole_file", "parquet_file", "archive"}
 CONTRACTS = {"base", "cascade", "cascade_stage", "pixels"}
-KNOWS_SYSTEMS = {"recipes"}
+KNOWS_SYSTEMS = {"recipes", "published_svd"}
 
 
 @cache

@@ -88,6 +88,19 @@ def pack(
 
 
 @app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Folder in diffusers' layout, or a single svd.safetensors.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A file that ends with .safetensors, or a folder.")],
+) -> None:
+    """Write published weights of Stable Video Diffusion in their other layout, every name checked."""
+    from storyreel.published_svd import convert as convert_svd
+
+    for line in convert_svd(source, out):
+        print(line)
+    print(f"{out}: written; its licence is that of {one_line(str(source))} (Stability AI's weights: not for all uses)")
+
+
+@app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder, whose training need not be finished.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")],

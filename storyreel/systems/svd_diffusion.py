@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from einops import rearrange
@@ -49,6 +49,11 @@ class DiffusionConfig:
     noise, shift: the law of its noise levels, moved by a log-SNR (below zero: noisier). drop: share of the captions,
     and, independently, of pictures with their captions, that are dropped. slowed: share of the clips that are seen at a
     higher frame rate, up to `max_fps`, with frames repeated, so that the rate means something.
+
+    cond_noise: of the picture, in training. fixed: in pixels, a deviation of 0.02. paper: in pixels, ln sigma ~ N(-3,
+    0.5^2) (Appendix D.4). time_dependent: in latents, the more the noisier the video is, so that motion is not read off
+    the picture (Zhao et al. 2024, "Identifying and Solving Conditional Image Leakage", https://arxiv.org/abs/2406.15735):
+    `cond_noise_max` times the sigmoid of N(2 t^`cond_noise_power` - 1, 1), t the time of the noise level.
     """
 
     noise: str
@@ -56,10 +61,16 @@ class DiffusionConfig:
     drop: Share = 0.15
     slowed: Share = 0.0
     max_fps: FramesASecond = 30
+    cond_noise: Literal["fixed", "paper", "time_dependent"] = "paper"
+    cond_noise_max: float = 15.0
+    cond_noise_power: float = 5.0
     sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
         check_law(self.noise)
+        for name in ("cond_noise_max", "cond_noise_power"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected more than 0, got {getattr(self, name):g}")
 
 
 class DiffusionStage(FingerprintedStage):
@@ -163,13 +174,14 @@ class DiffusionStage(FingerprintedStage):
         motion = bucket_of(entries["motion"].to(device), self.speeds)
         none = torch.zeros(len(x), device=device)
         read: dict[str, Any] = {"conditions": self.conditions(fps, motion, none)}
-        dropped = drawn(len(x), self.config.drop, rng, device)
+        dropped, times = drawn(len(x), self.config.drop, rng, device), draw_times(len(x), rng, spread=True)
         if self.image:
-            read |= self._picture_to_learn(entries["first"], dropped, fps, motion, tick)
+            latents, sigma = self._picture_to_learn(entries["first"], times, tick.rng)
+            read = {"conditions": self.conditions(fps, motion, sigma), **self._beside(latents, ~dropped)}
             dropped = dropped | drawn(len(x), self.config.drop, rng, device)
         text, mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
         read["context"], read["context_mask"] = self._context(text, mask, read.pop("tokens", None))
-        level = preserving_law(self.config.noise, self.config.shift).level(draw_times(len(x), rng, spread=True))
+        level = preserving_law(self.config.noise, self.config.shift).level(times)
         noise = noise_like(x, rng)
         z = diffuse(x, noise, level)
         if alone is not None and not self.pictures:
@@ -198,18 +210,20 @@ class DiffusionStage(FingerprintedStage):
         at = torch.maximum(at, first[:, None])
         return x.gather(2, at[:, None, :, None, None].expand_as(x)), fps
 
-    def _picture_to_learn(
-        self, first: Tensor, dropped: Tensor, fps: Tensor, motion: Tensor, tick: Tick
-    ) -> dict[str, Tensor]:
-        """The first frame, noised in pixels by a deviation of its own, or nothing of it where it is dropped."""
-        law = LAWS["svd-augmentation"]
-        sigma = law.level(draw_times(len(first), tick.rng)).each(first).ratio
-        with torch.no_grad():
-            frame = first.float() / 127.5 - 1
-            noisy = frame + sigma.view(-1, 1, 1, 1) * noise_like(frame, tick.rng)
-            latents = self.autoencoder.encode(noisy[:, :, None])
-        read = self._beside(latents.float(), ~dropped)
-        return read | {"conditions": self.conditions(fps, motion, sigma)}
+    @torch.no_grad()
+    def _picture_to_learn(self, first: Tensor, times: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Latents (b, c, 1, h, w) of the first frame, noised, and the deviation (b,) of that noise."""
+        c, frame = self.config, first.float() / 127.5 - 1
+        if c.cond_noise == "time_dependent":
+            latents = self.autoencoder.encode(frame[:, :, None]).float()
+            middle = 2 * times.to(latents) ** c.cond_noise_power - 1
+            sigma = c.cond_noise_max * (middle + noise_like(middle, rng)).sigmoid()
+            return latents + sigma.view(-1, 1, 1, 1, 1) * noise_like(latents, rng), sigma
+        sigma = torch.full((len(frame),), AUGMENTATION, device=frame.device)
+        if c.cond_noise == "paper":
+            sigma = LAWS["svd-augmentation"].level(draw_times(len(first), rng)).each(frame).ratio
+        noisy = frame + sigma.view(-1, 1, 1, 1) * noise_like(frame, rng)
+        return self.autoencoder.encode(noisy[:, :, None]).float(), sigma
 
     def _beside(self, latents: Tensor, shown: Tensor) -> dict[str, Tensor]:
         """What the network reads of a picture's latents (b, c, 1, h, w), and nothing where it is not `shown` (b,)."""

@@ -257,3 +257,26 @@ def test_settings_that_cannot_be():
     config = recipes.get("svd_tiny").system
     with pytest.raises(ValueError, match=r"shape\.height: expected a multiple of 16, got 24"):
         replace(config, shape=replace(config.shape, height=24))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("kind", ["fixed", "paper", "time_dependent"])
+def test_the_noise_of_a_picture_follows_its_law(kind: Any):
+    stage = diffusion(stirred(system()), "image_to_video")
+    stage.config = replace(stage.config, cond_noise=kind)
+    first = torch.full((512, 3, 16, 16), 128, dtype=torch.uint8)
+    times = torch.linspace(0, 1, 512)
+    latents, sigma = stage._picture_to_learn(first, times, torch.Generator().manual_seed(0))  # pyright: ignore[reportPrivateUsage]
+    assert latents.shape == (512, 4, 1, 4, 4)
+    early, late = sigma[times < 0.3], sigma[times > 0.97]
+    if kind == "fixed":
+        assert sigma.unique().tolist() == pytest.approx([0.02])
+    elif kind == "paper":
+        assert float(sigma.log().mean()) == pytest.approx(-3, abs=0.1)
+        assert float(sigma.log().std()) == pytest.approx(0.5, abs=0.1)
+    else:
+        assert float(early.div(15).logit().mean()) == pytest.approx(-1, abs=0.3)
+        assert float(late.div(15).logit().mean()) > 0
+    given = batch()
+    stage.loss({**given, **stage.prepare(given)}, tick()).total.backward()
+    with pytest.raises(ValueError, match="cond_noise_max: expected more than 0, got 0"):
+        replace(stage.config, cond_noise_max=0.0)

@@ -1,0 +1,388 @@
+"""Published weights of Stable Video Diffusion from one of their layouts to the other, strict about every name.
+
+    a folder in diffusers' layout   <->   one file in sgm's layout, svd.safetensors
+
+Values are copied bit for bit, in the dtype that they have. Files are safetensors; a pickle is never loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from storyreel.folder_replacement import replacing_folder
+from storyreel.storage import write_json
+from storyreel.systems import svd_keys as keys
+from storyreel.systems.svd_autoencoder import AutoencoderConfig
+from storyreel.systems.svd_unet import SvdUNetConfig
+from storyreel.tensor_file import read_tensors, write_tensors
+
+Tensors = dict[str, Tensor]
+PARTS = {
+    "unet": "diffusion_pytorch_model.safetensors",
+    "vae": "diffusion_pytorch_model.safetensors",
+    "image_encoder": "model.safetensors",
+}
+NAMED = 3  # names in an error
+HEAD = 64  # channels of a head of attention
+
+
+def convert(source: str | Path, out: str | Path) -> list[str]:
+    """Write the weights of `source`, a folder or a file, in the other layout; lines of what was left out.
+
+    ValueError, before anything is written: a name that is missing, unknown or misshapen (the first ones and the likely
+    layout are named), or an `out` that does not fit.
+    """
+    source, out = Path(source), Path(out)
+    if source.is_dir():
+        if out.suffix != ".safetensors":
+            raise ValueError(f"{out}: expected a file that ends with .safetensors for what a folder holds")
+        write_tensors(out, to_sgm(read_folder(source), str(source)))
+        return []
+    if out.suffix == ".safetensors":
+        raise ValueError(f"{out}: expected a folder for what a single file holds")
+    found, left = from_sgm(read_tensors(source), str(source))
+    _write_folder(out, found)
+    return [f"{len(left)} tensors that nothing uses were left out: {_some(left)}"] if left else []
+
+
+def read_folder(folder: Path) -> dict[str, Tensors]:
+    """Part -> name -> tensor of a folder in diffusers' layout, every name checked. Half precision where there is no
+    other."""
+    found = {}
+    for part, file in PARTS.items():
+        path = folder / part / file
+        half = path.with_name(file.replace(".safetensors", ".fp16.safetensors"))
+        if not path.is_file() and half.is_file():
+            path = half
+        if not path.is_file():
+            raise ValueError(f"{folder / part}: expected {file}; is this a folder in diffusers' layout?")
+        found[part] = read_tensors(path)
+    found["image_encoder"].pop("vision_model.embeddings.position_ids", None)  # of older files: 0, 1, 2, ...
+    for part, tensors in found.items():
+        expected = _expected(part, tensors, f"{folder / part}")
+        _check(expected, {name: tuple(t.shape) for name, t in tensors.items()}, f"{folder / part}")
+    return found
+
+
+def to_sgm(parts: Mapping[str, Tensors], where: str) -> Tensors:
+    """The tensors of a folder, by their names in the single file."""
+    out: Tensors = {}
+    rename = _renamer(parts["unet"], where)
+    out |= {rename(name): tensor for name, tensor in parts["unet"].items()}
+    levels = _levels(parts["vae"])
+    for name, tensor in parts["vae"].items():
+        other = keys.autoencoder_name(name, levels)
+        value = tensor[..., None, None] if keys.is_flat(name) else tensor
+        if not name.startswith("quant_conv."):
+            out[keys.FIRST_STAGE + other] = value
+        if not name.startswith("decoder."):
+            out[keys.PICTURE + other] = value.clone()
+    return out | _vision_to_sgm(parts["image_encoder"])
+
+
+def from_sgm(tensors: Tensors, where: str) -> tuple[dict[str, Tensors], list[str]]:
+    """The tensors of the single file as those of a folder's parts, and the names of what was left out."""
+    left = sorted(name for name in tensors if keys.LEFT_OUT.fullmatch(name))
+    rest = {name: tensor for name, tensor in tensors.items() if name not in set(left)}
+    own = {prefix: {n: t for n, t in rest.items() if n.startswith(prefix)} for prefix in (keys.UNET, keys.CLIP)}
+    if not own[keys.UNET] or f"{keys.PICTURE}quant_conv.weight" not in rest:
+        raise ValueError(f"{where}: lacks {keys.UNET}* or {keys.PICTURE}*; {_likely(tensors)}")
+    shapes = {name: tuple(tensor.shape) for name, tensor in rest.items()}
+    config = _unet_of_sgm(own[keys.UNET], where)
+    vae = _vae_of_sgm(rest, where)
+    parts: dict[str, Any] = {"unet": _meta(config.build), "vae": _meta(vae.build)}
+    parts["image_encoder"] = _vision_names(own[keys.CLIP], where)
+    expected = {name: tuple(t.shape) for name, t in to_sgm(parts, where).items()}
+    _check(expected, shapes, where)
+    rename = _renamer(parts["unet"], where)
+    found: dict[str, Tensors] = {"unet": {name: rest[rename(name)] for name in parts["unet"]}, "vae": {}}
+    for name in parts["vae"]:
+        prefix = keys.FIRST_STAGE if name.startswith("decoder.") else keys.PICTURE
+        tensor = rest[prefix + keys.autoencoder_name(name, len(vae.widths))]
+        found["vae"][name] = tensor[..., 0, 0].contiguous() if keys.is_flat(name) else tensor
+    found["image_encoder"] = _vision_from_sgm(rest, parts["image_encoder"])
+    return found, left
+
+
+# -- what a file should hold -----------------------------------------------------------------------------------
+
+
+def _expected(part: str, tensors: Tensors, where: str) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of a network with the widths of these tensors."""
+    try:
+        if part == "unet":
+            made = _meta(_unet_config(tensors).build)
+        elif part == "vae":
+            made = _meta(_vae_config(tensors).build)
+        else:
+            made = _vision_like(tensors)
+    except KeyError as error:
+        raise ValueError(f"{where}: lacks {error.args[0]!r}; {_likely(tensors)}") from None
+    return {name: tuple(tensor.shape) for name, tensor in made.items()}
+
+
+def _meta(build: Callable[[], torch.nn.Module]) -> Tensors:
+    with torch.device("meta"):
+        return dict(build().state_dict())
+
+
+def _unet_config(tensors: Tensors) -> SvdUNetConfig:
+    widths = tuple(
+        tensors[f"down_blocks.{i}.resnets.0.spatial_res_block.conv1.weight"].shape[0] for i in range(_levels(tensors))
+    )
+    blocks = _count(tensors, r"down_blocks\.0\.resnets\.(\d+)\.")
+    attends = [any(n.startswith(f"down_blocks.{i}.attentions.") for n in tensors) for i in range(len(widths))]
+    entering = tensors["add_embedding.linear_1.weight"].shape[1]
+    attention = next((n for n in tensors if n.endswith("transformer_blocks.0.attn2.to_k.weight")), None)
+    if attention is None:
+        raise KeyError("transformer_blocks.0.attn2.to_k.weight")
+    return SvdUNetConfig(
+        in_channels=tensors["conv_in.weight"].shape[1], out_channels=tensors["conv_out.weight"].shape[0], widths=widths,
+        heads=tuple(_heads(width) if has else 0 for width, has in zip(widths, attends, strict=True)), blocks=blocks,
+        context=tensors[attention].shape[1], conditions=1, condition_features=entering, groups=1,
+    )  # fmt: skip
+
+
+def _heads(width: int) -> int:
+    return width // HEAD if width % HEAD == 0 else 1
+
+
+def _vae_config(tensors: Tensors) -> AutoencoderConfig:
+    return AutoencoderConfig(
+        channels=tensors["encoder.conv_in.weight"].shape[1],
+        latent_channels=tensors["decoder.conv_in.weight"].shape[1],
+        widths=tuple(
+            tensors[f"encoder.down_blocks.{i}.resnets.0.conv1.weight"].shape[0] for i in range(_levels(tensors))
+        ),
+        blocks=_count(tensors, r"encoder\.down_blocks\.0\.resnets\.(\d+)\."),
+        groups=1,
+    )
+
+
+def _unet_of_sgm(tensors: Tensors, where: str) -> SvdUNetConfig:
+    """The network of the single file: its blocks are numbered through, and each level but the last ends with `op`."""
+    here = {name.removeprefix(keys.UNET): tensor for name, tensor in tensors.items()}
+    ends = sorted(int(n.split(".")[1]) for n in here if n.endswith(".0.op.weight"))
+    per_level = ends[0] if ends else _count(here, r"input_blocks\.(\d+)\.") - 1
+    try:
+        levels = range(len(ends) + 1)
+        widths = tuple(here[f"input_blocks.{1 + i * per_level}.0.in_layers.2.weight"].shape[0] for i in levels)
+        attends = [f"input_blocks.{1 + i * per_level}.1.norm.weight" in here for i in levels]
+        context = next(t.shape[1] for n, t in here.items() if n.endswith("transformer_blocks.0.attn2.to_k.weight"))
+        blocks = per_level - 1 if ends else per_level
+        return SvdUNetConfig(
+            in_channels=here["input_blocks.0.0.weight"].shape[1], out_channels=here["out.2.weight"].shape[0],
+            widths=widths, heads=tuple(_heads(w) if a else 0 for w, a in zip(widths, attends, strict=True)),
+            blocks=blocks, context=context, conditions=1,
+            condition_features=here["label_emb.0.0.weight"].shape[1], groups=1,
+        )  # fmt: skip
+    except (KeyError, StopIteration) as error:
+        missing = error.args[0] if error.args else "attention"
+        raise ValueError(f"{where}: lacks {keys.UNET}{missing}; {_likely(tensors)}") from None
+
+
+def _vae_of_sgm(tensors: Tensors, where: str) -> AutoencoderConfig:
+    here = {n.removeprefix(keys.FIRST_STAGE): t for n, t in tensors.items() if n.startswith(keys.FIRST_STAGE)}
+    levels = _count(here, r"encoder\.down\.(\d+)\.")
+    try:
+        return AutoencoderConfig(
+            channels=here["encoder.conv_in.weight"].shape[1], latent_channels=here["decoder.conv_in.weight"].shape[1],
+            widths=tuple(here[f"encoder.down.{i}.block.0.conv1.weight"].shape[0] for i in range(levels)),
+            blocks=_count(here, r"encoder\.down\.0\.block\.(\d+)\."), groups=1,
+        )  # fmt: skip
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{where}: lacks {keys.FIRST_STAGE}* ({error}); {_likely(tensors)}") from None
+
+
+def _renamer(unet: Mapping[str, Tensor], where: str) -> Callable[[str], str]:
+    blocks = _count(unet, r"down_blocks\.0\.resnets\.(\d+)\.")
+    attends = frozenset(int(n.split(".")[1]) for n in unet if re.match(r"up_blocks\.\d+\.attentions\.", n))
+    return lambda name: keys.unet_name(name, blocks, attends)
+
+
+def _levels(tensors: Mapping[str, Tensor]) -> int:
+    return _count(tensors, r"(?:encoder\.)?down_blocks\.(\d+)\.")
+
+
+def _count(names: Iterable[str], pattern: str) -> int:
+    return 1 + max((int(found[1]) for name in names if (found := re.match(pattern, name))), default=-1)
+
+
+def _check(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """ValueError names the first names that are missing, too many or misshapen, and the likely layout."""
+    missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    wrong = [name for name in sorted(expected.keys() & found.keys()) if expected[name] != found[name]]
+    said = [f"lacks {_some(missing)}" if missing else "", f"has unknown {_some(extra)}" if extra else ""]
+    if wrong:
+        one = wrong[0]
+        said.append(f"{one} is {list(found[one])}, expected {list(expected[one])}")
+    if any(said):
+        raise ValueError(f"{where}: {'; '.join(filter(None, said))}; {_likely(found)}")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _likely(names: Iterable[str]) -> str:
+    names = list(names)
+    if any(name.startswith((keys.UNET, keys.FIRST_STAGE)) for name in names):
+        return "it looks like sgm's single file"
+    if any(name.startswith(("down_blocks.", "encoder.", "vision_model.")) for name in names):
+        return "it looks like a part of a folder in diffusers' layout"
+    return "it looks like neither sgm's single file nor a part of a folder in diffusers' layout"
+
+
+# -- CLIP's encoder of pictures --------------------------------------------------------------------------------
+
+
+def _vision_like(tensors: Tensors) -> Tensors:
+    """Empty tensors of an encoder with the width and depth of these."""
+    width, places = tensors["vision_model.embeddings.class_embedding"].shape[0], "vision_model.embeddings."
+    patch, positions = tensors[f"{places}patch_embedding.weight"], tensors[f"{places}position_embedding.weight"]
+    projection = tensors["visual_projection.weight"]
+    hidden = tensors["vision_model.encoder.layers.0.mlp.fc1.weight"].shape[0]
+    depth = _count(tensors, r"vision_model\.encoder\.layers\.(\d+)\.")
+    shapes: dict[str, tuple[int, ...]] = {
+        f"{places}class_embedding": (width,),
+        f"{places}patch_embedding.weight": (width, 3, *patch.shape[2:]),
+        f"{places}position_embedding.weight": (positions.shape[0], width),
+        "visual_projection.weight": (projection.shape[0], width),
+    }
+    layers = {"mlp.fc1": (hidden, width), "mlp.fc2": (width, hidden)}
+    layers |= {f"self_attn.{name}": (width, width) for name in ("q_proj", "k_proj", "v_proj", "out_proj")}
+    for i in range(depth):
+        for name, shape in layers.items():
+            shapes[f"vision_model.encoder.layers.{i}.{name}.weight"] = shape
+            shapes[f"vision_model.encoder.layers.{i}.{name}.bias"] = shape[:1]
+    norms = [f"encoder.layers.{i}.layer_norm{n}" for i in range(depth) for n in (1, 2)]
+    for norm in ("pre_layrnorm", "post_layernorm", *norms):
+        shapes |= {f"vision_model.{norm}.{kind}": (width,) for kind in ("weight", "bias")}
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+
+
+def _vision_to_sgm(tensors: Tensors) -> Tensors:
+    out: Tensors = {}
+    for name, tensor in tensors.items():
+        if ".q_proj." in name:
+            three = [tensors[name.replace(".q_proj.", f".{each}_proj.")] for each in "qkv"]
+            layer, kind = name.split(".")[3], name.rpartition(".")[2]
+            out[f"{keys.CLIP}transformer.resblocks.{layer}.attn.in_proj_{kind}"] = torch.cat(three)
+        elif not (".k_proj." in name or ".v_proj." in name):
+            out[keys.vision_name(name)] = tensor.T.contiguous() if name == "visual_projection.weight" else tensor
+    return out
+
+
+def _vision_names(tensors: Tensors, where: str) -> Tensors:
+    """Empty tensors of a folder's encoder, as wide and deep as the single file's."""
+    here = {name.removeprefix(keys.CLIP): tensor for name, tensor in tensors.items()}
+    try:
+        found = {f"vision_model.encoder.layers.{i}.x": here["proj"]
+                 for i in range(_count(here, r"transformer\.resblocks\.(\d+)\."))}  # fmt: skip
+        found |= {
+            "vision_model.embeddings.class_embedding": here["class_embedding"],
+            "vision_model.embeddings.patch_embedding.weight": here["conv1.weight"],
+            "vision_model.embeddings.position_embedding.weight": here["positional_embedding"],
+            "visual_projection.weight": here["proj"].T,
+            "vision_model.encoder.layers.0.mlp.fc1.weight": here["transformer.resblocks.0.mlp.c_fc.weight"],
+        }
+        return _vision_like(found)
+    except KeyError as error:
+        raise ValueError(f"{where}: lacks {keys.CLIP}{error.args[0]}; {_likely(tensors)}") from None
+
+
+def _vision_from_sgm(tensors: Tensors, names: Iterable[str]) -> Tensors:
+    out: Tensors = {}
+    for name in names:
+        if found := re.fullmatch(r"vision_model\.encoder\.layers\.(\d+)\.self_attn\.([qkv])_proj\.(\w+)", name):
+            whole = tensors[f"{keys.CLIP}transformer.resblocks.{found[1]}.attn.in_proj_{found[3]}"]
+            out[name] = whole.chunk(3)["qkv".index(found[2])].contiguous()
+        else:
+            tensor = tensors[keys.vision_name(name)]
+            out[name] = tensor.T.contiguous() if name == "visual_projection.weight" else tensor
+    return out
+
+
+# -- writing a folder ------------------------------------------------------------------------------------------
+
+
+def _write_folder(out: Path, parts: Mapping[str, Tensors]) -> None:
+    """In diffusers' layout, with the settings that its pipeline needs."""
+    settings = {"unet": _unet_json(parts["unet"]), "vae": _vae_json(parts["vae"]), **_FIXED}
+    settings["image_encoder"] = _vision_json(parts["image_encoder"])
+    with replacing_folder(out, "diffusers") as made:
+        for part, tensors in parts.items():
+            (made / part).mkdir()
+            write_tensors(made / part / PARTS[part], tensors, {"format": "pt"})
+            write_json(made / part / "config.json", settings[part])
+        for folder, file in (("scheduler", "scheduler_config"), ("feature_extractor", "preprocessor_config")):
+            (made / folder).mkdir()
+            write_json(made / folder / f"{file}.json", settings[folder])
+        write_json(made / "model_index.json", settings["model_index"])
+
+
+def _unet_json(tensors: Tensors) -> dict[str, Any]:
+    c = _unet_config(tensors)
+    kinds = ("DownBlockSpatioTemporal", "CrossAttnDownBlockSpatioTemporal")
+    down = [kinds[heads > 0] for heads in c.heads]
+    return {
+        "_class_name": "UNetSpatioTemporalConditionModel", "in_channels": c.in_channels, "out_channels": c.out_channels,
+        "sample_size": 96, "num_frames": 14, "block_out_channels": list(c.widths), "layers_per_block": c.blocks,
+        "down_block_types": down, "up_block_types": [kind.replace("Down", "Up") for kind in down[::-1]],
+        "num_attention_heads": [_heads(width) for width in c.widths], "cross_attention_dim": c.context,
+        "addition_time_embed_dim": c.condition_features // 3, "transformer_layers_per_block": 1,
+        "projection_class_embeddings_input_dim": c.condition_features,
+    }  # fmt: skip
+
+
+def _vae_json(tensors: Tensors) -> dict[str, Any]:
+    c = _vae_config(tensors)
+    return {
+        "_class_name": "AutoencoderKLTemporalDecoder", "in_channels": c.channels, "out_channels": c.channels,
+        "block_out_channels": list(c.widths), "down_block_types": ["DownEncoderBlock2D"] * len(c.widths),
+        "layers_per_block": c.blocks, "latent_channels": c.latent_channels, "sample_size": 768,
+        "scaling_factor": 0.18215, "force_upcast": True,
+    }  # fmt: skip
+
+
+def _vision_json(tensors: Tensors) -> dict[str, Any]:
+    like = {name: tuple(t.shape) for name, t in tensors.items()}
+    width, _, patch, _ = like["vision_model.embeddings.patch_embedding.weight"]
+    side = round((like["vision_model.embeddings.position_embedding.weight"][0] - 1) ** 0.5)
+    return {
+        "architectures": ["CLIPVisionModelWithProjection"], "model_type": "clip_vision_model", "hidden_act": "gelu",
+        "hidden_size": width, "intermediate_size": like["vision_model.encoder.layers.0.mlp.fc1.weight"][0],
+        "num_hidden_layers": _count(like, r"vision_model\.encoder\.layers\.(\d+)\."), "image_size": side * patch,
+        "num_attention_heads": width // 80 if width % 80 == 0 else max(1, width // HEAD), "patch_size": patch,
+        "projection_dim": like["visual_projection.weight"][0], "layer_norm_eps": 1e-05,
+    }  # fmt: skip
+
+
+_FIXED: dict[str, Any] = {
+    "scheduler": {
+        "_class_name": "EulerDiscreteScheduler", "beta_start": 0.00085, "beta_end": 0.012,
+        "beta_schedule": "scaled_linear", "interpolation_type": "linear", "num_train_timesteps": 1000,
+        "prediction_type": "v_prediction", "sigma_min": 0.002, "sigma_max": 700.0, "steps_offset": 1,
+        "timestep_spacing": "leading", "timestep_type": "continuous", "use_karras_sigmas": True,
+    },
+    "feature_extractor": {
+        "image_processor_type": "CLIPImageProcessor", "crop_size": {"height": 224, "width": 224},
+        "do_center_crop": True, "do_convert_rgb": True, "do_normalize": True, "do_rescale": True,
+        "do_resize": True, "resample": 3,
+        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+        "rescale_factor": 1 / 255, "size": {"shortest_edge": 224},
+    },
+    "model_index": {
+        "_class_name": "StableVideoDiffusionPipeline", "feature_extractor": ["transformers", "CLIPImageProcessor"],
+        "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
+        "scheduler": ["diffusers", "EulerDiscreteScheduler"], "unet": ["diffusers", "UNetSpatioTemporalConditionModel"],
+        "vae": ["diffusers", "AutoencoderKLTemporalDecoder"],
+    },
+}  # fmt: skip
