@@ -7,6 +7,7 @@ Values are copied bit for bit, in the dtype that they have. Files are safetensor
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -42,6 +43,8 @@ def convert(source: str | Path, out: str | Path) -> list[str]:
     if source.is_dir():
         if out.suffix != ".safetensors":
             raise ValueError(f"{out}: expected a file that ends with .safetensors for what a folder holds")
+        if os.path.lexists(out):
+            raise ValueError(f"{out}: is there already; expected a new file")
         write_tensors(out, to_sgm(read_folder(source), str(source)))
         return []
     if out.suffix == ".safetensors":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny_svd import make_svd, vision
 from torch import Tensor
 
 from storyreel.published_svd import convert, to_sgm
@@ -16,29 +17,9 @@ from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_unet import SvdUNetConfig
 
 
-def vision(width: int = 8, depth: int = 2, seed: int = 3) -> dict[str, Tensor]:
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-
-    torch.manual_seed(seed)
-    config = CLIPVisionConfig(
-        hidden_size=width, intermediate_size=2 * width, num_hidden_layers=depth, num_attention_heads=2,
-        image_size=28, patch_size=14, projection_dim=6,
-    )  # fmt: skip
-    return dict(CLIPVisionModelWithProjection(config).state_dict())
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A small model in diffusers' layout, with random weights."""
-    torch.manual_seed(0)
-    unet = SvdUNetConfig(widths=(32, 64, 64), heads=(1, 1, 0), blocks=2, context=6, condition_features=8)
-    vae = AutoencoderConfig(widths=(32, 64))
-    parts = {"unet": unet.build().state_dict(), "vae": vae.build().state_dict(), "image_encoder": vision()}
-    for part, tensors in parts.items():
-        (tmp_path / "svd" / part).mkdir(parents=True)
-        name = "model" if part == "image_encoder" else "diffusion_pytorch_model"
-        save_file({n: t.contiguous() for n, t in tensors.items()}, tmp_path / "svd" / part / f"{name}.safetensors")
-    return tmp_path / "svd"
+    return make_svd(tmp_path / "svd")
 
 
 def tensors_of(folder: Path) -> dict[str, Tensor]:
@@ -141,6 +122,10 @@ def test_other_files_are_refused(folder: Path, tmp_path: Path):
         convert(tmp_path / "other.safetensors", tmp_path / "out")
     with pytest.raises(ValueError, match="expected a file that ends with"):
         convert(folder, tmp_path / "out")
+    (tmp_path / "mine.safetensors").write_text("mine")
+    with pytest.raises(ValueError, match=r"mine\.safetensors: is there already"):
+        convert(folder, tmp_path / "mine.safetensors")
+    assert (tmp_path / "mine.safetensors").read_text() == "mine"
     with pytest.raises(ValueError, match="expected a folder for what a single file holds"):
         convert(tmp_path / "other.safetensors", tmp_path / "out.safetensors")
     torch.save({"a": torch.ones(1)}, tmp_path / "svd.ckpt")

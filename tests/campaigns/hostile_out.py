@@ -60,6 +60,8 @@ SMALL = ["--set=stages.tokenizer.data.batch=1", "--set=stages.prior.data.batch=1
 CASES = [
     Case("train", lambda b, o: ["train", "phenaki_tiny", "--data", b / "in/data", "-o", o, *SETS], "data"),
     Case("models pack", lambda b, o: ["models", "pack", b / "in/model", "-o", o], "model"),
+    Case("models convert", lambda b, o: ["models", "convert", b / "in/svd.safetensors", "-o", o], "svd.safetensors"),
+    Case("models convert F", lambda b, o: ["models", "convert", b / "in/svd", "-o", o], "svd", ".safetensors", True),
     Case("models fetch", lambda b, o: ["models", "fetch", "inception-2015", "-o", o], ""),
     Case("models export", lambda b, o: ["models", "export", b / "in/run", "-o", o], "run"),
     Case("models text", lambda b, o: ["models", "text", "--words", "digits", "-o", o], ""),
@@ -235,6 +237,7 @@ def prepare(box: Path) -> None:
     from stub_films import measure_real
     from tiny_clips import ball
     from tiny_model import make_tiny, make_tiny_sprites
+    from tiny_svd import make_svd
 
     from storyreel.clip import Clip
     from storyreel.curate.export import Export
@@ -242,6 +245,7 @@ def prepare(box: Path) -> None:
     from storyreel.curate.thresholds import Thresholds
     from storyreel.data.folder import write_folder
     from storyreel.ownership import claim
+    from storyreel.published_svd import convert
     from storyreel.study.create import create
 
     data = box / "in"
@@ -250,6 +254,7 @@ def prepare(box: Path) -> None:
     write_folder(data / "data", [(clip, {"split": "train"}) for clip in noise], workers=1)
     make_tiny(data / "model")
     make_tiny_sprites(data / "sheet-model")
+    convert(make_svd(data / "svd"), data / "svd.safetensors")
     for name, shift in (("a", 0), ("b", 3)):
         for number, stem in enumerate(("a", "b")):
             ball(number, shift).save(data / "clips" / name / f"{stem}.webp", scale=1)
@@ -279,7 +284,7 @@ def prepare(box: Path) -> None:
     for name in COLLIDING:
         (box / "theirs" / name).parent.mkdir(parents=True, exist_ok=True)
         (box / "theirs" / name).write_text(f"mine: {name}")
-    for suffix in (".tar.xz", ".png", ".txt", ".gif", ".webp", ".mkv", ".webm", ".csv"):
+    for suffix in (".tar.xz", ".png", ".txt", ".gif", ".webp", ".mkv", ".webm", ".csv", ".safetensors"):
         (box / "theirs" / f"out{suffix}").write_text("mine")
         (box / f"link{suffix}").symlink_to(box / "theirs" / f"out{suffix}")
         (box / f"nowhere{suffix}").symlink_to(box / "absent" / f"out{suffix}")
