@@ -1,26 +1,26 @@
 """Unpacks tar archives that may come from a stranger: bounded, streamed, and verified to the last byte.
 
 The archive is decompressed into a plain tar first, up to a limit, and to its very end, where gzip and xz keep their
-checksums; then the tar is read with small reads alone, so that no header can ask for memory.
+checksums; then the tar is read by `storyreel.tar_file`, which no header can make ask for memory.
 """
 
 from __future__ import annotations
 
-import io
 import lzma
-import shutil
-import tarfile
+import os
 import tempfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from storyreel.names import stays_inside
+from storyreel.tar_file import TarMember, tar_members
 
-CHUNK = 1 << 18  # bytes that are in memory at once, and the largest header that is read
+CHUNK = 1 << 18  # bytes that are in memory at once
 MAX_MEMORY = 256 << 20  # bytes that an xz archive may ask for to be unpacked
 GZIP, XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 
@@ -55,11 +55,11 @@ def names_in(archive: Path, limits: Limits) -> set[str]:
         tempfile.TemporaryDirectory() as folder,
         _opened(archive, Path(folder) / "plain.tar", str(archive), limits) as tar,
     ):
-        return {member.name for member, _ in zip(tar, range(2 * limits.files), strict=False)}
+        return {member.name for member in islice(_members_of(tar, str(archive)), 2 * limits.files)}
 
 
 @contextmanager
-def _opened(archive: Path, plain: Path, called: str, limits: Limits) -> Iterator[tarfile.TarFile]:
+def _opened(archive: Path, plain: Path, called: str, limits: Limits) -> Iterator[BinaryIO]:
     """The archive, decompressed into the file `plain`, which is removed afterwards."""
     try:
         with archive.open("rb") as source, plain.open("wb") as made:
@@ -67,43 +67,50 @@ def _opened(archive: Path, plain: Path, called: str, limits: Limits) -> Iterator
                 made.write(part)
                 if made.tell() > limits.bytes + limits.files * 2048:  # two headers a file
                     raise ValueError(f"{called}: the archive unpacks to more than {limits.words}")
-        with _SmallReads(plain) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+        with plain.open("rb") as tar:
             yield tar
-    except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, RecursionError, OverflowError) as error:
+    except (EOFError, lzma.LZMAError, zlib.error) as error:
         raise ValueError(f"{called}: not a whole tar.gz or tar.xz archive ({error})") from None
     finally:
         plain.unlink(missing_ok=True)
 
 
-def _extract(tar: tarfile.TarFile, folder: Path, called: str, limits: Limits, suffixes: Collection[str]) -> None:
+def _members_of(tar: BinaryIO, called: str) -> Iterator[TarMember]:
+    try:
+        yield from tar_members(tar)
+    except ValueError as error:
+        raise ValueError(f"{called}: not a whole tar.gz or tar.xz archive ({error})") from None
+
+
+def _extract(tar: BinaryIO, folder: Path, called: str, limits: Limits, suffixes: Collection[str]) -> None:
     members = total = 0
-    for member in tar:
+    whole = os.fstat(tar.fileno()).st_size
+    for member in _members_of(tar, called):
         members += 1
-        if member.isdir() and members <= 2 * limits.files:
+        if member.kind == "folder" and members <= 2 * limits.files:
             continue
         if not stays_inside(member.name) or "\\" in member.name:
             raise ValueError(f"{called}: the archive names {member.name!r}, which leads out of it; nothing is kept")
-        if not member.isreg() or member.issparse():
+        if member.kind != "file":
             raise ValueError(f"{called}: the archive holds {member.name!r}, which is no plain file")
         total += member.size
         if members > limits.files or total > limits.bytes:
             raise ValueError(f"{called}: the archive unpacks to more than {limits.words}")
-        source = tar.extractfile(member)
-        if source is None or Path(member.name).suffix.lower() not in suffixes:
-            continue
-        target = folder.joinpath(*PurePosixPath(member.name).parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as made:
-            shutil.copyfileobj(source, made, 1 << 16)
+        if member.offset + member.size > whole:
+            raise EOFError(f"it ends in {member.name!r}")
+        if Path(member.name).suffix.lower() in suffixes:
+            target = folder.joinpath(*PurePosixPath(member.name).parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy(tar, member, target)
 
 
-class _SmallReads(io.FileIO):
-    """A file that is never read in one large piece: a header that says it is gigabytes long is no header."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= CHUNK:
-            raise tarfile.ReadError(f"a header of {size} bytes")
-        return super().read(size) or b""
+def _copy(tar: BinaryIO, member: TarMember, target: Path) -> None:
+    tar.seek(member.offset)
+    left = member.size
+    with target.open("wb") as made:
+        while left and (part := tar.read(min(left, CHUNK))):
+            made.write(part)
+            left -= len(part)
 
 
 def _decompressed(source: IO[bytes]) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from storyreel.connections import IDLE_SECONDS, Connections, HeadTooLongError, RequestReader
 from storyreel.json_file import parse_json
+from storyreel.whole_file import without_waiting
 
 CHUNK = 1 << 16  # bytes that are sent at once, each within IDLE_SECONDS: a reader slower than 4 kB/s is let go
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -207,7 +208,7 @@ class PageHandler(BaseHTTPRequestHandler):
         self.server.connections.mark(self.connection, busy=True)
         if isinstance(answer.body, Path):
             try:
-                with answer.body.open("rb") as file:
+                with open(answer.body, "rb", opener=without_waiting) as file:
                     self._send_file(file, answer)
                 return
             except FileNotFoundError:

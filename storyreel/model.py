@@ -31,7 +31,7 @@ from storyreel.outline import check_fit, check_memory, outline, without_random_w
 from storyreel.packed import deflated, packed, read_weights, unpacked_header
 from storyreel.recipe import Recipe, StageRecipe, as_json
 from storyreel.recipes import SYSTEMS
-from storyreel.storage import write_json, write_text
+from storyreel.storage import with_names_escaped, write_json, write_text
 from storyreel.systems.base import Stage, System
 from storyreel.tensor_file import copy_into, write_tensors
 
@@ -58,7 +58,7 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
         whole = {"storyreel": 1, "system": system.name, "recipe": as_json(recipe), "components": components}
         whole |= {"together": system.together, "conditional": system.conditional}
         write_json(made / "model.json", {**whole, "training": training, "digest": digest_of_components(components)})
-        write_text(made / "README.md", card)
+        write_text(made / "README.md", with_names_escaped(card))
     return Path(path)
 
 

@@ -9,6 +9,7 @@ removed again, and the digests of cards, so that one that a person edited is tol
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -22,13 +23,14 @@ from typing import Any
 from storyreel.layouts import KINDS, recognised
 from storyreel.names import stays_inside
 from storyreel.storage import (
+    check_no_link,
     check_writable,
     digest_of,
-    encoded,
     is_temporary,
     locked,
     read_json,
     sweep,
+    with_names_escaped,
     write_bytes,
     write_json,
 )
@@ -80,7 +82,7 @@ class Owned:
 
     def write_card(self, name: str, text: str) -> bool:
         """Write a text that people may edit. False, with a note on stderr: somebody did, and it stays as it is."""
-        content = encoded(text, str(self.path / name))
+        content = with_names_escaped(text).encode()
         if is_edited(self.path / name, self.cards.get(name, ())):
             print(f"storyreel: {self.path / name}: was written or edited by hand, and stays as it is", file=sys.stderr)
             return False
@@ -237,6 +239,18 @@ def written_folders(path: Path, kind: str) -> list[str]:
         folders[:] = list(ours)
         found += ours.values()
     return found
+
+
+def own_file(folder: str | Path, name: str) -> Path:
+    """`folder / name`, a file that is itself in the folder: one that is changed in place, or shown to others.
+
+    OSError when it is a link or no ordinary file, or lies behind a link to a folder outside.
+    """
+    root, file = os.path.realpath(folder), Path(folder) / name
+    if os.path.commonpath([root, os.path.realpath(file.parent)]) != root:
+        raise OSError(errno.ELOOP, f"lies behind a link to a folder outside of {folder}", str(file))
+    check_no_link(file)
+    return file
 
 
 def is_edited(file: Path, known: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Reads Parquet tables from outside: what they hold in memory is measured before it is allocated.
+"""Reads and writes Parquet tables. Those from outside: what they hold in memory is measured before it is allocated.
 
 A column of one text a million times is a dictionary and a run of zeros: 13 kB on the disk, 200 GB as an array. Texts
 are read as dictionaries first, which costs what is in the file, and counted.
@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from storyreel.storage import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MIN_ROOM = 512 << 20  # bytes that any table may take
 MAX_RATIO = 64  # bytes in memory for a byte of a larger file
@@ -28,17 +31,27 @@ def read_parquet(path: str | Path) -> pa.Table:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: not a readable Parquet file (it is no plain file)")
     try:
-        _check_size(path)
-        return pq.ParquetFile(path).read()
+        with path.open("rb") as file:  # by its path, Arrow takes no name that is not UTF-8
+            _check_size(path, file)
+            return pq.ParquetFile(file).read()
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path}: not a readable Parquet file ({(str(error).splitlines() or [''])[0]})") from None
 
 
-def _check_size(path: Path) -> None:
+def write_parquet(path: str | Path, table: pa.Table) -> None:
+    """Write a table whole or not at all."""
     import pyarrow.parquet as pq
 
+    with replacing(path) as (made,), made.open("wb") as file:
+        pq.write_table(table, file)
+
+
+def _check_size(path: Path, file: BinaryIO) -> None:
+    import pyarrow.parquet as pq
+
+    _check_chunks(pq.ParquetFile(file))
     room = max(MIN_ROOM, MAX_RATIO * os.path.getsize(path))
-    metadata = pq.read_metadata(path)
+    metadata = pq.read_metadata(file)
     columns = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     claimed = metadata.num_rows
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
@@ -47,18 +60,28 @@ def _check_size(path: Path) -> None:
             claimed += chunk.num_values * max(PER_CELL, kind.length or 0)
             claimed = max(claimed, chunk.total_uncompressed_size)
     texts = [kind.path for kind in columns if kind.physical_type == "BYTE_ARRAY"]
-    if claimed > room or _text_bytes(path, texts, room - claimed) > room - claimed:
+    if claimed > room or _text_bytes(file, texts, room - claimed) > room - claimed:
         raise ValueError(f"{path}: a table of more than {room >> 20} MiB, too large for a file of its size")
 
 
-def _text_bytes(path: Path, columns: list[str], limit: int) -> int:
+def _check_chunks(file: pq.ParquetFile) -> None:
+    """OSError for damaged facts about columns, which end the process when they are asked for one by one.
+
+    Batches of no rows open the columns and decode nothing.
+    """
+    for group in range(file.num_row_groups):
+        for _ in file.reader.iter_batches(0, row_groups=[group], column_indices=None, use_threads=False):
+            break
+
+
+def _text_bytes(opened: BinaryIO, columns: list[str], limit: int) -> int:
     """Bytes of all texts of these columns in memory; counted no further than beyond `limit`."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     total = 0
-    file = pq.ParquetFile(path, read_dictionary=columns)
+    file = pq.ParquetFile(opened, read_dictionary=columns)
     for group in range(file.num_row_groups if columns else 0):
         try:
             table = file.read_row_group(group, columns=columns)

@@ -180,6 +180,14 @@ def appending(path: str | Path) -> Iterator[BinaryIO]:
         raise OSError(error.errno, why, str(path)) from None
 
 
+def check_no_link(file: str | Path) -> None:
+    """OSError for a link, a folder, a pipe or a device where an ordinary file, or none, is expected."""
+    if os.path.islink(file):
+        raise OSError(errno.ELOOP, "is a link, expected a file", str(file))
+    if os.path.exists(file) and not os.path.isfile(file):
+        raise OSError(errno.EINVAL, "is no ordinary file", str(file))
+
+
 def not_through_a_link(path: str, flags: int) -> int:
     """An opener for `open`: OSError for a link."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
@@ -198,6 +206,11 @@ def encoded(text: str, where: str) -> bytes:
         raise ValueError(
             f"{where}: character {error.start} is a lone surrogate (U+{ord(text[error.start]):04X}), expected text"
         ) from None
+
+
+def with_names_escaped(text: str) -> str:
+    r"""A text for people, with file names that are no UTF-8 written as `\udcff`, so that `write_text` takes it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -235,10 +248,11 @@ def sync_folder(path: Path) -> None:
 def take_lock(file: str | Path, busy: str, wait: float = 0.0) -> BaseFileLock:
     """The lock of `file`, held until its `release()` or the end of the process.
 
-    wait: seconds to wait for another process that has it. ValueError `busy`: it still has.
+    wait: seconds to wait for another process that has it. ValueError `busy`: it still has. OSError: a link is there.
     """
     from filelock import FileLock, Timeout
 
+    check_no_link(file)  # which a filelock of before 3.20 would follow, and empty the file there
     lock = FileLock(str(file), thread_local=False)
     try:
         lock.acquire(timeout=wait)

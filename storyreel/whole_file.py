@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 MAX_BYTES = 16 << 20
 
@@ -36,6 +39,24 @@ def read_text(path: str | Path, max_bytes: int = MAX_BYTES, *, pipes: bool = Fal
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected text in UTF-8, byte {error.start} is none") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@contextmanager
+def opened_text(path: str | Path) -> Iterator[TextIO]:
+    """A text to be read line by line, with U+FFFD for what is no UTF-8. ValueError for what is no ordinary file."""
+    with open(path, encoding="utf-8-sig", newline="", errors="replace", opener=without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path}: is no ordinary file")
+        yield file
+
+
+def lines_of(path: str | Path) -> Iterator[str]:
+    """The lines of a text with their ends, as `opened_text` reads them. ValueError: one of 16 MiB."""
+    with opened_text(path) as opened:
+        while line := opened.readline(MAX_BYTES):
+            if len(line) == MAX_BYTES:
+                raise ValueError(f"{path}: has a line of more than {MAX_BYTES >> 20} MiB")
+            yield line
 
 
 def gunzipped(content: bytes, max_bytes: int, where: str) -> bytes:

@@ -44,6 +44,7 @@ UNEXPECTED = [
     (concurrent.futures.process.BrokenProcessPool("a child"), "a worker process died"),
     (PanicException("index out of bounds"), "unexpected PanicException: index out of bounds"),
     (AssertionError(), "unexpected AssertionError"),
+    (UnicodeEncodeError("utf-8", "b\udcff", 1, 2, "surrogates not allowed"), "unexpected UnicodeEncodeError"),
     (TypeError("\x1b[2J\u202e"), "unexpected TypeError: \\x1b[2J\\u202e"),
 ]
 

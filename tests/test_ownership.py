@@ -15,7 +15,8 @@ import pytest
 
 from storyreel.folder_replacement import replacing_folder
 from storyreel.layouts import KINDS
-from storyreel.ownership import LOCK, MARKER, check_apart, check_file, claim, owner_of
+from storyreel.ownership import LOCK, MARKER, check_apart, check_file, claim, own_file, owner_of
+from storyreel.storage import locked
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -300,3 +301,32 @@ def test_killed_between_any_two_renames_one_of_both_stands(tmp_path: Path, renam
     assert (tmp_path / "m" / "part" / "model.safetensors").read_text() == "three"
     assert (tmp_path / "m" / "notes.txt").read_text() == "theirs"
     assert os.listdir(tmp_path) == ["m"]
+
+
+def test_a_lock_is_not_taken_through_a_link(tmp_path: Path):
+    """An old filelock empties the file that such a link leads to."""
+    (tmp_path / "mine.txt").write_text("words")
+    (tmp_path / ".lock").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(OSError, match="is a link, expected a file"), locked(tmp_path / ".lock", "busy"):
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "words"
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / LOCK).symlink_to(tmp_path / "absent")
+    with pytest.raises(OSError, match="is a link, expected a file"), claim(tmp_path / "set", "made-dataset"):
+        pass
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_file_that_is_itself_in_its_folder(tmp_path: Path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "set/in").mkdir(parents=True)
+    (tmp_path / "set/in/a").write_text("a")
+    (tmp_path / "set/near").symlink_to("in")
+    (tmp_path / "set/out").symlink_to(tmp_path / "far")
+    (tmp_path / "set/b").symlink_to("in/a")
+    os.mkfifo(tmp_path / "set/c")
+    for name in ("in/a", "near/a", "absent", "in/absent"):
+        assert own_file(tmp_path / "set", name) == tmp_path / "set" / name
+    for name in ("out/a", "b", "c", "in"):
+        with pytest.raises(OSError, match=r"lies behind a link|is a link|is no ordinary file"):
+            own_file(tmp_path / "set", name)

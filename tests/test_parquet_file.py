@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -89,3 +90,18 @@ def test_what_is_no_table_is_one_line(tmp_path: Path):
         with pytest.raises(ValueError, match=rf"{name}: not a readable Parquet file \(") as error:
             read_parquet(tmp_path / name)
         assert "\n" not in str(error.value)
+
+
+def test_damaged_facts_about_a_column_do_not_end_the_process(tmp_path: Path):
+    """A footer whose histogram of a list's lengths has an entry too many: asked for that column, pyarrow aborts."""
+    file = tmp_path / "a.parquet"
+    file.write_bytes(
+        base64.b64decode(
+            "UEFSMRUAFSQVJCwVBBUAFQYVBhw2AigBYRgBYRERAAAAAgAAAAQAAwAAAAMHAAEAAABhFQQZTDUAGAZzY2hlbWEVAgA2AhgEY2xpcBUC"
+            "FQZMPAAAADUEGARsaXN0FQIAFQwlAhgHZWxlbWVudCUATBwAAAAWBBkcGRwmABwVDBklBgAZOARjbGlwBGxpc3QHZWxlbWVudBUAFgQW"
+            "XhZeJgg8NgIoAWEYAWEREQAZHBUAFQAVAgA8FgIZJgQAGUYAAgACAAAAFl4WBCYIFl4AKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9u"
+            "IDI2LjAuMRkcHAAAAMQAAABQQVIx"
+        )
+    )
+    with pytest.raises(ValueError, match=r"a\.parquet: not a readable Parquet file"):
+        read_parquet(file)

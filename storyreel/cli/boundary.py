@@ -97,7 +97,7 @@ def _refused(verb: str, error: BaseException) -> NoReturn:
         sys.exit(2 if isinstance(error, usage_error) else 1)
     if os.environ.get("STORYREEL_DEBUG"):
         _fail(traceback.format_exc().rstrip(), 1)
-    if isinstance(error, (ValueError, OSError)):
+    if isinstance(error, (ValueError, OSError)) and not isinstance(error, UnicodeError):  # which names no file
         _fail(f"storyreel: error: {expected_line(error)}", 1)
     _fail(f"storyreel: error: {missing_line(verb, error) or unexpected_line(verb, error)}", 1)
 

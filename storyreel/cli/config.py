@@ -17,6 +17,8 @@ from typing import Any
 
 import typer
 
+from storyreel.whole_file import read_text
+
 SOURCES = "storyreel.sources"  # in Context.meta: (verb, ..., parameter) -> where its default comes from
 
 
@@ -32,12 +34,12 @@ def read_config(verbs: Collection[str]) -> dict[str, Any]:
     """Verb -> option -> default; empty where there is no file. ValueError: it is not TOML, or has no such verb."""
     file = config_file()
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(read_text(file))
     except FileNotFoundError:
         if os.environ.get("STORYREEL_CONFIG"):
             raise
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file}: expected TOML: {error}") from None
     for name, table in tables.items():
         if not isinstance(table, dict):
@@ -107,7 +109,14 @@ def _of_environment(
     for name, value in os.environ.items():
         if name.startswith(start) and value and not (others and name.startswith(others)):
             key = name.removeprefix(start).lower()
-            yield name, key, shlex.split(value) if _many(parameters.get(key)) else value
+            yield name, key, _words(name, value) if _many(parameters.get(key)) else value
+
+
+def _words(name: str, value: str) -> list[str]:
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected words between spaces: {str(error).lower()}") from None
 
 
 def _variable(*words: str) -> str:

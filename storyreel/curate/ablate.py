@@ -22,11 +22,12 @@ from storyreel.curate.choose import choose
 from storyreel.curate.edits import read_edits
 from storyreel.curate.export import write_span
 from storyreel.curate.refilter import need_curated, saved_thresholds
-from storyreel.curate.rows import read_rows, table_of, write_table
+from storyreel.curate.rows import read_rows, table_of
 from storyreel.curate.scores import judged
 from storyreel.curate.thresholds import Duplicates, Thresholds, columns_of, margins
 from storyreel.curate.write import FOR_DATASET
 from storyreel.ownership import Owned, claim
+from storyreel.parquet_file import write_parquet
 from storyreel.storage import write_text
 
 STEPS = 33  # values of a sweep
@@ -181,7 +182,7 @@ def _write_subset(rows: Sequence[dict[str, Any]], out: Path) -> None:
         name = f"clips/{row['clip']}.span"
         write_span(row, str(out / name))
         written.append({**row, "file_name": name, "context": 0, "split": row.get("split") or "train"})
-    write_table(table_of(written, FOR_DATASET), out / "metadata.parquet")
+    write_parquet(out / "metadata.parquet", table_of(written, FOR_DATASET))
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

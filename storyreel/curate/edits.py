@@ -9,13 +9,15 @@ from typing import Any
 
 from storyreel.curate.lines import append_line, whole_lines
 from storyreel.json_file import parse_json
+from storyreel.ownership import own_file
 from storyreel.storage import encoded, locked
 
+EDITS = "curation/edits.jsonl"
 EDIT_WAIT = 30.0  # seconds that an edit waits for another one
 
 
 def edits_file(dataset: str | Path) -> Path:
-    return Path(dataset) / "curation" / "edits.jsonl"
+    return Path(dataset) / EDITS
 
 
 def read_edits(dataset: str | Path) -> dict[str, dict[str, Any]]:
@@ -60,6 +62,6 @@ def add_edit(dataset: str | Path, clip: str, **change: Any) -> None:
     if not change or set(change) - {"keep", "caption"}:
         raise ValueError(f"edit of {clip}: wanted keep or caption, got {', '.join(change) or 'nothing'}")
     check_edit({"clip": clip, **change})
-    file = edits_file(dataset)
+    file = own_file(dataset, EDITS)
     with locked(file.with_name(".edits.lock"), f"{file}: is being written by another process", wait=EDIT_WAIT):
         append_line(file, {"clip": clip, **change})

@@ -110,7 +110,7 @@ def digest_of_folder(folder: str | Path) -> str:
     hashed = hashlib.sha256()
     for file in sorted(Path(folder).glob("*")):
         if file.suffix in (".safetensors", ".json", ".txt", ".model"):
-            hashed.update(file.name.encode())
+            hashed.update(file.name.encode("utf-8", "surrogatepass"))
             with file.open("rb") as content:
                 hashed.update(hashlib.file_digest(content, "sha256").digest())
     return hashed.hexdigest()

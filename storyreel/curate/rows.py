@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from storyreel import timing
 from storyreel.curate.scores import measured
@@ -19,7 +18,6 @@ from storyreel.curate.sources import Source
 from storyreel.names import bare
 from storyreel.parquet_file import read_parquet
 from storyreel.read_errors import one_line
-from storyreel.storage import replacing
 
 if TYPE_CHECKING:
     from storyreel.curate.footage import FilmInfo
@@ -201,11 +199,6 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str, kind: pa.DataType) -> 
         return pa.array([row.get(name) for row in rows], kind)
     except (pa.ArrowException, OverflowError, TypeError, UnicodeError) as error:
         raise ValueError(f"column {name!r}: expected {kind}: {one_line(error)}") from None
-
-
-def write_table(table: pa.Table, file: Path) -> None:
-    with replacing(file) as (made,):
-        pq.write_table(table, made)
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:

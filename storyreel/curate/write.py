@@ -13,12 +13,13 @@ import pyarrow as pa
 from storyreel.curate.card import card
 from storyreel.curate.choose import choose, counts
 from storyreel.curate.export import ClipFiles, export_clip, put_away, span_of, write_span
-from storyreel.curate.rows import table_of, write_table
+from storyreel.curate.rows import table_of
 from storyreel.curate.screen import Screen
 from storyreel.curate.settings import Settings, Where
 from storyreel.curate.store import Store
 from storyreel.curate.supervise import Outcome
 from storyreel.curate.thresholds import Thresholds
+from storyreel.parquet_file import write_parquet
 from storyreel.storage import write_text
 
 FOR_DATASET = {"file_name": pa.string(), "context": pa.int32()}
@@ -102,7 +103,7 @@ def write_tables(
     store: Store, rows: Sequence[dict[str, Any]], thresholds: Thresholds, suffix: str | None, notes: Sequence[str] = ()
 ) -> Written:
     """Tables, card and shelf from rows that are chosen; decodes nothing. suffix: None takes whatever clip is there."""
-    write_table(table_of(rows), store.path / "spans.parquet")
+    write_parquet(store.path / "spans.parquet", table_of(rows))
     write_text(store.path / "thresholds.json", json.dumps(thresholds.as_json(), indent=2) + "\n")
     store.record_clips(row["clip"] for row in rows)
     files = ClipFiles(store.dataset)
@@ -114,7 +115,7 @@ def write_tables(
         for row in rows
         if row["kept"]
     ]
-    write_table(table_of(kept, FOR_DATASET), store.dataset / "metadata.parquet")
+    write_parquet(store.dataset / "metadata.parquet", table_of(kept, FOR_DATASET))
     put_away(store.dataset, set(names.values()), store.wrote)
     store.remove_stale(row["clip"] for row in rows)
     refused = [f.as_json() for _, f in sorted(store.films.items()) if f.error is not None]

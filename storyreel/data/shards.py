@@ -10,7 +10,7 @@ img2dataset could not download) are no rows. Nothing is unpacked.
 from __future__ import annotations
 
 import hashlib
-import tarfile
+import os
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,8 @@ from storyreel.clip import Clip
 from storyreel.data.folder import METADATA, FileReader, read_clip
 from storyreel.data.parallel import default_workers
 from storyreel.json_file import parse_json
+from storyreel.tar_file import tar_members
+from storyreel.whole_file import without_waiting
 
 MEDIA = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".gif", ".jpg", ".jpeg", ".png", ".webp")
 MAX_TEXT = 1 << 20  # bytes of a caption or a row
@@ -46,10 +48,10 @@ class Member:
         """Decoded. ValueError or OSError names the shard and the file."""
         where = f"{self.shard}: {self.name}"
         with self.shard.open("rb") as opened:
+            if self.offset + self.size > os.fstat(opened.fileno()).st_size:
+                raise ValueError(f"{where}: the shard is cut short")
             opened.seek(self.offset)
             content = opened.read(self.size)
-        if len(content) < self.size:
-            raise ValueError(f"{where}: the shard is cut short")
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"sample{Path(self.name).suffix.lower()}"
             file.write_bytes(content)
@@ -162,10 +164,9 @@ class Shards:
         hashed = hashlib.sha256()
         times = {shard: shard.stat().st_mtime_ns for shard in {member.shard for member, _ in self.samples}}
         for (member, row), said in zip(self.samples, self.all_captions, strict=True):
-            hashed.update(
-                f"{member.shard.name} {times[member.shard]} {member.name} {member.offset} {member.size}\n".encode()
-            )
-            hashed.update(f"{said} {row.get('split')} {row.get('context')}\n".encode("utf-8", "surrogatepass"))
+            place = f"{member.shard.name} {times[member.shard]} {member.name} {member.offset} {member.size}"
+            row_words = f"{said} {row.get('split')} {row.get('context')}"
+            hashed.update(f"{place}\n{row_words}\n".encode("utf-8", "surrogatepass"))
         return hashed.hexdigest()
 
 
@@ -173,22 +174,22 @@ def _samples(shard: Path) -> list[tuple[Member, dict[str, Any]]]:
     """The samples of one shard in their order, those with a picture or a video."""
     media: dict[str, Member] = {}
     rows: dict[str, dict[str, Any]] = {}
-    try:
-        with tarfile.open(shard, "r:") as tar:
-            for info in tar:
-                if not info.isfile():
+    with open(shard, "rb", opener=without_waiting) as opened:
+        try:
+            for each in tar_members(opened):
+                if each.kind != "file":
                     continue
-                folder, _, base = info.name.rpartition("/")
+                folder, _, base = each.name.rpartition("/")
                 stem, _, ending = base.partition(".")
                 key, suffix = f"{folder}/{stem}", f".{ending.rpartition('.')[2].lower()}"
                 if suffix in MEDIA:
-                    media.setdefault(key, Member(shard, info.name, info.offset_data, info.size))
-                elif suffix in (".txt", ".json") and info.size <= MAX_TEXT:
-                    content = tar.extractfile(info)
-                    _tell(rows.setdefault(key, {}), suffix, content.read() if content else b"")
-    except (tarfile.TarError, EOFError) as error:
-        if not media:
-            raise ValueError(f"{shard}: not a readable .tar ({error})") from None
+                    media.setdefault(key, Member(shard, each.name, each.offset, each.size))
+                elif suffix in (".txt", ".json") and each.size <= MAX_TEXT:
+                    opened.seek(each.offset)
+                    _tell(rows.setdefault(key, {}), suffix, opened.read(each.size))
+        except ValueError as error:
+            if not media:
+                raise ValueError(f"{shard}: not a readable .tar ({error})") from None
     return [(member, rows.get(key, {})) for key, member in media.items()]
 
 

@@ -18,7 +18,7 @@ from storyreel.clip import Clip
 from storyreel.data.parallel import default_workers, progress, run
 from storyreel.json_file import read_object
 from storyreel.ownership import Owned, claim, remove_names
-from storyreel.parquet_file import read_parquet
+from storyreel.parquet_file import read_parquet, write_parquet
 from storyreel.storage import encoded, replacing, sweep
 
 if TYPE_CHECKING:
@@ -186,11 +186,9 @@ def _part(path: Path, start: int, stop: int) -> Path:
 
 def _make_chunk(path: Path, world: ClipMaker, seed: int, span: tuple[int, int]) -> int:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     rows = [write_item(path, (index, *world.make(seed, index))) for index in range(*span)]
-    with replacing(_part(path, *span)) as (made,):
-        pq.write_table(pa.Table.from_pylist(rows), made)
+    write_parquet(_part(path, *span), pa.Table.from_pylist(rows))
     return len(rows)
 
 
@@ -232,10 +230,8 @@ def check_text(row: Mapping[str, Any], where: str) -> None:
 
 def write_table(table: pa.Table, path: Path) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     for name, kind in (("context", pa.int32()), ("num_frames", pa.int32()), ("captions", pa.list_(pa.string()))):
         if name in table.column_names:
             table = table.set_column(table.column_names.index(name), name, table.column(name).cast(kind))
-    with replacing(path / METADATA) as (made,):
-        pq.write_table(table, made)
+    write_parquet(path / METADATA, table)

@@ -67,7 +67,7 @@ def write_judge(path: Path, kind: str, config: Any, judge: nn.Module, *, card: s
     from safetensors.torch import save
 
     from storyreel.folder_replacement import replacing_folder
-    from storyreel.storage import write_bytes, write_json, write_text
+    from storyreel.storage import with_names_escaped, write_bytes, write_json, write_text
 
     parameters = {name for name, _ in judge.named_parameters()}
     tensors = {
@@ -80,7 +80,7 @@ def write_judge(path: Path, kind: str, config: Any, judge: nn.Module, *, card: s
     with replacing_folder(path, "judge") as made:
         write_bytes(made / "model.safetensors", blob)
         write_json(made / "judge.json", document)
-        write_text(made / "README.md", card)
+        write_text(made / "README.md", with_names_escaped(card))
     return path
 
 

@@ -44,7 +44,11 @@ def key_of(clips: Clips, cut: Cut, depends: dict[str, Any], most: int | None) ->
     files = hashlib.sha256()
     for source in clips.sources:
         there = source.file.stat() if source.file.is_file() else None
-        files.update(f"{source.file.name}:{there and (there.st_size, there.st_mtime_ns)}:{source.prompt}\n".encode())
+        files.update(
+            f"{source.file.name}:{there and (there.st_size, there.st_mtime_ns)}:{source.prompt}\n".encode(
+                "utf-8", "surrogatepass"
+            )
+        )
     said = {
         "version": VERSION,
         "what": depends,

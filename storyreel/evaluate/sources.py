@@ -55,7 +55,7 @@ def find(path: str | Path, *, split: str = "", limit: int | None = None) -> Clip
     files = clip_files(path)[:limit]
     hashed = hashlib.sha256()
     for file in files:
-        hashed.update(f"{file.relative_to(path)}:{file.stat().st_size}\n".encode())
+        hashed.update(f"{file.relative_to(path)}:{file.stat().st_size}\n".encode("utf-8", "surrogatepass"))
     return Clips(path, tuple(Source(file) for file in files), hashed.hexdigest(), "")
 
 

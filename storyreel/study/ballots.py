@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from storyreel.csv_file import write_rows
-from storyreel.ownership import check_file
+from storyreel.ownership import check_file, own_file
 from storyreel.storage import replacing
-from storyreel.study.plan import NOISE, PAIR, PLAN, SAME, Study
+from storyreel.study.plan import NOISE, PAIR, PLAN, SAME, VOTES, Study
 from storyreel.study.presets import BOTH_BAD, TIE
 from storyreel.study.votes import check_belongs
 
@@ -76,7 +76,7 @@ def read_ballots(study: Study) -> Ballots:
 
 
 def _read(study: Study, sql: str) -> list[tuple[Any, ...]]:
-    path = study.votes_file
+    path = own_file(study.folder, VOTES)
     if not path.is_file():
         return []
     try:
@@ -135,8 +135,10 @@ def export(study: Study, path: str | Path) -> int:
     found = list(rows(study))
     with replacing(path) as (made,):
         if path.suffix.lower() == ".json":
-            made.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+            made.write_text(
+                json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8", errors="backslashreplace"
+            )
         else:
-            with made.open("w", newline="", encoding="utf-8") as file:
+            with made.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
                 write_rows(file, COLUMNS, found)
     return len(found)

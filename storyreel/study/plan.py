@@ -76,7 +76,7 @@ class Study:
         """Write `study.json` into the folder."""
         doc = {"storyreel_study": VERSION, **{k: v for k, v in asdict(self).items() if k != "folder"}}
         with replacing(self.folder / PLAN) as (made,):
-            made.write_text(json.dumps(doc, ensure_ascii=False, indent=1), encoding="utf-8")
+            made.write_text(json.dumps(doc, ensure_ascii=False, indent=1), encoding="utf-8", errors="backslashreplace")
         return self.folder / PLAN
 
     @classmethod

@@ -13,12 +13,13 @@ import ipaddress
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
 
 from storyreel.local_page import Answer, PageHandler, PageServer, Refused, as_json
+from storyreel.ownership import own_file
 from storyreel.study.plan import CLIP_NAME, CLIPS, Study
 from storyreel.study.votes import Trial, Votes, Where
 
@@ -67,7 +68,9 @@ class _Handler(PageHandler):
             return self._state(self._token())
         name = path.removeprefix("/clips/")
         if CLIP_NAME.fullmatch(name) and name in self.server.study.clip_names:
-            return Answer(self.server.study.folder / CLIPS / name, MEDIA[PurePath(name).suffix], A_DAY)
+            with suppress(OSError):  # a link: raters get nothing from outside of the study
+                file = own_file(self.server.study.folder, f"{CLIPS}/{name}")
+                return Answer(file, MEDIA[PurePath(name).suffix], A_DAY)
         raise Refused(404, "there is nothing here")
 
     def post(self, path: str, said: dict[str, Any]) -> Answer:

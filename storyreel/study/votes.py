@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.local_page import Refused
+from storyreel.ownership import check_owner, own_file
 from storyreel.study.assign import assign
-from storyreel.study.plan import VERSION, Study
+from storyreel.study.plan import VERSION, VOTES, Study
 
 MAX_RATERS = 100_000
 MAX_UNANSWERED = 100  # raters of one address who have joined and not voted yet
@@ -225,13 +226,18 @@ class Votes:
 
 
 def open_votes(study: Study) -> sqlite3.Connection:
-    """The database of a study, made when it is missing. ValueError: it belongs to another study or version."""
-    path = study.votes_file
+    """The database of a study, made when it is missing.
+
+    ValueError: it belongs to another study or version, or is no database of votes; the folder is of another kind.
+    OSError: it is a link.
+    """
+    check_owner(study.folder, "study", strange=lambda folder, kind: None)  # its study.json is read already
+    path = own_file(study.folder, VOTES)
     try:
         db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        check_belongs(db, study, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        check_belongs(db, study, path)
         db.execute("BEGIN IMMEDIATE")
         if not db.execute("PRAGMA user_version").fetchone()[0]:
             for statement in SCHEMA.strip().split(";"):
@@ -249,6 +255,8 @@ def check_belongs(db: sqlite3.Connection, study: Study, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version and version != VERSION:
         raise ValueError(f"{path}: holds votes of version {version}, this storyreel reads version {VERSION}")
+    if not version and db.execute("SELECT name FROM sqlite_master").fetchone():
+        raise ValueError(f"{path}: is a database of something else, not of votes")
     if version and db.execute("SELECT study FROM meta").fetchone() != (study.id,):
         raise ValueError(f"{path}: holds the votes of another study")
 

@@ -92,6 +92,9 @@ class Reporter:
             self.task = self.bar.add_task(stage, total=None, loss="", pace="", left="")
             self.bar.start()
             guard_stderr()
+        if self.tensorboard and not str(self.run).isprintable():
+            self.tensorboard = False
+            self.tell(f"{self.run}: no curves for TensorBoard, which opens no folder with such a name")
         if self.tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 

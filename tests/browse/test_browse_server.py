@@ -66,6 +66,30 @@ def real(movies: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pag
         yield Page(server)
 
 
+def test_decisions_go_through_no_link(tmp_path: Path):
+    """A curated folder from a stranger, whose files of decisions are links to files of the one who browses."""
+    dataset = stub_set(tmp_path, [[{}]])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("words")
+    (tmp_path / "mine/edits.jsonl").write_text("half a line")
+    with serving(dataset) as server:
+        page = Page(server)
+        clip = page("/api/clips", {})["clips"][0]["clip"]
+        for name, to in (("edits.jsonl", "edits.jsonl"), (".edits.lock", "notes.txt"), (".edits.lock", "absent")):
+            (dataset / "curation" / name).unlink(missing_ok=True)
+            (dataset / "curation" / name).symlink_to(tmp_path / "mine" / to)
+            status, said, _ = page.ask("/api/edit", {"clip": clip, "keep": False})
+            assert (status, said["error"].rpartition(": ")[2]) == (500, "is a link, expected a file")
+            (dataset / "curation" / name).unlink()
+        (dataset / "curation").rename(tmp_path / "mine/curation")
+        (dataset / "curation").symlink_to(tmp_path / "mine/curation")
+        status, said, _ = page.ask("/api/edit", {"clip": clip, "keep": False})
+        assert (status, "lies behind a link" in said["error"]) == (500, True)
+    assert (tmp_path / "mine/notes.txt").read_text() == "words"
+    assert (tmp_path / "mine/edits.jsonl").read_text() == "half a line"
+    assert not (tmp_path / "mine/absent").exists()
+
+
 def test_clips_come_in_pages_by_view_reason_and_search(stub: Page):
     everything = stub("/api/clips", {})
     assert everything["total"] == 12

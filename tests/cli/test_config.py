@@ -135,3 +135,30 @@ def test_a_file_that_is_named_must_be_there(call, monkeypatch):
     monkeypatch.setenv("STORYREEL_CONFIG", "absent.toml")
     code, err = call("generate", "an orc", "-o", "a.mkv")
     assert (code, err) == (1, "storyreel: error: absent.toml: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[generate]\nsteps = " + "9" * 5000 + "\n", "[generate]\nsteps = 1e999\n", "[generate]\nsteps = nan\n",
+        "[generate]\nsteps = 1979-05-27\n", "[generate]\nsteps = [[1]]\n", "[generate]\nsteps = {a = 1}\n",
+        "[generate]\nseed = -1\n", "[generate]\nfps = 'x/0'\n", "[generate]\nout = 5\nmodel = true\n",
+        "[generate]\nmodel = '\\u0000'\n", "x = " + "[" * 50_000, "generate = 1\n", "[[generate]]\n", "[generate.x]\n",
+        "[data]\nmake = 5\n", "[data.make]\nset = [{a = 1}]\n", "\x00", "[generate]\nsteps = true\n",
+    ],
+)  # fmt: skip
+def test_odd_files_are_one_line_that_names_the_place(call, config, text: str):
+    config(text)
+    code, err = call("generate", "an orc", "-m", "tiny", "-o", "a.mkv", "-q")
+    assert code in (0, 1, 2)
+    assert "unexpected" not in err
+    assert len(err.splitlines()) <= 1 or code == 2
+    assert not code or "config.toml" in err or "-o" in text or "model" in text
+
+
+def test_a_variable_of_words_that_do_not_end_is_named(call, config, monkeypatch):
+    config("")
+    monkeypatch.setenv("STORYREEL_TRAIN_SET", "stages.x='1")
+    code, err = call("train", "phenaki_tiny", "--data", "x", "-o", "y")
+    assert code == 1
+    assert err == "storyreel: error: STORYREEL_TRAIN_SET: expected words between spaces: no closing quotation\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import tarfile
 from fractions import Fraction
@@ -196,6 +197,163 @@ def test_bad_tables_are_refused_in_one_line(
     err = imported("manifest", tmp_path / name, "--videos", tmp_path / "v", *more, code=1)
     assert said in err
     assert not (tmp_path / "out" / "metadata.parquet").exists()
+
+
+def test_rows_lead_to_no_file_outside_and_one_bad_row_is_not_the_end(tmp_path: Path, imported: Any):
+    """Paths of a stranger's table whose last part is a video that there is."""
+    movie(tmp_path / "v" / "a.mp4", level=2)
+    movie(tmp_path / "private" / "a.mp4", level=10)
+    (tmp_path / "v" / "far").symlink_to(tmp_path / "private")
+    long = "x" * 300 + "/a.mp4"
+    paths = [
+        str(tmp_path / "private/a.mp4"),
+        "../private/a.mp4",
+        "~/a.mp4",
+        long,
+        "x/" * 3000 + "a.mp4",
+        "a\0/a.mp4",
+        "a.mp4",
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"path": path}) + "\n" for path in paths))
+    found = imported("manifest", tmp_path / "a.jsonl", "--videos", tmp_path / "v", "--columns", "path=path")
+    assert {levels(found.clip(row))[1] for row in range(len(found))} == {0}
+    left = [json.loads(line) for line in (tmp_path / "out/skipped.jsonl").read_text().splitlines()]
+    assert len(left) >= 5
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "txt", "parquet", "npy"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, imported: Any, suffix: str):
+    movie(tmp_path / "v" / "a.mp4")
+    file = tmp_path / f"a.{suffix}"
+    more = () if suffix == "npy" else ("--videos", tmp_path / "v", "--columns", "path=path")
+    verb = "array" if suffix == "npy" else "manifest"
+    os.mkfifo(file)
+    assert f"a.{suffix}: " in imported(verb, file, *more, code=1)
+    file.unlink()
+    file.symlink_to("/dev/zero")
+    assert f"a.{suffix}: " in imported(verb, file, *more, code=1)
+
+
+def test_tables_of_odd_forms_are_one_line(tmp_path: Path, imported: Any):
+    movie(tmp_path / "v" / "a.mp4")
+    for name, content in (
+        ("a.csv", "x" * 200_000 + ",path\n"), ("b.csv", "path\n" + "x" * 200_000), ("c.csv", "pa\0th,path\n\0,\0\n"),
+        ("d.jsonl", "[" * 100_000), ("e.jsonl", json.dumps({"path": "x" * (17 << 20)})), ("f.txt", "\0 1 2\n"),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(content)
+        err = imported("manifest", tmp_path / name, "--videos", tmp_path / "v", "--columns", "path=path", code=1)
+        assert len(err.splitlines()) <= 3
+        assert err.splitlines()[-1].startswith("storyreel: error: ")
+        assert "unexpected" not in err
+
+
+def header(shape: str, kind: str = "'|u1'") -> bytes:
+    """The start of an .npy file."""
+    text = f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}}}".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        header("(10, 2, 4, 4)") + b"short",
+        header("(1, 99999999999999999999, 1, 1)"),
+        header("(1, 1000000000000, 1, 1)"),
+        header("(-1, 2, 4, 4)") + b"x" * 32,
+        header("(1, 1, 1, 1)", "'|O'") + b"cos\nsystem\n(S'echo'\ntR.",
+        header("(1, 1, 1, 1)", "[('a', 'O')]") + b"x" * 99,
+        header("(" * 5000 + "1," + ")" * 5000),
+        header("(" + "9" * 5000 + ",)"),
+        b"PK\x03\x04" + b"x" * 99,
+        b"\x80\x04K\x01.",
+        b"",
+    ],
+)
+def test_arrays_of_a_stranger_are_refused_in_one_line(tmp_path: Path, imported: Any, content: bytes):
+    (tmp_path / "a.npy").write_bytes(content)
+    err = imported("array", tmp_path / "a.npy", code=1)
+    assert "a.npy: " in err
+    assert "unexpected" not in err
+    assert len(err.splitlines()) == 1
+
+
+def test_an_array_with_a_billion_clips_is_refused(tmp_path: Path, imported: Any):
+    with (tmp_path / "a.npy").open("wb") as file:
+        file.write(header("(1, 1000000000, 1, 1)"))
+        file.truncate((1 << 30) + 1000)  # takes no room on the disk
+    assert "1000000000 clips, expected at most 1000000" in imported("array", tmp_path / "a.npy", code=1)
+
+
+def test_frames_with_numbers_that_are_no_digits(tmp_path: Path, imported: Any):
+    for name in ("²", "1²", "２", "10"):
+        picture(tmp_path / "f" / "one" / f"{name}.png", 10)
+    assert len(imported("frames", tmp_path / "f", "--rate", 4)) == 1
+
+
+def a_header(name: bytes = b"a.txt", size: bytes = b"00000000001\0", kind: bytes = b"0") -> bytes:
+    """The header of an entry of a tar with its checksum, whatever it says."""
+    block = bytearray(512)
+    block[:100], block[124:136], block[156:157] = name.ljust(100, b"\0"), size.ljust(12, b"\0"), kind
+    block[257:265], block[148:156] = b"ustar\x0000", b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+MINUS = b"\xff" * 10 + b"\xfc\x00"  # -1024 in base 256
+HUGE = b"\x80" + b"\x00" * 3 + b"\x7f" * 8
+DIGITS = b"1" * (1 << 17)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        a_header(size=MINUS),
+        a_header(size=HUGE, kind=b"x"),
+        a_header(size=HUGE, kind=b"L"),
+        a_header(size=MINUS, kind=b"x"),
+        a_header(size=b"%011o\0" % len(DIGITS), kind=b"x") + DIGITS,
+        a_header(size=b"00000001000\0", kind=b"x") + b"20 size=-9999999999\n".ljust(512, b"\0"),
+        a_header(size=b"00000001000\0", kind=b"x") + b"0 size=1\n".ljust(512, b"\0"),
+        a_header(size=b"00000001000\0", kind=b"x") + b"29 GNU.sparse.map=9,9,9,9,9,9\n".ljust(512, b"\0") + a_header(),
+        a_header(size=b"00000000000\0", kind=b"g") * 1000,
+        a_header(kind=b"S")[:482] + b"\1" * 30,
+        b"",
+    ],
+)
+def test_headers_of_shards_hang_nothing_and_ask_for_no_memory(tmp_path: Path, content: bytes):
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.tar: "):
+        open_dataset(tmp_path / "a.tar")
+
+
+def test_shards_hold_plain_files_alone(tmp_path: Path):
+    """Names with ../, links, devices and a size of terabytes: nothing outside is read, nothing is allocated."""
+    movie(tmp_path / "private.mp4")
+    film = (tmp_path / "private.mp4").read_bytes()
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for number, kind in enumerate((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE)):
+            info = tarfile.TarInfo(f"link{number}.mp4")
+            info.type, info.linkname = kind, str(tmp_path / "private.mp4")
+            tar.addfile(info)
+        add(tar, "../../x.mp4", film)
+        add(tar, "/etc/y.mp4", film)
+        end = tar.offset
+    with (tmp_path / "a.tar").open("r+b") as file:
+        file.seek(end)
+        file.write(a_header(b"z.mp4", HUGE))
+        file.truncate()
+    found = open_dataset(tmp_path / "a.tar")
+    assert found.file_names == ["a.tar/../../x.mp4", "a.tar//etc/y.mp4", "a.tar/z.mp4"]
+    assert len(found.clip(0).frames) == 20
+    with pytest.raises(ValueError, match=r"z\.mp4: the shard is cut short"):
+        found.clip(2)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tar", "private.mp4"]
+
+
+def test_a_pipe_is_no_shard(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises((ValueError, OSError), match=r"a\.tar"):
+        open_dataset(tmp_path)
 
 
 def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

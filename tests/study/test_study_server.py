@@ -21,9 +21,11 @@ from running import serving
 from simulated import make_study
 
 from storyreel import cli
+from storyreel.ownership import MARKER
 from storyreel.study.assign import assign
 from storyreel.study.plan import NOISE, PAIR, SAME, Study
 from storyreel.study.server import MAX_BODY, StudyServer, network_of
+from storyreel.study.votes import Votes
 
 
 class Rater:
@@ -162,6 +164,51 @@ def test_only_clips_of_the_study_can_be_had(server: StudyServer):
         f"/clips/{study.items[1].files[0]}",
     ):  # fmt: skip
         assert rater.ask("GET", path)[0] == 404, path
+
+
+def test_links_in_a_study_show_nothing_and_change_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A study from a stranger, with links to files of the one who serves it."""
+    study = make_study(tmp_path / "study", prompts=4)
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"private")
+    own = sqlite3.connect(tmp_path / "own.sqlite")
+    own.execute("CREATE TABLE diary (words TEXT)")
+    own.commit()
+    own.close()
+    before = (tmp_path / "own.sqlite").read_bytes()
+    study.votes_file.symlink_to(tmp_path / "own.sqlite")
+    for verb in ("serve", "report"):
+        with pytest.raises(SystemExit) as done:
+            cli.main(["study", verb, str(study.folder)])
+        assert done.value.code == 1
+        assert capsys.readouterr().err.splitlines()[-1].endswith("votes.sqlite: is a link, expected a file")
+    study.votes_file.unlink()
+    study.votes_file.write_bytes(before)
+    with pytest.raises(ValueError, match=r"votes\.sqlite: is a database of something else"):
+        Votes(study)
+    assert study.votes_file.read_bytes() == before == (tmp_path / "own.sqlite").read_bytes()
+    study.votes_file.unlink()
+    first, second = (item.files[0] for item in study.items[:2])
+    (study.folder / "clips").mkdir(exist_ok=True)
+    (study.folder / "clips" / first).symlink_to(mine)
+    os.mkfifo(study.folder / "clips" / second)
+    with serving(study) as server:
+        rater = Rater(port_of(server))
+        assert rater.ask("GET", f"/clips/{first}")[0] == 404
+        assert rater.ask("GET", f"/clips/{second}")[0] == 404
+        (study.folder / "clips").rename(tmp_path / "elsewhere")
+        (study.folder / "clips").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere" / first).unlink()
+        (tmp_path / "elsewhere" / first).write_bytes(b"private")
+        assert rater.ask("GET", f"/clips/{first}")[0] == 404
+
+
+def test_a_folder_of_another_kind_takes_no_votes(tmp_path: Path):
+    study = make_study(tmp_path / "study", prompts=4)
+    (study.folder / MARKER).write_text('{"storyreel": 1, "kind": "run"}')
+    with pytest.raises(ValueError, match="is the folder of a training run, expected a study"):
+        Votes(study)
+    assert not study.votes_file.exists()
 
 
 def test_the_page_allows_nothing_from_elsewhere(server: StudyServer):

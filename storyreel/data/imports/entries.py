@@ -99,6 +99,8 @@ def digest_of_files(files: Sequence[Path]) -> str:
     hashed = hashlib.sha256()
     for path in files:
         for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+            if file.exists() and not file.is_file():
+                raise ValueError(f"{file}: is no ordinary file")
             with file.open("rb") as opened:
                 hashed.update(hashlib.file_digest(opened, "sha256").digest())
     return hashed.hexdigest()

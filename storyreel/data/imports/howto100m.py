@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape, digest_of_files, seconds_of, videos_in
 from storyreel.data.imports.folder import Imported, write_import
 from storyreel.json_file import read_json
+from storyreel.whole_file import opened_text
 
 COLUMNS = ("category_1", "category_2", "rank", "task_id")  # kept beside each clip
 LISTS = ("start", "end", "text")
@@ -72,9 +73,12 @@ def read(captions: Path, table: Path | None, videos: Path) -> Annotation:
 def read_table(file: Path, refused: list[Refused]) -> dict[str, dict[str, str]]:
     """Id -> the columns that are kept. ValueError without a column video_id; a broken row is refused."""
     found: dict[str, dict[str, str]] = {}
-    with file.open(encoding="utf-8", newline="", errors="replace") as opened:
+    with opened_text(file) as opened:
         reader = csv.DictReader(opened)
-        names = [name.strip() for name in reader.fieldnames or []]
+        try:
+            names = [name.strip() for name in reader.fieldnames or []]
+        except csv.Error as error:
+            raise ValueError(f"{file}: is not CSV: {error}") from None
         if "video_id" not in names:
             got = " ".join(", ".join(names).split())[:80] or "none"
             raise ValueError(f"{file}: wanted a header with the column video_id, got {got}")

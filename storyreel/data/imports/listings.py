@@ -9,6 +9,7 @@ from pathlib import Path
 from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape, digest_of_files, videos_in
 from storyreel.data.imports.folder import Imported, write_import
 from storyreel.data.imports.pictures import array_of, frames_in
+from storyreel.whole_file import lines_of
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -43,7 +44,7 @@ def import_ucf101(
     files = [splits / f"{part}list{fold:02d}.txt" for part in ("train", "test")]
     there, entries, refused = videos_in(videos), [], []
     for file, split in zip(files, ("train", "test"), strict=True):
-        for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines()):
+        for number, line in enumerate(lines_of(file)):
             if not line.strip():
                 continue
             name = Path(line.split()[0])

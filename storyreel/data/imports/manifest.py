@@ -28,6 +28,8 @@ from storyreel.data.imports.entries import (
 from storyreel.data.imports.folder import Imported, write_import
 from storyreel.data.imports.listings import SPLITS
 from storyreel.json_file import parse_json
+from storyreel.names import stays_inside
+from storyreel.whole_file import lines_of, opened_text
 
 MEANINGS = ("path", "caption", "start", "end", "split", "rate")
 Row = Mapping[str, Any]
@@ -148,7 +150,7 @@ def _entry(
         re.sub(r"\.(mp4|webm|mkv|mov|avi|m4v|jpe?g|png|webp)$", "", Path(path).name, flags=re.I),
     )
     file = known or there.get(stem)
-    if file is None or ".." in Path(path).parts:
+    if file is None or not stays_inside(path):
         return f"no such video in {videos}: {path[:80]}"
     own = there.get(stem) if "/" not in path else next(
         (f for f in (videos / path, *(videos / f"{path}{s}" for s in SUFFIXES)) if f.is_file()), file
@@ -177,10 +179,10 @@ def rows_of(file: Path, needed: str, refused: list[Refused]) -> Iterator[tuple[s
     """(where, row) for each row of a table. ValueError: another kind of file, or no column `needed`."""
     kind = file.suffix.lower()
     if kind in (".csv", ".tsv"):
-        with file.open(encoding="utf-8-sig", newline="", errors="replace") as opened:
+        with opened_text(file) as opened:
             reader = csv.DictReader(opened, delimiter="," if kind == ".csv" else "\t")
-            _check(file, needed, reader.fieldnames or [])
             try:
+                _check(file, needed, reader.fieldnames or [])
                 yield from ((f"{file.name}, line {reader.line_num}", row) for row in reader)
             except csv.Error as error:
                 refused.append((f"{file.name}, line {reader.line_num}", f"is not CSV: {error}"))
@@ -195,7 +197,7 @@ def rows_of(file: Path, needed: str, refused: list[Refused]) -> Iterator[tuple[s
             for number, row in enumerate(table.slice(start, 1000).to_pylist(), start + 1):
                 yield f"{file.name}, row {number}", row
     elif kind == ".txt":
-        for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines()):
+        for number, line in enumerate(lines_of(file)):
             parts = line.replace(",", " ").split()
             if parts:
                 yield f"{file.name}, line {number + 1}", dict(zip((needed, "start", "end"), parts, strict=False))
@@ -205,23 +207,22 @@ def rows_of(file: Path, needed: str, refused: list[Refused]) -> Iterator[tuple[s
 
 def _json_rows(file: Path, needed: str, refused: list[Refused]) -> Iterator[tuple[str, Row]]:
     seen = False
-    with file.open(encoding="utf-8", errors="replace") as opened:
-        for number, line in enumerate(opened):
-            where = f"{file.name}, line {number + 1}"
-            if not line.strip():
-                continue
-            try:
-                row = parse_json(line)
-            except ValueError as error:
-                refused.append((where, str(error)))
-                continue
-            if not isinstance(row, dict):
-                refused.append((where, "expected a JSON object"))
-                continue
-            if not seen:
-                _check(file, needed, list(row))
-            seen = True
-            yield where, row
+    for number, line in enumerate(lines_of(file)):
+        where = f"{file.name}, line {number + 1}"
+        if not line.strip():
+            continue
+        try:
+            row = parse_json(line)
+        except ValueError as error:
+            refused.append((where, str(error)))
+            continue
+        if not isinstance(row, dict):
+            refused.append((where, "expected a JSON object"))
+            continue
+        if not seen:
+            _check(file, needed, list(row))
+        seen = True
+        yield where, row
 
 
 def _check(file: Path, needed: str, names: Any) -> None:

@@ -14,6 +14,9 @@ from storyreel.data.folder import read_clip
 from storyreel.data.imports.entries import PICTURES, Entry, Shape
 from storyreel.data.imports.excerpt import middle
 
+MAX_CLIPS = 1_000_000  # of an array
+FAILURES = (ValueError, EOFError, OverflowError, TypeError, SyntaxError, MemoryError, RecursionError)  # of headers
+
 
 def is_pictures(file: Path) -> bool:
     """Whether `cut` reads it: a folder, a picture, an .npy file."""
@@ -55,18 +58,23 @@ def frames_in(folder: Path) -> list[Path]:
     """The pictures of a folder in the order of the numbers in their names."""
     found = [file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
     return sorted(
-        found, key=lambda file: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)]
+        found, key=lambda file: [int(part) if n % 2 else part for n, part in enumerate(re.split(r"(\d+)", file.name))]
     )
 
 
 def array_of(file: Path) -> np.ndarray:
     """uint8 (t, clips, h, w) of an .npy file such as `mnist_test_seq.npy`, mapped. ValueError where it is another."""
     try:
-        made = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{file}: not a readable .npy file ({str(error).splitlines()[0][:100]})") from None
+        if not file.is_file():
+            raise ValueError("it is no ordinary file")
+        made = np.lib.format.open_memmap(file, mode="r")  # which reads no pickle and no archive
+    except FAILURES as error:
+        why = " ".join(str(error).split())[:100] or type(error).__name__
+        raise ValueError(f"{file}: not a readable .npy file ({why})") from None
     if made.ndim != 4 or made.dtype != np.uint8 or not made.size:
         raise ValueError(
             f"{file}: expected uint8 of 4 axes (frames, clips, height, width), got {made.dtype} {made.shape}"
         )
+    if made.shape[1] > MAX_CLIPS:
+        raise ValueError(f"{file}: {made.shape[1]} clips, expected at most {MAX_CLIPS}")
     return made

@@ -24,7 +24,7 @@ def write_leaderboard(document: dict[str, Any], out: Path) -> Path:
     }
     with replacing(*made) as temporary:
         for file, text in zip(temporary, made.values(), strict=True):
-            file.write_text(text, encoding="utf-8")
+            file.write_text(text, encoding="utf-8", errors="backslashreplace")
     return out / "leaderboard.html"
 
 

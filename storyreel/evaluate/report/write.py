@@ -30,7 +30,7 @@ def write_report(document: dict[str, Any], clips: Path, out: Path, *, progress: 
     made[out / "row.tex"] = latex.row(document)
     with replacing(*made) as temporary:
         for file, text in zip(temporary, made.values(), strict=True):
-            file.write_text(text, encoding="utf-8")
+            file.write_text(text, encoding="utf-8", errors="backslashreplace")  # file names that are no text
     return out / "report.html"
 
 
