@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "whole_file": set(),
     "parquet_file": set(),
     "archive": set(),
+    "tar_file": set(),
     "screen_text": set(),
     "field_ranges": set(),
     "tensor_header": set(),
@@ -127,7 +128,7 @@ FOR_ALL = {"storage", "layouts", "ownership", "folder_replacement", "tensor_file
 FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text", "field_ranges"}  # what comes from outside
 FOR_ALL |= {"callable_package", "wording", "csv_file"}  # what people read
 FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
-FOR_ALL |= {"whole_file", "parquet_file", "archive"}
+FOR_ALL |= {"whole_file", "parquet_file", "archive", "tar_file"}
 CONTRACTS = {"base", "cascade", "cascade_stage", "pixels"}
 KNOWS_SYSTEMS = {"recipes", "published_svd"}
 
@@ -302,7 +303,7 @@ MAY_READ: dict[str, set[str]] = {
     "Image.open": {"animation", "input_clip"},  # the second of bytes of a metadata document, with a limit of its own
     "pq.ParquetFile": {"parquet_file"},
     "pq.read_table": set(),
-    "tarfile.open": {"archive", "shards"},  # the second of plain shards: headers, and texts up to a limit
+    "tarfile.open": set(),  # some headers hang it: tar_file reads them
     "zipfile.ZipFile": set(),
     "gzip.open": set(),
     "gzip.decompress": set(),
@@ -310,13 +311,8 @@ MAY_READ: dict[str, set[str]] = {
     "lzma.decompress": set(),
     "bz2.open": set(),
     "zlib.decompress": set(),
-    "np.load": {
-        "pack",
-        "prepared",
-        "weights",
-        "digits_source",
-        "pictures",
-    },  # the last maps; the cache, a pinned digest, a file of the package
+    "np.load": {"pack", "prepared", "weights", "digits_source"},  # the cache, a pinned digest, a file of the package
+    "np.lib.format.open_memmap": {"pictures"},
 }
 """What reads a format that can be far larger in memory than on the disk, and the files that bound it."""
 

@@ -32,6 +32,7 @@ def doors() -> dict[str, Door]:
         "atlas": _for(".json", lambda path: verb("inspect", str(path))),
         "span": _for(".span", _span),
         "report, study, protocol": _for(".json", _documents),
+        "shards": _for(".tar", _shards),
     }
 
 
@@ -49,6 +50,18 @@ def _dataset(path: Path) -> None:
         lambda: [folder.row(index) for index in range(len(folder))],
         lambda: folder.attributes,
         lambda: str(check(folder, workers=1)),
+    ]
+    _each(used)
+
+
+def _shards(path: Path) -> None:
+    """What training asks of WebDataset shards."""
+    from storyreel.data.shards import Shards
+
+    shards = Shards.open(path)
+    used: list[Callable[[], object]] = [
+        lambda: (shards.file_names, shards.splits, shards.contexts, shards.all_captions, shards.digest),
+        lambda: shards.clip(0),
     ]
     _each(used)
 
