@@ -62,7 +62,7 @@ def main() -> None:
                     raise RuntimeError(f"{name}: {said}")
             file.unlink()
 
-        atheris.Setup([*sys.argv, str(corpus), "-max_len=16384", "-timeout=20", "-rss_limit_mb=3000"], once)
+        atheris.Setup([*sys.argv, str(corpus), "-max_len=16384", "-timeout=120", "-rss_limit_mb=3000"], once)
         atheris.Fuzz()
 
 
