@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from storyreel.generate.batch import Done, Job
     from storyreel.generate.prompts import Row
 
+NOTHING = "expected a prompt in quotes, or one of --story, --prompts, --from"
 app = typer.Typer(add_completion=False)
 
 WITH_ALPHA = (".webm", ".gif", ".webp", ".apng", ".png", ".mkv")
@@ -64,7 +65,7 @@ def check_sources(settings: Mapping[str, Any], batch: BatchOptions) -> None:
     said |= {"--prompts": batch.prompts, "--from": batch.origin}
     found = [name for name, value in said.items() if value is not None]
     if not found and batch.model is None and not {"image", "extend", "variation"} & set(settings):
-        raise typer.BadParameter("expected a prompt in quotes, or one of --story, --prompts, --from")
+        raise typer.BadParameter(NOTHING)
     if len(found) > 1 and found != ["PROMPT", "--from"]:
         raise typer.BadParameter(f"{found[0]} is given as well; expected one of the two", param_hint=found[1])
     if [str(value) for value in said.values()].count(STDIO) > 1:
@@ -183,6 +184,8 @@ class Plan:
             raise ValueError(f"{error}; or give its folder with -m" if origin and not batch.model else error) from None
         info = registry.describe(folder)
         if registry.is_conditional(info) and rows is None:
+            if settings.keys().isdisjoint({"prompt", "story", "image", "extend", "variation"}) and origin is None:
+                raise typer.BadParameter(NOTHING)
             options.check_prompt()
         if origin and origin.digest != info.get("digest"):
             notes.append(f"{batch.origin} was made by another {origin.model}; the pixels will differ")
