@@ -39,6 +39,7 @@ Tries = Annotated[int, Range(1, 1_000)]
 Share = Annotated[float, Range(0, 1)]
 Seed = Annotated[int, Range(-(2**63), 2**63 - 1)]
 Layers = Annotated[str, Range(0, 1_000)]  # a letter each
+Colors = Annotated[str, Range(0, 32_768)]  # six hex digits each, spaces between
 
 WHOLE, NUMBER = Range(0, 10_000_000), Range(-1e6, 1e6)
 MAX_TEXT, MAX_ENTRIES = 4_096, 1_000  # characters of a text, entries of a list or mapping

@@ -53,7 +53,10 @@ def read(prompt: str, attributes: Mapping[str, Attribute], world: World | None =
 def drawn(
     prompt: str, attributes: Mapping[str, Attribute], seed: int, index: int, world: World | None = None
 ) -> dict[str, str]:
-    """Attribute -> value of what the prompt leaves open; the same for the same seed and index. world: reads prompts."""
+    """Attribute -> value of what the prompt leaves open; the same for the same seed and index. world: reads prompts.
+
+    The first video of seed 0, which is what people get who choose neither, has the likeliest value of each attribute.
+    """
     found = read(prompt, attributes, world)
     made = dict(world.implied(prompt, found)) if world and world.implied else {}
     runs = runs_of(prompt)
@@ -63,8 +66,7 @@ def drawn(
             continue
         if {*found.values(), *made.values()} & set(attribute.fixed_by):
             continue
-        rng = random.Random(f"{seed}/{index}/{name}")
-        value = longest(runs, attribute, "implied_by") or rng.choices(list(weights), list(weights.values()))[0]
+        value = longest(runs, attribute, "implied_by") or _one_of(weights, f"{seed}/{index}/{name}", seed == index == 0)
         if attribute.values[value].phrase:
             made[name] = value
     if world and world.complete and (found or made):
@@ -121,6 +123,12 @@ def notes_of(info: Mapping[str, Any], options: GenerateOptions, seed: int, index
 def note_of(made: Mapping[str, str], attributes: Mapping[str, Attribute]) -> str:
     """One line for people: "not said: walking, facing the viewer"."""
     return f"not said: {', '.join(attributes[name].values[value].phrase or value for name, value in made.items())}"
+
+
+def _one_of(weights: Mapping[str, float], key: str, likeliest: bool) -> str:
+    if likeliest:
+        return max(weights, key=lambda value: weights[value])
+    return random.Random(key).choices(list(weights), list(weights.values()))[0]
 
 
 def _with(prompt: str, made: Mapping[str, str], attributes: Mapping[str, Attribute]) -> str:

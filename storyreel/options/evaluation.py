@@ -39,7 +39,7 @@ class EvaluateOptions(Options):
         tuple[str, ...],
         listed(
             "fvd,fid,kid,kvd,is,clipsim,rm,r-precision,flicker,jitter,sticking,dynamic,seams,psnr,ssim,lpips,judge; "
-            "none: what can be measured."
+            "all that can be measured by default."
         ),
     ] = ()
     extractors: Annotated[

@@ -69,7 +69,7 @@ class LeaderboardOptions(Options):
         ),
     ] = ""
     metrics: Annotated[
-        tuple[str, ...], listed("As of storyreel evaluate; none: what can be measured.", panel=MEASURING)
+        tuple[str, ...], listed("As of storyreel evaluate; all that can be measured by default.", panel=MEASURING)
     ] = ()
     extractors: Annotated[
         tuple[str, ...],

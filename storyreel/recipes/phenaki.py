@@ -15,7 +15,9 @@ from dataclasses import replace
 
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.systems.phenaki import MaskGitConfig, PhenakiConfig
+from storyreel.systems.phenaki_decoder import PaletteDecoderConfig
 from storyreel.systems.phenaki_tokenizer import CViViTConfig
+from storyreel.worlds import find
 
 
 def phenaki_paper() -> Recipe:
@@ -58,6 +60,12 @@ SMALL = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
 """For the shipped models. Muon learns in a third of the steps that AdamW alone takes (docs/log.md)."""
 
 
+def _commonest(world: str, count: int) -> str:
+    """The commonest colors of a world's palette, six hex digits each."""
+    file, _ = find(world).palette or (None, 0)
+    return "" if file is None else " ".join(file.read_text(encoding="ascii").split()[:count])
+
+
 def phenaki_sprites() -> Recipe:
     """Ships as `phenaki-sprites`: eight frames of 64x64 with a matte, in 128 tokens of six digits each.
 
@@ -76,11 +84,13 @@ def phenaki_sprites() -> Recipe:
                 latent_frames=2, dim=224, depth=5, heads=7, mlp=896, text_dim=384,
                 steps=24, guidance=3.0, temperature=4.0,
             ),
+            decoder=PaletteDecoderConfig(palette=_commonest("sprites", 768)),
             carry=1,
         ),
         stages={
             "tokenizer": StageRecipe(data=replace(data, batch=24), optim=SMALL, steps=3_000),
             "prior": StageRecipe(data=data, optim=SMALL, steps=4_000),
+            "decoder": StageRecipe(data=replace(data, batch=24), optim=SMALL, steps=2_000),
         },
     )  # fmt: skip
 

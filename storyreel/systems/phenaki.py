@@ -1,9 +1,10 @@
 """Phenaki: videos of any length from a text that may change, by masked prediction of video tokens.
 
 Villegas et al., "Phenaki: Variable Length Video Generation From Open Domain Textual Descriptions", 2022,
-https://arxiv.org/abs/2210.02399. Two stages, trained in this order:
+https://arxiv.org/abs/2210.02399. Two stages, trained in this order, and a third where a recipe has it:
 
     video --CViViT.encode--> codes --MaskGit.sample(text)--> codes --CViViT.decode--> video
+                                                             codes, text --PaletteDecoder.decode--> video
 
 Axes: b batch, c channels, f frames of pixels, t latent frames, p patches a latent frame, g digits a code, n = t * p
 tokens, u = n * g units (a vector quantiser has one digit, and then units are tokens), l text tokens, d width.
@@ -11,8 +12,9 @@ Videos are float (b, c, f, h, w) in [-1, 1]; codes are int64 (b, t, p, g).
 
 Differs from the paper: a convolutional trunk between pixels and tokens (`widths` longer than one; the paper has
 linear patches alone); finite scalar quantisation whose digits are masked and predicted one by one (`levels`); an L1
-term (`l1`). The paper recipe leaves all of these off. T5 stands for T5X; the
-shipped models read MiniLM's states, or a text encoder of the dataset's own words (`minilm-words`) where a recipe says.
+term (`l1`); a decoder that reads the text and paints with a palette (`phenaki_decoder`). The paper recipe leaves all of
+these off. T5 stands for T5X; the shipped models read MiniLM's states, or a text encoder of the dataset's own words
+(`minilm-words`) where a recipe says.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from storyreel.field_ranges import Depth, Frames, FramesASecond, SamplingSteps, 
 from storyreel.nn.attention import Block, KeysValues
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
+from storyreel.systems.phenaki_decoder import PaletteDecoder, PaletteDecoderConfig
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
 from storyreel.systems.pixels import beginning, check_matte, shown
 
@@ -281,10 +284,11 @@ def _gumbel(shape: Sequence[int], rng: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class PhenakiConfig:
-    """Both stages, and how clips are joined into a longer video."""
+    """The stages, and how clips are joined into a longer video."""
 
     tokenizer: CViViTConfig = field(default_factory=CViViTConfig)
     prior: MaskGitConfig = field(default_factory=MaskGitConfig)
+    decoder: PaletteDecoderConfig | None = None  # in place of the tokenizer's own; not in the paper
     fps: FramesASecond = 8
     carry: Frames = 5  # K, the last frames of a clip that the next one begins with
 
@@ -318,11 +322,19 @@ class Phenaki(System):
         self.config = config
         self.tokenizer = config.tokenizer.build()
         self.prior = MaskGit(config.prior, self.tokenizer)
+        self.decoder = PaletteDecoder(config.decoder, self.tokenizer) if config.decoder else None
         self.text_dim = config.prior.text_dim
 
     @property
     def stages(self) -> dict[str, Stage]:
-        return {"tokenizer": self.tokenizer, "prior": self.prior}
+        stages: dict[str, Stage] = {"tokenizer": self.tokenizer, "prior": self.prior}
+        return stages if self.decoder is None else {**stages, "decoder": self.decoder}
+
+    def decode(self, codes: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
+        """Codes (b, t, p, g) and the text (b, l, d) with its mask that they were made for -> (b, c, f, h, w)."""
+        if self.decoder is None:
+            return self.tokenizer.decode(codes)
+        return self.decoder.decode(codes, text, text_mask)
 
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
@@ -394,15 +406,19 @@ class _Run:
             seen = shown(made[:, :, -kept:].clamp(-1, 1), transparent=True)
             cond["prefix"] = s.tokenizer.encode(seen)
         codes = s.prior.sample(
-            cond, rng=self.rng, steps=self.options.steps, guidance=self.options.guidance, on_step=self._report(made)
+            cond,
+            rng=self.rng,
+            steps=self.options.steps,
+            guidance=self.options.guidance,
+            on_step=self._report(text, mask),
         )
         self.done += 1
-        return s.tokenizer.decode(codes)[:, :, kept:]
+        return s.decode(codes, text, mask)[:, :, kept:]
 
-    def _report(self, made: Tensor) -> Callable[[int, int, Tensor], None]:
+    def _report(self, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
         def report(step: int, steps: int, codes: Tensor) -> None:
             def preview() -> Clip:
-                video = self.system.tokenizer.decode(codes[:1])
+                video = self.system.decode(codes[:1], text[:1], mask[:1])
                 return Clip.from_tensor(shown(video, transparent=self.options.transparent)[0], self.system.config.fps)
 
             self.on_progress(Progress(self.done * steps + step, self.clips * steps, "sampling", preview))

@@ -15,7 +15,7 @@ CLOTHES = ("torso", "legs", "feet")
 WEIGHT = {"torso": 40.0, "body": 20.0, "sex": 20.0, "head": 15.0, "action": 10.0, "legs": 8.0}
 UNUSUAL = ("bare chest", "bare feet", "formal suit", "golden armor", "golden greaves", "golden boots", None)
 COVERED = ("metal helmet", "golden helmet", "chain hood", "cloth hood")  # heads without hair to see
-HAIR = ("black", "brown", "blonde", "red", "gray")
+HAIR = ("black", "brown", "blonde", "red")
 HAIR_STYLES = ("plain hair", "long hair", "messy hair", "parted hair", "ponytail", "hair with bangs")
 HAIRLESS = ("skeleton", "orc", "red orc")
 
