@@ -55,6 +55,7 @@ class PaletteDecoder(Stage):
     """Codes and a text to a video whose pixels have colors of a palette."""
 
     needs_text = True
+    capturable = True
 
     def __init__(self, config: PaletteDecoderConfig, tokenizer: CViViT):
         super().__init__()
@@ -149,16 +150,15 @@ class PaletteDecoder(Stage):
         video = video.take_along_dim(some[:, None, :, None, None], 2)
         solid = video[:, 3] > 0
         alpha = F.binary_cross_entropy_with_logits(self.to_alpha(x)[..., 0].float(), solid.float())
-        visible = solid.flatten().nonzero()[:, 0]
-        order = torch.randperm(len(visible), generator=tick.rng, device=tick.rng.device)
-        visible = visible[order[: c.pixels * len(video)].to(visible.device)]
-        real = rearrange(video[:, :3], "b c f h w -> (b f h w) c")[visible]
-        logits = self.to_color(x.flatten(0, 3)[visible]).float()
-        target = self._nearest(real)
-        color = F.cross_entropy(logits, target)
-        near = (logits.softmax(-1) * self._distances()[target]).sum(-1).mean()
-        total = color + alpha * solid.numel() / max(int(solid.sum()), 1) + c.near * near
-        hits = (logits.argmax(-1) == target).float().mean()
+        at = self._visible(solid.flatten(), c.pixels * len(video), tick.rng)
+        counts = solid.flatten()[at].float()  # where there are too few visible pixels, others are among them
+        logits = self.to_color(x.flatten(0, 3)[at]).float()
+        target = self._nearest(rearrange(video[:, :3], "b c f h w -> (b f h w) c")[at])
+        color = F.cross_entropy(logits, target, reduction="none")
+        near = (logits.softmax(-1) * self._distances()[target]).sum(-1)
+        hits = (logits.argmax(-1) == target).float()
+        color, near, hits = ((each * counts).sum() / counts.sum().clamp(min=1) for each in (color, near, hits))
+        total = color + alpha * solid.numel() / solid.sum().clamp(min=1) + c.near * near
         return Loss(total, {k: v.detach() for k, v in dict(color=color, alpha=alpha, near=near, hits=hits).items()})
 
     def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:
@@ -178,9 +178,16 @@ class PaletteDecoder(Stage):
         anew = torch.rand(codes.shape, generator=rng, device=rng.device).to(codes.device)
         return torch.where(draw < share * self.config.wrong_digits, (anew * sizes).long(), codes)
 
+    @staticmethod
+    def _visible(solid: Tensor, count: int, rng: torch.Generator) -> Tensor:
+        """Places (count,) of visible pixels, drawn from bool (n,), and of others where there are too few."""
+        draw = torch.rand(len(solid), generator=rng, device=rng.device).to(solid.device)
+        return torch.where(solid, draw + 1, draw).topk(min(count, len(solid)), sorted=False).indices
+
     def _nearest(self, real: Tensor) -> Tensor:
         """Colors (v, 3) in [-1, 1] -> the nearest of the palette, int64 (v,)."""
-        with torch.autocast(real.device.type, enabled=False):
+        device = "cpu" if real.is_meta else real.device.type  # when costs are counted there is no device
+        with torch.autocast(device, enabled=False):  # bfloat16 would miss the nearest
             return (self.colors.square().sum(-1) - 2 * real.float() @ self.colors.T).argmin(-1)
 
     def _distances(self) -> Tensor:

@@ -18,6 +18,7 @@ from storyreel.worlds import sprites_free_words as free_words
 from storyreel.worlds import sprites_language
 from storyreel.worlds import sprites_words as words
 from storyreel.worlds.sprites_captions import BRITISH
+from storyreel.worlds.sprites_completion import COVERED
 from storyreel.worlds.sprites_free_words import Meaning
 from storyreel.worlds.sprites_phrases import BARE
 from storyreel.worlds.sprites_wardrobe import GARMENT
@@ -91,6 +92,8 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
                 found.setdefault(name, value)
     if said.get("body") == "skeleton":  # nobody sees of what sex a skeleton is, and an archer of bones wears no leather
         found = {name: value for name, value in found.items() if name == "action"}
+    if said.get("head", found.get("head")) in COVERED:
+        found.pop("hair_color", None)  # of an old knight's hair nothing is seen
     if "action" not in said:
         found |= _attack_with(said.get("weapon", found.get("weapon")))
     return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
