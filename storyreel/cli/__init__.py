@@ -26,6 +26,7 @@ VERBS = {
     "browse": "Look at a curated dataset, kept and rejected, and decide by hand.",
     "data": "Make, check, fetch or look at a dataset folder.",
     "train": "Train a recipe on a dataset folder; run again to resume.",
+    "recipes": "List what can be trained.",
     "plan": "Estimate time and memory of a training run.",
     "check": "Try every recipe and every model on this machine, and time them.",
     "evaluate": "Measure clips.",

@@ -22,6 +22,15 @@ from storyreel.systems.base import Batch, TextEncoder
 ORDER = 2  # the stream of random numbers that orders the rows of an epoch
 
 
+def need_captions(folder: Dataset) -> None:
+    """ValueError where no clip of the folder has a caption."""
+    if not folder.has_captions:
+        columns = ", ".join(folder.columns)
+        empty = {"caption", "captions"} & set(folder.columns)
+        told = "all of them are empty" if empty else f"wanted a column 'caption' or 'captions', got {columns}"
+        raise ValueError(f"{folder.path / METADATA}: has no captions, which training on text needs; {told}")
+
+
 class Source:
     """One dataset folder as the loader sees it."""
 
@@ -29,12 +38,8 @@ class Source:
         self, folder: Dataset, data: Data, text: TextEncoder | None, split: str | None, cache: Path | None
     ) -> None:
         self.folder, self.data = folder, data
-        if text is not None and not folder.has_captions:
-            columns = ", ".join(folder.columns)
-            raise ValueError(
-                f"{folder.path / METADATA}: has no captions, which training on text needs; wanted a column "
-                f"'caption' or 'captions', got {columns}"
-            )
+        if text is not None:
+            need_captions(folder)
         self.pack = Pack.open(folder, data.size, data.channels, cache)  # which composes the rows of a world as well
         self.chosen = [row for row, name in enumerate(folder.splits) if split is None or name == split]
         wanted = set(self.chosen)

@@ -109,6 +109,7 @@ class Command:
             if world > 1 and (budget or options.stages_at_once):
                 raise ValueError("--minutes and --stages-at-once are for one process, and this is one of several")
             folders = open_folders(options.data, options.cache)
+            check_captions(self.recipe, self.stages(), folders)
             if options.stages_at_once:
                 from storyreel.train.at_once import train_side_by_side
 
@@ -293,6 +294,17 @@ def open_folders(data: Sequence[str], cache: Path | None = None) -> Folders:
             raise ValueError(f"--data {each}: the weight after the comma wants a number above 0, got {weight!r}")
         found.append((open_dataset(path, cache), number))
     return found
+
+
+def check_captions(recipe: Recipe, stages: Sequence[str], folders: Folders) -> None:
+    """ValueError where one of the stages reads texts and a folder has none, before an earlier one trains for hours."""
+    from storyreel.data.source import need_captions
+
+    with torch.device("meta"):
+        system: System = recipe.system.build()
+    if any(system.stages[name].needs_text for name in stages if name in system.stages):
+        for folder, _ in folders:
+            need_captions(folder)
 
 
 def begin_run(command: Command, folders: Folders, device: torch.device, rank: int | None = None) -> Run:

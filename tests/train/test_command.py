@@ -191,3 +191,14 @@ def test_ctrl_c_is_130(tmp_path, data, monkeypatch):
 
     monkeypatch.setattr(Reporter, "__call__", press)
     assert call("train", "phenaki_tiny", "--data", data, "-o", tmp_path, *SHORT) == 130
+
+
+def test_missing_captions_are_told_before_the_first_stage(tmp_path, capsys):
+    """The tokenizer reads none and could train for hours; the prior after it needs them."""
+    frames = np.zeros((6, 16, 16, 3), np.uint8)
+    write_folder(tmp_path / "silent", [(Clip(frames), {"split": "train"})], workers=1)
+    out = tmp_path / "run"
+    assert call("train", "phenaki_tiny", "--data", tmp_path / "silent", "-o", out, *SHORT) == 1
+    assert "has no captions, which training on text needs" in capsys.readouterr().err
+    assert not out.exists()
+    assert call("train", "phenaki_tiny", "--data", tmp_path / "silent", "-o", out, *SHORT, "--stage", "tokenizer") == 0

@@ -1,0 +1,73 @@
+"""storyreel recipes: what can be trained, how large it is, and which shipped models came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def recipes(
+    name: Annotated[str, typer.Argument(help="One of them: all its settings, as JSON.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """List the recipes: system, parameters, clips, and the models that came of them.
+
+    The parameters are those of all stages. `storyreel plan NAME` counts FLOPs, time and memory, and
+    `storyreel train NAME --data DIR -o RUN` trains one.
+    """
+    import json
+
+    from storyreel import recipes as known
+    from storyreel.recipe import as_json as in_json
+    from storyreel.wording import amount
+
+    if name:
+        print(json.dumps(in_json(known.get(name)), indent=1, ensure_ascii=False))
+        return
+    rows = [_row(each) for each in known.names()]
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    lines = [("recipe", "system", "parameters", "clips", "models that are here")]
+    for row in rows:
+        lines.append((row["name"], row["system"], amount(row["parameters"]), row["clips"], ", ".join(row["models"])))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _row(name: str) -> dict[str, Any]:
+    import torch
+
+    from storyreel import recipes as known
+    from storyreel.generate import registry
+    from storyreel.model_folder import recipe_name
+
+    recipe = known.get(name)
+    with torch.device("meta"):
+        system = recipe.system.build()
+    data = list(recipe.stages.values())[-1].data
+    kinds = {3: "", 4: ", matte"}
+    return {
+        "name": name,
+        "system": system.name,
+        "parameters": sum(p.numel() for p in system.parameters()),
+        "clips": f"{data.frames} x {data.size}x{data.size}{kinds.get(data.channels, '')}",
+        "stages": {stage: settings.steps for stage, settings in recipe.stages.items()},
+        "models": [model for model, folder in registry.here().items() if recipe_name(_told(folder)) == name],
+    }
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    """A model's `model.json`; {} where it cannot be read."""
+    from storyreel.generate import registry
+
+    try:
+        return registry.describe(folder)
+    except (ValueError, OSError):
+        return {}
