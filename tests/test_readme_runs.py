@@ -61,6 +61,7 @@ def served(line: str, folder: Path, env: dict[str, str]) -> None:
         process = subprocess.Popen(
             line, shell=True, cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True
         )
+        said = ""
         try:
             for _ in range(600):
                 if "http://127.0.0.1" in (said := (folder / "served.log").read_text()) or process.poll() is not None:

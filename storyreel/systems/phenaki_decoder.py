@@ -76,12 +76,11 @@ class PaletteDecoder(Stage):
         self.to_pixels = nn.Linear(self.up.width, config.features * self.cell**2)
         self.to_alpha = nn.Linear(config.features, 1)
         self.to_color = nn.Linear(config.features, len(colors))
-        for number, block in enumerate(self.space):
-            ends = [block.to_text.to_out.weight]  # pyright: ignore
-            if number >= c.space_depth:
-                ends += [block.attention.to_out.weight, block.mlp[-1].weight]  # pyright: ignore
-            for weight in ends:
-                nn.init.zeros_(weight)
+        for block in self.space:
+            nn.init.zeros_(block.to_text.to_out.weight)  # pyright: ignore
+        for block in self.space[c.space_depth :]:
+            nn.init.zeros_(block.attention.to_out.weight)  # pyright: ignore
+            nn.init.zeros_(block.mlp[-1].weight)  # pyright: ignore
 
     colors: Tensor
 
