@@ -59,11 +59,11 @@ def _row(name: str) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in system.parameters()),
         "clips": f"{data.frames} x {data.size}x{data.size}{kinds.get(data.channels, '')}",
         "stages": {stage: settings.steps for stage, settings in recipe.stages.items()},
-        "models": [model for model, folder in registry.here().items() if recipe_name(_told(folder)) == name],
+        "models": [model for model, folder in registry.here().items() if recipe_name(_model_json(folder)) == name],
     }
 
 
-def _told(folder: Path) -> dict[str, Any]:
+def _model_json(folder: Path) -> dict[str, Any]:
     """A model's `model.json`; {} where it cannot be read."""
     from storyreel.generate import registry
 

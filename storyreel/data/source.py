@@ -27,8 +27,8 @@ def need_captions(folder: Dataset) -> None:
     if not folder.has_captions:
         columns = ", ".join(folder.columns)
         empty = {"caption", "captions"} & set(folder.columns)
-        told = "all of them are empty" if empty else f"wanted a column 'caption' or 'captions', got {columns}"
-        raise ValueError(f"{folder.path / METADATA}: has no captions, which training on text needs; {told}")
+        reason = "all of them are empty" if empty else f"wanted a column 'caption' or 'captions', got {columns}"
+        raise ValueError(f"{folder.path / METADATA}: has no captions, which training on text needs; {reason}")
 
 
 class Source:
