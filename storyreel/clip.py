@@ -56,6 +56,12 @@ class Clip:
         t, h, w, c = self.frames.shape
         return f"Clip({t} frames, {w}x{h} {'RGBA' if c == 4 else 'RGB'}, {self.fps} fps, {self.caption!r})"
 
+    def _repr_html_(self) -> str:
+        """The clip as it plays in a notebook."""
+        from storyreel.notebook import figure
+
+        return figure(self)
+
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels."""

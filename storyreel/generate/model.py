@@ -24,6 +24,7 @@ from storyreel.generate.ranking import Ranker, best, default_candidates, load_ra
 from storyreel.generate.vocabulary import note_for, unconditional_note
 from storyreel.model import load_model
 from storyreel.model_folder import recipe_name
+from storyreel.notebook import ClipList
 from storyreel.options.generation import MAX_COUNT, GenerateOptions, check_seed
 from storyreel.precision import has_bf16
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
@@ -90,14 +91,16 @@ class Model:
 
     def __call__(
         self,
-        prompt: str | GenerateOptions | None = None,
+        prompt: str | GenerateOptions | Sequence[str] | None = None,
         *,
         seed: int = 0,
         count: int = 1,
         on_progress: OnProgress | None = None,
         **settings: Any,
-    ) -> list[Clip]:
+    ) -> ClipList:
         """`count` videos of the prompt; the one at index i depends on (seed, i) alone, not on `count`.
+
+        A list of prompts gives the videos of each, in their order, as each would have alone. A notebook plays the list.
 
         settings: the fields of `storyreel.GenerateOptions`, which may come whole in place of the prompt: frames or
         seconds; fps; steps; guidance; image (a first frame: Clip or file) and image_end (a last one); extend (a clip
@@ -110,29 +113,37 @@ class Model:
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
-        if isinstance(prompt, GenerateOptions):
-            if settings:
-                raise ValueError(f"{next(iter(settings))}: the options are given whole; set it in them")
-            options = prompt
-        else:
-            options = GenerateOptions.of({"prompt": prompt, **settings})
-            if self.system.conditional:
-                options.check_prompt()
-        options = options.with_candidates(self.default_candidates)
+        prompts = list(prompt) if isinstance(prompt, Sequence) and not isinstance(prompt, str) else [prompt]
+        if not prompts:
+            raise ValueError("prompt: the list is empty; expected at least one sentence")
+        asked = [self._options(each, settings) for each in prompts]
         check_seed(seed)
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
             raise ValueError(f"count: expected a whole number from 1 to {MAX_COUNT}, got {count!r}")
-        if not self._noted and (note := self._note(options.prompts)):
+        if not self._noted and (note := self._note([each for options in asked for each in options.prompts])):
             self._noted = True
             warnings.warn(note, stacklevel=2)
-        clips: list[Clip] = []
+        clips = ClipList()
         try:
-            for index in range(count):
-                clips.append(self.make(options, seed, index, on_progress))
+            for options in asked:
+                for index in range(count):
+                    clips.append(self.make(options, seed, index, on_progress))
         except Cancelled as stop:
             stop.clips = clips
             raise
         return clips
+
+    def _options(self, prompt: Any, settings: Mapping[str, Any]) -> GenerateOptions:
+        """The options of one prompt, with as many candidates as the model makes by itself."""
+        if not isinstance(prompt, GenerateOptions):
+            options = GenerateOptions.of({"prompt": prompt, **settings})
+            if self.system.conditional:
+                options.check_prompt()
+        elif settings:
+            raise ValueError(f"{next(iter(settings))}: the options are given whole; set it in them")
+        else:
+            options = prompt
+        return options.with_candidates(self.default_candidates)
 
     def make(self, options: GenerateOptions, seed: int, index: int = 0, on_progress: OnProgress | None = None) -> Clip:
         """The one video of (seed, index) and just these options: one candidate where their number is not set."""
