@@ -116,16 +116,16 @@ class Model:
         prompts = list(prompt) if isinstance(prompt, Sequence) and not isinstance(prompt, str) else [prompt]
         if not prompts:
             raise ValueError("prompt: the list is empty; expected at least one sentence")
-        asked = [self._options(each, settings) for each in prompts]
+        options_of = [self._options(each, settings) for each in prompts]
         check_seed(seed)
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
             raise ValueError(f"count: expected a whole number from 1 to {MAX_COUNT}, got {count!r}")
-        if not self._noted and (note := self._note([each for options in asked for each in options.prompts])):
+        if not self._noted and (note := self._note([each for options in options_of for each in options.prompts])):
             self._noted = True
             warnings.warn(note, stacklevel=2)
         clips = ClipList()
         try:
-            for options in asked:
+            for options in options_of:
                 for index in range(count):
                     clips.append(self.make(options, seed, index, on_progress))
         except Cancelled as stop:
