@@ -23,12 +23,13 @@ from storyreel.curate.lines import read_lines
 from storyreel.curate.pipeline import Settings as CurateSettings
 from storyreel.curate.pipeline import curate
 from storyreel.curate.refilter import refilter, saved_thresholds
-from storyreel.curate.rows import read_rows, table_of, write_table
+from storyreel.curate.rows import read_rows, table_of
 from storyreel.curate.score import Limit
 from storyreel.curate.thresholds import Thresholds
 from storyreel.encoder import Encoder
 from storyreel.evaluate.benchmarks.moving_digits import share_json
 from storyreel.evaluate.score import Share
+from storyreel.parquet_file import write_parquet
 from storyreel.storage import read_json, write_json
 
 NEAR = 3  # frames that a found cut may be away from the true one
@@ -91,7 +92,7 @@ def _scored(footage: Path, folder: Path, limits: Thresholds, encoder: Encoder | 
             rows, similarities(encoder, pictures_of(rows), [r["caption"] for r in rows]), strict=True
         ):
             row["similarity"] = round(score, 6)
-        write_table(table_of(rows), file)
+        write_parquet(file, table_of(rows))
         refilter(folder, lambda now: replace(now, similarity=limits.similarity))
         rows = read_rows(file)
     return rows
