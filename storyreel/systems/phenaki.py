@@ -322,7 +322,7 @@ class Phenaki(System):
         self.config = config
         self.tokenizer = config.tokenizer.build()
         self.prior = MaskGit(config.prior, self.tokenizer)
-        self.decoder = PaletteDecoder(config.decoder, self.tokenizer) if config.decoder else None
+        self.decoder = PaletteDecoder(config.decoder, self.tokenizer, self.prior) if config.decoder else None
         self.text_dim = config.prior.text_dim
 
     @property

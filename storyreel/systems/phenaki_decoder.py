@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +43,7 @@ class PaletteDecoderConfig:
     near: float = 4.0  # weight of the expected squared distance from the right color
     drop_text: Share = 0.1
     wrong_digits: Share = 0.03  # of the digits of a code at most, in training: a prior makes mistakes
+    refilled: Share = 0.0  # of the tokens at most, in training: hidden, and filled in by the prior as the text says
 
     def colors(self) -> Tensor:
         """uint8 (k, 3). ValueError where the palette is no list of colors."""
@@ -51,18 +53,27 @@ class PaletteDecoderConfig:
         return torch.frombuffer(bytearray.fromhex(digits), dtype=torch.uint8).view(-1, 3)
 
 
+class Prior(Protocol):
+    """What fills in codes with holes."""
+
+    mask_id: Tensor
+
+    def logits(self, codes: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, ...]: ...
+
+
 class PaletteDecoder(Stage):
     """Codes and a text to a video whose pixels have colors of a palette."""
 
     needs_text = True
     capturable = True
 
-    def __init__(self, config: PaletteDecoderConfig, tokenizer: CViViT):
+    def __init__(self, config: PaletteDecoderConfig, tokenizer: CViViT, prior: Prior | None = None):
+        """prior: fills in codes (`refilled`)."""
         super().__init__()
         self.config, c = config, tokenizer.config
         if c.channels != 4 or not c.widths:
             raise ValueError("decoder: wanted a tokenizer of four channels, with a convolutional trunk (`widths`)")
-        self._frozen = (tokenizer,)
+        self._frozen, self._prior = (tokenizer,), (prior,)  # in tuples, so that their weights are not this stage's
         colors = config.colors().float() / 127.5 - 1
         self.register_buffer("colors", colors, persistent=False)
         self.time = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))
@@ -140,7 +151,10 @@ class PaletteDecoder(Stage):
         """Nats a visible pixel: of its color, and its share of those of alpha; plus `near` times the distance."""
         video, c = batch["video"], self.config
         with torch.no_grad():
-            codes = self._disturbed(self.tokenizer.encode(video), tick.rng)
+            codes = self.tokenizer.encode(video)
+            if c.refilled:
+                codes = self._refilled(codes, batch["text"], batch["text_mask"], tick.rng)
+            codes = self._disturbed(codes, tick.rng)
         dropped = drawn(len(video), c.drop_text, tick.rng, video.device)
         text, text_mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
         some = torch.rand(len(video), video.shape[2], generator=tick.rng, device=tick.rng.device)
@@ -168,6 +182,23 @@ class PaletteDecoder(Stage):
         """For the contact sheet: each clip above what is left of it."""
         video, text, mask = (batch[k][:4] for k in ("video", "text", "text_mask"))
         return torch.stack([video, self.decode(self.tokenizer.encode(video), text, mask)], 1).flatten(0, 1)
+
+    def _refilled(self, codes: Tensor, text: Tensor, text_mask: Tensor, rng: torch.Generator) -> Tensor:
+        """With a share of tokens, another one in each clip, drawn at once from what the prior says of them.
+
+        It errs as it does when it generates, in what the text says as well; the clip and the text are right.
+        """
+        (prior,) = self._prior
+        if prior is None:
+            raise ValueError("refilled: this decoder has no prior that could fill in codes")
+        share = torch.rand(len(codes), 1, 1, 1, generator=rng, device=rng.device)
+        draw = torch.rand((*codes.shape[:3], 1), generator=rng, device=rng.device)
+        hidden = (draw < share * self.config.refilled).to(codes.device)
+        logits = prior.logits(torch.where(hidden, prior.mask_id, codes), text, text_mask)
+        noise = (torch.rand(each.shape, generator=rng, device=rng.device) for each in logits)
+        gumbel = (-torch.log(-torch.log(n.clamp(1e-20, 1 - 1e-7))) for n in noise)
+        drawn_anew = [(each.float() + g.to(each.device)).argmax(-1) for each, g in zip(logits, gumbel, strict=True)]
+        return torch.where(hidden, torch.stack(drawn_anew, -1), codes)
 
     def _disturbed(self, codes: Tensor, rng: torch.Generator) -> Tensor:
         """With a share of digits drawn anew, another share in each clip."""

@@ -103,6 +103,32 @@ def test_it_learns_from_the_text_which_color_where_codes_do_not_tell(drop: float
     assert (right > 0.9) if drop == 0 else (right < 0.7)
 
 
+class Stubborn:
+    """A prior that always says the last value of each digit."""
+
+    mask_id = torch.tensor([4, 3])
+
+    def logits(self, codes: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, ...]:
+        assert bool(
+            (codes == self.mask_id).any(-1).eq((codes == self.mask_id).all(-1)).all()
+        )  # whole tokens are hidden
+        return tuple(torch.nn.functional.one_hot(torch.full(codes.shape[:3], n - 1), n) * 1e4 for n in (4, 3))
+
+
+def test_a_part_of_the_codes_is_what_the_prior_says_and_the_rest_stays() -> None:
+    config = replace(CONFIG, refilled=1.0)
+    decoder, given = PaletteDecoder(config, TOKENIZER.build(), Stubborn()), batch()
+    every = codes(decoder, 6)
+    made = decoder._refilled(every, given["text"], given["text_mask"], torch.Generator().manual_seed(3))
+    changed = (made != every).any(-1)
+    assert 0.2 < changed.float().mean() < 0.8
+    assert (made[changed] == torch.tensor([3, 2])).all()
+    assert decoder.loss(given, tick()).total.isfinite()
+    assert not any("prior" in name for name in decoder.state_dict())
+    with pytest.raises(ValueError, match="refilled: this decoder has no prior"):
+        make(config).loss(given, tick())
+
+
 def test_the_tokenizer_is_left_alone_and_what_a_prompt_gives_does_not_depend_on_its_batch() -> None:
     decoder, given = make(), batch()
     before = {name: value.clone() for name, value in decoder.tokenizer.state_dict().items()}
