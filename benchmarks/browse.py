@@ -22,9 +22,10 @@ import pyarrow as pa
 
 from storyreel.browse.server import BrowseServer
 from storyreel.browse.table import MEASURED
-from storyreel.curate.rows import COLUMNS, write_table
+from storyreel.curate.rows import COLUMNS
 from storyreel.curate.store import write_lines, write_text
 from storyreel.curate.thresholds import Thresholds
+from storyreel.parquet_file import write_parquet
 
 WORDS = [
     *("a", "the", "red", "blue", "dog", "cat", "walks", "runs", "sits", "car"),
@@ -82,7 +83,7 @@ def make(folder: Path, clips: int, twins: float) -> Path:
     """A curated folder without films: what is measured of film 0 is there for its time line."""
     inside = folder / "curation"
     inside.mkdir(parents=True)
-    write_table(table_of(clips, twins), inside / "spans.parquet")
+    write_parquet(inside / "spans.parquet", table_of(clips, twins))
     write_text(inside / "thresholds.json", json.dumps(Thresholds().as_json()))
     films = -(-clips // SPANS_A_FILM)
     facts = {"size": 1, "mtime_ns": 1}

@@ -237,7 +237,7 @@ def test_a_foreign_model_folder_in_a_run_is_seen_before_the_training(tmp_path: P
 def test_a_place_that_cannot_be_written_is_told_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error, out: str
 ):
-    monkeypatch.setattr("storyreel.evaluate.evaluation.evaluate", lambda *a: pytest.fail("hours of work"))
+    monkeypatch.setattr("storyreel.evaluate.command.measure", lambda *a: pytest.fail("hours of work"))
     monkeypatch.setattr("storyreel.evaluate.judge_training.train_judge", lambda *a, **k: pytest.fail("hours of work"))
     write_folder(tmp_path / "clips", noise(), workers=1)
     (tmp_path / "theirs").mkdir()

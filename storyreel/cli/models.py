@@ -92,7 +92,10 @@ def convert(
     source: Annotated[Path, typer.Argument(help="Folder in diffusers' layout, or a single svd.safetensors.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="A file that ends with .safetensors, or a folder.")],
 ) -> None:
-    """Write published weights of Stable Video Diffusion in their other layout, every name checked."""
+    """Write published weights of Stable Video Diffusion in their other layout, every name checked.
+
+    storyreel models convert svd.safetensors -o svd
+    """
     from storyreel.published_svd import convert as convert_svd
 
     for line in convert_svd(source, out):

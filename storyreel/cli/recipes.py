@@ -17,6 +17,8 @@ def recipes(
 ) -> None:
     """List the recipes: system, parameters, clips, and the models that came of them.
 
+    storyreel recipes phenaki_sprites
+
     The parameters are those of all stages. `storyreel plan NAME` counts FLOPs, time and memory, and
     `storyreel train NAME --data DIR -o RUN` trains one.
     """

@@ -76,6 +76,7 @@ class PaletteDecoder(Stage):
         self._frozen, self._prior = (tokenizer,), (prior,)  # in tuples, so that their weights are not this stage's
         colors = config.colors().float() / 127.5 - 1
         self.register_buffer("colors", colors, persistent=False)
+        self.register_buffer("sizes", torch.tensor(tokenizer.sizes), persistent=False)  # values of each digit
         self.time = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))
         self.position = nn.Parameter(torch.zeros(c.grid**2, c.dim))
         self.space = nn.ModuleList(Block(c.dim, c.heads, c.mlp, config.text_dim) for _ in range(config.depth))
@@ -94,6 +95,7 @@ class PaletteDecoder(Stage):
             nn.init.zeros_(block.mlp[-1].weight)  # pyright: ignore
 
     colors: Tensor
+    sizes: Tensor
 
     @property
     def tokenizer(self) -> CViViT:
@@ -204,9 +206,8 @@ class PaletteDecoder(Stage):
         """With a share of digits drawn anew, another share in each clip."""
         draw = torch.rand(codes.shape, generator=rng, device=rng.device).to(codes.device)
         share = torch.rand(len(codes), 1, 1, 1, generator=rng, device=rng.device).to(codes.device)
-        sizes = torch.tensor(self.tokenizer.sizes, device=codes.device)
         anew = torch.rand(codes.shape, generator=rng, device=rng.device).to(codes.device)
-        return torch.where(draw < share * self.config.wrong_digits, (anew * sizes).long(), codes)
+        return torch.where(draw < share * self.config.wrong_digits, (anew * self.sizes).long(), codes)
 
     @staticmethod
     def _visible(solid: Tensor, count: int, rng: torch.Generator) -> Tensor:

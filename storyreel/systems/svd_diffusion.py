@@ -318,7 +318,8 @@ class DiffusionStage(FingerprintedStage):
         """For the contact sheet: videos of the first captions of a batch."""
         cond = {name: value[:6] for name, value in batch.items() if name in ("text", "text_mask")}
         if self.image:
-            cond["image"] = batch["first"][:6, :, None].float() / 127.5 - 1
+            first = (batch if "first" in batch else self.prepare(batch))["first"]
+            cond["image"] = first[:6, :, None].float() / 127.5 - 1
         seeds = torch.randint(2**31, (len(cond["text"]),), generator=rng)
         latents = self.sample(cond, rng=[torch.Generator().manual_seed(int(seed)) for seed in seeds])
         return self.decoder.decode(latents)
