@@ -16,9 +16,8 @@ sys.path.append(str(Path(__file__).parents[1] / "study"))
 from webdriver import Browser, programs
 
 WHY = "sh .ci/engines and sh .ci/browser install what is missing"
-pytestmark = pytest.mark.skipif(
-    programs() is None or not all(file.is_file() for file in LIBRARIES.values()), reason=WHY
-)
+missing = programs() is None or not all(file.is_file() for file in LIBRARIES.values())
+pytestmark = [pytest.mark.skipif(missing, reason=WHY), pytest.mark.needs_download]  # npm's registry may be out of reach
 
 
 @pytest.fixture(scope="module")
