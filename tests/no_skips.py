@@ -1,7 +1,7 @@
 """In continuous integration (CI=true) a skipped test fails: what it needs must be installed there.
 
-Exempt are tests marked `needs_download`: of weights that cannot be installed, only fetched by who accepts their licence,
-and of game engines, which come from npm's registry.
+Exempt are tests marked `needs_download`: of weights that cannot be installed, only fetched by who accepts their
+licence, and of game engines, which come from npm's registry.
 """
 
 from __future__ import annotations
