@@ -21,10 +21,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     """Write, flush to the disk, rename; returns the sha256. OSError names the path, and leaves no half file."""
     whole = {name: t.detach().contiguous().cpu() for name, t in tensors.items()}
     with replacing(path) as (made,):
+        made.touch()
+        mode = made.stat().st_mode  # of any new file here; safetensors makes its own, for nobody else to read
         try:
             save_file(whole, made, metadata=metadata)
         except SafetensorError as error:
             raise _as_os_error(error, path) from None
+        made.chmod(mode & 0o777)
         with made.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())

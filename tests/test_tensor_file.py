@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from storyreel.tensor_file import read_tensors
+from storyreel.tensor_file import read_tensors, write_tensors
 
 
 @pytest.mark.parametrize("start", [b"\x80", b"PK"])
@@ -35,3 +35,9 @@ def test_a_pickle_with_the_name_of_a_tensor_file(tmp_path: Path, kind: str):
         path.write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(ValueError, match="is a pickle with the name of a safetensors file"):
         read_tensors(path)
+
+
+def test_whoever_may_read_other_new_files_may_read_weights(tmp_path: Path):
+    (tmp_path / "a.json").write_text("{}")
+    write_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(2)})
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "a.json").stat().st_mode
