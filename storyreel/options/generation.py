@@ -231,7 +231,7 @@ class GenerateOptions(Options):
                 value[name] = InputClip.from_note(value[name], name)
         if value.get("encoder") is not None and not is_bare(value["encoder"]):
             raise ValueError("encoder: the metadata names a folder, which is not opened; give it with --encoder")
-        return cls.of(layered(cls, value, changes)).check_prompt()
+        return cls.of(layered(cls, value, changes))
 
 
 def check_seed(seed: Any) -> int:

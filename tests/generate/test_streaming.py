@@ -124,3 +124,12 @@ def test_times_and_settings_that_cannot_be_are_one_line(
 def test_a_model_that_begins_at_the_beginning_says_so():
     with pytest.raises(ValueError, match="start: phenaki-digits makes videos from their beginning"):
         load("phenaki-digits")("the digit 3 is moving up and down", start=2.0)
+
+
+def test_a_video_that_was_made_without_a_prompt_is_made_again(tmp_path: Path, folder: Path):
+    first = run("-m", folder, "--seconds", "1", "--seed", "3", "-o", tmp_path / "a.mp4", "-q")
+    assert first.returncode == 0, first.stderr
+    again = run("--from", tmp_path / "a.mp4", "-m", folder, "-o", tmp_path / "b.mp4", "-q")
+    assert again.returncode == 0, again.stderr
+    a, b = (Clip.open(tmp_path / name) for name in ("a.mp4", "b.mp4"))
+    assert np.array_equal(a.frames, b.frames)
