@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from storyreel.clip import Clip
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import Shape
-from storyreel.systems.pixels import for_model, shown
+from storyreel.systems.pixels import beginning, check_matte, shown
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import IMAGE_PATCH, DiffusionConfig, DiffusionStage
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage, ReconstructionLoss
@@ -128,9 +128,6 @@ class Svd(System):
     def _diffusion(self) -> dict[str, DiffusionStage]:
         return {name: stage for name, stage in self.diffusion.items() if isinstance(stage, DiffusionStage)}
 
-    def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
-        return self.generate_batch([request], text, on_progress)[0]
-
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
         options, count = attempts[0].options, len(attempts)
@@ -168,8 +165,7 @@ class Svd(System):
         if options.motion is not None:
             cond["motion"] = torch.tensor([float(options.motion)])
         if options.image is not None:
-            first = options.image.replace(frames=options.image.frames[:1])
-            cond["image"] = for_model(first, config.shape.height, config.channels, options.fit)
+            cond["image"] = beginning(options, config.shape.height, config.channels)
         return {name: value.expand(count, *value.shape[1:]) for name, value in cond.items()}
 
     def _check(self, request: Request, stage: DiffusionStage) -> None:
@@ -180,8 +176,7 @@ class Svd(System):
                 raise ValueError(f"{name}: this model makes a video from one prompt or one picture")
         if not options.prompt and not options.image:
             raise ValueError("prompt: it is empty; expected a sentence, or an image")
-        if options.transparent and config.channels == 3:
-            raise ValueError("transparent: this model has no matte; it was trained without transparency")
+        check_matte(options, config.channels)
         longest = BEYOND * config.frames
         if options.frames is not None and not 1 <= options.frames <= longest:
             raise ValueError(f"frames: this model makes 1 to {longest} frames, got {options.frames}")

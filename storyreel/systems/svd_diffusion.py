@@ -27,7 +27,7 @@ from storyreel.diffusion.denoiser import Denoiser, is_guided
 from storyreel.diffusion.noise_laws import LAWS, check_law, preserving_law
 from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
 from storyreel.diffusion.samplers import OnStep, draw_noise, starting_noise
-from storyreel.diffusion.sampling import Sampling, check_guidance, check_steps
+from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import draw_times
 from storyreel.field_ranges import FramesASecond, Share
 from storyreel.nn.null_text import drawn, everywhere, without_text
@@ -249,11 +249,7 @@ class DiffusionStage(FingerprintedStage):
 
     def resolve(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
         """The steps and the guidance of a sample. ValueError for what this stage cannot do."""
-        s = self.config.sampling
-        steps, guidance = s.steps if steps is None else steps, s.guidance if guidance is None else guidance
-        check_steps(steps)
-        check_guidance(guidance)
-        return steps, guidance
+        return self.config.sampling.resolve(steps, guidance)
 
     @torch.no_grad()
     def sample(
@@ -278,7 +274,7 @@ class DiffusionStage(FingerprintedStage):
         levels = s.levels(preserving_law(self.config.noise, self.config.shift), steps)
         guidances = s.guidance_of(guidance, levels, frames)
         read, uncond = self._conditioning(cond, rng, guided=is_guided(guidances))
-        network = partial(self._network, in_time=not self.pictures)
+        network = partial(self.v, in_time=not self.pictures)
         denoiser = Denoiser(network, read, uncond, guidances, "v")
         patch = self.autoencoder.config.patch
         size = (len(rng), self.unet.config.out_channels, frames, self.shape.height // patch, self.shape.width // patch)
@@ -288,31 +284,29 @@ class DiffusionStage(FingerprintedStage):
         except ValueError as error:
             raise ValueError(f"stage {self.name!r}: {error}") from None
 
-    def _network(self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any], *, in_time: bool) -> Tensor:
-        return self.v(z, logsnr, read, in_time=in_time)
-
     def _conditioning(
         self, cond: Batch, rng: Sequence[torch.Generator], *, guided: bool
     ) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """What the network reads, and, where `guided`, what it reads without text and picture."""
         text, mask = (cond[name].to(self.fingerprint.device) for name in ("text", "text_mask"))
-        b, usual = len(text), torch.ones(len(text), device=text.device)
+        usual = torch.ones(len(text), device=text.device)
         fps = cond.get("fps", self.shape.fps * usual).to(usual)
         motion = cond.get("motion", (BUCKETS // 2 - 1) * usual).to(usual)
         noise = AUGMENTATION * usual if self.image else 0 * usual
         conditions = self.conditions(fps, motion, noise)
         null, null_mask = without_text(text, mask, self.null_text, everywhere(text))
-        both: list[dict[str, Any]] = []
-        for seen, states, shown in ((mask, text, usual > 0), (null_mask, null, usual < 0)):
-            read: dict[str, Any] = {"conditions": conditions}
-            if self.image:
-                image = cond["image"].to(text.device)
-                noisy = image + AUGMENTATION * draw_noise(image.shape, rng).to(image) if not both else image
-                read |= self._beside(self.autoencoder.encode(noisy), shown)
-            read["context"], read["context_mask"] = self._context(states, seen, read.pop("tokens", None))
-            both.append(read)
-        assert len(both[0]["context"]) == b
-        return both[0], both[1] if guided else None
+        latents = None
+        if self.image:
+            image = cond["image"].to(text.device)
+            latents = self.autoencoder.encode(image + AUGMENTATION * draw_noise(image.shape, rng).to(image))
+
+        def read(states: Tensor, seen: Tensor, shown: Tensor) -> dict[str, Any]:
+            beside = {} if latents is None else self._beside(latents, shown)
+            context, context_mask = self._context(states, seen, beside.pop("tokens", None))
+            return {"conditions": conditions, **beside, "context": context, "context_mask": context_mask}
+
+        uncond = read(null, null_mask, usual < 0) if guided else None
+        return read(text, mask, usual > 0), uncond
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """For the contact sheet: videos of the first captions of a batch."""
