@@ -32,6 +32,7 @@ from torch.utils.checkpoint import checkpoint
 from storyreel.clip import Clip
 from storyreel.field_ranges import Depth, Frames, FramesASecond, SamplingSteps, Share, Width
 from storyreel.nn.attention import Block, KeysValues
+from storyreel.nn.gumbel import gumbel
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
 from storyreel.systems.phenaki_decoder import PaletteDecoder, PaletteDecoderConfig
@@ -212,7 +213,7 @@ class MaskGit(Stage):
                 continue
             guess, confidence = self._guess(codes, memory, text_mask, num_branches, guidance, rng)
             left = math.floor(units * math.cos(math.pi / 2 * (step + 1) / steps)) if step + 1 < steps else 0
-            noise = torch.stack([_gumbel(codes.shape[1:], g) for g in rng]).to(confidence.device)
+            noise = torch.stack([gumbel(codes.shape[1:], g) for g in rng]).to(confidence.device)
             confidence = confidence + choice_temperature * (1 - (step + 1) / steps) * noise
             holes = codes == self.mask_id
             filled = torch.where(holes, guess, codes)
@@ -263,7 +264,7 @@ class MaskGit(Stage):
         counts = holes.flatten(1).sum(1).tolist()
         values, confidence = [], []
         for x in logits.split(self.tokenizer.sizes, -1):
-            noise = torch.cat([_gumbel((n, x.shape[-1]), g) for n, g in zip(counts, rng, strict=True)]).to(x.device)
+            noise = torch.cat([gumbel((n, x.shape[-1]), g) for n, g in zip(counts, rng, strict=True)]).to(x.device)
             value = (x + noise).argmax(-1, keepdim=True)
             values.append(value)
             confidence.append(x.log_softmax(-1).gather(-1, value))
@@ -275,11 +276,6 @@ class MaskGit(Stage):
 
     def _mask_ids(self, units: Tensor) -> Tensor:
         return self.mask_id[units % len(self.mask_id)]
-
-
-def _gumbel(shape: Sequence[int], rng: torch.Generator) -> Tensor:
-    """Gumbel noise, drawn on the CPU so that every device sees the same."""
-    return -torch.log(-torch.log(torch.rand(tuple(shape), generator=rng).clamp(1e-20, 1 - 1e-7)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,11 +22,12 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from storyreel.field_ranges import Colors, Count, Depth, Share, Width
-from storyreel.nn.attention import Block, causal_alibi
+from storyreel.nn.attention import Block
 from storyreel.nn.conv import Upsampler
+from storyreel.nn.gumbel import gumbel
 from storyreel.nn.null_text import drawn, without_text
 from storyreel.systems.base import Batch, Loss, Stage, Tick
-from storyreel.systems.phenaki_tokenizer import CViViT
+from storyreel.systems.phenaki_tokenizer import CViViT, unfolded
 from storyreel.systems.pixels import BACKGROUND
 
 
@@ -130,19 +131,13 @@ class PaletteDecoder(Stage):
         """Of each pixel, (b, f, h, w, e); of the frames `some` (b, f) of each clip, where not all are wanted."""
         c, (b, t) = self.tokenizer.config, codes.shape[:2]
         with torch.no_grad():
-            x = rearrange(self.tokenizer.quantize.lookup(codes), "b t p d -> (b p) t d")
-        for block in self.time:
-            x = block(x, causal_alibi(t, c.heads, x.device).to(x.dtype))
-        x = rearrange(x, "(b p) t d -> (b t) p d", b=b) + self.position
+            x = self.tokenizer.quantize.lookup(codes)
+        x = self.tokenizer.through_time(self.time, x.flatten(0, 1), b).flatten(0, 1) + self.position
         mask = text_mask.repeat_interleave(t, 0)
         for block in self.space:
             keys, values = (each.repeat_interleave(t, 0) for each in block.to_text.keys_values(text))  # pyright: ignore
             x = block(x, None, (keys, values), mask)
-        x = rearrange(x, "(b t) p d -> b t p d", b=b)
-        frames = self.to_frame(x[:, :1])
-        if t > 1:
-            tubes = rearrange(self.to_tube(x[:, 1:]), "b t p (f d) -> b (t f) p d", f=c.tube)
-            frames = torch.cat([frames, tubes], 1)
+        frames = unfolded(x.unflatten(0, (b, t)), self.to_frame, self.to_tube, c.tube)
         if some is not None:
             frames = frames.take_along_dim(some[:, :, None, None], 1)
         x = self.up(rearrange(frames, "b f (h w) d -> (b f) h w d", h=c.grid))
@@ -197,9 +192,7 @@ class PaletteDecoder(Stage):
         draw = torch.rand((*codes.shape[:3], 1), generator=rng, device=rng.device)
         hidden = (draw < share * self.config.refilled).to(codes.device)
         logits = prior.logits(torch.where(hidden, prior.mask_id, codes), text, text_mask)
-        noise = (torch.rand(each.shape, generator=rng, device=rng.device) for each in logits)
-        gumbel = (-torch.log(-torch.log(n.clamp(1e-20, 1 - 1e-7))) for n in noise)
-        drawn_anew = [(each.float() + g.to(each.device)).argmax(-1) for each, g in zip(logits, gumbel, strict=True)]
+        drawn_anew = [(each.float() + gumbel(each.shape, rng).to(each.device)).argmax(-1) for each in logits]
         return torch.where(hidden, torch.stack(drawn_anew, -1), codes)
 
     def _disturbed(self, codes: Tensor, rng: torch.Generator) -> Tensor:

@@ -244,21 +244,18 @@ class CViViT(Stage):
             tokens = torch.cat([tokens, tubes], 1)
         x = tokens.flatten(0, 1) + self.position  # (b t, p, d)
         x = self._run(self.encode_space, x)
-        return self._through_time(self.encode_time, x, b)
+        return self.through_time(self.encode_time, x, b)
 
     def _decode(self, z: Tensor) -> Tensor:
         c = self.config
         b = len(z)
-        x = self._through_time(self.decode_time, z.flatten(0, 1), b).flatten(0, 1) + self.decode_position
+        x = self.through_time(self.decode_time, z.flatten(0, 1), b).flatten(0, 1) + self.decode_position
         x = self._run(self.decode_space, x)  # (b t, p, d)
         x = rearrange(x, "(b t) p d -> b t p d", b=b)
-        frames = self.to_frame(x[:, :1])
-        if x.shape[1] > 1:
-            tubes = rearrange(self.to_tube(x[:, 1:]), "b t p (f d) -> b (t f) p d", f=c.tube)
-            frames = torch.cat([frames, tubes], 1)
+        frames = unfolded(x, self.to_frame, self.to_tube, c.tube)
         return rearrange(self.trunk_back(frames.flatten(0, 1)), "(b f) c h w -> b c f h w", b=b)
 
-    def _through_time(self, blocks: nn.ModuleList, x: Tensor, b: int) -> Tensor:
+    def through_time(self, blocks: nn.ModuleList, x: Tensor, b: int) -> Tensor:
         """(b t, p, d) -> (b, t, p, d): each patch attends to its own past."""
         t = len(x) // b
         x = rearrange(x, "(b t) p d -> (b p) t d", b=b)
@@ -308,6 +305,14 @@ class FrameDecoder(nn.Module):
         """(n, p, width) -> (n, c, h, w)."""
         x = self.to_pixels(self.up(rearrange(x, "n (h w) d -> n h w d", h=self.grid)))
         return rearrange(x, "n h w (c p1 p2) -> n c (h p1) (w p2)", p1=self.cell, p2=self.cell)
+
+
+def unfolded(x: Tensor, to_frame: nn.Module, to_tube: nn.Module, tube: int) -> Tensor:
+    """Latent frames (b, t, p, d) -> frames (b, f, p, width): the first is one, each later one a tube of several."""
+    frames = to_frame(x[:, :1])
+    if x.shape[1] == 1:
+        return frames
+    return torch.cat([frames, rearrange(to_tube(x[:, 1:]), "b t p (f d) -> b (t f) p d", f=tube)], 1)
 
 
 def _blocks(c: CViViTConfig, depth: int) -> nn.ModuleList:
