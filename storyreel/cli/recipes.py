@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +31,8 @@ def recipes(
     if name:
         print(json.dumps(in_json(known.get(name)), indent=1, ensure_ascii=False))
         return
-    rows = [_row(each) for each in known.names()]
+    models = _models()
+    rows: list[dict[str, Any]] = [_row(each) | {"models": models.get(each, [])} for each in known.names()]
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
@@ -47,8 +48,6 @@ def _row(name: str) -> dict[str, Any]:
     import torch
 
     from storyreel import recipes as known
-    from storyreel.generate import registry
-    from storyreel.model_folder import recipe_name
 
     recipe = known.get(name)
     with torch.device("meta"):
@@ -61,15 +60,16 @@ def _row(name: str) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in system.parameters()),
         "clips": f"{data.frames} x {data.size}x{data.size}{kinds.get(data.channels, '')}",
         "stages": {stage: settings.steps for stage, settings in recipe.stages.items()},
-        "models": [model for model, folder in registry.here().items() if recipe_name(_model_json(folder)) == name],
     }
 
 
-def _model_json(folder: Path) -> dict[str, Any]:
-    """A model's `model.json`; {} where it cannot be read."""
+def _models() -> dict[str, list[str]]:
+    """Recipe -> the models that are here and came of it; not those whose model.json cannot be read."""
     from storyreel.generate import registry
+    from storyreel.model_folder import read_model, recipe_name
 
-    try:
-        return registry.describe(folder)
-    except (ValueError, OSError):
-        return {}
+    found: dict[str, list[str]] = {}
+    for model, folder in registry.here().items():
+        with suppress(ValueError, OSError):
+            found.setdefault(recipe_name(read_model(folder)), []).append(model)
+    return found

@@ -102,6 +102,13 @@ class Stage(nn.Module):
         """One sample a generator; sample i depends on cond[i] and rng[i] alone."""
 
 
+def first_texts(batch: Batch, rng: torch.Generator, count: int) -> tuple[Batch, list[torch.Generator]]:
+    """For a contact sheet: the texts of the first `count` items of a batch, and the generator of each sample."""
+    cond = {name: value[:count] for name, value in batch.items() if name in ("text", "text_mask")}
+    seeds = torch.randint(2**31, (len(cond["text"]),), generator=rng, device=rng.device)
+    return cond, [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+
+
 class TextEncoder(Protocol):
     """Sentences to token states. `storyreel.text` has the implementations."""
 

@@ -34,7 +34,18 @@ from storyreel.field_ranges import Count, Frames, FramesASecond, Layers, Share, 
 from storyreel.nn.attention import KeysValues
 from storyreel.nn.axial import AxialBlock
 from storyreel.nn.null_text import drawn, without_text
-from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
+from storyreel.systems.base import (
+    Batch,
+    Loss,
+    OnProgress,
+    Progress,
+    Request,
+    Stage,
+    System,
+    TextEncoder,
+    Tick,
+    first_texts,
+)
 from storyreel.systems.godiva_decoding import Decoder, Sampling
 from storyreel.systems.godiva_tokenizer import FrameVQVAE, FrameVQVAEConfig
 from storyreel.systems.godiva_waves import WaveDecoder
@@ -218,10 +229,8 @@ class Generator(Stage):
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """For the contact sheet: videos of the first captions of a batch."""
-        cond = {k: v[:4] for k, v in batch.items() if k in ("text", "text_mask")}
-        seeds = torch.randint(2**31, (len(cond["text"]),), generator=rng, device=rng.device)
-        codes = self.sample(cond, rng=[torch.Generator().manual_seed(int(s)) for s in seeds])
-        return self.tokenizer.decode(codes)
+        cond, each = first_texts(batch, rng, 4)
+        return self.tokenizer.decode(self.sample(cond, rng=each))
 
     @torch.no_grad()
     def sample(

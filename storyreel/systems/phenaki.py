@@ -34,7 +34,18 @@ from storyreel.field_ranges import Depth, Frames, FramesASecond, SamplingSteps, 
 from storyreel.nn.attention import Block, KeysValues
 from storyreel.nn.gumbel import gumbel
 from storyreel.nn.null_text import drawn, everywhere, without_text
-from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
+from storyreel.systems.base import (
+    Batch,
+    Loss,
+    OnProgress,
+    Progress,
+    Request,
+    Stage,
+    System,
+    TextEncoder,
+    Tick,
+    first_texts,
+)
 from storyreel.systems.phenaki_decoder import PaletteDecoder, PaletteDecoderConfig
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
 from storyreel.systems.pixels import beginning, check_matte, shown
@@ -172,10 +183,8 @@ class MaskGit(Stage):
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """For the contact sheet: videos of the first captions of a batch."""
-        cond = {k: v[:6] for k, v in batch.items() if k in ("text", "text_mask")}
-        seeds = torch.randint(2**31, (len(cond["text"]),), generator=rng)
-        codes = self.sample(cond, rng=[torch.Generator().manual_seed(int(s)) for s in seeds])
-        return self.tokenizer.decode(codes)
+        cond, each = first_texts(batch, rng, 6)
+        return self.tokenizer.decode(self.sample(cond, rng=each))
 
     @torch.no_grad()
     def sample(

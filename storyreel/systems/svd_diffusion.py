@@ -32,7 +32,7 @@ from storyreel.diffusion.schedules import draw_times
 from storyreel.field_ranges import FramesASecond, Share
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.nn.video_resample import cut_to_aspect
-from storyreel.systems.base import Batch, Loss, Tick
+from storyreel.systems.base import Batch, Loss, Tick, first_texts
 from storyreel.systems.cascade_stage import FingerprintedStage, Shape, noise_like
 from storyreel.systems.svd_motion import BUCKETS, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
@@ -310,10 +310,8 @@ class DiffusionStage(FingerprintedStage):
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """For the contact sheet: videos of the first captions of a batch."""
-        cond = {name: value[:6] for name, value in batch.items() if name in ("text", "text_mask")}
+        cond, each = first_texts(batch, rng, 6)
         if self.image:
             first = (batch if "first" in batch else self.prepare(batch))["first"]
             cond["image"] = first[:6, :, None].float() / 127.5 - 1
-        seeds = torch.randint(2**31, (len(cond["text"]),), generator=rng)
-        latents = self.sample(cond, rng=[torch.Generator().manual_seed(int(seed)) for seed in seeds])
-        return self.decoder.decode(latents)
+        return self.decoder.decode(self.sample(cond, rng=each))

@@ -298,13 +298,15 @@ def open_folders(data: Sequence[str], cache: Path | None = None) -> Folders:
 
 def check_captions(recipe: Recipe, stages: Sequence[str], folders: Folders) -> None:
     """ValueError where one of the stages reads texts and a folder has none, before an earlier one trains for hours."""
+    silent = [folder for folder, _ in folders if not folder.has_captions]
+    if not silent:
+        return
     from storyreel.data.source import need_captions
 
     with torch.device("meta"):
         system: System = recipe.system.build()
     if any(system.stages[name].needs_text for name in stages if name in system.stages):
-        for folder, _ in folders:
-            need_captions(folder)
+        need_captions(silent[0])
 
 
 def begin_run(command: Command, folders: Folders, device: torch.device, rank: int | None = None) -> Run:
