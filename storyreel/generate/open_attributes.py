@@ -70,7 +70,7 @@ def drawn(
         if attribute.values[value].phrase:
             made[name] = value
     if world and world.complete and (found or made):
-        rest = world.complete({**found, **made}, np.random.default_rng([seed, index]))
+        rest = world.complete({**found, **made}, np.random.default_rng([seed, index]), seed == index == 0)
         made |= {name: value for name, value in rest.items() if name not in found}
     return made
 

@@ -124,9 +124,9 @@ class World:
     learn from it, a sentence for cards. palette: file of its colors, six hex digits each, and the side of its clips.
     channels: of its clips, 4 where they have a matte.
     read: a prompt -> the attributes that it says, with their values. implied: what goes with that and is not said.
-    complete: attributes, random numbers -> what else a clip of these may show. caption: attributes, random numbers -> a
-    caption in the commonest words of its captions. sheet: how a sheet of one of its characters is laid out. credits:
-    a text that names who made its pictures.
+    complete: attributes, random numbers, whether the likeliest is wanted -> what else a clip of these may show.
+    caption: attributes, random numbers -> a caption in the commonest words of its captions. sheet: how a sheet of one
+    of its characters is laid out. credits: a text that names who made its pictures.
     """
 
     name: str
@@ -141,7 +141,7 @@ class World:
     channels: int = 3
     read: Callable[[str], Mapping[str, str]] | None = None
     implied: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
-    complete: Callable[[Mapping[str, str], np.random.Generator], Mapping[str, str]] | None = None
+    complete: Callable[[Mapping[str, str], np.random.Generator, bool], Mapping[str, str]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     sheet: SheetLayout | None = None
     credits: Path | None = None

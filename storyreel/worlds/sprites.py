@@ -372,7 +372,9 @@ WORLD = World(
     read=sprites_reader.read_freely,
     implied=sprites_reader.implied,
     caption=sprites_captions.restated,
-    complete=lambda said, rng: completed(said, rng, lambda draw: draw_character(draw).attributes),
+    complete=lambda said, rng, likeliest=False: completed(
+        said, rng, lambda draw: draw_character(draw).attributes, likeliest
+    ),
     sheet=sheet_layout(lambda draw: draw_character(draw).attributes),
     licence="Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is "
     "offered under CC-BY-SA 3.0.",

@@ -13,10 +13,15 @@ DRAWS = 300  # characters of which the one that fits best is taken
 CLOTHES = ("torso", "legs", "feet")
 # How much it counts that what is said is so: first what decides which other parts can be seen.
 WEIGHT = {"torso": 40.0, "body": 20.0, "sex": 20.0, "head": 15.0, "action": 10.0, "legs": 8.0}
-UNUSUAL = ("bare chest", "bare feet", "formal suit", "golden armor", "golden greaves", "golden boots", None)
+GILDED = ("golden armor", "golden greaves", "golden boots")
+UNUSUAL = (*GILDED, "bare chest", "bare feet", "formal suit", None)
+PLAIN = {"torso": "white shirt", "legs": "teal pants", "feet": "brown shoes"}  # where nothing but such came up
 COVERED = ("metal helmet", "golden helmet", "chain hood", "cloth hood")  # heads without hair to see
-HAIR = ("black", "brown", "blonde", "red")
-HAIR_STYLES = ("plain hair", "long hair", "messy hair", "parted hair", "ponytail", "hair with bangs")
+HAIR = {"brown": 4, "black": 3, "blonde": 2, "red": 1}  # and how likely; the first is the likeliest
+HAIR_STYLES = {
+    "male": ("plain hair", "messy hair", "parted hair", "hair with bangs"),
+    "female": ("long hair", "ponytail", "hair with bangs", "shoulder-length hair"),
+}
 HAIRLESS = ("skeleton", "orc", "red orc")
 
 
@@ -24,22 +29,32 @@ def completed(
     said: Mapping[str, str],
     rng: np.random.Generator,
     draw: Callable[[np.random.Generator], Mapping[str, str | None]],
+    likeliest: bool = False,
 ) -> dict[str, str]:
     """Attribute -> value of what these leave open and is seen. draw: the attributes of a random character.
 
-    Heads stay bare, and nobody gets a cape or a belt that was not asked for.
+    Heads stay bare, and nobody gets a cape or a belt that was not asked for. likeliest: of hair, not one at random.
     """
     bones = said.get("body") == "skeleton"  # may go without clothes, and has neither sex nor hair
+    odd_values = GILDED if bones else UNUSUAL
 
     def fit(seen: Mapping[str, str | None]) -> float:
         right = sum(WEIGHT.get(name, 5.0) for name, value in said.items() if seen.get(name) == value)
-        odd = sum(seen.get(name) in UNUSUAL for name in CLOTHES if name not in said and not bones)
+        odd = sum(seen.get(name) in odd_values for name in CLOTHES if name not in said)
         return right - 4.0 * odd - 2.0 * (seen.get("cape") is not None)
 
     best = max((draw(rng) for _ in range(DRAWS)), key=fit)
     names = CLOTHES if bones else ("sex", *CLOTHES)
     found = {name: value for name in names if name not in said and (value := best.get(name))}
-    if said.get("body") not in HAIRLESS and said.get("head") not in COVERED and said.get("hair_style") != "bald":
-        hair = {"hair_color": str(rng.choice(HAIR)), "hair_style": str(rng.choice(HAIR_STYLES))}
+    found |= {name: PLAIN[name] for name in PLAIN if name in found and found[name] in odd_values}
+    if said.get("body") in HAIRLESS and "head" not in said:
+        found["head"] = "bare head"
+    elif said.get("head") not in COVERED and said.get("hair_style") != "bald":
+        styles = HAIR_STYLES.get(said.get("sex", found.get("sex", "")), HAIR_STYLES["male"])
+        shares = np.array([*HAIR.values()]) / sum(HAIR.values())
+        color, style = (
+            (rng.choice([*HAIR], p=shares), rng.choice(styles)) if not likeliest else (next(iter(HAIR)), styles[0])
+        )
+        hair = {"hair_color": str(color), "hair_style": str(style)}
         found |= {name: value for name, value in hair.items() if name not in said}
     return found

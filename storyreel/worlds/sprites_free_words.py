@@ -31,6 +31,9 @@ def _phrases(table: Mapping[str, Any]) -> dict[str, Any]:
 
 _WORDS = _phrases(tomllib.loads(_FILE.read_text("utf-8")))
 PRONOUNS = {word: sex for sex, words in _WORDS["pronouns"].items() for word in words}
+CLAD_IN: list[str] = _WORDS["clad_in"]  # before a color that all clothes have
+AFTER_CLOTHES: list[str] = _WORDS["after_clothes"]  # after it, where no garment is named
+WHISKERS: dict[str, list[str]] = _WORDS["whiskers"]
 HAIR_IS: list[str] = _WORDS["hair_is"]  # between "hair" and its color
 HAIR_COLORS: dict[str, list[str]] = _WORDS["hair"]
 HAIR_NOUNS: list[str] = _WORDS["locks"]  # after its color
@@ -96,3 +99,16 @@ def _colored() -> Iterator[tuple[str, Meaning]]:
             color = label.split()[0]
             colors = (color, *SHADE.get(label, COLOR[color]).all, *_WORDS["colors"].get(color, ()))
             yield from ((f"{said} {noun}", ((groups[label], label),)) for said, noun in product(colors, nouns))
+    yield from _in_other_colors(groups)
+
+
+def _in_other_colors(groups: Mapping[str, str]) -> Iterator[tuple[str, Meaning]]:
+    """Garments in colors that they do not come in: in the one that comes nearest, as a yellow dress in white."""
+    for more in (False, True):  # the colors' own names before words that may mean another
+        for (kinds, nouns), (color, order) in product(_WORDS["garments"].items(), _WORDS["nearest"].items()):
+            there = (f"{other} {kind}" for kind in kinds.split(" or ") for other in order)
+            label = next(filter(groups.__contains__, there), None)
+            if label:
+                words = (*(COLOR[color].all if color in COLOR else ()), *_WORDS["colors"].get(color, ()))
+                names = product(words if more else (color,), nouns)
+                yield from ((f"{word} {noun}", ((groups[label], label),)) for word, noun in names)

@@ -79,8 +79,22 @@ def read_freely(prompt: str) -> dict[str, str]:
         fighting |= bool(FIGHTING & set(phrase))
     weak = {name: value for name, value in less.items() if name not in said}
     action = _attack_with(said.get("weapon") or weak.get("weapon")) or {"action": "slash"}
+    weak |= dict(_one_color(prompt, {**weak, **said}))
     pronouns = ({"sex": free_words.PRONOUNS[word]} for word in tokens_of(prompt) if word in free_words.PRONOUNS)
     return next(pronouns, {}) | (action if fighting else {}) | weak | said
+
+
+def _one_color(prompt: str, said: Mapping[str, str]) -> Meaning:
+    """ "a ninja in black": a robe, or a woman's dress, of that color; () where clothes are named."""
+    tokens, known = tokens_of(prompt), _free_lexicon()
+    garment = "dress" if said.get("sex") == "female" else "robe"
+    for before, color, after in zip(tokens, tokens[1:], (*tokens[2:], "."), strict=False):
+        worn = known.get((color, garment))
+        ends = not after[0].isalnum() or after in free_words.AFTER_CLOTHES
+        ends |= any(name in ("action", "facing") for name, _ in known.get((after,)) or ())
+        if "torso" not in said and worn and before in free_words.CLAD_IN and ends:
+            return worn
+    return ()
 
 
 def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
@@ -96,7 +110,18 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
         found.pop("hair_color", None)  # of an old knight's hair nothing is seen
     if "action" not in said:
         found |= _attack_with(said.get("weapon", found.get("weapon")))
+    beard = said.get("facial_hair")
+    if beard and "hair_color" not in said:
+        found["hair_color"] = beard.split()[0]
+    elif not beard and (kind := _whiskers(prompt)):
+        color = said.get("hair_color") or found.setdefault("hair_color", "brown")
+        found["facial_hair"] = f"{color} {kind}"
     return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
+
+
+def _whiskers(prompt: str) -> str | None:
+    """ "a bearded man" -> "beard", of a color that is not said."""
+    return next((kind for kind, names in free_words.WHISKERS.items() if set(names) & set(tokens_of(prompt))), None)
 
 
 def _spelled(prompt: str) -> str:

@@ -107,15 +107,59 @@ def test_forms_of_verbs(verb: str, forms: str):
 def test_who_is_hardly_described_is_dressed_from_head_to_toe():
     assert WORLD.complete
     for seed in range(12):
-        made = WORLD.complete({"sex": "female", "torso": "green dress", "action": "walk"}, np.random.default_rng(seed))
+        made = WORLD.complete(
+            {"sex": "female", "torso": "green dress", "action": "walk"}, np.random.default_rng(seed), False
+        )
         assert not {"sex", "torso", "action", "head", "cape"} & set(made)
         assert {"feet", "hair_color", "hair_style"} <= set(made)
         assert "legs" not in made  # a dress hides them
-        made = WORLD.complete({"body": "light", "legs": "teal pants"}, np.random.default_rng(seed))
+        made = WORLD.complete({"body": "light", "legs": "teal pants"}, np.random.default_rng(seed), False)
         assert {"sex", "torso", "feet", "hair_color"} <= set(made)
-    bones = WORLD.complete({"body": "skeleton"}, np.random.default_rng(0))
-    assert set(bones) <= {"torso", "legs", "feet"}
-    helmet = WORLD.complete({"body": "light", "head": "metal helmet"}, np.random.default_rng(0))
+    bones = WORLD.complete({"body": "skeleton"}, np.random.default_rng(0), False)
+    assert set(bones) <= {"torso", "legs", "feet", "head"}
+    assert bones["head"] == "bare head"
+    gilded = {"golden armor", "golden greaves", "golden boots"}
+    for seed in range(12):  # nobody is clad in gold or goes barefoot unasked
+        made = WORLD.complete({"legs": "brown skirt", "torso": "brown shirt"}, np.random.default_rng(seed), False)
+        assert not {*gilded, "bare feet"} & set(made.values())
+    for sex, style in (("male", "plain hair"), ("female", "long hair")):
+        made = WORLD.complete({"sex": sex}, np.random.default_rng(5), True)
+        assert (made["hair_color"], made["hair_style"]) == ("brown", style)
+    helmet = WORLD.complete({"body": "light", "head": "metal helmet"}, np.random.default_rng(0), False)
     assert "hair_color" not in helmet
-    same = WORLD.complete({"body": "orc"}, np.random.default_rng(3))
-    assert same == WORLD.complete({"body": "orc"}, np.random.default_rng(3))
+    same = WORLD.complete({"body": "orc"}, np.random.default_rng(3), False)
+    assert same == WORLD.complete({"body": "orc"}, np.random.default_rng(3), False)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a woman in a green tunic", {"torso": "teal tunic"}),
+        ("a man in a red shirt and black pants", {"torso": "maroon shirt", "legs": "teal pants"}),
+        ("a girl in a yellow dress", {"torso": "white dress"}),
+        ("a woman in a pink dress", {"torso": "red dress"}),
+        ("a boy in grey shorts", {"legs": "white pants"}),
+        ("a ninja in black", {"torso": "black robe"}),
+        ("a girl all in white", {"torso": "white dress"}),
+        ("a woman in blue walking", {"torso": "blue dress", "action": "walk"}),
+        ("a man in black boots", {"feet": "black shoes"}),
+    ],
+)
+def test_colors_that_a_garment_lacks_are_read_as_the_nearest(prompt: str, said: dict[str, str]):
+    assert WORLD.read
+    found = WORLD.read(prompt)
+    assert {name: value for name, value in found.items() if name != "sex"} == said
+
+
+def test_beards_have_the_color_of_the_hair():
+    assert WORLD.read
+    assert WORLD.implied
+    for prompt, hair, beard in (
+        ("a bearded man", "brown", "brown beard"),
+        ("a bearded man with black hair", "black", "black beard"),
+        ("an old man with a mustache", "gray", "gray mustache"),
+        ("a dwarf with a red beard", "red", "red beard"),
+    ):
+        found = WORLD.read(prompt)
+        both = {**WORLD.implied(prompt, found), **found}
+        assert (both["hair_color"], both["facial_hair"]) == (hair, beard)
