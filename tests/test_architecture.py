@@ -61,6 +61,7 @@ MAY_IMPORT = {
     "callable_package": set(),
     "options": {"clip", "video_io"},
     "systems": {"options", "clip", "nn", "diffusion"},
+    "hub": {"options", "clip", "systems"},
     "text": {"systems"},
     "encoder": {"clip", "nn", "text", "worlds"},
     "recipe": {"systems"},
@@ -87,6 +88,7 @@ MAY_IMPORT = {
     "train": {"options", "clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
     | {"encoder", "weights_registry", "precision", "worlds"},
     "generate": {
+        "hub",
         "options",
         "worlds",
         "own_clips",
@@ -119,7 +121,7 @@ MAY_IMPORT = {
         "text",
     }
     | {"options", "weights_registry"},
-    "leaderboard": {"options", "worlds", "engine", "video_io", "model", "generate", "evaluate", "train", "data"},
+    "leaderboard": {"hub", "options", "worlds", "engine", "video_io", "model", "generate", "evaluate", "train", "data"},
     "study": {"clip", "video_io", "local_page"},
     "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
     "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},

@@ -163,6 +163,7 @@ class Plan:
         from storyreel.generate.prompts import read_prompts
         from storyreel.generate.provenance import origin_of
         from storyreel.generate.ranking import default_candidates
+        from storyreel.hub.families import notes_of_lengths
 
         seed = check_seed(batch.seed or 0)
         notes: list[str] = []
@@ -179,7 +180,7 @@ class Plan:
         if name == "":
             raise ValueError(f"{batch.origin}: names its model by a path, which is not opened; give it with -m")
         try:
-            folder = registry.find(name)
+            folder = registry.find(name, download=bool(batch.model))
         except ValueError as error:
             raise ValueError(f"{error}; or give its folder with -m" if origin and not batch.model else error) from None
         info = registry.describe(folder)
@@ -190,6 +191,7 @@ class Plan:
         if origin and origin.digest != info.get("digest"):
             notes.append(f"{batch.origin} was made by another {origin.model}; the pixels will differ")
         notes += _unknown_words(rows, options, info)
+        notes += notes_of_lengths(info, [row.options for row in rows] if rows else [options])
         model = folder.name if registry.here().get(folder.name) == folder else str(folder.absolute())
         if origin is None:
             candidates = default_candidates(info["name"], info)

@@ -22,6 +22,8 @@ from storyreel.generate.crisp import crisp, palette_world
 from storyreel.generate.open_attributes import attributes_of, completed_for
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.vocabulary import note_for, unconditional_note
+from storyreel.hub import reference
+from storyreel.hub.families import notes_of_lengths
 from storyreel.model import load_model
 from storyreel.model_folder import recipe_name
 from storyreel.notebook import ClipList
@@ -35,15 +37,21 @@ DEFAULT_FPS = Fraction(8)
 
 
 def load(name: str | Path | None = None, *, device: str | torch.device | None = None) -> Model:
-    """A model by its name (`storyreel models` lists them) or by the path of its folder.
+    """A model by its name (`storyreel models` lists them), by the path of its folder, or a pipeline of diffusers by
+    `hub:ORG/NAME[@REVISION]` or `hub:FOLDER`, whose weights are loaded when its first video is made.
 
     device: None takes a GPU where there is one. ValueError suggests the nearest name, or says what is wrong with
     the folder.
     """
     folder = registry.find(name)
-    system, recipe, info = load_model(folder)
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if reference.is_pipeline(folder):
+        from storyreel.hub.pipeline import HubPipeline, PipelineText
+
+        info = registry.describe(folder)
+        return Model(HubPipeline(folder, device), PipelineText(), name=info["name"], info=info)
+    system, recipe, info = load_model(folder)
     system = system.to(device).eval()
     text = load_text_encoder(recipe.text)
     if text.dim != system.text_dim:
@@ -107,7 +115,8 @@ class Model:
         to go on from); backward (what comes before it); variation (a clip to make another like); fit ("crop" or "pad",
         for pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt); transparent; stage (of
         a cascade: the last one to run, whose smaller video it is); size (such as "1280x768", of a system that makes
-        any, and then of any length); candidates (how many to make, of which the best is kept) and encoder (what ranks
+        any, and then of any length); negative (what the video should not
+        show) and precision (fp32, bf16, fp16), of pipelines of the hub; candidates (how many to make, of which the best is kept) and encoder (what ranks
         them); start (seconds into a video without end); crisp (False leaves pixel art as it was generated); as_written
         (nothing is added that the prompt leaves open). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
@@ -122,6 +131,8 @@ class Model:
             raise ValueError(f"count: expected a whole number from 1 to {MAX_COUNT}, got {count!r}")
         if not self._noted and (note := self._note([each for options in options_of for each in options.prompts])):
             self._noted = True
+            warnings.warn(note, stacklevel=2)
+        for note in notes_of_lengths(self.info, options_of):
             warnings.warn(note, stacklevel=2)
         clips = ClipList()
         try:
@@ -195,8 +206,9 @@ class Model:
     @contextmanager
     def _generating(self) -> Iterator[TextEncoder]:
         """The text encoder, on the model's device, for a block that generates in the precision of that device."""
-        device = next((p.device for p in self.system.parameters()), torch.device("cpu"))
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
+        device = self.system.device
+        bf16 = self.system.autocast and has_bf16(device)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             yield _Here(self.text, device)
 
     def _parts(self, stream: ClipStream) -> Iterator[np.ndarray]:
@@ -226,6 +238,9 @@ class Model:
                 raise ValueError(f"{name}: {self.name} cannot do that; a model of Make-A-Video can")
         if options.motion is not None and "motion" not in serves:
             raise ValueError(f"motion: {self.name} reads no motion; a model of Stable Video Diffusion does")
+        for name in ("negative", "precision"):
+            if getattr(options, name) and name not in serves:
+                raise ValueError(f"{name}: {self.name} reads none; many pipelines of the hub do (hub:ORG/NAME)")
         if options.stage and options.stage not in (known := self.system.products):
             expected = f"expected one of {', '.join(known)}" if known else "it makes whole videos only; a cascade can"
             raise ValueError(f"stage: {self.name} does not stop after {options.stage!r}; {expected}")
@@ -240,7 +255,7 @@ class Model:
         if options.encoder not in self._rankers:  # before any work: there may be none
             self._rankers[options.encoder] = load_ranker(options.encoder, (self.name, recipe_name(self.info)))
         clips = self.system.candidates(request, options.candidates, text, on_progress)
-        with torch.autocast(next(self.system.parameters()).device.type, enabled=False):
+        with torch.autocast(self.system.device.type, enabled=False):
             first, ranking = best(self._rankers[options.encoder], request.options.caption, clips)
         return clips[first].replace(meta={**clips[first].meta, "candidates": ranking})
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from storyreel.hub.reference import is_pinned
 from storyreel.names import is_bare
 from storyreel.options.generation import GenerateOptions, check_seed
 from storyreel.options.input_clip import INPUTS
@@ -39,9 +40,10 @@ def origin_of(path: str | Path, changes: Mapping[str, Any] | None = None) -> Ori
         raise ValueError(f"{path}: does not say what made it; expected a file that storyreel generate wrote")
     # What the model chose then; its default may have changed since.
     chosen: dict[str, Any] = {n: meta[n] for n in ("steps", "guidance") if isinstance(meta.get(n), (int, float))}
+    chosen["precision"] = meta.get("precision")
     chosen["crisp"] = meta.get("crisp") is True  # files that do not say were made before there was this step
     chosen["as_written"] = not isinstance(meta.get("drawn"), dict)  # nor was anything drawn
-    chosen = {n: value for n, value in chosen.items() if n not in found and changes.get(n) is None}
+    chosen = {n: v for n, v in chosen.items() if v is not None and n not in found and changes.get(n) is None}
     try:
         options = GenerateOptions.from_json({**found, **chosen}, changes)
         seed, index = check_seed(meta.get("seed")), check_seed(meta.get("index", 0))
@@ -50,7 +52,7 @@ def origin_of(path: str | Path, changes: Mapping[str, Any] | None = None) -> Ori
     threads, file = meta.get("threads"), meta.get("file")
     return Origin(
         replace(options, defaulted=frozenset(chosen)),
-        meta["model"] if is_bare(meta["model"]) else "",
+        meta["model"] if is_bare(meta["model"]) or is_pinned(meta["model"]) else "",
         str(meta.get("digest", "")),
         seed,
         index,

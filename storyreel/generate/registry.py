@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from storyreel.hub import describe as pipelines
+from storyreel.hub import reference
 from storyreel.model_folder import read_card, read_headers, read_model, weights_file
 
 PREFERRED = ("phenaki-sprites", "phenaki-digits")
@@ -46,8 +48,10 @@ def makes_videos(folder: Path) -> bool:
         return True
 
 
-def find(name: str | Path | None) -> Path:
+def find(name: str | Path | None, *, download: bool = True) -> Path:
     """The folder of a model by its name, or by its path (also that of the run folder that made it).
+
+    `hub:ORG/NAME[@REVISION]` and `hub:FOLDER` are pipelines of diffusers; what is not here is downloaded if `download`.
 
     None gives the first one that makes videos. ValueError suggests the nearest name of such.
     """
@@ -58,10 +62,14 @@ def find(name: str | Path | None) -> Path:
         return found[first[0]]
     if str(name) in found:
         return found[str(name)]
+    if reference.is_reference(name):
+        return reference.find(str(name), download=download)
     path = Path(name).expanduser()
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():
             return folder
+    if reference.is_pipeline(path):
+        return path
     if path.exists() and (path.is_dir() or len(path.parts) > 1 or path.suffix):
         raise ValueError(f"model {str(name)!r}: expected a folder with a model.json in it")
     makers = names()
@@ -75,6 +83,8 @@ def describe(folder: Path) -> dict[str, Any]:
 
     ValueError, one line, where the folder could not be opened: model.json and the headers of the weights are read.
     """
+    if reference.is_pipeline(folder):
+        return pipelines.describe(folder)
     info = read_model(folder)
     headers = read_headers(folder, info)
     size = sum(weights_file(folder, name).stat().st_size for name in headers)
@@ -86,7 +96,9 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def display_name(folder: Path) -> str:
-    """The name by which a file's metadata names the model: its folder's, or its run's for `RUN/model`."""
+    """The name by which a file's metadata names the model: its folder's, its run's for `RUN/model`, or `hub:...`."""
+    if reference.is_pipeline(folder):
+        return reference.name_of(folder)
     folder = folder.resolve()
     return folder.parent.name if folder.name == "model" else folder.name
 

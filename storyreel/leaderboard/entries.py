@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from storyreel.evaluate.evaluation import Bar
+from storyreel.hub.reference import INDEX, title
 from storyreel.leaderboard.prompts import PromptList
 from storyreel.names import inside
 
@@ -36,14 +37,18 @@ class Entry:
         path = Path(place).expanduser()
         if path.is_file() and path.suffix == ".json":
             return cls(name or _name_in(path), "report", path)
-        if path.is_dir() and not any((folder / "model.json").is_file() for folder in (path, path / "model")):
+        if path.is_dir() and not any(map(_is_model, (path, path / "model"))):
             if (path / "report.json").is_file():
                 return cls(name or _name_in(path), "report", path / "report.json")
             return cls(name or path.resolve().name, "clips", path)
         from storyreel.generate import registry
 
         folder = registry.find(place)
-        return cls(name or registry.display_name(folder), "model", folder)
+        return cls(name or title(registry.display_name(folder)), "model", folder)
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("model.json", INDEX))
 
 
 def _name_in(report: Path) -> str:
@@ -92,7 +97,7 @@ def make_clips(entry: Entry, prompts: PromptList, folder: Path, bar: Bar) -> Non
         return
     torch.set_num_threads(min(torch.get_num_threads(), cores()))
     model = load(entry.path)
-    here = machine_of(next((p.device.type for p in model.system.parameters()), "cpu"))
+    here = machine_of(model.system.device.type)
     with bar(f"{entry.name}: making clips", len(todo)) as advance:
         for place, job in enumerate(todo):
             begun = time.perf_counter()

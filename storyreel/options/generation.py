@@ -113,6 +113,10 @@ class GenerateOptions(Options):
     variation: Annotated[
         InputClip | None, _input("A video to make another one like.", excludes=("image", "extend"))
     ] = None
+    negative: Annotated[
+        str | None,
+        Setting("What the video should not show, of a model of the hub that reads it.", read=_prompt),
+    ] = None
     motion: Annotated[
         int | None,
         Range(0, 255),
@@ -132,11 +136,18 @@ class GenerateOptions(Options):
     size: Annotated[
         tuple[int, int] | None,
         Setting(
-            "Width and height, such as 1280x768, of a cascade.",
+            "Width and height, such as 1280x768, of a cascade or a model of the hub.",
             panel=CASCADE,
             read=_size,
             write=lambda size: "x".join(map(str, size)),
             text=str,
+        ),
+    ] = None
+    precision: Annotated[
+        Literal["fp32", "bf16", "fp16"] | None,
+        Setting(
+            "Numbers of a model of the hub: fp32, bf16 or fp16.  [default: fp32 on a CPU, else what suits the model]",
+            panel=CASCADE,
         ),
     ] = None
     candidates: Annotated[

@@ -159,14 +159,21 @@ class System(nn.Module):
     """The stages of one paper, in training order, and how they make a video together."""
 
     name: ClassVar[str]
-    serves: ClassVar[frozenset[str]] = frozenset()
-    """Which of the options beyond the usual it can serve: image_end, backward, variation, size, motion, start,
-    and "no prompt" where a video needs none."""
+    serves: frozenset[str] = frozenset()
+    """Which of the options beyond the usual it can serve: image_end, backward, variation, size, motion, start, negative,
+    precision, and "no prompt" where a video needs none."""
+    autocast: ClassVar[bool] = True
+    """Whether it computes in bfloat16 on a device that has it; else it chooses its precision itself."""
     conditional: bool = True
     """Whether a prompt says what a video shows."""
     together: ClassVar[int] = 1
     """How many candidates are made in one batch."""
     text_dim: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
 
     @property
     def products(self) -> dict[str, Fraction]:

@@ -1,0 +1,334 @@
+"""A pipeline of diffusers as a system: one request in, one clip out, with the promises of our own models.
+
+A video depends on (seed, index) alone: each is made by itself, with a generator of its own on the CPU. What the model
+cannot make is made larger and cut back. Latents that are not numbers end it with the step at which they were found.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from storyreel.clip import Clip
+from storyreel.hub.describe import variant_of
+from storyreel.hub.families import Family, component_settings, family_of, limits_of
+from storyreel.hub.pictures import cut, fitted, preview_of
+from storyreel.hub.reference import name_of, read_index, title
+from storyreel.options.generation import GenerateOptions
+from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
+
+PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+STARTS = ("image", "image_end", "variation", "extend")
+
+
+class PipelineText:
+    """In the place of a text encoder: a pipeline brings its own, which reads sentences inside it."""
+
+    name, dim = "the pipeline's own", 0
+
+    def __call__(self, captions: object) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError("a pipeline encodes its prompts itself")
+
+
+class HubPipeline(System):
+    """A pipeline's folder. Its weights are loaded when the first video is made, in the precision of that one."""
+
+    name = "hub"
+    autocast = False
+
+    def __init__(self, folder: Path, device: str | torch.device = "cpu") -> None:
+        """ValueError: a class that this version of diffusers does not have, or a family that is not known."""
+        super().__init__()
+        self.folder, self.index = folder, read_index(folder)
+        self.called = title(name_of(folder))
+        self.family: Family = family_of(folder, self.index)
+        self.limits = limits_of(folder, self.family)
+        self.fps = Fraction(self.family.fps)
+        self._device = torch.device(device)
+        self._loaded: dict[tuple[Any, ...], Any] = {}
+        accepted = self._accepted
+        self.conditional = "prompt" in accepted
+        self.serves = frozenset({"size", "negative", "precision"} & {*self._served(), "size", "precision"}) | {
+            name for name in ("image_end", "variation", "motion") if name in self._served()
+        }
+        if not self.conditional:
+            self.serves |= {"no prompt"}
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        return {}
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    @property
+    def steps(self) -> int:
+        return int(self._accepted[self.family.argument("steps")].default)
+
+    @property
+    def guidance(self) -> float | None:
+        found = self._accepted.get(self.family.argument("guidance"))
+        return float(found.default) if found is not None and isinstance(found.default, (int, float)) else None
+
+    @cached_property
+    def _accepted(self) -> Mapping[str, inspect.Parameter]:
+        return arguments_of(str(self.index["_class_name"]))
+
+    def _served(self) -> set[str]:
+        """The settings that the class, or another one with the same weights, has an argument for."""
+        accepted = self._accepted
+        own = {name for name in ("negative", "image", "image_end", "variation", "motion", "fps")
+               if self.family.argument(name) in accepted}  # fmt: skip
+        if "variation" in own and "image" in accepted:  # `video` beside `image` is a condition, not one to change
+            own.discard("variation")
+        return (
+            own | self.family.siblings.keys() | ({"extend"} if "image" in own | self.family.siblings.keys() else set())
+        )
+
+    def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
+        options = request.options
+        self._check(options)
+        kind = str(self.index["_class_name"])
+        for setting, sibling in self.family.siblings.items():
+            if getattr(options, setting) is not None or (setting == "image" and options.extend is not None):
+                kind = sibling
+        # Not in inference mode: weights that are loaded in it could not be changed again, by offloading or a LoRA.
+        with torch.inference_mode(False), torch.no_grad():
+            pipe = self._pipe(kind, options)
+            arguments, made = self._arguments(pipe, kind, options)
+            with _own_noise(request, self._device) as generator:
+                out = pipe(**arguments, generator=generator, **self._callback(pipe, kind, made, on_progress))
+        frames = self._frames(out, options)
+        clip = Clip.from_tensor(frames, options.fps or self.fps, options.prompt)
+        said = {name: value for name, value in arguments.items() if isinstance(value, (int, float))}
+        meta: dict[str, Any] = {"pipeline": self._about(pipe, kind) | {"arguments": said}}
+        for name in ("steps", "guidance"):
+            if (value := said.get(self.family.argument(name))) is not None:
+                meta[name] = value
+        return clip.replace(meta=meta | {"precision": self._precision(options)})
+
+    def _check(self, options: GenerateOptions) -> None:
+        """ValueError names a setting that the pipeline has no argument for."""
+        served = self._served()
+        for name in STARTS:
+            if getattr(options, name) is not None and name not in served:
+                raise ValueError(f"{name}: {self.called} ({self.index['_class_name']}) takes none")
+        if options.transparent:
+            raise ValueError(f"transparent: {self.called} has no matte")
+        if options.story:
+            raise ValueError(f"story: {self.called} makes a video from one prompt")
+        needs = self._accepted.get("image")
+        if needs is not None and needs.default is inspect.Parameter.empty and not (options.image or options.extend):
+            raise ValueError(
+                f"image: {self.called} ({self.index['_class_name']}) makes a video of a picture; expected one"
+            )
+        if self.conditional and not options.prompt:
+            raise ValueError("prompt: it is empty; expected a sentence")
+
+    def _precision(self, options: GenerateOptions) -> str:
+        """fp32, bf16 or fp16: as it is set; else float32 on a CPU, and what the family prefers on a GPU."""
+        if options.precision:
+            return options.precision
+        prefers = self.family.dtype if self._device.type != "cpu" else "float32"
+        return next(short for short, long in PRECISIONS.items() if long == prefers)
+
+    def _pipe(self, kind: str, options: GenerateOptions) -> Any:
+        """The pipeline of a class in a precision; the classes of one folder share their weights."""
+        precision = self._precision(options)
+        if (kind, precision) in self._loaded:
+            return self._loaded[kind, precision]
+        own = str(self.index["_class_name"])
+        if kind == own:
+            self._loaded.clear()  # one set of weights at a time
+            pipe = self._place(load_pipeline(self.folder, kind, PRECISIONS[precision], self.family))
+        else:
+            parts, found = self._pipe(own, options).components, class_named(kind)
+            taken = inspect.signature(found.__init__).parameters
+            pipe = found(**{name: part for name, part in parts.items() if name in taken})
+        pipe.set_progress_bar_config(disable=True)
+        self._loaded[kind, precision] = pipe
+        return pipe
+
+    def _place(self, pipe: Any) -> Any:
+        return pipe.to(self._device)
+
+    def _arguments(self, pipe: Any, kind: str, options: GenerateOptions) -> tuple[dict[str, Any], int | None]:
+        """What the pipeline is called with, and the number of frames that it makes."""
+        accepted, named = arguments_of(kind), self.family.argument
+        start = options.image or options.extend
+        height, width = self._size(accepted, options)
+        count = options.frames
+        if count is None and (usual := accepted.get(named("frames"))) is not None and isinstance(usual.default, int):
+            count = usual.default
+        if count is not None:  # the first frame of what follows a clip is the clip's last
+            count = self.limits.frames(count + (options.extend is not None))
+        values: dict[str, Any] = {
+            named("prompt"): options.prompt,
+            named("negative"): options.negative,
+            named("frames"): count,
+            named("steps"): options.steps or accepted[named("steps")].default,
+            named("guidance"): options.guidance,
+            named("motion"): options.motion,
+            named("fps"): None if options.fps is None else round(options.fps),
+            "height": height,
+            "width": width,
+            "output_type": "np",
+            **self.family.extra,
+        }
+        if start is not None:
+            values[named("image")] = fitted(start, height, width, options.fit)[-1]
+        if options.image_end is not None:
+            values[named("image_end")] = fitted(options.image_end, height, width, options.fit)[0]
+        if options.variation is not None:
+            values[named("variation")] = self._varied(options, height, width)
+        found = {name: value for name, value in values.items() if value is not None and name in accepted}
+        guidance = accepted.get(named("guidance"))
+        if guidance is not None and isinstance(guidance.default, (int, float)):
+            found.setdefault(named("guidance"), float(guidance.default))
+        for name in ("guidance", "motion", "negative"):
+            if getattr(options, name) is not None and named(name) not in accepted:
+                raise ValueError(f"{name}: {self.called} ({kind}) takes none")
+        return found, count
+
+    def _size(self, accepted: Mapping[str, inspect.Parameter], options: GenerateOptions) -> tuple[int, int]:
+        """(height, width) that are made: what is asked for, or the usual of the class or of its network."""
+        if options.size is not None:
+            return self.limits.side(options.size[1]), self.limits.side(options.size[0])
+        usual = [accepted[side].default for side in ("height", "width")]
+        if not all(isinstance(side, int) for side in usual):
+            network = component_settings(self.folder, "transformer")
+            usual = [network.get(f"sample_{side}") for side in ("height", "width")]
+            usual = [side * 8 if isinstance(side, int) else 512 for side in usual]  # of latents
+        return self.limits.side(usual[0]), self.limits.side(usual[1])
+
+    def _varied(self, options: GenerateOptions, height: int, width: int) -> list[Image.Image]:
+        """The frames of the clip to change, as many as the model can make; the last one is repeated at the end."""
+        assert options.variation is not None
+        pictures = fitted(options.variation, height, width, options.fit)
+        pictures = pictures[: options.frames or len(pictures)]
+        return pictures + pictures[-1:] * (self.limits.frames(len(pictures)) - len(pictures))
+
+    def _callback(self, pipe: Any, kind: str, frames: int | None, on_progress: OnProgress) -> dict[str, Any]:
+        """Arguments that have the pipeline report each step; {} where its class has no callback."""
+        if "callback_on_step_end" not in arguments_of(kind):
+            return {}
+
+        def report(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            latents = tensors["latents"]
+            total = getattr(pipe, "num_timesteps", None) or getattr(pipe, "_num_timesteps", None) or step + 1
+            if not bool(latents.isfinite().all()):
+                raise ValueError(self._no_numbers(f"after step {step + 1} of {total}", latents.dtype))
+            on_progress(Progress(step + 1, total, "sampling", preview_of(latents, pipe, self.fps)))
+            return {}
+
+        return {"callback_on_step_end": report, "callback_on_step_end_tensor_inputs": ["latents"]}
+
+    def _no_numbers(self, when: str, dtype: torch.dtype) -> str:
+        kind = str(dtype).removeprefix("torch.")
+        hint = "; float16 overflows in many models: try --precision bf16 or fp32" if dtype == torch.float16 else ""
+        return f"{self.called}: latents hold NaN or infinity {when}, in {kind}{hint}; no clip was made"
+
+    def _frames(self, out: Any, options: GenerateOptions) -> Tensor:
+        """(3, t, h, w) in [-1, 1], cut to what was asked for."""
+        made = np.asarray(out.frames[0], np.float32)  # (t, h, w, 3) in [0, 1]
+        if not np.isfinite(made).all():
+            raise ValueError(self._no_numbers("in the decoded video", self._dtype_of_decoder()))
+        made = made[options.extend is not None :]
+        asked = options.frames if options.variation is None else min(options.frames or 10**9, len(options.variation))
+        if asked is not None and len(made) < asked:
+            raise ValueError(f"frames: {self.called} made {len(made)}, expected {asked}")
+        made = cut(made[:asked], None if options.size is None else (options.size[1], options.size[0]))
+        return torch.from_numpy(np.ascontiguousarray(made)).permute(3, 0, 1, 2) * 2 - 1
+
+    def _dtype_of_decoder(self) -> torch.dtype:
+        pipe = next(iter(self._loaded.values()))
+        return pipe.vae.dtype if getattr(pipe, "vae", None) is not None else torch.float32
+
+    def _about(self, pipe: Any, kind: str) -> dict[str, Any]:
+        """How it was made, beside the request: enough to make the clip again elsewhere."""
+        import diffusers
+
+        scheduler = pipe.scheduler
+        settings = {key: value for key, value in scheduler.config.items() if not key.startswith("_")}
+        plain = {key: value for key, value in settings.items() if isinstance(value, (int, float, str, bool))}
+        return {
+            "class": kind,
+            "revision": name_of(self.folder).partition("@")[2] or None,
+            "scheduler": type(scheduler).__name__,
+            "scheduler_settings": plain,
+            "device": self._device.type,
+            "diffusers": diffusers.__version__,
+            "torch": torch.__version__,
+        }
+
+
+@contextmanager
+def _own_noise(request: Request, device: torch.device) -> Iterator[torch.Generator]:
+    """The generator of a video, on the CPU. What draws from PyTorch's own in the block depends on the video as well."""
+    generator = request.rng()
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
+        torch.manual_seed(generator.initial_seed())
+        yield generator
+
+
+def class_named(kind: str) -> Any:
+    """A pipeline class of diffusers. ValueError: diffusers is missing, or this version has no such class."""
+    try:
+        import diffusers
+        from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+    except ImportError:
+        raise ValueError("pipelines of the hub need diffusers; run: pip install 'storyreel[diffusers]'") from None
+    found = getattr(diffusers, kind, None)
+    if not isinstance(found, type) or not issubclass(found, DiffusionPipeline):
+        raise ValueError(f"{kind}: is no pipeline of diffusers {diffusers.__version__}")
+    return found
+
+
+def arguments_of(kind: str) -> Mapping[str, inspect.Parameter]:
+    """What the call of a pipeline class takes."""
+    return inspect.signature(class_named(kind).__call__).parameters
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Neither library shows bars or advice in the block: whoever generates has a screen of their own."""
+    import diffusers.utils.logging as of_diffusers
+    import transformers.utils.logging as of_transformers
+
+    for logging in (of_diffusers, of_transformers):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for logging in (of_diffusers, of_transformers):
+            logging.enable_progress_bar()
+
+
+def load_pipeline(folder: Path, kind: str, dtype: str, family: Family) -> Any:
+    """The pipeline in a folder, on the CPU. ValueError, one line, for whatever diffusers finds wrong with it."""
+    types: Any = getattr(torch, dtype)
+    if family.vae_dtype and dtype != family.vae_dtype:
+        types = {"default": types, "vae": getattr(torch, family.vae_dtype)}
+    found = class_named(kind)
+    try:
+        with _in_silence():
+            return found.from_pretrained(
+                str(folder), dtype=types, use_safetensors=True, local_files_only=True, trust_remote_code=False,
+                variant=variant_of(folder),
+            )  # fmt: skip
+    except Exception as error:  # of diffusers, transformers, safetensors, tokenizers: each has its own
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise ValueError(f"{folder}: could not be opened as a {kind} ({lines[0][:200]})") from None

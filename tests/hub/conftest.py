@@ -1,0 +1,39 @@
+"""Tiny pipelines, each written and loaded once a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_pipelines import write_tiny
+
+import storyreel
+from storyreel.clip import Clip
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Name -> the folder of a tiny pipeline; whoever changes it takes a copy."""
+    root = tmp_path_factory.mktemp("pipelines")
+    return lambda name: root / name if (root / name).exists() else write_tiny(name, root / name)
+
+
+@pytest.fixture(scope="session")
+def loaded(pipeline: Callable[[str], Path]) -> Callable[[str], Any]:
+    models: dict[str, Any] = {}
+
+    def load(name: str) -> Any:
+        if name not in models:
+            models[name] = storyreel.load(f"hub:{pipeline(name)}", device="cpu")
+        return models[name]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def picture() -> Clip:
+    ramp = np.arange(64 * 64 * 3).reshape(1, 64, 64, 3) % 256
+    return Clip(ramp.astype(np.uint8))
