@@ -27,6 +27,7 @@ from storyreel.hub.reference import name_of, read_index, title
 from storyreel.options.generation import GenerateOptions
 from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
 
+OLDEST = (0, 42)  # of diffusers, that it was tried with
 PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 STARTS = ("image", "image_end", "variation", "extend")
 
@@ -290,6 +291,9 @@ def class_named(kind: str) -> Any:
         from diffusers.pipelines.pipeline_utils import DiffusionPipeline
     except ImportError:
         raise ValueError("pipelines of the hub need diffusers; run: pip install 'storyreel[diffusers]'") from None
+    if tuple(map(int, diffusers.__version__.split(".")[:2])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise ValueError(f"pipelines of the hub need diffusers {oldest} or newer, and {diffusers.__version__} is here")
     found = getattr(diffusers, kind, None)
     if not isinstance(found, type) or not issubclass(found, DiffusionPipeline):
         raise ValueError(f"{kind}: is no pipeline of diffusers {diffusers.__version__}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,14 @@ from tiny_pipelines import write_tiny
 
 import storyreel
 from storyreel.clip import Clip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The lowest versions that pyproject.toml allows are too old for pipelines, which then say so."""
+    if tuple(map(int, version("diffusers").split(".")[:2])) < (0, 42):
+        for item in items:
+            if item.path.name == "test_hub_pipelines.py":
+                item.add_marker(pytest.mark.skip(reason="diffusers is older than 0.42"))
 
 
 @pytest.fixture(scope="session")
