@@ -1,9 +1,17 @@
 """Recipes for video GANs. `storyreel train stylesv_skies --data "skies:?clips=8000" -o RUN`: images, then videos.
 
-| recipe         | parameters | clips            | trained on       | result                         |
-| -------------- | ---------- | ---------------- | ---------------- | ------------------------------ |
-| video_gan_tiny | 0.1 M      | 4 x 16x16        | tests            | learns a batch                 |
-| stylesv_skies  | 1.4 M      | 16 x 64x64       | a CPU core       | see docs/systems/stylesv.md    |
+| recipe         | parameters | clips      | trained on | motion    | frames    | critic   | text   | loss             |
+| -------------- | ---------- | ---------- | ---------- | --------- | --------- | -------- | ------ | ---------------- |
+| video_gan_tiny | 0.1 M      | 4 x 16x16  | tests      | bspline   | stylegan3 | tsm_mean | --     | nonsat+r1        |
+| stylesv_skies  | 1.4 M      | 16 x 64x64 | skies      | bspline   | stylegan3 | tsm_mean | --     | nonsat+r1        |
+| stylesv        | 4 M        | 16 x 64x64 | a world    | bspline   | stylegan3 | tsm_mean | --     | nonsat+r1        |
+| stylegan_v     | 4 M        | 16 x 64x64 | a world    | linear    | stylegan2 | concat   | --     | nonsat+r1        |
+| mocogan        | 4 M        | 16 x 64x64 | a world    | gru       | dcgan     | image+3d | --     | bce              |
+| tfgan          | 4 M        | 16 x 64x64 | captions   | gru       | r3        | image+3d | filter | nonsat+r1, wrong |
+| ircgan         | 4 M        | 16 x 64x64 | captions   | lstm_maps | dcgan     | image+3d | info   | bce, wrong       |
+
+The last five are the papers' networks as switches of one system, at equal parameters (generator and critic), to be
+compared at equal compute. `wrong`: real clips under a wrong text are negatives.
 """
 
 from __future__ import annotations
@@ -39,6 +47,69 @@ def stylesv_skies() -> Recipe:
         },
         text="hash:32",
     )  # fmt: skip
+
+
+def _preset(name: str, system: VideoGanConfig, text: str = "hash:32") -> Recipe:
+    """A recipe of one of the five: 64 pixels, 16 frames."""
+    videos = StageRecipe(
+        data=Data(frames=16, size=64, batch=8),
+        optim=ADAM,
+        steps=20_000,
+        ema=0.998,
+        checkpoint_every=200,
+        sample_every=0,
+    )
+    images = replace(videos, data=Data(frames=1, size=64, batch=16, image_share=1.0))
+    stages = {"images": images, "videos": videos} if system.image_pretraining else {"videos": videos}
+    return Recipe(name=name, system=system, stages=stages, text=text)
+
+
+def stylesv() -> Recipe:
+    """StyleSV (Zhang et al. 2022)."""
+    system = VideoGanConfig(
+        z_dim=256, w_dim=256, motion_dim=128, layers=6, margin=5, channel_base=2048, channel_max=192, low_rank=4,
+        anchor_kernel=5, periods=(16, 512), critic_base=2048, critic_max=192, augment=0.6,
+    )  # fmt: skip
+    return _preset("stylesv", system)
+
+
+def stylegan_v() -> Recipe:
+    """StyleGAN-V (Skorokhodov et al. 2022)."""
+    system = VideoGanConfig(
+        motion="linear", frames="stylegan2", critic="concat", image_pretraining=False, z_dim=256, w_dim=256,
+        motion_dim=128, channel_base=2048, channel_max=136, anchor_kernel=5, periods=(16, 512), critic_base=2048,
+        critic_max=168, augment=0.6,
+    )  # fmt: skip
+    return _preset("stylegan_v", system)
+
+
+def mocogan() -> Recipe:
+    """MoCoGAN (Tulyakov et al. 2018), without its categories."""
+    system = VideoGanConfig(
+        motion="gru", frames="dcgan", critic="image+3d", loss="bce", image_pretraining=False, seen_frames=16,
+        z_dim=50, motion_dim=10, channel_base=2048, channel_max=232, critic_base=2048, critic_max=104,
+    )  # fmt: skip
+    return _preset("mocogan", system)
+
+
+def tfgan() -> Recipe:
+    """TFGAN (Balaji et al. 2019); its penalty of 10 times the gradient's square is r1 = 20."""
+    system = VideoGanConfig(
+        motion="gru", frames="r3", critic="image+3d", text="filter", negatives="wrong_text", r1=20.0, seen_frames=16,
+        image_pretraining=False, z_dim=128, motion_dim=128, channel_base=2048, channel_max=208, critic_base=1536,
+        critic_max=96, text_dim=384,
+    )  # fmt: skip
+    return _preset("tfgan", system, "minilm")
+
+
+def ircgan() -> Recipe:
+    """IRC-GAN (Deng et al. 2019)."""
+    system = VideoGanConfig(
+        motion="lstm_maps", frames="dcgan", critic="image+3d", loss="bce", text="info", negatives="wrong_text",
+        image_pretraining=False, seen_frames=16, z_dim=64, motion_dim=32, channel_base=1536, channel_max=128,
+        critic_base=2048, critic_max=92, text_dim=384,
+    )  # fmt: skip
+    return _preset("ircgan", system, "minilm")
 
 
 def video_gan_tiny() -> Recipe:

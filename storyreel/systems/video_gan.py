@@ -10,123 +10,26 @@ frames of a clip are equal. Axes: b clip, c channels, f frames, h, w pixels, m m
 
 Differs from the paper: motion is fixed sines whose phases are splines (`video_gan_motion`), low-rank weights begin as
 LoRA's do (as released they cannot learn), adaptive augmentation may be on in both stages, and text is ours: the mean
-token state is projected into style and score. The files of the parts name their differences.
+token state goes into style and score (`video_gan_text`). The files of the parts name their differences.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from storyreel.clip import Clip, ClipStream
-from storyreel.nn.augment import Augment
-from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
+from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.video_gan_config import VideoGanConfig
-from storyreel.systems.video_gan_critic import Critic
-from storyreel.systems.video_gan_generator import Generator
-from storyreel.systems.video_gan_losses import collapse, critic_term, generator_term, gradient_penalty
-from storyreel.systems.video_gan_motion import Noise, keyed_noise
+from storyreel.systems.video_gan_stage import GanStage
+from storyreel.systems.video_gan_take import Take
 
 TIMES = 2**20  # frames: training clips begin anywhere before, so that waves are seen at every phase
-
-
-class GanStage(Stage):
-    """Generator and critic, a turn each. `seen`: frames of a clip that the critic sees."""
-
-    turns = ("generator", "critic")
-    seen = 1
-
-    def __init__(self, config: VideoGanConfig):
-        super().__init__()
-        self.config = c = config
-        self.needs_text = c.text != "none"
-        self.generator = Generator(c, c.text_code)
-        self.critic = Critic(c, self.seen, c.text_code)
-        self.read = nn.Linear(c.text_dim, c.text_width) if self.needs_text else None
-        self.augment = Augment(c.augment) if c.augment else None
-
-    def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:
-        """The reader of the text learns with the critic."""
-        parts: list[nn.Module] = [self.generator] if turn == "generator" else [self.critic]
-        if self.read is not None and turn == "critic":
-            parts.append(self.read)
-        return [p for part in parts for p in part.parameters() if p.requires_grad]
-
-    def loss(self, batch: Batch, tick: Tick) -> Loss:
-        c, rng = self.config, tick.rng
-        real, times = self.real(batch, rng)
-        text = self.text_of(batch)
-        if tick.turn == "generator":
-            made, made_times = self.made(len(real), rng, text)
-            scores = self.score(made, made_times, text, rng)
-            paired = self.score(real, times, text, rng) if c.loss == "rp+r1+r2" else None
-            total = generator_term(c.loss, scores, paired)
-            return Loss(total, {"made": scores.detach().mean()})
-        with torch.no_grad():
-            made, made_times = self.made(len(real), rng, text)
-        real_scores, made_scores = self.score(real, times, text, rng), self.score(made, made_times, text, rng)
-        total = critic_term(c.loss, real_scores, made_scores)
-        parts = {"real": real_scores.mean(), "made": made_scores.mean()}
-        if self.augment is not None:
-            self.augment.note(real_scores)
-            parts["augment"] = self.augment.p
-        if c.loss != "bce" and tick.step % c.r1_every == 0 and not real.is_meta:
-            pairs = [("r1", real, times), ("r2", made, made_times)][: 2 if c.loss == "rp+r1+r2" else 1]
-            for name, video, at in pairs:
-                penalty = gradient_penalty(lambda x, at=at: self.critic.forward(x, at, text), self.changed(video, rng))
-                total, parts[name] = total + c.r1 / 2 * c.r1_every * penalty, penalty
-        return Loss(total, {k: v.detach() for k, v in parts.items()})
-
-    def failure(self, numbers: Mapping[str, float]) -> str:
-        return collapse(numbers)
-
-    def score(self, video: Tensor, times: Tensor | None, text: Tensor | None, rng: torch.Generator) -> Tensor:
-        return self.critic(self.changed(video, rng), times, text).float()
-
-    def changed(self, video: Tensor, rng: torch.Generator) -> Tensor:
-        return video if self.augment is None else self.augment(video, rng)
-
-    def text_of(self, batch: Batch) -> Tensor | None:
-        """The text code (b, d) of each clip: the mean of its token states, read."""
-        if self.read is None:
-            return None
-        mask = batch["text_mask"][..., None].float()
-        return self.read((batch["text"].float() * mask).sum(1) / mask.sum(1).clamp(min=1))
-
-    def styles(self, b: int, rng: torch.Generator, text: Tensor | None) -> Tensor:
-        device = self.generator.mask.device
-        z = torch.randn(b, self.config.z_dim, generator=rng, device=rng.device).to(device)
-        w = self.generator.styles(z, text)
-        if self.training:
-            self.generator.note_mean(w)
-        return w
-
-    def real(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """What the critic sees of real clips (b, c, f, h, w), and their times (b, f) in frames; None of images."""
-        raise NotImplementedError
-
-    def made(self, b: int, rng: torch.Generator, text: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The same of the generator's."""
-        raise NotImplementedError
-
-    def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:
-        """cond["times"] (b, f) in frames, and text where the model reads it -> (b, c, f, h, w)."""
-        text = self.text_of(cond)
-        videos = []
-        for i, each in enumerate(rng):
-            code = None if text is None else text[i : i + 1]
-            videos.append(Take(self, each, code).frames(cond["times"][i]))
-        return torch.stack(videos)
-
-    def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        """For the contact sheet."""
-        text = self.text_of(batch)
-        return self.made(len(batch["video"]), rng, text)[0]
 
 
 class ImageStage(GanStage):
@@ -174,17 +77,27 @@ class VideoStage(GanStage):
     def real(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Frames at whole times."""
         video = batch["video"]
-        times = self.drawn_times(len(video), rng, whole=True).to(video.device)
+        times = self.clip_times(len(video), rng, whole=True).to(video.device)
         index = times.long().view(len(video), 1, -1, 1, 1)
         return video.gather(2, index.expand(-1, video.shape[1], -1, *video.shape[3:])), times
 
     def made(self, b: int, rng: torch.Generator, text: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Frames at times between."""
+        """Frames at times between; of recurrent motion, from the beginning of a video."""
         w = self.styles(b, rng, text)
         start = torch.rand(b, generator=rng, device=rng.device, dtype=torch.float64).to(w.device) * TIMES
-        times = start[:, None] + self.drawn_times(b, rng, whole=False).to(w.device)
+        if self.config.recurrent:
+            start = torch.zeros_like(start)
+        times = start[:, None] + self.clip_times(b, rng, whole=False).to(w.device)
         noise = self.generator.motion.drawn(start, self.config.clip_frames, rng)
         return self.generator(w, noise, times), times
+
+    def clip_times(self, b: int, rng: torch.Generator, *, whole: bool) -> Tensor:
+        """`drawn_times`, or for a critic whose convolutions go over time frames in a row: float64 (b, seen)."""
+        if self.config.critic != "image+3d":
+            return self.drawn_times(b, rng, whole=whole)
+        u = torch.rand(b, generator=rng, device=rng.device, dtype=torch.float64)
+        first = (u * (self.config.clip_frames - self.seen + 1)).floor()
+        return first[:, None] + torch.arange(self.seen, dtype=torch.float64, device=u.device)
 
     def drawn_times(self, b: int, rng: torch.Generator, *, whole: bool) -> Tensor:
         """float64 (b, seen) within a clip: the span between first and last is a power of two or all there is, the
@@ -203,23 +116,6 @@ class VideoStage(GanStage):
             inner = (inner / span[:, None] * (room + 1)).floor() + steps
         offsets = torch.cat([torch.zeros_like(first)[:, None], inner, span[:, None]], 1)[:, : self.seen]
         return first[:, None] + offsets
-
-
-class Take:
-    """One video: its content, and its endless motion. A frame depends on the generator's first numbers and its time."""
-
-    def __init__(self, stage: GanStage, rng: torch.Generator, text: Tensor | None = None):
-        self.stage, self.generator = stage, stage.generator
-        self.key = int(torch.randint(2**62, (1,), generator=rng))
-        self.w = self.generator.truncated(stage.styles(1, rng, text), stage.config.truncation)
-
-    def frames(self, times: Tensor) -> Tensor:
-        """At `times` (f,) in frames -> (c, f, h, w). ValueError for times that cannot be."""
-        motion, device = self.generator.motion, self.w.device
-        first, count = motion.rows_for(float(times.min()), float(times.max()))
-        rows = keyed_noise(self.key, first, count, motion.dim)[None].to(device)
-        noise = Noise(rows, torch.tensor([first], device=device))
-        return self.generator(self.w, noise, times[None].double().to(device))[0]
 
 
 class VideoGan(System):

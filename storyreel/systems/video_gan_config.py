@@ -23,9 +23,10 @@ class VideoGanConfig:
     fps: FramesASecond = 8
     # switches
     motion: MotionKind = "bspline"
-    frames: Literal["stylegan3", "stylegan2"] = "stylegan3"
-    critic: Literal["tsm_mean", "concat"] = "tsm_mean"
-    text: Literal["none", "projection"] = "none"
+    frames: Literal["stylegan3", "stylegan2", "r3", "dcgan"] = "stylegan3"
+    critic: Literal["tsm_mean", "concat", "image+3d"] = "tsm_mean"
+    text: Literal["none", "projection", "filter", "info"] = "none"
+    negatives: Literal["none", "wrong_text"] = "none"
     loss: LossKind = "nonsat+r1"
     image_pretraining: bool = True
     # generator
@@ -52,6 +53,7 @@ class VideoGanConfig:
     augment: Share = 0.0  # target of adaptive augmentation, 0.6 in the papers; 0: none
     text_dim: Width = 32
     text_width: Width = 128
+    info_weight: float = 1.0  # of the text's reconstruction (`text = info`)
 
     def __post_init__(self) -> None:
         if self.size < 16 or self.size & (self.size - 1):
@@ -64,6 +66,32 @@ class VideoGanConfig:
             raise ValueError(f"periods: expected the shortest and the longest, from 1 frame on, got {self.periods}")
         if self.seen_frames > self.clip_frames:
             raise ValueError(f"seen_frames: {self.seen_frames} of clips of {self.clip_frames} frames")
+        self._check_switches()
+
+    def _check_switches(self) -> None:
+        """ValueError for two switches that do not go together."""
+        if self.motion == "lstm_maps" and self.frames != "dcgan":
+            raise ValueError(f"motion: the maps of lstm_maps are those of frames = dcgan, not of {self.frames}")
+        if self.motion == "lstm_maps" and self.image_pretraining:
+            raise ValueError(
+                "image_pretraining: lstm_maps makes frames of those before, never an image alone; set false"
+            )
+        if self.low_rank and self.plain:
+            raise ValueError(f"low_rank: expected 0 with frames = {self.frames}, whose weights no style moves")
+        if self.negatives == "wrong_text" and self.text == "none":
+            raise ValueError("negatives: wrong_text needs a text; set text, or negatives = none")
+        if self.critic == "image+3d" and self.seen_frames < 2:
+            raise ValueError(f"seen_frames: critic = image+3d needs at least 2, got {self.seen_frames}")
+
+    @property
+    def plain(self) -> bool:
+        """Whether frames come of z, text and motion as they are, without a mapping network."""
+        return self.frames in ("r3", "dcgan")
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether a frame depends on all before it, so that videos begin at frame 0."""
+        return self.motion in ("gru", "lstm_maps")
 
     @property
     def text_code(self) -> int:

@@ -5,7 +5,8 @@
 `tsm_mean` (StyleSV, Section 3.3): features are averaged over the frames, so that the critic of images has the weights
 of the critic of videos; in every block before, an eighth of the channels comes from the next frame and an eighth from
 the one before (temporal shift module, Lin et al. 2019, https://arxiv.org/abs/1811.08383), which costs nothing.
-`concat` (StyleGAN-V, Section 3.2): features of all frames lie side by side. Axes: b clip, f frame, n = b f frames.
+`concat` (StyleGAN-V, Section 3.2): features of all frames lie side by side.
+`image+3d` (MoCoGAN): `video_gan_critic3d`. By the text: `video_gan_text`. Axes: b clip, f frame, n = b f frames.
 
 Differs from the papers: pictures are halved by the mean of four pixels, and there is no minibatch deviation.
 """
@@ -20,9 +21,16 @@ from torch import Tensor, nn
 
 from storyreel.nn.discriminator import Conv, Linear, bent
 from storyreel.systems.video_gan_config import VideoGanConfig
+from storyreel.systems.video_gan_critic3d import ImageAndVideoCritic
+from storyreel.systems.video_gan_text import TextFilters, projection
 
 JOINED = 16  # pixels a side where the features of frames are joined
 WAVES = 16  # of the embedding of time differences
+
+
+def critic_of(c: VideoGanConfig, frames: int, text: int = 0) -> Critic | ImageAndVideoCritic:
+    """The critic that a model names, of `frames` of a clip."""
+    return ImageAndVideoCritic(c, frames, text) if c.critic == "image+3d" else Critic(c, frames, text)
 
 
 class Critic(nn.Module):
@@ -39,12 +47,14 @@ class Critic(nn.Module):
         self.from_pixels = Conv(c.channels, wide, 1, equalized=True)
         before, after = nn.ModuleList(), nn.ModuleList()
         self.halved: Conv | None = None
+        maps: list[int] = []  # channels where frames are joined, and after all blocks
         while size >= 8:
             if size == self.joined and self.kind == "concat":
                 self.halved = Conv(wide, max(1, wide // 2), 1, equalized=True)
                 wide_in = max(1, wide // 2) * frames
             else:
                 wide_in = wide
+            maps += [wide_in] if size == self.joined else []
             wide = _width(c, size // 2)
             (before if size > self.joined else after).append(Block(wide_in, wide))
             size //= 2
@@ -54,18 +64,26 @@ class Critic(nn.Module):
         self.score = Linear(wide, 1, True)
         self.by_time = TimeDifferences(frames, wide, c.max_distance) if frames > 1 else None
         self.by_text = Linear(text, wide, True) if text else None
+        self.filters = TextFilters([*maps, wide], text, 2) if c.text == "filter" else None
+        self.info = Linear(wide, c.text_dim, True) if c.text == "info" else None
 
     def forward(self, video: Tensor, times: Tensor | None = None, text: Tensor | None = None) -> Tensor:
-        feature = self.features(video)
+        return self.judged(video, times, text)[0]
+
+    def judged(self, video: Tensor, times: Tensor | None, text: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The scores (b,), and the features (b, width) that they come of."""
+        feature, maps = self.features(video)
         score = self.score(feature)[:, 0]
         if self.by_time is not None and times is not None:
             score = score + (self.by_time(times) * feature).mean(1)
         if self.by_text is not None and text is not None:
-            score = score + (self.by_text(text) * feature).sum(1) / math.sqrt(feature.shape[1])
-        return score
+            score = score + projection(feature, self.by_text(text))
+            if self.filters is not None:
+                score = score + self.filters(maps, text)
+        return score, feature
 
-    def features(self, video: Tensor) -> Tensor:
-        """(b, c, f, h, w) -> (b, width)."""
+    def features(self, video: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(b, c, f, h, w) -> (b, width), and the maps where frames are joined and after all blocks."""
         b, f = len(video), video.shape[2]
         x = bent(self.from_pixels(video.transpose(1, 2).flatten(0, 1)))
         for block in self.before:
@@ -74,10 +92,12 @@ class Critic(nn.Module):
             x = bent(self.halved(x)).unflatten(0, (b, f)).flatten(1, 2)
         else:
             x = x.unflatten(0, (b, f)).mean(1)
+        maps = [x]
         for block in self.after:
             x = block(x, 1)
+        maps.append(x)
         x = bent(self.mix(x))
-        return bent(self.hidden(x.flatten(1)))
+        return bent(self.hidden(x.flatten(1))), maps
 
 
 class Block(nn.Module):

@@ -4,11 +4,12 @@
 
 `stylegan3` (Karras et al. 2021, Appendix C) has no aliasing: learned Fourier features, then convolutions whose
 non-linearities are applied on a finer grid (`nn.alias_free`). `stylegan2` (Karras et al. 2020) begins with a learned
-constant, and pixels are doubled between plain convolutions. Axes: b clip, f frame, n = b f frames, m motion.
+constant, and pixels are doubled between plain convolutions. `dcgan` and `r3` have no mapping network: the style is z,
+text and motion side by side, once at the bottom (`video_gan_plain`). Axes: b clip, f frame, n = b f frames, m motion.
 
 StyleSV's three ways of motion into a frame: added to the Fourier features, fused with w, and in low-rank weights. A
-learned mask before all three begins at zero, so that a generator of images makes clips whose frames are equal, and
-learns to move them.
+learned mask before all three begins at zero where training begins with images, so that a generator of images makes
+clips whose frames are equal, and learns to move them; else at one.
 
 Differs from StyleSV: no scaling of layers' inputs by a running mean; canvases have a margin of `margin` pixels.
 """
@@ -25,6 +26,8 @@ from storyreel.nn.alias_free import Band, FourierFeatures, LowRank, Modulated, R
 from storyreel.nn.discriminator import Linear, bent
 from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_motion import MotionCodes, Noise
+from storyreel.systems.video_gan_plain import R3, Dcgan
+from storyreel.systems.video_gan_recurrent import FrameNoise, GruCodes, between
 
 MAPPING_RATE = 0.01  # of the learning rate, in the mapping network
 
@@ -51,21 +54,19 @@ class Generator(nn.Module):
 
     def __init__(self, c: VideoGanConfig, text: int = 0):
         super().__init__()
-        self.mapping = nn.ModuleList(
-            [
-                Linear(c.z_dim + text, c.w_dim, True, rate=MAPPING_RATE),
-                Linear(c.w_dim, c.w_dim, True, rate=MAPPING_RATE),
-            ]
-        )
-        self.motion = MotionCodes(
-            c.motion, c.motion_dim, distance=c.anchor_distance, kernel=c.anchor_kernel, periods=c.periods
-        )
-        self.mask = nn.Parameter(torch.zeros(c.motion_dim))
-        self.fuse = nn.Linear(c.w_dim + c.motion_dim, c.w_dim)
-        with torch.no_grad():
-            self.fuse.weight[:, : c.w_dim].copy_(torch.eye(c.w_dim))
-        self.synthesis = AliasFree(c) if c.frames == "stylegan3" else Aliased(c)
-        self.register_buffer("w_mean", torch.zeros(c.w_dim))
+        self.width = c.z_dim + text if c.plain else c.w_dim
+        self.mapping = nn.ModuleList()
+        if not c.plain:
+            self.mapping.append(Linear(c.z_dim + text, c.w_dim, True, rate=MAPPING_RATE))
+            self.mapping.append(Linear(c.w_dim, c.w_dim, True, rate=MAPPING_RATE))
+        self.motion = _motion(c)
+        self.mask = nn.Parameter(torch.full((c.motion_dim,), 0.0 if c.image_pretraining else 1.0))
+        self.fuse = nn.Identity() if c.plain else nn.Linear(c.w_dim + c.motion_dim, c.w_dim)
+        if isinstance(self.fuse, nn.Linear):
+            with torch.no_grad():
+                self.fuse.weight[:, : c.w_dim].copy_(torch.eye(c.w_dim))
+        self.synthesis = _synthesis(c, self.width + c.motion_dim)
+        self.register_buffer("w_mean", torch.zeros(self.width))
         self.w_mean: Tensor
 
     def styles(self, z: Tensor, text: Tensor | None = None) -> Tensor:
@@ -83,13 +84,23 @@ class Generator(nn.Module):
             style = self.fuse(torch.cat([w, w.new_zeros(len(w), len(self.mask))], 1))
             return self.synthesis(style, None).float()[:, :, None]
         b, f = times.shape
+        if isinstance(self.synthesis, Dcgan) and self.synthesis.memories:
+            return self._remembered(self.synthesis, w, noise, times)
         m = (self.motion(noise, times) * self.mask).flatten(0, 1)  # (n, m)
         style = self.fuse(torch.cat([w.repeat_interleave(f, 0), m], 1))
         return self.synthesis(style, m).float().unflatten(0, (b, f)).transpose(1, 2)
 
+    def _remembered(self, network: Dcgan, w: Tensor, noise: Noise, times: Tensor) -> Tensor:
+        """`lstm_maps`: coarse maps of all frames in a row; what lies at `times` between them is made finer."""
+        rows = noise.rows
+        style = torch.cat([w[:, None].expand(-1, rows.shape[1], -1), rows * self.mask], 2)
+        x = between(network.remembering(style, noise.memory, times), noise, times)
+        made = network.finer(x.flatten(0, 1), len(network.memories) - 1)
+        return made.float().unflatten(0, times.shape).transpose(1, 2)
+
     def motion_parts(self) -> list[nn.Parameter]:
         """What only videos need; a generator of images does without."""
-        parts = [self.motion, self.synthesis.add, *([low] if (low := self.synthesis.low_rank) else [])]
+        parts = [self.motion, *self.synthesis.motion_parts()]
         return [self.mask, *(p for part in parts for p in part.parameters())]
 
     def truncated(self, w: Tensor, share: float) -> Tensor:
@@ -100,6 +111,21 @@ class Generator(nn.Module):
     def note_mean(self, w: Tensor) -> None:
         """Take these w into the running mean."""
         self.w_mean.lerp_(w.detach().float().mean(0), 0.002)
+
+
+def _motion(c: VideoGanConfig) -> MotionCodes | FrameNoise:
+    if c.motion == "gru":
+        return GruCodes(c.motion_dim)
+    if c.motion == "lstm_maps":
+        return FrameNoise(c.motion_dim)
+    return MotionCodes(c.motion, c.motion_dim, distance=c.anchor_distance, kernel=c.anchor_kernel, periods=c.periods)
+
+
+def _synthesis(c: VideoGanConfig, width: int) -> AliasFree | Aliased | Dcgan | R3:
+    """width: of the style, where z, text and motion lie side by side in it."""
+    if c.plain:
+        return Dcgan(c, width) if c.frames == "dcgan" else R3(c, width)
+    return AliasFree(c) if c.frames == "stylegan3" else Aliased(c)
 
 
 class AliasFree(nn.Module):
@@ -118,6 +144,9 @@ class AliasFree(nn.Module):
         low = c.low_rank and nn.ModuleList([LowRank(a, b, 3, c.motion_dim, c.low_rank) for a, b in pairs])
         self.low_rank: nn.ModuleList | None = low or None
         self.to_pixels = Modulated(widths[c.layers - 1], c.channels, 1, c.w_dim, demodulate=False)
+
+    def motion_parts(self) -> list[nn.Module]:
+        return [self.add] if self.low_rank is None else [self.add, self.low_rank]
 
     def forward(self, style: Tensor, motion: Tensor | None) -> Tensor:
         x = self.input(style)
@@ -145,6 +174,9 @@ class Aliased(nn.Module):
         low = c.low_rank and nn.ModuleList([LowRank(a, b, 3, c.motion_dim, c.low_rank) for a, b in pairs])
         self.low_rank: nn.ModuleList | None = low or None
         self.to_pixels = nn.ModuleList([Modulated(b, c.channels, 1, c.w_dim, demodulate=False) for b in widths])
+
+    def motion_parts(self) -> list[nn.Module]:
+        return [self.add] if self.low_rank is None else [self.add, self.low_rank]
 
     def forward(self, style: Tensor, motion: Tensor | None) -> Tensor:
         x = self.constant.expand(len(style), -1, -1, -1)

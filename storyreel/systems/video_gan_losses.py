@@ -8,7 +8,9 @@
 
 Non-saturating and R1: Goodfellow et al. 2014, Mescheder et al. 2018; lazily: every so many steps, so many times as
 heavy (StyleGAN2, Appendix B). Relativistic pairs with both penalties: R3GAN, Huang et al. 2024, Section 2,
-https://arxiv.org/abs/2501.05441. Scores are (b,); penalties are summed over the pixels of a frame, and meaned.
+https://arxiv.org/abs/2501.05441. Real clips under a wrong text are made ones, half of all (TFGAN, Balaji et al., IJCAI
+2019). Scores are (b,), or (b, heads) whose losses are added up; penalties are summed over the pixels of
+a frame, and meaned.
 """
 
 from __future__ import annotations
@@ -24,18 +26,28 @@ LossKind: TypeAlias = Literal["nonsat+r1", "bce", "rp+r1+r2"]
 SATURATED = 100.0  # a mean score beyond which a critic teaches nothing any more
 
 
-def critic_term(kind: LossKind, real: Tensor, made: Tensor) -> Tensor:
+def critic_term(kind: LossKind, real: Tensor, made: Tensor, wrong: Tensor | None = None) -> Tensor:
+    """wrong (n, heads): scores of real clips under the text of another; some of them, or none."""
     if kind == "rp+r1+r2":
-        return F.softplus(made - real).mean()
-    return F.softplus(-real).mean() + F.softplus(made).mean()
+        total = over_heads(F.softplus(made - real))
+        return total if wrong is None else (total + over_heads(F.softplus(wrong - real.mean(0)))) / 2
+    false = over_heads(F.softplus(made))
+    if wrong is not None:
+        false = (false + over_heads(F.softplus(wrong))) / 2
+    return over_heads(F.softplus(-real)) + false
 
 
 def generator_term(kind: LossKind, made: Tensor, real: Tensor | None) -> Tensor:
     """real: scores of as many real clips, which relativistic pairs need."""
     if kind == "rp+r1+r2":
         assert real is not None
-        return F.softplus(real - made).mean()
-    return F.softplus(-made).mean()
+        return over_heads(F.softplus(real - made))
+    return over_heads(F.softplus(-made))
+
+
+def over_heads(each: Tensor) -> Tensor:
+    """(b,) or (b, heads) -> the mean over clips, added up over heads."""
+    return each.mean(0).sum()
 
 
 def gradient_penalty(score: Callable[[Tensor], Tensor], video: Tensor) -> Tensor:

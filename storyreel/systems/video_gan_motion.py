@@ -7,8 +7,11 @@ quadratic B-splines over three anchors, so that codes and their velocities are c
 `linear` (StyleGAN-V, Skorokhodov et al. 2022, Section 3.1, https://arxiv.org/abs/2112.14683): each stretch between two
 anchors has periods and phases of its own, and is bent so that its ends meet; velocities jump at anchors.
 
-Neither looks further than the noise about a time, and row k of the noise depends on (key, k) alone (`keyed_noise`): a
-frame at any time is made without those before it. Axes: b clip, f frame, m motion. Times are in frames.
+`gru` and `lstm_maps` are recurrent: `video_gan_recurrent`.
+
+`bspline` and `linear` look no further than the noise about a time, and row k of the noise depends on (key, k) alone
+(`keyed_noise`): a frame at any time is made without those before it. Axes: b clip, f frame, m motion. Times are in
+frames.
 
 Differs from the papers: frequencies of `bspline` are fixed, and only phases are splines. Periods that follow the
 anchors as well are multiplied by the time, so that ten minutes into a video everything would race.
@@ -17,25 +20,37 @@ anchors as well are multiplied by the time, so that ten minutes into a video eve
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MotionKind: TypeAlias = Literal["bspline", "linear"]
+MotionKind: TypeAlias = Literal["bspline", "linear", "gru", "lstm_maps"]
 MAX_TIME = 1e9  # frames
 BEYOND = 3  # anchors that a time needs: its own and two more
 
 
+@dataclass
+class Memory:
+    """Where a recurrent motion stands: its states before frame `frame`, one for each network that has any."""
+
+    frame: int = 0
+    states: dict[int, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Noise:
-    """rows (b, rows, m) of motion noise, of which the first belongs to anchor `first` (b,)."""
+    """rows (b, rows, m) of motion noise, of which the first belongs to anchor `first` (b,).
+
+    memory: of recurrent motion, the states before the first row, which are moved on; None at a video's beginning.
+    """
 
     rows: Tensor
     first: Tensor
+    memory: Memory | None = None
 
 
 def keyed_noise(key: int, first: int, count: int, dim: int) -> Tensor:
@@ -45,6 +60,12 @@ def keyed_noise(key: int, first: int, count: int, dim: int) -> Tensor:
     """
     rows = [np.random.default_rng([key, k]).standard_normal(dim, dtype=np.float32) for k in range(first, first + count)]
     return torch.from_numpy(np.stack(rows))
+
+
+def check_times(start: float, end: float, longest: float = MAX_TIME) -> None:
+    """ValueError for times in frames that cannot be."""
+    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start <= end <= longest):
+        raise ValueError(f"times: expected frames from 0 to {longest:g}, got {start:g} to {end:g}")
 
 
 class MotionCodes(nn.Module):
@@ -69,8 +90,7 @@ class MotionCodes(nn.Module):
 
     def rows_for(self, start: float, end: float) -> tuple[int, int]:
         """(first, count) of the noise that times from `start` to `end` need. ValueError: none that can be."""
-        if not (math.isfinite(start) and math.isfinite(end) and 0 <= start <= end <= MAX_TIME):
-            raise ValueError(f"times: expected frames from 0 to {MAX_TIME:g}, got {start:g} to {end:g}")
+        check_times(start, end)
         first = int(start // self.distance)
         return first, int(end // self.distance) - first + BEYOND + self.margin
 

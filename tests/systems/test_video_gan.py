@@ -17,10 +17,11 @@ from storyreel.nn.augment import Augment
 from storyreel.recipe import Recipe
 from storyreel.run import Run
 from storyreel.systems.base import Batch, Loss, Request, Tick
-from storyreel.systems.video_gan import Take, VideoGan
+from storyreel.systems.video_gan import VideoGan
 from storyreel.systems.video_gan_critic import shifted
 from storyreel.systems.video_gan_generator import bands
 from storyreel.systems.video_gan_losses import critic_term, generator_term, gradient_penalty
+from storyreel.systems.video_gan_take import Take
 from storyreel.text import load_text_encoder
 from storyreel.train.loop import train_stage
 
