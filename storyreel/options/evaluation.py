@@ -38,7 +38,8 @@ class EvaluateOptions(Options):
     metrics: Annotated[
         tuple[str, ...],
         listed(
-            "fvd,fid,kid,kvd,is,clipsim,rm,r-precision,flicker,jitter,sticking,dynamic,seams,psnr,ssim,lpips,judge; "
+            "fvd,fid,kid,kvd,is,clipsim,rm,r-precision,flicker,jitter,sticking,dynamic,smoothness,periodicity,seams,psnr,"
+            "ssim,lpips,judge; "
             "all that can be measured by default."
         ),
     ] = ()

@@ -86,4 +86,6 @@ def test_flicker_is_vbenchs():
 
 def test_a_single_frame_cannot_tell():
     assert all(math.isnan(v) for v in measures_of(torch.zeros(1, 8, 8, 3, dtype=torch.uint8)).values())
-    assert set(measures_of(panned([(0, 0), (1, 0), (2, 0)]))) == {"flicker", "jitter", "sticking", "dynamic"}
+    assert set(measures_of(panned([(0, 0), (1, 0), (2, 0)]))) == {
+        "flicker", "jitter", "sticking", "dynamic", "smoothness", "periodicity",
+    }  # fmt: skip

@@ -104,9 +104,6 @@ RECURRENT: dict[str, dict[str, Any]] = {
     "gru": {"motion": "gru", "image_pretraining": False},
     "lstm_maps": {"motion": "lstm_maps", "frames": "dcgan", **PLAIN},
 }
-    "gru": {"motion": "gru", "image_pretraining": False},
-    "lstm_maps": {"motion": "lstm_maps", "frames": "dcgan", **PLAIN},
-}
 
 
 def frames(system: VideoGan, *parts: Tensor, seed: int = 3) -> Tensor:

@@ -1,4 +1,4 @@
-"""What moves and how, clip by clip: flicker, jitter, texture sticking, dynamic degree."""
+"""What moves and how, clip by clip: flicker, jitter, texture sticking, dynamic degree, jolts at anchors, repetition."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from storyreel.evaluate.interval import wilson
 from storyreel.evaluate.metric import Inputs, Measurement, Metric
 from storyreel.evaluate.motion import dynamic, flicker, jitter, sticking
 from storyreel.evaluate.per_clip import per_clip_score
+from storyreel.evaluate.repetition import periodicity, smoothness
 
 
 def compute(inputs: Inputs) -> Measurement:
@@ -28,4 +29,6 @@ METRICS = (
     Metric(name="jitter", direction="real", compute=compute, per_clip=lambda m: jitter(m.flow), order=100),
     Metric(name="sticking", direction="lower", compute=compute, per_clip=lambda m: sticking(m.frames), order=110),
     Metric(name="dynamic", direction="real", compute=compute_dynamic, per_clip=lambda m: dynamic(m.flow), order=120),
+    Metric(name="smoothness", direction="lower", compute=compute, per_clip=lambda m: smoothness(m.frames), order=122),
+    Metric(name="periodicity", direction="real", compute=compute, per_clip=lambda m: periodicity(m.flow), order=124),
 )
