@@ -24,8 +24,8 @@ def second_differences(x: Tensor) -> Tensor:
 
 
 def at_anchors(x: Tensor, anchors: list[int]) -> float:
-    """How much x (t, d, ...) is jolted at these frames: the largest second difference that touches one of them, in medians
-    of all. About 1 where nothing happens there; of B-splines at most 2.5, of StyleGAN-V's codes more than 50."""
+    """How much x (t, d, ...) is jolted at these frames: the largest second difference that touches one, in medians of
+    all. About 1 where nothing happens there; of B-splines at most 2.5, of StyleGAN-V's codes more than 50."""
     second = second_differences(x)
     touched = [second[max(0, k - 2) : k + 1].max() for k in anchors if 0 < k <= len(second)]
     return float(torch.stack(touched).max() / second.median().clamp(min=1e-12))
