@@ -120,6 +120,7 @@ KINDS: dict[str, Layout] = {
         b'"_class_name"',
         r"model_index\.json|[a-z_]+/([a-z_]+\.json|(diffusion_pytorch_)?model\.safetensors)",
     ),
+    "studio": Layout("a studio of videos", doing="serving", folders="videos|inputs"),
     "study": Layout("a study"),
     "sheets": Layout("sprite sheets"),
     "weights": Layout("published weights"),

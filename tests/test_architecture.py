@@ -124,7 +124,7 @@ MAY_IMPORT = {
     "leaderboard": {"hub", "options", "worlds", "engine", "video_io", "model", "generate", "evaluate", "train", "data"},
     "study": {"clip", "video_io", "local_page"},
     "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
-    "serve": {"clip", "video_io", "generate", "model", "systems", "engine"},
+    "serve": {"options", "clip", "video_io", "sniff", "stamp", "generate", "engine", "systems"},
 }
 FREE = {"cli", "__init__", "__main__"}  # these tie things together, and nobody imports them
 NOT_IN_THE_WHEEL = {"reproductions", "tests", "benchmarks"}

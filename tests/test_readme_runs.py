@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.movies.movies import write_movie
 from tests.test_readme import ROOT, blocks
 
-SERVERS = ("browse",)
+SERVERS = ("browse", "serve")
 
 
 def lines() -> list[str]:

@@ -19,6 +19,7 @@ from storyreel.cli.config import read_config, set_defaults
 
 VERBS = {
     "generate": "Make a video from a sentence, a story, an image or a clip.",
+    "serve": "Serve the studio and an OpenAI-style API for videos.",
     "sheet": "Draw one character in four facings and every action, as a sprite sheet.",
     "models": "List the models that are here, and show their cards.",
     "inspect": "Print what made a file.",

@@ -184,6 +184,11 @@ CASES = [
         lambda b, o: ["leaderboard", b / "in/clips/a", b / "in/clips/b", "--metrics", "flicker", "-o", o, "-q"],
         "clips/a",
     ),
+    Case(
+        "serve",  # at an address that is no machine's: it would serve without end where it is not refused
+        lambda b, o: ["serve", b / "in/model", "-o", o, "--host", "192.0.2.1", "--token", "of-a-campaign"],
+        "model",
+    ),
     Case("study create", lambda b, o: ["study", "create", b / "in/clips/a", b / "in/clips/b", "-o", o], "clips/a"),
     Case("study export", lambda b, o: ["study", "export", b / "in/study", "-o", o], "study/study.json", ".csv", True),
     Case("reproduce", lambda b, o: ["reproduce", "phenaki", "-o", o, "--only", "story", "--quick"], ""),

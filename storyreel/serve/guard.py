@@ -1,0 +1,158 @@
+"""What every request passes: the names of hosts, origins, the token, the size and the time of a body; and the headers
+that every answer has."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import secrets
+import socket
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from storyreel.serve.errors import ApiError
+
+MAX_BODY = 18 << 20  # bytes: an input_reference and its form
+MAX_JSON = 24 << 20  # bytes: the same as base64
+BODY_SECONDS = 60.0  # that a body may take to arrive
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+OPEN = ("/healthz", "/readyz")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob:; "
+    "img-src 'self' data: blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    ("content-security-policy", POLICY), ("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"), ("cross-origin-opener-policy", "same-origin"),
+)  # fmt: skip
+
+Scope = MutableMapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask. host: the address that is listened at; token: what a request must show, None where anybody may."""
+
+    host: str = "127.0.0.1"
+    token: str | None = None
+    hosts: frozenset[str] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK and self.token is None:
+            raise ValueError(f"--host {self.host}: others can reach this address; expected --token as well")
+        if self.token is not None and (len(self.token) < 8 or not self.token.isascii() or not self.token.isprintable()):
+            raise ValueError("--token: expected at least 8 characters of ASCII")
+
+    def allows_host(self, header: str) -> bool:
+        """Whether a Host header names this server: a page elsewhere may have made its own name lead here."""
+        name = _name_of(header)
+        if name in LOOPBACK or name == self.host or name in self.hosts:
+            return True
+        if self.host in LOOPBACK:
+            return False
+        return _is_address(name) or name == socket.gethostname().lower()
+
+    def allows_token(self, header: str) -> bool:
+        if self.token is None:
+            return True
+        kind, _, shown = header.partition(" ")
+        return kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self.token.encode())
+
+
+class Guard:
+    """An ASGI application around another one. public: paths that need no token, such as the page itself."""
+
+    def __init__(self, app: Any, access: Access, public: Iterable[str] = ()) -> None:
+        self.app, self.access = app, access
+        self.public = frozenset((*OPEN, *public))
+
+    async def __call__(self, scope: Scope, receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        number = secrets.token_hex(8)
+
+        async def send_more(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                more = [(name.encode(), value.encode()) for name, value in HEADERS]
+                message["headers"] = [*message["headers"], *more, (b"x-request-id", f"req_{number}".encode())]
+                if not any(name.lower() == b"cache-control" for name, _ in message["headers"]):
+                    message["headers"].append((b"cache-control", b"no-store"))
+            await send(message)
+
+        try:
+            body = self._check(scope)
+            await self.app(scope, _Body(receive, body) if body else receive, send_more)
+        except ApiError as error:
+            await _answer(error, send_more)
+
+    def _check(self, scope: Scope) -> int:
+        """How many bytes the body may have. ApiError where the request may not pass."""
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        if not self.access.allows_host(headers.get("host", "")):
+            raise ApiError(421, "This server does not answer to that name; see --allow-host.", code="host_not_allowed")
+        origin = headers.get("origin")
+        same = origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
+        site = headers.get("sec-fetch-site", "none")
+        if not same or (site not in ("same-origin", "none") and scope["method"] not in ("GET", "HEAD")):
+            raise ApiError(403, "Pages of other sites may not use this server.", code="origin_not_allowed")
+        if scope["path"] not in self.public and not self.access.allows_token(headers.get("authorization", "")):
+            raise ApiError(
+                401, "Expected the token of this server: Authorization: Bearer TOKEN.", code="invalid_api_key"
+            )
+        limit = MAX_JSON if "json" in headers.get("content-type", "") else MAX_BODY
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or len(length) > 15 or int(length) > limit:
+            raise ApiError(413, f"The body is too large; expected at most {limit} bytes.", code="too_large")
+        return limit
+
+
+class _Body:
+    """Receives a body, up to a number of bytes and seconds."""
+
+    def __init__(self, receive: Callable[[], Any], limit: int) -> None:
+        self.receive, self.limit, self.left, self.whole = receive, limit, limit, False
+
+    async def __call__(self) -> Any:
+        if self.whole:
+            return await self.receive()
+        if not hasattr(self, "until"):
+            self.until = asyncio.get_running_loop().time() + BODY_SECONDS
+        try:
+            async with asyncio.timeout_at(self.until):
+                message = await self.receive()
+        except TimeoutError:
+            raise ApiError(408, "The request did not arrive in time.", code="timeout") from None
+        self.left -= len(message.get("body", b""))
+        if self.left < 0:
+            raise ApiError(413, f"The body is too large; expected at most {self.limit} bytes.", code="too_large")
+        self.whole = not message.get("more_body", False)
+        return message
+
+
+async def _answer(error: ApiError, send: Callable[[Any], Any]) -> None:
+    from starlette.responses import JSONResponse
+
+    response = JSONResponse(error.body(), error.status, headers={"connection": "close"})
+    headers = response.raw_headers
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _name_of(header: str) -> str:
+    """The name or address in a Host header, without its port: "[::1]:80" -> "::1"."""
+    header = header.strip().lower()
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.rpartition(":")[0] if header.count(":") == 1 else header
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

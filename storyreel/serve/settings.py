@@ -1,0 +1,251 @@
+"""From the fields of a request to the options of a generation, by the one declaration that the command line has too."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storyreel.json_file import parse_json
+from storyreel.names import is_bare
+from storyreel.numbers import shown, whole
+from storyreel.options.declare import fields_of
+from storyreel.options.generation import MAX_SEED, GenerateOptions
+from storyreel.options.input_clip import INPUTS
+from storyreel.serve.errors import ApiError
+
+if TYPE_CHECKING:
+    from storyreel.serve.abilities import Served
+    from storyreel.serve.files import VideoFiles
+    from storyreel.serve.table import Video
+
+ALIASES = {
+    "num_frames": "frames", "guidance_scale": "guidance", "num_inference_steps": "steps", "negative_prompt": "negative",
+}  # fmt: skip
+NAMES = {"frames": "num_frames", "guidance": "guidance_scale"}  # what errors call an option
+OPTIONS = tuple(name for name in fields_of(GenerateOptions) if name not in INPUTS)
+FIELDS = ("prompt", "model", "seconds", "size", "input_reference", "seed", "format", *ALIASES, *OPTIONS)
+FORMATS = ("mp4", "webm", "gif", "webp", "apng")
+OPAQUE = "mp4"  # the one format without transparency
+MAX_PROMPT = 4_000  # characters
+MAX_UPLOAD = 16 << 20  # bytes of an input_reference
+SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "gif": ".gif", "mov": ".mp4", "matroska": ".webm"}
+
+
+@dataclass
+class Wanted:
+    """A request that was understood: what goes into the table, and the files that came with it."""
+
+    options: GenerateOptions
+    seed: int
+    format: str
+    scale: int | None
+    seconds: str
+    size: str
+    inputs: dict[str, str] = field(default_factory=dict)  # option -> suffix of the file that was sent for it
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """JSON values; `options_of` makes the options of them."""
+        values = {name: value for name, value in self.options.as_json().items() if name not in INPUTS}
+        return {**values, **({"inputs": self.inputs} if self.inputs else {})}
+
+
+def options_of(video: Video, files: VideoFiles) -> GenerateOptions:
+    """The options of a video in the table, with its pictures opened. ValueError, OSError: one cannot be."""
+    values = {name: value for name, value in video.settings.items() if name != "inputs"}
+    if values.get("story"):
+        values.pop("prompt", None)
+    for name, suffix in video.settings.get("inputs", {}).items():
+        values[name] = files.input_file(video.id, name, suffix)
+    return GenerateOptions.of(values)
+
+
+def read_fields(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a JSON body or a form by the names of options. Text of a form becomes numbers and truth values.
+
+    ApiError names a field that does not exist, with the nearest that does.
+    """
+    known, found = fields_of(GenerateOptions), {}
+    for name, value in body.items():
+        if name not in FIELDS:
+            near = difflib.get_close_matches(name, FIELDS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FIELDS)}"
+            raise ApiError(400, f"Unknown parameter: {shown(name)}; {hint}", param=name[:100], code="unknown_parameter")
+        if value is None or value == "":
+            continue
+        option = ALIASES.get(name, name)
+        if option in found:
+            raise ApiError(400, f"{name}: it is given twice, as {option} as well", param=name, code="invalid_value")
+        try:
+            if option == "seed" and isinstance(value, str):
+                value = whole(value, "seed", 0, MAX_SEED)
+            elif option == "seconds" and isinstance(value, str):
+                value = known["seconds"].from_text(value)
+            elif option == "story" and isinstance(value, str):
+                value = parse_json(value, "story")
+            elif option in known and isinstance(value, str) and known[option].setting.read is None:
+                value = known[option].from_text(value)
+        except ValueError as error:
+            raise ApiError.of(error, NAMES) from None
+        found[option] = value
+    return found
+
+
+def understand(values: Mapping[str, Any], model: Served, inputs: Mapping[str, Path]) -> Wanted:
+    """The request for one video of a model. ApiError, 400, names the field, and what this model can make.
+
+    inputs: option -> the file that was sent for it, which is opened to see that it can be.
+    """
+    values, able = dict(values), model.abilities
+    for name in ("model", "input_reference"):
+        values.pop(name, None)
+    seed, format = values.pop("seed", 0), values.pop("format", None)
+    size, scale = values.pop("size", None), None
+    _check_texts(values)
+    try:
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+            raise ValueError(f"seed: expected a whole number from 0 to {MAX_SEED}, got {shown(seed)}")
+        if (able.any_size or not able.sizes) and size is not None and size != f"{able.width}x{able.height}":
+            values["size"] = size
+        elif size is not None:
+            scale = _scale(size, model)
+        for name in (*able.refuses, *inputs):
+            if name in inputs and name in able.refuses:
+                message = f"input_reference: {model.name} starts from a sentence alone"
+                raise ApiError(400, message, param="input_reference", code="unsupported")
+        options = GenerateOptions.of({**values, **{name: _opened(path, name) for name, path in inputs.items()}})
+        if model.info.get("conditional") is not False and not inputs:
+            options.check_prompt()
+    except ValueError as error:
+        raise ApiError.of(error, NAMES) from None
+    for name in sorted(able.refuses):
+        if options.is_set(name):
+            raise ApiError(400, f"{name}: {model.name} cannot serve it; leave it out", param=name, code="unsupported")
+    seconds = _check_length(options, model)
+    format = _format(format, options.transparent)
+    if able.width and able.height and options.size is None:
+        width, height = able.width, able.height
+    else:
+        width, height = options.size or (0, 0)
+    factor = scale or _usual_scale(height, width)
+    shown_size = f"{width * factor}x{height * factor}" if width else ""
+    suffixes = {name: path.suffix for name, path in inputs.items()}
+    return Wanted(options, seed, format, scale, seconds, shown_size, suffixes)
+
+
+def _check_texts(values: Mapping[str, Any]) -> None:
+    prompt = values.get("prompt")
+    if isinstance(prompt, str) and len(prompt) > MAX_PROMPT:
+        message = f"prompt: expected at most {MAX_PROMPT} characters, got {len(prompt)}"
+        raise ApiError(400, message, param="prompt", code="string_above_max_length")
+    if isinstance(prompt, str) and re.search(r"[\ud800-\udfff\x00]", prompt):
+        raise ApiError(400, "prompt: expected text, got a character that is none", param="prompt", code="invalid_value")
+    if "encoder" in values and not is_bare(values["encoder"]):
+        raise ApiError(400, "encoder: expected a name, no path", param="encoder", code="invalid_value")
+
+
+def _scale(size: Any, model: Served) -> int:
+    """The whole factor that makes this size of the model's own."""
+    sizes = model.abilities.sizes
+    if not isinstance(size, str) or size.lower() not in sizes:
+        message = f"size: {model.name} makes {', '.join(sizes)}; got {shown(size)}"
+        raise ApiError(400, message, param="size", code="invalid_value")
+    return sizes.index(size.lower()) + 1
+
+
+def _usual_scale(height: int, width: int) -> int:
+    from storyreel.video_io import scale_for
+
+    return scale_for(height, width) if height else 1
+
+
+def _check_length(options: GenerateOptions, model: Served) -> str:
+    """The seconds of the video, as the API says them. ApiError where the model makes none so long."""
+    able = model.abilities
+    fps = options.fps or able.fps or Fraction(8)
+    frames = options.frames if options.frames is not None else able.frames
+    if options.seconds is not None:
+        frames = max(1, round(options.seconds * fps))
+    if options.story:
+        frames = round(sum(seconds for _, seconds in options.story) * fps)
+    before = options.extend.seconds if options.extend is not None else 0.0  # a clip stands before what goes on from it
+    if frames is not None and able.max_frames is not None and frames > able.max_frames:
+        name = "story" if options.story else "num_frames" if options.frames is not None else "seconds"
+        most = (
+            f"1 to {able.max_frames} frames, which are {float(1 / fps):g} to {float(able.max_frames / fps):g} seconds"
+        )
+        message = f"{name}: {model.name} makes {most} at {fps} a second; got {frames} frames"
+        raise ApiError(400, message, param=name, code="invalid_value")
+    return "" if frames is None else f"{float(frames / fps) + before:g}"
+
+
+def _format(format: Any, transparent: bool) -> str:
+    if format is None:
+        return "webm" if transparent else OPAQUE
+    if format not in FORMATS:
+        message = f"format: expected one of {', '.join(FORMATS)}, got {shown(format)}"
+        raise ApiError(400, message, param="format", code="invalid_value")
+    if transparent and format == OPAQUE:
+        formats = ", ".join(name for name in FORMATS if name != OPAQUE)
+        message = f"format: {format} has no transparency; expected one of {formats}"
+        raise ApiError(400, message, param="format", code="invalid_value")
+    return format
+
+
+def read_upload(value: Any, name: str = "input_reference") -> bytes:
+    """The content of a file: bytes of a form, or {"image_url": "data:image/png;base64,..."}."""
+    if isinstance(value, Mapping):
+        url = value.get("image_url")
+        if not isinstance(url, str) or not url.startswith("data:"):
+            raise _bad_upload(
+                name, "expected a file, or an image_url that is a data: URL; nothing is fetched from elsewhere"
+            )
+        try:
+            value = base64.b64decode(url.partition(",")[2], validate=True)
+        except (binascii.Error, ValueError):
+            raise _bad_upload(name, "its base64 cannot be read") from None
+    if not isinstance(value, bytes):
+        raise _bad_upload(name, "expected a file")
+    if len(value) > MAX_UPLOAD:
+        raise _bad_upload(name, f"expected at most {MAX_UPLOAD >> 20} MiB, got {len(value) / 2**20:.1f}", 413)
+    return value
+
+
+def kind_of_upload(file: Path) -> tuple[str, str]:
+    """(option, suffix) of a file that was sent: a picture begins a video, a clip is gone on from. Its content decides,
+    not its name. ApiError: it is neither."""
+    from storyreel import sniff
+
+    try:
+        kind = sniff.kind(file)
+    except (ValueError, OSError) as error:
+        raise _of_upload(error, file) from None
+    if kind not in SUFFIXES:
+        raise _bad_upload("input_reference", "is neither a picture (png, jpeg, webp) nor a clip (gif, mp4, webm)")
+    return ("image" if kind in ("png", "jpeg", "webp") else "extend"), SUFFIXES[kind]
+
+
+def _opened(file: Path, option: str) -> Any:
+    """Open what was sent, as the worker will. ApiError: it is corrupt, or far too large when it is unpacked."""
+    from storyreel.options.input_clip import InputClip
+
+    try:
+        return InputClip.read(file, option)
+    except (ValueError, OSError) as error:
+        raise _of_upload(error, file) from None
+
+
+def _of_upload(error: Exception, file: Path) -> ApiError:
+    reason = " ".join(str(error).split()).replace(str(file), "the file")
+    return _bad_upload("input_reference", reason.removeprefix("the file: "))
+
+
+def _bad_upload(name: str, reason: str, status: int = 400) -> ApiError:
+    return ApiError(status, f"{name}: {reason}", param=name, code="invalid_file")

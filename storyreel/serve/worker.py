@@ -1,0 +1,242 @@
+"""A worker process: claims one video of the table after the other, makes it, and keeps its models loaded.
+
+    python -m storyreel.serve.worker FOLDER CLAIM MODELS [DEVICE]
+
+MODELS: a JSON object, name -> folder.
+
+A line on stdin says that there may be work. The end of stdin says that the server has stopped or died: the video that
+is being made goes back into the queue. On stdout: a JSON object a line, about steps with previews, and ends.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storyreel.json_file import parse_json
+from storyreel.serve.files import VideoFiles
+from storyreel.serve.settings import options_of
+from storyreel.serve.table import Video, VideoTable
+
+if TYPE_CHECKING:
+    from storyreel.clip import Clip
+    from storyreel.systems.base import Progress
+
+MODELS = 2  # that stay loaded
+PREVIEW_SHARE = 0.15  # of the time that may go into previews
+PREVIEW_SIDE = 160  # pixels that a preview's longer side has at least
+PATIENCE = 10.0  # seconds that a step may take once the server is gone
+
+
+class _GoneError(Exception):
+    """The video is not this worker's any more."""
+
+
+class Worker:
+    """Makes videos until `stop`. models: name -> folder; tell: what the server is told."""
+
+    def __init__(
+        self,
+        folder: Path,
+        claim: str,
+        models: Mapping[str, str],
+        tell: Callable[[dict[str, Any]], None],
+        device: str | None = None,
+    ) -> None:
+        self.table, self.files = VideoTable(folder, durable=False), VideoFiles(folder)
+        self.claim, self.tell = claim, tell
+        self.stopped, self.woken = threading.Event(), threading.Event()
+        self.models = models
+        self.load = lru_cache(MODELS)(lambda name: _load(models[name], device))
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.woken.set()
+
+    def run(self) -> None:
+        while not self.stopped.is_set():
+            self.woken.clear()
+            video = self.table.take(self.claim)
+            if video is None:
+                self.woken.wait(2.0)
+                continue
+            self.tell({"event": "begin", "id": video.id})
+            self.make(video)
+            self.tell({"event": "end", "id": video.id})
+        self.table.release(self.claim, self.files.facts, None)
+        self.table.close()
+
+    def make(self, video: Video) -> None:
+        """One video, to its end: completed, failed with the reason, or left to others."""
+        from storyreel import Cancelled
+
+        steps = _Steps(self, video)
+        try:
+            if video.model not in self.models:
+                raise ValueError(f"The model {video.model} is not served any more.")
+            steps.check("loading the model", 0)
+            model = self.load(video.model)
+            options = options_of(video, self.files).with_candidates(model.default_candidates)
+            clip = model.make(options, video.seed, 0, steps)
+            self.publish(video, clip)
+        except Cancelled:
+            self.cancelled(video, steps)
+        except _GoneError:
+            return
+        except (ValueError, OSError) as error:
+            self.fail(video, "generation_failed", " ".join(str(error).split()))
+        except MemoryError as error:
+            self.fail(video, "out_of_memory", f"There was not enough memory: {error}")
+        except RuntimeError as error:
+            if "memory" not in str(error):
+                raise
+            self.fail(video, "out_of_memory", "There was not enough memory; ask for a smaller size or fewer frames.")
+
+    def publish(self, video: Video, clip: Clip, error: tuple[str, str] | None = None) -> None:
+        """Write the files, and let them appear together with the new status."""
+        result = result_of(clip, video, partial=error is not None)
+        prepared = self.files.prepare(video.id, clip, video.format, video.scale, result)
+        try:
+            if not self.table.finish(video.id, self.claim, result=result, error=error, publish=prepared.publish):
+                raise _GoneError
+        finally:
+            prepared.discard()
+
+    def cancelled(self, video: Video, steps: _Steps) -> None:
+        """What is made so far stays."""
+        error = ("cancelled", "It was cancelled.")
+        if steps.stopping:
+            self.table.release(self.claim, self.files.facts, None)
+            return
+        try:
+            if steps.preview is not None:
+                self.publish(video, steps.preview().replace(caption=str(video.settings.get("prompt", ""))), error)
+                return
+        except (ValueError, OSError):
+            pass
+        except _GoneError:
+            return
+        self.table.finish(video.id, self.claim, error=error)
+
+    def fail(self, video: Video, code: str, message: str) -> None:
+        self.table.finish(video.id, self.claim, error=(code, message[:1000]))
+
+
+class _Steps:
+    """Called after each step of a generation. Raises Cancelled where it was cancelled, or the server stops."""
+
+    def __init__(self, worker: Worker, video: Video) -> None:
+        self.worker, self.video = worker, video
+        self.preview: Callable[[], Clip] | None = None
+        self.stopping = False
+        self._began, self._spent = time.monotonic(), 0.0
+        self._shown = self._told = 0.0
+
+    def check(self, what: str, progress: int) -> None:
+        from storyreel import Cancelled
+
+        if self.worker.stopped.is_set():
+            self.stopping = True
+            raise Cancelled
+        answer = self.worker.table.report(self.video.id, self.worker.claim, progress, what)
+        if answer == "cancel":
+            raise Cancelled
+        if answer == "gone":
+            raise _GoneError
+
+    def __call__(self, step: Progress) -> None:
+        self.preview = step.preview or self.preview
+        self.check(f"{step.what} {step.done}/{step.total}", min(99, round(100 * step.done / max(1, step.total))))
+        told: dict[str, Any] = {"event": "step", "id": self.video.id, "done": step.done, "total": step.total}
+        now = time.monotonic()
+        if step.preview is not None and self._spent <= PREVIEW_SHARE * (now - self._began):
+            try:
+                told["preview"] = _picture(step.preview())
+            except ValueError:  # nothing that could be shown yet
+                told["preview"] = None
+            self._spent += time.monotonic() - now
+        self.worker.tell(told)
+
+
+def result_of(clip: Clip, video: Video, partial: bool = False) -> dict[str, Any]:
+    """What the table keeps of a clip, JSON values."""
+    from storyreel.video_io import scale_for
+
+    height, width = clip.size
+    factor = video.scale or scale_for(height, width)
+    meta = {name: clip.meta[name] for name in ("drawn", "restated", "candidates", "digest") if name in clip.meta}
+    return {
+        "frames": len(clip), "fps": str(clip.fps), "width": width, "height": height, "transparent": clip.has_alpha,
+        "seconds": f"{clip.seconds:g}", "size": f"{width * factor}x{height * factor}", **meta,
+        **({"partial": True} if partial else {}),
+    }  # fmt: skip
+
+
+def _picture(clip: Clip) -> str:
+    """An animated WebP as base64."""
+    from PIL import Image
+
+    frames = clip.over().frames
+    factor = max(1, -(-PREVIEW_SIDE // max(frames.shape[1:3])))
+    pictures = [
+        Image.fromarray(frame).resize((frame.shape[1] * factor, frame.shape[0] * factor), 0) for frame in frames
+    ]
+    out = io.BytesIO()
+    pictures[0].save(
+        out, "WEBP", save_all=True, append_images=pictures[1:], duration=max(20, round(1000 / clip.fps)), loop=0,
+        quality=60, method=0,
+    )  # fmt: skip
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def _load(folder: str, device: str | None) -> Any:
+    import torch
+
+    from storyreel.engine import cores
+    from storyreel.generate.model import load
+
+    torch.set_num_threads(min(torch.get_num_threads(), cores()))
+    return load(folder, device=device)
+
+
+def _listen(worker: Worker) -> None:
+    """Wake the worker at each line; stop it at the end, and for good where a step takes too long."""
+    while os.read(0, 4096):
+        worker.woken.set()
+    worker.stop()
+    time.sleep(PATIENCE)
+    worker.table.release(worker.claim, worker.files.facts, None)
+    os._exit(3)
+
+
+def main(argv: list[str]) -> None:
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is not for the server
+
+    def tell(event: dict[str, Any]) -> None:
+        try:
+            out.write(json.dumps(event) + "\n")
+            out.flush()
+        except OSError:  # the server is gone
+            worker.stop()
+
+    folder, claim, models, *device = argv
+    worker = Worker(Path(folder), claim, parse_json(models), tell, *device)
+    threading.Thread(target=_listen, args=(worker,), daemon=True).start()
+    try:
+        worker.run()
+    except KeyboardInterrupt:
+        worker.table.release(worker.claim, worker.files.facts, None)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,183 @@
+"""The queue outlives its workers and its server: nothing is lost, made twice or served half."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import running
+
+from storyreel.serve.files import VideoFiles
+from storyreel.serve.table import Video, VideoTable
+
+sys.path.append(str(Path(__file__).parents[1] / "campaigns"))
+
+LONG = {"prompt": "an orc", "num_frames": 4000, "num_inference_steps": 100}
+
+
+def row(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"video_{number:032x}", "model": "tiny", "settings": {"prompt": "an orc"}, "seed": 0, "format": "mp4",
+        "seconds": "1", "size": "16x16", **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def table(tmp_path: Path):
+    made = VideoTable(tmp_path)
+    yield made
+    made.close()
+
+
+def none(id: str) -> None:
+    return None
+
+
+def take(table: VideoTable, claim: str) -> Video:
+    found = table.take(claim)
+    assert found is not None
+    return found
+
+
+def test_each_video_is_claimed_once_and_in_order(table: VideoTable, tmp_path: Path):
+    other = VideoTable(tmp_path)
+    ids = [table.add(row(number)).id for number in range(4)]
+    assert [take(each, "a").id for each in (table, other, table, other)] == ids
+    assert table.take("a") is None
+    other.close()
+
+
+def test_a_claim_that_does_not_hold_changes_nothing(table: VideoTable):
+    video, published = table.add(row(1)), []
+    take(table, "dead")
+    table.release("dead", none, "was killed by SIGKILL")
+    take(table, "alive")
+    assert table.report(video.id, "dead", 50, "") == "gone"
+    assert not table.finish(video.id, "dead", result={}, publish=lambda: published.append(1))
+    assert published == []
+    assert table.finish(video.id, "alive", result={"seconds": "2", "size": "32x32"})
+    done = table.get(video.id)
+    assert done is not None
+    assert (done.status, done.progress, done.seconds, done.size) == ("completed", 100, "2", "32x32")
+
+
+def test_a_video_fails_with_the_second_worker_that_dies_of_it(table: VideoTable):
+    id = table.add(row(1)).id
+    for number in range(4):  # servers that stop count for nothing
+        take(table, f"stopped {number}")
+        table.release(None, none, None)
+    take(table, "first")
+    table.release("first", none, "was killed by SIGKILL")
+    found = table.get(id)
+    assert found is not None
+    assert found.status == "queued"
+    take(table, "second")
+    table.release("second", none, "was killed by SIGSEGV")
+    found = table.get(id)
+    assert found is not None
+    assert (found.status, found.error_code) == ("failed", "worker_died")
+    assert found.error_message == "2 worker processes died of it; the last one was killed by SIGSEGV."
+
+
+def test_a_video_whose_files_had_appeared_is_completed_and_not_made_again(table: VideoTable):
+    id = table.add(row(1)).id
+    take(table, "a")
+    table.release("a", lambda found: {"seconds": "1", "size": "16x16"} if found == id else None, "died")
+    found = table.get(id)
+    assert found is not None
+    assert found.status == "completed"
+
+
+def test_a_video_that_was_to_be_cancelled_is_not_made_again(table: VideoTable):
+    id = table.add(row(1)).id
+    take(table, "a")
+    table.ask_cancel(id)
+    table.release("a", none, "died")
+    found = table.get(id)
+    assert found is not None
+    assert (found.status, found.error_code) == ("failed", "cancelled")
+
+
+def test_publish_that_fails_leaves_the_video_as_it_was(table: VideoTable):
+    id = table.add(row(1)).id
+    take(table, "a")
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        table.finish(id, "a", result={}, publish=full)
+    found = table.get(id)
+    assert found is not None
+    assert found.status == "in_progress"
+
+
+def test_ids_are_no_paths(tmp_path: Path):
+    files = VideoFiles(tmp_path)
+    for name in ("..", "video_", "/etc", "video_" + "0" * 31 + "/"):
+        with pytest.raises(ValueError, match="is no id"):
+            files.place(name)
+
+
+def test_deletion_that_was_cut_short_is_finished(tmp_path: Path, shelf: list[Path]):
+    from storyreel.serve.studio import Studio
+
+    studio = Studio(tmp_path, [str(shelf[0])])
+    id = studio.create({"prompt": "an orc"}).id
+    (tmp_path / "videos" / id).mkdir()
+    (tmp_path / "inputs" / f"video_{5:032x}-image.png").write_bytes(b"of a request that never was")
+    studio.table.hide(id)
+    studio.close()
+    again = Studio(tmp_path, [str(shelf[0])])
+    assert again.table.ids() == set()
+    assert list((tmp_path / "videos").iterdir()) == []
+    again.close()
+
+
+def test_the_server_is_killed_and_the_gallery_is_as_it_was(tmp_path: Path, shelf: list[Path]):
+    """Also: the worker dies and is replaced; a stop puts the video that is being made back."""
+    folder = tmp_path / "studio"
+    with running(folder, shelf[:1]) as live:
+        done = live.ask("POST", "/v1/videos", {"prompt": "an orc"})[1]["id"]
+        live.wait(done)
+        live.ask("PATCH", f"/v1/videos/{done}", {"favourite": True})
+        before = live.ask("GET", f"/v1/videos/{done}")[1]
+        content = live.raw("GET", f"/v1/videos/{done}/content")[2]
+        long = live.ask("POST", "/v1/videos", LONG)[1]["id"]
+        live.wait(long, "in_progress")
+        (worker,) = live.workers()
+        os.kill(worker, signal.SIGKILL)
+        end = time.monotonic() + 60
+        while live.workers() in ([], [worker]) and time.monotonic() < end:
+            time.sleep(0.05)
+        live.wait(long, "in_progress")
+        live.kill()
+    with running(folder, shelf[:1]) as live:
+        after = live.ask("GET", f"/v1/videos/{done}")[1]
+        for each in (before, after):
+            each["storyreel"].pop("commands")  # with the port
+        assert after == before
+        assert live.raw("GET", f"/v1/videos/{done}/content")[2] == content
+        live.wait(long, "in_progress")
+        assert live.stop() == 0
+    table = VideoTable(folder)
+    found = table.get(long)
+    table.close()
+    assert found is not None
+    assert (found.status, found.attempts) == ("queued", 1)  # of the worker that died; stops count for nothing
+
+
+def test_a_small_campaign_of_kills(tmp_path: Path):
+    import random
+
+    from serve_kills import Campaign
+
+    campaign = Campaign(tmp_path, jobs=12, clients=4, kills=1, rng=random.Random(2))
+    campaign.run()
+    assert campaign.faults == []
+    assert (campaign.servers_killed, len(campaign.told)) == (1, 12)
