@@ -36,6 +36,11 @@ class Band:
     half_width: float
 
 
+def in_float32(x: Tensor) -> torch.autocast:
+    """A context in which nothing beside `x` is computed in bfloat16. Tensors without contents count as the CPU's."""
+    return torch.autocast("cpu" if x.is_meta else x.device.type, enabled=False)
+
+
 def low_pass(taps: int, cutoff: float, width: float, rate: float) -> np.ndarray:
     """float64 (taps,): a sinc under Kaiser's window, of sum 1; `width` is that of the transition, in units of `rate`.
 
@@ -188,7 +193,7 @@ class FourierFeatures(nn.Module):
         self.phases: Tensor
 
     def forward(self, style: Tensor) -> Tensor:
-        with torch.autocast(style.device.type, enabled=False):
+        with in_float32(style):
             x = self.waves(style.float())
         return torch.einsum("nchw,dc->ndhw", x, self.mix * self.scale)
 

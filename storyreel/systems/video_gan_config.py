@@ -24,7 +24,7 @@ class VideoGanConfig:
     # switches
     motion: MotionKind = "bspline"
     frames: Literal["stylegan3", "stylegan2", "r3", "dcgan"] = "stylegan3"
-    critic: Literal["tsm_mean", "concat", "image+3d"] = "tsm_mean"
+    critic: Literal["tsm_mean", "mean", "concat", "image+3d"] = "tsm_mean"
     text: Literal["none", "projection", "filter", "info"] = "none"
     negatives: Literal["none", "wrong_text"] = "none"
     loss: LossKind = "nonsat+r1"

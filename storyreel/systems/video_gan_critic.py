@@ -4,7 +4,8 @@
 
 `tsm_mean` (StyleSV, Section 3.3): features are averaged over the frames, so that the critic of images has the weights
 of the critic of videos; in every block before, an eighth of the channels comes from the next frame and an eighth from
-the one before (temporal shift module, Lin et al. 2019, https://arxiv.org/abs/1811.08383), which costs nothing.
+the one before (temporal shift module, Lin et al. 2019, https://arxiv.org/abs/1811.08383), which costs
+nothing. `mean` is without the shift.
 `concat` (StyleGAN-V, Section 3.2): features of all frames lie side by side.
 `image+3d` (MoCoGAN): `video_gan_critic3d`. By the text: `video_gan_text`. Axes: b clip, f frame, n = b f frames.
 

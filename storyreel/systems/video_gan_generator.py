@@ -22,7 +22,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from storyreel.nn.alias_free import Band, FourierFeatures, LowRank, Modulated, Resampling, filtered_leaky_relu
+from storyreel.nn.alias_free import (
+    Band,
+    FourierFeatures,
+    LowRank,
+    Modulated,
+    Resampling,
+    filtered_leaky_relu,
+    in_float32,
+)
 from storyreel.nn.discriminator import Linear, bent
 from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_motion import MotionCodes, Noise
@@ -199,5 +207,5 @@ class Aliased(nn.Module):
 
 def _pixels(layer: nn.Module, x: Tensor, style: Tensor) -> Tensor:
     """Colours in float32: bfloat16 has too few steps for them."""
-    with torch.autocast(x.device.type, enabled=False):
+    with in_float32(x):
         return 0.25 * layer(x.float(), style.float())

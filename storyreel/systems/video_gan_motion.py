@@ -28,6 +28,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from storyreel.nn.alias_free import in_float32
+
 MotionKind: TypeAlias = Literal["bspline", "linear", "gru", "lstm_maps"]
 MAX_TIME = 1e9  # frames
 BEYOND = 3  # anchors that a time needs: its own and two more
@@ -103,7 +105,7 @@ class MotionCodes(nn.Module):
 
     def forward(self, noise: Noise, times: Tensor) -> Tensor:
         """times (b, f) float64, in frames -> codes (b, f, m)."""
-        with torch.autocast(times.device.type, enabled=False):
+        with in_float32(times):
             x = noise.rows.float().transpose(1, 2)
             for conv in self.convs:
                 x = F.leaky_relu(conv(x), 0.2)

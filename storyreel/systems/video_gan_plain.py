@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from storyreel.nn.alias_free import in_float32
 from storyreel.nn.discriminator import Conv, Linear, bent
 from storyreel.systems.video_gan_motion import Memory
 from storyreel.systems.video_gan_recurrent import MapMemory
@@ -116,7 +117,7 @@ class R3(nn.Module):
 
     def forward(self, style: Tensor, motion: Tensor | None = None) -> Tensor:
         x = self.layers(self.basis * self.scales(style)[..., None, None])
-        with torch.autocast(x.device.type, enabled=False):
+        with in_float32(x):
             return self.to_pixels(x.float())
 
 

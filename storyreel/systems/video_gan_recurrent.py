@@ -16,6 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from storyreel.nn.alias_free import in_float32
 from storyreel.systems.video_gan_motion import Memory, Noise, check_times
 
 MAX_RECURRENT = 1e6  # frames, all of which are run through
@@ -48,7 +49,7 @@ class GruCodes(FrameNoise):
 
     def forward(self, noise: Noise, times: Tensor) -> Tensor:
         """times (b, f) float64, in frames -> codes (b, f, m)."""
-        with torch.autocast(times.device.type, enabled=False):
+        with in_float32(times):
             codes = run_on(self.cell, noise.rows.float(), noise.memory, times)
         return between(codes, noise, times)
 
@@ -66,7 +67,7 @@ class MapMemory(nn.Module):
     def forward(self, x: Tensor, memory: Memory | None, times: Tensor) -> Tensor:
         b, f, c, s, _ = x.shape
         rows = x.float().transpose(1, 2).reshape(b * c, f, s * s)
-        with torch.autocast(x.device.type, enabled=False):
+        with in_float32(x):
             y = run_on(self.cell, rows, memory, times, self.level)
         return torch.cat([x, y.view(b, c, f, s, s).transpose(1, 2).to(x.dtype)], 2)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -54,7 +55,7 @@ class TextFilters(nn.Module):
 
     def forward(self, maps: Sequence[Tensor], text: Tensor) -> Tensor:
         parts = [one(x, text) for one, x in zip(self.each, maps, strict=True)]
-        return sum(parts[1:], parts[0]) / math.sqrt(len(parts))
+        return torch.stack(parts).sum(0) / math.sqrt(len(parts))
 
 
 def projection(features: Tensor, direction: Tensor) -> Tensor:
