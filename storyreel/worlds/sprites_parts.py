@@ -142,7 +142,7 @@ HEADS = (
     _part("head", "red bandana", "head/bandanas/{sex}/red"),
     *(
         _part("head", "tiara", f"head/tiaras_female/{c}", sexes=_F)
-        for c in ("bronze", "gold", "iron", "purple", "silver")
+        for c in ("gold", "silver")  # of the others nothing is seen in most hair
     ),
 )
 
