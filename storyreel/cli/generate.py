@@ -52,9 +52,10 @@ def generate(
     check_sources(settings, batch)
     if settings.get("prompt") == STDIO:
         settings["prompt"] = " ".join(read_text(STDIN).split())
+    from storyreel.hub.memory import using as offloading
     from storyreel.text import using
 
-    with typed.usage(GenerateOptions, BatchOptions), using(batch.text):
+    with typed.usage(GenerateOptions, BatchOptions), using(batch.text), offloading(batch.offload):
         plan, results = run(settings, batch, quiet=quiet)
     report(plan, results, as_json)
 
@@ -184,6 +185,8 @@ class Plan:
         except ValueError as error:
             raise ValueError(f"{error}; or give its folder with -m" if origin and not batch.model else error) from None
         info = registry.describe(folder)
+        if batch.offload and "pipeline" not in info:
+            raise ValueError(f"offload: {info['name']} is a model of storyreel, which is always whole on its device")
         if registry.is_conditional(info) and rows is None:
             if settings.keys().isdisjoint({"prompt", "story", "image", "extend", "variation"}) and origin is None:
                 raise typer.BadParameter(NOTHING)

@@ -191,7 +191,7 @@ def weights(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="Whose weights: i3d-k400, inception-2015, clip-vit-b-32, ...")],
+    name: Annotated[str, typer.Argument(help="Whose weights: i3d-k400, inception-2015, hub:ORG/NAME[@REVISION], ...")],
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", help="Folder to put them into; then name it to evaluate."),
@@ -200,10 +200,17 @@ def fetch(
         bool, typer.Option("--unverified", help="Also files without a published digest; the first one is trusted.")
     ] = False,
 ) -> None:
-    """Download published weights for evaluate, and check their sha256. Nothing else ever downloads them.
+    """Download published weights for evaluate, and check their sha256; or a pipeline, into the hub's cache.
 
     storyreel models fetch inception-2015
     """
+    from storyreel.hub import reference
+
+    if reference.is_reference(name):
+        if out is not None or unverified:
+            raise typer.BadParameter("a pipeline goes into the hub's cache (HF_HOME), its files checked by the hub")
+        print(reference.find(name))
+        return
     from storyreel.evaluate.extractors.download import fetch as get
     from storyreel.weights_registry import entry
 

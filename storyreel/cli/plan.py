@@ -1,4 +1,4 @@
-"""storyreel plan: what a training run would take."""
+"""storyreel plan: what a training run would take, or a pipeline of the hub."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def plan(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as phenaki_paper.")],
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="A recipe, such as phenaki_paper, or hub:ORG/NAME or hub:FOLDER.")],
     gpus: Annotated[int, typer.Option(help="How many devices.")] = 1,
     gpu: Annotated[str, typer.Option(help="h100, h200, a100, 4090, ...")] = "h100",
     tflops: Annotated[float | None, typer.Option(help="Peak TFLOP/s of one device that is not in the table.")] = None,
@@ -19,12 +20,36 @@ def plan(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe: stages.prior.steps=1000")
     ] = None,
+    memory: Annotated[
+        float | None, typer.Option(min=0.1, help="GB of a GPU that is not in the table, for a pipeline of the hub.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, bf16 or fp16, of a pipeline of the hub; what suits it by default.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Estimate time and memory of a training run. The FLOPs are counted by PyTorch on tensors without contents.
+    """Estimate time and memory of a training run, or whether a pipeline of the hub fits into a GPU (`--memory 12`).
+
+    The FLOPs are counted by PyTorch on tensors without contents; a pipeline's bytes by the headers of its weights.
 
     storyreel plan phenaki_paper --gpus 64 --gpu h100
     """
+    from storyreel.hub.reference import is_reference
+
+    given = {
+        name
+        for name in ("gpus", "tflops", "mfu", "settings", "memory", "precision", "gpu")
+        if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    }
+    theirs = is_reference(recipe)
+    if wrong := sorted(given & ({"gpus", "tflops", "mfu", "settings"} if theirs else {"memory", "precision"})):
+        flag = "--set" if wrong[0] == "settings" else f"--{wrong[0]}"
+        raise typer.BadParameter(f"is of {'a training run' if theirs else 'a pipeline of the hub'}", param_hint=flag)
+    if theirs:
+        if {"gpu", "memory"} <= given:
+            raise typer.BadParameter("--gpu is given as well; expected one of the two", param_hint="--memory")
+        _of_pipeline(recipe, gpu, memory, precision, as_json)
+        return
     from storyreel.train.command import resolve
     from storyreel.train.plan import machine, plan_text
     from storyreel.train.plan import plan as estimate
@@ -36,3 +61,24 @@ def plan(
         typer.echo(json.dumps(found))
     else:
         typer.echo(plan_text(found))
+
+
+def _of_pipeline(name: str, gpu: str, memory: float | None, precision: str | None, as_json: bool) -> None:
+    """Whether a pipeline fits. Its weights are read where they lie; nothing is downloaded."""
+    from storyreel.hub import memory as fitting
+    from storyreel.hub import reference
+
+    if precision not in (None, *fitting.NAMES):
+        raise typer.BadParameter(f"expected {', '.join(fitting.NAMES)}", param_hint="--precision")
+    if memory is None:
+        from storyreel.train.plan import machine
+
+        memory = machine(1, gpu, None, 0.4).memory or 0.0
+    folder = reference.find(name, download=False)
+    found = fitting.plan(folder, reference.name_of(folder), memory, precision)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(found))
+    else:
+        typer.echo(fitting.plan_text(found))

@@ -85,7 +85,7 @@ def told(called: str) -> Iterator[None]:
 
 def _check_online(called: str, download: bool, why: str) -> None:
     if not download:
-        raise OSError(f"{called}: {why}, and a file's metadata downloads nothing; get it with storyreel models fetch")
+        raise OSError(f"{called}: {why}, and is not downloaded for this; get it with: storyreel models fetch {called}")
     if is_offline():
         raise OSError(f"{called}: {why}, and HF_HUB_OFFLINE keeps it from being downloaded")
 

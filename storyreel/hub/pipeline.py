@@ -22,13 +22,14 @@ from torch import Tensor
 from storyreel.clip import Clip
 from storyreel.hub.describe import variant_of
 from storyreel.hub.families import Family, component_settings, family_of, limits_of
+from storyreel.hub.memory import NAMES as PRECISIONS
+from storyreel.hub.memory import chosen_mode, place
 from storyreel.hub.pictures import cut, fitted, preview_of
 from storyreel.hub.reference import name_of, read_index, title
 from storyreel.options.generation import GenerateOptions
 from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
 
 OLDEST = (0, 42)  # of diffusers, that it was tried with
-PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 STARTS = ("image", "image_end", "variation", "extend")
 
 
@@ -57,6 +58,7 @@ class HubPipeline(System):
         self.fps = Fraction(self.family.fps)
         self._device = torch.device(device)
         self._loaded: dict[tuple[Any, ...], Any] = {}
+        self._mode = "none"
         accepted = self._accepted
         self.conditional = "prompt" in accepted
         self.serves = frozenset({"size", "negative", "precision"} & {*self._served(), "size", "precision"}) | {
@@ -107,9 +109,13 @@ class HubPipeline(System):
         # Not in inference mode: weights that are loaded in it could not be changed again, by offloading or a LoRA.
         with torch.inference_mode(False), torch.no_grad():
             pipe = self._pipe(kind, options)
-            arguments, made = self._arguments(pipe, kind, options)
+            arguments = self._arguments(kind, options)
             with _own_noise(request, self._device) as generator:
-                out = pipe(**arguments, generator=generator, **self._callback(pipe, kind, made, on_progress))
+                try:
+                    out = pipe(**arguments, generator=generator, **self._callback(kind, on_progress))
+                except torch.OutOfMemoryError:
+                    more = "try --offload group, a smaller --size or fewer --frames"
+                    raise ValueError(f"{self.called}: the memory of the GPU is full; {more}") from None
         frames = self._frames(out, options)
         clip = Clip.from_tensor(frames, options.fps or self.fps, options.prompt)
         said = {name: value for name, value in arguments.items() if isinstance(value, (int, float))}
@@ -152,7 +158,9 @@ class HubPipeline(System):
         own = str(self.index["_class_name"])
         if kind == own:
             self._loaded.clear()  # one set of weights at a time
-            pipe = self._place(load_pipeline(self.folder, kind, PRECISIONS[precision], self.family))
+            self._mode = chosen_mode(self.folder, self._device, precision)
+            pipe = load_pipeline(self.folder, kind, PRECISIONS[precision], self.family)
+            pipe = place(pipe, self._device, self._mode)
         else:
             parts, found = self._pipe(own, options).components, class_named(kind)
             taken = inspect.signature(found.__init__).parameters
@@ -161,11 +169,8 @@ class HubPipeline(System):
         self._loaded[kind, precision] = pipe
         return pipe
 
-    def _place(self, pipe: Any) -> Any:
-        return pipe.to(self._device)
-
-    def _arguments(self, pipe: Any, kind: str, options: GenerateOptions) -> tuple[dict[str, Any], int | None]:
-        """What the pipeline is called with, and the number of frames that it makes."""
+    def _arguments(self, kind: str, options: GenerateOptions) -> dict[str, Any]:
+        """What the pipeline is called with."""
         accepted, named = arguments_of(kind), self.family.argument
         start = options.image or options.extend
         height, width = self._size(accepted, options)
@@ -200,7 +205,7 @@ class HubPipeline(System):
         for name in ("guidance", "motion", "negative"):
             if getattr(options, name) is not None and named(name) not in accepted:
                 raise ValueError(f"{name}: {self.called} ({kind}) takes none")
-        return found, count
+        return found
 
     def _size(self, accepted: Mapping[str, inspect.Parameter], options: GenerateOptions) -> tuple[int, int]:
         """(height, width) that are made: what is asked for, or the usual of the class or of its network."""
@@ -220,7 +225,7 @@ class HubPipeline(System):
         pictures = pictures[: options.frames or len(pictures)]
         return pictures + pictures[-1:] * (self.limits.frames(len(pictures)) - len(pictures))
 
-    def _callback(self, pipe: Any, kind: str, frames: int | None, on_progress: OnProgress) -> dict[str, Any]:
+    def _callback(self, kind: str, on_progress: OnProgress) -> dict[str, Any]:
         """Arguments that have the pipeline report each step; {} where its class has no callback."""
         if "callback_on_step_end" not in arguments_of(kind):
             return {}
@@ -269,6 +274,7 @@ class HubPipeline(System):
             "scheduler": type(scheduler).__name__,
             "scheduler_settings": plain,
             "device": self._device.type,
+            "offload": self._mode,
             "diffusers": diffusers.__version__,
             "torch": torch.__version__,
         }

@@ -55,6 +55,13 @@ class BatchOptions(Options):
     workers: Annotated[
         int | None, Range(1, 10_000), Setting("Processes (local) or tasks (ray) at a time.", panel=RUNNING)
     ] = None
+    offload: Annotated[
+        Literal["auto", "none", "model", "group"] | None,
+        Setting(
+            "What of a model of the hub waits outside the GPU: auto, none, model or group.  [default: auto, what fits]",
+            panel=RUNNING,
+        ),
+    ] = None
     text: Annotated[
         Path | None,
         Setting("Folder of a packed text encoder, of `storyreel models text`.", panel=RUNNING),
