@@ -59,7 +59,8 @@ def needs(folder: Path, precision: str | None = None) -> Needs:
     components = {part: each.parameters * sizes[part] for part, each in found.items()}
     layer = max((each.largest_layer * sizes[part] for part, each in found.items()), default=0)
     total = sum(components.values())
-    gpu = {"none": total + WORK, "model": max(components.values(), default=0) + WORK, "group": 2 * layer + WORK}
+    largest = max(components.values(), default=0)
+    gpu = {"none": total + WORK, "model": largest + WORK, "group": min(2 * layer, largest) + WORK}
     return Needs(components, gpu, float(total))
 
 
