@@ -9,9 +9,8 @@ from fastapi.responses import Response
 
 KINDS = {
     "html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8",
-    "svg": "image/svg+xml",
 }  # fmt: skip
-FILES = {"/": "index.html", "/studio.js": "studio.js", "/studio.css": "studio.css", "/icon.svg": "icon.svg"}
+FILES = {"/": "index.html", "/studio.js": "studio.js", "/studio.css": "studio.css"}
 PATHS = tuple(FILES)
 
 

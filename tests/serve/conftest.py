@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from live import Live, running
 from tiny_model import make_tiny, make_tiny_sprites
+
+sys.path.append(str(Path(__file__).parents[1] / "study"))  # the browser is that of the study's tests
 
 
 @pytest.fixture(scope="session")
