@@ -59,9 +59,10 @@ class Watch:
     def wake(self) -> None:
         """There may be work."""
         self._work.set()
-        if self.process is not None and self.process.stdin is not None and not self._stopping:
+        stdin = self.process.stdin if self.process is not None and self.process.returncode is None else None
+        if stdin is not None and not stdin.is_closing() and not self._stopping:
             with contextlib.suppress(OSError, RuntimeError):
-                self.process.stdin.write(b"\n")
+                stdin.write(b"\n")
 
     async def run(self) -> None:
         """Until it is cancelled."""
