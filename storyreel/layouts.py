@@ -121,6 +121,12 @@ KINDS: dict[str, Layout] = {
         r"model_index\.json|[a-z_]+/([a-z_]+\.json|(diffusion_pytorch_)?model\.safetensors)",
     ),
     "studio": Layout("a studio of videos", doing="serving", folders="videos|inputs"),
+    "lora": Layout(
+        "factors in PEFT's layout",
+        "adapter_config.json",
+        b'"peft_type"',
+        r"adapter_(config\.json|model\.safetensors)",
+    ),
     "study": Layout("a study"),
     "sheets": Layout("sprite sheets"),
     "weights": Layout("published weights"),

@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "diffusion": set(),
     "engine": set(),
     "weights_registry": set(),
-    "published_svd": {"systems"},
+    "published_svd": {"systems", "recipe", "recipes", "nn", "model"},
     "callable_package": set(),
     "options": {"clip", "video_io"},
     "systems": {"options", "clip", "nn", "diffusion"},
@@ -86,9 +86,10 @@ MAY_IMPORT = {
     "worlds": {"clip", "animation"},
     "data": {"worlds", "clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
     "train": {"options", "clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
-    | {"encoder", "weights_registry", "precision", "worlds"},
+    | {"encoder", "weights_registry", "precision", "worlds", "published_svd"},
     "generate": {
         "hub",
+        "published_svd",
         "options",
         "worlds",
         "own_clips",

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from tiny_svd import make_svd, vision
 from torch import Tensor
 
-from storyreel.published_svd import convert, to_sgm
+from storyreel.published_svd.layouts import convert, to_sgm
 from storyreel.systems import svd_keys as keys
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_unet import SvdUNetConfig

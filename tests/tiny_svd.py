@@ -35,3 +35,9 @@ def make_svd(folder: Path) -> Path:
         name = "model" if part == "image_encoder" else "diffusion_pytorch_model"
         save_file({n: t.contiguous() for n, t in tensors.items()}, folder / part / f"{name}.safetensors")
     return folder
+
+
+def write_lora(file: Path) -> None:
+    """Factors of rank 2 for one layer of that network, by PEFT's names."""
+    name = "base_model.model.down_blocks.0.attentions.0.temporal_transformer_blocks.0.attn1.to_q.lora"
+    save_file({f"{name}_A.weight": torch.ones(2, 32), f"{name}_B.weight": torch.ones(32, 2)}, file)

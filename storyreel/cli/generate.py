@@ -195,6 +195,7 @@ class Plan:
             notes.append(f"{batch.origin} was made by another {origin.model}; the pixels will differ")
         notes += _unknown_words(rows, options, info)
         notes += notes_of_lengths(info, [row.options for row in rows] if rows else [options])
+        notes += [info["licence"]] if "licence" in info else []
         model = folder.name if registry.here().get(folder.name) == folder else str(folder.absolute())
         if origin is None:
             candidates = default_candidates(info["name"], info)

@@ -96,11 +96,38 @@ def convert(
 
     storyreel models convert svd.safetensors -o svd
     """
-    from storyreel.published_svd import convert as convert_svd
+    from storyreel.published_svd.layouts import convert as convert_svd
 
     for line in convert_svd(source, out):
         print(line)
     print(f"{out}: written; its licence is that of {one_line(str(source))} (Stability AI's weights: not for all uses)")
+
+
+@app.command()
+def lora(
+    source: Annotated[Path, typer.Argument(help="Model of svd_lora; with --into, a folder or file of PEFT.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
+    into: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Published weights, to write them with the factors merged into them."),
+    ] = None,
+) -> None:
+    """Write the factors of Stable Video Diffusion in PEFT's layout, or merge such factors into published weights.
+
+    storyreel models lora runs/walk/model -o walk-lora
+
+    storyreel models lora walk-lora --into stable-video-diffusion-img2vid -o svd-walk
+    """
+    from storyreel.generate import registry
+    from storyreel.published_svd.lora import export_lora, merge_lora
+
+    if into is None:
+        count = export_lora(registry.find(source), out)
+        print(f"{out}: factors of {count} layers")
+        return
+    for line in merge_lora(source, into, out):
+        print(f"storyreel: note: {one_line(line)}", file=sys.stderr)
+    print(f"{out}: {one_line(str(into))} with the factors of {one_line(str(source))}")
 
 
 @app.command()

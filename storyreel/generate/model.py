@@ -29,6 +29,7 @@ from storyreel.model_folder import recipe_name
 from storyreel.notebook import ClipList
 from storyreel.options.generation import MAX_COUNT, GenerateOptions, check_seed
 from storyreel.precision import has_bf16
+from storyreel.published_svd.files import opens_here
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
 from storyreel.text import load_text_encoder
 from storyreel.worlds import Attribute
@@ -46,12 +47,17 @@ def load(name: str | Path | None = None, *, device: str | torch.device | None = 
     folder = registry.find(name)
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if reference.is_pipeline(folder):
+    if opens_here(folder):
+        from storyreel.published_svd.model import open_published
+
+        system, recipe, info = open_published(folder)
+    elif reference.is_pipeline(folder):
         from storyreel.hub.pipeline import HubPipeline, PipelineText
 
         info = registry.describe(folder)
         return Model(HubPipeline(folder, device), PipelineText(), name=info["name"], info=info)
-    system, recipe, info = load_model(folder)
+    else:
+        system, recipe, info = load_model(folder)
     system = system.to(device).eval()
     text = load_text_encoder(recipe.text)
     if text.dim != system.text_dim:

@@ -11,6 +11,8 @@ from typing import Any
 from storyreel.hub import describe as pipelines
 from storyreel.hub import reference
 from storyreel.model_folder import read_card, read_headers, read_model, weights_file
+from storyreel.published_svd.files import describe as describe_published
+from storyreel.published_svd.files import opens_here
 
 PREFERRED = ("phenaki-sprites", "phenaki-digits")
 
@@ -68,7 +70,7 @@ def find(name: str | Path | None, *, download: bool = True) -> Path:
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():
             return folder
-    if reference.is_pipeline(path):
+    if opens_here(path) or reference.is_pipeline(path):
         return path
     if path.exists() and (path.is_dir() or len(path.parts) > 1 or path.suffix):
         raise ValueError(f"model {str(name)!r}: expected a folder with a model.json in it")
@@ -83,6 +85,8 @@ def describe(folder: Path) -> dict[str, Any]:
 
     ValueError, one line, where the folder could not be opened: model.json and the headers of the weights are read.
     """
+    if opens_here(folder):
+        return describe_published(folder)
     if reference.is_pipeline(folder):
         return pipelines.describe(folder)
     info = read_model(folder)

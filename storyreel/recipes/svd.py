@@ -6,7 +6,8 @@
 | svd_sprites | 16 M       | 8 x 64x64, matte | one CPU core    | see docs/results.md            |
 | svd_paper   | 3.1 B      | 14 x 576x1024    | never           | checked for its size on `meta` |
 
-The parameters are those of a model: an autoencoder, and two networks, for text and for a picture.
+`svd_finetune` and `svd_lora` go on from published weights, whose sizes they take. The parameters are those of a model:
+an autoencoder, and two networks, for text and for a picture.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.svd import SvdConfig
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import DiffusionConfig
+from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import ReconstructionLoss
 from storyreel.systems.svd_unet import SvdUNetConfig
 
@@ -131,4 +133,40 @@ def svd_tiny() -> Recipe:
             **dict.fromkeys(("decoder", "images", "videos", "text_to_video", "image_to_video"), stage),
         },
         text="hash:32",
+    )
+
+
+def svd_finetune() -> Recipe:
+    """From published weights (`--init FOLDER`), whose sizes it takes: the network, or its layers in time
+    (`--set system.picture.tuned=temporal`), on clips without captions. Noise law and rate of Appendix D.4."""
+    data = Data(frames=14, size=1024, batch=8)
+    return Recipe(
+        name="svd_finetune",
+        system=SvdConfig(
+            shape=Shape(frames=14, height=576, width=1024, fps=7),
+            image_to_video=DiffusionConfig(noise="svd-image-to-video", drop=0.1, slowed=0.2, sampling=KARRAS),
+            chunk=8,
+            picture=PictureConfig(),
+        ),
+        stages={
+            "unet": StageRecipe(
+                data=data, optim=Optim(lr=1e-5, warmup=200), steps=10_000, accumulate=8, gradient_checkpointing=True,
+                ema=0.999,
+            )
+        },
+        text="hash:1",
+    )  # fmt: skip
+
+
+def svd_lora() -> Recipe:
+    """From published weights (`--init FOLDER`), whose sizes it takes: factors of rank 16 in the attention in time
+    (Appendix D.4.2), on clips without captions."""
+    whole = svd_finetune()
+    stage = replace(whole.stages["unet"], optim=Optim(lr=1e-4, warmup=100, weight_decay=0.0), steps=5_000)
+    picture = replace(PictureConfig(), rank=16)
+    return replace(
+        whole,
+        name="svd_lora",
+        system=replace(whole.system, picture=picture),
+        stages={"lora": stage},  # pyright: ignore
     )

@@ -58,6 +58,11 @@ class Stage(nn.Module):
     """Entries of `prepare` that `survey` is shown for all clips, such as one number a clip."""
     taken_from: str = ""  # the model that its weights come from, by name, where it is not trained here
 
+    @property
+    def prepared_from(self) -> str:
+        """A digest of what `prepare` depends on beside the stages that were trained before, where there is any."""
+        return ""
+
     def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:
         return (p for p in self.parameters() if p.requires_grad)
 

@@ -35,6 +35,8 @@ from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.pixels import beginning, check_matte, shown
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import IMAGE_PATCH, DiffusionConfig, DiffusionStage
+from storyreel.systems.svd_image import ImageSvd
+from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage, ReconstructionLoss
 from storyreel.systems.svd_unet import SvdUNetConfig
 
@@ -46,7 +48,8 @@ DIFFUSION = ("images", "videos", "text_to_video", "image_to_video")
 class SvdConfig:
     """All networks, and the four rows of the diffusion network's training. The defaults are the paper's.
 
-    unet: its channels follow from the latents. chunk: frames that are decoded at once; 0: all.
+    unet: its channels follow from the latents. chunk: frames that are decoded at once; 0: all. picture: of a model that
+    reads a picture alone, by CLIP, as the published weights do (`svd_image.py`); of the rows it has the last.
     """
 
     shape: Shape = field(default_factory=lambda: Shape(frames=14, height=576, width=1024, fps=7))
@@ -58,6 +61,7 @@ class SvdConfig:
     text_to_video: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-text-to-video"))
     image_to_video: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-image-to-video-large"))
     chunk: int = 0
+    picture: PictureConfig | None = None
 
     def __post_init__(self) -> None:
         multiple = self.autoencoder.patch * lcm(self.unet.multiple, IMAGE_PATCH)
@@ -66,6 +70,10 @@ class SvdConfig:
                 raise ValueError(f"shape.{name}: expected a multiple of {multiple}, got {getattr(self.shape, name)}")
         if self.chunk < 0:
             raise ValueError(f"chunk: expected 0 or more, got {self.chunk}")
+        if self.picture and self.picture.embedding != self.unet.context:
+            raise ValueError(
+                f"picture.embedding: expected the network's {self.unet.context}, got {self.picture.embedding}"
+            )
 
     @property
     def channels(self) -> int:
@@ -92,8 +100,8 @@ class SvdConfig:
     def guidance(self) -> float:
         return self.text_to_video.sampling.guidance
 
-    def build(self) -> Svd:
-        return Svd(self)
+    def build(self) -> Svd | ImageSvd:
+        return Svd(self) if self.picture is None else ImageSvd(self)
 
 
 class Svd(System):

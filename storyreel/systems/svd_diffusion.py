@@ -14,7 +14,7 @@ at deviation one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -71,6 +71,46 @@ class DiffusionConfig:
         for name in ("cond_noise_max", "cond_noise_power"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected more than 0, got {getattr(self, name):g}")
+
+
+def conditions(fps: Tensor, motion: Tensor, noise: Tensor) -> Tensor:
+    """What a network reads of numbers (b,): frame rate - 1, motion bucket, deviation of the noise in the picture;
+    (b, 3)."""
+    return torch.stack([fps - 1, motion, noise], 1).float()
+
+
+def slowed_frames(
+    x: Tensor, row: DiffusionConfig, rate: float, first: Tensor | None, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Latents (b, c, t, h, w) of clips at `rate` frames a second as they are learnt from, some of them slowed down, and
+    the frame rate (b,) of each. first: the frame (b,) that stands in place of those before it; None: frame 0."""
+    b, t, device = len(x), x.shape[2], x.device
+    fps = torch.full((b,), float(rate), device=device)
+    if row.slowed:
+        higher = torch.rand(b, generator=rng, device=rng.device).to(device) * (row.max_fps - fps) + fps
+        fps = torch.where(drawn(b, row.slowed, rng, device), higher.round(), fps)
+    at = (torch.arange(t, device=device) * rate / fps[:, None]).long()
+    at = at if first is None else torch.maximum(at, first[:, None])
+    return x.gather(2, at[:, None, :, None, None].expand_as(x)), fps
+
+
+@torch.no_grad()
+def noised_picture(
+    row: DiffusionConfig, encode: Callable[[Tensor], Tensor], first: Tensor, times: Tensor, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Latents (b, c, 1, h, w) of first frames, uint8 (b, c', h', w'), noised as `row` says, and the deviation (b,) of
+    that noise. times: of the noise levels of the videos."""
+    frame = first.float() / 127.5 - 1
+    if row.cond_noise == "time_dependent":
+        latents = encode(frame[:, :, None]).float()
+        middle = 2 * times.to(latents) ** row.cond_noise_power - 1
+        sigma = row.cond_noise_max * (middle + noise_like(middle, rng)).sigmoid()
+        return latents + sigma.view(-1, 1, 1, 1, 1) * noise_like(latents, rng), sigma
+    sigma = torch.full((len(frame),), AUGMENTATION, device=frame.device)
+    if row.cond_noise == "paper":
+        sigma = LAWS["svd-augmentation"].level(draw_times(len(first), rng)).each(frame).ratio
+    noisy = frame + sigma.view(-1, 1, 1, 1) * noise_like(frame, rng)
+    return encode(noisy[:, :, None]).float(), sigma
 
 
 class DiffusionStage(FingerprintedStage):
@@ -159,10 +199,6 @@ class DiffusionStage(FingerprintedStage):
         """The map of motion buckets, from the speeds of all training clips."""
         self.speeds.copy_(quantiles(entries["motion"]))
 
-    def conditions(self, fps: Tensor, motion: Tensor, noise: Tensor) -> Tensor:
-        """(b, 3): frame rate - 1, motion bucket, deviation of the noise in the picture."""
-        return torch.stack([fps - 1, motion, noise], 1).float()
-
     # -- training ----------------------------------------------------------------------------------------------
 
     def loss(self, batch: Batch, tick: Tick) -> Loss:
@@ -173,11 +209,11 @@ class DiffusionStage(FingerprintedStage):
         x, fps = self._frames(x, batch.get("context"), rng)
         motion = bucket_of(entries["motion"].to(device), self.speeds)
         none = torch.zeros(len(x), device=device)
-        read: dict[str, Any] = {"conditions": self.conditions(fps, motion, none)}
+        read: dict[str, Any] = {"conditions": conditions(fps, motion, none)}
         dropped, times = drawn(len(x), self.config.drop, rng, device), draw_times(len(x), rng, spread=True)
         if self.image:
-            latents, sigma = self._picture_to_learn(entries["first"], times, tick.rng)
-            read = {"conditions": self.conditions(fps, motion, sigma), **self._beside(latents, ~dropped)}
+            latents, sigma = noised_picture(self.config, self.autoencoder.encode, entries["first"], times, tick.rng)
+            read = {"conditions": conditions(fps, motion, sigma), **self._beside(latents, ~dropped)}
             dropped = dropped | drawn(len(x), self.config.drop, rng, device)
         text, mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
         read["context"], read["context_mask"] = self._context(text, mask, read.pop("tokens", None))
@@ -196,34 +232,14 @@ class DiffusionStage(FingerprintedStage):
         them stands in their place.
         """
         b, t, device = len(x), x.shape[2], x.device
-        fps = torch.full((b,), float(self.shape.fps), device=device)
         first = torch.zeros(b, dtype=torch.long, device=device)
         if context is not None and not self.image and not context.is_meta:
             first = context.to(device).clamp(max=t - 1)
         if self.pictures:
+            fps = torch.full((b,), float(self.shape.fps), device=device)
             chosen = (torch.rand(b, generator=rng, device=rng.device).to(device) * (t - first)).long() + first
             return x[torch.arange(b, device=device), :, chosen][:, :, None], fps
-        if self.config.slowed:
-            rate = torch.rand(b, generator=rng, device=rng.device).to(device) * (self.config.max_fps - fps) + fps
-            fps = torch.where(drawn(b, self.config.slowed, rng, device), rate.round(), fps)
-        at = (torch.arange(t, device=device) * self.shape.fps / fps[:, None]).long()
-        at = torch.maximum(at, first[:, None])
-        return x.gather(2, at[:, None, :, None, None].expand_as(x)), fps
-
-    @torch.no_grad()
-    def _picture_to_learn(self, first: Tensor, times: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Latents (b, c, 1, h, w) of the first frame, noised, and the deviation (b,) of that noise."""
-        c, frame = self.config, first.float() / 127.5 - 1
-        if c.cond_noise == "time_dependent":
-            latents = self.autoencoder.encode(frame[:, :, None]).float()
-            middle = 2 * times.to(latents) ** c.cond_noise_power - 1
-            sigma = c.cond_noise_max * (middle + noise_like(middle, rng)).sigmoid()
-            return latents + sigma.view(-1, 1, 1, 1, 1) * noise_like(latents, rng), sigma
-        sigma = torch.full((len(frame),), AUGMENTATION, device=frame.device)
-        if c.cond_noise == "paper":
-            sigma = LAWS["svd-augmentation"].level(draw_times(len(first), rng)).each(frame).ratio
-        noisy = frame + sigma.view(-1, 1, 1, 1) * noise_like(frame, rng)
-        return self.autoencoder.encode(noisy[:, :, None]).float(), sigma
+        return slowed_frames(x, self.config, self.shape.fps, first, rng)
 
     def _beside(self, latents: Tensor, shown: Tensor) -> dict[str, Tensor]:
         """What the network reads of a picture's latents (b, c, 1, h, w), and nothing where it is not `shown` (b,)."""
@@ -293,7 +309,7 @@ class DiffusionStage(FingerprintedStage):
         fps = cond.get("fps", self.shape.fps * usual).to(usual)
         motion = cond.get("motion", (BUCKETS // 2 - 1) * usual).to(usual)
         noise = AUGMENTATION * usual if self.image else 0 * usual
-        conditions = self.conditions(fps, motion, noise)
+        numbers = conditions(fps, motion, noise)
         null, null_mask = without_text(text, mask, self.null_text, everywhere(text))
         latents = None
         if self.image:
@@ -303,7 +319,7 @@ class DiffusionStage(FingerprintedStage):
         def read(states: Tensor, seen: Tensor, shown: Tensor) -> dict[str, Any]:
             beside = {} if latents is None else self._beside(latents, shown)
             context, context_mask = self._context(states, seen, beside.pop("tokens", None))
-            return {"conditions": conditions, **beside, "context": context, "context_mask": context_mask}
+            return {"conditions": numbers, **beside, "context": context, "context_mask": context_mask}
 
         uncond = read(null, null_mask, usual < 0) if guided else None
         return read(text, mask, usual > 0), uncond

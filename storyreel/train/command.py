@@ -76,7 +76,14 @@ def train(
 
 def run(options: TrainOptions, recipe: Recipe | None = None, *, quiet: bool = True) -> Path | None:
     """Train; the model folder, if every stage is finished. recipe: in place of the one that the options name."""
-    found = resolve(options.recipe, options.sets) if recipe is None else changed(recipe, options.sets)
+    from storyreel.published_svd.files import is_published
+
+    found = resolve(options.recipe, ()) if recipe is None else recipe
+    if options.init is not None and is_published(options.init):
+        from storyreel.published_svd.model import sized_for
+
+        found = sized_for(found, options.init)
+    found = changed(found, options.sets)
     from storyreel.text import using
 
     with using(options.text):
@@ -354,7 +361,14 @@ def described(folders: Folders) -> list[dict[str, Any]]:
 
 
 def begin_from(system: System, path: Path) -> None:
-    """Give the stages the weights of a model folder, or of the finished stages of a run."""
+    """Give the stages the weights of a model folder, of the finished stages of a run, or published ones."""
+    from storyreel.published_svd.files import is_published
+
+    if is_published(path):
+        from storyreel.published_svd.model import fill
+
+        fill(system, path)
+        return
     if (path / "model.json").exists():
         from storyreel.model import load_tensors
 

@@ -118,4 +118,5 @@ def _prepare_of(stage: Stage, name: str, frozen: dict[str, str]) -> tuple[Prepar
     shared = stage.prepared_by
     final = frozen if shared is None else {n: frozen[n] for n in shared}
     kind = [type(stage).__qualname__] if shared is not None else [name, type(stage).__qualname__]
-    return prepare, "/".join([*kind, *(f"{n}={d}" for n, d in final.items())])
+    more = [stage.prepared_from] if stage.prepared_from else []
+    return prepare, "/".join([*kind, *more, *(f"{n}={d}" for n, d in final.items())])

@@ -61,6 +61,11 @@ CASES = [
     Case("train", lambda b, o: ["train", "phenaki_tiny", "--data", b / "in/data", "-o", o, *SETS], "data"),
     Case("models pack", lambda b, o: ["models", "pack", b / "in/model", "-o", o], "model"),
     Case("models convert", lambda b, o: ["models", "convert", b / "in/svd.safetensors", "-o", o], "svd.safetensors"),
+    Case(
+        "models lora",
+        lambda b, o: ["models", "lora", b / "in/lora.safetensors", "--into", b / "in/svd", "-o", o],
+        "svd",
+    ),
     Case("models convert F", lambda b, o: ["models", "convert", b / "in/svd", "-o", o], "svd", ".safetensors", True),
     Case("models fetch", lambda b, o: ["models", "fetch", "inception-2015", "-o", o], ""),
     Case("models export", lambda b, o: ["models", "export", b / "in/run", "-o", o], "run"),
@@ -242,7 +247,7 @@ def prepare(box: Path) -> None:
     from stub_films import measure_real
     from tiny_clips import ball
     from tiny_model import make_tiny, make_tiny_sprites
-    from tiny_svd import make_svd
+    from tiny_svd import make_svd, write_lora
 
     from storyreel.clip import Clip
     from storyreel.curate.export import Export
@@ -250,7 +255,7 @@ def prepare(box: Path) -> None:
     from storyreel.curate.thresholds import Thresholds
     from storyreel.data.folder import write_folder
     from storyreel.ownership import claim
-    from storyreel.published_svd import convert
+    from storyreel.published_svd.layouts import convert
     from storyreel.study.create import create
 
     data = box / "in"
@@ -260,6 +265,7 @@ def prepare(box: Path) -> None:
     make_tiny(data / "model")
     make_tiny_sprites(data / "sheet-model")
     convert(make_svd(data / "svd"), data / "svd.safetensors")
+    write_lora(data / "lora.safetensors")
     for name, shift in (("a", 0), ("b", 3)):
         for number, stem in enumerate(("a", "b")):
             ball(number, shift).save(data / "clips" / name / f"{stem}.webp", scale=1)

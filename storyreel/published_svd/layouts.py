@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from storyreel.folder_replacement import replacing_folder
+from storyreel.published_svd.files import PARTS, part_file
 from storyreel.storage import write_json
 from storyreel.systems import svd_keys as keys
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
@@ -24,11 +25,6 @@ from storyreel.systems.svd_unet import SvdUNetConfig
 from storyreel.tensor_file import read_tensors, write_tensors
 
 Tensors = dict[str, Tensor]
-PARTS = {
-    "unet": "diffusion_pytorch_model.safetensors",
-    "vae": "diffusion_pytorch_model.safetensors",
-    "image_encoder": "model.safetensors",
-}
 NAMED = 3  # names in an error
 HEAD = 64  # channels of a head of attention
 
@@ -50,7 +46,7 @@ def convert(source: str | Path, out: str | Path) -> list[str]:
     if out.suffix == ".safetensors":
         raise ValueError(f"{out}: expected a folder for what a single file holds")
     found, left = from_sgm(read_tensors(source), str(source))
-    _write_folder(out, found)
+    write_folder(out, found)
     return [f"{len(left)} tensors that nothing uses were left out: {_some(left)}"] if left else []
 
 
@@ -58,14 +54,8 @@ def read_folder(folder: Path) -> dict[str, Tensors]:
     """Part -> name -> tensor of a folder in diffusers' layout, every name checked. Half precision where there is no
     other."""
     found = {}
-    for part, file in PARTS.items():
-        path = folder / part / file
-        half = path.with_name(file.replace(".safetensors", ".fp16.safetensors"))
-        if not path.is_file() and half.is_file():
-            path = half
-        if not path.is_file():
-            raise ValueError(f"{folder / part}: expected {file}; is this a folder in diffusers' layout?")
-        found[part] = read_tensors(path)
+    for part in PARTS:
+        found[part] = read_tensors(part_file(folder, part))
     found["image_encoder"].pop("vision_model.embeddings.position_ids", None)  # of older files: 0, 1, 2, ...
     for part, tensors in found.items():
         expected = _expected(part, tensors, f"{folder / part}")
@@ -316,11 +306,18 @@ def _vision_from_sgm(tensors: Tensors, names: Iterable[str]) -> Tensors:
 # -- writing a folder ------------------------------------------------------------------------------------------
 
 
-def _write_folder(out: Path, parts: Mapping[str, Tensors]) -> None:
-    """In diffusers' layout, with the settings that its pipeline needs."""
-    settings = {"unet": _unet_json(parts["unet"]), "vae": _vae_json(parts["vae"]), **_FIXED}
-    settings["image_encoder"] = _vision_json(parts["image_encoder"])
-    with replacing_folder(out, "diffusers") as made:
+def write_folder(
+    out: Path,
+    parts: Mapping[str, Tensors],
+    said: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    inputs: Iterable[Path] = (),
+) -> None:
+    """In diffusers' layout, with the settings that its pipeline needs: those of the tensors, or what is `said`."""
+    settings = {"unet": unet_json(parts["unet"]), "vae": vae_json(parts["vae"]), **_FIXED}
+    settings["image_encoder"] = vision_json(parts["image_encoder"])
+    settings |= {part: dict(each) for part, each in (said or {}).items() if each}
+    with replacing_folder(out, "diffusers", inputs=inputs) as made:
         for part, tensors in parts.items():
             (made / part).mkdir()
             write_tensors(made / part / PARTS[part], tensors, {"format": "pt"})
@@ -331,7 +328,7 @@ def _write_folder(out: Path, parts: Mapping[str, Tensors]) -> None:
         write_json(made / "model_index.json", settings["model_index"])
 
 
-def _unet_json(tensors: Tensors) -> dict[str, Any]:
+def unet_json(tensors: Tensors) -> dict[str, Any]:
     c = _unet_config(tensors)
     kinds = ("DownBlockSpatioTemporal", "CrossAttnDownBlockSpatioTemporal")
     down = [kinds[heads > 0] for heads in c.heads]
@@ -345,7 +342,7 @@ def _unet_json(tensors: Tensors) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _vae_json(tensors: Tensors) -> dict[str, Any]:
+def vae_json(tensors: Tensors) -> dict[str, Any]:
     c = _vae_config(tensors)
     return {
         "_class_name": "AutoencoderKLTemporalDecoder", "in_channels": c.channels, "out_channels": c.channels,
@@ -355,7 +352,7 @@ def _vae_json(tensors: Tensors) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _vision_json(tensors: Tensors) -> dict[str, Any]:
+def vision_json(tensors: Tensors) -> dict[str, Any]:
     like = {name: tuple(t.shape) for name, t in tensors.items()}
     width, _, patch, _ = like["vision_model.embeddings.patch_embedding.weight"]
     side = round((like["vision_model.embeddings.position_embedding.weight"][0] - 1) ** 0.5)
