@@ -17,13 +17,14 @@ PAPERS = {  # and whose `run` measures it; imported when it is needed
     "godiva": "reproductions.godiva",
     "imagen-video": "reproductions.imagen_video",
     "make-a-video": "reproductions.make_a_video",
+    "svd": "reproductions.svd",
     "svd-curation": "reproductions.curation",
 }
 
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="phenaki, godiva, imagen-video, make-a-video or svd-curation.")],
+    paper: Annotated[str, typer.Argument(help="phenaki, godiva, imagen-video, make-a-video, svd or svd-curation.")],
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.  [default: reproduce-PAPER]"),
