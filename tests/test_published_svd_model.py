@@ -42,7 +42,7 @@ def folder(theirs: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def made(model: storyreel.Model | Any, request: Request) -> Tensor:
+def made(model: Any, request: Request) -> Tensor:
     """(1, 3, t, h, w) in [-1, 1], not rounded to pixels."""
     options, stage = request.options, model.system.image_stage
     assert options.image is not None
@@ -110,7 +110,7 @@ def test_a_picture_of_another_shape_is_cropped_or_padded():
 
 def test_weights_that_are_not_finite_are_named_with_the_step(folder: Path):
     model = storyreel.load(folder, device="cpu")
-    weight = model.system.stages["unet"].net.conv_out.weight  # pyright: ignore
+    weight: Any = model.system.stages["unet"].net.conv_out.weight  # pyright: ignore
     with torch.no_grad():
         weight.fill_(float("nan"))
     with pytest.raises(ValueError, match="NaN or infinity in step 1 of 2"):

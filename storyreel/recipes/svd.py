@@ -138,35 +138,30 @@ def svd_tiny() -> Recipe:
 
 def svd_finetune() -> Recipe:
     """From published weights (`--init FOLDER`), whose sizes it takes: the network, or its layers in time
-    (`--set system.picture.tuned=temporal`), on clips without captions. Noise law and rate of Appendix D.4."""
+    (`--set system.picture.tuned=temporal`), on clips without captions. Noise law of Appendix D.4."""
     data = Data(frames=14, size=1024, batch=8)
+    stage = StageRecipe(
+        data=data, optim=Optim(lr=1e-5, warmup=200), steps=10_000, accumulate=8, gradient_checkpointing=True, ema=0.999
+    )
     return Recipe(
-        name="svd_finetune",
-        system=SvdConfig(
-            shape=Shape(frames=14, height=576, width=1024, fps=7),
-            image_to_video=DiffusionConfig(noise="svd-image-to-video", drop=0.1, slowed=0.2, sampling=KARRAS),
-            chunk=8,
-            picture=PictureConfig(),
-        ),
-        stages={
-            "unet": StageRecipe(
-                data=data, optim=Optim(lr=1e-5, warmup=200), steps=10_000, accumulate=8, gradient_checkpointing=True,
-                ema=0.999,
-            )
-        },
-        text="hash:1",
+        name="svd_finetune", system=_from_picture(PictureConfig()), stages={"unet": stage}, text="hash:1"
     )  # fmt: skip
 
 
 def svd_lora() -> Recipe:
     """From published weights (`--init FOLDER`), whose sizes it takes: factors of rank 16 in the attention in time
     (Appendix D.4.2), on clips without captions."""
-    whole = svd_finetune()
-    stage = replace(whole.stages["unet"], optim=Optim(lr=1e-4, warmup=100, weight_decay=0.0), steps=5_000)
-    picture = replace(PictureConfig(), rank=16)
-    return replace(
-        whole,
-        name="svd_lora",
-        system=replace(whole.system, picture=picture),
-        stages={"lora": stage},  # pyright: ignore
-    )
+    stage = StageRecipe(
+        data=Data(frames=14, size=1024, batch=8), optim=Optim(lr=1e-4, warmup=100, weight_decay=0.0), steps=5_000,
+        accumulate=8, gradient_checkpointing=True, ema=0.999,
+    )  # fmt: skip
+    return Recipe(
+        name="svd_lora", system=_from_picture(PictureConfig(rank=16)), stages={"lora": stage}, text="hash:1"
+    )  # fmt: skip
+
+
+def _from_picture(picture: PictureConfig) -> SvdConfig:
+    """The published model."""
+    row = DiffusionConfig(noise="svd-image-to-video", drop=0.1, slowed=0.2, sampling=KARRAS)
+    shape = Shape(frames=14, height=576, width=1024, fps=7)
+    return SvdConfig(shape=shape, image_to_video=row, chunk=8, picture=picture)

@@ -40,6 +40,7 @@ from storyreel.systems.svd_diffusion import AUGMENTATION, conditions, noised_pic
 from storyreel.systems.svd_lora import Factors, digest
 from storyreel.systems.svd_motion import BUCKETS, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_picture import PictureEncoder, fitted
+from storyreel.systems.svd_unet import SvdUNet
 
 if TYPE_CHECKING:
     from storyreel.systems.svd import SvdConfig
@@ -84,7 +85,7 @@ class ImageStage(Stage):
         self.register_buffer("speeds", torch.zeros(BUCKETS))
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> SvdUNet:
         raise NotImplementedError
 
     @property
@@ -97,11 +98,11 @@ class ImageStage(Stage):
 
     @property
     def gradient_checkpointing(self) -> bool:
-        return bool(self.network.gradient_checkpointing)
+        return self.network.gradient_checkpointing
 
     @gradient_checkpointing.setter
     def gradient_checkpointing(self, on: bool) -> None:
-        self.network.gradient_checkpointing = on  # pyright: ignore[reportAttributeAccessIssue]
+        self.network.gradient_checkpointing = on
 
     @property
     def prepared_from(self) -> str:
@@ -225,7 +226,7 @@ class TunedStage(ImageStage):
         self.net = config.unet.build()
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> SvdUNet:
         return self.net
 
     def parameters_for(self, turn: str) -> list[nn.Parameter]:
@@ -247,8 +248,8 @@ class LoraStage(ImageStage):
         self._checked = False
 
     @property
-    def network(self) -> nn.Module:
-        return self._frozen[2].net
+    def network(self) -> SvdUNet:
+        return self._frozen[2].net  # pyright: ignore[reportReturnType]
 
     def base_digest(self) -> str:
         return digest(self.network.state_dict())
