@@ -82,7 +82,8 @@ class SvdConfig:
     @property
     def clips(self) -> dict[str, tuple[int, int]]:
         """Height and width of the clips that each stage is trained on."""
-        return dict.fromkeys(("autoencoder", "decoder", *DIFFUSION), (self.shape.height, self.shape.width))
+        stages = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *DIFFUSION)
+        return dict.fromkeys(stages, (self.shape.height, self.shape.width))
 
     @property
     def frames(self) -> int:

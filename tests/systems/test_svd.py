@@ -15,7 +15,7 @@ from storyreel import recipes
 from storyreel.clip import Clip
 from storyreel.systems.base import Batch, Request, Tick
 from storyreel.systems.svd import Svd
-from storyreel.systems.svd_diffusion import DiffusionStage
+from storyreel.systems.svd_diffusion import DiffusionStage, noised_picture
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -265,7 +265,8 @@ def test_the_noise_of_a_picture_follows_its_law(kind: Any):
     stage.config = replace(stage.config, cond_noise=kind)
     first = torch.full((512, 3, 16, 16), 128, dtype=torch.uint8)
     times = torch.linspace(0, 1, 512)
-    latents, sigma = stage._picture_to_learn(first, times, torch.Generator().manual_seed(0))  # pyright: ignore[reportPrivateUsage]
+    rng = torch.Generator().manual_seed(0)
+    latents, sigma = noised_picture(stage.config, stage.autoencoder.encode, first, times, rng)
     assert latents.shape == (512, 4, 1, 4, 4)
     early, late = sigma[times < 0.3], sigma[times > 0.97]
     if kind == "fixed":
