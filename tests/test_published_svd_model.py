@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_video_of_diffusers(theirs: Any, folder: Path, g
         motion_bucket_id=180, max_guidance_scale=guidance, generator=request.rng(), output_type="pt",
         decode_chunk_size=8,
     ).frames.transpose(1, 2) * 2 - 1  # fmt: skip
-    found = made(storyreel.load(folder, device="cpu"), request).clamp(-1, 1)
+    found = made(storyreel.load(folder / "unet", device="cpu"), request).clamp(-1, 1)
     assert float((found - expected).norm() / expected.norm()) < 1e-4
 
 
@@ -80,7 +80,7 @@ def test_a_single_file_makes_the_same_video(folder: Path, tmp_path: Path):
 
 
 def test_what_it_was_not_trained_for_is_warned_of_or_refused(folder: Path):
-    model = storyreel.load(folder, device="cpu")
+    model = storyreel.load(folder / "unet", device="cpu")
     see_through = Clip(np.dstack([PICTURE, PICTURE[..., :1]])[None])
     settings: dict[str, Any] = {"frames": 5, "steps": 1, "size": "32x32", "fps": 40}
     with pytest.warns(UserWarning, match="no matte") as warned:
@@ -109,7 +109,7 @@ def test_a_picture_of_another_shape_is_cropped_or_padded():
 
 
 def test_weights_that_are_not_finite_are_named_with_the_step(folder: Path):
-    model = storyreel.load(folder, device="cpu")
+    model = storyreel.load(folder / "unet", device="cpu")
     weight: Any = model.system.stages["unet"].net.conv_out.weight  # pyright: ignore
     with torch.no_grad():
         weight.fill_(float("nan"))
@@ -222,7 +222,8 @@ def test_factors_are_trained_written_for_peft_and_merged(folder: Path, tmp_path:
     assert merge_lora(tmp_path / "lora", folder, tmp_path / "merged") == []
     request = Request.of(image=Clip(PICTURE[None]), frames=2, steps=2, size="32x32")
     before, one, other = (
-        made(storyreel.load(path, device="cpu"), request) for path in (folder, model, tmp_path / "merged")
+        made(storyreel.load(path, device="cpu"), request)
+        for path in (folder / "unet", model, tmp_path / "merged" / "unet")
     )
     off, moved = float((one - other).norm()), float((one - before).norm())
     assert off < 0.05 * moved  # the trained model is kept as float16
