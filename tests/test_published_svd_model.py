@@ -221,10 +221,8 @@ def test_factors_are_trained_written_for_peft_and_merged(folder: Path, tmp_path:
 
     assert merge_lora(tmp_path / "lora", folder, tmp_path / "merged") == []
     request = Request.of(image=Clip(PICTURE[None]), frames=2, steps=2, size="32x32")
-    before, one, other = (
-        made(storyreel.load(path, device="cpu"), request)
-        for path in (folder / "unet", model, tmp_path / "merged" / "unet")
-    )
+    models = [folder / "unet", model, tmp_path / "merged" / "unet"]
+    before, one, other = (made(storyreel.load(path, device="cpu"), request) for path in models)
     off, moved = float((one - other).norm()), float((one - before).norm())
     assert off < 0.05 * moved  # the trained model is kept as float16
 
