@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def moving(pixels: int, fps: int = 8) -> Clip:
     rng = np.random.default_rng(0)
     wide = np.repeat(np.repeat(rng.integers(0, 256, (12, 30), np.uint8), 4, 0), 4, 1)
     frames = [np.repeat(wide[:, 40 - i * pixels :][:, :48, None], 3, 2) for i in range(4)]
-    return Clip(np.stack(frames), fps)
+    return Clip(np.stack(frames), Fraction(fps))
 
 
 def test_speed_is_in_pixels_a_second():
