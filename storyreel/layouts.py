@@ -129,6 +129,7 @@ KINDS: dict[str, Layout] = {
     ),
     "study": Layout("a study"),
     "sheets": Layout("sprite sheets"),
+    "page": Layout("a page of a model"),
     "weights": Layout("published weights"),
 }
 

@@ -23,7 +23,7 @@ from storyreel.screen_text import guarded_streams, one_line, printable
 
 EXTRAS = {  # what is no part of a plain installation, and the extra that brings it
     "pyarrow": "data", "scipy": "evaluation", "cv2": "curation", "rapidocr": "curation", "onnxruntime": "curation",
-    "transformers": "hub", "tensorboard": "tracking", "ray": "ray",
+    "transformers": "hub", "tensorboard": "tracking", "ray": "ray", "onnx": "web",
     "fastapi": "serve", "uvicorn": "serve", "python_multipart": "serve",
 }  # fmt: skip
 KEPT = 20  # files with details that are kept

@@ -132,23 +132,62 @@ def lora(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder, whose training need not be finished.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model.")],
+    source: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="Run folder; with --web a model's name or folder.")],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", "-o", help="Folder for the model of a run, whose training need not be finished."),
+    ] = None,
+    web: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--web", help="Folder for a static page that runs the model in the visitor's browser."),
+    ] = None,
     packed: Annotated[
         Optional[bool],  # noqa: UP045
         typer.Option("--packed/--half", help="int8 or float16.  [default: float16 where the files are small enough]"),
     ] = None,
-    max_mb: Annotated[float, typer.Option("--max-mb", min=0.001, help="Megabytes that a file may have.")] = 15.0,
+    max_mb: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--max-mb", min=0.001, help="Megabytes that a file may have.  [default: 15]"),
+    ] = None,
+    runtime: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--runtime", help="With --web: folder of npm's package onnxruntime-web.  [default: downloaded]"),
+    ] = None,
 ) -> None:
-    """Write a model from the newest average of each stage of a run, finished or not.
+    """Write a model from the newest average of each stage of a run; or a model as a page for browsers.
 
     storyreel models export runs/mine -o mine
+
+    storyreel models export phenaki-sprites --web page
     """
+    if (out is None) == (web is None):
+        raise typer.BadParameter("give one of --out, for the model of a run, and --web, for a page of a model")
+    if web is not None:
+        if packed is not None or max_mb is not None:
+            raise typer.BadParameter("a page is always int8; --packed, --half and --max-mb go with --out")
+        _export_page(source, web, runtime)
+    elif runtime is not None:
+        raise typer.BadParameter("--runtime goes with --web")
+    else:
+        assert out is not None
+        _export_run(Path(source), out, packed, 15.0 if max_mb is None else max_mb)
+
+
+def _export_run(run: Path, out: Path, packed: bool | None, max_mb: float) -> None:
     from storyreel.train.export import export_run
 
     made = export_run(run, out, packed=packed, max_mb=max_mb)
     steps = ", ".join(f"{name} {done} of {goal} steps" for name, (done, goal) in made.steps.items())
     print(f"{out}: {steps}; largest file {made.largest:.1f} MB, {'packed' if made.packed else 'float16'}")
+
+
+def _export_page(model: str, out: Path, runtime: Path | None) -> None:
+    from storyreel.web.export import export_page
+
+    made = export_page(model, out, runtime=runtime, tell=lambda line: print(f"storyreel: {line}", file=sys.stderr))
+    for name, (exact, int8) in made.differences.items():
+        print(f"{name}: differs from PyTorch by at most {exact:.1e}, in int8 {int8:.1e}")
+    print(f"{out}: {made.bytes / 1e6:.1f} MB. To see it: python -m http.server -d {one_line(str(out))}")
 
 
 @app.command()

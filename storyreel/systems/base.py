@@ -191,6 +191,11 @@ class System(nn.Module):
     def stages(self) -> dict[str, Stage]:
         """Name -> stage, in training order. A later stage may hold earlier ones, frozen."""
 
+    def graphs(self) -> dict[str, Any] | None:
+        """What runs this model without Python: `networks`, name -> (module of tensors, its arguments by name), and
+        `settings`, JSON that says how they are called; None where nobody has written that down."""
+        return None
+
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
         """One clip, at the model's own size. ValueError names the field that cannot be served.
 

@@ -23,6 +23,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +48,7 @@ from storyreel.systems.base import (
     first_texts,
 )
 from storyreel.systems.phenaki_decoder import PaletteDecoder, PaletteDecoderConfig
+from storyreel.systems.phenaki_graphs import graphs_of
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
 from storyreel.systems.pixels import beginning, check_matte, shown
 
@@ -334,6 +336,9 @@ class Phenaki(System):
     def stages(self) -> dict[str, Stage]:
         stages: dict[str, Stage] = {"tokenizer": self.tokenizer, "prior": self.prior}
         return stages if self.decoder is None else {**stages, "decoder": self.decoder}
+
+    def graphs(self) -> dict[str, Any]:
+        return graphs_of(self)
 
     def decode(self, codes: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
         """Codes (b, t, p, g) and the text (b, l, d) with its mask that they were made for -> (b, c, f, h, w)."""

@@ -362,6 +362,12 @@ def describe(key: Sequence[int], split: str, phrasing: str) -> Described:
     return Described(prompt, shows, lambda source: Sprites(source=source).clip_of(who, prompt) if source else None)
 
 
+def _page_prompts() -> dict[str, Any]:
+    from storyreel.worlds.sprites_page import prompts  # it draws characters, as this module does
+
+    return prompts()
+
+
 WORLD = World(
     name="sprites",
     maker=Sprites,
@@ -375,6 +381,7 @@ WORLD = World(
     complete=lambda said, rng, likeliest=False: completed(
         said, rng, lambda draw: draw_character(draw).attributes, likeliest
     ),
+    page=_page_prompts,
     sheet=sheet_layout(lambda draw: draw_character(draw).attributes),
     licence="Its training clips were composed from Liberated Pixel Cup art (see NOTICE for the artists), so it is "
     "offered under CC-BY-SA 3.0.",

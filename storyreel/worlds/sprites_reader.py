@@ -179,6 +179,23 @@ def _free_lexicon() -> Lexicon:
     return found
 
 
+def thesaurus() -> dict[str, object]:
+    """All that `read_freely` and `implied` know, as JSON: phrases with what they say, [attribute, value] pairs after
+    a 1 where a caption has the phrase and a 0 where none has it, and the lists that their rules look into."""
+    definite, free, callings = lexicon(), _free_lexicon(), _callings()
+    ways = (*words.ATTACKS.items(), *words.ATTACKS_TOO.items())
+    return {
+        "phrases": {" ".join(key): [int(key in definite), *meaning] for key, meaning in free.items()},
+        "callings": {" ".join(key): meaning for key, meaning in callings.items()},
+        "roles": sorted(_roles()),
+        "fighting": sorted(FIGHTING),
+        "pronouns": free_words.PRONOUNS,
+        "spelling": SPELLING,
+        "attacks": {weapon: action for action, weapons in reversed(ways) for weapon in weapons},
+        "covered": COVERED,
+    }
+
+
 def _free_hair() -> Iterator[tuple[str, Meaning]]:
     """ "azure locks", "hair as black", "mint-haired"."""
     more = {word: (("hair_color", value),) for value, names in free_words.HAIR_COLORS.items() for word in names}

@@ -1,0 +1,86 @@
+"""Phenaki's two networks of generation, as functions of tensors alone, which can be written as ONNX graphs.
+
+    codes with holes, text, guidance --PriorGraph--> logits
+    codes, text --FramesGraph--> pixels
+
+One video at a time: axes as in `phenaki`, without b but for the text (1, l, d), of which every token counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from storyreel.systems.pixels import shown
+
+if TYPE_CHECKING:
+    from storyreel.systems.phenaki import MaskGit, Phenaki
+
+
+class PriorGraph(nn.Module):
+    """Codes int64 (t, p, g) with `mask_id` holes, text (1, l, d), guidance () -> logits (n, sum of the sizes)."""
+
+    def __init__(self, prior: MaskGit) -> None:
+        super().__init__()
+        self.prior = prior
+
+    def forward(self, codes: Tensor, text: Tensor, guidance: Tensor) -> Tensor:
+        p = self.prior
+        null = p.null_text.expand(1, text.shape[1], -1)
+        everything = torch.ones_like(text[..., 0]) > 0
+        first = torch.cumsum(torch.ones_like(text[..., 0]), 1) < 1.5
+        memory = p.text_memory(torch.cat([text, null]))
+        states = p.hidden(codes[None].repeat(2, 1, 1, 1), memory, torch.cat([everything, first]))
+        cond, uncond = p.to_logits(states)
+        return uncond + (cond - uncond) * guidance
+
+
+class FramesGraph(nn.Module):
+    """Codes int64 (t, p, g), text (1, l, d) -> uint8 (f, h, w, 4); alpha is 0 or 255, and color 0 where it is 0."""
+
+    def __init__(self, system: Phenaki) -> None:
+        super().__init__()
+        self.system = system
+        self.tokenizer, self.decoder = system.tokenizer, system.decoder
+
+    def forward(self, codes: Tensor, text: Tensor) -> Tensor:
+        if self.decoder is None:
+            video = shown(self.tokenizer.decode(codes[None]), transparent=True)[0]
+            pixels = ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0)  # (f, h, w, c)
+            rgb, solid = pixels[..., :3], pixels[..., 3:] > 127
+        else:
+            x = self.decoder.features(codes[None], text, torch.ones_like(text[..., 0]) > 0)[0]  # (f, h, w, e)
+            at = torch.stack([self.decoder.to_color(frame).argmax(-1) for frame in x])  # a frame at a time: memory
+            rgb = ((self.decoder.colors + 1) * 127.5).round().to(torch.uint8)[at]
+            solid = self.decoder.to_alpha(x) > 0
+        opaque = torch.full_like(rgb[..., :1], 255)
+        if self.decoder is None and self.tokenizer.config.channels == 3:
+            return torch.cat([rgb, opaque], -1)
+        return torch.where(solid, torch.cat([rgb, opaque], -1), torch.zeros_like(opaque))
+
+
+def graphs_of(system: Phenaki) -> dict[str, Any]:
+    """What a page needs to run this model; see `System.graphs`."""
+    c, prior = system.config, system.config.prior
+    codes = system.prior.mask_id.expand(prior.latent_frames, c.tokenizer.grid**2, -1).clone()
+    text = torch.randn(1, 7, system.text_dim, generator=torch.Generator().manual_seed(0))
+    filled = torch.zeros_like(codes)
+    return {
+        "networks": {
+            "prior": (PriorGraph(system.prior), {"codes": codes, "text": text, "guidance": torch.tensor(2.0)}),
+            "frames": (FramesGraph(system), {"codes": filled, "text": text}),
+        },
+        "settings": {
+            "sizes": list(system.tokenizer.sizes),
+            "tokens": codes.shape[0] * codes.shape[1],
+            "frames": c.frames,
+            "side": c.tokenizer.size,
+            "fps": float(c.fps),
+            "steps": prior.steps,
+            "guidance": prior.guidance,
+            "temperature": prior.temperature,
+            "shape": list(codes.shape),
+        },
+    }

@@ -1,0 +1,3 @@
+var problem = document.getElementById("problem");
+problem.hidden = false;
+problem.textContent = "This browser is too old for the page: it needs JavaScript modules and WebAssembly.";

@@ -1,0 +1,215 @@
+// What a prompt says of the model's world, what it leaves open, and the sentence that the model reads.
+//
+// As storyreel/generate/open_attributes.py has it: where the world has a thesaurus, a prompt is read with it, the
+// character is dressed, and all is restated in the commonest words of the training captions; otherwise what was drawn
+// is added to the prompt. What is drawn depends on the seed alone, with other random numbers than in Python.
+
+import { random } from "./sampler.js";
+
+const TOKEN = /[\p{L}\p{N}]+(?:'s)?|[,.;:/|!?()\n]/gu;
+
+export class Prompts {
+  constructor(data) {
+    this.attributes = data.attributes ?? {};
+    this.thesaurus = data.thesaurus;
+    this.completion = data.completion;
+    this.words = data.caption;
+    this.examples = data.examples ?? [];
+    if (!this.thesaurus) return;
+    this.phrases = new Map(Object.entries(this.thesaurus.phrases));
+    this.callings = new Map(Object.entries(this.thesaurus.callings));
+    this.known = new Set([...this.phrases.keys(), ...this.callings.keys()].flatMap((phrase) => phrase.split(" ")));
+  }
+
+  // {text: what the model reads, added: [what the prompt does not say and was drawn]}
+  completed(prompt, seed) {
+    const found = this.thesaurus ? this.read(prompt) : this.#said(prompt);
+    const made = this.thesaurus ? this.#implied(prompt, found) : {};
+    const understood = Object.keys({ ...found, ...made }).length > 0;
+    const draw = random(seed, 2);
+    const implied = this.#runs(prompt);
+    for (const [name, attribute] of Object.entries(this.attributes)) {
+      const values = Object.entries(attribute.values).filter(([, value]) => value.weight);
+      const fixed = Object.values({ ...found, ...made }).some((value) => attribute.fixed_by.includes(value));
+      if (name in found || name in made || !values.length || fixed) continue;
+      const value = longest(implied, attribute, "implied_by") || weighted(values, draw, seed === 0);
+      if (attribute.values[value].phrase) made[name] = value;
+    }
+    if (this.completion && Object.keys({ ...found, ...made }).length) {
+      for (const [name, value] of Object.entries(this.#dressed({ ...found, ...made }, draw)))
+        if (!(name in found)) made[name] = value;
+    }
+    const said = ([name, value]) => this.attributes[name]?.values[value]?.phrase || value;
+    const added = Object.entries(made).map(said);
+    if (this.words && understood) return { text: this.caption({ ...made, ...found }), added };
+    const rest = added.length ? `${prompt.replace(/[ .,;]+$/, "")}, ${added.join(", ")}` : prompt;
+    return { text: rest, added };
+  }
+
+  // Attribute -> value, by the thesaurus. What no caption says gives way to what one says.
+  read(prompt) {
+    const { roles, fighting, pronouns } = this.thesaurus;
+    const [said, less] = [{}, {}];
+    let fights = false;
+    for (const { words, meaning } of cut(this.#spelled(prompt), this.phrases)) {
+      const [definite, ...pairs] = meaning ?? [0, ...sexed(words[0])];
+      for (const [name, value] of pairs) {
+        const target = definite && !(name === "sex" && roles.includes(words.at(-1))) ? said : less;
+        target[name] ??= value;
+      }
+      fights ||= words.some((word) => fighting.includes(word));
+    }
+    const all = { ...less, ...said };
+    const pronoun = tokens(prompt, this.thesaurus).find((word) => word in pronouns);
+    return {
+      ...(pronoun ? { sex: pronouns[pronoun] } : {}),
+      ...(fights ? { action: this.thesaurus.attacks[all.weapon] ?? "slash" } : {}),
+      ...all,
+    };
+  }
+
+  // What goes with what is said: a knight's armor, the thrust of a spear.
+  #implied(prompt, said) {
+    const { covered, attacks } = this.thesaurus;
+    let found = {};
+    for (const { meaning } of cut(tokens(prompt, this.thesaurus), this.callings))
+      for (const [name, value] of meaning ?? []) if (!(name in said)) found[name] ??= value;
+    if (said.body === "skeleton") found = found.action ? { action: found.action } : {};
+    if (covered.includes(said.head ?? found.head)) delete found.hair_color;
+    const action = attacks[said.weapon ?? found.weapon];
+    if (!said.action && action) found.action = action;
+    if (said.body === "dark elf") found.ears = "elven";
+    return found;
+  }
+
+  // Words with one wrong letter are read as the word that they nearly are.
+  #spelled(prompt) {
+    return tokens(prompt, this.thesaurus).map((word) => {
+      if (word.length < 6 || this.known.has(word)) return word;
+      for (const other of this.known) if (Math.abs(other.length - word.length) < 2 && nearly(word, other)) return other;
+      return word;
+    });
+  }
+
+  // Of random characters the one that fits what is said: the parts of it that are left open and seen.
+  #dressed(said, draw) {
+    const c = this.completion;
+    const names = Object.keys(c.values);
+    const bones = said.body === "skeleton";
+    let [best, most] = [{}, -Infinity];
+    for (let i = 0; i < c.draws; i++) {
+      const person = c.characters[Math.floor(draw() * c.characters.length)];
+      const seen = Object.fromEntries(names.map((name, at) => [name, c.values[name][person[at]]]));
+      const right = Object.entries(said).reduce(
+        (sum, [name, value]) => sum + (seen[name] === value ? (c.weights[name] ?? 5) : 0), 0);
+      const odd = c.clothes.filter((name) => !(name in said) && !bones && c.unusual.includes(seen[name])).length;
+      const fit = right - 4 * odd - 2 * (seen.cape !== null);
+      if (fit > most) [best, most] = [seen, fit];
+    }
+    const found = {};
+    for (const name of bones ? c.clothes : ["sex", ...c.clothes])
+      if (!(name in said) && best[name]) found[name] = best[name];
+    const hairless = c.hairless.includes(said.body) || c.covered.includes(said.head) || said.hair_style === "bald";
+    if (!hairless)
+      for (const name of ["hair_color", "hair_style"])
+        found[name] = said[name] ?? c[name][Math.floor(draw() * c[name].length)];
+    return found;
+  }
+
+  // A caption that says all of these attributes: "a tanned woman with long red hair wearing ... walking facing left".
+  caption(seen) {
+    const w = this.words;
+    const worn = (group) => w.worn[group]?.[seen[group]];
+    const bare = ["torso", "feet", "head"].filter((group) => seen[group] && seen[group] === w.bare[group]);
+    const people = w.people[seen.body];
+    const person = people ? (seen.sex && seen.body !== "skeleton" ? `${seen.sex} ${people}` : people)
+      : [w.skin[seen.body], seen.ears ? w.elven : "", w.sex[seen.sex] ?? "person"].filter(Boolean).join(" ");
+    const hair = seen.hair_style
+      ? w.hair_style[seen.hair_style]?.replace("{c}", w.hair_color[seen.hair_color] ?? "").replace(/ +/g, " ").trim()
+      : seen.hair_color && `${w.hair_color[seen.hair_color]} hair`;
+    const [color, ...kind] = (seen.facial_hair ?? "").split(" ");
+    const beard = w.facial_hair[kind.join(" ")]?.replace("{c}", w.hair_color[color]);
+    const features = [hair, beard, seen.eyes && `${seen.eyes} eyes`, ...bare.map(worn)].filter(Boolean);
+    const clothes = ["torso", "legs", "feet", "head", "hands", "belt", "cape"]
+      .filter((group) => !bare.includes(group)).map(worn).filter(Boolean);
+    return [
+      article(person), features.length ? `with ${listed(features)}` : "",
+      clothes.length ? `wearing ${listed(clothes)}` : "", this.#doing(seen),
+    ].filter(Boolean).join(" ");
+  }
+
+  #doing(seen) {
+    const w = this.words;
+    const facing = seen.action === "hurt" ? "" : (w.facing[seen.facing] ?? "").replace("{p}", "the");
+    const weapon = w.weapon[seen.weapon] ?? "";
+    const action = w.action[seen.action];
+    if (!action) return [weapon && `with ${weapon}`, facing].filter(Boolean).join(" ");
+    if (weapon && action.armed) return `${action.armed.replace("{w}", weapon)} ${facing}`.trim();
+    return `${action.alone} ${facing}`.trim() + (weapon ? `, ${weapon} in hand` : "");
+  }
+
+  // Attribute -> value, by the words of the attributes alone.
+  #said(prompt) {
+    const runs = this.#runs(prompt);
+    const found = Object.entries(this.attributes).map(([name, attribute]) => [name, longest(runs, attribute, "words")]);
+    return Object.fromEntries(found.filter(([, value]) => value));
+  }
+
+  #runs(prompt) {
+    const words = plainWords(prompt);
+    const runs = new Set();
+    for (let n = 1; n < 8; n++) for (let i = 0; i + n <= words.length; i++) runs.add(words.slice(i, i + n).join(" "));
+    return runs;
+  }
+}
+
+const plainWords = (text) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+const listed = (all) => (all.length > 1 ? `${all.slice(0, -1).join(", ")} and ${all.at(-1)}` : all.join(""));
+const article = (noun) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
+
+function tokens(text, { spelling }) {
+  const found = text.toLowerCase().replaceAll("-", " ").replaceAll("’", "'").match(TOKEN) ?? [];
+  return found.map((word) => (Object.hasOwn(spelling, word) ? spelling[word] : word));
+}
+
+// The words cut into the longest known phrases, with their meanings, and single words (null).
+function* cut(words, known) {
+  for (let at = 0; at < words.length; ) {
+    let length = Math.min(10, words.length - at);
+    while (length > 1 && !known.has(words.slice(at, at + length).join(" "))) length--;
+    const phrase = words.slice(at, at + length);
+    yield { words: phrase, meaning: known.get(phrase.join(" ")) ?? null };
+    at += length;
+  }
+}
+
+function sexed(noun) {
+  if (noun.endsWith("woman")) return [["sex", "female"]];
+  return noun.endsWith("man") && noun !== "human" && noun !== "shaman" ? [["sex", "male"]] : [];
+}
+
+// Whether one letter was changed, left out or added, or two neighbors exchanged.
+function nearly(one, other) {
+  let start = 0;
+  while (start < one.length && one[start] === other[start]) start++;
+  const [a, b] = [one.slice(start), other.slice(start)];
+  if (a.slice(1) === b.slice(1) || a === b.slice(1) || a.slice(1) === b) return true;
+  return a.length > 1 && a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2);
+}
+
+function longest(runs, attribute, kind) {
+  let [best, found] = [0, ""];
+  for (const [name, value] of Object.entries(attribute.values))
+    for (const phrase of value[kind] ?? []) {
+      const words = plainWords(phrase);
+      if (words.length > best && runs.has(words.join(" "))) [best, found] = [words.length, name];
+    }
+  return found;
+}
+
+// One of [name, {weight}] by its weight; the likeliest where that is asked for.
+function weighted(values, draw, likeliest) {
+  if (likeliest) return values.reduce((one, other) => (other[1].weight > one[1].weight ? other : one))[0];
+  let at = draw() * values.reduce((sum, [, value]) => sum + value.weight, 0);
+  return (values.find(([, value]) => (at -= value.weight) < 0) ?? values.at(-1))[0];
+}
