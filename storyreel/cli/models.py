@@ -132,7 +132,9 @@ def lora(
 
 @app.command()
 def export(
-    source: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="Run folder; with --web a model's name or folder.")],
+    source: Annotated[
+        str, typer.Argument(metavar="RUN|MODEL", help="Run folder; with --web a model's name or folder.")
+    ],
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", help="Folder for the model of a run, whose training need not be finished."),

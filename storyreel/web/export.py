@@ -24,12 +24,13 @@ from storyreel.storage import write_bytes, write_text
 
 PAGE = ("index.html", "style.css", "old.js", "app.js", "worker.js")
 PAGE += ("wordpiece.js", "prompts.js", "sampler.js", "pixels.js")
+MAX_TOKENS = 256  # of a sentence, as `text.minilm` has it
 TEXT = "minilm"  # the only text encoder whose tokenizer the page has
 
 
 @dataclass(frozen=True)
 class Page:
-    """What was written. bytes: what a visitor downloads; differences: of each network, float32 and int8 from PyTorch."""
+    """What was written. bytes: of all files; differences: of each network, in float32 and in int8, from PyTorch."""
 
     folder: Path
     bytes: int
@@ -63,7 +64,7 @@ def export_page(
         raise ValueError(f"{model.name}: reads with {model.text.name}; a page has the text encoder {TEXT} alone")
     with replacing_folder(out, "page", inputs=[folder, runtime]) as made:
         libraries = find_runtime(runtime, tell=tell)
-        differences = _write_networks(made, model, graphs["networks"], tell)
+        differences, check = _write_networks(made, model, graphs, tell)
         prompts = _prompts(model)
         _write_gzipped(made / "prompts.json.gz", json.dumps(prompts, separators=(",", ":")).encode())
         write_text(made / "vocabulary.txt", _vocabulary(model.text))
@@ -79,7 +80,8 @@ def export_page(
         write_text(made / "CREDITS.txt", _credits(model.name, registry.card(folder)))
         about: dict[str, Any] = {"name": model.name, "about": registry.describe(folder)["about"]}
         about["settings"] = graphs["settings"]
-        about |= {"digest": model.digest, "max_tokens": model.text.max_tokens, "crisp": _has_palette(model)}
+        about |= {"digest": model.digest, "max_tokens": MAX_TOKENS, "crisp": _has_palette(model)}
+        about["check"] = check
         about["files"] = {p.name: p.stat().st_size for p in sorted(made.iterdir())}
         write_text(made / "model.json", json.dumps(about, indent=1) + "\n")
         size = sum(p.stat().st_size for p in made.iterdir())
@@ -87,23 +89,30 @@ def export_page(
 
 
 def _write_networks(
-    made: Path, model: Any, networks: dict[str, Any], tell: Callable[[str], None]
-) -> dict[str, tuple[float, float]]:
+    made: Path, model: Any, graphs: dict[str, Any], tell: Callable[[str], None]
+) -> tuple[dict[str, tuple[float, float]], dict[str, Any]]:
+    """(what each network differs by, what the page checks its own numbers by: a sentence and its first logits)."""
     import torch
 
-    from storyreel.web.graphs import TextGraph, difference, to_onnx
+    from storyreel.web.graphs import TextGraph, difference, run_onnx, to_onnx
     from storyreel.web.int8 import store_int8
 
     ids = torch.tensor(model.text.ids(["a knight walking, seen from behind"]))
-    found = {}
-    for name, (network, arguments) in {"text": (TextGraph(model.text._bert), {"ids": ids}), **networks}.items():
+    found, made_of = {}, {}
+    networks = {"text": (TextGraph(model.text._bert), {"ids": ids}), **graphs["networks"]}
+    for name, (network, arguments) in networks.items():
         graph = to_onnx(network, arguments)
         exact = difference(graph, network, arguments)
         store_int8(graph)
         found[name] = exact, difference(graph, network, arguments)
         _write_gzipped(made / f"{name}.onnx.gz", graph.SerializeToString())
         tell(f"{name}: {(made / f'{name}.onnx.gz').stat().st_size / 1e6:.1f} MB")
-    return found
+        made_of[name] = graph
+    text = torch.from_numpy(run_onnx(made_of["text"], {"ids": ids}))
+    guidance = torch.tensor(float(graphs["settings"]["guidance"]))
+    codes = graphs["networks"]["prior"][1]["codes"]
+    logits = run_onnx(made_of["prior"], {"codes": codes, "text": text, "guidance": guidance})
+    return found, {"ids": ids[0].tolist(), "logits": [round(float(x), 4) for x in logits.flatten()[:200]]}
 
 
 def _prompts(model: Any) -> dict[str, Any]:

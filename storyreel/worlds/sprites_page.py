@@ -48,6 +48,8 @@ def _completion() -> dict[str, Any]:
         "weights": completion.WEIGHT,
         "clothes": completion.CLOTHES,
         "unusual": completion.UNUSUAL,
+        "gilded": completion.GILDED,
+        "plain": completion.PLAIN,
         "covered": completion.COVERED,
         "hairless": completion.HAIRLESS,
         "hair_color": completion.HAIR,

@@ -69,6 +69,7 @@ CASES = [
     Case("models convert F", lambda b, o: ["models", "convert", b / "in/svd", "-o", o], "svd", ".safetensors", True),
     Case("models fetch", lambda b, o: ["models", "fetch", "inception-2015", "-o", o], ""),
     Case("models export", lambda b, o: ["models", "export", b / "in/run", "-o", o], "run"),
+    Case("models export --web", lambda b, o: ["models", "export", b / "in/model", "--web", o], "model"),
     Case("models text", lambda b, o: ["models", "text", "--words", "digits", "-o", o], ""),
     Case("data sheets", lambda b, o: ["data", "sheets", "--source", b / "lpc", "-o", o], "", ".tar.xz", True),
     Case("curate", lambda b, o: ["curate", b / "in/footage", "-o", o], "footage"),

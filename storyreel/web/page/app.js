@@ -40,7 +40,7 @@ const answers = {
     by("progress").value = done / total;
     by("status").textContent = `Loading the model: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB, once`;
   },
-  ready({ model, device, examples }) {
+  ready({ model, device, difference, examples }) {
     page.model = model;
     const { side, frames, fps } = model.settings;
     by("screen").width = by("screen").height = side;
@@ -48,7 +48,7 @@ const answers = {
     by("status").textContent = "Ready.";
     by("about").textContent = `${model.name}: ${model.about} ${frames} frames of ${side}×${side} pixels, ${fps} a second; on ${device === "webgpu" ? "the GPU" : "the processor"}.`;
     for (const example of examples) chip(example);
-    document.body.dataset.device = device;
+    Object.assign(document.body.dataset, { device, difference });
     busy(false);
   },
   reading({ text, added }) {

@@ -36,7 +36,7 @@ export class Prompts {
       if (attribute.values[value].phrase) made[name] = value;
     }
     if (this.completion && Object.keys({ ...found, ...made }).length) {
-      for (const [name, value] of Object.entries(this.#dressed({ ...found, ...made }, draw)))
+      for (const [name, value] of Object.entries(this.#dressed({ ...found, ...made }, draw, seed === 0)))
         if (!(name in found)) made[name] = value;
     }
     const said = ([name, value]) => this.attributes[name]?.values[value]?.phrase || value;
@@ -86,33 +86,42 @@ export class Prompts {
   #spelled(prompt) {
     return tokens(prompt, this.thesaurus).map((word) => {
       if (word.length < 6 || this.known.has(word)) return word;
-      for (const other of this.known) if (Math.abs(other.length - word.length) < 2 && nearly(word, other)) return other;
-      return word;
+      let [best, found] = [0.9, word]; // the likeness that Python's difflib is asked for
+      for (const other of this.known) {
+        const alike = Math.abs(other.length - word.length) < 2 ? likeness(word, other) : 0;
+        if (alike >= best) [best, found] = [alike, other];
+      }
+      return found;
     });
   }
 
   // Of random characters the one that fits what is said: the parts of it that are left open and seen.
-  #dressed(said, draw) {
+  #dressed(said, draw, likeliest) {
     const c = this.completion;
     const names = Object.keys(c.values);
     const bones = said.body === "skeleton";
+    const unusual = bones ? c.gilded : c.unusual;
     let [best, most] = [{}, -Infinity];
     for (let i = 0; i < c.draws; i++) {
       const person = c.characters[Math.floor(draw() * c.characters.length)];
       const seen = Object.fromEntries(names.map((name, at) => [name, c.values[name][person[at]]]));
       const right = Object.entries(said).reduce(
         (sum, [name, value]) => sum + (seen[name] === value ? (c.weights[name] ?? 5) : 0), 0);
-      const odd = c.clothes.filter((name) => !(name in said) && !bones && c.unusual.includes(seen[name])).length;
+      const odd = c.clothes.filter((name) => !(name in said) && unusual.includes(seen[name])).length;
       const fit = right - 4 * odd - 2 * (seen.cape !== null);
       if (fit > most) [best, most] = [seen, fit];
     }
     const found = {};
     for (const name of bones ? c.clothes : ["sex", ...c.clothes])
       if (!(name in said) && best[name]) found[name] = best[name];
-    const hairless = c.hairless.includes(said.body) || c.covered.includes(said.head) || said.hair_style === "bald";
-    if (!hairless)
-      for (const name of ["hair_color", "hair_style"])
-        found[name] = said[name] ?? c[name][Math.floor(draw() * c[name].length)];
+    for (const name in c.plain) if (unusual.includes(found[name])) found[name] = c.plain[name];
+    if (c.hairless.includes(said.body) && !("head" in said)) found.head = "bare head";
+    else if (!c.covered.includes(said.head) && said.hair_style !== "bald") {
+      const styles = c.hair_style[said.sex ?? found.sex] ?? c.hair_style.male;
+      const colors = Object.entries(c.hair_color).map(([color, weight]) => [color, { weight }]);
+      found.hair_color = said.hair_color ?? weighted(colors, draw, likeliest);
+      found.hair_style = said.hair_style ?? styles[likeliest ? 0 : Math.floor(draw() * styles.length)];
+    }
     return found;
   }
 
@@ -188,13 +197,15 @@ function sexed(noun) {
   return noun.endsWith("man") && noun !== "human" && noun !== "shaman" ? [["sex", "male"]] : [];
 }
 
-// Whether one letter was changed, left out or added, or two neighbors exchanged.
-function nearly(one, other) {
+// The share of letters that two words share where one letter was changed, left out or added, or two exchanged; else 0.
+function likeness(one, other) {
   let start = 0;
   while (start < one.length && one[start] === other[start]) start++;
   const [a, b] = [one.slice(start), other.slice(start)];
-  if (a.slice(1) === b.slice(1) || a === b.slice(1) || a.slice(1) === b) return true;
-  return a.length > 1 && a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2);
+  const added = a === b.slice(1) || a.slice(1) === b;
+  const exchanged = a.length > 1 && a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2);
+  if (!added && !exchanged && a.slice(1) !== b.slice(1)) return 0;
+  return (2 * (added ? Math.min(one.length, other.length) : one.length - 1)) / (one.length + other.length);
 }
 
 function longest(runs, attribute, kind) {

@@ -6,6 +6,13 @@ import { WordPiece } from "./wordpiece.js";
 import { withoutSpecks } from "./pixels.js";
 
 const PREVIEWS = 0.2; // of the time may be spent on showing what there is so far
+const TOLERANCE = 0.05; // of logits, whose spread is about 10
+const SLOW = 0.6; // seconds a step, above which the processor is taken
+const NETWORKS = ["text.onnx.gz", "prior.onnx.gz", "frames.onnx.gz"];
+const LIBRARIES = {
+  wasm: ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz"],
+  webgpu: ["ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm.gz"],
+};
 const state = {};
 
 self.onmessage = async ({ data }) => {
@@ -18,34 +25,77 @@ self.onmessage = async ({ data }) => {
 };
 
 async function load(gpu) {
-  const model = (state.model = await (await got("model.json")).json());
-  const device = gpu && (await adapter()) ? "webgpu" : "wasm";
-  const [library, binary] = device === "webgpu"
-    ? ["ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm.gz"]
-    : ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz"];
-  const names = ["prompts.json.gz", "text.onnx.gz", "prior.onnx.gz", "frames.onnx.gz", binary];
-  const total = names.reduce((sum, name) => sum + model.files[name], 0);
-  let done = 0;
-  const fetched = (name) => bytes(name, (more) => postMessage({ what: "loading", done: (done += more), total }));
-  const [vocabulary, prompts, ...files] = await Promise.all([got("vocabulary.txt").then((one) => one.text()), ...names.map(fetched)]);
-  const ort = (state.ort = await import(`./${library}`));
-  ort.env.wasm.wasmBinary = files[3].buffer;
-  ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
-  ort.env.logLevel = "error";
-  const open = (file) => ort.InferenceSession.create(file, { executionProviders: device === "webgpu" ? ["webgpu", "wasm"] : ["wasm"] });
-  state.text = await open(files[0]);
-  state.prior = await open(files[1]);
-  state.frames = await open(files[2]);
+  state.model = await (await got("model.json")).json();
+  const files = { done: 0, total: state.model.files["prompts.json.gz"] };
+  for (const name of NETWORKS) files.total += state.model.files[name];
+  const fetched = async (name) => bytes(name, (more) => postMessage({ what: "loading", done: (files.done += more), total: files.total }));
+  const [vocabulary, prompts, ...networks] = await Promise.all(
+    [got("vocabulary.txt").then((one) => one.text()), fetched("prompts.json.gz"), ...NETWORKS.map(fetched)]);
   state.wordpiece = new WordPiece(vocabulary.trimEnd().split("\n"));
   state.prompts = new Prompts(JSON.parse(new TextDecoder().decode(prompts)));
-  return { model, device, examples: state.prompts.examples };
+  const devices = gpu && (await hasGpu()) ? ["webgpu", "wasm"] : ["wasm"];
+  for (const device of devices) {
+    const [library, binary] = LIBRARIES[device];
+    files.total += state.model.files[binary];
+    try {
+      await open(device, library, await fetched(binary), networks);
+      const { difference, seconds } = await checked();
+      if (difference < TOLERANCE && (device === "wasm" || seconds < SLOW))
+        return { model: state.model, device, difference, examples: state.prompts.examples };
+      if (device === "wasm") throw new Error(`it computes something else in this browser (off by ${difference})`);
+    } catch (error) {
+      if (device === "wasm") throw error;
+    }
+  }
 }
 
-async function adapter() {
+async function open(device, library, binary, networks) {
+  const ort = (state.ort = await import(`./${library}`));
+  ort.env.wasm.wasmBinary = binary.buffer;
+  ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
+  ort.env.logLevel = "error";
+  const executionProviders = device === "webgpu" ? ["webgpu", "wasm"] : ["wasm"];
+  [state.text, state.prior, state.frames] = [];
+  for (const [at, name] of ["text", "prior", "frames"].entries())
+    state[name] = await ort.InferenceSession.create(networks[at], { executionProviders });
+}
+
+// How far logits are from those of the model's own program, and how long the second step took.
+async function checked() {
+  const { ids, logits } = state.model.check;
+  const step = await networksFor(ids);
+  const hidden = Int32Array.from({ length: units() }, (_, unit) => state.model.settings.sizes[unit % state.model.settings.sizes.length]);
+  const found = await step.logits(hidden);
+  const began = performance.now();
+  await step.logits(hidden);
+  const difference = Math.max(...logits.map((value, at) => Math.abs(value - found[at])));
+  return { difference, seconds: (performance.now() - began) / 1000 };
+}
+
+const units = () => state.model.settings.tokens * state.model.settings.sizes.length;
+
+// The networks with a sentence: codes to logits, codes to pixels.
+async function networksFor(ids) {
+  const { ort, model } = state;
+  const words = (await state.text.run({ ids: new ort.Tensor("int64", BigInt64Array.from(ids, BigInt), [1, ids.length]) })).out;
+  const text = new ort.Tensor("float32", await words.getData(), words.dims);
+  const guidance = new ort.Tensor("float32", [model.settings.guidance], []);
+  const int64 = (codes) => new ort.Tensor("int64", BigInt64Array.from(codes, BigInt), model.settings.shape);
+  // A decoder without a palette reads no text.
+  const painted = (codes) => (state.frames.inputNames.includes("text") ? { codes, text } : { codes });
+  return {
+    logits: async (codes) => (await state.prior.run({ codes: int64(codes), text, guidance })).out.getData(),
+    pixels: async (codes) => (await (await state.frames.run(painted(int64(codes)))).out.getData()).slice(),
+  };
+}
+
+// Whether there is a graphics card: a processor that stands in for one is slower than WebAssembly.
+async function hasGpu() {
   try {
-    return await navigator.gpu?.requestAdapter();
+    const adapter = await navigator.gpu?.requestAdapter();
+    return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
   } catch {
-    return null;
+    return false;
   }
 }
 
@@ -72,32 +122,26 @@ async function bytes(name, onMore) {
 }
 
 async function make({ id, prompt, seed, asWritten }) {
-  const { ort, model, wordpiece, prompts } = state;
+  const { model, wordpiece, prompts } = state;
   const s = model.settings;
   const began = performance.now();
   const { text, added } = asWritten ? { text: prompt, added: [] } : prompts.completed(prompt, seed);
   const ids = wordpiece.encode(text);
   if (ids.length > model.max_tokens) throw new Error(`the sentence is too long: ${ids.length} tokens, at most ${model.max_tokens}`);
   postMessage({ what: "reading", id, text, added });
-  const numbers = BigInt64Array.from(ids, BigInt);
-  const words = (await state.text.run({ ids: new ort.Tensor("int64", numbers, [1, ids.length]) })).out;
-  const states = new ort.Tensor("float32", await words.getData(), words.dims);
-  const guidance = new ort.Tensor("float32", [s.guidance], []);
-  const int64 = (codes) => new ort.Tensor("int64", BigInt64Array.from(codes, BigInt), s.shape);
-  const logits = async (codes) => (await state.prior.run({ codes: int64(codes), text: states, guidance })).out.getData();
-  const painted = async (codes) => (await state.frames.run({ codes: int64(codes), text: states })).out.getData();
+  const step = await networksFor(ids);
   let spent = 0;
-  const show = async (step, codes) => {
+  const show = async (done, codes) => {
     const now = performance.now();
     let pixels = null;
-    if (step < s.steps && spent <= PREVIEWS * (now - began)) {
-      pixels = (await painted(codes)).slice();
+    if (done < s.steps && spent <= PREVIEWS * (now - began)) {
+      pixels = await step.pixels(codes);
       spent += performance.now() - now;
     }
-    postMessage({ what: "step", id, step, steps: s.steps, pixels });
+    postMessage({ what: "step", id, step: done, steps: s.steps, pixels });
   };
-  const codes = await sample(s, seed, logits, show);
-  const raw = (await painted(codes)).slice();
+  const codes = await sample(s, seed, step.logits, show);
+  const raw = await step.pixels(codes);
   const pixels = model.crisp ? withoutSpecks(raw, s.frames, s.side) : raw;
   postMessage({ what: "made", id, pixels, codes, seconds: (performance.now() - began) / 1000 });
 }
