@@ -59,7 +59,7 @@ def test_its_networks_run_one_after_the_other(page: Path, tiny_reader: Path):
     ids = np.array(model.text.ids(["a woman in a blue dress"]))
     (text,) = opened["text"].run(None, {"ids": ids})
     exact = model.text(["a woman in a blue dress"])[0].numpy()
-    assert np.abs(text - exact).mean() < 0.02 * exact.std()
+    assert np.abs(text - exact).mean() < 0.06 * exact.std()  # what rounding to int8 costs
     codes = np.tile(settings["sizes"], (*settings["shape"][:2], 1))
     guidance = np.array(settings["guidance"], np.float32)
     (logits,) = opened["prior"].run(None, {"codes": codes, "text": text, "guidance": guidance})
