@@ -53,7 +53,8 @@ UNEXPECTED = [
 def test_a_package_that_is_missing_names_the_extra_that_brings_it(module: str, cache: Path, capsys):
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     brings = " ".join(project["optional-dependencies"][EXTRAS[module]])
-    assert {"cv2": "opencv-python-headless"}.get(module, module) in brings
+    packages = {"cv2": "opencv-python-headless", "python_multipart": "python-multipart"}
+    assert packages.get(module, module) in brings
     assert ended(ModuleNotFoundError(f"No module named '{module}.x'", name=f"{module}.x")) == 1
     line = capsys.readouterr().err
     assert line == (
