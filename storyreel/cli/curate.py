@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 commands = typer.Typer(add_completion=False)
 Dataset = Annotated[Path, typer.Argument(help="A curated folder.")]
+RECIPE = "phenaki_24gb"  # that is proposed
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -36,6 +38,8 @@ def curate(typed: Typed, as_json: Json = False) -> None:
 
     done = run(options, Screen(quiet=False))
     _say(done, as_json)
+    if not as_json:
+        _say_next(done)
     done.checked()
 
 
@@ -72,6 +76,29 @@ def ablate(
     swept = ablate(dataset, out)
     sets = ", ".join(f"{name} {count}" for name, count in swept["subsets"].items())
     typer.echo(json.dumps(swept) if as_json else f"{out}: {len(swept['limits'])} limits swept; subsets: {sets}")
+
+
+def _say_next(done: Written) -> None:
+    """What to do with the folder; what its captions lack."""
+    from storyreel.wording import counted
+
+    if not done.kept:
+        if done.spans:
+            typer.echo(
+                f"next:\n  storyreel curate ablate {quote(str(done.path))} -o ablation  # what each limit rejects"
+            )
+        return
+    if done.uncaptioned:
+        typer.echo(
+            f"  without a caption: {done.uncaptioned} of {counted(done.kept, 'kept clip')}; text-to-video learns from "
+            "captions: --captions takes a vision-language model, too"
+        )
+    folder = quote(str(done.path))
+    typer.echo(
+        f"next:\n  storyreel browse {folder}  # look at it, decide by hand\n"
+        f"  storyreel data check {folder}  # decode every clip\n"
+        f"  storyreel train {RECIPE} --data {folder} -o run  # on one GPU of 24 GB; storyreel recipes lists the others"
+    )
 
 
 def _say(done: Written, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Captioners with published weights, from model folders in transformers' form: BLIP and GIT.
+"""Captioners from model folders in transformers' form: BLIP and GIT here, vision-language models in `picture_captions`.
 
 SVD captions the middle frame with CoCa and the clip with VideoBLIP. CoCa's own weights need open_clip, which cannot be
 installed beside this stack; BLIP (Li et al. 2022) and GIT (Wang et al. 2022) are of its kind, and GIT was trained on
@@ -7,13 +7,13 @@ videos too. Only safetensors are read. Pictures are prepared here: transformers'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from storyreel.curate.model_work import digest_of_folder
+from storyreel.curate.model_work import Captioner, digest_of_folder
 from storyreel.json_file import read_object
 from storyreel.numbers import whole
 
@@ -22,10 +22,11 @@ LONGEST = 40  # tokens of a caption
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
-def load_captioner(folder: str | Path, kind: str = "image") -> Transformers:
+def load_captioner(folder: str | Path, kind: str = "image", *, pictures: int = 3) -> Captioner:
     """The captioner in a folder with config.json, model.safetensors and a tokenizer. kind: "image" or "video".
 
-    ValueError: not such a folder, no safetensors, or an architecture that is not known here.
+    pictures: of a clip that a vision-language model is shown as a video. ValueError: not such a folder, no
+    safetensors, or an architecture that transformers does not have.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
@@ -36,9 +37,22 @@ def load_captioner(folder: str | Path, kind: str = "image") -> Transformers:
         found = read_object(folder / "config.json").get("model_type")
     except ValueError:
         raise ValueError(f"{folder}/config.json: wanted a JSON object") from None
-    if found not in ("blip", "git"):
-        raise ValueError(f"{folder}: is a {found!r} model; captioners that are known are blip and git")
-    return Transformers(folder, found, kind)
+    if found in ("blip", "git"):
+        return Transformers(folder, found, kind)
+    from storyreel.curate.picture_captions import VisionLanguage
+
+    if found not in _vision_language():
+        raise ValueError(f"{folder}: is a {found!r} model; expected blip, git or a vision-language model")
+    return VisionLanguage(folder, 1 if kind == "image" else pictures)
+
+
+def _vision_language() -> Collection[Any]:
+    """The `model_type`s of transformers' vision-language models."""
+    try:
+        from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    except ImportError:
+        raise ValueError("captions by a model need transformers; pip install 'storyreel[hub]'") from None
+    return MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 
 class Transformers:

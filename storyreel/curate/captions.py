@@ -175,5 +175,8 @@ def _clean(text: str) -> str:
 def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     for kind in kinds:
         if kind not in KINDS:
-            raise ValueError(f"captions: no kind {kind!r}; there are {', '.join(KINDS)}")
+            there = ", ".join(KINDS)
+            raise ValueError(
+                f"captions: no kind {kind!r}; there are {there}, and models: a folder, OWNER/NAME or a URL"
+            )
     return tuple(kinds)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.curate import pipeline
-from storyreel.curate.captions import check_kinds
+from storyreel.curate.captions import KINDS, check_kinds
 from storyreel.curate.models import Models
+from storyreel.curate.picture_captions import is_model
 from storyreel.curate.screen import Screen
 from storyreel.curate.settings import Settings, Where
 from storyreel.curate.thresholds import Thresholds
@@ -65,10 +66,22 @@ def settings_of(options: CurateOptions) -> tuple[Settings, Thresholds]:
     )  # fmt: skip
     settings, thresholds = change(Settings(models=models), Thresholds(), options.sets)
     if options.captions is not None:
-        settings = replace(settings, captions=check_kinds(options.captions))
+        settings = _captioned(settings, options.captions)
     if options.sidecar is not None:
         settings = replace(settings, sidecars=str(options.sidecar))
     return settings, thresholds
+
+
+def _captioned(settings: Settings, listed: Sequence[str]) -> Settings:
+    """The kinds of `--captions`, and the model among them, which captions what those before it do not."""
+    models = [name for name in listed if name not in KINDS and is_model(name)]
+    if len(models) > 1:
+        raise ValueError(f"captions: expected one model at most, got {' and '.join(models)}")
+    kinds = check_kinds([name for name in listed if name not in models])
+    if not models:
+        return replace(settings, captions=kinds)
+    with_model = replace(settings.models, captioner=models[0], before=list(listed).index(models[0]))
+    return replace(settings, captions=kinds, models=with_model)
 
 
 def change(settings: Settings, thresholds: Thresholds, sets: Sequence[str]) -> tuple[Settings, Thresholds]:

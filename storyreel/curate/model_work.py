@@ -11,14 +11,18 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 
+from storyreel.curate.chat import NoAnswer
 from storyreel.curate.export import span_of
 from storyreel.curate.screen import Screen
 from storyreel.curate.store import Store
+from storyreel.field_ranges import Range
+from storyreel.wording import counted
 
+GIVES_UP = 8  # clips without an answer, and not one with
 FIRST_MIDDLE_LAST = (0.0, 0.5, 1.0)
 LATER = ("duplicate", "similarity.min", "similarity.max", "aesthetics.min", "aesthetics.max", "caption_words.min")
 
@@ -27,6 +31,9 @@ LATER = ("duplicate", "similarity.min", "similarity.max", "aesthetics.min", "aes
 class Models:
     """Folders, names and addresses of the models; None for none. chat_seconds: of one answer, at most."""
 
+    captioner: str | None = None  # of `--captions`: a folder, a name OWNER/NAME of the hub, or an http address
+    before: int = 0  # kinds of `--captions` that stand before it: what they caption, it does not
+    pictures: Annotated[int, Range(1, 32)] = 3  # of a clip that it is shown
     image: str | None = None
     video: str | None = None
     chat: str | None = None
@@ -46,8 +53,8 @@ class Captioner(Protocol):
     name: str
     places: tuple[float, ...]  # of the span, 0 the first frame and 1 the last
 
-    def __call__(self, videos: Sequence[np.ndarray]) -> list[str]:
-        """uint8 (t, h, w, 3) each, of any sizes; one sentence each."""
+    def __call__(self, videos: Sequence[np.ndarray]) -> Sequence[str | NoAnswer]:
+        """uint8 (t, h, w, 3) each, of any sizes; one sentence each, or why there is none."""
         ...
 
 
@@ -66,16 +73,30 @@ class Work:
         return [row for row in self.rows if row["kept"] or all(r["name"] in LATER for r in row["reasons"])]
 
 
-def ask(work: Work, captioner: Captioner, what: str) -> dict[str, str]:
-    """Clip -> caption, of all wanted rows; those that were answered before are not asked again."""
+def ask(work: Work, captioner: Captioner, what: str, asked: Sequence[dict[str, Any]] | None = None) -> dict[str, str]:
+    """Clip -> caption, of all wanted rows, or of `asked`; those that were answered before are not asked again.
+
+    A model that answers nothing for the first GIVES_UP clips is not asked about the rest.
+    """
     answers = work.store.answers(f"captions-{key_of(captioner.name)}")
-    todo = [row for row in work.wanted() if row["clip"] not in answers.values]
+    todo = [row for row in (work.wanted() if asked is None else asked) if row["clip"] not in answers.values]
     work.screen.begin(what, len(todo))
+    failures: list[str] = []
+    answered = 0
     for rows, videos in looked_at(work, todo, captioner.places):
         for row, text in zip(rows, captioner(videos), strict=True):
-            answers.put(row["clip"], " ".join(text.split()))
+            if isinstance(text, str):
+                answers.put(row["clip"], " ".join(text.split()))
+                answered += 1
+            else:
+                failures.append(str(text))
             work.screen.advance()
+        if not answered and len(failures) >= GIVES_UP:
+            break
     answers.settle()
+    if failures:
+        work.screen.say(f"{what}: {counted(len(todo) - answered, 'clip')} of {len(todo)} got no caption: {failures[0]}")
+        work.notes.append(f"{what}: {counted(len(todo) - answered, 'clip')} got no caption")
     return answers.values
 
 

@@ -7,15 +7,31 @@ from collections.abc import Callable, Sequence
 from storyreel.curate.captioners import load_captioner
 from storyreel.curate.fusion import fuse
 from storyreel.curate.model_work import Models, Work, ask
+from storyreel.curate.picture_captions import picture_captioner
 from storyreel.curate.similarity import aesthetics, similarity
 
-__all__ = ["Models", "Work", "ask", "run_models"]
+__all__ = ["Models", "Work", "ask", "check_captioners", "run_models"]
 
 
-def run_models(work: Work, steps: Sequence[str], choose_again: Callable[[], None]) -> None:
-    """Captions, then similarity and aesthetics, into the rows; `choose_again` is called after each that was done."""
+def check_captioners(models: Models) -> None:
+    """ValueError, one line, for a captioner that is not here, before the hours of work; no weights are read."""
+    for kind in ("image", "video"):
+        if folder := getattr(models, kind):
+            load_captioner(folder, kind)
+    if models.captioner:
+        picture_captioner(models)
+
+
+def run_models(work: Work, steps: Sequence[str], kinds: Sequence[str], choose_again: Callable[[], None]) -> None:
+    """Captions, then similarity and aesthetics, into the rows; `choose_again` is called after each that was done.
+
+    kinds: of the captions that need no model, in order.
+    """
     if "captions" in steps and (work.models.image or work.models.video):
         _captions(work)
+        choose_again()
+    if "captions" in steps and work.models.captioner:
+        _picture_captions(work, kinds)
         choose_again()
     if "similarity" in steps and work.models.encoder:
         _guarded(work, "similarity", similarity)
@@ -32,6 +48,17 @@ def _guarded(work: Work, name: str, step: Callable[[Work], None]) -> None:
     except (ValueError, ImportError, FileNotFoundError) as error:
         work.notes.append(note := f"{name}: not scored: {' '.join(str(error).split())}")
         work.screen.say(note)
+
+
+def _picture_captions(work: Work, kinds: Sequence[str]) -> None:
+    """Captions of `--captions MODEL`, for what the kinds before it do not caption."""
+    first = kinds[: work.models.before]
+    rows = [row for row in work.wanted() if row.get("caption_made_from") not in first]
+    said = ask(work, picture_captioner(work.models), "captions", rows)
+    for row in rows:
+        if text := said.get(row["clip"]):
+            row["captions_made"] = list(dict.fromkeys([text, *(row.get("captions_made") or [])]))
+            row["caption_made_from"] = "captioner"
 
 
 def _captions(work: Work) -> None:

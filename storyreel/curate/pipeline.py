@@ -16,7 +16,7 @@ from typing import Any
 from storyreel.curate.captions import Captions
 from storyreel.curate.choose import choose
 from storyreel.curate.model_work import Work
-from storyreel.curate.models import run_models
+from storyreel.curate.models import check_captioners, run_models
 from storyreel.curate.requirements import check_imports, text_note
 from storyreel.curate.rows import number_copies, rows_of
 from storyreel.curate.scores import judged
@@ -90,6 +90,8 @@ def curate(
         check_imports()
         if "text" in steps and (note := text_note()):
             screen.say(f"note: {note}")
+    if "captions" in steps:
+        check_captioners(settings.models)
     if settings.measure.transnet is not None:
         from storyreel.curate.transnet import check_network
 
@@ -111,7 +113,7 @@ def curate(
         thresholds = without(thresholds, steps)
         choose(rows, thresholds, store.edits())
         work = Work(store, rows, settings.models, screen, notes)
-        run_models(work, steps, lambda: choose(rows, thresholds, store.edits()))
+        run_models(work, steps, settings.captions, lambda: choose(rows, thresholds, store.edits()))
         return write_dataset(
             store, rows, thresholds, settings, where=where, screen=screen, notes=notes, export="write" in steps
         )

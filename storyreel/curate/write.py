@@ -36,6 +36,7 @@ class Written:
     seconds: float
     rejected: dict[str, int] = field(default_factory=dict)
     refused: list[dict[str, Any]] = field(default_factory=list)
+    uncaptioned: int = 0  # of those kept
 
     def as_json(self) -> dict[str, Any]:
         return {**self.__dict__, "path": str(self.path)}
@@ -121,8 +122,8 @@ def write_tables(
     refused = [f.as_json() for _, f in sorted(store.films.items()) if f.error is not None]
     text = card(rows, thresholds, _plain(store.config), films=len(store.films), refused=refused, notes=notes)
     store.owned.write_card("README.md", text)
-    seconds = sum(row["seconds"] for row in kept)
-    return Written(store.dataset, len(store.films), len(rows), len(kept), seconds, counts(rows), refused)
+    seconds, bare = sum(row["seconds"] for row in kept), sum(not row["caption"] for row in kept)
+    return Written(store.dataset, len(store.films), len(rows), len(kept), seconds, counts(rows), refused, bare)
 
 
 def _plain(config: dict[str, Any], path: str = "") -> dict[str, Any]:

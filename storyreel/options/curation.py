@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from storyreel.field_ranges import Range
-from storyreel.options.declare import Options, Setting, names
+from storyreel.options.declare import ConflictError, Options, Setting, names
 
 MODELS, RUNNING = "Models", "How it runs"
 CAPTIONERS = ("image_captioner", "video_captioner")
@@ -41,7 +41,7 @@ class CurateOptions(Options):
     captions: Annotated[
         tuple[str, ...] | None,
         Setting(
-            "Kinds in order: subtitles,column,sidecar,name; name reads the file name.",
+            "Kinds in order: subtitles,column,sidecar,name, or a vision-language model: folder, hub name or URL.",
             read=names, write=list, text=str,
         ),
     ] = None  # fmt: skip
@@ -60,7 +60,12 @@ class CurateOptions(Options):
     ] = None  # fmt: skip
     chat_model: Annotated[
         str,
-        Setting("The model's name at that URL.", panel=MODELS, needs=("chat",), lacks="there is no chat"),
+        Setting(
+            "The model's name at that URL, or at that of --captions.",
+            panel=MODELS,
+            needs=("chat", "captions"),
+            lacks="there is no chat, and no URL among the captions",
+        ),
     ] = "default"
     encoder: Annotated[str | None, Setting("Scores similarity: a world or a model folder.", panel=MODELS)] = None
     aesthetics: Annotated[Path | None, Setting("Folder of CLIP and the LAION head's weights.", panel=MODELS)] = None
@@ -74,3 +79,8 @@ class CurateOptions(Options):
     retry: Annotated[bool, Setting("Try films again that could not be read.", flags=("--retry",), panel=RUNNING)] = (
         False
     )
+
+    def check(self) -> None:
+        urls = [one for one in self.captions or () if one.startswith(("http://", "https://"))]
+        if self.is_set("chat_model") and not self.chat and not urls:
+            raise ConflictError("chat_model", "there is no chat, and no URL among the captions")

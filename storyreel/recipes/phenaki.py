@@ -5,6 +5,7 @@
 | phenaki_tiny    | 0.1 M      | 5 x 16x16        | tests            | learns a batch by heart        |
 | phenaki_digits  | 6 M        | 10 x 32x32       | 2 CPU cores      | see docs/results.md            |
 | phenaki_sprites | 8 M        | 8 x 64x64, matte | 2 CPU cores      | see docs/results.md            |
+| phenaki_24gb    | 0.2 B      | 11 x 128x128     | own footage      | not trained yet                |
 | phenaki_small   | 0.2 B      | 11 x 128x128     | one GPU, not yet | --                             |
 | phenaki_paper   | 1.8 B      | 11 x 128x128     | never            | checked for its size on `meta` |
 """
@@ -52,6 +53,25 @@ def phenaki_small() -> Recipe:
         stages={
             "tokenizer": replace(paper.stages["tokenizer"], steps=200_000, optim=Optim(lr=2e-4, warmup=5_000)),
             "prior": replace(paper.stages["prior"], steps=200_000, optim=Optim(lr=3e-4, warmup=5_000)),
+        },
+    )
+
+
+def phenaki_24gb() -> Recipe:
+    """For own footage on one card of 24 GB: `phenaki_small` in batches that fit, about a day on a 4090.
+
+    It takes a folder of `storyreel curate` as it is; clips of less than 11 frames are left out.
+    """
+    small = phenaki_small()
+    data = replace(small.stages["prior"].data, batch=32)
+    return replace(
+        small,
+        name="phenaki_24gb",
+        stages={
+            "tokenizer": replace(
+                small.stages["tokenizer"], data=replace(data, image_share=0.0), accumulate=2, steps=50_000
+            ),
+            "prior": replace(small.stages["prior"], data=data, accumulate=4, steps=100_000),
         },
     )
 

@@ -24,21 +24,22 @@ class RefusedDownload(Exception):
     """Nobody agreed to a download."""
 
 
-def agree_to_download(encoder: str, where: str) -> None:
+def agree_to_download(what: str, where: str) -> None:
     """Ask, on a terminal, whether `where` may be downloaded from the hub; STORYREEL_DOWNLOAD=yes or =no answers.
 
-    A model folder names its text encoder, and the folder may be a stranger's. RefusedDownload says how to agree.
+    what: as in "text encoder t5:NAME". A model folder names its text encoder, and the folder may be a stranger's.
+    RefusedDownload says how to agree.
     """
     answer = os.environ.get("STORYREEL_DOWNLOAD", "").strip().lower()
     if answer in ("yes", "1", "true"):
         return
     if not answer and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
-        print(f"The text encoder {one_line(encoder)} is not on this machine.", file=sys.stderr)
+        print(f"The {one_line(what)} is not on this machine.", file=sys.stderr)
         print(f"Download {one_line(where)} from huggingface.co? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return
     raise RefusedDownload(
-        f"text encoder {encoder}: is not on this machine, and nothing is downloaded unasked; STORYREEL_DOWNLOAD=yes in "
+        f"{what}: is not on this machine, and nothing is downloaded unasked; STORYREEL_DOWNLOAD=yes in "
         f"the environment allows to get {where} from huggingface.co"
     )
 
@@ -89,7 +90,7 @@ class HubEncoder(StateEncoder):
             except Exception:
                 if Path(where).is_dir() or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
                     raise
-            agree_to_download(self.name, where)
+            agree_to_download(f"text encoder {self.name}", where)
             return load(offline=False)
         except RefusedDownload as refused:
             raise ValueError(str(refused)) from None

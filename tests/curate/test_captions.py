@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from stub_films import film
+from PIL import Image
+from stub_films import film, stub_measure
 from test_pipeline import VIRTUAL, rows_in, run
 
+from storyreel.curate import pipeline
 from storyreel.curate.captions import Captions, read_subtitles
-from storyreel.curate.fusion import NoAnswer, check_answer, fuse, fused_caption
+from storyreel.curate.chat import NoAnswer
+from storyreel.curate.command import settings_of
+from storyreel.curate.fusion import check_answer, fuse, fused_caption
 from storyreel.curate.lines import read_lines
 from storyreel.curate.models import Models, Work, ask
+from storyreel.curate.picture_captions import picture_captioner
 from storyreel.curate.pipeline import Settings
 from storyreel.curate.screen import Screen
 from storyreel.curate.sources import Source
 from storyreel.curate.store import Store
+from storyreel.options.curation import CurateOptions
 
 SRT = (
     "1\n00:00:00,500 --> 00:00:01,500\n<i>Chop</i> the onion\n\n2\n00:00:02,000 --> 00:00:03,000\nand fry\nit\n\n"
@@ -182,7 +193,7 @@ def test_captioners_refuse_what_they_are_not(checkpoints: dict[str, Path], tmp_p
     with pytest.raises(ValueError, match="pickled weights are never loaded"):
         load_captioner(tmp_path)
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(ValueError, match="'gpt2' model; captioners that are known are blip and git"):
+    with pytest.raises(ValueError, match="'gpt2' model; expected blip, git or a vision-language model"):
         load_captioner(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "blip"}')
     with pytest.raises(ValueError, match="could not be loaded"):
@@ -334,7 +345,7 @@ def test_fused_captions_are_stored_and_failures_noted(tmp_path: Path):
         work = Work(store, [], Models(chat=url, chat_at_once=1), Screen(quiet=True), [])
         assert fuse(work, texts) == {"1": GOOD}
         assert len(asked) == 2
-        assert work.notes == ["fusion: 1 clips got no fused caption"]
+        assert work.notes == ["fusion: 1 clip got no fused caption"]
         assert fuse(work, {"1": TEXTS}) == {"1": GOOD}
         assert len(asked) == 2, "what was answered is not asked again"
 
@@ -349,3 +360,146 @@ def test_models_that_are_not_here_leave_their_columns_empty(tmp_path: Path):
     card = (tmp_path / "out" / "README.md").read_text()
     assert "- similarity: not scored: encoder" in card
     assert "- aesthetics: not scored: " in card
+
+
+# -- captions of pictures by any vision-language model -------------------------------------------------------
+
+SENTENCE = "a red dog runs over green grass"
+
+
+@pytest.fixture(scope="module")
+def llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LLaVA of a few thousand random weights, but for its words: each leads to the next one of SENTENCE."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+        PreTrainedTokenizerFast,
+    )
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("llava")
+    words = ["<pad>", "<unk>", "<s>", "</s>", "<image>", *SENTENCE.split()]
+    plain = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=plain, pad_token="<pad>", unk_token="<unk>", bos_token="<s>", eos_token="</s>",
+        additional_special_tokens=["<image>"],
+    )  # fmt: skip
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    vision = CLIPVisionConfig(num_hidden_layers=2, image_size=32, patch_size=16, **small)
+    text = LlamaConfig(
+        vocab_size=len(words), num_hidden_layers=1, max_position_embeddings=512, pad_token_id=0, bos_token_id=2,
+        eos_token_id=3, **small,
+    )  # fmt: skip
+    net: Any = LlavaForConditionalGeneration(LlavaConfig(vision_config=vision, text_config=text, image_token_id=4))
+    with torch.no_grad():
+        net.get_input_embeddings().weight.copy_(10 * torch.eye(len(words), 16))
+        net.get_output_embeddings().weight.zero_()
+        for now, then in pairwise([1, *range(5, len(words)), 3]):  # an unknown word ends the question
+            net.get_output_embeddings().weight[then, now] = 1
+    template = (
+        "{% for m in messages %}{% for c in m['content'] %}{{ '<image>' if c['type'] == 'image' else c['text'] }} "
+        "{% endfor %}{% endfor %}"
+    )
+    pictures = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    LlavaProcessor(
+        pictures, tokenizer, patch_size=16, vision_feature_select_strategy="default", chat_template=template,
+        num_additional_image_tokens=1,
+    ).save_pretrained(str(folder))  # fmt: skip
+    net.save_pretrained(str(folder), safe_serialization=True)
+    return folder
+
+
+def pictures_of(seed: int, count: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, 40, 60, 3), np.uint8)
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_any_vision_language_model_captions_by_its_own_template(llava: Path, pictures: int):
+    captioner = picture_captioner(Models(captioner=str(llava), pictures=pictures))
+    assert len(captioner.places) == pictures
+    assert captioner([pictures_of(seed, pictures) for seed in range(2)]) == [SENTENCE, SENTENCE]
+    assert captioner.name.startswith("llava")
+
+
+def test_a_clip_gets_a_caption_or_the_reason_why_not(llava: Path, tmp_path: Path):
+    """A model that says only one word has nothing that could be used; the clip keeps its place, without a caption."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(llava, tmp_path / "mute")
+    weights = load_file(str(tmp_path / "mute/model.safetensors"))
+    head = next(name for name in weights if "lm_head" in name)
+    weights[head] = weights[head] * 0
+    weights[head][3, 1] = 1  # the end of the text, at once
+    save_file(weights, str(tmp_path / "mute/model.safetensors"), {"format": "pt"})
+    (none,) = picture_captioner(Models(captioner=str(tmp_path / "mute")))([pictures_of(0, 3)])
+    assert isinstance(none, NoAnswer)
+
+
+def test_any_endpoint_that_takes_pictures_captions(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TEST_CHAT_KEY", "secret")
+    with server(503, completion(f"<think>hm</think>{GOOD}")) as (url, asked):
+        models = Models(captioner=url, chat_model="qwen", chat_key="TEST_CHAT_KEY", chat_at_once=1)
+        large = np.repeat(np.repeat(pictures_of(0, 3), 30, 1), 30, 2)  # 1200 x 1800
+        assert picture_captioner(models)([large]) == [GOOD]
+    assert (asked[1]["path"], asked[1]["model"], asked[1]["key"]) == ("/v1/chat/completions", "qwen", "Bearer secret")
+    question, *pictures = asked[1]["messages"][0]["content"]
+    assert "3 frames" in question["text"]
+    shown = [base64.b64decode(one["image_url"]["url"].removeprefix("data:image/jpeg;base64,")) for one in pictures]
+    assert [Image.open(BytesIO(jpeg)).size for jpeg in shown] == [(768, 512)] * 3
+
+
+def test_the_model_captions_what_the_kinds_before_it_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from storyreel.span import Span
+
+    monkeypatch.setattr(Span, "some", lambda self, places: pictures_of(0, len(places)))
+    film(tmp_path / "in" / "a_cat_sleeps.mp4", spans=1)
+    film(tmp_path / "in" / "b_bird_flies.mp4", seed=1, spans=1)
+    (tmp_path / "in" / "a_cat_sleeps.txt").write_text("a cat")
+    with server(completion(GOOD)) as (url, asked):
+        options = CurateOptions.of({"footage": [tmp_path / "in"], "out": tmp_path / "out"})
+
+        def captions(*listed: str, out: str) -> list[list[str]]:
+            settings, thresholds = settings_of(replace(options, captions=listed, sets=("export.format=virtual",)))
+            pipeline.curate([tmp_path / "in"], tmp_path / out, settings, thresholds, job=stub_measure)
+            return [row["captions"] for row in rows_in(tmp_path / out)]
+
+        assert captions("sidecar", url, "name", out="after") == [["a cat"], [GOOD, "bird flies"]]
+        assert len(asked) == 1
+        assert captions(url, "sidecar", out="first") == [[GOOD, "a cat"], [GOOD]]
+        assert captions(url, "sidecar", out="first") == [[GOOD, "a cat"], [GOOD]]
+        assert len(asked) == 3, "what was answered is not asked again"
+
+
+def test_an_endpoint_that_is_not_there_is_not_asked_about_every_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from storyreel.span import Span
+
+    monkeypatch.setattr(Span, "some", lambda self, places: pictures_of(0, len(places)))
+    film(tmp_path / "in" / "a.mp4", spans=30)
+    with server(404) as (url, asked):
+        models = Models(captioner=url, batch=4)
+        done = run(tmp_path / "in", tmp_path / "out", settings=Settings(export=VIRTUAL, models=models))
+        assert len(asked) == 8
+    assert (done.kept, done.uncaptioned) == (30, 30)
+    assert "- captions: 30 clips got no caption" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("captioner", "why"),
+    [
+        ("no/such-model", "no/such-model: (is not on this machine|could not be downloaded)"),
+        ("./absent/folder", "absent/folder: no such folder"),
+        ("a/b/c", "no such folder; expected one, a name OWNER/NAME"),
+    ],
+)
+def test_a_captioner_that_is_not_here_is_said_before_anything_is_measured(tmp_path: Path, captioner: str, why: str):
+    film(tmp_path / "in" / "a.mp4", fail=9)
+    with pytest.raises(ValueError, match=why):
+        run(tmp_path / "in", tmp_path / "out", settings=Settings(models=Models(captioner=captioner)))
+    assert not (tmp_path / "out").exists()

@@ -11,6 +11,7 @@ import pytest
 from stub_films import film, stub_measure
 
 from storyreel.cli import main
+from storyreel.cli.curate import RECIPE
 from storyreel.curate import pipeline
 
 Run = Callable[..., tuple[int, str, str]]
@@ -40,7 +41,8 @@ def test_from_footage_to_filter_to_ablation(curate: Run):
     film(Path("in/a.mp4"), scores=[{"motion_flow": 1.0}, {"motion_flow": 3.0}, {"text_share": 0.4}])
     Path("in/notes.txt").write_text("x")
     code, out, err = curate("in", "-o", "set", *VIRTUAL)
-    assert (code, out) == (0, "set: 2 of 3 spans kept (67%), 4.0 s, 1 film\n  rejected: text.max 1\n")
+    assert code == 0
+    assert out.startswith("set: 2 of 3 spans kept (67%), 4.0 s, 1 film\n  rejected: text.max 1\n")
     assert err == "in/notes.txt: is no video, left out\n"
     code, out, err = curate("filter", "set", "--set", "motion.min=2", "--set", "motion.difference_min=none", "--json")
     assert json.loads(out)["kept"] == 1
@@ -65,6 +67,8 @@ def test_from_footage_to_filter_to_ablation(curate: Run):
         (("in", "-o", "set", "--engine", "slurm"), 2, "expected local or ray, got 'slurm'"),
         (("in", "-o", "set", "--steps", "cut"), 1, "no step 'cut'"),
         (("in", "-o", "set", "--captions", "poem"), 1, "no kind 'poem'"),
+        (("in", "-o", "set", "--captions", "http://x,a/model"), 1, "expected one model at most"),
+        (("in", "-o", "set", "--captions", "name", "--chat-model", "x"), 2, "no URL among the captions"),
         (("in", "-o", "set", "--sidecar", "absent"), 2, "no such folder"),
         (("filter", "set"), 1, "set: was not curated here"),
         (("filter", "set", "in"), 2, "unexpected extra argument"),
@@ -84,6 +88,22 @@ def test_mistakes_end_in_one_line(curate: Run, args: tuple[Any, ...], code: int,
     assert why in " ".join(err.replace("│", " ").split()), err
     assert "Traceback" not in err
     assert not Path("set/metadata.parquet").exists()
+
+
+def test_curate_ends_with_what_to_do_next(curate: Run):
+    film(Path("in/a.mp4"))
+    film(Path("in/b.mp4"), seed=1)
+    Path("in/a.txt").write_text("a dog")
+    code, out, _ = curate("in", "-o", "my set", *VIRTUAL)
+    assert code == 0
+    assert "  without a caption: 3 of 6 kept clips; text-to-video learns from captions" in out
+    for command in ("browse 'my set'", "data check 'my set'", f"train {RECIPE} --data 'my set' -o run"):
+        assert f"\n  storyreel {command}" in out
+    code, out, _ = curate("in", "-o", "my set", *VIRTUAL, "--set", "motion.min=90", "--set", "motion.difference_min=90")
+    assert "storyreel curate ablate 'my set' -o ablation" in out
+    assert "train" not in out
+    Path("in/b.txt").write_text("a cat")
+    assert "without a caption" not in curate("in", "-o", "my set", *VIRTUAL)[1]
 
 
 def test_settings_cannot_change_while_filtering(curate: Run):

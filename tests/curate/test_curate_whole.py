@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ def test_footage_becomes_a_dataset_that_loads(footage: Path, tmp_path: Path):
 
     batch = Loader([(folder, 1.0)], Data(frames=5, size=16, batch=2), cache=tmp_path / "cache").batch(0)
     assert batch["video"].shape == (2, 3, 5, 16, 16)
+    from storyreel import recipes
+    from storyreel.cli.curate import RECIPE
+
+    for stage in recipes.get(RECIPE).stages.values():  # the recipe that `curate` proposes takes the folder as it is
+        data = replace(stage.data, batch=2, image_share=0.0)
+        batch = Loader([(folder, 1.0)], data, cache=tmp_path / "cache").batch(0)
+        assert batch["video"].shape == (2, 3, data.frames, data.size, data.size)
     before = snapshot(tmp_path / "out")
     curate([footage], tmp_path / "out", settings, anything, where=Where(workers=1))
     assert snapshot(tmp_path / "out") == before

@@ -121,3 +121,14 @@ def test_a_plan_knows_that_kernels_have_to_be_launched():
     assert plan(graphed, machine(1, "h100", None, 0.4))["stages"]["tokenizer"]["seconds"] < launching / 2
     large = costs(recipes.get("phenaki_small"))["prior"]
     assert Machine().step_seconds(large, recipes.get("phenaki_small").stages["prior"]) == Machine().seconds(large.step)
+
+
+@pytest.mark.parametrize("name", [name for name in recipes.names() if name.endswith("_24gb")])
+@pytest.mark.parametrize("gpu", ["4090", "3090", "a10", "l4"])
+def test_a_recipe_for_24_gb_fits_on_every_card_of_24_gb(name: str, gpu: str):
+    """With a tenth of the card left."""
+    on = machine(1, gpu, None, 0.4)
+    assert on.memory == 24.0
+    for row in plan(recipes.get(name), on)["stages"].values():
+        assert row["fits"] == "ddp"
+        assert row["bytes_ddp"] < 0.9 * 24e9

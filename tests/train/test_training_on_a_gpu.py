@@ -29,7 +29,7 @@ PAPER = ("phenaki_tiny", "godiva_tiny")  # trained here with the terms and quant
 
 
 def names() -> list[str]:
-    return [name for name in recipes.names() if not name.endswith(("_paper", "_small"))]
+    return [name for name in recipes.names() if not name.endswith(("_paper", "_small", "_24gb"))]
 
 
 def batch_of(stage: Stage, data: Data, text_dim: int, *, images: bool) -> Batch:
