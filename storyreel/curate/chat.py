@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from storyreel.json_file import parse_json
 
 if TYPE_CHECKING:
-    from storyreel.curate.model_work import Models
+    from storyreel.curate.model_settings import Models
 
 Messages = Sequence[Mapping[str, Any]]
 LONGEST = 600  # characters of an answer

@@ -11,40 +11,20 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from storyreel.curate.chat import NoAnswer
 from storyreel.curate.export import span_of
+from storyreel.curate.model_settings import Models
 from storyreel.curate.screen import Screen
 from storyreel.curate.store import Store
-from storyreel.field_ranges import Range
 from storyreel.wording import counted
 
 GIVES_UP = 8  # clips without an answer, and not one with
 FIRST_MIDDLE_LAST = (0.0, 0.5, 1.0)
 LATER = ("duplicate", "similarity.min", "similarity.max", "aesthetics.min", "aesthetics.max", "caption_words.min")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Models:
-    """Folders, names and addresses of the models; None for none. chat_seconds: of one answer, at most."""
-
-    captioner: str | None = None  # of `--captions`: a folder, a name OWNER/NAME of the hub, or an http address
-    before: int = 0  # kinds of `--captions` that stand before it: what they caption, it does not
-    pictures: Annotated[int, Range(1, 32)] = 3  # of a clip that it is shown
-    image: str | None = None
-    video: str | None = None
-    chat: str | None = None
-    chat_model: str = "default"
-    chat_key: str | None = None  # name of the environment variable that holds the key, never the key
-    chat_seconds: float = 60.0
-    chat_tries: int = 4
-    chat_at_once: int = 4
-    encoder: str | None = None
-    aesthetics: str | None = None
-    batch: int = 8
 
 
 class Captioner(Protocol):

@@ -6,11 +6,22 @@ from collections.abc import Callable, Sequence
 
 from storyreel.curate.captioners import load_captioner
 from storyreel.curate.fusion import fuse
-from storyreel.curate.model_work import Models, Work, ask
-from storyreel.curate.picture_captions import picture_captioner
+from storyreel.curate.model_work import Captioner, Models, Work, ask
+from storyreel.curate.picture_captions import Endpoint, folder_of
 from storyreel.curate.similarity import aesthetics, similarity
 
-__all__ = ["Models", "Work", "ask", "check_captioners", "run_models"]
+__all__ = ["Models", "Work", "ask", "check_captioners", "picture_captioner", "run_models"]
+
+
+def picture_captioner(models: Models) -> Captioner:
+    """The captioner that `models.captioner` names; weights are loaded with the first clip.
+
+    ValueError, one line: no such folder, no model that transformers knows, pickled weights, or not on this machine.
+    """
+    name = str(models.captioner)
+    if name.startswith(("http://", "https://")):
+        return Endpoint(name, models)
+    return load_captioner(folder_of(name), "video" if models.pictures > 1 else "image", pictures=models.pictures)
 
 
 def check_captioners(models: Models) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from storyreel.curate.chat import NoAnswer, answered, plain_sentence
-from storyreel.curate.model_work import Captioner, Models, digest_of_folder
+from storyreel.curate.model_settings import Models
+from storyreel.curate.model_work import digest_of_folder
 from storyreel.json_file import read_object
 
 ONE = "This is the middle frame of a short video clip. "
@@ -33,19 +34,6 @@ _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 def is_model(name: str) -> bool:
     """Whether this entry of `--captions` is a model: an http address, a folder, or a name OWNER/NAME of the hub."""
     return name.startswith(("http://", "https://")) or "/" in name or Path(name).is_dir()
-
-
-def picture_captioner(models: Models) -> Captioner:
-    """The captioner that `models.captioner` names; weights are loaded with the first clip.
-
-    ValueError, one line: no such folder, no model that transformers knows, pickled weights, or not on this machine.
-    """
-    name = str(models.captioner)
-    if name.startswith(("http://", "https://")):
-        return Endpoint(name, models)
-    from storyreel.curate.captioners import load_captioner
-
-    return load_captioner(folder_of(name), "video" if models.pictures > 1 else "image", pictures=models.pictures)
 
 
 def folder_of(name: str) -> Path:

@@ -28,8 +28,7 @@ from storyreel.curate.chat import NoAnswer
 from storyreel.curate.command import settings_of
 from storyreel.curate.fusion import check_answer, fuse, fused_caption
 from storyreel.curate.lines import read_lines
-from storyreel.curate.models import Models, Work, ask
-from storyreel.curate.picture_captions import picture_captioner
+from storyreel.curate.models import Models, Work, ask, picture_captioner
 from storyreel.curate.pipeline import Settings
 from storyreel.curate.screen import Screen
 from storyreel.curate.sources import Source
