@@ -49,7 +49,7 @@ def folder_of(name: str) -> Path:
         raise ValueError(f"captions: {name} needs transformers; pip install 'storyreel[hub]'") from None
     from storyreel.text.hub import RefusedDownload, agree_to_download
 
-    wanted = {"allow_patterns": ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]}
+    wanted: dict[str, Any] = {"allow_patterns": ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]}
     try:
         return Path(snapshot_download(name, local_files_only=True, **wanted))
     except Exception:  # of the hub, which has many; not in its cache
