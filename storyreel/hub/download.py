@@ -26,7 +26,7 @@ def pipeline(repository: str, revision: str | None, *, download: bool = True) ->
         return here
     _check_online(called, download, f"lacks {lacks or INDEX}" if here is not None else "is not on this machine")
     hub = _library()
-    with told(called):
+    with in_one_line(called):
         file = hub.hf_hub_download(repository, INDEX, revision=revision)
     parts = components(read_index(Path(file).parent))
     wanted = [
@@ -45,7 +45,7 @@ def pipeline(repository: str, revision: str | None, *, download: bool = True) ->
 
 
 def _snapshot(repository: str, revision: str | None, wanted: Sequence[str], left: Sequence[str] = ()) -> Path:
-    with told(_called(repository, revision)):
+    with in_one_line(_called(repository, revision)):
         found = _library().snapshot_download(
             repository, revision=revision, allow_patterns=list(wanted), ignore_patterns=list(left) or None
         )
@@ -59,7 +59,7 @@ def cached(repository: str, revision: str | None, file: str = INDEX) -> Path | N
 
 
 @contextmanager
-def told(called: str) -> Iterator[None]:
+def in_one_line(called: str) -> Iterator[None]:
     """What goes wrong between here and the hub, as one line that begins with `called`."""
     errors = _library("errors")
     reasons: list[tuple[tuple[str, ...], str]] = [

@@ -169,11 +169,11 @@ class Studio:
                 raise ApiError(400, "video: expected a clip, got a picture", param="video", code="invalid_file")
             made = self.table.add(self._row(id, model, wanted, row))
             if made.id != id:  # the same request, twice at once
-                raise _TwiceError(made)
+                raise _RepeatedKeyError(made)
         except BaseException as error:
             for file in kept.values():
                 file.unlink(missing_ok=True)
-            if isinstance(error, _TwiceError):
+            if isinstance(error, _RepeatedKeyError):
                 return error.video
             raise
         return made
@@ -223,7 +223,7 @@ class Studio:
         self.table.delete(id)
 
 
-class _TwiceError(Exception):
+class _RepeatedKeyError(Exception):
     def __init__(self, video: Video) -> None:
         super().__init__(video.id)
         self.video = video

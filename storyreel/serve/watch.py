@@ -107,16 +107,16 @@ class Watch:
     def _heard(self, line: bytes) -> bool:
         """Pass on what a worker says; whether it has ended a video."""
         try:
-            told: dict[str, Any] = parse_json(line)
+            message: dict[str, Any] = parse_json(line)
         except ValueError:
             return False
-        if told["event"] == "step" and told.get("preview"):
-            self.hub.previews[told["id"]] = (told["done"], told["preview"])
-        if told["event"] == "end":
-            self.hub.previews.pop(told["id"], None)
+        if message["event"] == "step" and message.get("preview"):
+            self.hub.previews[message["id"]] = (message["done"], message["preview"])
+        if message["event"] == "end":
+            self.hub.previews.pop(message["id"], None)
             self.error = None
         self.hub.news()
-        return told["event"] == "end"
+        return message["event"] == "end"
 
     async def _end(self) -> None:
         """Let the worker put its video back into the queue, and end."""

@@ -139,7 +139,7 @@ class _Steps:
         self.preview: Callable[[], Clip] | None = None
         self.stopping = False
         self._began, self._spent = time.monotonic(), 0.0
-        self._shown = self._told = 0.0
+        self._shown = self._sent = 0.0
 
     def check(self, what: str, progress: int) -> None:
         from storyreel import Cancelled
@@ -156,15 +156,15 @@ class _Steps:
     def __call__(self, step: Progress) -> None:
         self.preview = step.preview or self.preview
         self.check(f"{step.what} {step.done}/{step.total}", min(99, round(100 * step.done / max(1, step.total))))
-        told: dict[str, Any] = {"event": "step", "id": self.video.id, "done": step.done, "total": step.total}
+        message: dict[str, Any] = {"event": "step", "id": self.video.id, "done": step.done, "total": step.total}
         now = time.monotonic()
         if step.preview is not None and self._spent <= PREVIEW_SHARE * (now - self._began):
             try:
-                told["preview"] = _picture(step.preview())
+                message["preview"] = _picture(step.preview())
             except ValueError:  # nothing that could be shown yet
-                told["preview"] = None
+                message["preview"] = None
             self._spent += time.monotonic() - now
-        self.worker.tell(told)
+        self.worker.tell(message)
 
 
 def result_of(clip: Clip, video: Video, partial: bool = False) -> dict[str, Any]:

@@ -27,7 +27,7 @@ SATURATED = 100.0  # a mean score beyond which a critic teaches nothing any more
 
 
 def critic_term(kind: LossKind, real: Tensor, made: Tensor, wrong: Tensor | None = None) -> Tensor:
-    """wrong (n, heads): scores of real clips under the text of another; some of them, or none."""
+    """wrong (b, heads): scores of real clips under the text of another."""
     if kind == "rp+r1+r2":
         total = over_heads(F.softplus(made - real))
         return total if wrong is None else (total + over_heads(F.softplus(wrong - real.mean(0)))) / 2

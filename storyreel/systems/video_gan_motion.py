@@ -132,8 +132,8 @@ class MotionCodes(nn.Module):
         assert self.pace is not None
         pace = torch.tanh(self.pace(here)) + 1
         ends = [self._waves((index + i) * self.distance, phase, pace) for i in (0, 1)]
-        bent = self._waves(times, phase, pace) - torch.lerp(ends[0], ends[1], share)
-        return bent + torch.lerp(self.offset(here), self.offset(after), share)
+        bent = self._waves(times, phase, pace) - (ends[0] + share * (ends[1] - ends[0]))
+        return bent + self.offset(here) + share * (self.offset(after) - self.offset(here))
 
     def _waves(self, times: Tensor, phase: Tensor, pace: Tensor | None = None) -> Tensor:
         """[sin, cos] of times (b, f) at all periods and of phases (b, f, waves). Whole turns are taken off in float64,
@@ -141,9 +141,13 @@ class MotionCodes(nn.Module):
         (shortest, longest), waves = self.periods, self.dim // 2
         step = torch.arange(waves, dtype=torch.float64, device=times.device) / max(1, waves - 1)
         periods = shortest * (longest / shortest) ** step
-        turns = times.double()[..., None] / periods * (1 if pace is None else pace.double())
+        turns = times.double()[..., None] / periods
+        paced = turns if pace is None else turns * pace.detach().double()
+        part = (paced - paced.floor()).float()
+        if pace is not None:
+            part = part + turns.float() * (pace - pace.detach())  # nothing, with the derivative by the pace
         scale = (longest / periods).float()
-        angle = 2 * math.pi * (turns - turns.floor()).float() + phase * (scale if pace is not None else 1.0)
+        angle = 2 * math.pi * part + phase * (scale if pace is not None else 1.0)
         return torch.cat([angle.sin(), angle.cos()], -1)
 
 

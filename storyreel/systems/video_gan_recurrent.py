@@ -45,7 +45,7 @@ class GruCodes(FrameNoise):
 
     def __init__(self, dim: int):
         super().__init__(dim)
-        self.cell = nn.GRU(dim, dim, batch_first=True)
+        self.cell = nn.GRU(dim, dim)
 
     def forward(self, noise: Noise, times: Tensor) -> Tensor:
         """times (b, f) float64, in frames -> codes (b, f, m)."""
@@ -62,7 +62,7 @@ class MapMemory(nn.Module):
 
     def __init__(self, side: int, level: int):
         super().__init__()
-        self.cell, self.level = nn.LSTM(side**2, side**2, batch_first=True), level
+        self.cell, self.level = nn.LSTM(side**2, side**2), level
 
     def forward(self, x: Tensor, memory: Memory | None, times: Tensor) -> Tensor:
         b, f, c, s, _ = x.shape
@@ -75,15 +75,16 @@ class MapMemory(nn.Module):
 def run_on(cell: nn.GRU | nn.LSTM, rows: Tensor, memory: Memory | None, times: Tensor, level: int = 0) -> Tensor:
     """rows (n, f, d), a row for each frame from the memory's on -> outputs (n, f, d). The states before the frame of
     the last time are left in the memory, whose frame the caller moves on."""
+    rows = rows.transpose(0, 1)
     if memory is None:
-        return cell(rows)[0]
+        return cell(rows)[0].transpose(0, 1)
     split, state, outputs = math.floor(float(times.max())) - memory.frame, memory.states.get(level), []
     if split:
-        output, state = cell(rows[:, :split], state)
+        output, state = cell(rows[:split], state)
         outputs.append(output)
         memory.states[level] = state
-    outputs.append(cell(rows[:, split:], state)[0])
-    return torch.cat(outputs, 1)
+    outputs.append(cell(rows[split:], state)[0])
+    return torch.cat(outputs).transpose(0, 1)
 
 
 def between(rows: Tensor, noise: Noise, times: Tensor) -> Tensor:
@@ -92,4 +93,5 @@ def between(rows: Tensor, noise: Noise, times: Tensor) -> Tensor:
     index = before.long() - noise.first[:, None]
     share = (times - before).to(rows.dtype)
     item = torch.arange(len(rows), device=rows.device)[:, None]
-    return torch.lerp(rows[item, index], rows[item, index + 1], share.view(*share.shape, *[1] * (rows.ndim - 2)))
+    share = share.view(*share.shape, *[1] * (rows.ndim - 2))
+    return rows[item, index] + share * (rows[item, index + 1] - rows[item, index])

@@ -67,7 +67,9 @@ class GanStage(Stage):
             self.score(made, made_times, text, rng),
         )
         parts = {"real": real_scores.mean(), "made": made_scores.mean()}
-        wrong = self.wrongly_told(real, times, text, batch, rng) if c.negatives == "wrong_text" else None
+        wrong = None
+        if c.negatives == "wrong_text":
+            wrong = self.score_of_wrong_text(real, times, text, batch, made_scores, rng)
         total = critic_term(c.loss, real_scores, made_scores, wrong)
         if wrong is not None:
             parts["wrong"] = wrong.mean()
@@ -97,17 +99,15 @@ class GanStage(Stage):
         scores, features = self.critic.judged(self.changed(video, rng), times, text)
         return scores.float(), features.float()
 
-    def wrongly_told(
-        self, real: Tensor, times: Tensor | None, text: Tensor | None, batch: Batch, rng: torch.Generator
-    ) -> Tensor | None:
-        """The scores of real clips under the text of the clip before, where that is another; None where none is."""
+    def score_of_wrong_text(
+        self, real: Tensor, times: Tensor | None, text: Tensor | None, batch: Batch, made: Tensor, rng: torch.Generator
+    ) -> Tensor:
+        """The scores of real clips under the text of the clip before; `made` where that is the same text."""
         assert text is not None
         states = mean_states(batch)
         other = (states != states.roll(1, 0)).any(1)
-        if not other.is_meta and not bool(other.any()):
-            return None
         scores = self.score(real, times, text.roll(1, 0), rng)
-        return scores if other.is_meta else scores[other]
+        return torch.where(other.view(-1, *[1] * (scores.ndim - 1)), scores, made)
 
     def unread(self, features: Tensor, batch: Batch) -> Tensor:
         """How badly the critic's features tell the text: the squared error of its mean state, over its square."""

@@ -29,7 +29,9 @@ PAPER = ("phenaki_tiny", "godiva_tiny")  # trained here with the terms and quant
 
 
 def names() -> list[str]:
-    return [name for name in recipes.names() if not name.endswith(("_paper", "_small", "_24gb"))]
+    """Of those that are small: `svd_finetune` and `svd_lora` have the published 1.5 B parameters."""
+    large = ("_paper", "_small", "_24gb", "_finetune", "_lora")
+    return [name for name in recipes.names() if not name.endswith(large)]
 
 
 def batch_of(stage: Stage, data: Data, text_dim: int, *, images: bool) -> Batch:
