@@ -15,6 +15,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from storyreel.numbers import is_whole, shown
+from storyreel.screen_text import one_line
 
 T = TypeVar("T")
 
@@ -154,9 +155,11 @@ def _dataclass(kind: Any, value: Any, where: str) -> Any:
     try:
         return kind(**made)
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+        raise ValueError(f"{where}: {one_line(str(error))}") from None
     except (TypeError, ArithmeticError, LookupError) as error:
-        raise ValueError(f"{where}: these values do not go together ({type(error).__name__}: {error})") from None
+        raise ValueError(
+            f"{where}: these values do not go together ({one_line(f'{type(error).__name__}: {error}')})"
+        ) from None
 
 
 def _tuple(parts: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

@@ -121,3 +121,11 @@ def test_what_a_config_itself_refuses_is_said_with_its_place():
     for x in (1, 2, 3):
         with pytest.raises(ValueError, match=r"odd: these values do not go together \(\w+Error: .*deep inside"):
             checked(Odd, {"x": x}, "odd")
+
+
+def test_what_a_value_says_stays_in_one_line():
+    """A name in a model's settings that clears the screen, and ends in a new line."""
+    saved = as_json(VideoUNetConfig())
+    with pytest.raises(ValueError, match="temporal: expected") as error:
+        from_json(VideoUNetConfig, {**saved, "temporal": ["\x1b[2J\n"] * len(saved["temporal"])})
+    assert str(error.value).isprintable()
