@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,17 @@ def read_header(path: Path, digest: str | None = None) -> dict[str, TensorInfo]:
         if digest is not None and path.stat().st_size < HASHED and sha256_of(path) != digest:
             raise damaged(path) from None
         raise
+
+
+def sha256_once(path: Path) -> str:
+    """`sha256_of`, read once in this process as long as the file's size and time stay."""
+    found = path.stat()
+    return _hashed(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _hashed(path: Path, size: int, written: int) -> str:
+    return sha256_of(path)
 
 
 def sha256_of(path: Path) -> str:

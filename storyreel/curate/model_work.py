@@ -30,8 +30,10 @@ LATER = ("duplicate", "similarity.min", "similarity.max", "aesthetics.min", "aes
 class Captioner(Protocol):
     """Frames to sentences. `name` says which model, so that answers are never mixed up."""
 
-    name: str
     places: tuple[float, ...]  # of the span, 0 the first frame and 1 the last
+
+    @property
+    def name(self) -> str: ...
 
     def __call__(self, videos: Sequence[np.ndarray]) -> Sequence[str | NoAnswer]:
         """uint8 (t, h, w, 3) each, of any sizes; one sentence each, or why there is none."""

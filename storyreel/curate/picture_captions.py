@@ -118,10 +118,14 @@ class VisionLanguage:
 
     def __init__(self, folder: Path, pictures: int) -> None:
         self.folder, self.places = folder, places_of(pictures)
-        kind = read_object(folder / "config.json").get("model_type")
-        self.name = f"{kind} {pictures} {digest_of_folder(folder)} {ASKED}"
         self._net: Any = None
         self._processor: Any = None
+
+    @property
+    def name(self) -> str:
+        """With the digest of the weights, which are not read before the name is asked for."""
+        kind = read_object(self.folder / "config.json").get("model_type")
+        return f"{kind} {len(self.places)} {digest_of_folder(self.folder)} {ASKED}"
 
     def __call__(self, videos: Sequence[np.ndarray]) -> list[str | NoAnswer]:
         if self._net is None:

@@ -6,13 +6,12 @@ import hashlib
 import math
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from storyreel.hub.families import family_of, limits_of
 from storyreel.hub.reference import INDEX, OTHERS, components, has_network, missing, name_of, read_index
-from storyreel.tensor_header import TensorInfo, read_header, sha256_of
+from storyreel.tensor_header import TensorInfo, read_header, sha256_once
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 VARIANT = re.compile(r"\.(fp16|bf16|fp32|non_ema)[.-]")
@@ -99,10 +98,4 @@ def _sha256(file: Path) -> str:
     target = file.resolve()
     if file.is_symlink() and target.parent.name == "blobs" and _SHA256.fullmatch(target.name):
         return target.name
-    stat = target.stat()
-    return _hashed(target, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _hashed(file: Path, size: int, written: int) -> str:
-    return sha256_of(file)
+    return sha256_once(target)

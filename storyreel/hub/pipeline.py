@@ -61,11 +61,8 @@ class HubPipeline(System):
         self._mode = "none"
         accepted = self._accepted
         self.conditional = "prompt" in accepted
-        self.serves = frozenset({"size", "negative", "precision"} & {*self._served(), "size", "precision"}) | {
-            name for name in ("image_end", "variation", "motion") if name in self._served()
-        }
-        if not self.conditional:
-            self.serves |= {"no prompt"}
+        own = self._served() & {"negative", "image_end", "variation", "motion"}
+        self.serves = frozenset({"size", "precision", *own, *(() if self.conditional else ("no prompt",))})
 
     @property
     def stages(self) -> dict[str, Stage]:

@@ -7,10 +7,11 @@ svd.safetensors             one file in sgm's layout
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
-from storyreel.tensor_header import read_header, sha256_of
+from storyreel.tensor_header import read_header, sha256_once
 
 PARTS = {
     "unet": "diffusion_pytorch_model.safetensors",
@@ -64,7 +65,7 @@ def describe(path: Path) -> dict[str, Any]:
     path = root(path)
     files = weights_files(path)
     headers = [read_header(file) for file in files]
-    digests = "".join(sha256_of(file) for file in files)
+    digests = "".join(sha256_once(file) for file in files)
     return {
         "name": path.resolve().stem if path.is_file() else path.resolve().name,
         "path": str(path / "unet" if path.is_dir() else path),
@@ -73,14 +74,7 @@ def describe(path: Path) -> dict[str, Any]:
         "conditional": False,
         "digest": hashlib.sha256(digests.encode()).hexdigest(),
         "megabytes": round(sum(file.stat().st_size for file in files) / 1e6, 1),
-        "parameters": sum(_count(info.shape) for header in headers for info in header.values()),
+        "parameters": sum(math.prod(info.shape) for header in headers for info in header.values()),
         "about": "published weights of Stable Video Diffusion: a picture to a video",
         "licence": LICENCE,
     }
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    total = 1
-    for side in shape:
-        total *= side
-    return total

@@ -116,10 +116,9 @@ def understand(values: Mapping[str, Any], model: Served, inputs: Mapping[str, Pa
             values["size"] = size
         elif size is not None:
             scale = _scale(size, model)
-        for name in (*able.refuses, *inputs):
-            if name in inputs and name in able.refuses:
-                message = f"input_reference: {model.name} starts from a sentence alone"
-                raise ApiError(400, message, param="input_reference", code="unsupported")
+        if able.refuses & inputs.keys():
+            message = f"input_reference: {model.name} starts from a sentence alone"
+            raise ApiError(400, message, param="input_reference", code="unsupported")
         options = GenerateOptions.of({**values, **{name: _opened(path, name) for name, path in inputs.items()}})
         if model.info.get("conditional") is not False and not inputs:
             options.check_prompt()

@@ -110,8 +110,13 @@ class Stage(nn.Module):
 def first_texts(batch: Batch, rng: torch.Generator, count: int) -> tuple[Batch, list[torch.Generator]]:
     """For a contact sheet: the texts of the first `count` items of a batch, and the generator of each sample."""
     cond = {name: value[:count] for name, value in batch.items() if name in ("text", "text_mask")}
-    seeds = torch.randint(2**31, (len(cond["text"]),), generator=rng, device=rng.device)
-    return cond, [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+    return cond, generators(len(cond["text"]), rng)
+
+
+def generators(count: int, rng: torch.Generator) -> list[torch.Generator]:
+    """A generator on the CPU for each of so many samples."""
+    seeds = torch.randint(2**31, (count,), generator=rng, device=rng.device)
+    return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
 
 class TextEncoder(Protocol):

@@ -42,7 +42,6 @@ class FramesGraph(nn.Module):
 
     def __init__(self, system: Phenaki) -> None:
         super().__init__()
-        self.system = system
         self.tokenizer, self.decoder = system.tokenizer, system.decoder
 
     def forward(self, codes: Tensor, text: Tensor) -> Tensor:

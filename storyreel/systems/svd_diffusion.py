@@ -34,7 +34,7 @@ from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.nn.video_resample import cut_to_aspect
 from storyreel.systems.base import Batch, Loss, Tick, first_texts
 from storyreel.systems.cascade_stage import FingerprintedStage, Shape, noise_like
-from storyreel.systems.svd_motion import BUCKETS, bucket_of, flow_speed, quantiles
+from storyreel.systems.svd_motion import BUCKETS, USUAL_BUCKET, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
 from storyreel.systems.svd_unet import SvdUNet, SvdUNetConfig
 
@@ -307,7 +307,7 @@ class DiffusionStage(FingerprintedStage):
         text, mask = (cond[name].to(self.fingerprint.device) for name in ("text", "text_mask"))
         usual = torch.ones(len(text), device=text.device)
         fps = cond.get("fps", self.shape.fps * usual).to(usual)
-        motion = cond.get("motion", (BUCKETS // 2 - 1) * usual).to(usual)
+        motion = cond.get("motion", USUAL_BUCKET * usual).to(usual)
         noise = AUGMENTATION * usual if self.image else 0 * usual
         numbers = conditions(fps, motion, noise)
         null, null_mask = without_text(text, mask, self.null_text, everywhere(text))

@@ -33,12 +33,23 @@ from storyreel.diffusion.samplers import OnStep, draw_noise
 from storyreel.diffusion.schedules import draw_times
 from storyreel.nn.null_text import drawn
 from storyreel.nn.video_resample import cut_to_aspect
-from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
+from storyreel.systems.base import (
+    Batch,
+    Loss,
+    OnProgress,
+    Progress,
+    Request,
+    Stage,
+    System,
+    TextEncoder,
+    Tick,
+    generators,
+)
 from storyreel.systems.cascade_stage import noise_like
 from storyreel.systems.svd_autoencoder import Autoencoder
 from storyreel.systems.svd_diffusion import AUGMENTATION, conditions, noised_picture, slowed_frames
 from storyreel.systems.svd_lora import Factors, digest
-from storyreel.systems.svd_motion import BUCKETS, bucket_of, flow_speed, quantiles
+from storyreel.systems.svd_motion import BUCKETS, USUAL_BUCKET, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_picture import PictureEncoder, fitted
 from storyreel.systems.svd_unet import SvdUNet
 
@@ -49,7 +60,6 @@ ENCODED = 2**21  # pixels that are encoded at once
 BEYOND = 4  # a video may have so many times the frames that the model was trained on
 MIN_FPS, MAX_FPS = 5, 30  # of the published model's training
 MAX_SIDE = 4096
-USUAL_BUCKET = BUCKETS // 2 - 1
 
 
 class FrozenStage(Stage):
@@ -213,9 +223,7 @@ class ImageStage(Stage):
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """For the contact sheet: videos of the first pictures of a batch."""
         first = (batch if "first" in batch else self.prepare(batch))["first"][:2]
-        seeds = torch.randint(2**31, (len(first),), generator=rng, device=rng.device)
-        each = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-        return self.decode(self.sample({"image": first.float() / 127.5 - 1}, rng=each))
+        return self.decode(self.sample({"image": first.float() / 127.5 - 1}, rng=generators(len(first), rng)))
 
 
 class TunedStage(ImageStage):

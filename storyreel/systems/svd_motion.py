@@ -16,6 +16,7 @@ from torch import Tensor
 from storyreel.nn.flow import flow_between
 
 BUCKETS = 256
+USUAL_BUCKET = BUCKETS // 2 - 1  # the median clip moves so much
 LUMA = (0.299, 0.587, 0.114)
 SMALLEST = 24  # pixels a side, below which flow is not looked for at half the size
 

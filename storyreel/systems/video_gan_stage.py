@@ -62,10 +62,8 @@ class GanStage(Stage):
         c, rng = self.config, tick.rng
         with torch.no_grad():
             made, made_times = self.made(len(real), rng, text)
-        (real_scores, features), made_scores = (
-            self.judged(real, times, text, rng),
-            self.score(made, made_times, text, rng),
-        )
+        real_scores, features = self.judged(real, times, text, rng)
+        made_scores = self.score(made, made_times, text, rng)
         parts = {"real": real_scores.mean(), "made": made_scores.mean()}
         wrong = None
         if c.negatives == "wrong_text":

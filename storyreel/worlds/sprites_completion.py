@@ -47,14 +47,13 @@ def completed(
     names = CLOTHES if bones else ("sex", *CLOTHES)
     found = {name: value for name in names if name not in said and (value := best.get(name))}
     found |= {name: PLAIN[name] for name in PLAIN if name in found and found[name] in odd_values}
-    if said.get("body") in HAIRLESS and "head" not in said:
-        found["head"] = "bare head"
+    if said.get("body") in HAIRLESS:
+        found |= {} if "head" in said else {"head": "bare head"}
     elif said.get("head") not in COVERED and said.get("hair_style") != "bald":
         styles = HAIR_STYLES.get(said.get("sex", found.get("sex", "")), HAIR_STYLES["male"])
         shares = np.array([*HAIR.values()]) / sum(HAIR.values())
-        color, style = (
-            (rng.choice([*HAIR], p=shares), rng.choice(styles)) if not likeliest else (next(iter(HAIR)), styles[0])
-        )
-        hair = {"hair_color": str(color), "hair_style": str(style)}
+        color = next(iter(HAIR)) if likeliest else str(rng.choice([*HAIR], p=shares))
+        style = styles[0] if likeliest else str(rng.choice(styles))
+        hair = {"hair_color": color, "hair_style": style}
         found |= {name: value for name, value in hair.items() if name not in said}
     return found

@@ -86,13 +86,15 @@ def read_freely(prompt: str) -> dict[str, str]:
 
 def _one_color(prompt: str, said: Mapping[str, str]) -> Meaning:
     """ "a ninja in black": a robe, or a woman's dress, of that color; () where clothes are named."""
+    if "torso" in said:
+        return ()
     tokens, known = tokens_of(prompt), _free_lexicon()
     garment = "dress" if said.get("sex") == "female" else "robe"
     for before, color, after in zip(tokens, tokens[1:], (*tokens[2:], "."), strict=False):
         worn = known.get((color, garment))
         ends = not after[0].isalnum() or after in free_words.AFTER_CLOTHES
         ends |= any(name in ("action", "facing") for name, _ in known.get((after,)) or ())
-        if "torso" not in said and worn and before in free_words.CLAD_IN and ends:
+        if worn and before in free_words.CLAD_IN and ends:
             return worn
     return ()
 
@@ -193,6 +195,9 @@ def thesaurus() -> dict[str, object]:
         "spelling": SPELLING,
         "attacks": {weapon: action for action, weapons in reversed(ways) for weapon in weapons},
         "covered": COVERED,
+        "clad_in": free_words.CLAD_IN,
+        "after_clothes": free_words.AFTER_CLOTHES,
+        "whiskers": free_words.WHISKERS,
     }
 
 

@@ -31,6 +31,8 @@ PROMPTS = [
     "a drow priestess, back to us", "an orc", "a knight with a golden helmet attacking with a mace", "nobody knows",
     "A raven-haired girl in a crimson dress strolling to the east", "skelleton archer", "she fights", "a fisherwoman",
     "an armoured man with a grey beard", "a wizard casting", "her hair is azure", "a pirate with a bandana dying",
+    "a ninja in black", "a girl all in white", "a woman in blue walking", "a man in black boots",
+    "a farmer in brown overalls", "a dwarf with a red beard",
 ]  # fmt: skip
 
 
@@ -74,6 +76,16 @@ def test_prompts_are_read_as_in_python(browser: Browser):
     got = browser.run("return arguments[0].map(one => all.prompts.read(one))", PROMPTS)
     for prompt, found in zip(PROMPTS, got, strict=True):
         assert found == sprites_reader.read_freely(prompt), prompt
+
+
+def test_orcs_have_no_hair_and_beards_have_a_color(browser: Browser):
+    ask = "return arguments[0].map(one => all.prompts.completed(one, 3).text)"
+    cap, beard, old = browser.run(
+        ask, ["an orc with a leather cap", "a bearded man with black hair", "an old bearded man"]
+    )
+    assert "hair" not in cap
+    assert "black beard" in beard
+    assert "gray beard" in old
 
 
 def test_what_is_restated_keeps_what_was_said(browser: Browser):

@@ -118,6 +118,9 @@ def test_who_is_hardly_described_is_dressed_from_head_to_toe():
     bones = WORLD.complete({"body": "skeleton"}, np.random.default_rng(0), False)
     assert set(bones) <= {"torso", "legs", "feet", "head"}
     assert bones["head"] == "bare head"
+    for body in ("orc", "red orc", "skeleton"):  # whatever they wear on their heads
+        made = WORLD.complete({"body": body, "head": "leather cap"}, np.random.default_rng(0), False)
+        assert not {"head", "hair_color", "hair_style"} & set(made)
     gilded = {"golden armor", "golden greaves", "golden boots"}
     for seed in range(12):  # nobody is clad in gold or goes barefoot unasked
         made = WORLD.complete({"legs": "brown skirt", "torso": "brown shirt"}, np.random.default_rng(seed), False)

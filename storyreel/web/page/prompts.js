@@ -59,7 +59,7 @@ export class Prompts {
       }
       fights ||= words.some((word) => fighting.includes(word));
     }
-    const all = { ...less, ...said };
+    const all = { ...this.#oneColor(prompt, { ...less, ...said }), ...less, ...said };
     const pronoun = tokens(prompt, this.thesaurus).find((word) => word in pronouns);
     return {
       ...(pronoun ? { sex: pronouns[pronoun] } : {}),
@@ -68,9 +68,24 @@ export class Prompts {
     };
   }
 
+  // "a ninja in black": a robe, or a woman's dress, of that color, where no clothes are named.
+  #oneColor(prompt, said) {
+    if ("torso" in said) return {};
+    const { clad_in, after_clothes } = this.thesaurus;
+    const words = tokens(prompt, this.thesaurus);
+    const says = (word, names) => (this.phrases.get(word) ?? []).slice(1).some(([name]) => names.includes(name));
+    for (let i = 0; i + 1 < words.length; i++) {
+      const [, ...worn] = this.phrases.get(`${words[i + 1]} ${said.sex === "female" ? "dress" : "robe"}`) ?? [];
+      const after = words[i + 2] ?? ".";
+      const ends = !/^[\p{L}\p{N}]/u.test(after) || after_clothes.includes(after) || says(after, ["action", "facing"]);
+      if (worn.length && clad_in.includes(words[i]) && ends) return Object.fromEntries(worn);
+    }
+    return {};
+  }
+
   // What goes with what is said: a knight's armor, the thrust of a spear.
   #implied(prompt, said) {
-    const { covered, attacks } = this.thesaurus;
+    const { covered, attacks, whiskers } = this.thesaurus;
     let found = {};
     for (const { meaning } of cut(tokens(prompt, this.thesaurus), this.callings))
       for (const [name, value] of meaning ?? []) if (!(name in said)) found[name] ??= value;
@@ -78,6 +93,14 @@ export class Prompts {
     if (covered.includes(said.head ?? found.head)) delete found.hair_color;
     const action = attacks[said.weapon ?? found.weapon];
     if (!said.action && action) found.action = action;
+    const words = tokens(prompt, this.thesaurus);
+    const kind = Object.keys(whiskers).find((each) => whiskers[each].some((word) => words.includes(word)));
+    if (said.facial_hair) {
+      if (!said.hair_color) found.hair_color = said.facial_hair.split(" ")[0];
+    } else if (kind) {
+      const color = said.hair_color ?? (found.hair_color ??= "brown");
+      found.facial_hair = `${color} ${kind}`;
+    }
     if (said.body === "dark elf") found.ears = "elven";
     return found;
   }
@@ -115,8 +138,9 @@ export class Prompts {
     for (const name of bones ? c.clothes : ["sex", ...c.clothes])
       if (!(name in said) && best[name]) found[name] = best[name];
     for (const name in c.plain) if (unusual.includes(found[name])) found[name] = c.plain[name];
-    if (c.hairless.includes(said.body) && !("head" in said)) found.head = "bare head";
-    else if (!c.covered.includes(said.head) && said.hair_style !== "bald") {
+    if (c.hairless.includes(said.body)) {
+      if (!("head" in said)) found.head = "bare head";
+    } else if (!c.covered.includes(said.head) && said.hair_style !== "bald") {
       const styles = c.hair_style[said.sex ?? found.sex] ?? c.hair_style.male;
       const colors = Object.entries(c.hair_color).map(([color, weight]) => [color, { weight }]);
       found.hair_color = said.hair_color ?? weighted(colors, draw, likeliest);
