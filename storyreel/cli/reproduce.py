@@ -19,12 +19,15 @@ PAPERS = {  # and whose `run` measures it; imported when it is needed
     "make-a-video": "reproductions.make_a_video",
     "svd": "reproductions.svd",
     "svd-curation": "reproductions.curation",
+    "stylesv": "reproductions.stylesv",
 }
 
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="phenaki, godiva, imagen-video, make-a-video, svd or svd-curation.")],
+    paper: Annotated[
+        str, typer.Argument(help="phenaki, godiva, imagen-video, make-a-video, svd, svd-curation or stylesv.")
+    ],
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.  [default: reproduce-PAPER]"),

@@ -1,0 +1,266 @@
+"""StyleSV's claims at small scale: each part taken away, and the papers that it is compared with, at equal compute.
+
+Every arm is trained on the same clips of the world `skies` for as many FLOPs as StyleSV itself (counted, see
+storyreel.train.cost; penalties are not). Then each makes the same number of videos, which are measured as
+`storyreel evaluate` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import storyreel
+from reproductions.claims import Todo, run_claims
+from reproductions.kept import make_once
+from reproductions.pace import seconds_of, steps_in
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
+from reproductions.stylesv_report import report
+from storyreel import recipes, worlds
+from storyreel.clip import Clip
+from storyreel.evaluate.repetition import at_anchors
+from storyreel.generate.model import Model, load
+from storyreel.options.generation import GenerateOptions
+from storyreel.recipe import Recipe
+from storyreel.systems.video_gan import VideoStage
+from storyreel.systems.video_gan_config import VideoGanConfig
+from storyreel.systems.video_gan_take import Take
+from storyreel.train.cost import cost_of
+
+RECIPE = "stylesv"
+FULL = "full"
+WITHOUT: dict[str, dict[str, Any]] = {
+    "aliased": {"frames": "stylegan2"},
+    "no_images": {"image_pretraining": False},
+    "no_tsm": {"critic": "mean"},
+    "linear": {"motion": "linear"},
+    "no_low_rank": {"low_rank": 0},
+}
+PRESETS = ("stylegan_v", "mocogan", "tfgan", "ircgan")
+CLAIMS: dict[str, tuple[str, ...]] = {  # and whose models are compared
+    "sticking": ("full", "aliased"),
+    "pretraining": ("full", "no_images"),
+    "tsm": ("full", "no_tsm"),
+    "anchors": ("full", "linear"),
+    "periodicity": ("full", "no_low_rank"),
+    "presets": ("full", *PRESETS),
+}
+METRICS = ("fvd", "fid", "sticking", "smoothness", "periodicity", "dynamic")
+EXTRACTORS = ("tiny", "tiny-frames")  # of random weights: the world has no encoder that ships
+JOLTS = 4  # videos whose jolts at anchors are measured
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large it is: clips to train on, videos that each makes, and the frames of one."""
+
+    clips: int = 3000
+    videos: int = 128
+    frames: int = 32
+
+    @classmethod
+    def of(cls, settings: Settings) -> Size:
+        size = cls(clips=12, videos=8, frames=16) if settings.quick else cls()
+        return replace(size, videos=settings.count) if settings.count else size
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of those that are compared: its recipe, with the steps that its share of compute allows."""
+
+    recipe: Recipe
+    flops: float
+
+
+def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
+    """Measure what is not yet measured with these settings; write results.json, results.md and pictures.
+
+    ValueError for an unknown claim, or a folder of other results.
+    """
+    return run_claims(settings, only, tuple(CLAIMS), todo, report)
+
+
+def todo(settings: Settings, claims: Sequence[str]) -> Todo:
+    """How to measure each, and what the result depends on."""
+    asked = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}
+    return {name: (partial(measure, settings, name), asked) for name in claims}
+
+
+def measure(settings: Settings, claim: str) -> dict[str, Any]:
+    """Train those that a claim compares, and measure their videos; a JSON document with the verdict."""
+    rows, shown = {}, []
+    for name in CLAIMS[claim]:
+        one, model, clips = _made(settings, name)
+        folder = settings.out / "clips" / name
+        rows[name] = _scores(settings, folder) | {
+            "steps": {stage: its.steps for stage, its in one.recipe.stages.items()},
+            "flops": one.flops,
+            "jolt": _jolt(model),
+        }
+        settings.tell(f"{claim}: {name} is measured")
+        shown.append((name, clips[0]))
+    write_sheet(settings.out / f"{claim}.png", shown, side=64)
+    return {"rows": rows, "holds": verdict(claim, rows), "pictures": [f"{claim}.png"]}
+
+
+def verdict(claim: str, rows: dict[str, Any]) -> bool | None:
+    """Whether StyleSV is better than the other (of `presets`: than all others), by the claim's own measure."""
+    measure = {"sticking": "sticking", "pretraining": "fid", "anchors": "jolt", "periodicity": "periodicity"}
+    name = measure.get(claim, "fvd")
+    full, *others = ((row[name] or {}).get("value") for row in rows.values())
+    if full is None or any(other is None for other in others):
+        return None
+    return all(full < other for other in others)
+
+
+@lru_cache(maxsize=32)
+def arm(base: str, steps: int, name: str, quick: bool = False) -> Arm:
+    """StyleSV trains `steps` on images and half as many on videos, the others for as many FLOPs.
+
+    quick: presets have the sizes of `base`. ValueError where that is no video GAN.
+    """
+    whole = recipes.get(base)
+    config = whole.system
+    if not isinstance(config, VideoGanConfig):
+        raise ValueError(f"--recipe {base}: expected a recipe of a video GAN")
+    whole = _with(whole, config, {"images": steps, "videos": max(1, steps // 2)})
+    if name == FULL:
+        return Arm(whole, _flops(whole))
+    total = arm(base, steps, FULL, quick).flops
+    if name in WITHOUT:
+        return _as_long(_with(whole, replace(config, **WITHOUT[name])), total)
+    theirs = recipes.get(name)
+    if quick:
+        theirs = _with(whole, _small(theirs.system, config))
+    return _as_long(replace(theirs, name=name), total)
+
+
+def _small(system: Any, config: VideoGanConfig) -> VideoGanConfig:
+    """The switches of a preset at the sizes of another model."""
+    names = ("motion", "frames", "critic", "text", "negatives", "loss", "image_pretraining", "r1")
+    switches = {name: getattr(system, name) for name in names}
+    seen = config.clip_frames if system.critic == "image+3d" else config.seen_frames
+    return replace(config, **switches, low_rank=0, seen_frames=seen)
+
+
+def _with(recipe: Recipe, system: VideoGanConfig, steps: dict[str, int] | None = None) -> Recipe:
+    names = [name for name in recipe.stages if name == "videos" or system.image_pretraining]
+    counts = steps or {name: recipe.stages[name].steps for name in names}
+    return replace(
+        recipe, system=system, stages={name: replace(recipe.stages[name], steps=counts[name]) for name in names}
+    )
+
+
+def _as_long(recipe: Recipe, total: float) -> Arm:
+    """With all its steps multiplied so that they cost `total` FLOPs."""
+    share = total / _flops(recipe)
+    stages = {name: replace(one, steps=max(1, round(one.steps * share))) for name, one in recipe.stages.items()}
+    made = replace(recipe, stages=stages)
+    return Arm(made, _flops(made))
+
+
+def _flops(recipe: Recipe) -> float:
+    return sum(_step(recipe, name) * one.steps for name, one in recipe.stages.items())
+
+
+def _step(recipe: Recipe, name: str) -> float:
+    with torch.device("meta"):
+        return cost_of(recipe.system.build(), name, recipe.stages[name]).step
+
+
+def _steps(settings: Settings) -> int:
+    """Steps on images, such that all that are compared take the minutes that were given; measured once, kept."""
+    base = settings.recipe or RECIPE
+
+    def seconds() -> float:
+        recipe = recipes.get(base)
+        stages = recipe.system.build().stages
+        total = 0.0
+        for name, share in (("images", 1.0), ("videos", 0.5)):
+            d = recipe.stages[name].data
+            batch = {"video": torch.rand(d.batch, d.channels, d.frames, d.size, d.size) * 2 - 1}
+            total += 2 * share * seconds_of(stages[name].train(), batch, recipe.stages[name].precision)
+        return total * (1 + len(WITHOUT) + len(PRESETS))
+
+    return settings.steps or steps_in(
+        settings.minutes, settings.out / f"steps-{base}-{settings.minutes:g}.txt", seconds
+    )
+
+
+def _made(settings: Settings, name: str) -> tuple[Arm, Model, list[Clip]]:
+    """An arm, trained where it is not yet, and its videos."""
+    size, base = Size.of(settings), settings.recipe or RECIPE
+    one = arm(base, _steps(settings), name, settings.quick)
+    run = settings.out / "runs" / f"{base}-{_steps(settings)}-{name}"
+    if not (run / "model" / "model.json").is_file():
+        settings.tell(f"training {name}")
+        storyreel.train(one.recipe, _data(settings), run, cache=settings.out / "cache")
+    model = load(run / "model")
+    options = GenerateOptions(frames=size.frames)
+    made = []
+    captions = _captions(settings, size.videos) if model.system.conditional else [""] * size.videos
+    for i, caption in enumerate(captions):
+        asked = replace(options, prompt=caption, as_written=True) if caption else options
+        made.append(make_once(model, asked, settings.seed + i, settings.out / "clips" / name / f"{i:04d}.mkv"))
+    return one, model, made
+
+
+def _data(settings: Settings) -> str:
+    data = recipes.get(settings.recipe or RECIPE).stages["videos"].data
+    return f"skies:?clips={Size.of(settings).clips}&size={max(64, data.size)}&seed={settings.seed}"
+
+
+def _captions(settings: Settings, count: int) -> list[str]:
+    """Of clips that nobody is trained on."""
+    return [_clip(settings, i).caption for i in range(count)]
+
+
+def _clip(settings: Settings, index: int) -> Clip:
+    """One of those, as long as those that are made."""
+    maker = worlds.find("skies").make(None, {"size": 64, "frames": Size.of(settings).frames})
+    return maker.make(settings.seed + 1, index)[0]
+
+
+def _real(settings: Settings) -> Path:
+    """The folder of real clips to compare with; what is missing is drawn."""
+    count = max(8, Size.of(settings).videos)
+    folder = settings.out / f"real-{count}"
+    for i in range(count):
+        if not (folder / f"{i:04d}.mkv").is_file():
+            _clip(settings, i).save(folder / f"{i:04d}.mkv", scale=None)
+    return folder
+
+
+def _scores(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Metric -> its score as JSON, None where these videos cannot tell."""
+    from storyreel.evaluate.evaluation import evaluate
+    from storyreel.options.evaluation import EvaluateOptions
+
+    done = evaluate(EvaluateOptions(clips=folder, real=_real(settings), extractors=EXTRACTORS, controls=False))
+    for metric in set(METRICS) & set(done.plan.skipped):
+        settings.tell(f"{folder.name}: {metric}: {done.plan.skipped[metric]}")
+    scores = {one.score.name.partition("[")[0]: one.score.as_json() for one in done.measurements}
+    return {metric: scores.get(metric) for metric in METRICS}
+
+
+@torch.no_grad()
+def _jolt(model: Model) -> dict[str, float] | None:
+    """How much frames are jolted at anchors, in medians of second differences: the mean of some videos, four frames
+    made for each of the model's, before they are rounded to 8 bits. None where motion has no anchors."""
+    stage = model.system.stages["videos"]
+    assert isinstance(stage, VideoStage)
+    if stage.config.recurrent:
+        return None
+    distance, values = stage.config.anchor_distance, []
+    times = torch.arange(0, 4 * distance, 0.25, dtype=torch.float64)
+    for seed in range(JOLTS):
+        take = Take(stage, torch.Generator().manual_seed(seed))
+        made = torch.cat([take.frames(part) for part in times.split(16)], 1).transpose(0, 1)
+        values.append(at_anchors(made, [4 * distance * k for k in range(1, 4)]))
+    return {"value": sum(values) / len(values)}

@@ -1,0 +1,44 @@
+"""results.md of StyleSV's reproduction: a table for each claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reproductions.report import Part, commands, done, holds, number, why_not
+
+TITLES = {
+    "sticking": "Frames without aliasing do not stick (texture sticking)",
+    "pretraining": "Image pre-training makes better frames (FID)",
+    "tsm": "Shifting channels in the critic makes better motion (FVD)",
+    "anchors": "B-splines are smooth at anchors (jolt)",
+    "periodicity": "Low-rank weights keep motion from repeating (periodicity)",
+    "presets": "Five papers side by side (FVD)",
+}
+COLUMNS = ("fvd", "fid", "sticking", "jolt", "smoothness", "periodicity", "dynamic")
+
+
+def report(results: dict[str, Any]) -> list[str]:
+    """Markdown lines; `--` stands where nothing was measured."""
+    parts: dict[str, Part] = results["parts"]
+    lines = ["# What StyleSV claims for itself, at small scale", ""]
+    lines += ["All of a table are trained on the same clips for as many FLOPs. Intervals are 95 %, by resampling. "]
+    lines += ["FVD and FID are by networks of random weights: they compare rows of these tables, and nothing else. "]
+    lines += ["Jolt: the second difference of frames at anchors, in medians. `--`: not measured.", ""]
+    for name, title in TITLES.items():
+        lines += [f"## {title}", "", *_table(parts.get(name)), ""]
+    return lines
+
+
+def _table(part: Part | None) -> Iterator[str]:
+    if not done(part):
+        yield why_not(part)
+        return
+    yield f"| model | {' | '.join(COLUMNS)} | steps |"
+    yield "|---" * (len(COLUMNS) + 2) + "|"
+    for name, row in part["rows"].items():
+        steps = ", ".join(f"{stage} {count}" for stage, count in row["steps"].items())
+        yield f"| {name} | {' | '.join(number(row.get(column), digits=3) for column in COLUMNS)} | {steps} |"
+    yield ""
+    yield f"The claim holds: {holds(part)}."
+    yield from commands(part)
