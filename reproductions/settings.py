@@ -116,7 +116,7 @@ class Settings:
 
     def judge_digest(self, world: str) -> str:
         """sha256 of the judge's weights; "" where there is none."""
-        from storyreel.evaluate.judge_folder import find_judge
+        from storyreel.evaluate.judge_registry import find_judge
         from storyreel.storage import digest_of
 
         try:

@@ -126,7 +126,7 @@ MAY_IMPORT = {
     "study": {"clip", "video_io", "local_page"},
     "web": {"data", "generate", "weights_registry"},
     "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
-    "serve": {"options", "clip", "video_io", "sniff", "stamp", "generate", "engine", "systems"},
+    "serve": {"options", "clip", "video_io", "sniff", "stamp", "generate", "engine", "systems", "evaluate", "worlds"},
 }
 FREE = {"cli", "__init__", "__main__"}  # these tie things together, and nobody imports them
 NOT_IN_THE_WHEEL = {"reproductions", "tests", "benchmarks"}

@@ -14,7 +14,7 @@ import numpy as np
 
 from storyreel.evaluate.benchmarks import moving_digits, sprites
 from storyreel.evaluate.benchmarks.prompt_list import Prompt, to_text
-from storyreel.evaluate.judge_folder import find_judge
+from storyreel.evaluate.judge_registry import find_judge
 from storyreel.evaluate.judges import load_judge
 from storyreel.evaluate.score import AttributeAccuracy, labels
 from storyreel.evaluate.trajectory import LEAST

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from storyreel.clip import Clip
-from storyreel.evaluate.judge_folder import find_judge, read_judge, write_judge
+from storyreel.evaluate.judge_folder import read_judge, write_judge
+from storyreel.evaluate.judge_registry import find_judge
 from storyreel.evaluate.score import AttributeAccuracy, Report, labels
 from storyreel.field_ranges import Depth, Frames, Pixels, Share, Width
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from storyreel.clip import Clip
-from storyreel.evaluate.judge_folder import find_judge, kind_of
+from storyreel.evaluate.judge_registry import find_judge, kind_of
 from storyreel.evaluate.score import Report, labels
 
 

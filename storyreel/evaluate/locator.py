@@ -21,7 +21,8 @@ from torch.nn import functional as F
 
 from storyreel.clip import Clip
 from storyreel.evaluate.judge import as_seen, to_video
-from storyreel.evaluate.judge_folder import find_judge, read_judge, write_judge
+from storyreel.evaluate.judge_folder import read_judge, write_judge
+from storyreel.evaluate.judge_registry import find_judge
 from storyreel.evaluate.score import AttributeAccuracy, Report
 from storyreel.evaluate.trajectory import motion_of
 from storyreel.field_ranges import Frames, Pixels, Share, Width

@@ -88,7 +88,7 @@ def default_candidates(name: str, info: Mapping[str, Any]) -> int:
 
     More than one only where they are made in one batch (`together` in model.json) and a judge of its world ranks them.
     """
-    from storyreel.evaluate.judge_folder import judges
+    from storyreel.evaluate.judge_registry import judges
 
     world = named_in(name, recipe_name(info))
     together = info.get("together")
@@ -99,7 +99,7 @@ def default_candidates(name: str, info: Mapping[str, Any]) -> int:
 def _with_judge(encoder: Ranker, world: str) -> Ranker:
     """The encoder, and the world's judge that ranks, where there is one."""
     from storyreel.evaluate.judge import Judge
-    from storyreel.evaluate.judge_folder import judges
+    from storyreel.evaluate.judge_registry import judges
 
     read = find(world).read
     if read is None or world + RANKING not in judges():

@@ -52,6 +52,13 @@ class VideoFiles:
         """Where something that was sent with the request of a video is kept; `name` is the option."""
         return self.folder / INPUTS / f"{self.place(id).name}-{name}{suffix}"
 
+    def take_end_of(self, id: str, target: Path) -> None:
+        """Keep the clip of a video as the beginning of another one. ValueError: it was not made to its end."""
+        source, facts = self.file(id, LOSSLESS), self.facts(id)
+        if source is None or facts is None or facts.get("partial"):
+            raise ValueError("video: the scene that it goes on from was not made")
+        linked(source, target)
+
     def facts(self, id: str) -> dict[str, Any] | None:
         """What `video.json` says; None where the files of the video have not appeared."""
         file = self.place(id) / FACTS
@@ -79,6 +86,16 @@ class VideoFiles:
             shutil.rmtree(made, ignore_errors=True)
             raise
         return Prepared(made, place)
+
+
+def linked(source: Path, target: Path) -> None:
+    """A second name of the same content where the disk has links, so that its video may be deleted; else a copy."""
+    made = temporary_name(target)
+    try:
+        os.link(source, made, follow_symlinks=False)
+    except OSError:
+        shutil.copyfile(source, made)
+    os.replace(made, target)
 
 
 class Prepared:

@@ -6,7 +6,7 @@ from typing import Any
 
 from storyreel.options.declare import Field, fields_of
 from storyreel.options.generation import MAX_SEED, GenerateOptions
-from storyreel.serve.settings import ALIASES, FORMATS, MAX_PROMPT, OPTIONS
+from storyreel.serve.settings import ALIASES, FORMATS, MAX_PROMPT, MAX_TRIES, OPTIONS
 
 TYPES = {int: "integer", float: "number", bool: "boolean"}
 
@@ -37,6 +37,11 @@ def _properties() -> dict[str, Any]:
         "model": {"type": "string", "description": "One of /v1/models; the first by default."},
         "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
         "format": {"type": "string", "enum": list(FORMATS), "description": "mp4; webm where it is transparent."},
+        "max_tries": {
+            "type": "integer", "minimum": 1, "maximum": MAX_TRIES,
+            "description": "Make it with the next seeds, until a judge of the model's world sees all that the prompt "
+            "says, at most so often. The best one is kept.",
+        },
     }
 
 

@@ -19,6 +19,8 @@ from storyreel.options.declare import fields_of
 from storyreel.options.generation import MAX_SEED, GenerateOptions
 from storyreel.options.input_clip import INPUTS
 from storyreel.serve.errors import ApiError
+from storyreel.serve.files import LOSSLESS
+from storyreel.serve.ticks import expected_of, judge_of
 
 if TYPE_CHECKING:
     from storyreel.serve.abilities import Served
@@ -30,11 +32,14 @@ ALIASES = {
 }  # fmt: skip
 NAMES = {"frames": "num_frames", "guidance": "guidance_scale"}  # what errors call an option
 OPTIONS = tuple(name for name in fields_of(GenerateOptions) if name not in INPUTS)
-FIELDS = ("prompt", "model", "seconds", "size", "input_reference", "seed", "format", *ALIASES, *OPTIONS)
+FIELDS = ("prompt", "model", "seconds", "size", "input_reference", "seed", "format", "max_tries", *ALIASES, *OPTIONS)
 FORMATS = ("mp4", "webm", "gif", "webp", "apng")
+WHOLE = ("seed", "max_tries")  # numbers that are no options
 OPAQUE = "mp4"  # the one format without transparency
 MAX_PROMPT = 4_000  # characters
+MAX_TRIES = 64
 MAX_UPLOAD = 16 << 20  # bytes of an input_reference
+APART = ("inputs", "max_tries", "follows")  # of a row's settings: what is no option
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "gif": ".gif", "mov": ".mp4", "matroska": ".webm"}
 
 
@@ -49,21 +54,31 @@ class Wanted:
     seconds: str
     size: str
     inputs: dict[str, str] = field(default_factory=dict)  # option -> suffix of the file that was sent for it
+    max_tries: int = 1  # videos that may be made until a judge sees all that the prompt says
+    follows: str | None = None  # the video that it goes on from
 
     @property
     def settings(self) -> dict[str, Any]:
         """JSON values; `options_of` makes the options of them."""
         values = {name: value for name, value in self.options.as_json().items() if name not in INPUTS}
-        return {**values, **({"inputs": self.inputs} if self.inputs else {})}
+        apart = {"inputs": self.inputs, "max_tries": self.max_tries, "follows": self.follows}
+        return values | {name: value for name, value in apart.items() if value not in ({}, 1, None)}
+
+
+def plain_settings(video: Video) -> dict[str, Any]:
+    """The options of a video in the table, as JSON, without the files that came with it."""
+    return {name: value for name, value in video.settings.items() if name not in APART}
 
 
 def options_of(video: Video, files: VideoFiles) -> GenerateOptions:
     """The options of a video in the table, with its pictures opened. ValueError, OSError: one cannot be."""
-    values = {name: value for name, value in video.settings.items() if name != "inputs"}
+    values = plain_settings(video)
     if values.get("story"):
         values.pop("prompt", None)
     for name, suffix in video.settings.get("inputs", {}).items():
         values[name] = files.input_file(video.id, name, suffix)
+        if video.settings.get("follows") and not values[name].exists():
+            files.take_end_of(video.settings["follows"], values[name])
     return GenerateOptions.of(values)
 
 
@@ -84,8 +99,8 @@ def read_fields(body: Mapping[str, Any]) -> dict[str, Any]:
         if option in found:
             raise ApiError(400, f"{name}: it is given twice, as {option} as well", param=name, code="invalid_value")
         try:
-            if option == "seed" and isinstance(value, str):
-                value = whole(value, "seed", 0, MAX_SEED)
+            if option in WHOLE and isinstance(value, str):
+                value = whole(value, option, 0, MAX_SEED)
             elif option == "seconds" and isinstance(value, str):
                 value = known["seconds"].from_text(value)
             elif option == "story" and isinstance(value, str):
@@ -98,15 +113,18 @@ def read_fields(body: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def understand(values: Mapping[str, Any], model: Served, inputs: Mapping[str, Path]) -> Wanted:
+def understand(
+    values: Mapping[str, Any], model: Served, inputs: Mapping[str, Path], follows: Video | None = None
+) -> Wanted:
     """The request for one video of a model. ApiError, 400, names the field, and what this model can make.
 
-    inputs: option -> the file that was sent for it, which is opened to see that it can be.
+    inputs: option -> the file that was sent for it, which is opened to see that it can be. follows: the video that it
+    goes on from, which may still have to be made.
     """
     values, able = dict(values), model.abilities
     for name in ("model", "input_reference"):
         values.pop(name, None)
-    seed, format = values.pop("seed", 0), values.pop("format", None)
+    seed, format, tries = values.pop("seed", 0), values.pop("format", None), values.pop("max_tries", 1)
     size, scale = values.pop("size", None), None
     _check_texts(values)
     try:
@@ -116,18 +134,20 @@ def understand(values: Mapping[str, Any], model: Served, inputs: Mapping[str, Pa
             values["size"] = size
         elif size is not None:
             scale = _scale(size, model)
-        if able.refuses & inputs.keys():
+        if able.refuses & ({"extend"} if follows else inputs.keys()):
             message = f"input_reference: {model.name} starts from a sentence alone"
             raise ApiError(400, message, param="input_reference", code="unsupported")
         options = GenerateOptions.of({**values, **{name: _opened(path, name) for name, path in inputs.items()}})
         if model.info.get("conditional") is not False and not inputs:
             options.check_prompt()
+        _check_tries(tries, options, model, seed)
     except ValueError as error:
         raise ApiError.of(error, NAMES) from None
     for name in sorted(able.refuses):
         if options.is_set(name):
             raise ApiError(400, f"{name}: {model.name} cannot serve it; leave it out", param=name, code="unsupported")
-    seconds = _check_length(options, model)
+    before = float(follows.seconds or 0) if follows and "extend" not in inputs else 0.0
+    seconds = _check_length(options, model, before)
     format = _format(format, options.transparent)
     if able.width and able.height and options.size is None:
         width, height = able.width, able.height
@@ -136,7 +156,9 @@ def understand(values: Mapping[str, Any], model: Served, inputs: Mapping[str, Pa
     factor = scale or _usual_scale(height, width)
     shown_size = f"{width * factor}x{height * factor}" if width else ""
     suffixes = {name: path.suffix for name, path in inputs.items()}
-    return Wanted(options, seed, format, scale, seconds, shown_size, suffixes)
+    if follows:
+        suffixes["extend"] = Path(LOSSLESS).suffix
+    return Wanted(options, seed, format, scale, seconds, shown_size, suffixes, tries, follows and follows.id)
 
 
 def _check_texts(values: Mapping[str, Any]) -> None:
@@ -148,6 +170,20 @@ def _check_texts(values: Mapping[str, Any]) -> None:
         raise ApiError(400, "prompt: expected text, got a character that is none", param="prompt", code="invalid_value")
     if "encoder" in values and not is_bare(values["encoder"]):
         raise ApiError(400, "encoder: expected a name, no path", param="encoder", code="invalid_value")
+
+
+def _check_tries(tries: Any, options: GenerateOptions, model: Served, seed: int) -> None:
+    """ValueError where a video cannot be made until all is right: nobody can tell, or nothing is said."""
+    if tries == 1:
+        return
+    if not isinstance(tries, int) or isinstance(tries, bool) or not 1 <= tries <= MAX_TRIES:
+        raise ValueError(f"max_tries: expected a whole number from 1 to {MAX_TRIES}, got {shown(tries)}")
+    if judge_of(model.info) is None:
+        raise ValueError(f"max_tries: there is no judge of what {model.name} makes; leave it out")
+    if not expected_of(model.info, options.prompt):
+        raise ValueError("max_tries: the prompt says nothing that the judge can see; leave it out")
+    if seed + tries - 1 > MAX_SEED:
+        raise ValueError(f"max_tries: there are no {tries} seeds from {seed} on")
 
 
 def _scale(size: Any, model: Served) -> int:
@@ -165,8 +201,11 @@ def _usual_scale(height: int, width: int) -> int:
     return scale_for(height, width) if height else 1
 
 
-def _check_length(options: GenerateOptions, model: Served) -> str:
-    """The seconds of the video, as the API says them. ApiError where the model makes none so long."""
+def _check_length(options: GenerateOptions, model: Served, before: float) -> str:
+    """The seconds of the video, as the API says them. ApiError where the model makes none so long.
+
+    before: seconds of the clip that it goes on from, where that is not among the options.
+    """
     able = model.abilities
     fps = options.fps or able.fps or Fraction(8)
     frames = options.frames if options.frames is not None else able.frames
@@ -174,7 +213,8 @@ def _check_length(options: GenerateOptions, model: Served) -> str:
         frames = max(1, round(options.seconds * fps))
     if options.story:
         frames = round(sum(seconds for _, seconds in options.story) * fps)
-    before = options.extend.seconds if options.extend is not None else 0.0  # a clip stands before what goes on from it
+    if options.extend is not None:  # a clip stands before what goes on from it
+        before = options.extend.seconds
     if frames is not None and able.max_frames is not None and frames > able.max_frames:
         name = "story" if options.story else "num_frames" if options.frames is not None else "seconds"
         most = (

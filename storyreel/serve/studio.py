@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from typing import Any
 from storyreel.generate import registry
 from storyreel.serve.abilities import Served, served
 from storyreel.serve.errors import ApiError
-from storyreel.serve.files import ID, INPUTS, LOSSLESS, VideoFiles
-from storyreel.serve.settings import Wanted, kind_of_upload, read_fields, understand
+from storyreel.serve.files import ID, INPUTS, LOSSLESS, VideoFiles, linked
+from storyreel.serve.settings import Wanted, kind_of_upload, plain_settings, read_fields, understand
 from storyreel.serve.table import Video, VideoTable
-from storyreel.storage import temporary_name, write_bytes
+from storyreel.storage import write_bytes
 
 MAX_KEY = 255  # characters of an Idempotency-Key
 MAX_QUEUE = 10_000  # videos that may wait
@@ -85,17 +84,24 @@ class Studio:
         if not values:
             raise ApiError(400, "prompt: expected what is to be different", param="prompt", code="missing_parameter")
         inputs = {n: self.files.input_file(id, n, s) for n, s in before.settings.get("inputs", {}).items()}
+        inputs = {name: file for name, file in inputs.items() if file.exists()}  # the scene before may not be made yet
         if "story" in values:
             values["prompt"] = None
         merged = self._request_of(before, without=set(values)) | values
         model = self.model(merged.get("model"))
-        more = {"key": key, "digest": digest, "remixed_from": id}
+        source = before.settings.get("follows")
+        follows = source and self.table.get(source)
+        if source and not follows and "extend" not in inputs:
+            raise ApiError(409, f"The video {source}, from which {id} goes on, is not there any more.", param="video_id",
+                           code="video_not_ready")  # fmt: skip
+        more = {"key": key, "digest": digest, "remixed_from": id, "follows": follows}
         return self._add(merged, model, None, inputs, **more)
 
     def extend(self, body: Mapping[str, Any], upload: bytes | None = None, key: str | None = None) -> Video:
         """A video that goes on where another one ends, which stands before it.
 
-        Body: prompt, seconds (of what is new), video {"id"}, where none was sent, and other settings.
+        Body: prompt, seconds (of what is new), video {"id"}, where none was sent, and other settings. A video that is
+        still to be made is waited for.
         """
         digest = _digest(["extend", body, upload and hashlib.sha256(upload).hexdigest()])
         if (found := self._made_before(key, digest)) is not None:
@@ -109,19 +115,20 @@ class Studio:
             raise ApiError(400, 'video: expected {"id": "video_..."}', param="video", code="missing_parameter")
         before = self.video(id)
         source = self.files.file(id, LOSSLESS) if before.ended else None
-        if source is None:
-            raise ApiError(409, f"The video {id} is not there yet.", param="video", code="video_not_ready")
+        if source is None and before.ended:
+            raise ApiError(409, f"The video {id} was not made.", param="video", code="video_not_ready")
         values = read_fields({name: value for name, value in body.items() if name != "video"})
         values.setdefault("model", before.model)
         values.setdefault("prompt", before.settings.get("prompt"))
-        more = {"key": key, "digest": digest, "remixed_from": id}
-        return self._add(values, self.model(values["model"]), None, {"extend": source}, **more)
+        more = {"key": key, "digest": digest, "remixed_from": id, "follows": before}
+        inputs = {} if source is None else {"extend": source}
+        return self._add(values, self.model(values["model"]), None, inputs, **more)
 
     def _request_of(self, video: Video, without: set[str]) -> dict[str, Any]:
         """The fields that would create a video again, as `read_fields` gives them."""
         length = {"frames", "seconds", "story"}
         changed = without | (length if without & length else set())
-        fields = {name: value for name, value in video.settings.items() if name not in ("inputs", *changed)}
+        fields = {name: value for name, value in plain_settings(video).items() if name not in changed}
         if fields.get("story"):
             fields.pop("prompt", None)
         fields |= {"model": video.model, "seed": video.seed}
@@ -156,7 +163,7 @@ class Studio:
         try:
             for name, source in inputs.items():
                 kept[name] = self.files.input_file(id, name, source.suffix)
-                _copy(source, kept[name])
+                linked(source, kept[name])
             if upload is not None:
                 plain = self.files.input_file(id, "sent", "")
                 write_bytes(plain, upload)
@@ -164,7 +171,7 @@ class Studio:
                 name, suffix = kind_of_upload(plain)
                 kept[name] = self.files.input_file(id, name, suffix)
                 os.replace(kept.pop("sent"), kept[name])
-            wanted = understand(values, model, kept)
+            wanted = understand(values, model, kept, row.get("follows"))
             if row.get("extends") and "extend" not in kept:
                 raise ApiError(400, "video: expected a clip, got a picture", param="video", code="invalid_file")
             made = self.table.add(self._row(id, model, wanted, row))
@@ -231,13 +238,3 @@ class _RepeatedKeyError(Exception):
 
 def _digest(request: Any) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _copy(source: Path, target: Path) -> None:
-    """A second name of the same content where the disk has links, so that its video may be deleted; else a copy."""
-    made = temporary_name(target)
-    try:
-        os.link(source, made, follow_symlinks=False)
-    except OSError:
-        shutil.copyfile(source, made)
-    os.replace(made, target)

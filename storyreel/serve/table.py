@@ -55,6 +55,10 @@ CREATE TABLE videos (
 );
 CREATE INDEX videos_queue ON videos (status, place);
 """
+READY = (  # a video that goes on from another one waits until that has ended
+    "NOT EXISTS (SELECT 1 FROM videos AS source WHERE source.id = json_extract(videos.settings, '$.follows') "
+    "AND source.status IN ('queued', 'in_progress'))"
+)
 
 
 @dataclass(frozen=True)
@@ -238,7 +242,8 @@ class VideoTable:
         """The next video of the queue, claimed; None where none waits."""
         found = self._rows(
             "UPDATE videos SET status = 'in_progress', claim = ?, attempts = attempts + 1, started_at = ?, "
-            "progress = 0 WHERE id = (SELECT id FROM videos WHERE status = 'queued' ORDER BY place LIMIT 1) "
+            "progress = 0 WHERE id = (SELECT id FROM videos WHERE status = 'queued' AND "
+            f"{READY} ORDER BY place LIMIT 1) "
             "RETURNING *",
             (claim, time.time()),
         )
@@ -282,11 +287,11 @@ class VideoTable:
         db.execute(
             "UPDATE videos SET status = ?, progress = CASE WHEN ? THEN progress ELSE 100 END, step = '', claim = NULL, "
             "cancel = 0, completed_at = ?, error_code = ?, error_message = ?, result = ?, "
-            "seconds = COALESCE(?, seconds), size = COALESCE(?, size) WHERE id = ?",
+            "seconds = COALESCE(?, seconds), size = COALESCE(?, size), seed = COALESCE(?, seed) WHERE id = ?",
             (
                 "failed" if error else "completed", error is not None, time.time(), code, message,
                 None if result is None else json.dumps(result), result and result.get("seconds"),
-                result and result.get("size"), id,
+                result and result.get("size"), result and result.get("seed"), id,
             ),
         )  # fmt: skip
 

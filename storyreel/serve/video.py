@@ -9,6 +9,7 @@ from typing import Any
 from storyreel.options.declare import fields_of
 from storyreel.options.generation import GenerateOptions
 from storyreel.serve.abilities import Served
+from storyreel.serve.settings import plain_settings
 from storyreel.serve.studio import Studio
 from storyreel.serve.table import Video
 
@@ -34,8 +35,10 @@ def as_json(studio: Studio, video: Video, origin: str = "http://127.0.0.1:8420")
         "storyreel": {
             "seed": video.seed,
             "format": video.format,
-            "settings": {name: value for name, value in settings.items() if name not in ("prompt", "inputs")},
+            "settings": {name: value for name, value in plain_settings(video).items() if name != "prompt"},
             "inputs": sorted(settings.get("inputs", {})),
+            "max_tries": settings.get("max_tries", 1),
+            "follows": settings.get("follows"),
             "step": video.step,
             "queue_position": studio.table.ahead_of(video) if video.status == "queued" else None,
             "started_at": video.started_at,
@@ -56,7 +59,7 @@ def _took(video: Video) -> float | None:
 
 def commands(video: Video, origin: str) -> dict[str, str]:
     """What makes the same video: on the command line, in Python, by curl. Files that were sent stand as their names."""
-    settings = {name: value for name, value in video.settings.items() if name not in ("prompt", "inputs")}
+    settings = {name: value for name, value in plain_settings(video).items() if name != "prompt"}
     prompt, known = video.settings.get("prompt", ""), fields_of(GenerateOptions)
     inputs = {name: f"{name.upper()}{suffix}" for name, suffix in video.settings.get("inputs", {}).items()}
     words = ["storyreel", "generate", *([prompt] if prompt and not settings.get("story") else []), "-m", video.model]

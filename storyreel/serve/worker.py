@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.json_file import parse_json
+from storyreel.serve.attempts import Attempt, attempt, peak_memory
 from storyreel.serve.files import VideoFiles
 from storyreel.serve.settings import options_of
 from storyreel.serve.table import Video, VideoTable
@@ -80,14 +81,18 @@ class Worker:
         from storyreel import Cancelled
 
         steps = _Steps(self, video)
+        began = time.monotonic()
         try:
             if video.model not in self.models:
                 raise ValueError(f"The model {video.model} is not served any more.")
             steps.check("loading the model", 0)
             model = self.load(video.model)
+            loading = time.monotonic() - began
             options = options_of(video, self.files).with_candidates(model.default_candidates)
-            clip = model.make(options, video.seed, 0, steps)
-            self.publish(video, clip)
+            made = attempt(lambda seed: model.make(options, seed, 0, steps), model.info, options, video.seed, steps)
+            cost = {"seconds": round(made.seconds, 3), "loading": round(loading, 3)}
+            cost["memory"] = peak_memory(getattr(model.system, "device", None))
+            self.publish(video, made.clip, made.as_json() | {"cost": cost})
         except Cancelled:
             self.cancelled(video, steps)
         except _GoneError:
@@ -101,9 +106,11 @@ class Worker:
                 raise
             self.fail(video, "out_of_memory", "There was not enough memory; ask for a smaller size or fewer frames.")
 
-    def publish(self, video: Video, clip: Clip, error: tuple[str, str] | None = None) -> None:
-        """Write the files, and let them appear together with the new status."""
-        result = result_of(clip, video, partial=error is not None)
+    def publish(
+        self, video: Video, clip: Clip, more: Mapping[str, Any], error: tuple[str, str] | None = None
+    ) -> None:
+        """Write the files, and let them appear together with the new status. more: what the table keeps as well."""
+        result = result_of(clip, video, partial=error is not None) | dict(more)
         prepared = self.files.prepare(video.id, clip, video.format, video.scale, result)
         try:
             if not self.table.finish(video.id, self.claim, result=result, error=error, publish=prepared.publish):
@@ -118,8 +125,12 @@ class Worker:
             self.table.release(self.claim, self.files.facts, None)
             return
         try:
+            if steps.best is not None:
+                self.publish(video, steps.best.clip, steps.best.as_json(), error)
+                return
             if steps.preview is not None:
-                self.publish(video, steps.preview().replace(caption=str(video.settings.get("prompt", ""))), error)
+                clip = steps.preview().replace(caption=str(video.settings.get("prompt", "")))
+                self.publish(video, clip, {}, error)
                 return
         except (ValueError, OSError):
             pass
@@ -137,6 +148,8 @@ class _Steps:
     def __init__(self, worker: Worker, video: Video) -> None:
         self.worker, self.video = worker, video
         self.preview: Callable[[], Clip] | None = None
+        self.number, self.count = 0, int(video.settings.get("max_tries", 1))
+        self.best: Attempt | None = None
         self.stopping = False
         self._began, self._spent = time.monotonic(), 0.0
         self._shown = self._sent = 0.0
@@ -155,8 +168,12 @@ class _Steps:
 
     def __call__(self, step: Progress) -> None:
         self.preview = step.preview or self.preview
-        self.check(f"{step.what} {step.done}/{step.total}", min(99, round(100 * step.done / max(1, step.total))))
-        message: dict[str, Any] = {"event": "step", "id": self.video.id, "done": step.done, "total": step.total}
+        what = f"{step.what} {step.done}/{step.total}"
+        if self.count > 1:
+            what = f"try {self.number + 1} of at most {self.count}: {what}"
+        done = (self.number + step.done / max(1, step.total)) / self.count
+        self.check(what, min(99, round(100 * done)))
+        message: dict[str, Any] = {"event": "step", "id": self.video.id, "done": self.number * step.total + step.done}
         now = time.monotonic()
         if step.preview is not None and self._spent <= PREVIEW_SHARE * (now - self._began):
             try:

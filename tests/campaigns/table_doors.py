@@ -139,7 +139,7 @@ def _span(path: Path) -> None:
 def _documents(path: Path) -> None:
     from storyreel.evaluate import protocols
     from storyreel.evaluate.compare import read_report
-    from storyreel.evaluate.judge_folder import _document
+    from storyreel.evaluate.judge_registry import document_of
     from storyreel.study.plan import Study
 
     study = _moved(path, path.parent / "study" / "study.json").parent
@@ -149,7 +149,7 @@ def _documents(path: Path) -> None:
             lambda: read_report(path),
             lambda: protocols.protocol_named(str(path)),
             lambda: Study.open(study),
-            lambda: _document(judge),
+            lambda: document_of(judge),
         ]
     )
 

@@ -13,7 +13,7 @@ from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.write import write_folder
 from storyreel.evaluate.judge import Judge, JudgeConfig, to_video, without_background
-from storyreel.evaluate.judge_folder import facts_of
+from storyreel.evaluate.judge_registry import facts_of
 from storyreel.evaluate.judge_training import JudgeTraining, find_classes, train_judge
 from storyreel.evaluate.judged_clips import find_clips
 

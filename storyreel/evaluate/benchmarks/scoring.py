@@ -36,7 +36,7 @@ def readable(
 
 def document_of(path: str | Path, asked: PromptList, found: Found, broken: list[str], judge: str) -> dict[str, Any]:
     """What every result says. `judge.own`: the judge is the benchmark's own, without which nothing is comparable."""
-    from storyreel.evaluate.judge_folder import find_judge
+    from storyreel.evaluate.judge_registry import find_judge
     from storyreel.storage import digest_of
 
     digest = digest_of(find_judge(judge) / "model.safetensors")

@@ -1,0 +1,65 @@
+"""Finds judges by name and reads their `judge.json`, without PyTorch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from storyreel.json_file import read_object
+from storyreel.tensor_header import check_regular
+from storyreel.worlds import names
+
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+
+
+def find_judge(name: str | Path) -> Path:
+    """The folder of a judge, given as a path or by its short name: one that ships, or `judge-NAME` in a folder of
+    $STORYREEL_MODELS. ValueError suggests the nearest name, or says how to train one that is not here."""
+    import difflib
+
+    if (Path(name) / "judge.json").is_file():
+        return Path(name)
+    there = judges()
+    short = str(name).removeprefix("judge-")
+    if short in there:
+        return there[short]
+    if short in names():
+        raise ValueError(
+            f"judge {str(name)!r}: is not trained yet; `storyreel evaluate train-judge --data DIR -o judge-{short}` "
+            "makes it"
+        )
+    near = difflib.get_close_matches(short, there, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there) or 'none'}, or give a judge folder"
+    raise ValueError(f"judge: no judge {str(name)!r}; {hint}")
+
+
+def judges() -> dict[str, Path]:
+    """Short name -> folder of each judge that ships or lies in a folder of $STORYREEL_MODELS."""
+    own = [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
+    cards = [card for folder in (*reversed(own), PRETRAINED) for card in sorted(folder.glob("judge-*/judge.json"))]
+    return {card.parent.name.removeprefix("judge-"): card.parent for card in cards}
+
+
+def kind_of(path: Path) -> str:
+    """Which kind of judge lies in this folder."""
+    return str(document_of(path)["kind"])
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What its training wrote down."""
+    return document_of(path)["facts"]
+
+
+def document_of(path: Path) -> dict[str, Any]:
+    """The `judge.json` in a folder: kind, config, sha256, facts. ValueError: it is none."""
+    file = path / "judge.json"
+    try:
+        check_regular(file)
+        document = read_object(file)
+        missing = {"kind", "config", "sha256", "facts"} - set(document)
+    except ValueError:
+        raise ValueError(f"{file}: not a judge's JSON document") from None
+    if missing:
+        raise ValueError(f"{file}: wanted {', '.join(sorted(missing))} in it")
+    return document
