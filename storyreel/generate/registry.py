@@ -107,6 +107,13 @@ def display_name(folder: Path) -> str:
     return folder.parent.name if folder.name == "model" else folder.name
 
 
+def origin(folder: Path) -> str:
+    """Where a model comes from: "ours" (it ships with the package), "hub" (a pipeline of diffusers) or "folder"."""
+    if reference.is_pipeline(folder):
+        return "hub"
+    return "ours" if folder.resolve().parent == folders()[0].resolve() else "folder"
+
+
 def is_conditional(info: Mapping[str, Any]) -> bool:
     """Whether a prompt says what the model's videos show, from its `model.json`."""
     return info.get("conditional") is not False

@@ -183,9 +183,11 @@ def router(api: Api) -> APIRouter:
         order: str = Query("desc", pattern="^(asc|desc)$"),
         q: str = Query("", max_length=200, description="Words of the prompt or the model."),
         favourite: bool = False,
+        sort: str = Query("created", pattern="^(created|right)$", description="right: what a judge found right first."),
     ) -> JSONResponse:
         """Videos, the newest first; `after` is the last id of the page before."""
-        found, more = await run_in_threadpool(studio.list, after, limit, order == "desc", q, favourite)
+        newest = order == "desc"
+        found, more = await run_in_threadpool(studio.list, after, limit, newest, q, favourite, sort == "right")
         data = await run_in_threadpool(lambda: [api.shown(request, video) for video in found])
         ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
         return JSONResponse({"object": "list", "data": data, "has_more": more, **ends})

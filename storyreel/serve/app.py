@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from storyreel.generate import registry
 from storyreel.ownership import claim
-from storyreel.serve import errors, page
+from storyreel.serve import errors, page, studio_routes
 from storyreel.serve.api import Api, router
 from storyreel.serve.guard import Access, Guard
 from storyreel.serve.studio import Studio
@@ -48,7 +48,9 @@ def make_app(studio: Studio, access: Access, devices: Sequence[str | None] = (No
     version = made_by().partition(" ")[2]
     app = FastAPI(title="Storyreel", version=version, lifespan=lifespan, docs_url=None, redoc_url=None)
     errors.install(app)
-    app.include_router(router(Api(studio, hub, watches)))
+    api = Api(studio, hub, watches)
+    app.include_router(studio_routes.router(api))
+    app.include_router(router(api))
     app.include_router(page.router())
     guarded = Guard(app, access, page.PATHS)
     guarded.hub = hub  # pyright: ignore[reportAttributeAccessIssue]

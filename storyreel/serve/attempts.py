@@ -49,11 +49,12 @@ def attempt(
 ) -> Attempt:
     """The clip of the first of `steps.count` seeds that a judge finds all right, else the best. make: seed -> clip."""
     best = None
-    for steps.number in range(steps.count):
+    for number in range(steps.count):
+        steps.number = number
         began = time.monotonic()
-        clip = make(seed + steps.number)
+        clip = make(seed + number)
         took = time.monotonic() - began
-        made = _judged(clip, info, options, seed + steps.number, took)
+        made = _judged(clip, info, options, seed + number, took)
         if best is None or (share_right(made.ticks) or 0) > (share_right(best.ticks) or 0):
             best = steps.best = made
         if share_right(best.ticks) in (1, None):

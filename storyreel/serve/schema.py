@@ -38,7 +38,9 @@ def _properties() -> dict[str, Any]:
         "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
         "format": {"type": "string", "enum": list(FORMATS), "description": "mp4; webm where it is transparent."},
         "max_tries": {
-            "type": "integer", "minimum": 1, "maximum": MAX_TRIES,
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_TRIES,
             "description": "Make it with the next seeds, until a judge of the model's world sees all that the prompt "
             "says, at most so often. The best one is kept.",
         },
@@ -61,4 +63,5 @@ CREATE = _body({**_OPTIONS, "input_reference": _REFERENCE}, [])
 REMIX = _body(_OPTIONS, [])
 _ID = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
 EXTEND = _body({**_OPTIONS, "video": _ID}, ["video"])
+FILE = _body({"input_reference": _REFERENCE}, ["input_reference"])
 CHANGE = _body({"favourite": {"type": "boolean"}, "before": {"type": ["string", "null"]}}, [])

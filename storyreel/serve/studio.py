@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from storyreel.serve.abilities import Served, served
 from storyreel.serve.errors import ApiError
 from storyreel.serve.files import ID, INPUTS, LOSSLESS, VideoFiles, linked
 from storyreel.serve.settings import Wanted, kind_of_upload, plain_settings, read_fields, understand
-from storyreel.serve.table import Video, VideoTable
+from storyreel.serve.table import RIGHT, Video, VideoTable, right_of
 from storyreel.storage import write_bytes
 
 MAX_KEY = 255  # characters of an Idempotency-Key
@@ -35,6 +36,7 @@ class Studio:
         for model in found:
             if self.models.setdefault(model.name, model).folder != model.folder:
                 raise ValueError(f"{model.folder}: another model of the name {model.name!r} is served as well")
+        self.began = time.time()
         self.folder, self.table, self.files = folder, VideoTable(folder), VideoFiles(folder)
         self.recover()
 
@@ -92,8 +94,8 @@ class Studio:
         source = before.settings.get("follows")
         follows = source and self.table.get(source)
         if source and not follows and "extend" not in inputs:
-            raise ApiError(409, f"The video {source}, from which {id} goes on, is not there any more.", param="video_id",
-                           code="video_not_ready")  # fmt: skip
+            message = f"The video {source}, from which {id} goes on, is not there any more."
+            raise ApiError(409, message, param="video_id", code="video_not_ready")
         more = {"key": key, "digest": digest, "remixed_from": id, "follows": follows}
         return self._add(merged, model, None, inputs, **more)
 
@@ -203,20 +205,35 @@ class Studio:
         return found
 
     def list(
-        self, after: str | None, limit: int, newest: bool, query: str = "", favourite: bool = False
+        self,
+        after: str | None,
+        limit: int,
+        newest: bool,
+        query: str = "",
+        favourite: bool = False,
+        by_right: bool = False,
     ) -> tuple[list[Video], bool]:
-        """(videos, whether there are more), after the one with this id. query: words of the prompt or the model."""
+        """(videos, whether there are more), after the one with this id. query: words of the prompt or the model.
+
+        by_right: by how much of what their prompts say a judge has seen, the most first; those without a judge last.
+        """
         where, values = ["1"], []
         if after is not None:
-            where.append("number < ?" if newest else "number > ?")
-            values.append(self.video(after).number)
+            last = self.video(after)
+            if by_right:
+                where.append(f"({RIGHT} < ? OR ({RIGHT} = ? AND number {'<' if newest else '>'} ?))")
+                values += [right_of(last)] * 2
+            else:
+                where.append("number < ?" if newest else "number > ?")
+            values.append(last.number)
         for word in query.split()[:20]:
             where.append("(settings LIKE ? ESCAPE '!' OR model LIKE ? ESCAPE '!' OR id = ?)")
             like = "".join(f"!{c}" if c in "!%_" else c for c in word)
             values += [f"%{like}%", f"%{like}%", word]
         if favourite:
             where.append("favourite = 1")
-        found = self.table.list(" AND ".join(where), values, newest=newest, limit=limit + 1)
+        order = f"{RIGHT} DESC, " if by_right else ""
+        found = self.table.list(" AND ".join(where), values, newest=newest, limit=limit + 1, first=order)
         return found[:limit], len(found) > limit
 
     def delete(self, id: str) -> None:

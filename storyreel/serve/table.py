@@ -59,6 +59,12 @@ READY = (  # a video that goes on from another one waits until that has ended
     "NOT EXISTS (SELECT 1 FROM videos AS source WHERE source.id = json_extract(videos.settings, '$.follows') "
     "AND source.status IN ('queued', 'in_progress'))"
 )
+RIGHT = "COALESCE(json_extract(result, '$.right'), -1)"  # how much of what was said a judge has seen; -1: not judged
+
+
+def right_of(video: Video) -> float:
+    """The same of a row that was read."""
+    return float((video.result or {}).get("right", -1))
 
 
 @dataclass(frozen=True)
@@ -163,11 +169,12 @@ class VideoTable:
         return next(iter(self._rows("SELECT * FROM videos WHERE idempotency_key = ?", (key,))), None)
 
     def list(
-        self, where: str = "1", values: Sequence[Any] = (), *, newest: bool = True, limit: int = -1
+        self, where: str = "1", values: Sequence[Any] = (), *, newest: bool = True, limit: int = -1, first: str = ""
     ) -> list[Video]:
-        """Videos in the order of their creation; `where` is SQL of this package, never of a request."""
+        """Videos in the order of their creation; `where` and `first`, by which they are ordered before that, are SQL of
+        this package, never of a request."""
         order = "DESC" if newest else "ASC"
-        query = f"SELECT * FROM videos WHERE status != 'deleted' AND {where} ORDER BY number {order} LIMIT ?"
+        query = f"SELECT * FROM videos WHERE status != 'deleted' AND {where} ORDER BY {first}number {order} LIMIT ?"
         return self._rows(query, (*values, limit))
 
     def ids(self, status: str | None = None) -> set[str]:

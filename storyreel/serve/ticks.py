@@ -6,7 +6,7 @@ candidates, so a clip that won the ranking may still get a cross.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,12 @@ def judge_of(info: Mapping[str, Any]) -> str | None:
     world = trained_world(info)
     found = judges().get(world.name) if world is not None and world.read is not None else None
     return world.name if world is not None and found is not None and _classes(found) else None
+
+
+def judged_by(info: Mapping[str, Any]) -> Collection[str]:
+    """The attributes that the judge of a model's world sees; none where there is no judge."""
+    name = judge_of(info)
+    return () if name is None else _classes(judges()[name]).keys()
 
 
 def expected_of(info: Mapping[str, Any], prompt: str) -> dict[str, str]:

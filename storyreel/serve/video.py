@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import Any
 
+from storyreel.generate import registry
 from storyreel.options.declare import fields_of
 from storyreel.options.generation import GenerateOptions
 from storyreel.serve.abilities import Served
@@ -91,6 +92,7 @@ def model_as_json(model: Served) -> dict[str, Any]:
     """A model of `/v1/models`, with what it can make and what its world's attributes are."""
     from storyreel.generate.open_attributes import attributes_of
     from storyreel.generate.registry import is_conditional
+    from storyreel.serve.ticks import judged_by
 
     able = model.abilities
     attributes = {
@@ -114,5 +116,7 @@ def model_as_json(model: Served) -> dict[str, Any]:
             "fps": None if able.fps is None else str(able.fps),
             "cannot": sorted(able.refuses),
             "attributes": attributes,
+            "judged": sorted(judged_by(model.info)),
+            "origin": registry.origin(model.folder),
         },
     }

@@ -106,9 +106,7 @@ class Worker:
                 raise
             self.fail(video, "out_of_memory", "There was not enough memory; ask for a smaller size or fewer frames.")
 
-    def publish(
-        self, video: Video, clip: Clip, more: Mapping[str, Any], error: tuple[str, str] | None = None
-    ) -> None:
+    def publish(self, video: Video, clip: Clip, more: Mapping[str, Any], error: tuple[str, str] | None = None) -> None:
         """Write the files, and let them appear together with the new status. more: what the table keeps as well."""
         result = result_of(clip, video, partial=error is not None) | dict(more)
         prepared = self.files.prepare(video.id, clip, video.format, video.scale, result)
