@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from storyreel.browse.server import BrowseServer
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests" / "browse")]
+
+from curated import BrowseServer, serving
+
 from storyreel.browse.table import MEASURED
 from storyreel.curate.rows import COLUMNS
 from storyreel.curate.store import write_lines, write_text
@@ -98,7 +101,7 @@ def make(folder: Path, clips: int, twins: float) -> Path:
 
 def measure(server: BrowseServer, tries: int) -> list[tuple[str, float, float, float, int]]:
     """(request, median and slowest seconds, median of processor seconds, bytes)."""
-    line = http.client.HTTPConnection("127.0.0.1", server.server_port)
+    line = http.client.HTTPConnection("127.0.0.1", server.port)
 
     def ask(path: str, said: dict[str, Any] | None = None) -> tuple[float, float, int]:
         began, worked = time.perf_counter(), time.process_time()
@@ -151,18 +154,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         dataset = make(Path(folder) / "set", asked.clips, asked.twins)
         began = time.perf_counter()
-        server = BrowseServer(dataset)
-        print(f"{asked.clips:,} spans, {asked.twins:.0%} of them copies; opened in {time.perf_counter() - began:.1f} s")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        began = time.perf_counter()
-        while not server.desk.state().all_pairs:
-            time.sleep(0.2)
-        print(f"all twins found after {time.perf_counter() - began:.1f} s more, beside the page")
-        for name, median, slowest, work, size in measure(server, asked.tries):
-            times = f"{1000 * median:7.1f} ms, slowest {1000 * slowest:7.1f}, of the processor {1000 * work:7.1f}"
-            print(f"{name:26} {times} {size:9,} bytes")
-        server.shutdown()
-        server.server_close()
+        with serving(dataset) as server:
+            seconds = time.perf_counter() - began
+            print(f"{asked.clips:,} spans, {asked.twins:.0%} of them copies; opened in {seconds:.1f} s")
+            began = time.perf_counter()
+            while not server.desk.state().all_pairs:
+                time.sleep(0.2)
+            print(f"all twins found after {time.perf_counter() - began:.1f} s more, beside the page")
+            for name, median, slowest, work, size in measure(server, asked.tries):
+                times = f"{1000 * median:7.1f} ms, slowest {1000 * slowest:7.1f}, of the processor {1000 * work:7.1f}"
+                print(f"{name:26} {times} {size:9,} bytes")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def voting(folder: Path) -> tuple[int, float, list[float]]:
     study = make_study(folder, prompts=10, raters=RATERS)
     times: list[float] = []
     with serving(study) as server:
-        port = int(server.server_address[1])
+        port = server.port
         threads = [threading.Thread(target=rate_all, args=(port, times)) for _ in range(RATERS)]
         began = time.perf_counter()
         for thread in threads:

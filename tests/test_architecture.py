@@ -45,8 +45,6 @@ MAY_IMPORT = {
     "stamp": {"clip"},
     "sniff": set(),
     "precision": set(),
-    "connections": set(),
-    "local_page": {"connections"},
     "timing": set(),
     "animation": {"clip", "sniff", "stamp", "timing"},
     "atlas": {"clip", "stamp", "timing", "animation"},
@@ -82,7 +80,7 @@ MAY_IMPORT = {
         "encoder",
         "text",
     },
-    "browse": {"curate", "span", "local_page"},
+    "browse": {"curate", "span"},
     "worlds": {"clip", "animation"},
     "data": {"worlds", "clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
     "train": {"options", "clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
@@ -123,10 +121,11 @@ MAY_IMPORT = {
     }
     | {"options", "weights_registry"},
     "leaderboard": {"hub", "options", "worlds", "engine", "video_io", "model", "generate", "evaluate", "train", "data"},
-    "study": {"clip", "video_io", "local_page"},
+    "study": {"clip", "video_io"},
     "web": {"data", "generate", "weights_registry"},
     "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
-    "serve": {"options", "clip", "video_io", "sniff", "stamp", "generate", "engine", "systems", "evaluate", "worlds"},
+    "serve": {"options", "clip", "video_io", "sniff", "stamp", "generate", "engine", "systems", "evaluate", "worlds"}
+    | {"browse", "curate", "study"},
 }
 FREE = {"cli", "__init__", "__main__"}  # these tie things together, and nobody imports them
 NOT_IN_THE_WHEEL = {"reproductions", "tests", "benchmarks"}

@@ -22,20 +22,23 @@ def browse(
 
     storyreel browse data/mine
     """
-    from storyreel.browse.server import BrowseServer
+    from storyreel.serve.app import page_app
+    from storyreel.serve.browse_routes import Browsing, router
+    from storyreel.serve.guard import Access
+    from storyreel.serve.running import PageServer
     from storyreel.wording import counted
 
-    server = BrowseServer(dataset, port)
-    typer.echo(server.url)
-    spans = counted(len(server.desk.state().table), "span")
-    typer.echo(f"{spans}. Ctrl-C ends; decisions are on the disk.", err=True)
-    if open_:
-        import webbrowser
-
-        webbrowser.open(server.url)
+    browsing, access = Browsing(dataset), Access()
     try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        typer.echo(f"next: storyreel curate filter {dataset}", err=True)
+        server = PageServer(page_app(router(browsing), access), access.host, port)
+        typer.echo(server.url)
+        spans = counted(len(browsing.desk.state().table), "span")
+        typer.echo(f"{spans}. Ctrl-C ends; decisions are on the disk.", err=True)
+        if open_:
+            import webbrowser
+
+            webbrowser.open(server.url)
+        if server.run_here():
+            typer.echo(f"next: storyreel curate filter {dataset}", err=True)
     finally:
-        server.server_close()
+        browsing.close()

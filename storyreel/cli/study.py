@@ -86,23 +86,27 @@ def serve(
 
     storyreel study serve STUDY
     """
+    from storyreel.serve.app import page_app
+    from storyreel.serve.guard import Access
+    from storyreel.serve.running import PageServer
+    from storyreel.serve.study_routes import router
     from storyreel.study.plan import Study
-    from storyreel.study.server import StudyServer
+    from storyreel.study.votes import Votes
 
-    server = StudyServer(Study.open(folder), host, port)
-    counts = server.votes.counts()
-    typer.echo(server.url)
-    so_far = f"{counted(counts['votes'], 'vote')} of {counted(counts['raters'], 'rater')} so far"
-    typer.echo(f"{so_far}. Ctrl-C ends; nothing is lost.", err=True)
-    if not server.local:
-        typer.echo("Everybody who can reach this address can vote.", err=True)
+    study, access = Study.open(folder), Access(host, everybody=True)
+    votes = Votes(study)
     try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        votes = counted(server.votes.counts()["votes"], "vote")
-        typer.echo(f"{votes}; next: storyreel study report {folder}", err=True)
+        server = PageServer(page_app(router(study, votes), access), host, port)
+        counts = votes.counts()
+        typer.echo(server.url)
+        so_far = f"{counted(counts['votes'], 'vote')} of {counted(counts['raters'], 'rater')} so far"
+        typer.echo(f"{so_far}. Ctrl-C ends; nothing is lost.", err=True)
+        if not access.local:
+            typer.echo("Everybody who can reach this address can vote.", err=True)
+        if server.run_here():
+            typer.echo(f"{counted(votes.counts()['votes'], 'vote')}; next: storyreel study report {folder}", err=True)
     finally:
-        server.server_close()
+        votes.close()
 
 
 @app.command()

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
-from storyreel.json_file import parse_json
 from storyreel.serve.errors import ApiError
 from storyreel.serve.files import ATLAS, LOSSLESS, SHEET, THUMBNAIL
+from storyreel.serve.json_routes import json_object
 from storyreel.serve.schema import CHANGE, CREATE, EXTEND, REMIX
 from storyreel.serve.settings import read_upload
 from storyreel.serve.studio import Studio
@@ -129,13 +129,7 @@ async def read_body(request: Request) -> tuple[dict[str, Any], bytes | None]:
                 else:
                     fields[name] = value
     elif kind in ("application/json", ""):
-        body = await request.body()
-        try:
-            fields = parse_json(body or b"{}")
-        except ValueError as error:
-            raise ApiError(400, f"The body {error}", code="invalid_json") from None
-        if not isinstance(fields, dict):
-            raise ApiError(400, "The body is no JSON object.", code="invalid_json")
+        fields = json_object(await request.body() or b"{}")
     else:
         raise ApiError(415, "Expected application/json or multipart/form-data.", code="unsupported_media_type")
     name = "video" if isinstance(fields.get("video"), bytes) else "input_reference"

@@ -1,22 +1,24 @@
-"""What every request passes: the names of hosts, origins, the token, the size and the time of a body; and the headers
-that every answer has."""
+"""What every request passes: the names of hosts, origins, the token, the size of head and body; and the headers that
+every answer has. `connections` has the deadlines."""
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import ipaddress
 import secrets
 import socket
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+
+from storyreel.serve.connections import MAX_HEAD
 from storyreel.serve.errors import ApiError
 
 MAX_BODY = 18 << 20  # bytes: an input_reference and its form
 MAX_JSON = 24 << 20  # bytes: the same as base64
-BODY_SECONDS = 60.0  # that a body may take to arrive
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 OPEN = ("/healthz", "/readyz")
 POLICY = (
@@ -33,25 +35,32 @@ Scope = MutableMapping[str, Any]
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask. host: the address that is listened at; token: what a request must show, None where anybody may."""
+    """Who may ask. host: the address that is listened at; token: what a request must show, None where anybody may;
+    hosts: further names of this server; everybody: who can reach the address may ask, by whatever name."""
 
     host: str = "127.0.0.1"
     token: str | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
+    everybody: bool = False
 
     def __post_init__(self) -> None:
-        if self.host not in LOOPBACK and self.token is None:
+        if not self.local and self.token is None and not self.everybody:
             raise ValueError(f"--host {self.host}: others can reach this address; expected --token as well")
         if self.token is not None and (len(self.token) < 8 or not self.token.isascii() or not self.token.isprintable()):
             raise ValueError("--token: expected at least 8 characters of ASCII")
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach the address."""
+        return self.host in LOOPBACK
 
     def allows_host(self, header: str) -> bool:
         """Whether a Host header names this server: a page elsewhere may have made its own name lead here."""
         name = _name_of(header)
         if name in LOOPBACK or name == self.host or name in self.hosts:
             return True
-        if self.host in LOOPBACK:
-            return False
+        if self.local or self.everybody:
+            return not self.local
         return _is_address(name) or name == socket.gethostname().lower()
 
     def allows_token(self, header: str) -> bool:
@@ -62,11 +71,13 @@ class Access:
 
 
 class Guard:
-    """An ASGI application around another one. public: paths that need no token, such as the page itself."""
+    """An ASGI application around another one. public: paths that need no token, such as the page itself; what lies
+    under one that ends with / as well."""
 
     def __init__(self, app: Any, access: Access, public: Iterable[str] = ()) -> None:
         self.app, self.access = app, access
         self.public = frozenset((*OPEN, *public))
+        self.folders = tuple(path for path in self.public if path.endswith("/") and path != "/")
 
     async def __call__(self, scope: Scope, receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
         if scope["type"] != "http":
@@ -83,9 +94,11 @@ class Guard:
 
         try:
             body = self._check(scope)
-            await self.app(scope, _Body(receive, body) if body else receive, send_more)
+            await self.app(scope, _Body(receive, body), send_more)
         except ApiError as error:
             await _answer(error, send_more)
+        except ClientDisconnect:
+            return
 
     def _check(self, scope: Scope) -> int:
         """How many bytes the body may have. ApiError where the request may not pass."""
@@ -94,12 +107,14 @@ class Guard:
             headers[name.decode("latin-1").lower()] = value.decode("latin-1")
         if not self.access.allows_host(headers.get("host", "")):
             raise ApiError(421, "This server does not answer to that name; see --allow-host.", code="host_not_allowed")
-        origin = headers.get("origin")
-        same = origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
-        site = headers.get("sec-fetch-site", "none")
-        if not same or (site not in ("same-origin", "none") and scope["method"] not in ("GET", "HEAD")):
+        if scope["http_version"] not in ("1.0", "1.1"):
+            raise ApiError(505, "Expected HTTP/1.1.")
+        if len(scope["raw_path"]) + sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD:
+            raise ApiError(431, f"The headers are too large; expected at most {MAX_HEAD} bytes.")
+        if not _is_same_site(scope["method"], headers):
             raise ApiError(403, "Pages of other sites may not use this server.", code="origin_not_allowed")
-        if scope["path"] not in self.public and not self.access.allows_token(headers.get("authorization", "")):
+        public = scope["path"] in self.public or scope["path"].startswith(self.folders)
+        if not public and not self.access.allows_token(headers.get("authorization", "")):
             raise ApiError(
                 401, "Expected the token of this server: Authorization: Bearer TOKEN.", code="invalid_api_key"
             )
@@ -111,35 +126,33 @@ class Guard:
 
 
 class _Body:
-    """Receives a body, up to a number of bytes and seconds."""
+    """Receives a body, up to a number of bytes."""
 
     def __init__(self, receive: Callable[[], Any], limit: int) -> None:
-        self.receive, self.limit, self.left, self.whole = receive, limit, limit, False
+        self.receive, self.limit, self.left = receive, limit, limit
 
     async def __call__(self) -> Any:
-        if self.whole:
-            return await self.receive()
-        if not hasattr(self, "until"):
-            self.until = asyncio.get_running_loop().time() + BODY_SECONDS
-        try:
-            async with asyncio.timeout_at(self.until):
-                message = await self.receive()
-        except TimeoutError:
-            raise ApiError(408, "The request did not arrive in time.", code="timeout") from None
+        message = await self.receive()
         self.left -= len(message.get("body", b""))
         if self.left < 0:
             raise ApiError(413, f"The body is too large; expected at most {self.limit} bytes.", code="too_large")
-        self.whole = not message.get("more_body", False)
         return message
 
 
 async def _answer(error: ApiError, send: Callable[[Any], Any]) -> None:
-    from starlette.responses import JSONResponse
-
     response = JSONResponse(error.body(), error.status, headers={"connection": "close"})
     headers = response.raw_headers
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
+
+
+def _is_same_site(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether no page of another site asks; where such a page only leads here, it may. Browsers say where a request
+    comes from in Sec-Fetch-Site, which no page can change, or else in Origin."""
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if site is None:
+        return origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
+    return site in ("same-origin", "none") or (origin is None and method in ("GET", "HEAD"))
 
 
 def _name_of(header: str) -> str:

@@ -36,6 +36,11 @@ class Hub:
         for event in self._waiting:
             event.set()
 
+    def close(self) -> None:
+        """Let streams of events end."""
+        self.closing = True
+        self.news()
+
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[asyncio.Event]:
         event = asyncio.Event()

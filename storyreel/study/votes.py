@@ -18,7 +18,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from storyreel.local_page import Refused
 from storyreel.ownership import check_owner, own_file
 from storyreel.study.assign import assign
 from storyreel.study.plan import VERSION, VOTES, Study
@@ -42,6 +41,14 @@ CREATE TABLE IF NOT EXISTS votes (trial INTEGER PRIMARY KEY REFERENCES trials, a
     watched REAL NOT NULL, at REAL NOT NULL);
 """
 BEGUN = "WITH begun AS (SELECT DISTINCT rater FROM votes JOIN trials ON trials.id = trial)"  # who has voted at all
+
+
+class Refused(Exception):
+    """A rater who may not join, or an answer that is not taken: a status as in HTTP, and one line for the page."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +9,15 @@ from typing import Any
 
 import pytest
 
-from storyreel.browse.server import BrowseServer
 from storyreel.curate.export import Export
 from storyreel.curate.pipeline import Settings, Where, curate
 from storyreel.curate.score import Limit
 from storyreel.curate.thresholds import Thresholds
+from storyreel.serve.app import page_app
+from storyreel.serve.browse_routes import Browsing, router
+from storyreel.serve.guard import Access
+from storyreel.serve.running import PageServer
+from tests.serving import running
 
 
 def stub_set(folder: Path, films: list[list[dict[str, Any]]], thresholds: Thresholds | None = None) -> Path:
@@ -44,15 +47,21 @@ def real_set(folder: Path) -> Path:
     return folder / "set"
 
 
+class BrowseServer(Browsing):
+    """A folder that is served on a free port."""
+
+    def __init__(self, dataset: Path) -> None:
+        super().__init__(dataset)
+        self.server = PageServer(page_app(router(self), Access()), Access().host, 0)
+        self.url, self.port = self.server.url, self.server.port
+
+
 @contextmanager
 def serving(dataset: Path) -> Iterator[BrowseServer]:
     """Serves a folder on a free port until the block ends."""
-    server = BrowseServer(dataset)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
+    served = BrowseServer(dataset)
     try:
-        yield server
+        with running(served.server):
+            yield served
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        served.close()

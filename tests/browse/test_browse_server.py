@@ -14,17 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from curated import serving, stub_set
+from curated import BrowseServer, serving, stub_set
 from PIL import Image
 
 from storyreel.browse.filmline import spread
 from storyreel.browse.pictures import Gone, Kept, Turns
-from storyreel.browse.server import BrowseServer
 from storyreel.cli import main
 from storyreel.curate.edits import edits_file, read_edits
 from storyreel.curate.score import Limit
 from storyreel.curate.thresholds import Thresholds
-from storyreel.local_page import part_of
+from storyreel.serve.browse_routes import Browsing
 
 
 class Page:
@@ -35,7 +34,7 @@ class Page:
 
     def ask(self, path: str, said: Any = None, **headers: str) -> tuple[int, Any, Any]:
         """(status, body, headers); a JSON body is read."""
-        line = http.client.HTTPConnection("127.0.0.1", self.server.server_port, timeout=60)
+        line = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
         body = None if said is None else said if isinstance(said, bytes) else json.dumps(said).encode()
         sent = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
         line.request("GET" if said is None else "POST", path, body, sent)
@@ -79,12 +78,12 @@ def test_decisions_go_through_no_link(tmp_path: Path):
             (dataset / "curation" / name).unlink(missing_ok=True)
             (dataset / "curation" / name).symlink_to(tmp_path / "mine" / to)
             status, said, _ = page.ask("/api/edit", {"clip": clip, "keep": False})
-            assert (status, said["error"].rpartition(": ")[2]) == (500, "is a link, expected a file")
+            assert (status, said["error"]["message"].rpartition(": ")[2]) == (500, "is a link, expected a file")
             (dataset / "curation" / name).unlink()
         (dataset / "curation").rename(tmp_path / "mine/curation")
         (dataset / "curation").symlink_to(tmp_path / "mine/curation")
         status, said, _ = page.ask("/api/edit", {"clip": clip, "keep": False})
-        assert (status, "lies behind a link" in said["error"]) == (500, True)
+        assert (status, "lies behind a link" in said["error"]["message"]) == (500, True)
     assert (tmp_path / "mine/notes.txt").read_text() == "words"
     assert (tmp_path / "mine/edits.jsonl").read_text() == "half a line"
     assert not (tmp_path / "mine/absent").exists()
@@ -151,7 +150,7 @@ def test_one_clip_says_all(stub: Page):
         ("/api/clip", {"clip": "../../etc/passwd"}, 404, "no such clip"),
         ("/api/edit", {"clip": "0" * 20, "keep": True}, 404, "no such clip"),
         ("/api/edit", b"[]", 400, "JSON object"),
-        ("/api/edit", b"{", 400, "wanted JSON"),
+        ("/api/edit", b"{", 400, "expected JSON"),
         ("/api/nothing", {}, 404, "nothing here"),
         ("/strip/../../etc/passwd", None, 404, "nothing here"),
         ("/video/" + "0" * 20, None, 404, "no such clip"),
@@ -161,14 +160,14 @@ def test_one_clip_says_all(stub: Page):
 def test_nonsense_is_refused_with_a_line(stub: Page, path: str, said: Any, status: int, why: str):
     found, body, _ = stub.ask(path, said)
     assert found == status
-    assert why in body["error"]
+    assert why in body["error"]["message"]
 
 
 def test_other_pages_cannot_use_the_server(stub: Page):
     clip = stub("/api/clips", {})["clips"][0]["clip"]
     assert stub.ask("/api/set", Host="evil.example:80")[0] == 421, "a name that was bound to this machine"
     assert stub.ask("/api/edit", {"clip": clip, "keep": False}, Content_Type="text/plain")[0] == 415
-    assert stub.server.server_address[0] == "127.0.0.1"
+    assert stub.server.server.socket.getsockname()[0] == "127.0.0.1"
     headers = stub.ask("/")[2]
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "Access-Control-Allow-Origin" not in headers
@@ -270,7 +269,8 @@ def test_a_film_that_is_gone_leaves_the_clips_that_are_files(movies: Path, tmp_p
         kept = page("/api/clips", {"view": "kept"})["clips"][0]["clip"]
         assert picture(page(f"/strip/{kept}.jpg")).shape[0] == 108
         rejected = page("/api/clips", {"view": "rejected"})["clips"][0]["clip"]
-        assert page.ask(f"/strip/{rejected}.jpg")[:2] == (404, {"error": "the film is not where it was"})
+        status, said, _ = page.ask(f"/strip/{rejected}.jpg")
+        assert (status, said["error"]["message"]) == (404, "the film is not where it was")
         assert page.ask(f"/video/{rejected}")[0] == 404
 
 
@@ -309,11 +309,19 @@ def test_what_is_asked_for_last_is_made_first_and_once():
     assert kept.get("d", lambda: ("dd", 1)) == "dd"
 
 
-def test_ranges_and_spreads():
-    assert part_of("bytes=0-", 10) == (0, 9)
-    assert part_of("bytes=-3", 10) == (7, 9)
-    assert part_of("bytes=5-99", 10) == (5, 9)
-    assert [part_of(asked, 10) for asked in ("", "bytes=", "bytes=7-3", "bytes=99-", "lines=1-2", "bytes=1-2,4-5")] == [None] * 6  # fmt: skip  # noqa: E501
+def test_parts_of_a_video(real: Page):
+    path = f"/video/{real('/api/clips', {'view': 'kept'})['clips'][0]['clip']}"
+    whole = real(path)
+    size = len(whole)
+    for asked, first, last in (("0-", 0, size - 1), ("-3", size - 3, size - 1), (f"{size - 5}-{size + 99}", size - 5, size - 1)):
+        status, part, headers = real.ask(path, Range=f"bytes={asked}")
+        assert (status, part) == (206, whole[first : last + 1]), asked
+        assert headers["Content-Range"] == f"bytes {first}-{last}/{size}"
+    for asked, status in (("bytes=", 400), ("bytes=7-3", 400), (f"bytes={size}-", 416), ("lines=1-2", 400)):
+        assert real.ask(path, Range=asked)[0] == status, asked
+
+
+def test_spreads():
     assert spread(3, 3, 4) == [3]
     assert spread(0, 100, 5) == [0, 25, 50, 75, 100]
     assert spread(5, 7, 9) == [5, 6, 7]
@@ -327,4 +335,4 @@ def test_what_cannot_be_browsed_is_refused(tmp_path: Path, capsys: pytest.Captur
     dataset = stub_set(tmp_path, [[{}]], Thresholds(text=Limit()))
     (dataset / "curation" / "spans.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(ValueError, match="not a readable Parquet file"):
-        BrowseServer(dataset)
+        Browsing(dataset)

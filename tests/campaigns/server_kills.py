@@ -81,9 +81,8 @@ class Line:
 
 
 def study(box: Path, rng: random.Random) -> Served:
+    from running import StudyServer
     from simulated import make_study
-
-    from storyreel.study.server import StudyServer
 
     made = make_study(box / "study", prompts=60, raters=400)
 
@@ -116,9 +115,8 @@ def study(box: Path, rng: random.Random) -> Served:
 
 
 def browse(box: Path, rng: random.Random) -> Served:
-    from curated import stub_set
+    from curated import BrowseServer, stub_set
 
-    from storyreel.browse.server import BrowseServer
     from storyreel.curate.edits import edits_file, read_edits
 
     dataset = stub_set(box, [[{} for _ in range(4)] for _ in range(CLIENTS)])
@@ -162,14 +160,10 @@ def begin(served: Served) -> tuple[int, int]:
     child = os.fork()
     if child == 0:
         try:
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            server = served.server()
-            os.write(theirs, str(server.server_address[1]).encode())
+            server = served.server().server
+            os.write(theirs, str(server.port).encode())
             os.close(theirs)
-            try:
-                server.serve_forever(poll_interval=0.05)
-            finally:
-                server.server_close()
+            server.run_here()
         except SystemExit:
             os._exit(0)
         except BaseException as error:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from storyreel.serve.app import page_app
+from storyreel.serve.guard import Access
+from storyreel.serve.running import PageServer
+from storyreel.serve.study_routes import router
 from storyreel.study.plan import Study
-from storyreel.study.server import StudyServer
+from storyreel.study.votes import Votes
+from tests.serving import running
+
+
+class StudyServer:
+    """A study, its votes, and the server that shows it; it has an address from the beginning."""
+
+    def __init__(self, study: Study, port: int = 0) -> None:
+        self.study, self.votes = study, Votes(study)
+        access = Access(everybody=True)
+        self.server = PageServer(page_app(router(study, self.votes), access), access.host, port)
+        self.url, self.port = self.server.url, self.server.port
 
 
 @contextmanager
 def serving(study: Study, port: int = 0) -> Iterator[StudyServer]:
     """Serves a study, on a free port unless one is named, until the block ends."""
-    server = StudyServer(study, port=port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
+    served = StudyServer(study, port)
     try:
-        yield server
+        with running(served.server):
+            yield served
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        served.votes.close()

@@ -122,7 +122,7 @@ def test_a_server_that_is_away_for_a_while_loses_no_answer(two_models: list[Path
     ).study
     with Browser(tmp_path / "browser") as browser:
         with serving(study) as server:
-            port = int(server.server_address[1])
+            port = server.port
             browser.open(server.url)
             browser.wait("!document.getElementById('welcome').hidden")
             browser.click("#start")

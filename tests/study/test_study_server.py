@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import serving
+from running import StudyServer, serving
 from simulated import make_study
 
 from storyreel import cli
 from storyreel.ownership import MARKER
+from storyreel.serve.study_routes import MAX_BODY, network_of
 from storyreel.study.assign import assign
 from storyreel.study.plan import NOISE, PAIR, SAME, Study
-from storyreel.study.server import MAX_BODY, StudyServer, network_of
 from storyreel.study.votes import Votes
 
 
@@ -62,7 +62,7 @@ def server(tmp_path: Path) -> Iterator[StudyServer]:
 
 
 def port_of(server: StudyServer) -> int:
-    return int(server.server_address[1])
+    return server.port
 
 
 def stored(study: Study) -> dict[str, str]:
@@ -99,7 +99,7 @@ def test_a_replayed_vote_counts_once_and_cannot_be_changed(server: StudyServer):
     first = rater.vote(trial, "left")
     assert rater.vote(trial, "left") == first
     status, said = rater.vote(trial, "right")
-    assert (status, said["error"]) == (409, "this trial has another answer already")
+    assert (status, said["error"]["message"]) == (409, "this trial has another answer already")
     assert stored(server.study) == {trial: "left"}
 
 
@@ -143,10 +143,10 @@ def test_odd_requests_are_refused_and_the_server_goes_on(server: StudyServer):
     nan = json.dumps(whole | {"watched": float("nan")}).encode()
     assert rater.ask("POST", "/api/vote", nan)[0] == 400
     assert rater.ask("POST", "/api/vote", whole, **{"Content-Type": "text/plain"})[0] == 415  # what a form can send
-    assert rater.ask("POST", "/api/vote", b"", **{"Content-Length": "-5"})[0] == 411
+    assert rater.ask("POST", "/api/vote", b"", **{"Content-Length": "-5"})[0] == 400
     assert rater.ask("POST", "/api/elsewhere", {})[0] == 404
     assert rater.ask("GET", "/", None, Host="evil.example")[0] == 421  # a name that was bent to this machine
-    assert rater.ask("PUT", "/api/vote", whole)[0] == 501
+    assert rater.ask("PUT", "/api/vote", whole)[0] == 405
     assert rater.vote(trial, "left")[0] == 200
 
 
@@ -262,7 +262,7 @@ def test_enough_is_enough(tmp_path: Path):
             rater = Rater(port_of(server))
             assert rater.vote(rater.join()["trial"]["id"], "left")[0] == 200
         status, said = Rater(port_of(server)).ask("POST", "/api/join", {})
-        assert (status, said["error"]) == (409, "this study has all the votes that it needs")
+        assert (status, said["error"]["message"]) == (409, "this study has all the votes that it needs")
 
 
 def test_sides_and_order_differ_by_rater_and_come_from_the_seed(tmp_path: Path):
@@ -391,7 +391,7 @@ def test_an_address_has_so_many_raters_without_a_vote(tmp_path: Path, monkeypatc
         raters = [Rater(port_of(server)) for _ in range(4)]
         trials = [rater.join()["trial"]["id"] for rater in raters[:3]]
         status, said = raters[3].ask("POST", "/api/join", {})
-        assert (status, "have not voted yet" in said["error"]) == (429, True)
+        assert (status, "have not voted yet" in said["error"]["message"]) == (429, True)
         assert server.votes.join("192.0.2.7"), "another address is no part of it"
         assert raters[0].vote(trials[0], "left")[0] == 200
         assert raters[3].join()["trial"]

@@ -41,7 +41,7 @@ function recall() {
 
 async function begin() {
   const before = set;
-  set = await ask("/api/set");
+  set = await ask("api/set");
   const untouched = !before || !changesFrom(before);
   if (untouched) draft = copy(set.thresholds);
   if (!before) recall();
@@ -67,7 +67,7 @@ async function decide() {
   try {
     do {
       again = false;
-      decided = await ask("/api/decide", { thresholds: draft });
+      decided = await ask("api/decide", { thresholds: draft });
       tell();
     } while (again);
     trouble(null);
@@ -116,7 +116,7 @@ async function list(focus = null) {
   $("down").setAttribute("aria-pressed", wish.down);
   $("down").textContent = wish.down ? "↓" : "↑";
   try {
-    const said = await ask("/api/clips", { thresholds: draft, ...wish, offset, count: PAGE });
+    const said = await ask("api/clips", { thresholds: draft, ...wish, offset, count: PAGE });
     if (mine !== asked) return;
     if (said.total && offset >= said.total) { offset = Math.floor((said.total - 1) / PAGE) * PAGE; return list(focus); }
     shown = said;
@@ -137,7 +137,7 @@ async function list(focus = null) {
 const cards = () => [...document.querySelectorAll(".card")];
 
 function card(clip) {
-  const image = el("img", { src: `/strip/${clip.clip}.jpg`, alt: "", loading: "lazy", decoding: "async", draggable: "false" });
+  const image = el("img", { src: `strip/${clip.clip}.jpg`, alt: "", loading: "lazy", decoding: "async", draggable: "false" });
   image.addEventListener("error", () => image.replaceWith(el("span", { class: "lost" }, "no picture: the film is not where it was, or cannot be read")), { once: true });
   const edge = (kind, side) => kind ? el("span", { class: `edge ${side} ${kind}`, title: `${side === "left" ? "begins after" : "ends at"} ${kind === "doubt" ? "what may be a transition" : `a ${kind === "hard" ? "cut" : kind}`}` }, kind === "hard" ? "cut" : kind) : null;
   const chips = clip.reasons.map((each) => el("span", { class: "chip bad", title: reason(each) }, reason(each, true), each.limit === null ? null : el("b", {}, ` ${percent(each.margin)}`)));
@@ -161,7 +161,7 @@ function card(clip) {
 async function decideOn(clip, change, undoing = false) {
   const before = shown.clips.find((each) => each.clip === clip);
   let said;
-  try { said = await ask("/api/edit", { clip, ...change, thresholds: draft }); } catch (error) { trouble(error); return null; }
+  try { said = await ask("api/edit", { clip, ...change, thresholds: draft }); } catch (error) { trouble(error); return null; }
   trouble(null);
   if (!undoing) {
     if (before) last = { clip, change: "keep" in change ? { keep: before.keep } : { caption: before.edited ? before.caption : null } };
@@ -244,11 +244,11 @@ async function apply() {
   $("apply").disabled = true;
   $("saving-said").textContent = "Choosing…";
   try {
-    let said = await ask("/api/apply", { thresholds: draft });
-    while (said.state === "running") { await new Promise((done) => setTimeout(done, 300)); said = await ask("/api/apply"); }
+    let said = await ask("api/apply", { thresholds: draft });
+    while (said.state === "running") { await new Promise((done) => setTimeout(done, 300)); said = await ask("api/apply"); }
     $("saving-said").textContent = said.line;
     $("apply").disabled = said.state === "done";
-    if (said.state === "done") { set = await ask("/api/set"); draft = copy(set.thresholds); set = null; await begin(); toast("The folder is as you see it.", false); $("saving").close(); }
+    if (said.state === "done") { set = await ask("api/set"); draft = copy(set.thresholds); set = null; await begin(); toast("The folder is as you see it.", false); $("saving").close(); }
   } catch (error) { $("saving-said").textContent = error.message; $("apply").disabled = false; }
 }
 

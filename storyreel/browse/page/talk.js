@@ -31,7 +31,7 @@ export async function ask(path, body) {
   } catch {
     throw new Error("The server does not answer. Is `storyreel browse` still running?");
   }
-  if (!reply.ok) throw new Error(doc.error ?? `The server says ${reply.status}.`);
+  if (!reply.ok) throw new Error(doc.error?.message ?? `The server says ${reply.status}.`);
   return doc;
 }
 

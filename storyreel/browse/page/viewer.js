@@ -17,7 +17,7 @@ export const open = () => now?.clip ?? null;
 
 export async function show(clip) {
   let doc;
-  try { doc = await ask("/api/clip", { clip, thresholds: desk.thresholds() }); } catch (error) { trouble(error); return; }
+  try { doc = await ask("api/clip", { clip, thresholds: desk.thresholds() }); } catch (error) { trouble(error); return; }
   const same = now?.clip === clip && $("viewer").open;
   now = doc;
   if (same) { // thresholds or decisions changed: the video goes on playing
@@ -42,7 +42,7 @@ export async function show(clip) {
 const parts = (doc) => ({ decision: decision(doc), why: why(doc), scores: scores(doc), line: line(doc) });
 
 function screen(doc) {
-  const video = el("video", { controls: true, loop: true, muted: true, autoplay: true, playsinline: true, src: `/video/${doc.clip}`, poster: "" });
+  const video = el("video", { controls: true, loop: true, muted: true, autoplay: true, playsinline: true, src: `video/${doc.clip}`, poster: "" });
   video.muted = true;
   const note = el("p", { class: "hint" });
   if (doc.seconds > doc.preview_seconds) note.textContent = `Where the clip is not in the folder as a file, its first ${doc.preview_seconds} s are shown.`;
@@ -196,7 +196,7 @@ function strip(doc) {
     const inside = frame >= doc.start && frame < doc.end;
     band.append(el("span", { class: blended ? "transition" : inside ? "clip" + (doc.kept ? "" : " no") : "outside", title: `frame ${frame}, ${clock(at)}` }, count(frame)));
   }
-  const image = el("img", { src: `/around/${doc.clip}.jpg`, alt: `${doc.around.length} frames from before the clip to behind it`, decoding: "async" });
+  const image = el("img", { src: `around/${doc.clip}.jpg`, alt: `${doc.around.length} frames from before the clip to behind it`, decoding: "async" });
   image.addEventListener("error", () => image.replaceWith(el("p", { class: "hint" }, "The film is not where it was, so there are no pictures of it.")));
   const inner = el("div", { class: "inner" }, image, band);
   inner.style.setProperty("--pictures", doc.around.length);

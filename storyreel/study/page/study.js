@@ -207,7 +207,7 @@ function finish(title, text) {
 
 function refused(reply) {
   localStorage.removeItem(KEPT);
-  finish("This did not work", reply.error ?? "Please tell who sent you the link.");
+  finish("This did not work", reply.error?.message ?? "Please tell who sent you the link.");
   document.querySelector("#end .mark").hidden = true;
 }
 
