@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests" / "browse")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browse"))
 
 from curated import BrowseServer, serving
 

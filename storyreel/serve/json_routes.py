@@ -14,7 +14,7 @@ from storyreel.json_file import parse_json
 from storyreel.serve.errors import ApiError
 
 Answer = Callable[[Request, dict[str, Any]], Any]
-"""From a request and the JSON object in its body ({} for GET) to the JSON value that is the answer. Runs in a thread."""
+"""From a request and the JSON object in its body ({} for GET) to the JSON that is the answer; runs in a thread."""
 
 
 def get(routes: APIRouter, path: str, answer: Answer) -> None:

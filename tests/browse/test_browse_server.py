@@ -313,7 +313,11 @@ def test_parts_of_a_video(real: Page):
     path = f"/video/{real('/api/clips', {'view': 'kept'})['clips'][0]['clip']}"
     whole = real(path)
     size = len(whole)
-    for asked, first, last in (("0-", 0, size - 1), ("-3", size - 3, size - 1), (f"{size - 5}-{size + 99}", size - 5, size - 1)):
+    for asked, first, last in (
+        ("0-", 0, size - 1),
+        ("-3", size - 3, size - 1),
+        (f"{size - 5}-{size + 99}", size - 5, size - 1),
+    ):
         status, part, headers = real.ask(path, Range=f"bytes={asked}")
         assert (status, part) == (206, whole[first : last + 1]), asked
         assert headers["Content-Range"] == f"bytes {first}-{last}/{size}"

@@ -92,7 +92,9 @@ def test_a_request_that_trickles_in_is_ended(server: PageServer, sent: bytes, mo
     "sent",
     [
         b"GET /" + b"a" * connections.MAX_HEAD + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 1000) for n in range(60)) + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+        + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 1000) for n in range(60))
+        + b"\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 60_000 + b"\r\n\r\n",
     ],
 )
