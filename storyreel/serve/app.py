@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 
 from storyreel.generate import registry
 from storyreel.ownership import claim
-from storyreel.serve import errors, page, studio_routes
+from storyreel.serve import errors, objects, page, studio_routes
 from storyreel.serve.api import Api, router
 from storyreel.serve.guard import Access, Guard
 from storyreel.serve.running import PageServer
@@ -49,6 +49,7 @@ def new_app(lifespan: Any = None) -> FastAPI:
     version = made_by().partition(" ")[2]
     app = FastAPI(title="Storyreel", version=version, lifespan=lifespan, docs_url=None, redoc_url=None)
     errors.install(app)
+    objects.describe(app)
     return app
 
 

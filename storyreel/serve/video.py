@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import Any
 
 from storyreel.generate import registry
 from storyreel.options.declare import fields_of
 from storyreel.options.generation import GenerateOptions
+from storyreel.serve import objects
 from storyreel.serve.abilities import Served
 from storyreel.serve.settings import plain_settings
 from storyreel.serve.studio import Studio
 from storyreel.serve.table import Video
 
 
-def as_json(studio: Studio, video: Video, origin: str = "http://127.0.0.1:8420") -> dict[str, Any]:
+def as_json(studio: Studio, video: Video, origin: str = "http://127.0.0.1:8420") -> objects.Video:
     """The object of a video; `origin` is where the command of curl would send it."""
     error = None if video.error_code is None else {"code": video.error_code, "message": video.error_message}
     settings = video.settings
@@ -58,7 +58,7 @@ def _took(video: Video) -> float | None:
     return round(video.completed_at - video.started_at, 2)
 
 
-def commands(video: Video, origin: str) -> dict[str, str]:
+def commands(video: Video, origin: str) -> objects.Commands:
     """What makes the same video: on the command line, in Python, by curl. Files that were sent stand as their names."""
     settings = {name: value for name, value in plain_settings(video).items() if name != "prompt"}
     prompt, known = video.settings.get("prompt", ""), fields_of(GenerateOptions)
@@ -88,7 +88,7 @@ def commands(video: Video, origin: str) -> dict[str, str]:
     }
 
 
-def model_as_json(model: Served) -> dict[str, Any]:
+def model_as_json(model: Served) -> objects.Model:
     """A model of `/v1/models`, with what it can make and what its world's attributes are."""
     from storyreel.generate.open_attributes import attributes_of
     from storyreel.generate.registry import is_conditional

@@ -55,13 +55,17 @@ class BrowseServer(Browsing):
         self.server = PageServer(page_app(router(self), Access()), Access().host, 0)
         self.url, self.port = self.server.url, self.server.port
 
+    def run(self) -> None:
+        """Until it is told to stop."""
+        try:
+            self.server.run_here()
+        finally:
+            self.close()
+
 
 @contextmanager
 def serving(dataset: Path) -> Iterator[BrowseServer]:
     """Serves a folder on a free port until the block ends."""
     served = BrowseServer(dataset)
-    try:
-        with running(served.server):
-            yield served
-    finally:
-        served.close()
+    with running(served.run, served.server):
+        yield served

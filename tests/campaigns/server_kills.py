@@ -160,10 +160,10 @@ def begin(served: Served) -> tuple[int, int]:
     child = os.fork()
     if child == 0:
         try:
-            server = served.server().server
+            server = served.server()
             os.write(theirs, str(server.port).encode())
             os.close(theirs)
-            server.run_here()
+            server.run()
         except SystemExit:
             os._exit(0)
         except BaseException as error:

@@ -40,7 +40,8 @@ def routes() -> APIRouter:
 
 @pytest.fixture
 def server() -> Iterator[PageServer]:
-    with running(PageServer(page_app(routes(), Access()), "127.0.0.1", 0)) as server:
+    server = PageServer(page_app(routes(), Access()), "127.0.0.1", 0)
+    with running(server.run_here, server):
         yield server
 
 

@@ -23,13 +23,17 @@ class StudyServer:
         self.server = PageServer(page_app(router(study, self.votes), access), access.host, port)
         self.url, self.port = self.server.url, self.server.port
 
+    def run(self) -> None:
+        """Until it is told to stop."""
+        try:
+            self.server.run_here()
+        finally:
+            self.votes.close()
+
 
 @contextmanager
 def serving(study: Study, port: int = 0) -> Iterator[StudyServer]:
     """Serves a study, on a free port unless one is named, until the block ends."""
     served = StudyServer(study, port)
-    try:
-        with running(served.server):
-            yield served
-    finally:
-        served.votes.close()
+    with running(served.run, served.server):
+        yield served
