@@ -28,6 +28,7 @@ from storyreel.model import load_model
 from storyreel.model_folder import recipe_name
 from storyreel.notebook import ClipList
 from storyreel.options.generation import MAX_COUNT, GenerateOptions, check_seed
+from storyreel.options.input_clip import INPUTS
 from storyreel.precision import has_bf16
 from storyreel.published_svd.files import opens_here
 from storyreel.systems.base import OnProgress, Request, System, TextEncoder
@@ -176,10 +177,7 @@ class Model:
     def _made(
         self, options: GenerateOptions, seed: int, index: int, on_progress: OnProgress | None, *, stream: bool
     ) -> Clip | ClipStream:
-        self._check(options)
-        resolved, made = completed_for(self.info, options, seed, index)
-        fps = self.system.products[options.stage] if options.stage else self.fps
-        request = Request(options=resolved.resolve(fps), seed=seed, index=index)
+        resolved, made, request = self._request(options, seed, index)
         report = on_progress or (lambda _: None)
         with self._generating() as text:
             if (options.candidates or 1) > 1:
@@ -189,6 +187,38 @@ class Model:
                 return clip.replace(caption=options.caption, meta=self._meta(options, seed, index, clip))
             else:
                 clip = self.system.generate(request, text, report)
+        return self._finished(clip, options, resolved, made, request)
+
+    def batch_of(self, options: GenerateOptions) -> int:
+        """How many videos that differ in prompt and seed alone are made at once with such options."""
+        plain = (
+            not options.story and (options.candidates or 1) == 1 and not any(getattr(options, name) for name in INPUTS)
+        )
+        return self.system.together if self.system.mixes and plain else 1
+
+    def make_batch(
+        self, batch: Sequence[tuple[GenerateOptions, int]], on_progress: OnProgress | None = None
+    ) -> list[Clip]:
+        """The videos of (options, seed), each as `make` gives it: at most `batch_of`, which differ in the prompt."""
+        asked = [(options, *self._request(options, seed, 0)) for options, seed in batch]
+        with self._generating() as text:
+            requests = [request for *_, request in asked]
+            clips = self.system.generate_batch(requests, text, on_progress or (lambda _: None))
+        return [self._finished(clip, *each) for clip, each in zip(clips, asked, strict=True)]
+
+    def _request(
+        self, options: GenerateOptions, seed: int, index: int
+    ) -> tuple[GenerateOptions, Mapping[str, str], Request]:
+        """(options with what the prompt leaves open, that, the request). ValueError: the model cannot serve it."""
+        self._check(options)
+        resolved, made = completed_for(self.info, options, seed, index)
+        fps = self.system.products[options.stage] if options.stage else self.fps
+        return resolved, made, Request(options=resolved.resolve(fps), seed=seed, index=index)
+
+    def _finished(
+        self, clip: Clip, options: GenerateOptions, resolved: GenerateOptions, made: Mapping[str, str], request: Request
+    ) -> Clip:
+        """As it is handed out: crisp where it is pixel art, and with what made it."""
         world, exact = palette_world(self.info), options.crisp is not False
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
@@ -196,7 +226,7 @@ class Model:
             clip = clip.replace(meta={**clip.meta, "drawn": made})
         if resolved.prompts != options.prompts:
             clip = clip.replace(meta={**clip.meta, "restated": list(resolved.prompts)})
-        return clip.replace(caption=options.caption, meta=self._meta(options, seed, index, clip))
+        return clip.replace(caption=options.caption, meta=self._meta(options, request.seed, request.index, clip))
 
     def attempts(
         self, options: GenerateOptions, seed: int, index: int, count: int, on_progress: OnProgress | None = None

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,20 @@ class VideoTable:
             (claim, time.time()),
         )
         return found[0] if found else None
+
+    def take_more(self, claim: str, alike: Callable[[Video], bool], limit: int) -> list[Video]:
+        """The videos that are next in the queue, claimed as well, as long as they are `alike` and no worker has died of
+        one."""
+        with self.transaction() as db:
+            query = f"SELECT * FROM videos WHERE status = 'queued' AND {READY} ORDER BY place LIMIT ?"
+            waiting = [Video.of(row) for row in db.execute(query, (limit,))]
+            found = list(takewhile(lambda video: video.attempts == 0 and alike(video), waiting))
+            db.executemany(
+                "UPDATE videos SET status = 'in_progress', claim = ?, attempts = 1, started_at = ?, progress = 0 "
+                "WHERE id = ?",
+                [(claim, time.time(), video.id) for video in found],
+            )
+        return found
 
     def report(self, id: str, claim: str, progress: int, step: str) -> str:
         """Note how far a video is. "go on", "cancel", or "gone" where the claim does not hold any more."""

@@ -10,8 +10,6 @@ is being made goes back into the queue. On stdout: a JSON object a line, about s
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
 import sys
@@ -23,23 +21,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.json_file import parse_json
-from storyreel.serve.attempts import Attempt, attempt, peak_memory
+from storyreel.options.generation import GenerateOptions
+from storyreel.serve.attempts import attempt, peak_memory
+from storyreel.serve.batches import make_together
 from storyreel.serve.files import VideoFiles
 from storyreel.serve.settings import options_of
+from storyreel.serve.steps import GoneError, Steps
 from storyreel.serve.table import Video, VideoTable
 
 if TYPE_CHECKING:
     from storyreel.clip import Clip
-    from storyreel.systems.base import Progress
 
 MODELS = 2  # that stay loaded
-PREVIEW_SHARE = 0.15  # of the time that may go into previews
-PREVIEW_SIDE = 160  # pixels that a preview's longer side has at least
 PATIENCE = 10.0  # seconds that a step may take once the server is gone
-
-
-class _GoneError(Exception):
-    """The video is not this worker's any more."""
 
 
 class Worker:
@@ -57,7 +51,13 @@ class Worker:
         self.claim, self.tell = claim, tell
         self.stopped, self.woken = threading.Event(), threading.Event()
         self.models = models
-        self.load = lru_cache(MODELS)(lambda name: _load(models[name], device))
+        self.loaded: set[str] = set()  # models that were opened at some time
+        self._load = lru_cache(MODELS)(lambda name: _load(models[name], device))
+
+    def load(self, name: str) -> Any:
+        model = self._load(name)
+        self.loaded.add(name)
+        return model
 
     def stop(self) -> None:
         self.stopped.set()
@@ -70,9 +70,7 @@ class Worker:
             if video is None:
                 self.woken.wait(2.0)
                 continue
-            self.tell({"event": "begin", "id": video.id})
-            self.make(video)
-            self.tell({"event": "end", "id": video.id})
+            make_together(self, video)
         self.table.release(self.claim, self.files.facts, None)
         self.table.close()
 
@@ -80,7 +78,7 @@ class Worker:
         """One video, to its end: completed, failed with the reason, or left to others."""
         from storyreel import Cancelled
 
-        steps = _Steps(self, video)
+        steps = Steps(self, video)
         began = time.monotonic()
         try:
             if video.model not in self.models:
@@ -88,14 +86,14 @@ class Worker:
             steps.check("loading the model", 0)
             model = self.load(video.model)
             loading = time.monotonic() - began
-            options = options_of(video, self.files).with_candidates(model.default_candidates)
+            options = self.options(video, model)
             made = attempt(lambda seed: model.make(options, seed, 0, steps), model.info, options, video.seed, steps)
             cost = {"seconds": round(made.seconds, 3), "loading": round(loading, 3)}
             cost["memory"] = peak_memory(getattr(model.system, "device", None))
             self.publish(video, made.clip, made.as_json() | {"cost": cost})
         except Cancelled:
             self.cancelled(video, steps)
-        except _GoneError:
+        except GoneError:
             return
         except (ValueError, OSError) as error:
             self.fail(video, "generation_failed", " ".join(str(error).split()))
@@ -106,17 +104,20 @@ class Worker:
                 raise
             self.fail(video, "out_of_memory", "There was not enough memory; ask for a smaller size or fewer frames.")
 
+    def options(self, video: Video, model: Any) -> GenerateOptions:
+        return options_of(video, self.files).with_candidates(model.default_candidates)
+
     def publish(self, video: Video, clip: Clip, more: Mapping[str, Any], error: tuple[str, str] | None = None) -> None:
         """Write the files, and let them appear together with the new status. more: what the table keeps as well."""
         result = result_of(clip, video, partial=error is not None) | dict(more)
         prepared = self.files.prepare(video.id, clip, video.format, video.scale, result)
         try:
             if not self.table.finish(video.id, self.claim, result=result, error=error, publish=prepared.publish):
-                raise _GoneError
+                raise GoneError
         finally:
             prepared.discard()
 
-    def cancelled(self, video: Video, steps: _Steps) -> None:
+    def cancelled(self, video: Video, steps: Steps) -> None:
         """What is made so far stays."""
         error = ("cancelled", "It was cancelled.")
         if steps.stopping:
@@ -132,54 +133,12 @@ class Worker:
                 return
         except (ValueError, OSError):
             pass
-        except _GoneError:
+        except GoneError:
             return
         self.table.finish(video.id, self.claim, error=error)
 
     def fail(self, video: Video, code: str, message: str) -> None:
         self.table.finish(video.id, self.claim, error=(code, message[:1000]))
-
-
-class _Steps:
-    """Called after each step of a generation. Raises Cancelled where it was cancelled, or the server stops."""
-
-    def __init__(self, worker: Worker, video: Video) -> None:
-        self.worker, self.video = worker, video
-        self.preview: Callable[[], Clip] | None = None
-        self.number, self.count = 0, int(video.settings.get("max_tries", 1))
-        self.best: Attempt | None = None
-        self.stopping = False
-        self._began, self._spent = time.monotonic(), 0.0
-        self._shown = self._sent = 0.0
-
-    def check(self, what: str, progress: int) -> None:
-        from storyreel import Cancelled
-
-        if self.worker.stopped.is_set():
-            self.stopping = True
-            raise Cancelled
-        answer = self.worker.table.report(self.video.id, self.worker.claim, progress, what)
-        if answer == "cancel":
-            raise Cancelled
-        if answer == "gone":
-            raise _GoneError
-
-    def __call__(self, step: Progress) -> None:
-        self.preview = step.preview or self.preview
-        what = f"{step.what} {step.done}/{step.total}"
-        if self.count > 1:
-            what = f"try {self.number + 1} of at most {self.count}: {what}"
-        done = (self.number + step.done / max(1, step.total)) / self.count
-        self.check(what, min(99, round(100 * done)))
-        message: dict[str, Any] = {"event": "step", "id": self.video.id, "done": self.number * step.total + step.done}
-        now = time.monotonic()
-        if step.preview is not None and self._spent <= PREVIEW_SHARE * (now - self._began):
-            try:
-                message["preview"] = _picture(step.preview())
-            except ValueError:  # nothing that could be shown yet
-                message["preview"] = None
-            self._spent += time.monotonic() - now
-        self.worker.tell(message)
 
 
 def result_of(clip: Clip, video: Video, partial: bool = False) -> dict[str, Any]:
@@ -194,23 +153,6 @@ def result_of(clip: Clip, video: Video, partial: bool = False) -> dict[str, Any]
         "seconds": f"{clip.seconds:g}", "size": f"{width * factor}x{height * factor}", **meta,
         **({"partial": True} if partial else {}),
     }  # fmt: skip
-
-
-def _picture(clip: Clip) -> str:
-    """An animated WebP as base64."""
-    from PIL import Image
-
-    frames = clip.over().frames
-    factor = max(1, -(-PREVIEW_SIDE // max(frames.shape[1:3])))
-    pictures = [
-        Image.fromarray(frame).resize((frame.shape[1] * factor, frame.shape[0] * factor), 0) for frame in frames
-    ]
-    out = io.BytesIO()
-    pictures[0].save(
-        out, "WEBP", save_all=True, append_images=pictures[1:], duration=max(20, round(1000 / clip.fps)), loop=0,
-        quality=60, method=0,
-    )  # fmt: skip
-    return base64.b64encode(out.getvalue()).decode()
 
 
 def _load(folder: str, device: str | None) -> Any:

@@ -158,7 +158,7 @@ class Progress:
     done: int
     total: int
     what: str = "sampling"
-    preview: Callable[[], Clip] | None = None
+    preview: Callable[..., Clip] | None = None  # of a batch: preview(i), the first by default
 
 
 OnProgress: TypeAlias = Callable[[Progress], None]
@@ -178,6 +178,8 @@ class System(nn.Module):
     """Whether a prompt says what a video shows."""
     together: ClassVar[int] = 1
     """How many candidates are made in one batch."""
+    mixes: ClassVar[bool] = False
+    """Whether requests of one batch may differ in prompt, seed and index too; all else is the same, and no input."""
     text_dim: int
 
     @property
@@ -227,7 +229,7 @@ class System(nn.Module):
         return made
 
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
-        """A clip for each of at most `together` requests that differ in `candidate` alone."""
+        """A clip for each of at most `together` requests that differ in `candidate` alone, or as `mixes` says."""
         return [self.generate(request, text, on_progress) for request in attempts]
 
 

@@ -322,6 +322,7 @@ class Phenaki(System):
 
     name = "phenaki"
     together = 4
+    mixes = True
     longest = 4096  # frames a request may ask for
 
     def __init__(self, config: PhenakiConfig):
@@ -351,6 +352,7 @@ class Phenaki(System):
         """Clip after clip: each begins with the last `carry` frames of the one before, and follows its own prompt."""
         request, rng = attempts[0], [attempt.rng() for attempt in attempts]
         parts = self._parts(request)
+        prompts = [[prompt for prompt, _ in self._parts(attempt)] for attempt in attempts]
         c = self.config.tokenizer
         made = beginning(request.options, c.size, c.channels).to(self.prior.space.device)
         made = made.expand(len(rng), -1, -1, -1, -1)
@@ -358,14 +360,18 @@ class Phenaki(System):
         total = sum(frames for _, frames in parts)
         run = _Run(self, request, rng, on_progress, self._clips(parts, made.shape[2], start))
         ends = 0
-        for prompt, frames in parts:
+        for number, (_, frames) in enumerate(parts):
             ends += frames
-            states, mask = (each.expand(len(rng), *each.shape[1:]) for each in text([prompt]))
+            said = list(dict.fromkeys(each[number] for each in prompts))
+            states, mask = (each[[said.index(one[number]) for one in prompts]] for each in text(said))
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
         fps = request.options.fps or Fraction(self.config.fps)
         videos = shown(made, transparent=request.options.transparent)
-        return [Clip.from_tensor(video[:, : start + total], fps, parts[0][0]) for video in videos]
+        return [
+            Clip.from_tensor(video[:, : start + total], fps, each[0])
+            for video, each in zip(videos, prompts, strict=True)
+        ]
 
     def _parts(self, request: Request) -> list[tuple[str, int]]:
         """(prompt, frames) each. ValueError for what cannot be made."""
@@ -427,8 +433,9 @@ class _Run:
 
     def _report(self, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
         def report(step: int, steps: int, codes: Tensor) -> None:
-            def preview() -> Clip:
-                video = self.system.decode(codes[:1], text[:1], mask[:1])
+            def preview(number: int = 0) -> Clip:
+                one = slice(number, number + 1)
+                video = self.system.decode(codes[one], text[one], mask[one])
                 return Clip.from_tensor(shown(video, transparent=self.options.transparent)[0], self.system.config.fps)
 
             self.on_progress(Progress(self.done * steps + step, self.clips * steps, "sampling", preview))

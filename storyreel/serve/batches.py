@@ -1,0 +1,111 @@
+"""Videos of one model in one batch: those that are next in the queue, and differ in prompt and seed alone.
+
+A video depends on its own prompt and seed, so it is the same as if it were made alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from storyreel.serve.attempts import attempt, peak_memory
+from storyreel.serve.steps import PREVIEW_SHARE, GoneError, Steps
+
+if TYPE_CHECKING:
+    from storyreel.clip import Clip
+    from storyreel.serve.table import Video
+    from storyreel.serve.worker import Worker
+    from storyreel.systems.base import Progress
+
+
+def make_together(worker: Worker, first: Video) -> None:
+    """Make a video that a worker has claimed, and those behind it that go with it."""
+    videos = [first, *worker.table.take_more(worker.claim, partial(_alike, first), _room(worker, first))]
+    for video in videos:
+        worker.tell({"event": "begin", "id": video.id})
+    if len(videos) == 1 or not _made(worker, videos):
+        for video in videos:
+            worker.make(video)
+    for video in videos:
+        worker.tell({"event": "end", "id": video.id})
+
+
+def _made(worker: Worker, videos: Sequence[Video]) -> bool:
+    """Whether the batch could be made. If not, whose mistake it is shows when each is made alone."""
+    steps = [Steps(worker, video, PREVIEW_SHARE / len(videos)) for video in videos]
+    model, began = worker.load(videos[0].model), time.monotonic()
+    asked = [(worker.options(video, model), video.seed) for video in videos]
+    try:
+        clips: Sequence[Clip | None] = model.make_batch(asked, partial(_report, steps))
+    except _Stopping:
+        worker.table.release(worker.claim, worker.files.facts, None)
+        return True
+    except _Unwanted:
+        clips = [None] * len(videos)
+    except (ValueError, OSError, MemoryError, RuntimeError):
+        return False
+    cost = {"seconds": round((time.monotonic() - began) / len(videos), 3), "loading": 0.0}
+    cost["memory"] = peak_memory(getattr(model.system, "device", None))
+    for video, clip, (options, seed), each in zip(videos, clips, asked, steps, strict=True):
+        try:
+            if each.cancelled:
+                worker.cancelled(video, each)
+            elif clip is not None and not each.gone:
+                made = attempt(lambda _, clip=clip: clip, model.info, options, seed, each)
+                worker.publish(video, clip, made.as_json() | {"cost": cost})
+        except GoneError:
+            continue
+        except OSError as error:
+            worker.fail(video, "generation_failed", " ".join(str(error).split()))
+    return True
+
+
+class _Stopping(Exception):
+    """The server stops."""
+
+
+class _Unwanted(Exception):
+    """All videos of the batch were cancelled or taken away."""
+
+
+def _room(worker: Worker, video: Video) -> int:
+    """How many videos more there may be in the batch of a video. The first one of a model shows what that costs."""
+    settings = video.settings
+    if video.attempts > 1 or video.model not in worker.loaded or settings.get("max_tries", 1) > 1:
+        return 0
+    if settings.get("inputs") or settings.get("follows"):
+        return 0
+    try:
+        model = worker.load(video.model)
+        return model.batch_of(worker.options(video, model)) - 1
+    except (ValueError, OSError):  # which `make` tells
+        return 0
+
+
+def _alike(first: Video, video: Video) -> bool:
+    def besides_the_prompt(settings: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in settings.items() if name != "prompt"}
+
+    return video.model == first.model and besides_the_prompt(video.settings) == besides_the_prompt(first.settings)
+
+
+def _report(steps: Sequence[Steps], step: Progress) -> None:
+    """After a step of the batch: tell it of each video. One that is cancelled is made with the others, and not kept."""
+    from storyreel import Cancelled
+
+    for number, each in enumerate(steps):
+        if each.cancelled or each.gone:
+            continue
+        try:
+            each(replace(step, preview=step.preview and partial(step.preview, number)))
+        except GoneError:
+            each.gone = True
+        except Cancelled:
+            if each.stopping:
+                raise _Stopping from None
+            each.cancelled = True
+    if all(each.cancelled or each.gone for each in steps):
+        raise _Unwanted
