@@ -34,6 +34,10 @@ def serve(
     devices: Annotated[
         str, typer.Option(help="A worker process for each, such as cuda:0,cuda:1; one on the usual device by default.")
     ] = "",
+    show: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="A curated dataset, a study, a report or a leaderboard, at /pages/NAME/; may be repeated."),
+    ] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the studio in the browser.")] = False,
 ) -> None:
     """Serve the studio and the HTTP API until Ctrl-C. The queue and the gallery stay in the folder.
@@ -54,4 +58,4 @@ def serve(
             webbrowser.open(url + (f"#token={token}" if token else ""))
 
     names = [name.strip() for name in devices.split(",") if name.strip()]
-    run(out, models or (), access=access, port=port, devices=names or [None], on_ready=ready)
+    run(out, models or (), access=access, port=port, devices=names or [None], shown=show or (), on_ready=ready)

@@ -12,16 +12,19 @@ from fastapi import APIRouter, FastAPI
 
 from storyreel.generate import registry
 from storyreel.ownership import claim
-from storyreel.serve import errors, objects, page, studio_routes
+from storyreel.serve import errors, json_routes, objects, page, studio_routes
 from storyreel.serve.api import Api, router
 from storyreel.serve.guard import Access, Guard
 from storyreel.serve.running import PageServer
+from storyreel.serve.shown import Shown, show
 from storyreel.serve.studio import Studio
 from storyreel.serve.watch import Hub, Watch
 from storyreel.stamp import made_by
 
 
-def make_app(studio: Studio, hub: Hub, access: Access, devices: Sequence[str | None] = (None,)) -> Guard:
+def make_app(
+    studio: Studio, hub: Hub, access: Access, devices: Sequence[str | None] = (None,), pages: Sequence[Shown] = ()
+) -> Guard:
     """The ASGI application of a folder that this process has claimed. devices: of the workers, None for the usual."""
     watches = [Watch(studio, hub, device) for device in devices]
 
@@ -41,7 +44,11 @@ def make_app(studio: Studio, hub: Hub, access: Access, devices: Sequence[str | N
     app.include_router(studio_routes.router(api))
     app.include_router(router(api))
     app.include_router(page.router("storyreel.serve"))
-    return Guard(app, access, page.paths("storyreel.serve"))
+    listed = [{"name": each.name, "kind": each.kind, "path": each.path} for each in pages]
+    json_routes.get(app.router, "/v1/pages", lambda request, said: {"object": "list", "data": listed})
+    for each in pages:
+        app.include_router(each.routes, prefix=each.path.rstrip("/"))
+    return Guard(app, access, [*page.paths("storyreel.serve"), *(each.path for each in pages if each.everybody)])
 
 
 def new_app(lifespan: Any = None) -> FastAPI:
@@ -67,20 +74,25 @@ def serve(
     access: Access | None = None,
     port: int = 8420,
     devices: Sequence[str | None] = (None,),
+    shown: Sequence[Path] = (),
     on_ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. What is being made then goes back into the queue of the folder.
 
-    on_ready: called with the address. ValueError, OSError: another server is in the folder, it is not ours, a model is
-    not known, the port is taken.
+    shown: folders with pages of their own, see `show`; on_ready: called with the address. ValueError, OSError: another
+    server is in the folder, it is not ours, a model is not known, the port is taken.
     """
     access = access or Access()
     inputs = [registry.find(name) for name in models]
     with claim(folder, "studio", inputs=inputs) as owned:
         studio, hub = Studio(owned.path.absolute(), models), Hub()
+        pages: list[Shown] = []
         try:
-            server = PageServer(make_app(studio, hub, access, devices), access.host, port, hub.close)
+            pages = show(shown, access.token)
+            server = PageServer(make_app(studio, hub, access, devices, pages), access.host, port, hub.close)
             on_ready(server.url)
             server.run_here()
         finally:
             studio.close()
+            for page_ in pages:
+                page_.close()

@@ -135,10 +135,10 @@ class Browsing:
 def router(browsing: Browsing) -> APIRouter:
     routes, places = page.router("storyreel.browse"), CapacityLimiter(WAITING)
     # A folder that was changed into something else meanwhile is no mistake of the one who looks.
-    json_routes.get(routes, "/api/set", _told(browsing.set, 500))
-    json_routes.get(routes, "/api/apply", _told(browsing.applied, 500))
+    json_routes.get(routes, "/api/set", _reported(browsing.set, 500))
+    json_routes.get(routes, "/api/apply", _reported(browsing.applied, 500))
     for name in ("decide", "clips", "clip", "edit", "apply"):
-        json_routes.post(routes, f"/api/{name}", _told(getattr(browsing, name), 400), MAX_BODY)
+        json_routes.post(routes, f"/api/{name}", _reported(getattr(browsing, name), 400), MAX_BODY)
 
     async def media(request: Request, name: str) -> Response:
         if (found := CLIP.fullmatch(name)) is None:
@@ -167,10 +167,10 @@ async def _leaves(request: Request, gone: threading.Event) -> None:
     gone.set()
 
 
-def _told(answer: Callable[[dict[str, Any]], Any], status: int) -> json_routes.Answer:
+def _reported(answer: Callable[[dict[str, Any]], Any], status: int) -> json_routes.Answer:
     """Answer with what was wrong: `status` for what was sent, 500 for the disk."""
 
-    def told(request: Request, said: dict[str, Any]) -> Any:
+    def reported(request: Request, said: dict[str, Any]) -> Any:
         try:
             return answer(said)
         except ValueError as error:
@@ -178,4 +178,4 @@ def _told(answer: Callable[[dict[str, Any]], Any], status: int) -> json_routes.A
         except OSError as error:
             raise ApiError(500, f"{error.filename or 'the dataset'}: {error.strerror}") from None
 
-    return told
+    return reported

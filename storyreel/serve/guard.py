@@ -25,9 +25,10 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self' blob:; "
     "img-src 'self' data: blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = (
-    ("content-security-policy", POLICY), ("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"),
-    ("cross-origin-resource-policy", "same-origin"), ("cross-origin-opener-policy", "same-origin"),
+HEADERS = (  # of an answer that has none of its own
+    (b"content-security-policy", POLICY.encode()), (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"), (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"), (b"cache-control", b"no-store"),
 )  # fmt: skip
 
 Scope = MutableMapping[str, Any]
@@ -86,10 +87,9 @@ class Guard:
 
         async def send_more(message: Any) -> None:
             if message["type"] == "http.response.start":
-                more = [(name.encode(), value.encode()) for name, value in HEADERS]
-                message["headers"] = [*message["headers"], *more, (b"x-request-id", f"req_{number}".encode())]
-                if not any(name.lower() == b"cache-control" for name, _ in message["headers"]):
-                    message["headers"].append((b"cache-control", b"no-store"))
+                own = {name.lower() for name, _ in message["headers"]}
+                more = [(n, v) for n, v in (*HEADERS, (b"x-request-id", f"req_{number}".encode())) if n not in own]
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import StreamingResponse
 
 from storyreel.serve import connections, json_routes
 from storyreel.serve.app import page_app
@@ -28,8 +28,8 @@ def routes() -> APIRouter:
     json_routes.post(found, "/", lambda request, said: said, 1 << 16)
 
     @found.get("/large")
-    def large() -> Response:
-        return Response(b"x" * 40_000_000, media_type="text/plain")
+    def large() -> StreamingResponse:
+        return StreamingResponse((b"x" * 65_536 for _ in range(600)), media_type="text/plain")
 
     @found.get("/{rest:path}")
     async def path(request: Request) -> dict[str, str]:

@@ -25,15 +25,22 @@ FOLDER = Path(__file__).parent / "page"
 
 def render(name: str, title: str, data: dict[str, Any], **values: Any) -> str:
     """The page of `name`.html and `name`.js. `data` is what the script reads, `values` what the template does."""
-    code = f"{_text('table.js')}\n{_text(f'{name}.js')}"
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode("ascii")
-    policy = (
+    return environment().get_template(f"{name}.html").render(
+        title=title, policy=policy(name), style=Markup(_text("report.css")), code=Markup(_code(name)), data=as_script(data), **values
+    )  # fmt: skip
+
+
+def policy(name: str) -> str:
+    """The content policy of a page, by which its own script alone runs."""
+    digest = base64.b64encode(hashlib.sha256(_code(name).encode()).digest()).decode("ascii")
+    return (
         f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    return environment().get_template(f"{name}.html").render(
-        title=title, policy=policy, style=Markup(_text("report.css")), code=Markup(code), data=as_script(data), **values
-    )  # fmt: skip
+
+
+def _code(name: str) -> str:
+    return f"{_text('table.js')}\n{_text(f'{name}.js')}"
 
 
 def plots() -> Any:
