@@ -26,7 +26,8 @@ FOLDER = Path(__file__).parent / "page"
 def render(name: str, title: str, data: dict[str, Any], **values: Any) -> str:
     """The page of `name`.html and `name`.js. `data` is what the script reads, `values` what the template does."""
     return environment().get_template(f"{name}.html").render(
-        title=title, policy=policy(name), style=Markup(_text("report.css")), code=Markup(_code(name)), data=as_script(data), **values
+        title=title, policy=policy(name), style=Markup(_text("report.css")), code=Markup(_code(name)),
+        data=as_script(data), **values,
     )  # fmt: skip
 
 
