@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
+from storyreel.serve import objects
 from storyreel.serve.errors import ApiError
 from storyreel.serve.files import ATLAS, LOSSLESS, SHEET, THUMBNAIL
 from storyreel.serve.json_routes import json_object
@@ -42,7 +43,7 @@ class Api:
             watch.wake()
         self.hub.news()
 
-    def shown(self, request: Request, video: Video) -> dict[str, Any]:
+    def shown(self, request: Request, video: Video) -> objects.Video:
         return as_json(self.studio, video, str(request.base_url).rstrip("/"))
 
     async def answer(self, request: Request, function: Any, *values: Any) -> JSONResponse:

@@ -17,8 +17,10 @@ from storyreel.serve.table import Video
 
 def as_json(studio: Studio, video: Video, origin: str = "http://127.0.0.1:8420") -> objects.Video:
     """The object of a video; `origin` is where the command of curl would send it."""
-    error = None if video.error_code is None else {"code": video.error_code, "message": video.error_message}
-    settings = video.settings
+    error: objects.VideoError | None = None
+    if video.error_code is not None:
+        error = {"code": video.error_code, "message": video.error_message}
+    settings, status, result = video.settings, cast(Any, video.status), cast(Any, video.result)
     return {
         "id": video.id,
         "object": "video",
@@ -31,7 +33,7 @@ def as_json(studio: Studio, video: Video, origin: str = "http://127.0.0.1:8420")
         "remixed_from_video_id": video.remixed_from,
         "seconds": video.seconds,
         "size": video.size,
-        "status": video.status,
+        "status": status,
         "error": error,
         "storyreel": {
             "seed": video.seed,
@@ -45,7 +47,7 @@ def as_json(studio: Studio, video: Video, origin: str = "http://127.0.0.1:8420")
             "started_at": video.started_at,
             "made_in_seconds": _took(video),
             "favourite": bool(video.favourite),
-            "result": video.result,
+            "result": result,
             "has_content": video.ended and video.result is not None,
             "commands": commands(video, origin),
         },
