@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from typing import Any, cast
 
 from storyreel.generate import registry
 from storyreel.options.declare import fields_of
