@@ -7,6 +7,7 @@ import sys
 import weakref
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,20 @@ def test_a_video_begins_at_any_time(folder: Path):
     assert len(part) == 8
     assert abs(whole.frames[32:40].astype(int) - part.frames).max() <= 2
     assert abs(whole.frames[:8].astype(int) - part.frames).max() > 2
+
+
+def test_ten_minutes_are_made_a_part_at_a_time_and_any_second_of_them_alone(folder: Path):
+    """What is asked for with its last frames, and alone, is the same; nothing before it is made."""
+    model = load(folder)
+    stream = model.stream(GenerateOptions.of({"seconds": 600}), 1)
+    assert isinstance(stream, ClipStream)
+    first, second = islice(stream.parts(), 2)
+    assert (len(stream), len(first), len(second)) == (4800, 16, 16)
+    [end], [last] = model(seconds=3, start=597, seed=1), model(seconds=1, start=599, seed=1)
+    assert abs(end.frames[16:].astype(int) - last.frames).max() <= 2
+    assert abs(end.frames[:8].astype(int) - last.frames).max() > 2
+    [beginning] = model(seconds=4, seed=1)
+    assert (beginning.frames == np.concatenate([first, second])).all()
 
 
 def test_no_prompt_is_needed_and_one_is_noted_once(folder: Path, tmp_path: Path):
