@@ -17,6 +17,7 @@ from storyreel.layouts import VIDEO_SUFFIXES as SUFFIXES
 from storyreel.options.batch import STDIO, BatchOptions
 from storyreel.options.declare import fields_of
 from storyreel.options.generation import GenerateOptions, check_seed
+from storyreel.options.input_clip import INPUTS
 from storyreel.options.story import STDIN, read_text
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def check_sources(settings: Mapping[str, Any], batch: BatchOptions) -> None:
     said = {"PROMPT": settings.get("prompt"), "--story": settings.get("story")}
     said |= {"--prompts": batch.prompts, "--from": batch.origin}
     found = [name for name, value in said.items() if value is not None]
-    if not found and batch.model is None and not {"image", "extend", "variation"} & set(settings):
+    if not found and batch.model is None and not {*INPUTS} & set(settings):
         raise typer.BadParameter(NOTHING)
     if len(found) > 1 and found != ["PROMPT", "--from"]:
         raise typer.BadParameter(f"{found[0]} is given as well; expected one of the two", param_hint=found[1])
@@ -188,7 +189,7 @@ class Plan:
         if batch.offload and "pipeline" not in info:
             raise ValueError(f"offload: {info['name']} is a model of storyreel, which is always whole on its device")
         if registry.is_conditional(info) and rows is None:
-            if settings.keys().isdisjoint({"prompt", "story", "image", "extend", "variation"}) and origin is None:
+            if settings.keys().isdisjoint({"prompt", "story", *INPUTS}) and origin is None:
                 raise typer.BadParameter(NOTHING)
             options.check_prompt()
         if origin and origin.digest != info.get("digest"):

@@ -119,13 +119,13 @@ class Model:
 
         settings: the fields of `storyreel.GenerateOptions`, which may come whole in place of the prompt: frames or
         seconds; fps; steps; guidance; image (a first frame: Clip or file) and image_end (a last one); extend (a clip to
-        go on from); backward (what comes before it); variation (a clip to make another like); fit ("crop" or "pad", for
-        pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt); transparent; stage (of a
-        cascade: the last one to run, whose smaller video it is); size (such as "1280x768", of a system that makes any,
-        and then of any length); negative (what the video should not show) and precision (fp32, bf16, fp16), of
-        pipelines of the hub; candidates (how many to make, of which the best is kept) and encoder (what ranks them);
-        start (seconds into a video without end); crisp (False leaves pixel art as it was generated); as_written
-        (nothing is added that the prompt leaves open). Left out, the model decides.
+        go on from); backward (what comes before it); variation (a clip to make another like); interpolate (a clip to
+        put frames between); fit ("crop" or "pad", for pictures of another aspect); story (a list of (prompt, seconds)
+        instead of a prompt); transparent; stage (of a cascade: the last one to run, whose smaller video it is); size
+        (such as "1280x768", of a system that makes any, and then of any length); negative (what the video should not
+        show) and precision (fp32, bf16, fp16), of pipelines of the hub; candidates (how many to make, of which the best
+        is kept) and encoder (what ranks them); start (seconds into a video without end); crisp (False leaves pixel art
+        as it was generated); as_written (nothing is added that the prompt leaves open). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
@@ -272,6 +272,10 @@ class Model:
         for name in ("image_end", "backward", "variation"):
             if getattr(options, name) and name not in serves:
                 raise ValueError(f"{name}: {self.name} cannot do that; a model of Make-A-Video can")
+        if options.interpolate and "interpolate" not in serves:
+            raise ValueError(
+                f"interpolate: {self.name} puts no frames between others; a model of svd_interpolation does"
+            )
         if options.motion is not None and "motion" not in serves:
             raise ValueError(f"motion: {self.name} reads no motion; a model of Stable Video Diffusion does")
         for name in ("negative", "precision"):

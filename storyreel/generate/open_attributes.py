@@ -83,7 +83,7 @@ def completed(
     Where the model's world can caption, a prompt is restated in the words of its captions: all that was read and
     drawn, nothing else. A clip or a picture to start from leaves nothing open, and prompts stay as they are.
     """
-    pictures = (options.image, options.extend, options.variation)
+    pictures = (options.image, options.extend, options.variation, options.interpolate)
     if options.as_written or not attributes or any(picture is not None for picture in pictures):
         return options, {}
     whole = " ".join(options.prompts)

@@ -17,7 +17,10 @@ MAX_FRAMES = MAX_COUNT = 100_000
 MAX_SIDE = 65_536  # pixels
 MAX_START = 1_000_000  # seconds
 MAX_SEED = 2**63 - 1
-OWN_DURATIONS = {"story": "a story's parts have their own durations; leave it out"}
+OWN_DURATIONS = {
+    "story": "a story's parts have their own durations; leave it out",
+    "interpolate": "the result is as long as the video that frames are put between; leave it out",
+}
 LENGTH, INPUT, CASCADE = "Length and speed", "Pictures and clips to start from", "Cascades and candidates"
 
 
@@ -113,6 +116,10 @@ class GenerateOptions(Options):
     variation: Annotated[
         InputClip | None, _input("A video to make another one like.", excludes=("image", "extend"))
     ] = None
+    interpolate: Annotated[
+        InputClip | None,
+        _input("A video to put frames between, of a model that does it.", excludes=("image", "extend", "variation")),
+    ] = None
     negative: Annotated[
         str | None,
         Setting("What the video should not show, of a model of the hub that reads it.", read=_prompt),
@@ -197,7 +204,7 @@ class GenerateOptions(Options):
 
     def check_prompt(self) -> Self:
         """ValueError where nothing says what the video is to show."""
-        if not any(self.is_set(name) for name in ("prompt", "story", "image", "extend", "variation")):
+        if not any(self.is_set(name) for name in ("prompt", "story", "image", "extend", "variation", "interpolate")):
             raise ValueError("prompt: it is empty; expected a sentence")
         return self
 

@@ -21,7 +21,7 @@ from storyreel.read_errors import BROKEN
 EMBEDDED = 32_000  # bytes of PNG up to which the pixels themselves go into a file's metadata
 
 IMAGES = ("image", "image_end")
-INPUTS = (*IMAGES, "extend", "variation")
+INPUTS = (*IMAGES, "extend", "variation", "interpolate")
 """The settings that are input clips."""
 
 

@@ -4,6 +4,8 @@
 | ----------- | ---------- | ---------------- | --------------- | ------------------------------ |
 | svd_tiny    | 0.2 M      | 4 x 16x16        | tests           | learns a batch by heart        |
 | svd_sprites | 16 M       | 8 x 64x64, matte | one CPU core    | see docs/results.md            |
+| svd_turnaround    | 6 M | 4 x 64x64, matte | one CPU core   | a sprite seen from all sides   |
+| svd_interpolation | 6 M | 5 of 8 x 64x64, matte | one CPU core | four times the frames     |
 | svd_paper   | 3.1 B      | 14 x 576x1024    | never           | checked for its size on `meta` |
 
 `svd_finetune` and `svd_lora` go on from published weights, whose sizes they take. The parameters are those of a model:
@@ -102,6 +104,33 @@ def svd_sprites() -> Recipe:
             "text_to_video": replace(stage, optim=replace(SMALL, muon=0.006, lr=3e-4, warmup=20), steps=400),
             "image_to_video": replace(stage, optim=replace(SMALL, muon=0.01, lr=5e-4, warmup=50), steps=1_200),
         },
+    )  # fmt: skip
+
+
+def svd_turnaround() -> Recipe:
+    """From a trained svd_sprites (`--init RUN/model`): the views of a character, from one of them (Appendix D.6), on
+    clips of `sprites:LPC?turnaround=true&frames=4`."""
+    recipe = svd_sprites()
+    assert isinstance(recipe.system, SvdConfig)
+    stage = recipe.stages["image_to_video"]
+    system = replace(
+        recipe.system, shape=replace(recipe.system.shape, frames=4),
+        turnaround=replace(recipe.system.image_to_video, slowed=0.0),
+    )  # fmt: skip
+    stage = replace(stage, data=replace(stage.data, frames=4), steps=2_000)
+    return Recipe(name="svd_turnaround", system=system, stages={"turnaround": stage})
+
+
+def svd_interpolation() -> Recipe:
+    """From a trained svd_sprites (`--init RUN/model`): three frames between any two, whose rate is four times that of
+    what is interpolated (Appendix D.5), on clips of the same data."""
+    recipe = svd_sprites()
+    assert isinstance(recipe.system, SvdConfig)
+    row = replace(recipe.system.text_to_video, noise="svd-interpolation", slowed=0.0)
+    system = replace(recipe.system, interpolation=replace(row, sampling=replace(row.sampling, guidance=1.0)))
+    return Recipe(
+        name="svd_interpolation", system=system,
+        stages={"interpolation": replace(recipe.stages["image_to_video"], steps=2_000)},
     )  # fmt: skip
 
 

@@ -57,6 +57,7 @@ class Stage(nn.Module):
     surveyed: ClassVar[tuple[str, ...]] = ()
     """Entries of `prepare` that `survey` is shown for all clips, such as one number a clip."""
     taken_from: str = ""  # the model that its weights come from, by name, where it is not trained here
+    frozen: bool = False  # its weights are those of the model that training goes on from (--init)
 
     @property
     def prepared_from(self) -> str:
@@ -197,6 +198,11 @@ class System(nn.Module):
     @abstractmethod
     def stages(self) -> dict[str, Stage]:
         """Name -> stage, in training order. A later stage may hold earlier ones, frozen."""
+
+    def adopt(self, found: Mapping[str, Mapping[str, Tensor]]) -> Mapping[str, Mapping[str, Tensor]]:
+        """Called with the weights of the model that training goes on from, stage -> name -> tensor: those that stages
+        here are to have, by name. A system with a stage that begins as another one does fills it in by itself."""
+        return found
 
     def graphs(self) -> dict[str, Any] | None:
         """What runs this model without Python: `networks`, name -> (module of tensors, its arguments by name), and

@@ -30,18 +30,22 @@ import torch
 from torch import Tensor, nn
 
 from storyreel.clip import Clip
-from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
+from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import Shape
-from storyreel.systems.pixels import beginning, check_matte, shown
+from storyreel.systems.pixels import beginning, shown
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import IMAGE_PATCH, DiffusionConfig, DiffusionStage
 from storyreel.systems.svd_image import ImageSvd
+from storyreel.systems.svd_interpolation import WINDOW, InterpolatingSvd
 from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage, ReconstructionLoss
+from storyreel.systems.svd_request import check_request, request_conditions
+from storyreel.systems.svd_turnaround import TurningSvd
 from storyreel.systems.svd_unet import SvdUNetConfig
 
 BEYOND = 4  # a video may have so many times the frames that the model was trained on
 DIFFUSION = ("images", "videos", "text_to_video", "image_to_video")
+LATER = ("turnaround", "interpolation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,8 @@ class SvdConfig:
 
     unet: its channels follow from the latents. chunk: frames that are decoded at once; 0: all. picture: of a model that
     reads a picture alone, by CLIP, as the published weights do (`svd_image.py`); of the rows it has the last.
+    turnaround, interpolation: the only row of a model that goes on from a trained one, to turn a figure around, or to
+    make frames between those of a clip.
     """
 
     shape: Shape = field(default_factory=lambda: Shape(frames=14, height=576, width=1024, fps=7))
@@ -62,6 +68,8 @@ class SvdConfig:
     image_to_video: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-image-to-video-large"))
     chunk: int = 0
     picture: PictureConfig | None = None
+    turnaround: DiffusionConfig | None = None
+    interpolation: DiffusionConfig | None = None
 
     def __post_init__(self) -> None:
         multiple = self.autoencoder.patch * lcm(self.unet.multiple, IMAGE_PATCH)
@@ -70,6 +78,10 @@ class SvdConfig:
                 raise ValueError(f"shape.{name}: expected a multiple of {multiple}, got {getattr(self.shape, name)}")
         if self.chunk < 0:
             raise ValueError(f"chunk: expected 0 or more, got {self.chunk}")
+        if sum(each is not None for each in (self.picture, self.turnaround, self.interpolation)) > 1:
+            raise ValueError("turnaround: expected one of picture, turnaround and interpolation")
+        if self.interpolation and self.shape.frames < WINDOW:
+            raise ValueError(f"shape.frames: expected at least the {WINDOW} of an interpolation, got {self.frames}")
         if self.picture and self.picture.embedding != self.unet.context:
             raise ValueError(
                 f"picture.embedding: expected the network's {self.unet.context}, got {self.picture.embedding}"
@@ -82,7 +94,7 @@ class SvdConfig:
     @property
     def clips(self) -> dict[str, tuple[int, int]]:
         """Height and width of the clips that each stage is trained on."""
-        stages = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *DIFFUSION)
+        stages = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *DIFFUSION, *LATER)
         return dict.fromkeys(stages, (self.shape.height, self.shape.width))
 
     @property
@@ -95,13 +107,21 @@ class SvdConfig:
 
     @property
     def steps(self) -> int:
-        return self.text_to_video.sampling.steps
+        return self._main.sampling.steps
 
     @property
     def guidance(self) -> float:
-        return self.text_to_video.sampling.guidance
+        return self._main.sampling.guidance
 
-    def build(self) -> Svd | ImageSvd:
+    @property
+    def _main(self) -> DiffusionConfig:
+        return self.turnaround or self.interpolation or self.text_to_video
+
+    def build(self) -> Svd | ImageSvd | TurningSvd | InterpolatingSvd:
+        if self.turnaround:
+            return TurningSvd(self)
+        if self.interpolation:
+            return InterpolatingSvd(self)
         return Svd(self) if self.picture is None else ImageSvd(self)
 
 
@@ -137,6 +157,11 @@ class Svd(System):
     def _diffusion(self) -> dict[str, DiffusionStage]:
         return {name: stage for name, stage in self.diffusion.items() if isinstance(stage, DiffusionStage)}
 
+    @property
+    def image_stage(self) -> DiffusionStage:
+        """That for pictures."""
+        return self._diffusion["image_to_video"]
+
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
         options, count = attempts[0].options, len(attempts)
@@ -152,8 +177,11 @@ class Svd(System):
         def report(step: int, steps: int, latents: Tensor) -> None:
             on_progress(Progress(step, steps, stage.name, lambda: clips(latents[:1])[0]))
 
+        image = None if options.image is None else beginning(options, self.config.shape.height, self.config.channels)
         latents = stage.sample(
-            self._conditions(attempts[0], text, count),
+            request_conditions(
+                options, text, count, image=image, fps=None if options.fps is None else float(options.fps)
+            ),
             rng=[attempt.rng() for attempt in attempts],
             steps=options.steps,
             guidance=options.guidance,
@@ -162,30 +190,12 @@ class Svd(System):
         )
         return clips(latents)
 
-    def _conditions(self, request: Request, text: TextEncoder, count: int) -> Batch:
-        """What the network reads, the same for each of `count` attempts."""
-        options, config = request.options, self.config
-        states, mask = text([options.prompt])
-        if not options.prompt:  # nothing is said
-            mask = torch.zeros_like(mask)
-        cond: Batch = {"text": states, "text_mask": mask}
-        if options.fps is not None:
-            cond["fps"] = torch.tensor([float(options.fps)])
-        if options.motion is not None:
-            cond["motion"] = torch.tensor([float(options.motion)])
-        if options.image is not None:
-            cond["image"] = beginning(options, config.shape.height, config.channels)
-        return {name: value.expand(count, *value.shape[1:]) for name, value in cond.items()}
-
     def _check(self, request: Request, stage: DiffusionStage) -> None:
         """ValueError names the field that cannot be served; what was not trained is warned of."""
         options, config = request.options, self.config
-        for name in ("extend", "story"):
-            if getattr(options, name):
-                raise ValueError(f"{name}: this model makes a video from one prompt or one picture")
+        check_request(options, config, ("extend", "story"), "this model makes a video from one prompt or one picture")
         if not options.prompt and not options.image:
             raise ValueError("prompt: it is empty; expected a sentence, or an image")
-        check_matte(options, config.channels)
         longest = BEYOND * config.frames
         if options.frames is not None and not 1 <= options.frames <= longest:
             raise ValueError(f"frames: this model makes 1 to {longest} frames, got {options.frames}")
@@ -196,6 +206,4 @@ class Svd(System):
         if options.fps is not None and not config.fps <= options.fps <= highest:
             trained = f"{config.fps} to {highest}" if highest > config.fps else f"{config.fps}"
             warnings.warn(f"fps: it was trained at {trained} frames a second, not {options.fps}", stacklevel=2)
-        if options.image is not None and options.image.has_alpha and config.channels == 3:
-            warnings.warn("image: this model has no matte; what is transparent becomes grey", stacklevel=2)
         stage.check_fingerprint()

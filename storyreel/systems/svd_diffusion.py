@@ -169,9 +169,12 @@ class DiffusionStage(FingerprintedStage):
     def begin(self) -> None:
         """With the weights of the stage before, unless it has learnt already; what enters anew has no weight yet."""
         before = self._frozen[1]
-        if before is None or bool(self.unet.conv_out.weight.any()):
-            return
-        theirs = before.state_dict()
+        if before is not None and not bool(self.unet.conv_out.weight.any()):
+            self.begin_as(before.state_dict())
+
+    @torch.no_grad()
+    def begin_as(self, theirs: Mapping[str, Tensor]) -> None:
+        """With the weights of another stage, by name; what enters anew has no weight yet."""
         for name, mine in self.state_dict(keep_vars=True).items():
             old = theirs.get(name)
             if name in ("fingerprint", "speeds") or old is None:
@@ -212,7 +215,7 @@ class DiffusionStage(FingerprintedStage):
         read: dict[str, Any] = {"conditions": conditions(fps, motion, none)}
         dropped, times = drawn(len(x), self.config.drop, rng, device), draw_times(len(x), rng, spread=True)
         if self.image:
-            latents, sigma = noised_picture(self.config, self.autoencoder.encode, entries["first"], times, tick.rng)
+            latents, sigma = self._noised(x, entries, times, rng)
             read = {"conditions": conditions(fps, motion, sigma), **self._beside(latents, ~dropped)}
             dropped = dropped | drawn(len(x), self.config.drop, rng, device)
         text, mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
@@ -240,6 +243,10 @@ class DiffusionStage(FingerprintedStage):
             chosen = (torch.rand(b, generator=rng, device=rng.device).to(device) * (t - first)).long() + first
             return x[torch.arange(b, device=device), :, chosen][:, :, None], fps
         return slowed_frames(x, self.config, self.shape.fps, first, rng)
+
+    def _noised(self, x: Tensor, entries: Batch, times: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Noised latents of what is given of the clips, in training, and the deviation (b,) of that noise."""
+        return noised_picture(self.config, self.autoencoder.encode, entries["first"], times, rng)
 
     def _beside(self, latents: Tensor, shown: Tensor) -> dict[str, Tensor]:
         """What the network reads of a picture's latents (b, c, 1, h, w), and nothing where it is not `shown` (b,)."""
@@ -311,10 +318,7 @@ class DiffusionStage(FingerprintedStage):
         noise = AUGMENTATION * usual if self.image else 0 * usual
         numbers = conditions(fps, motion, noise)
         null, null_mask = without_text(text, mask, self.null_text, everywhere(text))
-        latents = None
-        if self.image:
-            image = cond["image"].to(text.device)
-            latents = self.autoencoder.encode(image + AUGMENTATION * draw_noise(image.shape, rng).to(image))
+        latents = self._picture(cond["image"].to(text.device), rng) if self.image else None
 
         def read(states: Tensor, seen: Tensor, shown: Tensor) -> dict[str, Any]:
             beside = {} if latents is None else self._beside(latents, shown)
@@ -323,6 +327,10 @@ class DiffusionStage(FingerprintedStage):
 
         uncond = read(null, null_mask, usual < 0) if guided else None
         return read(text, mask, usual > 0), uncond
+
+    def _picture(self, image: Tensor, rng: Sequence[torch.Generator]) -> Tensor:
+        """Latents of the noised picture, in sampling."""
+        return self.autoencoder.encode(image + AUGMENTATION * draw_noise(image.shape, rng).to(image))
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """For the contact sheet: videos of the first captions of a batch."""

@@ -65,6 +65,7 @@ MAX_SIDE = 4096
 class FrozenStage(Stage):
     """A network that is read and never trained."""
 
+    frozen = True
     filled: Tensor
     """uint8 (): 1 where it has the weights of a model; those of a new one mean nothing."""
 

@@ -382,6 +382,7 @@ def begin_from(system: System, path: Path) -> None:
         found = {f.parent.name: StageRun(f.parent, f.parent.name).final_tensors() for f in finals}
     if not set(found) & set(system.stages):
         raise ValueError(f"{path}: has {', '.join(found)}; wanted one of {', '.join(system.stages)}")
+    found = system.adopt(found)
     for name, stage in system.stages.items():
         if name in found:
             own = own_tensors(stage)

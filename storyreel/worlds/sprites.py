@@ -51,12 +51,13 @@ from storyreel.worlds.sprites_parts import (
     WITH_EARS,
     Part,
 )  # fmt: skip
-from storyreel.worlds.sprites_poses import hide_what_is_covered, sheet_layout
+from storyreel.worlds.sprites_poses import ONCE, hide_what_is_covered, sheet_layout
 from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_digest
 
 __all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_out"]
 
 CELL = 64
+TURN = ("down", "left", "up", "right")  # facings in the order of a turn
 COMMIT = "2668274d5a96c91584172f2d299b90f0a8c0caac"
 
 
@@ -90,6 +91,7 @@ class Sprites:
     language: int = setting(2, "1: captions of sixteen forms, 2: of a grammar.", before=1)
     partial: float = setting(0.15, "Share of captions that leave things out, of the grammar's.", before=0.15)
     short: float = setting(0.12, "Share of captions of one to three attributes, of the grammar's.", before=0.12)
+    turnaround: bool = setting(False, "One pose, seen from all sides: the frames of a clip are a turn.", before=False)
 
     def __post_init__(self) -> None:
         if self.language not in (1, 2):
@@ -99,6 +101,8 @@ class Sprites:
             if self.language == 1 and getattr(self, name) != own[name]:
                 raise ValueError(f"{name}: only language 2 has such a share")
         self._mix  # noqa: B018, checks the shares
+        if self.turnaround and (self.frames % len(FACINGS) or self.carried):
+            raise ValueError(f"turnaround: expected frames=4, or a multiple, and carried=0, got {self.frames} frames")
         check_ranges(self)
         check_sheets(Path(self.source))
 
@@ -121,10 +125,15 @@ class Sprites:
         split = "held_out" if rng.random() < self.held_out_share else "train"
         draw = self._draw
         character = draw(rng)
-        while held_out(character.attributes) != (split != "train"):
+        while held_out(character.attributes) != (split != "train") or (
+            self.turnaround and character.attributes["action"] in ONCE
+        ):
             character = draw(rng)
         context = int(rng.random() < self.carried)
-        frames = self._carried(character, rng) if context else self._plain(character)
+        if self.turnaround:
+            frames = self.turned(character, int(rng.integers(self.steps_of(character))))
+        else:
+            frames = self._carried(character, rng) if context else self._plain(character)
         captions = [self.caption(character.attributes, rng, full=i == 0) for i in range(self.captions)]
         row = {
             "caption": captions[0][0],
@@ -167,6 +176,18 @@ class Sprites:
     def _mix(self) -> sprites_captions.Mix:
         return sprites_captions.Mix(partial=self.partial, short=self.short)
 
+    @staticmethod
+    def steps_of(who: Character) -> int:
+        """How many drawings the character's action has."""
+        return len(ROWS[str(who.attributes["action"])][1])
+
+    def turned(self, who: Character, step: int) -> np.ndarray:
+        """A drawing of the character's action from all sides, uint8 (frames, 64, 64, 4): in equal parts of the clip a
+        quarter turn further, from where the character faces."""
+        facings = after(str(who.attributes["facing"]))
+        views = [facings[i * len(facings) // self.frames] for i in range(self.frames)]
+        return self._render(who, [(str(who.attributes["action"]), facing, step) for facing in views])
+
     def _plain(self, who: Character) -> np.ndarray:
         action, facing = who.attributes["action"], who.attributes["facing"]
         n = len(ROWS[str(action)][1])
@@ -199,6 +220,12 @@ class Sprites:
             for _, name in sorted(who.sheets + who.weapons[action], key=lambda pair: pair[0]):
                 paint(frame.reshape(-1, 4), *cell(str(self.source), name, action, facing, step))
         return frames
+
+
+def after(facing: str) -> list[str]:
+    """All facings in the order of a turn that begins with this one."""
+    at = TURN.index(facing)
+    return [*TURN[at:], *TURN[:at]]
 
 
 def held_out(attributes: dict[str, str | None]) -> bool:

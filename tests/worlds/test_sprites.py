@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from storyreel.worlds import sprites_language
-from storyreel.worlds.sprites import JUDGED, Sprites, draw_character, held_out, paint
+from storyreel.worlds.sprites import JUDGED, Sprites, after, draw_character, held_out, paint
 from storyreel.worlds.sprites_balance import UNTRUE, counts, draw_balanced
 from storyreel.worlds.sprites_parts import ACTIONS, FACINGS
 
@@ -185,3 +185,28 @@ def test_captions_of_both_languages_are_of_the_same_clips():
 def test_settings_of_captions_are_checked(settings, said):
     with pytest.raises(ValueError, match=said):
         Sprites(source=SHEETS, **settings)
+
+
+@needs_sheets
+def test_a_turnaround_shows_one_pose_from_all_sides():
+    world = Sprites(source=SHEETS, turnaround=True, frames=4)
+    for index in range(6):
+        clip, row = world.make(5, index)
+        seen = row["attributes"]
+        assert seen["action"] != "hurt"
+        facings = after(str(seen["facing"]))
+        assert sorted(facings) == sorted(FACINGS)
+        assert facings[0] == seen["facing"]
+        assert len(clip) == 4
+        other = np.roll(clip.frames, -1, 0)
+        assert (clip.frames != other).any((1, 2, 3)).all(), "each frame is another side"
+    rng = np.random.default_rng(2)
+    who = draw_character(rng)
+    while who.attributes["action"] != "walk" or who.attributes["facing"] != "left":
+        who = draw_character(rng)
+    twice = Sprites(source=SHEETS, turnaround=True, frames=8).turned(who, 3)
+    assert (twice[::2] == twice[1::2]).all()
+    walk = Sprites(source=SHEETS).clip_of(who, "")
+    assert any((twice[0] == frame).all() for frame in walk.frames)
+    with pytest.raises(ValueError, match="turnaround: expected frames=4, or a multiple"):
+        Sprites(source=SHEETS, turnaround=True, frames=6)

@@ -1,0 +1,132 @@
+"""Stable Video Diffusion that goes on from a trained model, and its turnaround: a figure seen from one side, turning.
+
+Blattmann et al., "Stable Video Diffusion: Scaling Latent Video Diffusion Models to Large Datasets", 2023,
+https://arxiv.org/abs/2311.15127, Section 4.4 and Appendix D.6 (multi-view generation).
+
+    picture of a figure --turnaround--> the same figure and pose, a quarter turn further in each frame
+
+The network for pictures goes on with clips whose frames are views of one figure, in the order of a turn, which begins
+with any of them. The autoencoder is that of the trained model.
+
+Differs from the paper: views are the facings of a sprite (four, where the paper has 21 of an orbit), so that no
+elevation is read; a text may say who it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+
+from storyreel.clip import Clip
+from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
+from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.pixels import beginning, shown
+from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage
+from storyreel.systems.svd_lora import digest
+from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
+from storyreel.systems.svd_request import check_request, request_conditions
+from storyreel.systems.svd_unet import SvdUNetConfig
+
+if TYPE_CHECKING:
+    from storyreel.systems.svd import SvdConfig
+
+
+class LaterStage(DiffusionStage):
+    """A diffusion stage that goes on from a trained model, with the autoencoder of that model."""
+
+    prepared_by = ()
+
+    def __init__(self, name: str, config: DiffusionConfig, unet: SvdUNetConfig, shape: Shape, decoder: DecoderStage):
+        super().__init__(name, config, unet, shape, decoder, None, image=True)
+
+    @property
+    def prepared_from(self) -> str:
+        return digest(self.autoencoder.state_dict())
+
+    def notes(self) -> list[str]:
+        layers = self.decoder.decoder
+        if not next(layers.parameters()).is_meta and not layers.learnt_in_time():
+            raise ValueError("this recipe goes on from a trained model: give its folder with --init")
+        return super().notes()
+
+
+class LaterSvd(System):
+    """The autoencoder of a trained model, and one diffusion stage that goes on from one of its own."""
+
+    name = "svd"
+    from_stage: ClassVar[str]
+    """The stage of the trained model that this one begins as."""
+
+    def __init__(self, config: SvdConfig):
+        super().__init__()
+        self.config = c = config
+        self.text_dim = c.unet.context
+        self.autoencoder = AutoencoderStage(c.autoencoder, c.reconstruction, (c.shape.height, c.shape.width))
+        self.decoder = DecoderStage(c.autoencoder, c.reconstruction, self.autoencoder)
+        self.autoencoder.frozen = self.decoder.frozen = True
+        self.stage = self.build_stage()
+
+    def build_stage(self) -> LaterStage:
+        raise NotImplementedError
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        return {"autoencoder": self.autoencoder, "decoder": self.decoder, self.stage.name: self.stage}
+
+    def adopt(self, found: Mapping[str, Mapping[str, Tensor]]) -> Mapping[str, Mapping[str, Tensor]]:
+        if self.stage.name in found:
+            return found
+        if self.from_stage not in found:
+            raise ValueError(f"--init: has {', '.join(found)}; {self.stage.name} goes on from {self.from_stage}")
+        self.stage.begin_as(found[self.from_stage])
+        return found
+
+
+class TurningSvd(LaterSvd):
+    """A picture of a figure to its views, a quarter turn apart."""
+
+    serves = frozenset({"no prompt"})
+    from_stage = "image_to_video"
+    together = 4
+
+    def build_stage(self) -> LaterStage:
+        c = self.config
+        assert c.turnaround is not None
+        latents = c.autoencoder.latent_channels
+        unet = replace(c.unet, in_channels=2 * latents, out_channels=latents)
+        return LaterStage("turnaround", c.turnaround, unet, c.shape, self.decoder)
+
+    @torch.no_grad()
+    def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
+        options, config = attempts[0].options, self.config
+        check_request(options, config, ("extend", "story"), "this model turns the figure of a picture around")
+        if options.image is None:
+            raise ValueError("image: this model turns the figure of a picture around; expected one")
+        if options.frames not in (None, config.frames):
+            raise ValueError(f"frames: a turnaround has {config.frames}, one a view, got {options.frames}")
+        self.stage.check_fingerprint()
+        fps = Fraction(config.fps) if options.fps is None else options.fps
+
+        def clips(latents: Tensor) -> list[Clip]:
+            video = self.decoder.decode(latents).float().clamp(-1, 1)
+            return [
+                Clip.from_tensor(each, fps, options.prompt) for each in shown(video, transparent=options.transparent)
+            ]
+
+        def report(step: int, steps: int, latents: Tensor) -> None:
+            on_progress(Progress(step, steps, self.stage.name, lambda: clips(latents[:1])[0]))
+
+        image = beginning(options, config.shape.height, config.channels)
+        latents = self.stage.sample(
+            request_conditions(options, text, len(attempts), image=image),
+            rng=[attempt.rng() for attempt in attempts],
+            steps=options.steps,
+            guidance=options.guidance,
+            on_step=report,
+        )
+        return clips(latents)

@@ -1,0 +1,228 @@
+"""Models that go on from a trained one of Stable Video Diffusion: a figure turned around, frames between others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_svd import Text, batch, diffusion, picture, stirred, system, tick
+from torch import Tensor
+
+import storyreel
+from storyreel import recipes
+from storyreel.clip import Clip
+from storyreel.model import save_model
+from storyreel.recipe import Recipe
+from storyreel.systems.base import Request
+from storyreel.systems.svd import SvdConfig
+from storyreel.systems.svd_interpolation import InterpolatingSvd, InterpolationStage
+from storyreel.systems.svd_turnaround import LaterSvd, TurningSvd
+
+
+def config(kind: str) -> SvdConfig:
+    tiny = recipes.get("svd_tiny").system
+    assert isinstance(tiny, SvdConfig)
+    if kind == "turnaround":
+        return replace(tiny, turnaround=tiny.image_to_video)
+    return replace(tiny, shape=replace(tiny.shape, frames=6), interpolation=tiny.text_to_video)
+
+
+def later(kind: str) -> LaterSvd:
+    torch.manual_seed(0)
+    made = config(kind).build()
+    assert isinstance(made, LaterSvd)
+    return made
+
+
+def weights(made: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in made.state_dict().items()}
+
+
+def test_each_begins_as_a_stage_of_the_trained_model():
+    trained = stirred(system())
+    found = {name: weights(stage) for name, stage in trained.stages.items()}
+    z, logsnr = torch.randn(2, 4, 5, 8, 8), torch.zeros(2)
+    read = {"context": torch.randn(2, 5, 32), "conditions": torch.zeros(2, 3)}
+    beside = torch.randn(2, 4, 1, 8, 8)
+    for kind, before, given, entered in (
+        ("turnaround", "image_to_video", beside, beside),
+        ("interpolation", "text_to_video", None, torch.randn(2, 5, 5, 8, 8)),
+    ):
+        made = later(kind)
+        made.adopt(found)
+        with torch.no_grad():
+            expected = diffusion(trained, before).v(z, logsnr, read if given is None else {**read, "beside": given})
+            torch.testing.assert_close(made.stage.v(z, logsnr, {**read, "beside": entered}), expected)
+        made.stage.check_fingerprint()
+    with pytest.raises(ValueError, match="turnaround goes on from image_to_video"):
+        later("turnaround").adopt({"decoder": {}})
+    own = {"turnaround": weights(later("turnaround").stage)}
+    assert later("turnaround").adopt(own) is own, "a turnaround goes on as it is"
+
+
+def interpolation() -> tuple[InterpolatingSvd, InterpolationStage]:
+    made = stirred(later("interpolation"))
+    assert isinstance(made, InterpolatingSvd)
+    assert isinstance(made.stage, InterpolationStage)
+    return made, made.stage
+
+
+def test_the_network_reads_both_ends_and_a_learned_mask_between_them():
+    _, stage = interpolation()
+    assert stage.unet.config.in_channels == 4 + 4 + 1
+    latents = torch.randn(2, 4, 2, 4, 4)
+    read = stage._beside(latents, torch.tensor([True, False]))  # pyright: ignore[reportPrivateUsage]
+    beside, mask = read["beside"].split([4, 1], 1)
+    assert mask[0, 0, :, 0, 0].tolist() == [1, 0, 0, 0, 1]
+    assert not mask[1].any()
+    assert beside[0, :, [0, 4]].equal(latents[0])
+    learned = stage.mask_latent.view(4, 1, 1, 1)
+    assert (beside[0, :, 1:4] == learned).all()
+    assert (beside[1] == learned).all(), "what is dropped is masked"
+    assert read["tokens"].shape[1] == 2
+    assert not read["tokens"][1].any()
+    given = batch(frames=6)
+    stage.loss(given, tick()).total.backward()
+    assert stage.mask_latent.grad is not None
+    assert stage.mask_latent.grad.any()
+
+
+def test_any_five_frames_of_a_clip_are_learnt_from():
+    _, stage = interpolation()
+    x = torch.arange(6.0).view(1, 1, 6, 1, 1).expand(40, 1, 6, 1, 1)
+    frames, fps = stage._frames(x, None, torch.Generator().manual_seed(0))  # pyright: ignore[reportPrivateUsage]
+    rows = {tuple(row) for row in frames[:, 0, :, 0, 0].tolist()}
+    assert rows == {(0, 1, 2, 3, 4), (1, 2, 3, 4, 5)}
+    assert fps.unique().tolist() == [8]
+
+
+def movie(frames: int) -> Clip:
+    pixels = np.random.default_rng(3).integers(0, 255, (frames, 16, 16, 3), np.uint8)
+    return Clip(pixels, Fraction(3))
+
+
+def test_frames_are_put_between_those_of_a_clip_which_stay():
+    made, _ = interpolation()
+    made.eval()
+
+    def between(clip: Clip, **more: Any) -> Clip:
+        request = Request.of(interpolate=clip, steps=2, **more)
+        return made.generate(request, Text(), lambda progress: None)  # pyright: ignore[reportArgumentType]
+
+    given = movie(3)
+    clip = between(given)
+    assert clip.fps == 12
+    assert clip.frames.shape == (9, 16, 16, 3)
+    assert (clip.frames[::4] == given.frames).all()
+    assert (between(given).frames == clip.frames).all()
+    assert (between(given, seed=4).frames[1:4] != clip.frames[1:4]).any()
+    other = given.frames.copy()
+    other[2] = 255 - other[2]
+    changed = between(given.replace(frames=other)).frames
+    assert np.abs(changed[1:4].astype(int) - clip.frames[1:4]).max() <= 1, "each pair is made apart from the others"
+    assert (changed[5:8] != clip.frames[5:8]).any()
+
+
+def test_two_pictures_are_enough():
+    made, _ = interpolation()
+    ends = movie(2)
+    image, last = (ends.replace(frames=ends.frames[i : i + 1]) for i in (0, 1))
+    request = Request.of(image=image, image_end=last, steps=1)
+    clip = made.eval().generate(request, Text(), lambda progress: None)  # pyright: ignore[reportArgumentType]
+    assert clip.frames.shape == (5, 16, 16, 3)
+    assert (clip.frames[[0, 4]] == ends.frames).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "line"),
+    [
+        ("interpolation", {"interpolate": movie(1)}, "interpolate: expected a clip of at least 2 frames, got 1"),
+        ("interpolation", {"image": picture()}, "interpolate: this model makes frames between others; expected a clip"),
+        ("interpolation", {"interpolate": movie(2), "fps": 8}, "fps: the result has 4 times the frame rate"),
+        ("interpolation", {"interpolate": movie(2), "transparent": True}, "transparent: this model has no matte"),
+        ("interpolation", {"interpolate": movie(2), "story": [["an orc", 1.0]]}, "story: this model makes frames"),
+        ("interpolation", {"image": picture(), "image_end": picture(), "frames": 9}, "frames: between two pictures"),
+        ("turnaround", {"prompt": "an orc"}, "image: this model turns the figure of a picture around; expected one"),
+        ("turnaround", {"image": picture(), "frames": 8}, "frames: a turnaround has 4, one a view, got 8"),
+        ("turnaround", {"extend": movie(2)}, "extend: this model turns the figure of a picture around"),
+    ],
+)
+def test_what_they_cannot_do(kind: str, options: dict[str, Any], line: str):
+    with pytest.raises(ValueError, match=line):
+        later(kind).generate(Request.of(**options), Text(), lambda progress: None)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_clip_that_is_slower_than_those_of_training_is_warned_of():
+    made = stirred(later("interpolation")).eval()
+    request = Request.of(interpolate=movie(2).replace(fps=Fraction(1)), steps=1)
+    with pytest.warns(UserWarning, match="interpolate: the clip has 1 frames a second"):
+        made.generate(request, Text(), lambda progress: None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="frames: the result is as long as the video"):
+        Request.of(interpolate=movie(2), frames=5)
+
+
+def test_settings_that_do_not_go_together():
+    tiny = recipes.get("svd_tiny").system
+    assert isinstance(tiny, SvdConfig)
+    with pytest.raises(ValueError, match=r"shape.frames: expected at least the 5 of an interpolation, got 4"):
+        replace(tiny, interpolation=tiny.videos)
+    with pytest.raises(ValueError, match="expected one of picture, turnaround and interpolation"):
+        replace(tiny, turnaround=tiny.videos, interpolation=tiny.videos)
+
+
+def recipe_for(kind: str) -> Recipe:
+    tiny, settings = recipes.get("svd_tiny"), config(kind)
+    settings = replace(settings, shape=replace(settings.shape, frames=8))
+    stage = tiny.stages["image_to_video"]
+    stage = replace(stage, data=replace(stage.data, frames=settings.frames, batch=4), steps=2)
+    return Recipe(name=f"tiny_{kind}", system=settings, stages={kind: stage}, text=tiny.text)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tiny = recipes.get("svd_tiny")
+    return save_model(
+        tmp_path_factory.mktemp("svd") / "model", stirred(system()), recipe=tiny, card="# tiny\n", training={}
+    )
+
+
+@pytest.mark.parametrize("kind", ["turnaround", "interpolation"])
+def test_they_train_from_a_model_and_generate(kind: str, trained: Path, tmp_path: Path):
+    recipe, data = recipe_for(kind), "digits:?clips=12&frames=8&size=16"
+    with pytest.raises(ValueError, match="goes on from a trained model: give its folder with --init"):
+        storyreel.train(recipe, [data], tmp_path / "none", device="cpu")
+    found = storyreel.train(recipe, [data], tmp_path / "run", init=trained, device="cpu")
+    assert found is not None
+    model = storyreel.load(found, device="cpu")
+    theirs = storyreel.load(trained, device="cpu").system.stages["decoder"].state_dict()
+    assert isinstance(model.system, TurningSvd | InterpolatingSvd)
+    assert all(tensor.equal(theirs[name]) for name, tensor in model.system.decoder.state_dict().items())
+    options: dict[str, Any] = {"image": picture()} if kind == "turnaround" else {"interpolate": movie(2)}
+    (clip,) = model(steps=1, **options)
+    assert len(clip) == (8 if kind == "turnaround" else 5)
+    assert set(clip.meta["options"]) == {"prompt", "steps", *options}
+    with pytest.raises(ValueError, match="puts no frames between others"):
+        storyreel.load(trained, device="cpu")(interpolate=movie(2))
+
+
+def test_an_interpolation_learns_one_batch_by_heart():
+    torch.manual_seed(0)
+    made = later("interpolation")
+    stage, given = made.stage, batch(4, frames=6)
+    ramp = torch.linspace(-1, 1, 6).view(1, 1, 6, 1, 1)
+    given["video"] = ramp * given["video"][:, :, :1]  # what lies between follows from both ends
+    given = {**given, **stage.prepare(given)}
+    optimizer = torch.optim.Adam(stage.parameters_for("main"), lr=3e-3)
+    losses = []
+    for step in range(120):
+        loss = stage.loss(given, tick(step)).total
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert sum(losses[-20:]) < 0.4 * sum(losses[:20])
