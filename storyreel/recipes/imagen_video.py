@@ -24,6 +24,8 @@ from storyreel.systems.cascade import Kind
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.imagen_video import ImagenVideoConfig, StageConfig
 from storyreel.systems.imagen_video_distill import Distillation
+from storyreel.systems.palette_refiner import PaletteRefinerConfig
+from storyreel.worlds import find
 
 
 def imagen_video_paper() -> Recipe:
@@ -239,6 +241,7 @@ def imagen_video_four() -> Recipe:
         channels=4,
         text_dim=384,
         whole_clips=True,
+        refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
     )
     data = Data(frames=8, size=64, channels=4)
 
@@ -260,6 +263,7 @@ def imagen_video_four() -> Recipe:
             "tsr1": train(2_000),
             "ssr1": train(2_000),
             "ssr2": train(3_000),
+            "refiner": replace(train(2_000, batch=32), ema=0.995),
         },
     )
 

@@ -80,12 +80,6 @@ SMALL = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
 """For the shipped models. Muon learns in a third of the steps that AdamW alone takes (docs/log.md)."""
 
 
-def _commonest(world: str, count: int) -> str:
-    """The commonest colors of a world's palette, six hex digits each."""
-    file, _ = find(world).palette or (None, 0)
-    return "" if file is None else " ".join(file.read_text(encoding="ascii").split()[:count])
-
-
 def phenaki_sprites() -> Recipe:
     """Ships as `phenaki-sprites`: eight frames of 64x64 with a matte, in 128 tokens of six digits each.
 
@@ -104,7 +98,7 @@ def phenaki_sprites() -> Recipe:
                 latent_frames=2, dim=224, depth=5, heads=7, mlp=896, text_dim=384,
                 steps=24, guidance=3.0, temperature=4.0,
             ),
-            decoder=PaletteDecoderConfig(palette=_commonest("sprites", 768)),
+            decoder=PaletteDecoderConfig(palette=find("sprites").commonest_colors(768)),
             carry=1,
         ),
         stages={

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from storyreel.clip import Clip
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import CascadeStage, Shape
+from storyreel.systems.palette_refiner import PaletteRefiner
 from storyreel.systems.pixels import check_matte, shown
 
 Kind: TypeAlias = Literal["base", "ssr", "tsr"]
@@ -115,6 +116,9 @@ class Cascade(System):
             )
             done += counts[name]
         assert video is not None
+        refiner = self.parts["refiner"] if "refiner" in self.parts and upto is None else None
+        if isinstance(refiner, PaletteRefiner):
+            video = refiner.refined(video, cond["text"], cond["text_mask"])
         clip = clip_of(video[:, :, : request.options.frames], last)
         return clip if request.options.fps is None else clip.replace(fps=request.options.fps)
 

@@ -38,6 +38,7 @@ from storyreel.systems.base import Batch, Loss, Request, Tick
 from storyreel.systems.cascade import Cascade, Kind, Shape, check_order
 from storyreel.systems.cascade_stage import CascadeStage, CascadeStageConfig
 from storyreel.systems.imagen_video_distill import Distillation, Teacher, text_inputs
+from storyreel.systems.palette_refiner import PaletteRefinerConfig, check_refiner
 
 MAX_PIXELS, MAX_FRAMES = 4096, 1024  # a side, and of a video, in a request
 
@@ -213,9 +214,11 @@ class ImagenVideoConfig:
     channels: Width = 3  # 4 makes a matte too
     text_dim: Width = 4096
     whole_clips: bool = False  # every stage reads clips of the last one's size, and makes them smaller itself
+    refiner: PaletteRefinerConfig | None = None  # paints the video of the last stage anew; not in the paper
 
     def __post_init__(self) -> None:
         check_order([(name, stage.kind, stage.shape) for name, stage in self.stages.items()])
+        check_refiner(self.refiner, self.channels, self.text_dim)
 
     @property
     def stages(self) -> dict[str, StageConfig]:
@@ -230,7 +233,9 @@ class ImagenVideoConfig:
     def clips(self) -> dict[str, tuple[int, int]]:
         """Height and width of the clips that each stage is trained on. All of them last as long as the video."""
         last = self.last
-        return {n: (s.height, s.width) for n, c in self.stages.items() for s in [last if self.whole_clips else c.shape]}
+        sizes = {n: last if self.whole_clips else stage.shape for n, stage in self.stages.items()}
+        clips = {n: (shape.height, shape.width) for n, shape in sizes.items()}
+        return clips if self.refiner is None else {**clips, "refiner": (self.refiner.size, self.refiner.size)}
 
     @property
     def frames(self) -> int:
@@ -267,6 +272,8 @@ class ImagenVideo(Cascade):
         for name, stage in config.stages.items():
             self.parts[name] = DiffusionStage(name, stage, before, config.channels, config.text_dim)
             before = stage.shape
+        if config.refiner is not None:
+            self.parts["refiner"] = config.refiner.build()
 
     def check(self, request: Request) -> None:
         super().check(request)

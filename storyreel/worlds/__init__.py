@@ -190,6 +190,11 @@ class World:
             values[self.folder.name] = Path(folder)
         return self.maker(**values)
 
+    def commonest_colors(self, count: int) -> str:
+        """Of its palette, six hex digits each; "" where it has none."""
+        file, _ = self.palette or (None, 0)
+        return "" if file is None else " ".join(file.read_text(encoding="ascii").split()[:count])
+
     @property
     def pictures_name(self) -> str:
         return self.pictures.name if self.pictures else "its pictures"

@@ -1,0 +1,145 @@
+"""Stages that read the text and paint: each pixel is a choice among the colors of a palette.
+
+Pixel art has few colors, and a network that gives the mean of what is likely mixes them. A classifier has nothing to
+average. It is in none of the papers.
+
+Axes: b batch, f frames, p patches of a frame, d width, h rows, w columns, e features of a pixel, k colors, v visible
+pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from storyreel.field_ranges import Colors, Count, Depth, Share, Width
+from storyreel.nn.attention import Block
+from storyreel.nn.conv import Upsampler
+from storyreel.systems.base import Loss, Stage
+from storyreel.systems.pixels import BACKGROUND
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaletteConfig:
+    """What stages that paint with a palette and read the text have in common."""
+
+    palette: Colors  # its colors, six hex digits each
+    text_dim: Width = 384
+    depth: Depth = 3  # blocks in space, which read the text
+    features: Width = 24  # e
+    frames: Count = 3  # of each clip that are painted in a step of training
+    pixels: Count = 500  # visible pixels a clip whose color is learned in a step
+    near: float = 4.0  # weight of the expected squared distance from the right color
+    drop_text: Share = 0.1
+
+    def colors(self) -> Tensor:
+        """uint8 (k, 3). ValueError where the palette is no list of colors."""
+        digits = "".join(self.palette.split())
+        if not digits or len(digits) % 6 or not all(c in "0123456789abcdefABCDEF" for c in digits):
+            raise ValueError("palette: wanted colors of six hex digits each")
+        return torch.frombuffer(bytearray.fromhex(digits), dtype=torch.uint8).view(-1, 3)
+
+
+C = TypeVar("C", bound=PaletteConfig)
+
+
+class PaletteStage(Stage, Generic[C]):
+    """A stage that ends in features of each pixel, from which its alpha and color are read."""
+
+    needs_text = True
+    capturable = True
+
+    def __init__(self, config: C):
+        super().__init__()
+        self.config = config
+        self.register_buffer("colors", config.colors().float() / 127.5 - 1, persistent=False)
+
+    colors: Tensor
+    config: C
+
+    def add_space(self, grid: int, dim: int, heads: int, mlp: int) -> None:
+        """Blocks in space over grid x grid patches; the text changes nothing before it is learned."""
+        c = self.config
+        self.grid = grid
+        self.position = nn.Parameter(torch.zeros(grid**2, dim))
+        self.space = nn.ModuleList(Block(dim, heads, mlp, c.text_dim) for _ in range(c.depth))
+        self.null_text = nn.Parameter(torch.zeros(c.text_dim))
+        for block in self.space:
+            nn.init.zeros_(block.to_text.to_out.weight)  # pyright: ignore
+
+    def add_pixels(self, widths: tuple[int, ...], blocks: int, patch: int) -> None:
+        """The way from patches to pixels, and what reads alpha and color from their features."""
+        e = self.config.features
+        self.up = Upsampler(widths, blocks)
+        self.cell = patch // 2 ** (len(widths) - 1)
+        self.to_pixels = nn.Linear(self.up.width, e * self.cell**2)
+        self.to_alpha, self.to_color = nn.Linear(e, 1), nn.Linear(e, len(self.colors))
+
+    def with_text(self, x: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
+        """Patches (b f, p, d), of f frames that belong to each text (b, l, text_dim), after the blocks in space."""
+        frames = len(x) // len(text)
+        mask = text_mask.repeat_interleave(frames, 0)
+        for block in self.space:
+            keys, values = block.to_text.keys_values(text)  # pyright: ignore
+            x = block(x, None, (keys.repeat_interleave(frames, 0), values.repeat_interleave(frames, 0)), mask)
+        return x
+
+    def pixels(self, x: Tensor) -> Tensor:
+        """Patches (b, f, p, width) -> features (b, f, h, w, e)."""
+        return self.features_of(self.up(rearrange(x, "b f (h w) d -> (b f) h w d", h=self.grid)), len(x))
+
+    def features_of(self, x: Tensor, clips: int) -> Tensor:
+        """Cells (b f, h', w', width of `up`), of b clips -> features (b, f, h, w, e)."""
+        x = rearrange(self.to_pixels(x), "n h w (e p1 p2) -> n (h p1) (w p2) e", p1=self.cell, p2=self.cell)
+        return x.unflatten(0, (clips, -1))
+
+    def painted(self, x: Tensor) -> Tensor:
+        """Features (b, f, h, w, e) -> (b, 4, f, h, w): colors of the palette, alpha.
+
+        Alpha is in [-1, 1]; where it is not above 0, the color is that of the background.
+        """
+        alpha = 2 * self.to_alpha(x).float().sigmoid() - 1  # (b, f, h, w, 1)
+        solid = alpha[..., 0] > 0
+        rgb = x.new_full((*x.shape[:-1], 3), BACKGROUND, dtype=torch.float32)
+        rgb[solid] = self.colors[self.to_color(x[solid]).argmax(-1)]
+        return rearrange(torch.cat([rgb, alpha], -1), "b f h w c -> b c f h w")
+
+    def loss_of(self, x: Tensor, video: Tensor, rng: torch.Generator) -> Loss:
+        """Nats a visible pixel: of its color, and its share of those of alpha; plus `near` times the distance.
+
+        x: features (b, f, h, w, e) of each pixel of `video` (b, 4, f, h, w).
+        """
+        c = self.config
+        solid = video[:, 3] > 0
+        alpha = F.binary_cross_entropy_with_logits(self.to_alpha(x)[..., 0].float(), solid.float())
+        at = _visible(solid.flatten(), c.pixels * len(video), rng)
+        counts = solid.flatten()[at].float()  # where there are too few visible pixels, others are among them
+        logits = self.to_color(x.flatten(0, 3)[at]).float()
+        target = self._nearest(rearrange(video[:, :3], "b c f h w -> (b f h w) c")[at])
+        color = F.cross_entropy(logits, target, reduction="none")
+        near = (logits.softmax(-1) * self._distances()[target]).sum(-1)
+        hits = (logits.argmax(-1) == target).float()
+        color, near, hits = ((each * counts).sum() / counts.sum().clamp(min=1) for each in (color, near, hits))
+        total = color + alpha * solid.numel() / solid.sum().clamp(min=1) + c.near * near
+        return Loss(total, {k: v.detach() for k, v in dict(color=color, alpha=alpha, near=near, hits=hits).items()})
+
+    def _nearest(self, real: Tensor) -> Tensor:
+        """Colors (v, 3) in [-1, 1] -> the nearest of the palette, int64 (v,)."""
+        device = "cpu" if real.is_meta else real.device.type  # when costs are counted there is no device
+        with torch.autocast(device, enabled=False):  # bfloat16 would miss the nearest
+            return (self.colors.square().sum(-1) - 2 * real.float() @ self.colors.T).argmin(-1)
+
+    def _distances(self) -> Tensor:
+        """Squared, in units of [-1, 1], between all colors (k, k)."""
+        return (self.colors[:, None] - self.colors).square().sum(-1)
+
+
+def _visible(solid: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    """Places (count,) of visible pixels, drawn from bool (n,), and of others where there are too few."""
+    draw = torch.rand(len(solid), generator=rng, device=rng.device).to(solid.device)
+    return torch.where(solid, draw + 1, draw).topk(min(count, len(solid)), sorted=False).indices
