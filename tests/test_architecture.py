@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1] / "storyreel"
 FILES = sorted(ROOT.rglob("*.py"))
 
 # Each folder or module of the package -> what it may import, besides itself. `systems` means its contracts alone
-# (systems/base.py, systems/cascade*.py, systems/pixels.py); KNOWS_SYSTEMS may import the systems themselves.
+# (systems/base.py, systems/cascade*.py, systems/palette*.py, systems/pixels.py); KNOWS_SYSTEMS may import the systems themselves.
 MAY_IMPORT = {
     "numbers": set(),
     "json_file": set(),
@@ -134,7 +134,7 @@ FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text", "fiel
 FOR_ALL |= {"callable_package", "wording", "csv_file"}  # what people read
 FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
 FOR_ALL |= {"whole_file", "parquet_file", "archive", "tar_file"}
-CONTRACTS = {"base", "cascade", "cascade_stage", "pixels"}
+CONTRACTS = {"base", "cascade", "cascade_stage", "palette", "palette_refiner", "pixels"}
 KNOWS_SYSTEMS = {"recipes", "published_svd"}
 
 

@@ -16,6 +16,8 @@ from dataclasses import replace
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.systems.godiva import GeneratorConfig, GodivaConfig
 from storyreel.systems.godiva_tokenizer import FrameVQVAEConfig
+from storyreel.systems.palette_refiner import PaletteRefinerConfig
+from storyreel.worlds import find
 
 
 def godiva_paper() -> Recipe:
@@ -94,10 +96,12 @@ def godiva_sprites() -> Recipe:
             generator=GeneratorConfig(
                 frames=8, dim=224, heads=7, mlp=896, layers="TRCTRC", context="causal", guidance=2.0, text_tokens=80,
             ),
+            refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
         ),
         stages={
             "tokenizer": StageRecipe(data=data, optim=SMALL, steps=4_000),
             "generator": StageRecipe(data=data, optim=SMALL, steps=5_000),
+            "refiner": StageRecipe(data=replace(data, batch=24), optim=SMALL, steps=2_000),
         },
     )  # fmt: skip
 

@@ -116,8 +116,8 @@ class Cascade(System):
             )
             done += counts[name]
         assert video is not None
-        refiner = self.parts["refiner"] if "refiner" in self.parts and upto is None else None
-        if isinstance(refiner, PaletteRefiner):
+        refiner = self.stages.get("refiner")
+        if isinstance(refiner, PaletteRefiner) and upto is None:
             video = refiner.refined(video, cond["text"], cond["text_mask"])
         clip = clip_of(video[:, :, : request.options.frames], last)
         return clip if request.options.fps is None else clip.replace(fps=request.options.fps)

@@ -1,7 +1,7 @@
 """GODIVA: text to video by three-dimensional sparse attention over frame tokens, one token after the other.
 
 Wu et al., "GODIVA: Generating Open-DomaIn Videos from nAtural Descriptions", 2021, https://arxiv.org/abs/2104.14806.
-Two stages, trained in this order:
+Two stages, trained in this order (`refiner` may follow them; see docs/systems/godiva.md):
 
     video --FrameVQVAE.encode--> codes --Generator.sample(text)--> codes --FrameVQVAE.decode--> video
 
@@ -49,6 +49,7 @@ from storyreel.systems.base import (
 from storyreel.systems.godiva_decoding import Decoder, Sampling
 from storyreel.systems.godiva_tokenizer import FrameVQVAE, FrameVQVAEConfig
 from storyreel.systems.godiva_waves import WaveDecoder
+from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
 from storyreel.systems.pixels import beginning, check_matte, shown
 
 Offset = tuple[int, int, int]  # frames, rows, columns
@@ -300,6 +301,7 @@ def neighbours(frames: int, grid: int, context: str) -> Tensor:
 class GodivaConfig:
     tokenizer: FrameVQVAEConfig = field(default_factory=FrameVQVAEConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    refiner: PaletteRefinerConfig | None = None  # paints what the tokenizer decodes anew; not in the paper
     fps: FramesASecond = 8
 
     @property
@@ -323,10 +325,12 @@ class Godiva(System):
         self.tokenizer = config.tokenizer.build()
         self.generator = Generator(config.generator, self.tokenizer)
         self.text_dim = config.generator.text_dim
+        self.refiner = refiner_of(config.refiner, config.tokenizer.channels, self.text_dim)
 
     @property
     def stages(self) -> dict[str, Stage]:
-        return {"tokenizer": self.tokenizer, "generator": self.generator}
+        stages: dict[str, Stage] = {"tokenizer": self.tokenizer, "generator": self.generator}
+        return stages if self.refiner is None else {**stages, "refiner": self.refiner}
 
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
@@ -344,7 +348,10 @@ class Godiva(System):
             cond["prefix"] = self.tokenizer.encode(known.to(device)).expand(count, -1, -1, -1)
 
         def clip(codes: Tensor) -> Clip:
-            video = torch.cat([start, self.tokenizer.decode(codes).float().cpu()[:, :, known.shape[2] :]], 2)
+            made = self.tokenizer.decode(codes)
+            if self.refiner is not None and request.options.image is None:
+                made = self.refiner.refined(made, states, mask)
+            video = torch.cat([start, made.float().cpu()[:, :, known.shape[2] :]], 2)
             video = shown(video, transparent=request.options.transparent)
             return Clip.from_tensor(video[0], request.options.fps or Fraction(self.config.fps), request.options.prompt)
 

@@ -38,7 +38,7 @@ from storyreel.systems.base import Batch, Loss, Request, Tick
 from storyreel.systems.cascade import Cascade, Kind, Shape, check_order
 from storyreel.systems.cascade_stage import CascadeStage, CascadeStageConfig
 from storyreel.systems.imagen_video_distill import Distillation, Teacher, text_inputs
-from storyreel.systems.palette_refiner import PaletteRefinerConfig, check_refiner
+from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
 
 MAX_PIXELS, MAX_FRAMES = 4096, 1024  # a side, and of a video, in a request
 
@@ -218,7 +218,6 @@ class ImagenVideoConfig:
 
     def __post_init__(self) -> None:
         check_order([(name, stage.kind, stage.shape) for name, stage in self.stages.items()])
-        check_refiner(self.refiner, self.channels, self.text_dim)
 
     @property
     def stages(self) -> dict[str, StageConfig]:
@@ -272,8 +271,9 @@ class ImagenVideo(Cascade):
         for name, stage in config.stages.items():
             self.parts[name] = DiffusionStage(name, stage, before, config.channels, config.text_dim)
             before = stage.shape
-        if config.refiner is not None:
-            self.parts["refiner"] = config.refiner.build()
+        refiner = refiner_of(config.refiner, config.channels, config.text_dim)
+        if refiner is not None:
+            self.parts["refiner"] = refiner
 
     def check(self, request: Request) -> None:
         super().check(request)

@@ -14,7 +14,7 @@ Axes: b batch, f frames, h rows, w columns, p patches, d width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from einops import rearrange
@@ -64,12 +64,13 @@ class PaletteRefinerConfig(PaletteConfig):
         return PaletteRefiner(self)
 
 
-def check_refiner(config: PaletteRefinerConfig | None, channels: int, text_dim: int) -> None:
-    """ValueError where a system's videos or text are not what its refiner reads."""
-    if config is not None and (channels != 4 or config.text_dim != text_dim):
-        raise ValueError(
-            f"refiner: wanted videos of 4 channels and a text_dim of {config.text_dim}, got {channels} and {text_dim}"
-        )
+def refiner_of(config: PaletteRefinerConfig | None, channels: int, text_dim: int) -> PaletteRefiner | None:
+    """A system's refiner, which reads the system's text. ValueError where its videos have no matte."""
+    if config is None:
+        return None
+    if channels != 4:
+        raise ValueError(f"refiner: wanted videos of 4 channels, got {channels}")
+    return replace(config, text_dim=text_dim).build()
 
 
 class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):

@@ -1,0 +1,147 @@
+"""The refiner takes the pose from the video and the looks from the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from storyreel.clip import Clip
+from storyreel.recipes import get
+from storyreel.systems.base import Batch, Request, TextEncoder, Tick
+from storyreel.systems.palette_refiner import PaletteRefiner, PaletteRefinerConfig
+from storyreel.systems.pixels import BACKGROUND
+
+CONFIG = PaletteRefinerConfig(
+    palette="ff0000 00ff00 0000ff", text_dim=8, size=16, patch=8, dim=16, heads=2, mlp=32, widths=(8, 16, 16),
+    features=8, frames=2, depth=1, drop_text=0.0,
+)  # fmt: skip
+
+
+def make(config: PaletteRefinerConfig = CONFIG, seed: int = 0) -> PaletteRefiner:
+    torch.manual_seed(seed)
+    return config.build()
+
+
+def batch(count: int = 6) -> Batch:
+    """Squares at one of two places, in one of three colors, which the text says."""
+    color, left = torch.arange(count) % 3, torch.arange(count) % 2 == 0
+    video = torch.full((count, 4, 3, 16, 16), BACKGROUND)
+    video[:, 3] = -1
+    for i in range(count):
+        inside = video[i, :, :, 4:12, 1:7] if left[i] else video[i, :, :, 4:12, 9:15]
+        inside[:3] = -1
+        inside[color[i]], inside[3] = 1, 1
+    text = torch.zeros(count, 2, 8)
+    text[torch.arange(count), 0, color] = 3
+    return {"video": video, "text": text, "text_mask": torch.ones(count, 2, dtype=torch.bool)}
+
+
+def tick(step: int = 0) -> Tick:
+    return Tick(step=step, turn="main", rng=torch.Generator().manual_seed(step))
+
+
+def test_the_pose_comes_from_the_video_and_the_color_from_the_text() -> None:
+    refiner, given = make(replace(CONFIG, tinted=1.0, tint=2.0, swapped=0.5)), batch(12)
+    optimizer = torch.optim.AdamW(refiner.parameters(), lr=3e-3, weight_decay=0.0)
+    for step in range(120):
+        optimizer.zero_grad()
+        refiner.loss(given, tick(step)).total.backward()
+        optimizer.step()
+    other = given["text"].roll(1, 0)  # somebody else's color
+    with torch.no_grad():
+        made = refiner.refined(given["video"], other, given["text_mask"])
+    solid = given["video"][:, 3] > 0
+    assert ((made[:, 3] > 0) == solid).float().mean() > 0.97
+    said = other[:, 0, :3].argmax(-1)[:, None, None, None].expand_as(solid)
+    assert (made[:, :3].argmax(1) == said)[solid & (made[:, 3] > 0)].float().mean() > 0.9
+
+
+def test_any_size_comes_in_and_its_own_size_goes_out() -> None:
+    refiner, given = make(), batch(2)
+    for size, frames in ((8, 3), (16, 1), (32, 5)):
+        made = refiner.refined(torch.zeros(2, 4, frames, size, size), given["text"], given["text_mask"])
+        assert made.shape == (2, 4, frames, 16, 16)
+    with pytest.raises(ValueError, match="video: wanted"):
+        refiner.refined(torch.zeros(2, 3, 1, 16, 16), given["text"], given["text_mask"])
+
+
+def test_somebody_else_is_somebody_in_the_same_pose() -> None:
+    refiner, given = make(), batch(6)
+    solid = given["video"][:, 3] > 0
+    every, none = torch.ones(6, dtype=torch.bool), torch.zeros(6, dtype=torch.bool)
+    assert torch.equal(refiner._somebody_else(solid, none), torch.arange(6))
+    others = refiner._somebody_else(solid, every)
+    assert (others != torch.arange(6)).all()
+    assert torch.equal(others % 2, torch.arange(6) % 2)  # even ones stand on the left
+    alone = solid[:2]
+    assert torch.equal(refiner._somebody_else(alone, every[:2]), torch.arange(2))
+
+
+def test_a_video_depends_on_itself_alone() -> None:
+    refiner, given = make(), batch(6)
+    with torch.no_grad():
+        for weight in refiner.parameters():
+            weight.add_(torch.randn_like(weight) * 0.1)
+        whole = refiner.features(given["video"], given["text"], given["text_mask"])
+        one = refiner.features(given["video"][2:3], given["text"][2:3], given["text_mask"][2:3])
+    torch.testing.assert_close(one, whole[2:3], atol=1e-4, rtol=0)
+
+
+def test_what_is_wrong_is_refused() -> None:
+    with pytest.raises(ValueError, match="patch: wanted a divisor"):
+        replace(CONFIG, size=20)
+    tiny: Any = get("imagen_video_tiny").system
+    with pytest.raises(ValueError, match="refiner: wanted videos of 4 channels"):
+        replace(tiny, refiner=CONFIG).build()
+
+
+class Words(TextEncoder):
+    """A text encoder: a sentence says a color by its length."""
+
+    name, dim = "words", 384
+
+    def __call__(self, captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        states = torch.zeros(len(captions), 1, 384)
+        for i, caption in enumerate(captions):
+            states[i, 0, len(caption) % 8] = 1
+        return states, torch.ones(len(captions), 1, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("name", ["godiva_sprites", "imagen_video_four"])
+def test_systems_end_with_it_unless_a_stage_is_asked_for(name: str) -> None:
+    recipe = get(name)
+    assert "refiner" in recipe.stages
+    system = _small(name).build().eval()
+    stages = system.stages
+    assert list(stages)[-1] == "refiner"
+    assert isinstance(stages["refiner"], PaletteRefiner)
+    palette = {(255, 0, 0), (0, 255, 0), (0, 0, 255)}
+
+    def colors(clip: Clip) -> set[tuple[int, ...]]:
+        solid = clip.frames[clip.frames[..., 3] > 0]
+        return {tuple(pixel) for pixel in solid[:, :3].tolist()}
+
+    with torch.no_grad():
+        stages["refiner"].to_alpha.bias.fill_(5)  # pyright: ignore
+    steps = {"steps": 2} if name == "imagen_video_four" else {}
+    clip = system.generate(Request.of(prompt="a word", transparent=True, **steps), Words(), lambda progress: None)
+    assert colors(clip)
+    assert colors(clip) <= palette
+    if name == "imagen_video_four":
+        upto = Request.of(prompt="a word", transparent=True, stage="ssr2", steps=2)
+        assert not colors(system.generate(upto, Words(), lambda progress: None)) <= palette
+
+
+def _small(name: str) -> Any:
+    """The recipe's system at a size for tests."""
+    system: Any = get(name).system
+    if name == "godiva_sprites":
+        tokenizer = replace(system.tokenizer, size=16, patch=8, dim=16, widths=(8, 16))
+        generator = replace(system.generator, frames=2, dim=16, heads=2, mlp=16, layers="TRC")
+        system = replace(system, tokenizer=tokenizer, generator=generator)
+    size = 16 if name == "godiva_sprites" else 64
+    return replace(system, refiner=replace(CONFIG, size=size, text_dim=384))
