@@ -4,7 +4,7 @@
 | -------------- | ---------- | ---------------- | ------------- | ---------------- | ------------------------------ |
 | godiva_tiny    | 0.1 M      | 5 x 16x16        | 80            | tests            | learns a batch by heart        |
 | godiva_digits  | 7 M        | 10 x 32x32       | 160           | 1 CPU core       | see docs/results.md            |
-| godiva_sprites | 8 M        | 8 x 64x64, matte | 512           | 1 CPU core       | see docs/results.md            |
+| godiva_sprites | 11 M       | 8 x 64x64, matte | 512           | 1 CPU core       | see docs/results.md            |
 | godiva_small   | 0.1 B      | 10 x 128x128     | 2,560         | one GPU, not yet | --                             |
 | godiva_paper   | 0.3 B      | 10 x 64x64       | 2,560         | never            | checked for its size on `meta` |
 """

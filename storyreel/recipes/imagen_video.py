@@ -3,8 +3,8 @@
 | recipe                 | parameters | the last video       | trained on       | result                         |
 | ---------------------- | ---------- | -------------------- | ---------------- | ------------------------------ |
 | imagen_video_tiny      | 0.7 M      | 5 x 16x16            | tests            | learns a batch by heart        |
-| imagen_video_sprites   | 8.1 M      | 8 x 64x64, matte     | 2 CPU cores      | see docs/results.md            |
-| imagen_video_four      | 11.4 M     | 8 x 64x64, matte     | 2 CPU cores      | not trained yet                |
+| imagen_video_sprites   | 11.0 M     | 8 x 64x64, matte     | 2 CPU cores      | see docs/results.md            |
+| imagen_video_four      | 14.3 M     | 8 x 64x64, matte     | 2 CPU cores      | not trained yet                |
 | imagen_video_distilled | the same   | the same, in 8 steps | 2 CPU cores      | see docs/results.md            |
 | imagen_video_small     | 0.2 B      | 64 x 192x320         | one GPU, not yet | --                             |
 | imagen_video_paper     | 11.6 B     | 128 x 768x1280       | never            | checked for its size on `meta` |
@@ -145,7 +145,9 @@ def imagen_video_sprites() -> Recipe:
     a side, with a matte. The world's clips have eight frames, so no stage can double as the paper's do.
 
     Where a patch holds about as many values as the network is wide, it says x: v is mostly noise where there is little
-    of that, and cannot pass through so few channels. A path of full size (`fine`) keeps detail and noise apart."""
+    of that, and cannot pass through so few channels. A path of full size (`fine`) keeps detail and noise apart. Each
+    stage alone reads little of the text; the refiner paints the end of it again, as the text says.
+    """
 
     def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
         shape = Shape(frames=frames, height=size, width=size, fps=frames)
@@ -174,6 +176,7 @@ def imagen_video_sprites() -> Recipe:
         channels=4,
         text_dim=384,
         whole_clips=True,
+        refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
     )
     data = Data(frames=8, size=64, channels=4)
 
@@ -198,6 +201,7 @@ def imagen_video_sprites() -> Recipe:
             "tsr2": train(800, 0.0),
             "tsr3": train(800, 0.0),
             "ssr3": train(1_600),
+            "refiner": replace(train(2_000, 0.0, batch=24), ema=0.995),
         },
     )
 
@@ -263,7 +267,7 @@ def imagen_video_four() -> Recipe:
             "tsr1": train(2_000),
             "ssr1": train(2_000),
             "ssr2": train(3_000),
-            "refiner": replace(train(2_000, batch=32), ema=0.995),
+            "refiner": replace(train(2_000, batch=24), ema=0.995),
         },
     )
 
@@ -282,14 +286,15 @@ def imagen_video_distilled() -> Recipe:
     }  # fmt: skip
     stages = {
         name: replace(
-            s,
-            steps=s.steps // 4,
+            stage,
+            steps=stage.steps // 4,
             ema=0.98,  # of one phase alone
             optim=Optim(lr=2e-4, warmup=20, final_lr=0.2),
-            data=replace(s.data, image_share=0.0),
+            data=replace(stage.data, image_share=0.0),
         )
-        for name, s in whole.stages.items()
-    }
+        for name, stage in whole.stages.items()
+        if name in distilled
+    } | {"refiner": whole.stages["refiner"]}
     return replace(whole, name="imagen_video_distilled", system=replace(whole.system, **distilled), stages=stages)
 
 

@@ -41,7 +41,7 @@ class PaletteRefinerConfig(PaletteConfig):
     widths: tuple[Width, ...] = (24, 64, 128)
     blocks: Depth = 1
     time_depth: Depth = 1
-    frames: Count = 4  # in a row, of each clip, in a step of training
+    frames: Count = 3  # in a row, of each clip, in a step of training
     noise: float = 0.5  # standard deviation at most of what is added to a clip, in units of [-1, 1]
     tint: float = 0.4  # standard deviation of the change of each coefficient of the colors of a clip
     tinted: Share = 0.5  # of the clips whose colors are changed
