@@ -155,3 +155,17 @@ def write_tiny(name: str, folder: Path) -> Path:
         torch.manual_seed(0)
         TINY[name]().save_pretrained(str(folder), safe_serialization=True)
     return folder
+
+
+def write_lora(pipe: Any, file: Path, seed: int = 0) -> Path:
+    """A LoRA file in diffusers' layout, of rank 2, with random factors for the attention of a pipeline's network."""
+    from safetensors.torch import save_file
+
+    rng = torch.Generator().manual_seed(seed)
+    tensors: dict[str, torch.Tensor] = {}
+    for name, layer in pipe.transformer.named_modules():
+        if name.endswith(("to_q", "to_k", "to_v")):
+            tensors[f"transformer.{name}.lora_A.weight"] = torch.randn(2, layer.in_features, generator=rng)
+            tensors[f"transformer.{name}.lora_B.weight"] = torch.randn(layer.out_features, 2, generator=rng)
+    save_file(tensors, str(file))
+    return file

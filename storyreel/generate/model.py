@@ -123,9 +123,10 @@ class Model:
         put frames between); fit ("crop" or "pad", for pictures of another aspect); story (a list of (prompt, seconds)
         instead of a prompt); transparent; stage (of a cascade: the last one to run, whose smaller video it is); size
         (such as "1280x768", of a system that makes any, and then of any length); negative (what the video should not
-        show) and precision (fp32, bf16, fp16), of pipelines of the hub; candidates (how many to make, of which the best
-        is kept) and encoder (what ranks them); start (seconds into a video without end); crisp (False leaves pixel art
-        as it was generated); as_written (nothing is added that the prompt leaves open). Left out, the model decides.
+        show), precision (fp32, bf16, fp16) and lora (a list of "FILE:WEIGHT"), of pipelines of the hub; candidates (how
+        many to make, of which the best is kept) and encoder (what ranks them); start (seconds into a video without
+        end); crisp (False leaves pixel art as it was generated); as_written (nothing is added that the prompt leaves
+        open). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
@@ -278,7 +279,7 @@ class Model:
             )
         if options.motion is not None and "motion" not in serves:
             raise ValueError(f"motion: {self.name} reads no motion; a model of Stable Video Diffusion does")
-        for name in ("negative", "precision"):
+        for name in ("negative", "precision", "lora"):
             if getattr(options, name) and name not in serves:
                 raise ValueError(f"{name}: {self.name} reads none; many pipelines of the hub do (hub:ORG/NAME)")
         if options.stage and options.stage not in (known := self.system.products):

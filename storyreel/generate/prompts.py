@@ -67,6 +67,9 @@ def _row(where: str, entry: dict[str, Any], defaults: Mapping[str, Any], folder:
     for key in INPUTS:
         if isinstance(entry.get(key), str):
             entry[key] = folder / Path(entry[key]).expanduser()
+    if isinstance(files := entry.get("lora"), (str, list)):
+        files = [files] if isinstance(files, str) else files
+        entry["lora"] = [str(folder / Path(file).expanduser()) if isinstance(file, str) else file for file in files]
     more = RowOptions.of({name: entry.pop(name) for name in fields_of(RowOptions) if name in entry})
     options = GenerateOptions.of(layered(GenerateOptions, defaults, entry)).check_prompt()
     for clip in (getattr(options, name) for name in INPUTS):

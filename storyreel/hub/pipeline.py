@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from storyreel.clip import Clip
+from storyreel.hub import lora
 from storyreel.hub.describe import variant_of
 from storyreel.hub.families import Family, component_settings, family_of, limits_of
 from storyreel.hub.memory import NAMES as PRECISIONS
@@ -27,6 +28,7 @@ from storyreel.hub.memory import chosen_mode, place
 from storyreel.hub.pictures import cut, fitted, preview_of
 from storyreel.hub.reference import name_of, read_index, title
 from storyreel.options.generation import GenerateOptions
+from storyreel.options.lora import Lora
 from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
 
 OLDEST = (0, 42)  # of diffusers, that it was tried with
@@ -58,10 +60,12 @@ class HubPipeline(System):
         self.fps = Fraction(self.family.fps)
         self._device = torch.device(device)
         self._loaded: dict[tuple[Any, ...], Any] = {}
+        self._lora: tuple[Lora, ...] = ()  # those in the loaded weights
         self._mode = "none"
         accepted = self._accepted
         self.conditional = "prompt" in accepted
         own = self._served() & {"negative", "image_end", "variation", "motion"}
+        own |= {"lora"} if lora.takes_lora(class_named(str(self.index["_class_name"]))) else set()
         self.serves = frozenset({"size", "precision", *own, *(() if self.conditional else ("no prompt",))})
 
     @property
@@ -106,6 +110,7 @@ class HubPipeline(System):
         # Not in inference mode: weights that are loaded in it could not be changed again, by offloading or a LoRA.
         with torch.inference_mode(False), torch.no_grad():
             pipe = self._pipe(kind, options)
+            self._use_lora(options)
             arguments = self._arguments(kind, options)
             with _own_noise(request, self._device) as generator:
                 try:
@@ -155,6 +160,7 @@ class HubPipeline(System):
         own = str(self.index["_class_name"])
         if kind == own:
             self._loaded.clear()  # one set of weights at a time
+            self._lora = ()
             self._mode = chosen_mode(self.folder, self._device, precision)
             pipe = load_pipeline(self.folder, kind, PRECISIONS[precision], self.family)
             pipe = place(pipe, self._device, self._mode)
@@ -165,6 +171,15 @@ class HubPipeline(System):
         pipe.set_progress_bar_config(disable=True)
         self._loaded[kind, precision] = pipe
         return pipe
+
+    def _use_lora(self, options: GenerateOptions) -> None:
+        """Have the weights changed by the LoRA files that are asked for, and by no others."""
+        if options.lora == self._lora:
+            return
+        self._lora = ()
+        with _in_silence():
+            lora.apply(self._pipe(str(self.index["_class_name"]), options), options.lora)
+        self._lora = options.lora
 
     def _arguments(self, kind: str, options: GenerateOptions) -> dict[str, Any]:
         """What the pipeline is called with."""

@@ -5,6 +5,7 @@ The command line, prompt files, metadata in clips, configuration files and envir
 
 from __future__ import annotations
 
+import shlex
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -37,6 +38,7 @@ class Setting:
     metavar: str | None = None
     panel: str | None = None  # of the help page
     read: Callable[[Any, str], Any] | None = None  # (value, name) -> the value, for types that need more than a range
+    each: Callable[[Any, str], Any] | None = None  # `read` of one value of a setting that may be repeated
     write: Callable[[Any], Any] | None = None  # the value -> JSON, for those that JSON does not have
     text: type | None = None  # of the command line, where it is not that of the field
     replaces: str = ""  # another way to say this setting; only one of both may be set
@@ -70,7 +72,10 @@ class Field:
         if self.setting.read is not None:
             return self.setting.read(value, self.name)
         if self.many:
-            return tuple(replace(self, many=False).checked(each) for each in value)
+            values = value if isinstance(value, (list, tuple)) else [value]
+            return tuple(replace(self, many=False).checked(each) for each in values)
+        if self.setting.each is not None:
+            return self.setting.each(value, self.name)
         if self.kind is Path:
             return Path(value).expanduser()
         found = in_range(self.kind, value, self.limits, self.name)
@@ -83,10 +88,13 @@ class Field:
                 return whole(text, self.name, -(2**63), 2**63)
             if self.kind is float:
                 return number(text, self.name, -1e12, 1e12)
+            if self.many:
+                return shlex.split(text)
             return _TRUTHS[text.lower()] if self.kind is bool else text
         except (ValueError, KeyError):
             names = {int: "a whole number", float: "a number", bool: "true or false"}
-            raise ValueError(f"{self.name}: expected {names[self.kind]}, got {shown(text)}") from None
+            expected = "words between spaces" if self.many else names[self.kind]
+            raise ValueError(f"{self.name}: expected {expected}, got {shown(text)}") from None
 
 
 @cache

@@ -11,6 +11,7 @@ from storyreel.names import is_bare
 from storyreel.numbers import frame_rate, shown, whole
 from storyreel.options.declare import ConflictError, Options, Setting, layered
 from storyreel.options.input_clip import INPUTS, InputClip
+from storyreel.options.lora import Lora
 from storyreel.options.story import Story, check_story, read_story
 
 MAX_FRAMES = MAX_COUNT = 100_000
@@ -157,6 +158,17 @@ class GenerateOptions(Options):
             panel=CASCADE,
         ),
     ] = None
+    lora: Annotated[
+        tuple[Lora, ...],
+        Setting(
+            "LoRA file of a model of the hub, safetensors, and its weight; may be repeated.",
+            metavar="FILE[:WEIGHT]",
+            panel=CASCADE,
+            each=Lora.read,
+            write=lambda files: [file.note() for file in files],
+            text=str,
+        ),
+    ] = ()
     candidates: Annotated[
         int | None,
         Range(1, 1_024),
@@ -220,7 +232,8 @@ class GenerateOptions(Options):
     def files(self) -> list[str]:
         """The files that it was read from."""
         clips = [getattr(self, name) for name in INPUTS]
-        return [clip.path for clip in clips if clip is not None and clip.path is not None]
+        found = [clip.path for clip in clips if clip is not None and clip.path is not None]
+        return found + [file.path for file in self.lora]
 
     def resolve(self, default_fps: Fraction) -> Self:
         """`seconds` as frames, at the frame rate that was set, or else at the model's own."""

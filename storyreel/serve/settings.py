@@ -31,7 +31,7 @@ ALIASES = {
     "num_frames": "frames", "guidance_scale": "guidance", "num_inference_steps": "steps", "negative_prompt": "negative",
 }  # fmt: skip
 NAMES = {"frames": "num_frames", "guidance": "guidance_scale"}  # what errors call an option
-OPTIONS = tuple(name for name in fields_of(GenerateOptions) if name not in INPUTS)
+OPTIONS = tuple(name for name in fields_of(GenerateOptions) if name not in (*INPUTS, "lora"))  # which names a file
 FIELDS = ("prompt", "model", "seconds", "size", "input_reference", "seed", "format", "max_tries", *ALIASES, *OPTIONS)
 FORMATS = ("mp4", "webm", "gif", "webp", "apng")
 WHOLE = ("seed", "max_tries")  # numbers that are no options

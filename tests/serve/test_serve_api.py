@@ -220,5 +220,6 @@ def test_openapi_has_the_options_of_the_command_line(server: Live):
     document = server.ask("GET", "/openapi.json")[1]
     body = document["paths"]["/v1/videos"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     inputs = {"image", "image_end", "extend", "variation", "interpolate"}
-    assert set(fields_of(GenerateOptions)) - inputs <= set(body["properties"])
+    assert set(fields_of(GenerateOptions)) - inputs - {"lora"} <= set(body["properties"])
+    assert "lora" not in body["properties"], "no request names a file of the server"
     assert body["properties"]["guidance"]["description"] == fields_of(GenerateOptions)["guidance"].setting.help
