@@ -30,6 +30,8 @@ MAY_IMPORT = {
     "tensor_header": set(),
     "model_folder": set(),
     "outline": set(),
+    "hub_client": set(),
+    "model_card": set(),
     "storage": set(),
     "layouts": set(),
     "ownership": {"layouts"},
@@ -134,6 +136,7 @@ FOR_ALL |= {"names", "numbers", "json_file", "read_errors", "screen_text", "fiel
 FOR_ALL |= {"callable_package", "wording", "csv_file"}  # what people read
 FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
 FOR_ALL |= {"whole_file", "parquet_file", "archive", "tar_file"}
+FOR_ALL |= {"hub_client", "model_card"}  # what the hub gives and reads
 CONTRACTS = {"base", "cascade", "cascade_stage", "palette", "palette_refiner", "pixels"}
 KNOWS_SYSTEMS = {"recipes", "published_svd"}
 

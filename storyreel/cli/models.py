@@ -1,4 +1,4 @@
-"""storyreel models: the models that are here, their cards, and the published weights that evaluate can use."""
+"""storyreel models: the models that are here, their cards, to and from the hub, and weights that evaluate uses."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def weights(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="Whose weights: i3d-k400, inception-2015, hub:ORG/NAME[@REVISION], ...")],
+    name: Annotated[str, typer.Argument(help="Whose weights: i3d-k400, inception-2015, ORG/NAME[@REVISION], ...")],
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", help="Folder to put them into; then name it to evaluate."),
@@ -268,15 +268,17 @@ def fetch(
         bool, typer.Option("--unverified", help="Also files without a published digest; the first one is trusted.")
     ] = False,
 ) -> None:
-    """Download published weights for evaluate, and check their sha256; or a pipeline, into the hub's cache.
+    """Download published weights for evaluate, and check their sha256; or a model of the hub, into its cache.
 
     storyreel models fetch inception-2015
+
+    storyreel models fetch hub:Wan-AI/Wan2.1-T2V-1.3B-Diffusers
     """
     from storyreel.hub import reference
 
-    if reference.is_reference(name):
+    if reference.is_reference(name) or "/" in name:
         if out is not None or unverified:
-            raise typer.BadParameter("a pipeline goes into the hub's cache (HF_HOME), its files checked by the hub")
+            raise typer.BadParameter("a model goes into the hub's cache (HF_HOME), its files checked by their digests")
         print(reference.find(name))
         return
     from storyreel.evaluate.extractors.download import fetch as get
@@ -285,6 +287,31 @@ def fetch(
     print(f"storyreel: licence of {name}: {entry(name).licence}", file=sys.stderr)
     folder = get(name, out, unverified=unverified, tell=lambda line: print(f"storyreel: {line}", file=sys.stderr))
     print(folder)
+
+
+@app.command()
+def push(
+    model: Annotated[str, typer.Argument(help="Name or folder of a model of storyreel.")],
+    repository: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Where; it is made if it is not there.")],
+    licence: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--license", help="Of the card, such as apache-2.0.  [default: what the card says]"),
+    ] = None,
+    report: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder of storyreel evaluate, whose figures go into the card."),
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="For its owners alone, if it is new.")] = False,
+) -> None:
+    """Upload a model to the hub, as whoever is logged in (hf auth login, or HF_TOKEN); prints the commit's address.
+
+    storyreel models push runs/mine/model me/walking-orcs --license cc-by-sa-3.0
+    """
+    from storyreel.generate import registry
+    from storyreel.hub.push import push as upload
+
+    folder = registry.find(model, download=False)
+    print(upload(folder, repository, licence=licence, report=report, private=private))
 
 
 def _list(as_json: bool) -> None:

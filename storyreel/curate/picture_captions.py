@@ -7,7 +7,6 @@ comes with a model is never run.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from storyreel import hub_client
 from storyreel.curate.chat import NoAnswer, answered, plain_sentence
 from storyreel.curate.model_settings import Models
 from storyreel.curate.model_work import digest_of_folder
+from storyreel.hub_client import RefusedDownload
 from storyreel.json_file import read_object
 
 ONE = "This is the middle frame of a short video clip. "
@@ -28,7 +29,6 @@ ASKED = (
 )
 LONGEST = 80  # tokens of a caption
 LONG_SIDE = 768  # pixels of the pictures that are shown, at most
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def is_model(name: str) -> bool:
@@ -41,26 +41,12 @@ def folder_of(name: str) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
-    if not _HUB_NAME.fullmatch(name) or name.startswith("."):
+    if hub_client.repository(name) is None:
         raise ValueError(f"captions: {name}: no such folder; expected one, a name OWNER/NAME or an http address")
     try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        raise ValueError(f"captions: {name} needs transformers; pip install 'storyreel[hub]'") from None
-    from storyreel.text.hub import RefusedDownload, agree_to_download
-
-    wanted: dict[str, Any] = {"allow_patterns": ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]}
-    try:
-        return Path(snapshot_download(name, local_files_only=True, **wanted))
-    except Exception:  # of the hub, which has many; not in its cache
-        try:
-            agree_to_download(f"captioner {name}", name)
-            return Path(snapshot_download(name, **wanted))
-        except RefusedDownload as refused:
-            raise ValueError(str(refused)) from None
-        except Exception as error:
-            why = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ValueError(f"captioner {name}: could not be downloaded: {why[:160]}") from None
+        return hub_client.cached_network(name) or hub_client.network(name, f"captioner {name}")
+    except RefusedDownload as refused:
+        raise ValueError(str(refused)) from None
 
 
 def places_of(pictures: int) -> tuple[float, ...]:

@@ -39,8 +39,9 @@ DEFAULT_FPS = Fraction(8)
 
 
 def load(name: str | Path | None = None, *, device: str | torch.device | None = None) -> Model:
-    """A model by its name (`storyreel models` lists them), by the path of its folder, or a pipeline of diffusers by
-    `hub:ORG/NAME[@REVISION]` or `hub:FOLDER`, whose weights are loaded when its first video is made.
+    """A model by its name (`storyreel models` lists them), by the path of its folder, or by ORG/NAME of the hub, whose
+    cache it is downloaded to; or a pipeline of diffusers by `hub:ORG/NAME[@REVISION]` or `hub:FOLDER`, whose weights
+    are loaded when its first video is made.
 
     device: None takes a GPU where there is one. ValueError suggests the nearest name, or says what is wrong with
     the folder.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from storyreel import hub_client
 from storyreel.hub import describe as pipelines
 from storyreel.hub import reference
 from storyreel.model_folder import read_card, read_headers, read_model, weights_file
@@ -53,7 +54,8 @@ def makes_videos(folder: Path) -> bool:
 def find(name: str | Path | None, *, download: bool = True) -> Path:
     """The folder of a model by its name, or by its path (also that of the run folder that made it).
 
-    `hub:ORG/NAME[@REVISION]` and `hub:FOLDER` are pipelines of diffusers; what is not here is downloaded if `download`.
+    `hub:FOLDER` is a pipeline of diffusers; `hub:ORG/NAME[@REVISION]`, or ORG/NAME where no such folder is here, a
+    model of the hub, which is downloaded if it is not in its cache and `download`.
 
     None gives the first one that makes videos. ValueError suggests the nearest name of such.
     """
@@ -74,6 +76,8 @@ def find(name: str | Path | None, *, download: bool = True) -> Path:
         return path
     if path.exists() and (path.is_dir() or len(path.parts) > 1 or path.suffix):
         raise ValueError(f"model {str(name)!r}: expected a folder with a model.json in it")
+    if hub_client.repository(str(name)) is not None:
+        return reference.find(str(name), download=download)
     makers = names()
     near = difflib.get_close_matches(str(name).lower(), makers, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(makers)};" if makers else ""
@@ -100,9 +104,10 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def display_name(folder: Path) -> str:
-    """The name by which a file's metadata names the model: its folder's, its run's for `RUN/model`, or `hub:...`."""
-    if reference.is_pipeline(folder):
-        return reference.name_of(folder)
+    """The name by which a file's metadata names the model: its folder's, its run's for `RUN/model`, or `hub:...`
+    of one in the hub's cache."""
+    if (name := reference.name_in_cache(folder)) is not None:
+        return name
     folder = folder.resolve()
     return folder.parent.name if folder.name == "model" else folder.name
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.hub.families import family_of, limits_of
-from storyreel.hub.reference import INDEX, OTHERS, components, has_network, missing, name_of, read_index
+from storyreel.hub.reference import INDEX, components, has_network, missing, name_of, read_index
+from storyreel.hub_client import SETTINGS
 from storyreel.tensor_header import TensorInfo, read_header, sha256_once
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -89,7 +90,7 @@ def digest_of(folder: Path) -> str:
     files = [folder / INDEX]
     for part in components(read_index(folder)):
         files += weight_files(folder / part)
-        files += [file for pattern in OTHERS for file in (folder / part).glob(pattern)]
+        files += [file for pattern in SETTINGS for file in (folder / part).glob(pattern)]
     lines = {f"{file.relative_to(folder).as_posix()}:{_sha256(file)};" for file in files}
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 

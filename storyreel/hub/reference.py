@@ -1,4 +1,4 @@
-"""Names of pipelines, `hub:ORG/NAME[@REVISION]` or `hub:FOLDER`, and the folders of this machine that they lead to.
+"""Names of models of the hub, `hub:ORG/NAME[@REVISION]`, and of pipelines, `hub:FOLDER`: the folders that they lead to.
 
 A pipeline is a folder in diffusers' layout: `model_index.json` and a folder for each component. Nothing here imports
 PyTorch. What a folder brings besides JSON, vocabularies and safetensors is never opened.
@@ -7,21 +7,18 @@ PyTorch. What a folder brings besides JSON, vocabularies and safetensors is neve
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from pathlib import Path
 from typing import Any
 
+from storyreel.hub_client import repository
 from storyreel.json_file import read_object
 from storyreel.screen_text import one_line
 
 PREFIX = "hub:"
 INDEX = "model_index.json"
 LIBRARIES = ("diffusers", "transformers")
-WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
-OTHERS = ("*.json", "*.txt", "*.model", "*.jinja")  # settings and vocabularies of a component
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
-_REPOSITORY = re.compile(rf"({_PART}/{_PART})(?:@([A-Za-z0-9_][A-Za-z0-9_./-]{{0,199}}))?")
 _PINNED = re.compile(rf"{PREFIX}{_PART}/{_PART}@[0-9a-f]{{40}}")
 
 
@@ -35,19 +32,13 @@ def is_pinned(name: object) -> bool:
     return isinstance(name, str) and _PINNED.fullmatch(name) is not None and ".." not in name
 
 
-def repository(text: str) -> tuple[str, str | None] | None:
-    """ "org/name@revision" -> ("org/name", "revision"); None where it is no name of a repository."""
-    found = _REPOSITORY.fullmatch(text)
-    return None if found is None or ".." in text else (found[1], found[2])
-
-
 def is_pipeline(folder: Path) -> bool:
     """Whether a folder is one in diffusers' layout, and none of ours."""
     return (folder / INDEX).is_file() and not (folder / "model.json").is_file()
 
 
 def find(name: str, *, download: bool = True) -> Path:
-    """The folder of a pipeline; one of the hub is downloaded where it is not here, unless `download` is false.
+    """The folder of a pipeline, or of a model of the hub, which is downloaded where it is not here if `download`.
 
     ValueError or OSError, one line: there is none, it is not whole, or the hub cannot be reached.
     """
@@ -61,18 +52,23 @@ def find(name: str, *, download: bool = True) -> Path:
     if named is None:
         known = "hub:ORG/NAME, hub:ORG/NAME@REVISION or hub:FOLDER"
         raise ValueError(f"model {one_line(name)!r}: there is no such folder; expected {known}")
-    from storyreel.hub.download import pipeline
+    from storyreel.hub.download import model
 
-    return pipeline(*named, download=download)
+    return model(*named, download=download)
 
 
 def name_of(folder: Path) -> str:
     """What a clip's metadata calls a pipeline: `hub:ORG/NAME@COMMIT` in the hub's cache, else its folder's name."""
+    return name_in_cache(folder) or folder.resolve().name
+
+
+def name_in_cache(folder: Path) -> str | None:
+    """`hub:ORG/NAME@COMMIT` of a folder in the hub's cache; None elsewhere."""
     folder = folder.absolute()
     owner = folder.parents[1].name if len(folder.parents) > 1 else ""
     if folder.parent.name == "snapshots" and owner.startswith("models--"):
         return f"{PREFIX}{owner.removeprefix('models--').replace('--', '/')}@{folder.name}"
-    return folder.resolve().name
+    return None
 
 
 def title(name: str) -> str:
@@ -138,11 +134,6 @@ def has_network(part: Path) -> bool:
     """Whether the folder of a component holds a network: its settings are in config.json, those of others elsewhere."""
     others = ("tokenizer_config.json", "preprocessor_config.json", "scheduler_config.json")
     return (part / "config.json").is_file() and not any((part / other).is_file() for other in others)
-
-
-def is_offline() -> bool:
-    """Whether the environment says that the hub is not to be asked."""
-    return os.environ.get("HF_HUB_OFFLINE", "0").lower() not in ("", "0", "false", "no")
 
 
 def _instead(path: Path) -> str:

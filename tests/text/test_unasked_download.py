@@ -14,20 +14,20 @@ from storyreel.text import load_text_encoder
 
 
 class Refuses:
-    """Stands in for the tokenizers of transformers; keeps what it was asked."""
+    """Stands in for the hub; keeps what it was asked."""
 
     asked: ClassVar[list[dict[str, Any]]] = []
 
     @classmethod
-    def from_pretrained(cls, where: str, **options: Any) -> Any:
-        cls.asked.append({"where": where, **options})
+    def snapshot_download(cls, where: str, local_files_only: bool = False, **options: Any) -> Any:
+        cls.asked.append({"where": where, "local_files_only": local_files_only, **options})
         raise OSError("not in the cache")
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    transformers = pytest.importorskip("transformers")
-    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", Refuses.from_pretrained)
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(hub, "snapshot_download", Refuses.snapshot_download)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.delenv("STORYREEL_DOWNLOAD", raising=False)
     Refuses.asked = []
@@ -38,7 +38,7 @@ def test_nothing_but_what_is_on_this_machine_is_looked_at(asked):
     with pytest.raises(ValueError, match="STORYREEL_DOWNLOAD=yes in the environment allows to get someone/evil"):
         load_text_encoder("t5:someone/evil")
     assert [each["local_files_only"] for each in asked] == [True]
-    assert [each["trust_remote_code"] for each in asked] == [False]
+    assert not any("*.py" in each["allow_patterns"] for each in asked)
 
 
 @pytest.mark.parametrize("answer", ["no", "", "perhaps"])
@@ -54,7 +54,7 @@ def test_a_yes_downloads_without_running_code(asked, monkeypatch):
     with pytest.raises(ValueError, match="not in the cache"):
         load_text_encoder("t5:someone/evil")
     assert [each["local_files_only"] for each in asked] == [True, False]
-    assert not any(each["trust_remote_code"] for each in asked)
+    assert not any("*.py" in each["allow_patterns"] for each in asked)
 
 
 @pytest.mark.parametrize(("typed", "looked"), [("y\n", [True, False]), ("\n", [True]), ("no\n", [True]), ("", [True])])

@@ -1,0 +1,52 @@
+"""Puts a model folder of ours into a repository of the hub: its own files alone, under a card that the hub reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from storyreel import hub_client, model_card
+from storyreel.hub.download import check_digests, files_of
+from storyreel.json_file import read_object
+from storyreel.model_folder import read_card
+from storyreel.screen_text import one_line
+
+REPORT = "report.json"
+
+
+def push(
+    folder: Path, name: str, *, licence: str | None = None, report: Path | None = None, private: bool = False
+) -> str:
+    """Upload a model; the address of its commit.
+
+    licence: of its card, in place of the one that is there. report: a folder of `evaluate`, whose figures go into the
+    card. ValueError or OSError, one line, before anything is sent: the folder is not whole, the card has no licence.
+    """
+    if (found := hub_client.repository(name)) is None or found[1] is not None:
+        raise ValueError(f"{one_line(name)}: expected the name of a repository, ORG/NAME")
+    files = files_of(folder)
+    check_digests(folder)
+    head, body = model_card.split(read_card(folder), str(folder / "README.md"))
+    head = {"library_name": "storyreel", "pipeline_tag": "text-to-video", **head}
+    if licence is not None:
+        head["license"] = licence
+    if head.get("license") in (None, "unknown"):
+        raise ValueError(f"{folder}/README.md: says no licence; give one with --license, such as apache-2.0")
+    if report is not None:
+        scores = _scores(report)
+        head["metrics"] = list(dict.fromkeys(str(each["name"]).partition("[")[0] for each in scores))
+        body = f"{body.rstrip()}\n\n{model_card.table(scores)}"
+    content: dict[str, Path | bytes] = {file: folder / file for file in files}
+    content |= {file.name: file for file in sorted(folder.glob("LICENSE*")) if file.is_file()}
+    content["README.md"] = (model_card.header(head) + body).encode()
+    return hub_client.push(content, name, private=private)
+
+
+def _scores(report: Path) -> list[dict[str, Any]]:
+    """Of a folder that `evaluate` wrote, or of its report.json."""
+    file = report / REPORT if report.is_dir() else report
+    found = read_object(file)
+    scores = found.get("scores")
+    if found.get("kind") != "evaluation" or not isinstance(scores, list):
+        raise ValueError(f"{file}: expected a report of storyreel evaluate")
+    return [each for each in scores if isinstance(each, dict) and isinstance(each.get("value"), (int, float))]
