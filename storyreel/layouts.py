@@ -28,6 +28,8 @@ CURATION = (
     r"\.lock|curate\.json|(footage|manifest|quarantine|edits)\.jsonl|thresholds\.json|spans\.parquet"
     r"|films/[0-9a-f]{20}\.json|answers/[\w-]+\.jsonl|clips\.json"
 )
+SPLITS = ("train", "held_out", "val", "test")
+TABLES = rf"metadata(-({'|'.join(SPLITS)}))?\.parquet|README\.md"
 CLIP = r"[0-9a-f]{20}(-\d+)?\.(mp4|mkv|span)"
 REPORT = r"report\.(html|json)|row\.tex|moving-digits\.json"
 READ = 1 << 20  # bytes of a key file that are looked at
@@ -67,21 +69,21 @@ KINDS: dict[str, Layout] = {
         "a dataset of `data make`",
         "dataset.json",
         b'"world"',
-        r"dataset\.json|metadata\.parquet|clips/\d{6,}\.mkv|\.parts/\d{8}-\d{8}\.parquet",
+        rf"dataset\.json|{TABLES}|clips/\d{{6,}}\.mkv|\.parts/\d{{8}}-\d{{8}}\.parquet",
         folders=r"clips|\.parts",
     ),
     "imported-dataset": Layout(
         "an imported dataset",
         "dataset.json",
         b'"import"',
-        r"dataset\.json|metadata\.parquet|skipped\.jsonl|clips/\d{6,}\.mkv|\.parts/\d{8}\.json",
+        rf"dataset\.json|{TABLES}|skipped\.jsonl|clips/\d{{6,}}\.mkv|\.parts/\d{{8}}\.json",
         folders=r"clips|\.parts",
     ),
     "curated-dataset": Layout(
         "a curated dataset",
         "curation/curate.json",
         b'"measure"',
-        rf"metadata\.parquet|README\.md|clips/{CLIP}|curation/({CURATION}|shelf/{CLIP})",
+        rf"{TABLES}|clips/{CLIP}|curation/({CURATION}|shelf/{CLIP})",
         doing="curating into",
         folders="clips|curation(/(shelf|films|answers))?",
     ),

@@ -9,9 +9,11 @@ from typing import Any
 from storyreel.curate.choose import counts
 from storyreel.curate.scores import judged
 from storyreel.curate.thresholds import Thresholds
+from storyreel.model_card import header
 from storyreel.read_errors import printable
 from storyreel.wording import counted
 
+HEAD = {"task_categories": ["text-to-video"], "tags": ["video", "storyreel"]}
 MOST = 200  # films that are listed by name
 
 
@@ -20,21 +22,21 @@ def card(
     thresholds: Thresholds,
     config: Mapping[str, Any],
     *,
+    head: Mapping[str, Any] | None = None,
     films: int = 0,
     refused: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
 ) -> str:
-    """Markdown with the header that dataset hubs read. No dates: the same dataset has the same card."""
+    """Markdown with the header that dataset hubs read. No dates: the same dataset has the same card.
+
+    head: what the header says beside what is known here, as of `storyreel.data.card.write_splits`.
+    """
     kept = [row for row in rows if row["kept"]]
     licences = Counter(row.get("licence") or "not stated" for row in kept)
     seconds, all_seconds = sum(r["seconds"] for r in kept), sum(r["seconds"] for r in rows)
     share = f"{len(kept) / len(rows):.1%}" if rows else "0 %"
     lines = [
-        "---",
-        "task_categories: [text-to-video]",
-        "tags: [video, storyreel]",
-        f"license: {_one_licence(licences)}",
-        "---",
+        header({**HEAD, "license": _one_licence(licences), **(head or {})}).rstrip(),
         "# A curated video dataset",
         "",
         f"{counted(len(kept), 'clip')} ({seconds / 3600:.3f} hours), chosen from {counted(len(rows), 'span')}"

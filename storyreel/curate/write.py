@@ -19,6 +19,7 @@ from storyreel.curate.settings import Settings, Where
 from storyreel.curate.store import Store
 from storyreel.curate.supervise import Outcome
 from storyreel.curate.thresholds import Thresholds
+from storyreel.data.card import write_splits
 from storyreel.parquet_file import write_parquet
 from storyreel.storage import write_text
 
@@ -116,11 +117,14 @@ def write_tables(
         for row in rows
         if row["kept"]
     ]
-    write_parquet(store.dataset / "metadata.parquet", table_of(kept, FOR_DATASET))
+    table = table_of(kept, FOR_DATASET)
+    write_parquet(store.dataset / "metadata.parquet", table)
+    head = write_splits(store.dataset, table)
     put_away(store.dataset, set(names.values()), store.wrote)
     store.remove_stale(row["clip"] for row in rows)
     refused = [f.as_json() for _, f in sorted(store.films.items()) if f.error is not None]
-    text = card(rows, thresholds, _plain(store.config), films=len(store.films), refused=refused, notes=notes)
+    text = card(rows, thresholds, _plain(store.config), head=head, films=len(store.films), refused=refused,
+                notes=notes)  # fmt: skip
     store.owned.write_card("README.md", text)
     seconds, bare = sum(row["seconds"] for row in kept), sum(not row["caption"] for row in kept)
     return Written(store.dataset, len(store.films), len(rows), len(kept), seconds, counts(rows), refused, bare)

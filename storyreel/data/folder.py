@@ -3,7 +3,7 @@
 Columns: `file_name` (required; relative to the folder), `caption` and/or `captions` (list of strings), `split`
 ("train", "held_out", "val" or "test"; none means train), `context` (leading frames that are given rather than told;
 default 0), `num_frames`, `fps`, `attributes` (a JSON object as text), and anything else. `datasets.load_dataset(
-"videofolder", data_dir=...)` opens the same folder as it is. Writing is in `storyreel.data.write`.
+FOLDER)` opens the same folder by its README.md (`storyreel.data.card`). Writing is in `storyreel.data.write`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from storyreel.data.dataset import NotNow
 from storyreel.data.parallel import Death, default_workers
 from storyreel.data.write import METADATA, PLAN, write_folder, write_world
 from storyreel.json_file import parse_json, read_json
+from storyreel.layouts import SPLITS
 from storyreel.names import inside, stays_inside
 from storyreel.parquet_file import read_parquet
 from storyreel.read_errors import BROKEN, is_passing, is_short, one_line, persevering, reading
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["METADATA", "SPLITS", "DatasetFolder", "read_clip", "write_folder", "write_world"]
-SPLITS = ("train", "held_out", "val", "test")
 
 
 class DatasetFolder:

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
+from storyreel.data.card import CARD, METADATA, split_table, write_card
 from storyreel.data.parallel import default_workers, progress, run
 from storyreel.json_file import read_object
+from storyreel.layouts import SPLITS
 from storyreel.ownership import Owned, claim, remove_names
 from storyreel.parquet_file import read_parquet, write_parquet
 from storyreel.storage import encoded, replacing, sweep
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from storyreel.data.folder import DatasetFolder
     from storyreel.worlds import ClipMaker
 
-METADATA = "metadata.parquet"
 PLAN = "dataset.json"
 PARTS = ".parts"
 NUMBERED = re.compile(r"\d{6,}\.mkv")
@@ -65,7 +66,11 @@ def write_folder(
         for name, content in (extra_files or {}).items():
             folder.record([name])
             put(path / name, content)
-        write_table(pa.Table.from_pylist(rows) if rows else pa.table({"file_name": pa.array([], pa.string())}), path)
+        empty = pa.table({"file_name": pa.array([], pa.string())})
+        table = write_table(pa.Table.from_pylist(rows) if rows else empty, path)
+        if CARD not in (extra_files or {}):
+            folder.record([split_table(split) for split in SPLITS])
+            write_card(folder, table, ["Clips with captions, written by Storyreel."])
         sweep(path / "clips")
     return DatasetFolder.open(path)
 
@@ -127,13 +132,15 @@ def write_world(
         reserve(folder, clips)
         (path / PARTS).mkdir(exist_ok=True)
         put(path / PLAN, json.dumps(made_as, indent=2) + "\n")
-        _write_chunks(path, world, seed, (have, clips), workers)
+        table = _write_chunks(path, world, seed, (have, clips), workers)
+        said = f"{clips:,} clips of the world `{made_as['world']}`, seed {seed}, made by `storyreel data make`."
+        write_card(folder, table, [said], str(made_as["world"]))
     return DatasetFolder.open(path)
 
 
 def _write_chunks(
     path: Path, world: ClipMaker, seed: int, goal: tuple[DatasetFolder | None, int], workers: int | None
-) -> None:
+) -> pa.Table:
     import pyarrow as pa
 
     have, clips = goal
@@ -148,9 +155,11 @@ def _write_chunks(
             advance(count)
     tables = [have.table] if have else []
     tables += [read_parquet(_part(path, *c)) for c in chunks]
+    table = pa.concat_tables(tables, promote_options="permissive")
     if chunks:
-        write_table(pa.concat_tables(tables, promote_options="permissive"), path)
+        table = write_table(table, path)
     remove_parts(path)
+    return table
 
 
 def remove_parts(path: Path) -> None:
@@ -228,10 +237,12 @@ def check_text(row: Mapping[str, Any], where: str) -> None:
                 encoded(text, f"{where}: {key}")
 
 
-def write_table(table: pa.Table, path: Path) -> None:
+def write_table(table: pa.Table, path: Path) -> pa.Table:
+    """Write the rows of a folder; gives them with the types that they have there."""
     import pyarrow as pa
 
     for name, kind in (("context", pa.int32()), ("num_frames", pa.int32()), ("captions", pa.list_(pa.string()))):
         if name in table.column_names:
             table = table.set_column(table.column_names.index(name), name, table.column(name).cast(kind))
     write_parquet(path / METADATA, table)
+    return table

@@ -65,15 +65,15 @@ class Field:
 
     def checked(self, value: Any) -> Any:
         """ValueError names the setting, what was expected and what came."""
+        if self.many:
+            values = value if isinstance(value, (list, tuple)) else [value]
+            return tuple(replace(self, many=False).checked(each) for each in values)
         if self.choices:
             if value not in self.choices:
                 raise ValueError(f"{self.name}: expected {' or '.join(self.choices)}, got {shown(value)}")
             return value
         if self.setting.read is not None:
             return self.setting.read(value, self.name)
-        if self.many:
-            values = value if isinstance(value, (list, tuple)) else [value]
-            return tuple(replace(self, many=False).checked(each) for each in values)
         if self.setting.each is not None:
             return self.setting.each(value, self.name)
         if self.kind is Path:

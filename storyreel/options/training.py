@@ -43,6 +43,10 @@ class TrainOptions(Options):
     text: Annotated[
         Path | None, Setting("Folder of a packed text encoder, of `storyreel models text`.", panel=RUNNING)
     ] = None
+    log: Annotated[
+        tuple[Literal["wandb", "trackio", "mlflow"], ...],
+        Setting("Numbers and contact sheets to wandb, trackio or mlflow as well; may repeat.", panel=RUNNING),
+    ] = ()
     cache: Annotated[Path | None, Setting("Where prepared data is kept.", panel=RUNNING)] = None
     parallel: Annotated[Literal["ddp", "fsdp"], Setting("Under torchrun: ddp or fsdp.", panel=RUNNING)] = "ddp"
     device: Annotated[str, Setting("cpu, cuda, ... or auto; auto by default.", panel=RUNNING)] = "auto"

@@ -26,7 +26,9 @@ from storyreel.tensor_file import copy_into
 if TYPE_CHECKING:
     from storyreel.data.dataset import Dataset
 from storyreel.train.budget import Budget, Pace, Shares, saved_steps, time_stages, with_steps
+from storyreel.train.card import card, licence_of
 from storyreel.train.distributed import first_alone, processes
+from storyreel.train.loggers import check_installed
 from storyreel.train.loop import BatchSource
 from storyreel.train.parallel import Kind
 from storyreel.train.report import Reporter
@@ -112,6 +114,7 @@ class Command:
         budget = None if left is None else Budget(left)
         if options.threads:
             torch.set_num_threads(options.threads)
+        check_installed(options.log)
         with processes(device_of(options.device)) as (rank, world, device):
             if world > 1 and (budget or options.stages_at_once):
                 raise ValueError("--minutes and --stages-at-once are for one process, and this is one of several")
@@ -163,7 +166,9 @@ class Command:
         self, run: Run, folders: Folders, where: tuple[int, int, torch.device], shares: Shares | None = None
     ) -> Path | None:
         rank, world, device = where
-        with Reporter(self.out, quiet=self.quiet, active=rank == 0, bar=not self.beside) as reporter:
+        with Reporter(
+            self.out, quiet=self.quiet, log=self.options.log, active=rank == 0, bar=not self.beside
+        ) as reporter:
 
             def begin(name: str, loader: BatchSource) -> Pace:
                 assert shares is not None
@@ -357,7 +362,9 @@ def note_words(run: Run, folders: Folders, recipe: Recipe) -> None:
 
 
 def described(folders: Folders) -> list[dict[str, Any]]:
-    return [{"name": f.name, "digest": f.digest, "clips": len(f), "weight": w} for f, w in folders]
+    return [
+        {"name": f.name, "digest": f.digest, "clips": len(f), "weight": w, "license": licence_of(f)} for f, w in folders
+    ]
 
 
 def begin_from(system: System, path: Path) -> None:
@@ -389,14 +396,3 @@ def begin_from(system: System, path: Path) -> None:
             left_out = tuple(f"{n}." for n in getattr(stage, "training_only", ()))
             own = {n: t for n, t in own.items() if n in found[name] or not n.startswith(left_out)}
             copy_into(own, found[name], f"{path}: {name}")
-
-
-def card(recipe: Recipe, training: dict[str, Any]) -> str:
-    """The README.md of a model that has no hand-written one."""
-    rows = "\n".join(
-        f"| {name} | {steps} | {recipe.stages[name].data.batch} |" for name, steps in training["steps"].items()
-    )
-    data = "\n".join(f"- {d['name']}: {d['clips']} clips, weight {d['weight']:g}" for d in training["data"])
-    head = f"---\nlibrary_name: storyreel\npipeline_tag: text-to-video\n---\n\n# {recipe.name}\n"
-    table = f"| stage | steps | clips a step |\n|---|---|---|\n{rows}\n"
-    return f"{head}\nTrained with `storyreel train {recipe.name}`.\n\n{table}\n## Data\n\n{data}\n"

@@ -17,6 +17,7 @@ from storyreel.run import StageRun
 from storyreel.storage import read_json
 from storyreel.systems.base import System
 from storyreel.tensor_file import copy_into
+from storyreel.train.card import card
 from storyreel.train.taken import take_encoders
 
 MAX_MB = 15.0
@@ -57,7 +58,7 @@ def export_run(run: str | Path, out: str | Path, *, packed: bool | None = None, 
     unfinished = {n: f"{done} of {goal}" for n, (done, goal) in steps.items() if done != goal}
     if unfinished:
         training["unfinished"] = unfinished
-    text = _card(recipe, steps)
+    text = card(recipe, training, {name: goal for name, (_, goal) in steps.items()})
     if packed:
         with tempfile.TemporaryDirectory() as work:
             pack_model(save_model(Path(work) / "whole", system, recipe=recipe, card=text, training=training), out)
@@ -122,13 +123,3 @@ def _provenance(run: Path) -> dict[str, Any]:
     """What the run noted of its data and its text encoder."""
     noted = read_json(run / "data.json") if (run / "data.json").is_file() else {}
     return {name: noted[name] for name in ("data", "words", "attributes", "text") if name in noted}
-
-
-def _card(recipe: Recipe, steps: dict[str, tuple[int, int]]) -> str:
-    rows = "\n".join(
-        f"| {name} | {done}{f' of {goal}' if done != goal else ''} | {recipe.stages[name].data.batch} |"
-        for name, (done, goal) in steps.items()
-    )
-    head = f"---\nlibrary_name: storyreel\npipeline_tag: text-to-video\n---\n\n# {recipe.name}\n"
-    table = f"| stage | steps | clips a step |\n|---|---|---|\n{rows}\n"
-    return f"{head}\nThe newest averages of a run of `storyreel train {recipe.name}`.\n\n{table}"

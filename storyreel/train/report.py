@@ -1,4 +1,4 @@
-"""What a person sees of a training run: a bar or plain lines on stderr, TensorBoard, and timing.jsonl."""
+"""What a person sees of a training run: a bar or plain lines on stderr, timing.jsonl, and what loggers show."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import importlib.util
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from storyreel.screen_text import guard_stderr, rich_console
 from storyreel.storage import appending
+from storyreel.train.loggers import Loggers
 
 
 class Reporter:
@@ -18,14 +20,15 @@ class Reporter:
     every 30 seconds."""
 
     def __init__(
-        self, run: Path, *, quiet: bool = False, tensorboard: bool = True, active: bool = True, bar: bool = True
+        self, run: Path, *, quiet: bool = False, log: Sequence[str] = (), active: bool = True, bar: bool = True
     ):
+        """log: services of `storyreel.train.loggers`, beside TensorBoard where it is installed."""
         self.run, self.quiet, self.active, self.every = run, quiet, active, 30.0
         self.may_draw = bar
-        self.tensorboard = tensorboard and importlib.util.find_spec("tensorboard") is not None
+        self.log = [*(["tensorboard"] if importlib.util.find_spec("tensorboard") else []), *log]
         self.bar: Any = None
         self.task: Any = None
-        self.writer: Any = None
+        self.loggers: Loggers | None = None
         self.stage = ""
         self.pace = 0.0  # clips/s, a moving average
         self.last_line = self.last_timing = 0.0
@@ -57,11 +60,16 @@ class Reporter:
             line = {"step": record["step"], "clips_per_second": round(self.pace, 3), "unix": round(now, 1)}
             with appending(self.run / self.stage / "timing.jsonl") as file:
                 file.write((json.dumps(line) + "\n").encode())
-        if self.writer and (record["step"] % 10 == 0 or record["step"] == extra["steps"]):
-            for name, value in record.items():
-                if name != "step" and value is not None:
-                    self.writer.add_scalar(f"{self.stage}/{name}", value, record["step"])
-            self.writer.add_scalar(f"{self.stage}/clips_per_second", self.pace, record["step"])
+        if self.loggers is not None:
+            self._log(self.loggers, record, extra["steps"])
+
+    def _log(self, loggers: Loggers, record: dict[str, Any], steps: int) -> None:
+        step = record["step"]
+        if step % 10 == 0 or step == steps:
+            values = {name: value for name, value in record.items() if name != "step" and value is not None}
+            loggers.numbers({**values, "clips_per_second": self.pace}, step)
+        if (sheet := self.run / self.stage / "samples" / f"{step:07d}.png").is_file():
+            loggers.picture(sheet, step)
 
     def _show(self, step: int, steps: int, loss: float | None, left: float) -> None:
         if self.quiet:
@@ -92,20 +100,18 @@ class Reporter:
             self.task = self.bar.add_task(stage, total=None, loss="", pace="", left="")
             self.bar.start()
             guard_stderr()
-        if self.tensorboard and not str(self.run).isprintable():
-            self.tensorboard = False
+        if "tensorboard" in self.log and not str(self.run).isprintable():
+            self.log.remove("tensorboard")
             self.tell(f"{self.run}: no curves for TensorBoard, which opens no folder with such a name")
-        if self.tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.writer = SummaryWriter(str(self.run / stage / "tensorboard"), purge_step=step)
+        if self.log:
+            self.loggers = Loggers.open(self.log, self.run, stage, step, self.tell)
 
     def _close_stage(self) -> None:
         if self.bar is not None:
             self.bar.stop()
-        if self.writer is not None:
-            self.writer.close()
-        self.bar = self.writer = None
+        if self.loggers is not None:
+            self.loggers.close()
+        self.bar = self.loggers = None
         self.stage = ""
 
 

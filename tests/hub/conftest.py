@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_model import tiny_folder  # noqa: F401
 from tiny_pipelines import write_tiny
 
 import storyreel

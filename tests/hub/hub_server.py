@@ -43,7 +43,11 @@ class Hub:
 
     def downloads(self) -> list[str]:
         """The files whose content was asked for, in order."""
-        return [line.partition("/resolve/")[2].partition("/")[2] for line in self.asked if line.startswith("GET") and "/resolve/" in line]
+        return [
+            line.partition("/resolve/")[2].partition("/")[2]
+            for line in self.asked
+            if line.startswith("GET") and "/resolve/" in line
+        ]
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -15,9 +15,8 @@ import huggingface_hub
 import numpy as np
 import pytest
 import yaml
-from huggingface_hub import constants
 from hub_server import Hub, serving
-from tiny_model import tiny_folder  # noqa: F401
+from huggingface_hub import constants
 
 import storyreel
 from storyreel import hub_client
@@ -181,7 +180,7 @@ def test_who_may_not_push_and_what_is_not_pushed(hub: Hub, tiny_folder: Path, tm
     assert head["metrics"] == ["fvd", "clipsim"]
     assert "| fvd[i3d] | 12.5 | 11 to 14 | 64 |" in text
     monkeypatch.setenv("HF_TOKEN", "stolen")
-    with pytest.raises(ValueError, match="hub:other/new: .*log in"):
+    with pytest.raises(ValueError, match=r"hub:other/new: .*log in"):
         push(folder, "other/new")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from storyreel.clip import Clip
+from storyreel.data.card import write_card
 from storyreel.data.child_process import report
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape
@@ -87,6 +88,9 @@ def write_import(
         (path / PARTS).mkdir(exist_ok=True)
         put(path / PLAN, json.dumps(whole, indent=2) + "\n")
         left_out = _write(path, annotation, shape, have, workers)
+        write_card(
+            folder, DatasetFolder.open(path).table, ["Clips with captions, imported by `storyreel data import`."]
+        )
     return Imported(DatasetFolder.open(path), left_out)
 
 
