@@ -1,12 +1,15 @@
-"""ClipList as they play in a notebook: HTML with the animation inside, one clip or a grid of several."""
+"""What a notebook shows: clips that play, alone or in a grid, bars of what is being done, and pages of reports."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from storyreel.clip import Clip
@@ -60,3 +63,43 @@ def _webp(clip: Clip) -> str:
         file, "WEBP", save_all=True, append_images=pictures[1:], duration=lasts, loop=0, lossless=True, method=0
     )
     return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def is_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, which shows HTML."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+class Bar:
+    """A progress bar in the output of a notebook's cell; it is drawn at most ten times a second."""
+
+    def __init__(self, title: str, total: int | None) -> None:
+        self.title, self.total, self._drawn = title, total, 0.0
+        self._output: Any = None
+        self.show(0)
+
+    def show(self, done: int, text: str = "") -> None:
+        now = time.monotonic()
+        if self._output is not None and now - self._drawn < 0.1 and done != self.total:
+            return
+        from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
+
+        self._drawn = now
+        size = "" if self.total is None else f' value="{done}" max="{self.total}"'
+        count = f"{done:,}" if self.total is None else f"{done:,} of {self.total:,}"
+        page = HTML(f"<div>{html.escape(self.title)} <progress{size}></progress> {count} {html.escape(text)}</div>")
+        if self._output is None:
+            self._output = display(page, display_id=True)
+        else:
+            self._output.update(page)
+
+    def steps_of(self, number: int) -> Callable[[Any], None]:
+        """An `on_progress` for the video of this number, from 0, of a bar of videos."""
+        return lambda step: self.show(number, f"{step.what} {step.done} of {step.total}")
+
+
+def shown_page(file: Path, height: int = 640) -> str:
+    """HTML that shows a page, such as a report's, which has all that it needs inside."""
+    text = html.escape(file.read_text(encoding="utf-8", errors="replace"))
+    return f'<iframe style="width: 100%; height: {height}px; border: 0" srcdoc="{text}"></iframe>'

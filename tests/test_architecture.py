@@ -84,9 +84,21 @@ MAY_IMPORT = {
     },
     "browse": {"curate", "span"},
     "worlds": {"clip", "animation"},
-    "data": {"worlds", "clip", "video_io", "animation", "sniff", "span", "recipe", "systems", "text", "engine"},
+    "data": {
+        "notebook",
+        "worlds",
+        "clip",
+        "video_io",
+        "animation",
+        "sniff",
+        "span",
+        "recipe",
+        "systems",
+        "text",
+        "engine",
+    },
     "train": {"options", "clip", "video_io", "recipe", "recipes", "run", "model", "systems", "data", "text"}
-    | {"encoder", "weights_registry", "precision", "worlds", "published_svd"},
+    | {"encoder", "weights_registry", "precision", "worlds", "published_svd", "notebook"},
     "generate": {
         "hub",
         "published_svd",
@@ -121,7 +133,7 @@ MAY_IMPORT = {
         "encoder",
         "text",
     }
-    | {"options", "weights_registry"},
+    | {"options", "weights_registry", "notebook"},
     "leaderboard": {"hub", "options", "worlds", "engine", "video_io", "model", "generate", "evaluate", "train", "data"},
     "study": {"clip", "video_io"},
     "web": {"data", "generate", "weights_registry"},

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import html.parser
 import io
+import sys
+import types
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,8 @@ from tiny_model import tiny, tiny_folder  # noqa: F401
 
 import storyreel
 from storyreel import Clip
-from storyreel.notebook import MAX_CLIPS, MAX_FRAMES, MAX_SIDE, ClipList
+from storyreel.evaluate.command import Result
+from storyreel.notebook import MAX_CLIPS, MAX_FRAMES, MAX_SIDE, ClipList, is_notebook
 
 
 class Tags(html.parser.HTMLParser):
@@ -102,3 +106,57 @@ def test_nothing_is_made_where_a_prompt_is_missing(prompts: Any, said: str) -> N
     with pytest.raises(ValueError, match=said):
         storyreel.load("tiny")(prompts, on_progress=steps.append)
     assert steps == []
+
+
+class Display:
+    """Stands in for IPython: the pages that a notebook was shown, each output with what followed in its place."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.outputs: list[list[str]] = []
+        shell = types.SimpleNamespace(kernel=object())
+        display = types.ModuleType("IPython.display")
+        display.HTML, display.display = str, self.show  # pyright: ignore
+        module = types.ModuleType("IPython")
+        module.get_ipython, module.display = lambda: shell, display  # pyright: ignore
+        monkeypatch.setitem(sys.modules, "IPython", module)
+        monkeypatch.setitem(sys.modules, "IPython.display", display)
+
+    def show(self, page: str, display_id: bool = False) -> Any:
+        assert display_id
+        self.outputs.append([page])
+        return types.SimpleNamespace(update=self.outputs[-1].append)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_notebook_shows_bars_of_videos_and_of_datasets(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from storyreel.data.parallel import progress
+    from storyreel.train.report import Reporter
+
+    assert not is_notebook()
+    shown = Display(monkeypatch)
+    assert is_notebook()
+    model = storyreel.load("tiny")
+    model("an orc", count=2, steps=2)
+    (output,) = shown.outputs
+    assert 'value="0" max="2"' in output[0]
+    assert output[-1] == '<div>videos <progress value="2" max="2"></progress> 2 of 2 </div>'
+    model("an orc", steps=2, on_progress=lambda step: None)
+    assert len(shown.outputs) == 1, "somebody else shows the steps"
+    with progress("<making>", 3) as advance:
+        advance(3)
+    assert shown.outputs[1][-1].startswith('<div>&lt;making&gt; <progress value="3" max="3">')
+    with Reporter(Path("run"), quiet=False, bar=True) as reporter:
+        Path("run/base").mkdir(parents=True)
+        reporter.log = []
+        reporter({"step": 4, "loss": 0.5}, {"stage": "base", "clips": 4, "seconds": 0.5, "steps": 4})
+    assert "4 of 4 loss 0.5, 8 clips/s" in shown.outputs[2][-1]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_report_is_shown_inline(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text('<script>let a = "b"</script>')
+    tags = Tags(Result({}, ["fvd 1"], page)._repr_html_())
+    assert [tag for tag, _ in tags.found] == ["iframe"]
+    assert tags.found[0][1]["srcdoc"] == page.read_text()
+    assert Result({}, ["a < b"])._repr_html_() == "<pre>a &lt; b</pre>"

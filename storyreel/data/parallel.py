@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from storyreel.data.child_process import Child, LostError
+from storyreel.notebook import Bar, is_notebook
 from storyreel.screen_text import guard_stderr, rich_console
 
 A = TypeVar("A")
@@ -36,7 +37,10 @@ def default_workers() -> int:
 
 @contextmanager
 def progress(title: str, total: int | None, unit: str = "clips") -> Iterator[Callable[[int], None]]:
-    """A bar on stderr; yields `advance(n)`. A line every half minute where stderr is no terminal."""
+    """A bar on stderr, or of a notebook; yields `advance(n)`. A line every half minute where there is neither."""
+    if is_notebook():
+        yield _in_notebook(title, total)
+        return
     if not sys.stderr.isatty():
         yield _lines(title, total, unit)
         return
@@ -56,6 +60,17 @@ def progress(title: str, total: int | None, unit: str = "clips") -> Iterator[Cal
             bar.update(task, advance=n, rate=f"{speed:,.0f}/s" if speed else "")
 
         yield advance
+
+
+def _in_notebook(title: str, total: int | None) -> Callable[[int], None]:
+    bar, done = Bar(title, total), 0
+
+    def advance(n: int) -> None:
+        nonlocal done
+        done += n
+        bar.show(done)
+
+    return advance
 
 
 def _lines(title: str, total: int | None, unit: str) -> Callable[[int], None]:

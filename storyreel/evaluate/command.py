@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -24,6 +25,13 @@ class Result:
 
     document: dict[str, Any]
     lines: list[str]
+    page: Path | None = None  # the report
+
+    def _repr_html_(self) -> str:
+        """The report as a notebook shows it; without one, the lines."""
+        from storyreel.notebook import shown_page
+
+        return f"<pre>{html.escape(str(self))}</pre>" if self.page is None else shown_page(self.page)
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -56,13 +64,13 @@ def _measured(options: EvaluateOptions, bar: Bar) -> Result:
     with place(options.out, "report", options.clips, options.real, options.wanted):
         done = measure(options, bar)
         document = document_of(done, " ".join(["storyreel", *sys.argv[1:]]))
-        lines = lines_of(document)
+        lines, page = lines_of(document), None
         if options.out is not None:
             from storyreel.evaluate.report import write_report
 
             page = write_report(document, options.clips, options.out, progress=bar is not silent)
             lines += ["", f"report: {page}"]
-    return Result(document, lines)
+    return Result(document, lines, page)
 
 
 def _judged(options: EvaluateOptions, bar: Bar) -> Result:

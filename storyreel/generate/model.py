@@ -26,7 +26,7 @@ from storyreel.hub import reference
 from storyreel.hub.families import notes_of_lengths
 from storyreel.model import load_model
 from storyreel.model_folder import recipe_name
-from storyreel.notebook import ClipList
+from storyreel.notebook import Bar, ClipList, is_notebook
 from storyreel.options.generation import MAX_COUNT, GenerateOptions, check_seed
 from storyreel.options.input_clip import INPUTS
 from storyreel.precision import has_bf16
@@ -128,7 +128,8 @@ class Model:
         many to make, of which the best is kept) and encoder (what ranks them); start (seconds into a video without
         end); crisp (False leaves pixel art as it was generated); as_written (nothing is added that the prompt leaves
         open). Left out, the model decides.
-        on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop.
+        on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop. Without
+        it, a notebook shows a bar.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
         """
         prompts = list(prompt) if isinstance(prompt, Sequence) and not isinstance(prompt, str) else [prompt]
@@ -144,10 +145,14 @@ class Model:
         for note in notes_of_lengths(self.info, options_of):
             warnings.warn(note, stacklevel=2)
         clips = ClipList()
+        bar = Bar("videos", len(options_of) * count) if on_progress is None and is_notebook() else None
         try:
             for options in options_of:
                 for index in range(count):
-                    clips.append(self.make(options, seed, index, on_progress))
+                    report = on_progress if bar is None else bar.steps_of(len(clips))
+                    clips.append(self.make(options, seed, index, report))
+            if bar is not None:
+                bar.show(len(clips))
         except Cancelled as stop:
             stop.clips = clips
             raise

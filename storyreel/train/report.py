@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from storyreel.notebook import Bar, is_notebook
 from storyreel.screen_text import guard_stderr, rich_console
 from storyreel.storage import appending
 from storyreel.train.loggers import Loggers
@@ -25,6 +26,7 @@ class Reporter:
         """log: services of `storyreel.train.loggers`, beside TensorBoard where it is installed."""
         self.run, self.quiet, self.active, self.every = run, quiet, active, 30.0
         self.may_draw = bar
+        self.notebook: Bar | None = None
         self.log = [*(["tensorboard"] if importlib.util.find_spec("tensorboard") else []), *log]
         self.bar: Any = None
         self.task: Any = None
@@ -48,7 +50,7 @@ class Reporter:
         if not self.active:
             return
         if extra["stage"] != self.stage:
-            self._open_stage(extra["stage"], record["step"])
+            self._open_stage(extra["stage"], record["step"], extra["steps"])
         pace = extra["clips"] / max(extra["seconds"], 1e-9)
         self.pace = pace if not self.pace else 0.95 * self.pace + 0.05 * pace
         loss = next((v for k, v in record.items() if k == "loss" or k.endswith("/loss")), None)
@@ -75,7 +77,9 @@ class Reporter:
         if self.quiet:
             return
         text = "nan" if loss is None else f"{loss:.4g}"
-        if self.bar is not None:
+        if self.notebook is not None:
+            self.notebook.show(step, f"loss {text}, {self.pace:.3g} clips/s, {clock(left)} left")
+        elif self.bar is not None:
             self.bar.update(
                 self.task, completed=step, total=steps, loss=text, pace=f"{self.pace:.3g}", left=clock(left)
             )
@@ -84,9 +88,10 @@ class Reporter:
             line = f"{self.stage} step {step}/{steps} loss {text} {self.pace:.3g} clips/s {clock(left)} left"
             print(line, file=sys.stderr, flush=True)
 
-    def _open_stage(self, stage: str, step: int) -> None:
+    def _open_stage(self, stage: str, step: int, steps: int) -> None:
         self._close_stage()
         self.stage, self.pace = stage, 0.0
+        self.notebook = Bar(stage, steps) if self.may_draw and not self.quiet and is_notebook() else None
         if not self.quiet and self.may_draw and sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

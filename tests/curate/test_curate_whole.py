@@ -57,3 +57,25 @@ def test_footage_becomes_a_dataset_that_loads(footage: Path, tmp_path: Path):
     before = snapshot(tmp_path / "out")
     curate([footage], tmp_path / "out", settings, anything, where=Where(workers=1))
     assert snapshot(tmp_path / "out") == before
+
+
+def test_datasets_opens_it_with_our_captions_splits_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import datasets
+    from stub_films import measure_real
+    from test_export import ANY, encode, numbered
+
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    for name, shift in (("a", 0), ("b", 40), ("c", 80)):
+        encode(tmp_path / "in" / f"{name}.mp4", numbered(24 + shift)[shift:])
+    lines = ["path,caption,split", "a.mp4,the first,train", "b.mp4,the second,held_out", "c.mp4,the third,"]
+    (tmp_path / "in" / "films.csv").write_text("\n".join(lines) + "\n")
+    settings = Settings(export=Export(format="mkv"), captions=DEFAULT)
+    curate([tmp_path / "in" / "films.csv"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    ours = DatasetFolder.open(tmp_path / "out")
+    found = datasets.load_dataset(str(ours.path), cache_dir=str(tmp_path / "cache"))
+    assert {name: part.num_rows for name, part in found.items()} == {"train": 4, "held_out": 2}
+    for name, part in found.items():
+        rows = [index for index, each in enumerate(ours.splits) if each == name]
+        assert part["caption"][:] == [ours.row(index)["caption"] for index in rows]
+        files = part.cast_column("video", datasets.Video(decode=False))["video"]
+        assert [Path(each["path"]).resolve() for each in files] == [ours.file(index).resolve() for index in rows]
