@@ -99,3 +99,17 @@ def test_headers_are_yaml_and_come_back(tmp_path: Path):
     ):
         with pytest.raises(ValueError, match=f"README.md: its header .*{said}"):
             split(card, "README.md")
+
+
+def test_cards_of_shipped_models_have_what_hubs_read():
+    folder = Path(worlds.__file__).parents[1] / "pretrained"
+    cards = [card for card in sorted(folder.glob("*/README.md")) if (card.parent / "model.json").exists()]
+    assert len(cards) >= 8
+    for card in cards:
+        head, _ = split(card.read_text(), str(card))
+        assert head["library_name"] == "storyreel"
+        world = card.parent.name.rpartition("-")[2]
+        assert head["datasets"] == [world]
+        assert head["license"] == licence_of(worlds.find(world).licence)
+        assert head["pipeline_tag"] in ("text-to-video", "feature-extraction")
+        assert (head["pipeline_tag"] == "text-to-video") == (head.get("metrics") == ["accuracy"])
