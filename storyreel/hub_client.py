@@ -85,10 +85,12 @@ def cached(name: str, revision: str | None, file: str) -> Path | None:
 
 def cached_network(name: str) -> Path | None:
     """The folder that the cache has of a network with its tokenizer, as far as is known whole; the hub is not asked."""
+    patterns = {"allow_patterns": [*WEIGHTS, *SETTINGS], "ignore_patterns": list(VARIANTS)}
     try:
-        return Path(library().snapshot_download(name, local_files_only=True, allow_patterns=[*WEIGHTS, *SETTINGS]))
+        folder = Path(library().snapshot_download(name, local_files_only=True, **patterns))
     except Exception:  # of huggingface_hub, which has many: it is not there, or is no name
         return None
+    return folder if any(folder.glob(WEIGHTS[0])) else None
 
 
 def network(name: str, what: str) -> Path:

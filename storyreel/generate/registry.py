@@ -77,7 +77,11 @@ def find(name: str | Path | None, *, download: bool = True) -> Path:
     if path.exists() and (path.is_dir() or len(path.parts) > 1 or path.suffix):
         raise ValueError(f"model {str(name)!r}: expected a folder with a model.json in it")
     if hub_client.repository(str(name)) is not None:
-        return reference.find(str(name), download=download)
+        try:
+            return reference.find(str(name), download=download)
+        except (ValueError, OSError) as error:
+            kind = ValueError if isinstance(error, ValueError) else OSError
+            raise kind(f"model {name}: there is no such folder; {error}") from None
     makers = names()
     near = difflib.get_close_matches(str(name).lower(), makers, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(makers)};" if makers else ""

@@ -26,8 +26,8 @@ TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "study"), str(TESTS / "curate")]
 
 READERS = {
-    *("browse", "check", "data check", "inspect", "models", "models show", "models weights", "plan", "recipes"),
-    *("curate filter", "evaluate compare", "study report", "study serve"),
+    *("browse", "check", "data check", "inspect", "models", "models show", "models weights", "models push", "plan"),
+    *("recipes", "curate filter", "evaluate compare", "study report", "study serve"),
 }
 """Commands without an option that names a place to write to."""
 COLLIDING = (
