@@ -33,10 +33,10 @@ def split(card: str, where: str) -> tuple[dict[str, Any], str]:
         raise ValueError(f"{where}: its header has no end, a line ---")
     try:
         import yaml
-
-        found = yaml.safe_load(head) or {}
     except ImportError:
         raise ValueError("cards need PyYAML; run: pip install 'storyreel[hub]'") from None
+    try:
+        found = yaml.safe_load(head) or {}
     except yaml.YAMLError as error:
         raise ValueError(f"{where}: its header is no YAML ({one_line(str(error))[:160]})") from None
     if not isinstance(found, dict):
