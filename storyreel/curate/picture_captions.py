@@ -45,8 +45,8 @@ def folder_of(name: str) -> Path:
         raise ValueError(f"captions: {name}: no such folder; expected one, a name OWNER/NAME or an http address")
     try:
         return hub_client.cached_network(name) or hub_client.network(name, f"captioner {name}")
-    except RefusedDownload as refused:
-        raise ValueError(str(refused)) from None
+    except (RefusedDownload, OSError) as reason:
+        raise ValueError(str(reason)) from None
 
 
 def places_of(pictures: int) -> tuple[float, ...]:
