@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1] / "storyreel"
 FILES = sorted(ROOT.rglob("*.py"))
 
 # Each folder or module of the package -> what it may import, besides itself. `systems` means its contracts alone
-# (systems/base.py, systems/cascade*.py, systems/palette*.py, systems/pixels.py); KNOWS_SYSTEMS may import the systems themselves.
+# (systems/base.py, systems/cascade*.py, systems/palette*.py, systems/pixels.py); KNOWS_SYSTEMS may import the systems
+# themselves.
 MAY_IMPORT = {
     "numbers": set(),
     "json_file": set(),
