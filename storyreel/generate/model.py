@@ -203,10 +203,16 @@ class Model:
         )
         return self.system.together if self.system.mixes and plain else 1
 
+    def text_length(self, options: GenerateOptions, seed: int) -> int:
+        """How many tokens the model reads of a prompt. Videos of one batch have as many each: padding changes bits."""
+        resolved, *_ = self._request(options, seed, 0)
+        with self._generating() as text:
+            return text([resolved.prompt])[1].shape[1]
+
     def make_batch(
         self, batch: Sequence[tuple[GenerateOptions, int]], on_progress: OnProgress | None = None
     ) -> list[Clip]:
-        """The videos of (options, seed), each as `make` gives it: at most `batch_of`, which differ in the prompt."""
+        """The videos of (options, seed), each as `make` gives it: at most `batch_of`, of one `text_length`."""
         asked = [(options, *self._request(options, seed, 0)) for options, seed in batch]
         with self._generating() as text:
             requests = [request for *_, request in asked]

@@ -1,6 +1,6 @@
 """Videos of one model in one batch: those that are next in the queue, and differ in prompt and seed alone.
 
-A video depends on its own prompt and seed, so it is the same as if it were made alone.
+Each is the same as if it were made alone. Their prompts have as many tokens each, since padding changes the last bits.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def make_together(worker: Worker, first: Video) -> None:
     """Make a video that a worker has claimed, and those behind it that go with it."""
-    videos = [first, *worker.table.take_more(worker.claim, partial(_alike, first), _room(worker, first))]
+    videos = [first, *_others(worker, first)]
     for video in videos:
         worker.tell({"event": "begin", "id": video.id})
     if len(videos) == 1 or not _made(worker, videos):
@@ -71,25 +71,34 @@ class _Unwanted(Exception):
     """All videos of the batch were cancelled or taken away."""
 
 
-def _room(worker: Worker, video: Video) -> int:
-    """How many videos more there may be in the batch of a video. The first one of a model shows what that costs."""
-    settings = video.settings
-    if video.attempts > 1 or video.model not in worker.loaded or settings.get("max_tries", 1) > 1:
-        return 0
+def _others(worker: Worker, first: Video) -> list[Video]:
+    """The videos that go into one batch with the first, claimed. The first one of a model shows what that one costs."""
+    settings = first.settings
+    if first.attempts > 1 or first.model not in worker.loaded or settings.get("max_tries", 1) > 1:
+        return []
     if settings.get("inputs") or settings.get("follows"):
-        return 0
+        return []
     try:
-        model = worker.load(video.model)
-        return model.batch_of(worker.options(video, model)) - 1
+        model = worker.load(first.model)
+        options = worker.options(first, model)
+        room = model.batch_of(options) - 1
+        length = model.text_length(options, first.seed) if room else 0
     except (ValueError, OSError):  # which `make` tells
-        return 0
+        return []
+
+    def alike(video: Video) -> bool:
+        if video.model != first.model or _besides_the_prompt(video) != _besides_the_prompt(first):
+            return False
+        try:
+            return model.text_length(worker.options(video, model), video.seed) == length
+        except (ValueError, OSError):
+            return False
+
+    return worker.table.take_more(worker.claim, alike, room) if room else []
 
 
-def _alike(first: Video, video: Video) -> bool:
-    def besides_the_prompt(settings: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in settings.items() if name != "prompt"}
-
-    return video.model == first.model and besides_the_prompt(video.settings) == besides_the_prompt(first.settings)
+def _besides_the_prompt(video: Video) -> dict[str, Any]:
+    return {name: value for name, value in video.settings.items() if name != "prompt"}
 
 
 def _report(steps: Sequence[Steps], step: Progress) -> None:

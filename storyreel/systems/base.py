@@ -180,7 +180,8 @@ class System(nn.Module):
     together: ClassVar[int] = 1
     """How many candidates are made in one batch."""
     mixes: ClassVar[bool] = False
-    """Whether requests of one batch may differ in prompt, seed and index too; all else is the same, and no input."""
+    """Whether requests of one batch may differ in prompt, seed and index too: their prompts have as many tokens each,
+    all else is the same, and there is no input."""
     text_dim: int
 
     @property

@@ -362,8 +362,8 @@ class Phenaki(System):
         ends = 0
         for number, (_, frames) in enumerate(parts):
             ends += frames
-            said = list(dict.fromkeys(each[number] for each in prompts))
-            states, mask = (each[[said.index(one[number]) for one in prompts]] for each in text(said))
+            encoded = {each[number]: text([each[number]]) for each in prompts}  # alone: no padding, the same bits
+            states, mask = (torch.cat(each) for each in zip(*(encoded[each[number]] for each in prompts), strict=True))
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
         fps = request.options.fps or Fraction(self.config.fps)

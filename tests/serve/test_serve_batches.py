@@ -33,7 +33,7 @@ def queue(studio: Studio, **more: Any) -> list[Video]:
     return [studio.create(body) for body in bodies]
 
 
-WAYS = ("left", "right", "up and far away", "left", "down")
+WAYS = ("left", "right", "up", "left", "down")
 
 
 def run(worker: Worker) -> None:
@@ -59,6 +59,17 @@ def test_a_batch_gives_what_each_video_is_alone(studio: Studio, shelf: list[Path
         made = read(studio.files.place(video.id) / "clip.mkv")
         assert (made.frames == clip.frames).all()
         assert made.caption == video.settings["prompt"]
+
+
+def test_prompts_of_other_lengths_are_of_other_batches(studio: Studio, shelf: list[Path]):
+    worker, sizes = worker_of(studio, shelf, []), []
+    for seed, prompt in enumerate(("an orc", "an elf", "an orc walks far away", "an orc", "a wizard")):
+        studio.create({"prompt": prompt, "seed": seed, "steps": 1})
+    generate = worker.load("tiny").system.generate_batch
+    worker.load("tiny").system.generate_batch = lambda batch, *more: sizes.append(len(batch)) or generate(batch, *more)
+    run(worker)
+    assert sizes == [2, 1, 2]
+    assert {video.status for video in studio.table.list()} == {"completed"}
 
 
 def test_one_is_cancelled_and_the_others_are_made(studio: Studio, shelf: list[Path]):
