@@ -20,7 +20,7 @@ from storyreel.serve import batches
 from storyreel.serve.studio import Studio
 from storyreel.serve.worker import Worker
 
-WORDS = ["orc", "wizard", "knight", "lizard", "skeleton", "elf", "pirate", "queen"]
+WORDS = ["king", "wizard", "knight", "lizard", "skeleton", "elf", "pirate", "queen"]  # of as many tokens each
 
 
 class Queue:
