@@ -10,7 +10,7 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,47 @@ _FARTHEST = 1 << 20  # pixels that a place or a side in an atlas may be
 
 @dataclass(frozen=True)
 class Tag:
-    """An animation of a sheet: its frames from `first` to `last`. once: it does not go round."""
+    """An animation of a sheet: its frames from `first` to `last`. once: it does not go round. back: and in reverse."""
 
     name: str
     first: int
     last: int
     once: bool = False
+    back: bool = False
+
+    @property
+    def order(self) -> list[int]:
+        """The frames as they are shown, until they begin again."""
+        there = list(range(self.first, self.last + 1))
+        return there + there[-2:0:-1] if self.back else there
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How frames are laid out. columns: frames a row; None for a sheet that is nearly square.
+
+    padding: transparent pixels between the frames and around them, of the enlarged sheet. pot: both sides grow to
+    powers of two. cell: pixels of a square cell in whose middle a frame lies, before it is enlarged; None for its size.
+    """
+
+    columns: int | None = None
+    padding: int = 0
+    pot: bool = False
+    cell: int | None = None
+
+    def celled(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 (n, h, w, c) -> (n, cell, cell, 4), or the same frames. ValueError: they are larger than a cell."""
+        if self.cell is None or frames.shape[1:3] == (self.cell, self.cell):
+            return frames
+        count, height, width, channels = frames.shape
+        if max(height, width) > self.cell:
+            raise ValueError(f"cell: the frames are {width}x{height}; expected at least {max(height, width)}")
+        top, left = (self.cell - height) // 2, (self.cell - width) // 2
+        cells = np.zeros((count, self.cell, self.cell, 4), np.uint8)
+        middle = cells[:, top : top + height, left : left + width]
+        middle[..., 3] = 255
+        middle[..., :channels] = frames
+        return cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,21 +90,22 @@ class Sheet:
     tags: Sequence[Tag]
     named: bool = False
 
-    def save(
-        self, path: Path, factor: int = 1, *, padding: int = 0, pot: bool = False, doc: dict[str, Any] | None = None
-    ) -> Path:
+    def save(self, path: Path, factor: int = 1, grid: Grid = Grid(), doc: dict[str, Any] | None = None) -> Path:
         """The sheet at `path` and its atlas beside it with suffix .json; both appear or none. Returns `path`.
 
-        factor: each pixel becomes factor x factor. padding: transparent pixels between the frames and around them, of
-        the enlarged sheet. pot: both sides grow to powers of two. ValueError: a side above 32,767 pixels.
+        factor: each pixel becomes factor x factor. grid: its padding, its powers of two and its cells; the places are
+        those of this sheet. ValueError: a side above 32,767 pixels, or a cell that is too small.
         """
-        at, (width, height) = self._spread(factor, padding, pot)
+        return replace(self, frames=grid.celled(self.frames))._save(path, factor, grid, doc)
+
+    def _save(self, path: Path, factor: int, grid: Grid, doc: dict[str, Any] | None) -> Path:
+        at, (width, height) = self._spread(factor, grid)
         if max(width, height) > _LARGEST:
             h, w = (side * factor for side in self.frames.shape[1:3])
             raise ValueError(
                 f"{path}: {len(self.frames)} frames of {w}x{h} make a sheet above {_LARGEST} pixels a side"
             )
-        channels = 4 if padding or pot else self.frames.shape[-1]
+        channels = 4 if grid.padding or grid.pot else self.frames.shape[-1]
         sheet = np.zeros((height, width, channels), np.uint8)
         for (x, y), frame in zip(at, self.frames, strict=True):
             pixels = frame.repeat(factor, axis=0).repeat(factor, axis=1)
@@ -83,12 +119,13 @@ class Sheet:
             made_atlas.write_text(json.dumps(atlas, indent=1, ensure_ascii=True), encoding="utf-8")
         return path
 
-    def _spread(self, factor: int, padding: int, pot: bool) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+    def _spread(self, factor: int, grid: Grid) -> tuple[list[tuple[int, int]], tuple[int, int]]:
         """(x, y) of each frame in the sheet, and the width and height of the sheet, pixels."""
+        padding = grid.padding
         height, width = (side * factor for side in self.frames.shape[1:3])
         at = [(padding + x * (width + padding), padding + y * (height + padding)) for x, y in self.places]
         sides = max(x for x, _ in at) + width + padding, max(y for _, y in at) + height + padding
-        return at, tuple(1 << (side - 1).bit_length() for side in sides) if pot else sides  # pyright: ignore
+        return at, tuple(1 << (side - 1).bit_length() for side in sides) if grid.pot else sides  # pyright: ignore
 
     def names(self) -> list[str]:
         """What the atlas calls each frame."""
@@ -119,25 +156,22 @@ class Sheet:
         meta["format"] = "RGBA8888" if sheet.shape[-1] == 4 else "RGB888"
         meta |= {"size": {"w": sheet.shape[1], "h": sheet.shape[0]}, "scale": factor}
         meta["frameTags"] = [
-            {"name": tag.name, "from": tag.first, "to": tag.last, "direction": "forward"}
+            {"name": tag.name, "from": tag.first, "to": tag.last, "direction": "pingpong" if tag.back else "forward"}
             | ({"repeat": "1"} if tag.once else {})
             for tag in self.tags
         ]
-        meta["animations"] = animations = {tag.name: names[tag.first : tag.last + 1] for tag in self.tags}
+        meta["animations"] = animations = {tag.name: [names[i] for i in tag.order] for tag in self.tags}
         meta |= {} if doc is None else {"storyreel": doc}
         return {"frames": frames, "animations": animations, "meta": meta}
 
 
-def write(clip: Clip, path: Path, factor: int, doc: dict[str, Any] | None) -> Path:
-    """The sheet of a clip and its atlas. Returns `path`.
-
-    Frames lie row by row in a grid that is nearly square, without gaps, none rotated or trimmed.
-    """
+def write(clip: Clip, path: Path, factor: int, doc: dict[str, Any] | None, grid: Grid = Grid()) -> Path:
+    """The sheet of a clip and its atlas. Returns `path`. Frames lie row by row, none rotated or trimmed."""
     count, (height, width) = len(clip), clip.size
-    columns = min(count, max(1, math.ceil(math.sqrt(count * height / width))))
+    columns = min(count, grid.columns or max(1, math.ceil(math.sqrt(count * height / width))))
     places = [(index % columns, index // columns) for index in range(count)]
     shown = timing.ticks(count, clip.fps, 1000)
-    return Sheet(clip.frames, places, shown, [Tag(path.stem, 0, count - 1)]).save(path, factor, doc=doc)
+    return Sheet(clip.frames, places, shown, [Tag(path.stem, 0, count - 1)]).save(path, factor, grid, doc)
 
 
 def atlas_of(path: Path) -> Path | None:

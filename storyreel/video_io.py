@@ -61,6 +61,7 @@ def write(
     lossless: bool = False,
     background: tuple[int, int, int] | None = None,
     metadata: bool = True,
+    grid: atlas.Grid | None = None,
 ) -> Path:
     """Write `clip` to the format that the suffix of `path` names; returns the path. A stream is made while .mp4 or
     .webm is written, and gathered first for the others.
@@ -71,6 +72,7 @@ def write(
     lossless: .webp keeps exact pixels; .mkv, .apng and .png always do; ValueError for a format that cannot.
     background: colour that a clip with alpha is composed over, mid grey where the format has no alpha.
     metadata: False leaves out what made the clip.
+    grid: how the frames of a .png lie; ValueError for another format.
     The file appears whole or not at all; the same clip gives the same bytes each time.
     ValueError: what the format cannot hold; OSError: what the disk will not.
     """
@@ -82,6 +84,8 @@ def write(
         raise ValueError(f"quality: wanted 1 to 100, got {quality}")
     if lossless and suffix in (".mp4", ".webm", ".gif"):
         raise ValueError(f"{path}: {suffix} is never lossless here, wanted .mkv, .apng, .webp or .png")
+    if grid is not None and suffix != ".png":
+        raise ValueError(f"{path}: {suffix} is no sprite sheet and has no grid; expected a .png")
     if isinstance(clip, ClipStream) and (suffix not in _STREAMED or clip.has_alpha):
         clip = clip.gathered()
     if isinstance(clip, Clip) and (background is not None or suffix not in _ALPHA):
@@ -95,7 +99,7 @@ def write(
     if isinstance(clip, Clip) and doc is not None and suffix == ".mkv" and factor == 1:
         doc["file"]["crc32"] = zlib.crc32(clip.frames.data)
     if isinstance(clip, Clip) and suffix == ".png" and len(clip) > 1:
-        return atlas.write(clip, path, factor, doc)
+        return atlas.write(clip, path, factor, doc, grid or atlas.Grid())
     text = None if doc is None else stamp.dump(doc, ascii_only=suffix in (".gif", ".webp"))
     with replacing(path) as (made,):
         if isinstance(clip, ClipStream) or suffix in _CODECS:

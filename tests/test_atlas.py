@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from storyreel import video_io
-from storyreel.atlas import Sheet, Tag
+from storyreel.atlas import Grid, Sheet, Tag
 from storyreel.clip import Clip
 from storyreel.own_clips import check_place
 
@@ -135,7 +135,7 @@ def test_an_atlas_of_somebody_elses_is_no_place_for_a_sheet(tmp_path: Path) -> N
 def test_padding_keeps_frames_apart_and_gives_rgb_a_matte(tmp_path: Path) -> None:
     clip = noise(3, 4, 5, 3)
     sheet = Sheet(clip.frames, [(0, 0), (1, 0), (0, 1)], [100] * 3, [Tag("a", 0, 1), Tag("b", 2, 2, once=True)])
-    picture = np.asarray(Image.open(sheet.save(tmp_path / "s.png", 2, padding=1, pot=True)))
+    picture = np.asarray(Image.open(sheet.save(tmp_path / "s.png", 2, Grid(padding=1, pot=True))))
     assert picture.shape == (32, 32, 4)
     assert (picture[1:9, 1:11, :3][::2, ::2] == clip.frames[0]).all()
     assert (picture[1:9, 12:22, :3][::2, ::2] == clip.frames[1]).all()

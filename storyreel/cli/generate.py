@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +18,14 @@ from storyreel.options.batch import STDIO, BatchOptions
 from storyreel.options.declare import fields_of
 from storyreel.options.generation import GenerateOptions, check_seed
 from storyreel.options.input_clip import INPUTS
+from storyreel.options.sheet import GridOptions
 from storyreel.options.story import STDIN, read_text
 
 if TYPE_CHECKING:
+    from storyreel.atlas import Grid
     from storyreel.generate.batch import Done, Job
     from storyreel.generate.prompts import Row
+    from storyreel.worlds import World
 
 NOTHING = "expected a prompt in quotes, or one of --story, --prompts, --from"
 app = typer.Typer(add_completion=False)
@@ -78,6 +81,7 @@ def run(settings: Mapping[str, Any], options: BatchOptions, *, quiet: bool = Fal
     """Check everything that can be checked, then make the videos. Errors of single videos are told on stderr."""
     from storyreel.engine import Local, cores, get_engine, wait_calmly
     from storyreel.generate import batch
+    from storyreel.generate.licence_file import write_licence
 
     engine = get_engine(options.engine, options.workers)
     plan = Plan.of(settings, options)
@@ -99,7 +103,7 @@ def run(settings: Mapping[str, Any], options: BatchOptions, *, quiet: bool = Fal
         results = batch.run(
             plan.jobs,
             engine,
-            partial(video_io.write, scale=plan.scale, metadata=options.metadata),
+            partial(video_io.write, scale=plan.scale, metadata=options.metadata, grid=plan.grid),
             digest=plan.info.get("digest", ""),
             resume=options.prompts is not None,
             on_progress=screen.progress if here else None,
@@ -107,6 +111,9 @@ def run(settings: Mapping[str, Any], options: BatchOptions, *, quiet: bool = Fal
         )
         if options.to_stdout and results[0].error is None:
             sys.stdout.buffer.write(plan.jobs[0].path.read_bytes())
+        for licence, names in plan.licences({done.job.path for done in results if done.error is None}).items():
+            write_licence(plan.world, licence, names)
+            screen.say(f"storyreel: note: pass {licence} on with what you publish of it")
     return plan, results
 
 
@@ -116,6 +123,7 @@ def _places(options: BatchOptions, plan: Plan) -> Iterator[None]:
 
     The videos of a prompt file go into a folder of their own; others may go anywhere under a free name.
     """
+    from storyreel.generate.licence_file import check_licence
     from storyreel.own_clips import check_place, first_foreign
     from storyreel.ownership import claim
     from storyreel.storage import check_writable, sweep
@@ -129,6 +137,8 @@ def _places(options: BatchOptions, plan: Plan) -> Iterator[None]:
     if options.prompts is None:
         for job in plan.jobs:
             check_place(job.path, [*inputs, options.origin])
+        for licence in plan.licences():
+            check_licence(plan.world, licence)
         folders = {job.path.parent for job in plan.jobs}
         for folder in folders:
             check_writable(folder)
@@ -142,7 +152,10 @@ def _places(options: BatchOptions, plan: Plan) -> Iterator[None]:
         for job in plan.jobs:
             if job.path.name not in owned.names:
                 check_place(job.path)
-        owned.record(job.path.name for job in plan.jobs)
+        for licence in plan.licences():
+            if licence.name not in owned.names:
+                check_licence(plan.world, licence)
+        owned.record(file.name for file in (*(job.path for job in plan.jobs), *plan.licences()))
         yield
 
 
@@ -156,12 +169,30 @@ class Plan:
     notes: list[str]
     threads: int | None = None
     to_stdout: bool = False
+    grid: Grid | None = None  # of a sprite sheet
+    world: World | None = None  # of the model
+
+    def licences(self, made: Collection[Path] | None = None) -> dict[Path, list[str]]:
+        """The licence beside each sprite sheet, or the one of a folder of them -> the names of what it is for.
+
+        made: only these sheets; None for all.
+        """
+        from storyreel.generate.licence_file import licence_path
+
+        found: dict[Path, list[str]] = {}
+        for job in self.jobs:
+            if job.path.suffix == ".png" and (made is None or job.path in made):
+                licence = licence_path(self.world, job.path)
+                if licence is not None:
+                    licence = licence.with_name("LICENSE.txt") if job.where else licence
+                    found.setdefault(licence, []).append(job.path.name)
+        return found
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], batch: BatchOptions) -> Plan:
         from storyreel.generate import registry
         from storyreel.generate.batch import Job, jobs_for, many, slug
-        from storyreel.generate.open_attributes import notes_of
+        from storyreel.generate.open_attributes import notes_of, trained_world
         from storyreel.generate.prompts import read_prompts
         from storyreel.generate.provenance import origin_of
         from storyreel.generate.ranking import default_candidates
@@ -203,16 +234,17 @@ class Plan:
             options = options.with_candidates(candidates)
             rows = rows and [replace(row, options=row.options.with_candidates(candidates)) for row in rows]
         place = Place.of(batch, options.transparent)
+        looks = {"grid": batch.grid if place.suffix == ".png" else None, "world": trained_world(info)}
         digest = info.get("digest", "")
         if rows is not None:
             jobs = jobs_for(rows, model, digest, place.folder, place.suffix, seed=seed, count=batch.count)
-            return cls(jobs, info, batch.scale or "auto", notes)
+            return cls(jobs, info, batch.scale or "auto", notes, **looks)
         notes += notes_of(info, options, seed, origin.index if origin else 0)
         path = place.file(f"{slug(options.prompts[0])}-seed{seed}", batch.count)
         jobs = many(Job(model, options, seed, origin.index if origin else 0, path), batch.count)
         same = origin is not None and batch.origin is not None and path.suffix == batch.origin.suffix
         scale = batch.scale or (origin.scale if origin and same else None) or "auto"
-        return cls(jobs, info, scale, notes, origin.threads if origin else None, batch.to_stdout)
+        return cls(jobs, info, scale, notes, origin.threads if origin else None, batch.to_stdout, **looks)
 
 
 def _unknown_words(rows: list[Row] | None, options: GenerateOptions, info: dict[str, Any]) -> list[str]:
@@ -258,6 +290,9 @@ class Place:
             raise ValueError(f"{path}: unknown format {path.suffix!r}; expected one of {' '.join(SUFFIXES)}")
         else:
             place = cls(path.parent, path.suffix.lower(), path.name)
+        grid = next((name for name in fields_of(GridOptions) if batch.is_set(name)), None)
+        if grid and place.suffix != ".png":
+            raise ValueError(f"{grid}: {place.suffix} is no sprite sheet; expected -o NAME.png or --format png")
         if transparent and place.suffix not in WITH_ALPHA:
             raise ValueError(
                 f"{batch.out or 'out'}: {place.suffix} has no transparency; expected one of {' '.join(WITH_ALPHA)}"

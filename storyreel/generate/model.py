@@ -19,6 +19,7 @@ from storyreel import Cancelled
 from storyreel.clip import Clip, ClipStream
 from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, palette_world
+from storyreel.generate.loop import looped
 from storyreel.generate.open_attributes import attributes_of, completed_for
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.vocabulary import note_for, unconditional_note
@@ -122,12 +123,12 @@ class Model:
         seconds; fps; steps; guidance; image (a first frame: Clip or file) and image_end (a last one); extend (a clip to
         go on from); backward (what comes before it); variation (a clip to make another like); interpolate (a clip to
         put frames between); fit ("crop" or "pad", for pictures of another aspect); story (a list of (prompt, seconds)
-        instead of a prompt); transparent; stage (of a cascade: the last one to run, whose smaller video it is); size
-        (such as "1280x768", of a system that makes any, and then of any length); negative (what the video should not
-        show), precision (fp32, bf16, fp16) and lora (a list of "FILE:WEIGHT"), of pipelines of the hub; candidates (how
-        many to make, of which the best is kept) and encoder (what ranks them); start (seconds into a video without
-        end); crisp (False leaves pixel art as it was generated); as_written (nothing is added that the prompt leaves
-        open). Left out, the model decides.
+        instead of a prompt); transparent; loop (its end leads to its beginning again); stage (of a cascade: the last
+        one to run, whose smaller video it is); size (such as "1280x768", of a system that makes any, and then of any
+        length); negative (what the video should not show), precision (fp32, bf16, fp16) and lora (a list of
+        "FILE:WEIGHT"), of pipelines of the hub; candidates (how many to make, of which the best is kept) and encoder
+        (what ranks them); start (seconds into a video without end); crisp (False leaves pixel art as it was generated);
+        as_written (nothing is added that the prompt leaves open). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop. Without
         it, a notebook shows a bar.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
@@ -189,7 +190,7 @@ class Model:
         with self._generating() as text:
             if (options.candidates or 1) > 1:
                 clip = self._best(options, request, text, report)
-            elif stream and (found := self.system.stream(request, text, report)) is not None:
+            elif stream and not options.loop and (found := self.system.stream(request, text, report)) is not None:
                 clip = found.replace(parts=partial(self._parts, found))
                 return clip.replace(caption=options.caption, meta=self._meta(options, seed, index, clip))
             else:
@@ -235,6 +236,8 @@ class Model:
         world, exact = palette_world(self.info), options.crisp is not False
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
+        if options.loop:
+            clip = looped(clip)
         if self.attributes:
             clip = clip.replace(meta={**clip.meta, "drawn": made})
         if resolved.prompts != options.prompts:

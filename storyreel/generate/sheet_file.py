@@ -13,6 +13,7 @@ from storyreel import stamp, timing
 from storyreel.atlas import Sheet, Tag
 from storyreel.clip import Clip
 from storyreel.generate.character import Animation, DrawnCharacter
+from storyreel.generate.licence_file import check_licence, licence_path, write_licence
 from storyreel.options.sheet import SheetOptions
 from storyreel.own_clips import check_place
 from storyreel.ownership import check_file
@@ -38,12 +39,10 @@ def write_character(character: DrawnCharacter, path: Path) -> list[Path]:
     written: list[Path] = []
     for factor, file in scales.items():
         doc = stamp.document(clip, factor) | {"beside": beside}
-        laid.save(file, factor, padding=options.padding, pot=options.pot, doc=doc)
+        laid.save(file, factor, options.grid, doc)
         written += [file, file.with_suffix(".json")]
     if licence is not None:
-        with replacing(licence) as (made,):
-            made.write_text(notice(character.world, [file.name for file in written]), encoding="utf-8")
-        written.append(licence)
+        written.append(write_licence(character.world, licence, [file.name for file in written]))
     if icon is not None:
         with replacing(icon) as (made,):
             write_icon(_portrait(character), made)
@@ -57,19 +56,18 @@ def files_of(
     """(scale -> its sheet, the licence, the icon) that go with a sheet at `path`; the first scale has its name."""
     first, *more = options.scale
     scales = {first: path, **{n: path.with_name(f"{path.stem}@{n}x{path.suffix}") for n in more}}
-    licence = path.with_name(f"{path.stem}.LICENSE.txt") if world and world.licence else None
-    return scales, licence, path.with_suffix(".ico") if options.icon else None
+    return scales, licence_path(world, path), path.with_suffix(".ico") if options.icon else None
 
 
 def check_places(path: Path, options: SheetOptions, world: World | None) -> None:
     """ValueError where a file in the way was not written here."""
-    scales, *others = files_of(path, options, world)
+    scales, licence, icon = files_of(path, options, world)
     for file in scales.values():
         check_place(file)
-    own = _beside(path)
-    for file in others:
-        if file is not None:
-            check_file(file, file.name in own or not (file.exists() or file.is_symlink()))
+    if licence is not None:
+        check_licence(world, licence)
+    if icon is not None:
+        check_file(icon, icon.name in _beside(path) or not (icon.exists() or icon.is_symlink()))
 
 
 def _beside(path: Path) -> list[str]:
@@ -120,9 +118,10 @@ def _tags(character: DrawnCharacter, action: str, facing: str, first: int, lead:
     layout = character.world.sheet
     assert layout is not None
     cycle = layout.actions[action]
-    same = layout.facings if len(cycle.facings) == 1 else (facing,)
+    same, loop = layout.facings if len(cycle.facings) == 1 else (facing,), character.options.loop
     for each in (facing, *(other for other in same if other != facing)):
-        yield Tag(f"{action}-{each}", first + lead, first + count - 1, once=not cycle.repeats)
+        once, back = not (cycle.repeats or loop), loop and not cycle.repeats
+        yield Tag(f"{action}-{each}", first + lead, first + count - 1, once, back)
     if lead:
         yield Tag(f"idle-{facing}", first, first + lead - 1)
 
@@ -135,12 +134,6 @@ def _meta(character: DrawnCharacter) -> dict[str, Any]:
                for name, value in character.options.as_json().items()}  # fmt: skip
     prompt, seed = character.options.prompt, character.options.seed
     return {"prompt": prompt, "seed": seed, **character.facts, "sheet": {**about, "options": options, "scores": scores}}
-
-
-def notice(world: World, names: list[str]) -> str:
-    """The licence of pictures that a model of this world made, and the artists of what it learnt from."""
-    text = world.licence if world.credits is None else world.credits.read_text(encoding="utf-8").rstrip()
-    return f"{', '.join(names)}\n\nMade by a model that was trained on pictures of others.\n\n{text}\n"
 
 
 def _portrait(character: DrawnCharacter) -> np.ndarray:

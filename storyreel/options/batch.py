@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from storyreel.field_ranges import Range
 from storyreel.layouts import VIDEO_SUFFIXES as SUFFIXES
 from storyreel.numbers import shown
-from storyreel.options.declare import ConflictError, Options, Setting
+from storyreel.options.declare import ConflictError, Setting
 from storyreel.options.generation import MAX_COUNT
+from storyreel.options.sheet import GridOptions
 
 OUTPUT, RUNNING = "Where it goes", "How it runs"
 STDIO = "-"
@@ -29,7 +30,7 @@ def _suffix(value: Any, name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchOptions(Options):
+class BatchOptions(GridOptions):
     """Which model makes the videos, how many of each prompt, from which file, and into which."""
 
     out: Annotated[

@@ -140,6 +140,10 @@ class GenerateOptions(Options):
         ),
     ] = None
     transparent: Annotated[bool, Setting("Nothing behind the figure.")] = False
+    loop: Annotated[
+        bool,
+        Setting("Cut it where its end leads to its beginning again; there and back, where it nowhere does."),
+    ] = False
     stage: Annotated[str | None, Setting("Stop after this stage of a cascade: a smaller video.", panel=CASCADE)] = None
     size: Annotated[
         tuple[int, int] | None,

@@ -1,15 +1,20 @@
 """What a person may ask of a sheet of one character."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from storyreel.field_ranges import Range
 from storyreel.numbers import shown
 from storyreel.options.declare import Options, Setting, names
 
-LAYOUT, RUNNING = "How it is laid out", "How it is made"
-MAX_COLUMNS, MAX_PADDING, MAX_SCALE = 1_024, 1_024, 64
+if TYPE_CHECKING:
+    from storyreel.atlas import Grid
+
+LAYOUT, RUNNING = "How a sheet is laid out", "How it is made"
+MAX_COLUMNS, MAX_PADDING, MAX_SCALE, MAX_CELL = 1_024, 1_024, 64, 4_096
 
 
 def _prompt(value: Any, name: str) -> str:
@@ -36,7 +41,36 @@ def _file(value: Any, name: str) -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SheetOptions(Options):
+class GridOptions(Options):
+    """How the frames of a sprite sheet lie."""
+
+    columns: Annotated[
+        int | None,
+        Range(1, MAX_COLUMNS),
+        Setting("Frames a row; an animation that is longer goes on in the next row.", panel=LAYOUT),
+    ] = None
+    padding: Annotated[
+        int, Range(0, MAX_PADDING), Setting("Transparent pixels between the frames and around them.", panel=LAYOUT)
+    ] = 0
+    pot: Annotated[bool, Setting("Sides that are powers of two.", panel=LAYOUT)] = False
+    cell: Annotated[
+        int | None,
+        Range(1, MAX_CELL),
+        Setting(
+            "Pixels of a cell, such as 128 or 192 beside oversize sheets of LPC; frames lie in the middle.",
+            panel=LAYOUT,
+        ),
+    ] = None
+
+    @property
+    def grid(self) -> Grid:
+        from storyreel.atlas import Grid
+
+        return Grid(self.columns, self.padding, self.pot, self.cell)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetOptions(GridOptions):
     """Who is drawn, in which animations, and how the sheet is laid out."""
 
     prompt: Annotated[str, Setting("Who the character is.", argument=True, read=_prompt)]
@@ -49,18 +83,10 @@ class SheetOptions(Options):
             panel=LAYOUT,
         ),
     ] = ()
-    columns: Annotated[
-        int | None,
-        Range(1, MAX_COLUMNS),
-        Setting(
-            "Frames a row; an animation that is longer goes on in the next row.  [default: those of the layout]",
-            panel=LAYOUT,
-        ),
-    ] = None
-    padding: Annotated[
-        int, Range(0, MAX_PADDING), Setting("Transparent pixels between the frames and around them.", panel=LAYOUT)
-    ] = 0
-    pot: Annotated[bool, Setting("Sides that are powers of two.", panel=LAYOUT)] = False
+    loop: Annotated[
+        bool,
+        Setting("Animations that play once, such as a slash, go there and back, so that all of them loop."),
+    ] = False
     scale: Annotated[
         tuple[int, ...],
         Setting(

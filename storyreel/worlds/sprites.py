@@ -56,8 +56,9 @@ from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_di
 
 __all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_out"]
 
-CELL = 64
 TURN = ("down", "left", "up", "right")  # facings in the order of a turn
+CELL, OVERSIZE = 64, 192  # pixels of a cell of the sheets, and of those of long weapons
+CELLS = (64, 128, 192)
 COMMIT = "2668274d5a96c91584172f2d299b90f0a8c0caac"
 
 
@@ -92,8 +93,11 @@ class Sprites:
     partial: float = setting(0.15, "Share of captions that leave things out, of the grammar's.", before=0.15)
     short: float = setting(0.12, "Share of captions of one to three attributes, of the grammar's.", before=0.12)
     turnaround: bool = setting(False, "One pose, seen from all sides: the frames of a clip are a turn.", before=False)
+    cell: int = setting(CELL, "Pixels a side: 64; of 128 fewer long weapons are cut, of 192 none.", before=CELL)
 
     def __post_init__(self) -> None:
+        if self.cell not in CELLS:
+            raise ValueError(f"cell: expected {' or '.join(map(str, CELLS))}, got {self.cell}")
         if self.language not in (1, 2):
             raise ValueError(f"language: expected 1 or 2, got {self.language}")
         own = {f.name: f.default for f in fields(self)}
@@ -109,7 +113,7 @@ class Sprites:
     @property
     def size(self) -> int:
         """Of the canvas, pixels."""
-        return CELL
+        return self.cell
 
     def fingerprint(self) -> str:
         """Hex digest of the pictures that clips are drawn from."""
@@ -215,10 +219,10 @@ class Sprites:
         return self._render(who, [(before, turned, first), *((action, facing, i) for i in at[: self.frames - 1])])
 
     def _render(self, who: Character, poses: list[tuple[str, str, int]]) -> np.ndarray:
-        frames = np.zeros((len(poses), CELL, CELL, 4), np.uint8)
+        frames = np.zeros((len(poses), self.cell, self.cell, 4), np.uint8)
         for frame, (action, facing, step) in zip(frames, poses, strict=True):
             for _, name in sorted(who.sheets + who.weapons[action], key=lambda pair: pair[0]):
-                paint(frame.reshape(-1, 4), *cell(str(self.source), name, action, facing, step))
+                paint(frame.reshape(-1, 4), *cell(str(self.source), name, (action, facing, step), self.cell))
         return frames
 
 
@@ -356,20 +360,23 @@ def sheet(source: str, name: str) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 @lru_cache(maxsize=200_000)
-def cell(source: str, name: str, action: str, facing: str, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """One drawing, sparse: (indices of its pixels in a 64x64 frame, their RGBA values (n, 4) uint8).
+def cell(source: str, name: str, pose: tuple[str, str, int], side: int = CELL) -> tuple[np.ndarray, np.ndarray]:
+    """One drawing of (action, facing, step), sparse: (indices of its pixels in a frame of side x side, their RGBA
+    values (n, 4) uint8).
 
-    Oversize weapons (192 pixels a cell) are cut to the middle.
+    It lies in the middle of the frame. Oversize weapons (192 pixels a cell) are cut to it.
     """
     pixels, palette = sheet(source, name)
+    action, facing, step = pose
     first, columns = ROWS[action]
     row = 0 if action == "hurt" else FACINGS.index(facing)
-    if "oversize" in name:
-        top, left = row * 192 + 64, columns[step] * 192 + 64
-    else:
-        top, left = (first + row) * CELL, columns[step] * CELL
-    cut = pixels[top : top + CELL, left : left + CELL]
-    rgba = (cut if palette is None else palette[cut]).reshape(-1, 4)
+    own = OVERSIZE if "oversize" in name else CELL
+    top, left = (row if own == OVERSIZE else first + row) * own, columns[step] * own
+    rim = max(0, (own - side) // 2)
+    cut = pixels[top + rim : top + own - rim, left + rim : left + own - rim]
+    rgba = cut if palette is None else palette[cut]
+    around = (side - len(rgba)) // 2
+    rgba = np.pad(rgba, ((around, around), (around, around), (0, 0))).reshape(-1, 4) if around else rgba.reshape(-1, 4)
     where = np.flatnonzero(rgba[:, 3]).astype(np.uint16)
     return where, rgba[where]
 

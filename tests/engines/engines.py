@@ -17,7 +17,7 @@ LIBRARIES = {
     "pixi8": HERE / "node_modules" / "pixi.js" / "dist" / "pixi.min.js",
 }
 PHASER = """
-const told = {};
+const told = {}, yoyo = {};
 new Phaser.Game({
   type: Phaser.CANVAS, width: 256, height: 256, pixelArt: true, banner: false, audio: {noAudio: true},
   scene: {
@@ -27,11 +27,12 @@ new Phaser.Game({
       for (const each of this.anims.anims.getArray())
         told[each.key] = each.frames.map(f => [f.frame.cutX, f.frame.cutY, f.frame.cutWidth, f.frame.cutHeight,
                                                f.duration]);
+      for (const each of this.anims.anims.getArray()) yoyo[each.key] = each.yoyo;
       const sprite = this.add.sprite(0, 0, "who").setOrigin(0);
       const played = new Set([1]);  // it starts with the first, and counts from one
       sprite.on("animationupdate", (_, frame) => played.add(frame.index));
       sprite.play({key: ANIMATION, repeat: -1});
-      sprite.on("animationrepeat", () => { window.told = {animations: told, played: played.size}; });
+      sprite.on("animationrepeat", () => { window.told = {animations: told, yoyo, played: played.size}; });
     }
   }
 });
@@ -79,7 +80,7 @@ def write_page(folder: Path, engine: str, name: str, animation: str) -> str:
 
 def loaded(browser: Any, folder: Path, engine: str, name: str, animation: str) -> dict[str, Any]:
     """What an engine says of a sheet: `animations`, tag -> [x, y, w, h, ...] of each frame; `played`, how many frames
-    of one animation it has shown."""
+    of one animation it has shown; of Phaser also `yoyo`, tag -> whether it goes back."""
     page = write_page(folder, engine, name, animation)
     with served(folder) as address:
         browser.open(f"{address}/{page}")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from engines import LIBRARIES, loaded
 
-from storyreel.atlas import Sheet, Tag
+from storyreel.atlas import Grid, Sheet, Tag
 
 sys.path.append(str(Path(__file__).parents[1] / "study"))
 from webdriver import Browser, programs
@@ -32,7 +32,12 @@ def sheet() -> Sheet:
     frames = np.random.default_rng(0).integers(0, 256, (13, 6, 8, 4), dtype=np.uint8)
     frames[..., 3] = 255
     places = [*((x, 0) for x in range(7)), *((x, 1) for x in range(6))]
-    tags = [Tag("walk-down", 1, 6), Tag("hurt-down", 7, 12, once=True), Tag("idle-down", 0, 0)]
+    tags = [
+        Tag("walk-down", 1, 6),
+        Tag("hurt-down", 7, 12, once=True),
+        Tag("idle-down", 0, 0),
+        Tag("slash-down", 7, 12, back=True),
+    ]
     return Sheet(frames, places, [125] * 12 + [250], tags)
 
 
@@ -41,7 +46,7 @@ def sheet() -> Sheet:
 def test_an_engine_finds_every_animation_and_plays_it(
     browser: Browser, tmp_path: Path, sheet: Sheet, engine: str, factor: int, padding: int, pot: bool
 ) -> None:
-    sheet.save(tmp_path / "who.png", factor, padding=padding, pot=pot)
+    sheet.save(tmp_path / "who.png", factor, Grid(padding=padding, pot=pot))
     atlas = json.loads((tmp_path / "who.json").read_text())
     told = loaded(browser, tmp_path, engine, "who", "walk-down")
     assert "error" not in told
@@ -49,8 +54,9 @@ def test_an_engine_finds_every_animation_and_plays_it(
     entries = list(atlas["frames"].values())
     for tag in sheet.tags:
         found = told["animations"][tag.name]
-        assert len(found) == tag.last - tag.first + 1
-        for (x, y, w, h, more), entry in zip(found, entries[tag.first : tag.last + 1], strict=True):
+        order = tag.order if engine == "pixi8" else range(tag.first, tag.last + 1)  # Phaser has `yoyo` to go back
+        assert told.get("yoyo", {}).get(tag.name, tag.back) == tag.back
+        for (x, y, w, h, more), entry in zip(found, (entries[i] for i in order), strict=True):
             of = factor if engine == "pixi8" else 1  # PixiJS measures in pixels of the sheet before it was enlarged
             assert [round(side * of) for side in (x, y, w, h)] == [entry["frame"][key] for key in "xywh"]
             assert more == (factor if engine == "pixi8" else entry["duration"])

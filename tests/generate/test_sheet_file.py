@@ -70,6 +70,31 @@ def test_every_facing_of_every_action_has_a_tag(tmp_path: Path) -> None:
     assert seconds["walk-left"] == seconds["shoot-up"] == seconds["slash-down"] == 1000
 
 
+def test_in_a_loop_what_plays_once_goes_there_and_back(tmp_path: Path) -> None:
+    drawn(loop=True).save(tmp_path / "who.png")
+    atlas = json.loads((tmp_path / "who.json").read_text())
+    tags = {tag["name"]: tag for tag in atlas["meta"]["frameTags"]}
+    assert not any("repeat" in tag for tag in tags.values())
+    assert {name.partition("-")[0] for name, tag in tags.items() if tag["direction"] == "pingpong"} == {
+        "spellcast", "thrust", "slash", "shoot", "hurt",
+    }  # fmt: skip
+    first = tags["hurt-up"]["from"]
+    order = [0, 1, 2, 3, 4, 5, 4, 3, 2, 1]
+    assert atlas["animations"]["hurt-up"] == [str(first + i) for i in order], "the first frame follows it again"
+    assert len(atlas["animations"]["walk-up"]) == 8
+
+
+def test_larger_cells_hold_the_figure_in_their_middle(tmp_path: Path) -> None:
+    drawn(actions="walk").save(tmp_path / "a.png")
+    drawn(actions="walk", cell=128).save(tmp_path / "b.png")
+    small, large = (np.asarray(Image.open(tmp_path / name)) for name in ("a.png", "b.png"))
+    assert large.shape == (512, 1152, 4)
+    assert (large[32:96, 160:224] == small[:64, 64:128]).all()
+    assert large[..., 3].sum() == small[..., 3].sum()
+    with pytest.raises(ValueError, match="cell: the frames are 64x64; expected at least 64"):
+        drawn(actions="walk", cell=32).save(tmp_path / "c.png")
+
+
 def test_rows_of_ones_own(tmp_path: Path) -> None:
     sheet = laid_out(drawn(actions="walk,hurt", columns=4))
     assert max(x for x, _ in sheet.places) == 3

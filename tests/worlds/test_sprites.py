@@ -210,3 +210,18 @@ def test_a_turnaround_shows_one_pose_from_all_sides():
     assert any((twice[0] == frame).all() for frame in walk.frames)
     with pytest.raises(ValueError, match="turnaround: expected frames=4, or a multiple"):
         Sprites(source=SHEETS, turnaround=True, frames=6)
+
+
+@needs_sheets
+def test_larger_cells_show_whole_weapons_around_the_same_figure():
+    small, middle, large = (Sprites(source=SHEETS, cell=side) for side in (64, 128, 192))
+    longer = 0
+    for index in range(40):
+        frames = [each.make(5, index)[0].frames for each in (small, middle, large)]
+        assert [f.shape[1] for f in frames] == [64, 128, 192]
+        assert (frames[1][:, 32:96, 32:96] == frames[0]).all()
+        assert (frames[2][:, 32:160, 32:160] == frames[1]).all()
+        longer += int((frames[2][..., 3] > 0).sum() > (frames[0][..., 3] > 0).sum())
+    assert 4 <= longer <= 20, "long weapons, and nothing else, reach beyond 64 pixels"
+    with pytest.raises(ValueError, match="cell: expected 64 or 128 or 192, got 100"):
+        Sprites(source=SHEETS, cell=100)
