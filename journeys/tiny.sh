@@ -20,6 +20,6 @@ storyreel generate --prompts "$out/prompts.txt" -m "$out/run/model" -o "$out/cli
 storyreel inspect "$out/three.gif"
 
 # A judge, trained on real clips alone, and what it says about real ones that it is asked about.
-test -f "$out/judge/judge.json" || storyreel evaluate train-judge --data "$out/data" -o "$out/judge" --steps 150 --batch 8
+test -f "$out/judge/judge.json" || storyreel evaluate train-judge --data "$out/data" -o "$out/judge" --train-steps 150 --batch 8
 storyreel evaluate "$out/data" --judge "$out/judge" --split held_out
 echo "made: $out/three.gif"

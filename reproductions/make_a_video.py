@@ -41,7 +41,7 @@ SHOWN = 4
 
 @dataclass(frozen=True)
 class Size:
-    """Clips to train on and to measure, and optimizer steps, where `--steps` does not say."""
+    """Clips to train on and to measure, and optimizer steps, where `--train-steps` does not say."""
 
     clips: int = 4_000
     held: int = 64

@@ -58,9 +58,9 @@ class Settings:
         if not 0 < self.minutes <= 100_000:
             raise ValueError(f"--minutes: wanted more than 0, got {self.minutes:g}")
         if self.steps is not None and self.steps < 1:
-            raise ValueError(f"--steps: wanted at least 1, got {self.steps}")
+            raise ValueError(f"--train-steps: wanted at least 1, got {self.steps}")
         if self.count is not None and self.count < 1:
-            raise ValueError(f"--count: wanted at least 1, got {self.count}")
+            raise ValueError(f"--num-prompts: wanted at least 1, got {self.count}")
         if self.phrasing not in PHRASINGS:
             raise ValueError(f"--phrasing: expected one of {', '.join(PHRASINGS)}, got {self.phrasing!r}")
         for option, given in (("--model", self.models), ("--judge", self.judges)):
@@ -130,13 +130,13 @@ class Settings:
         words = [f"storyreel reproduce {self.paper}", f"-o {self.out}"]
         words += ["--quick"] if self.quick else []
         words += (
-            [f"--steps {self.steps}"]
+            [f"--train-steps {self.steps}"]
             if self.steps
             else []
             if self.quick or self.minutes == 60
             else [f"--minutes {self.minutes:g}"]
         )
-        words += [f"--count {self.count}"] if self.count else []
+        words += [f"--num-prompts {self.count}"] if self.count else []
         words += [f"--source {self.source}"] if self.source else []
         words += [f"--seed {self.seed}"] if self.seed != 7 else []
         words += [f"--recipe {self.recipe}"] if self.recipe else []

@@ -60,7 +60,7 @@ class Check:
 
     def __post_init__(self) -> None:
         if self.steps < 1:
-            raise ValueError(f"--steps: expected at least 1, got {self.steps}")
+            raise ValueError(f"--train-steps: expected at least 1, got {self.steps}")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"--batch: expected at least 1, got {self.batch}")
         for name in self.recipes:

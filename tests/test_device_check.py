@@ -39,7 +39,7 @@ def test_a_recipe_and_a_model(tiny):  # noqa: F811
 
 
 def test_one_document(tiny):  # noqa: F811
-    options = ("--device", "cpu", "--recipes", "encoder_tiny", "--models", "none", "--batch", "4", "--steps", "2")
+    options = ("--device", "cpu", "--recipes", "encoder_tiny", "--models", "none", "--batch", "4", "--train-steps", "2")
     done = call(*options, "--json", "--quiet")
     assert done.exit_code == 0, done.output
     assert not done.stderr
@@ -94,7 +94,7 @@ def test_on_a_gpu(tiny):  # noqa: F811
     [
         (("--recipes", "phenaki_tinny"), "did you mean 'phenaki_tiny'"),
         (("--models", "nothing-like-it"), "'nothing-like-it' is not known"),
-        (("--steps", "0"), "--steps: expected at least 1, got 0"),
+        (("--train-steps", "0"), "--train-steps: expected at least 1, got 0"),
         (("--batch", "0"), "--batch: expected at least 1, got 0"),
         (("--device", "abacus"), "--device: wanted cpu, cuda, ... or auto, got 'abacus'"),
         (("--device", "cuda:7"), "finds no CUDA device here; expected cpu or auto"),

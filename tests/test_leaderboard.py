@@ -170,7 +170,11 @@ def test_unequal_terms_are_refused_in_one_line(tmp_path: Path, capsys):
         (["tiny", "a=tiny", "--world", "sprits"], 1, "--world sprits: expected digits or "),
         (["tiny", "a=tiny", "--benchmark", "moving-digit"], 1, "did you mean 'moving-digits'?"),
         (["tiny", "a=tiny", "--world", "digits", "--benchmark", "moving-digits"], 2, "--benchmark is given as well"),
-        (["tiny", "a=tiny", "--count", "4"], 2, "--count: applies to clips that are made now; expected --prompts"),
+        (
+            ["tiny", "a=tiny", "--num-prompts", "4"],
+            2,
+            "--num-prompts: applies to clips that are made now; expected --prompts",
+        ),
         (["tiny", "a=tiny", "--real-split", "train"], 2, "--real-split: there are no real clips"),
         (["tiny", "tny"], 1, "did you mean 'tiny'?"),
         (["tiny", "../x=tiny"], 1, "a model cannot be called '../x'"),

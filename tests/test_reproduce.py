@@ -294,7 +294,7 @@ def test_the_verb(tmp_path: Path, shop: dict[str, str], capsys: pytest.CaptureFi
         (["phenaki", "--only", "fame"], 1, "wanted one of tokens, story, combinations, reconstruction"),
         (["phenaki", "--minutes", "0"], 1, "--minutes: wanted more than 0"),
         (["phenaki", "--quick", "--minutes", "60"], 2, "--minutes: --quick is given as well"),
-        (["phenaki", "--steps", "3", "--minutes", "60"], 2, "--minutes: --steps is given as well"),
+        (["phenaki", "--train-steps", "3", "--minutes", "60"], 2, "--minutes: --train-steps is given as well"),
         (["phenaki", "--model", "sprites"], 2, "WORLD=NAME"),
         (["phenaki", "--judge", "cats=x"], 1, "no world 'cats'"),
     ):

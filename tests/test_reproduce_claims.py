@@ -92,8 +92,8 @@ def test_count_is_of_prompts_and_part_of_what_a_result_depends_on(tmp_path: Path
     assert (usual.prompts, few.prompts) == (200, 12)
     assert "count" not in usual.how, "what was measured before there was a count stays"
     assert few.how == usual.how | {"count": 12}
-    assert "--count 12" in few.command
-    with pytest.raises(ValueError, match="--count: wanted at least 1, got 0"):
+    assert "--num-prompts 12" in few.command
+    with pytest.raises(ValueError, match="--num-prompts: wanted at least 1, got 0"):
         Settings(out=tmp_path, count=0)
 
 

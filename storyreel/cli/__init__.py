@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
+import typing
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -66,7 +68,7 @@ class Verbs(TyperGroup):
         command = typer.main.get_command(module.app)
         more = typer.main.get_command(module.commands) if hasattr(module, "commands") else command
         commands = getattr(more, "commands", {})
-        _name_arguments(command, more)
+        _name_parameters(command, more)
         if not ctx.resilient_parsing:  # as completion parses
             for flag in {word.partition("=")[0] for word in rest} & set(MOVED.get(name, {})):
                 ctx.fail(f"{flag} is a command now: storyreel {name} {MOVED[name][flag]}")
@@ -76,13 +78,27 @@ class Verbs(TyperGroup):
         return name, more if rest and rest[0] in commands else command, rest
 
 
-def _name_arguments(*commands: Any) -> None:
-    """Arguments are in capitals wherever a help page or an error names them."""
+def _name_parameters(*commands: Any) -> None:
+    """Arguments, and what options take, are in capitals wherever a help page or an error names them.
+
+    The help of an option may say its default as "[default: ...]", which is no markup.
+    """
     for command in commands:
         for each in command.params:
-            if each.param_type_name == "argument" and each.metavar is None:
-                each.metavar = each.name.upper()
-        _name_arguments(*getattr(command, "commands", {}).values())
+            if each.metavar is None:
+                each.metavar = each.name.upper() if each.param_type_name == "argument" else _takes(each)
+            if getattr(each, "help", None):
+                each.help = each.help.replace(" [default:", r" \[default:")
+        _name_parameters(*getattr(command, "commands", {}).values())
+
+
+def _takes(option: Any) -> str | None:
+    """What an option takes: TEXT, INTEGER, FLOAT or PATH; nothing for a flag; None where typer itself names it so."""
+    if option.is_flag:
+        return ""
+    kind = getattr(getattr(option, "type_descriptor", None), "annotation", None)
+    kind = (*typing.get_args(kind), kind)[0]
+    return {str: "TEXT", int: "INTEGER", float: "FLOAT", Path: "PATH"}.get(kind)
 
 
 def _complete_commands(command: Any, names: Iterable[str]) -> None:

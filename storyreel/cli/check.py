@@ -19,7 +19,9 @@ def check(
     models: Annotated[
         str | None, typer.Option(help="Models, with commas between; none: no model. All that ship, if not given.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Training steps of each stage; the first is not timed.")] = 5,
+    steps: Annotated[
+        int, typer.Option("--train-steps", help="Training steps of each stage; the first is not timed.")
+    ] = 5,
     batch: Annotated[int | None, typer.Option(help="Clips a step; as the recipes say, if not given.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two clips, two training steps, two sampling steps.")] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,

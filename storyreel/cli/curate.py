@@ -46,7 +46,9 @@ def curate(typed: Typed, as_json: Json = False) -> None:
 @commands.command("filter")
 def filter_(
     dataset: Dataset,
-    sets: Annotated[list[str] | None, typer.Option("--set", help="A threshold: motion.min=0.5; may repeat.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="A threshold: motion.min=0.5; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Choose anew in a curated folder, from the stored scores; nothing is decoded.

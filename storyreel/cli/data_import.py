@@ -31,7 +31,7 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processes; as many as 
 @app.command("msr-vtt")
 def msr_vtt(
     annotations: Annotated[
-        list[Path], typer.Option(help="train_val_videodatainfo.json, test_videodatainfo.json; may repeat.")
+        list[Path], typer.Option(help="train_val_videodatainfo.json, test_videodatainfo.json; may be repeated.")
     ],
     videos: Videos,
     out: Out,

@@ -190,6 +190,7 @@ class Plan:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], batch: BatchOptions) -> Plan:
+        from storyreel.atlas import Grid
         from storyreel.generate import registry
         from storyreel.generate.batch import Job, jobs_for, many, slug
         from storyreel.generate.open_attributes import notes_of, trained_world
@@ -234,7 +235,8 @@ class Plan:
             options = options.with_candidates(candidates)
             rows = rows and [replace(row, options=row.options.with_candidates(candidates)) for row in rows]
         place = Place.of(batch, options.transparent)
-        looks = {"grid": batch.grid if place.suffix == ".png" else None, "world": trained_world(info)}
+        grid = Grid(batch.columns, batch.padding, batch.pot, batch.cell) if place.suffix == ".png" else None
+        looks = {"grid": grid, "world": trained_world(info)}
         digest = info.get("digest", "")
         if rows is not None:
             jobs = jobs_for(rows, model, digest, place.folder, place.suffix, seed=seed, count=batch.count)

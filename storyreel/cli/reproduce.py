@@ -37,17 +37,19 @@ def reproduce(
         Optional[float],  # noqa: UP045
         typer.Option(help="Training time, about, of all that a claim compares.  [default: 60; 2 with --quick]"),
     ] = None,
-    steps: Annotated[Optional[int], typer.Option(help="Optimizer steps of each, instead of minutes.")] = None,  # noqa: UP045
+    steps: Annotated[
+        int | None, typer.Option("--train-steps", help="Training steps of each, instead of minutes.")
+    ] = None,
     count: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(help="Prompts of each measurement, instead of its own number."),
+        typer.Option("--num-prompts", help="Prompts of each measurement, instead of its own number."),
     ] = None,
     source: Annotated[Optional[Path], typer.Option(help="Folder of the LPC sheets; not needed.")] = None,  # noqa: UP045
     quick: Annotated[bool, typer.Option("--quick", help="A few clips of everything: a look, no result.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other stories and prompts.")] = 7,
     recipe: Annotated[str, typer.Option(help="What is trained; that of the world by default.")] = "",
-    model: Annotated[Optional[list[str]], typer.Option(help="WORLD=MODEL, or NAME=MODEL; may repeat.")] = None,  # noqa: UP045
-    judge: Annotated[Optional[list[str]], typer.Option(help="WORLD=JUDGE; may repeat.")] = None,  # noqa: UP045
+    model: Annotated[Optional[list[str]], typer.Option(help="WORLD=MODEL, or NAME=MODEL; may be repeated.")] = None,  # noqa: UP045
+    judge: Annotated[Optional[list[str]], typer.Option(help="WORLD=JUDGE; may be repeated.")] = None,  # noqa: UP045
     encoder: Annotated[
         str, typer.Option(help="Who ranks candidates or scores captions, a name or a folder.")
     ] = "digits",
@@ -67,7 +69,7 @@ def reproduce(
     if quick and minutes is not None:
         raise typer.BadParameter("--quick is given as well, and takes 2", param_hint="--minutes")
     if steps is not None and minutes is not None:
-        raise typer.BadParameter("--steps is given as well; expected one of the two", param_hint="--minutes")
+        raise typer.BadParameter("--train-steps is given as well; expected one of the two", param_hint="--minutes")
     _find_reproductions()
     from reproductions.settings import Settings
 

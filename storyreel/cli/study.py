@@ -23,7 +23,7 @@ def create(
     questions: Annotated[str, typer.Option(help="Only these of the preset, separated by commas.")] = "",
     raters: Annotated[Optional[int], typer.Option(min=1, help="Votes wanted a pair.")] = None,  # noqa: UP045
     per_rater: Annotated[Optional[int], typer.Option(min=0, help="Pairs a rater sees; 0 for all.")] = None,  # noqa: UP045
-    prompts: Annotated[Optional[int], typer.Option(min=1, help="At most so many prompts.")] = None,  # noqa: UP045
+    prompts: Annotated[Optional[int], typer.Option("--num-prompts", min=1, help="At most so many prompts.")] = None,  # noqa: UP045
     catch: Annotated[
         int, typer.Option(min=-1, help="Catch trials a rater, of each kind; -1: one for every 12 pairs.")
     ] = -1,

@@ -119,10 +119,17 @@ def _annotation(each: Field) -> Any:
     choices = list(each.choices)
     complete = (lambda incomplete: [c for c in choices if c.startswith(incomplete)]) if choices else None
     option = typer.Option(
-        *flags, help=setting.help, rich_help_panel=setting.panel, autocompletion=complete, metavar=setting.metavar,
-        show_default=False, show_envvar=False,
+        *flags, help=_help(each), rich_help_panel=setting.panel, autocompletion=complete,
+        metavar=setting.metavar or "|".join(choices) or None, show_default=False, show_envvar=False,
     )  # fmt: skip
     return Annotated[_optional(each, kind), option]
+
+
+def _help(each: Field) -> str:
+    """What a setting is for, and its default where the help does not say it."""
+    number = isinstance(each.default, (int, float)) and not isinstance(each.default, bool)
+    default = f"  [default: {each.default}]" if number and "default" not in each.setting.help else ""
+    return each.setting.help + default
 
 
 def _optional(each: Field, kind: Any) -> Any:

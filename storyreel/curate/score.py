@@ -101,7 +101,7 @@ class CurationScore:
     """One score. A file of `storyreel.curate.scores` declares it, and tables, limits, card and page have it.
 
     name: of its limit, as in `--set text.max=0.1`; column: of spans.parquet. limit: the default one; None: only stored.
-    step: of `--steps`; without it the score judges nothing. measure: of a span in the one pass over its film; None
+    step: of `--only`; without it the score judges nothing. measure: of a span in the one pass over its film; None
     where the row itself or a model says it. help, unit: as in "mean optical flow, pixels a second".
     excused_by: a column which, at `difference_min` or above, makes up for a value below `min`. order: of columns.
     """

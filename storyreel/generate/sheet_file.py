@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from storyreel import stamp, timing
-from storyreel.atlas import Sheet, Tag
+from storyreel.atlas import Grid, Sheet, Tag
 from storyreel.clip import Clip
 from storyreel.generate.character import Animation, DrawnCharacter
 from storyreel.generate.licence_file import check_licence, licence_path, write_licence
@@ -33,13 +33,13 @@ def write_character(character: DrawnCharacter, path: Path) -> list[Path]:
     options = character.options
     scales, licence, icon = files_of(path, options, character.world)
     check_places(path, options, character.world)
-    laid = laid_out(character)
+    laid, grid = laid_out(character), Grid(options.columns, options.padding, options.pot, options.cell)
     beside = [file.name for file in (licence, icon) if file is not None]
     clip = Clip(laid.frames, caption=options.prompt, meta=_meta(character))
     written: list[Path] = []
     for factor, file in scales.items():
         doc = stamp.document(clip, factor) | {"beside": beside}
-        laid.save(file, factor, options.grid, doc)
+        laid.save(file, factor, grid, doc)
         written += [file, file.with_suffix(".json")]
     if licence is not None:
         written.append(write_licence(character.world, licence, [file.name for file in written]))

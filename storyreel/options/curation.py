@@ -32,11 +32,17 @@ class CurateOptions(Options):
     out: Annotated[Path, Setting("Dataset folder to write.", flags=("--out", "-o"))]
     sets: Annotated[
         tuple[str, ...],
-        Setting("A threshold (motion.min=0.5) or setting (export.format=virtual); may repeat.", flags=("--set",)),
+        Setting("A threshold (motion.min=0.5) or setting (export.format=virtual); may be repeated.", flags=("--set",)),
     ] = ()
     steps: Annotated[
         tuple[str, ...],
-        Setting("Of cuts,motion,text,quality,captions,... only these.", read=names, write=list, text=str),
+        Setting(
+            "Only these steps: cuts, motion, text, quality, captions, ...",
+            flags=("--only",),
+            read=names,
+            write=list,
+            text=str,
+        ),
     ] = ()
     captions: Annotated[
         tuple[str, ...] | None,

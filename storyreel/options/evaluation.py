@@ -38,9 +38,8 @@ class EvaluateOptions(Options):
     metrics: Annotated[
         tuple[str, ...],
         listed(
-            "fvd,fid,kid,kvd,is,clipsim,rm,r-precision,flicker,jitter,sticking,dynamic,smoothness,periodicity,seams,psnr,"
-            "ssim,lpips,judge; "
-            "all that can be measured by default."
+            "Some of fvd, fid, kid, kvd, is, clipsim, rm, r-precision, flicker, jitter, sticking, dynamic, smoothness, "
+            "periodicity, seams, psnr, ssim, lpips, judge; by default all that can be measured."
         ),
     ] = ()
     extractors: Annotated[
@@ -98,7 +97,7 @@ class EvaluateOptions(Options):
 class JudgeTraining(Options):
     """How long, how fast, and on what."""
 
-    steps: Annotated[int, Range(1, 10**7), Setting("Optimizer steps; 4000 by default.")] = 4000
+    steps: Annotated[int, Range(1, 10**7), Setting("Training steps; 4000 by default.", flags=("--train-steps",))] = 4000
     batch: Annotated[int, Range(1, 10**6), Setting("Clips a step; 64 by default.")] = 64
     lr: Annotated[float, Range(0, 10, above=True), Setting("Peak learning rate; 0.002 by default.")] = 2e-3
     channels: Annotated[int, Range(1, 4), Setting("1 grey, 3 colour, 4 and alpha; 4 by default.")] = 4

@@ -45,8 +45,8 @@ class LeaderboardOptions(Options):
         int | None,
         Range(2, 10**6),
         Setting(
-            "At most so many prompts, of a benchmark evenly spread; 64 of a --world.",
-            panel=PROMPTS, needs=SOURCES, lacks=NO_PROMPTS,
+            "At most so many prompts, those of a benchmark evenly spread; 64 of a --world by default.",
+            flags=("--num-prompts",), panel=PROMPTS, needs=SOURCES, lacks=NO_PROMPTS,
         ),
     ] = None  # fmt: skip
     seed: Annotated[

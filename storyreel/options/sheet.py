@@ -1,17 +1,12 @@
 """What a person may ask of a sheet of one character."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from storyreel.field_ranges import Range
 from storyreel.numbers import shown
 from storyreel.options.declare import Options, Setting, names
-
-if TYPE_CHECKING:
-    from storyreel.atlas import Grid
 
 LAYOUT, RUNNING = "How a sheet is laid out", "How it is made"
 MAX_COLUMNS, MAX_PADDING, MAX_SCALE, MAX_CELL = 1_024, 1_024, 64, 4_096
@@ -61,12 +56,6 @@ class GridOptions(Options):
             panel=LAYOUT,
         ),
     ] = None
-
-    @property
-    def grid(self) -> Grid:
-        from storyreel.atlas import Grid
-
-        return Grid(self.columns, self.padding, self.pot, self.cell)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,12 +19,12 @@ class TrainOptions(Options):
     recipe: Annotated[str, Setting("Name of a recipe, such as phenaki_sprites.", argument=True)]
     data: Annotated[
         tuple[str, ...],
-        Setting("DIR[,WEIGHT], or a world, such as sprites:SHEETS?clips=60000&seed=7; may repeat."),
+        Setting("DIR[,WEIGHT], or a world, such as sprites:SHEETS?clips=60000&seed=7; may be repeated."),
     ] = ()
     out: Annotated[Path | None, Setting("Run folder; the same again resumes it.", flags=("--out", "-o"))] = None
     sets: Annotated[
         tuple[str, ...],
-        Setting("Change the recipe: stages.tokenizer.steps=100; may repeat.", flags=("--set",)),
+        Setting("Change the recipe: stages.tokenizer.steps=100; may be repeated.", flags=("--set",)),
     ] = ()
     stage: Annotated[str | None, Setting("Train this stage alone; those of a cascade in any order.")] = None
     init: Annotated[Path | None, Setting("Start from the weights of a model folder or a run.")] = None

@@ -182,7 +182,7 @@ CASES = [
     ),
     Case(
         "evaluate train-judge",
-        lambda b, o: ["evaluate", "train-judge", "--data", b / "in/data", "-o", o, "--steps", 1, "-q"],
+        lambda b, o: ["evaluate", "train-judge", "--data", b / "in/data", "-o", o, "--train-steps", 1, "-q"],
         "data",
     ),
     Case(

@@ -40,7 +40,7 @@ def test_verbs_options_and_choices_are_completed():
     assert completed("storyreel evaluate ") == ["benchmark", "compare", "train-judge"]
     assert completed("storyreel evaluate tr") == ["train-judge"]
     assert completed("storyreel evaluate nothing-like-it") == []  # the shell completes files
-    assert completed("storyreel evaluate train-judge --st") == ["--steps"]
+    assert completed("storyreel evaluate train-judge --tr") == ["--train-steps"]
     assert completed("storyreel curate ") == ["filter", "ablate"]
     assert completed("storyreel curate f") == ["filter"]
     assert "_STORYREEL_COMPLETE" in program(_STORYREEL_COMPLETE="source_bash").stdout
@@ -104,3 +104,34 @@ def test_arguments_are_in_capitals():
         for each in command.params
         if each.param_type_name == "argument" and each.metavar and each.metavar != each.metavar.upper()
     ] == []
+
+
+def test_help_cuts_nothing_and_says_what_options_take_in_one_style(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    for words, _ in commands():
+        with pytest.raises(SystemExit):
+            main([*words.split(), "--help"])
+        out = capsys.readouterr().out
+        odd = [part for part in ("…", "\\[", "<bool>", "may repeat") if part in out]
+        types = re.findall(r" --[\w-]+.*?(<[a-z ]+>|list\[)", out)
+        assert (words, odd, types) == (words, [], [])
+    with pytest.raises(SystemExit):
+        main(["generate", "--help"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "[default: 4 of a prompt alone" in text
+    assert "Videos of each prompt. [default: 1]" in text
+
+
+def test_a_name_of_an_option_means_one_thing():
+    found: dict[str, set[str]] = {"--steps": set(), "--count": set(), "--prompts": set()}
+    for words, command in commands():
+        for each in command.params:
+            for flag in found.keys() & {*each.opts}:
+                found[flag].add(words)
+    assert found == {
+        "--steps": {"generate", "sheet"},
+        "--count": {"generate"},
+        "--prompts": {"generate", "leaderboard"},
+    }

@@ -65,7 +65,7 @@ def test_from_footage_to_filter_to_ablation(curate: Run):
         (("in", "-o", "set", "--set", "moton.min=1"), 1, "did you mean 'motion'?"),
         (("in", "-o", "set", "--set", "export.format=avi"), 1, "export.format wants one of mp4, mkv, virtual"),
         (("in", "-o", "set", "--engine", "slurm"), 2, "expected local or ray, got 'slurm'"),
-        (("in", "-o", "set", "--steps", "cut"), 1, "no step 'cut'"),
+        (("in", "-o", "set", "--only", "cut"), 1, "no step 'cut'"),
         (("in", "-o", "set", "--captions", "poem"), 1, "no kind 'poem'"),
         (("in", "-o", "set", "--captions", "http://x,a/model"), 1, "expected one model at most"),
         (("in", "-o", "set", "--captions", "name", "--chat-model", "x"), 2, "no URL among the captions"),

@@ -245,7 +245,7 @@ def test_a_judge_learns_from_a_world(tmp_path, monkeypatch):
     monkeypatch.setenv("STORYREEL_CACHE", str(tmp_path / "c"))
     args = ["evaluate", "train-judge", "--data", "digits:?clips=40&size=32&digits=1&held_out_share=0.3", "--quiet"]
     with pytest.raises(SystemExit) as done:
-        main([*args, "-o", str(tmp_path / "judge"), "--steps", "2", "--batch", "4"])
+        main([*args, "-o", str(tmp_path / "judge"), "--train-steps", "2", "--batch", "4"])
     assert done.value.code == 0
     assert '"clips": 40' in (tmp_path / "judge/judge.json").read_text()
     assert not list((tmp_path / "c").rglob("*.parquet"))

@@ -184,7 +184,7 @@ def test_the_command_measures_a_dataset_and_generated_clips(toy, trained, tmp_pa
         (["evaluate", "{toy}", "--judge", "{judge}", "--no-controls"], 2, "does not apply to the judge alone"),
         (["evaluate", "{toy}", "--attributes", "color", "--real", "{toy}"], 2, "belongs to the judge alone"),
         (["evaluate", "{toy}", "--real-split", "train"], 2, "there are no real clips"),
-        (["evaluate", "{toy}", "--steps", "3"], 2, "No such option: --steps"),
+        (["evaluate", "{toy}", "--train-steps", "3"], 2, "No such option: --train-steps"),
         (["evaluate", "{tmp}", "--judge", "nobody"], 1, "no judge 'nobody'"),
         (["evaluate", "{tmp}/none", "--judge", "{judge}"], 1, "no such folder of clips"),
         (["evaluate", "{tmp}", "--judge", "{judge}"], 1, "no clips in it"),

@@ -133,7 +133,7 @@ def test_it_is_made_trained_on_judged_and_compared(squares, storyreel, tmp_path,
     models = tmp_path / "models"
     with pytest.raises(ValueError, match="is not trained yet; `storyreel evaluate train-judge"):
         importlib.import_module("storyreel.evaluate.judges").load_judge("squares")
-    learn = ("evaluate", "train-judge", "--data", query, "-o", models / "judge-squares", "--steps", 2)
+    learn = ("evaluate", "train-judge", "--data", query, "-o", models / "judge-squares", "--train-steps", 2)
     assert storyreel(*learn, "--batch", 4, "--quiet")[0] == 0
     assert "Squares are nobody's." in (models / "judge-squares" / "README.md").read_text()
     monkeypatch.setenv("STORYREEL_MODELS", str(models))
