@@ -254,6 +254,67 @@ def looks(seeds: range, folder: Path, lines: int, keep: Path | None = None) -> d
     return {"seeds": [seeds.start, seeds.stop], "lines": lines, "cuts": [], "checks": found}
 
 
+WAYS = ("again", "mirrored", "upside down", "turned left", "turned right", "trimmed", "trimmed and mirrored")
+
+
+def copies(seeds: range, folder: Path, lines: int) -> dict[str, Any]:
+    """Which copies of shots are found: of whole films, encoded again, mirrored, turned and with shots trimmed.
+
+    A pair of spans is true where both show the same shot of the same movie; every pair of spans of all films counts.
+    """
+    import numpy as np
+
+    from reproductions.encode import write_pictures
+    from storyreel.curate.duplicates import pairs_of
+    from storyreel.curate.measure import measure
+    from storyreel.curate.settings import Thresholds
+    from tests.movies import movies
+
+    def turned(picture: np.ndarray, way: str) -> np.ndarray:
+        quarter = {"turned left": 1, "upside down": 2, "turned right": 3}.get(way, 0)
+        picture = picture[:, ::-1] if "mirrored" in way else picture
+        return np.ascontiguousarray(np.rot90(picture, quarter))
+
+    rows: list[dict[str, Any]] = []
+    for seed in seeds:
+        plan = movies.plan(seed, size=(lines, lines * 16 // 9 // 2 * 2), shots=8)
+        pictures, shots = list(movies.drawing(plan)), plan.truth.shots
+        for way in ("", *WAYS):
+            at = list(range(len(pictures)))
+            if "trimmed" in way:
+                inner = [(shot.start, shot.end, (shot.end - shot.start) // 5) for shot in shots]
+                at = [i for start, end, off in inner for i in range(start + off, end - off)]
+            path = folder / f"copies{seed}-{way.replace(' ', '-') or 'first'}.mp4"
+            write_pictures(path, (turned(pictures[i], way) for i in at), plan.truth.fps, crf=28 if way else 20)
+            for span in measure(path).spans:
+                first, last = at[span.start], at[span.end - 1]
+                of = next((n for n, shot in enumerate(shots) if shot.start <= (first + last) // 2 < shot.end), None)
+                hashes = {name: span.scores[name] for name in ("phash", "frame_hashes")}
+                rows.append({"shot": (seed, of), "way": way, "frames": (first, last), **hashes})
+        print(f"seed {seed} done", file=sys.stderr)
+    share = Thresholds().duplicates.share
+    assert share is not None
+    found = {(i, j) for i, j, _ in pairs_of(rows, share)}
+    true = [(i, j) for i, j in found if rows[i]["shot"] == rows[j]["shot"]]
+    lines_: list[dict[str, Any]] = []
+    for way in WAYS:
+        first, made = ([i for i, row in enumerate(rows) if row["way"] == of] for of in ("", way))
+        meant = [(i, j) for i in first for j in made if rows[i]["shot"] == rows[j]["shot"]
+                 and _overlap(rows[i]["frames"], rows[j]["frames"])]  # fmt: skip
+        hit = sum((min(pair), max(pair)) in found for pair in meant)
+        lines_.append({"copy": way, "pairs": len(meant), "found": hit, "recall": round(hit / max(1, len(meant)), 3)})
+    total = {name: sum(line[name] for line in lines_) for name in ("pairs", "found")}
+    lines_.append({"copy": "all", **total, "recall": round(total["found"] / max(1, total["pairs"]), 3)})
+    precision = {"pairs found": len(found), "of one shot": len(true), "precision": round(len(true) / len(found), 4)}
+    return {"seeds": [seeds.start, seeds.stop], "lines": lines, "spans": len(rows), "copies": lines_, **precision}
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether spans of these first and last frames share half a second, about."""
+    shared = min(one[1], other[1]) - max(one[0], other[0]) + 1
+    return shared >= 12
+
+
 def decode_only(path: Path) -> None:
     import av
 
@@ -412,6 +473,7 @@ def main() -> None:
     parser.add_argument("--accuracy", action="store_true", help="only this part")
     parser.add_argument("--drawn", action="store_true", help="cuts alone, of movies that go through no codec")
     parser.add_argument("--looks", action="store_true", help="static, text and bars alone, of shots that are cut hard")
+    parser.add_argument("--copies", action="store_true", help="copies alone: mirrored, turned and trimmed films")
     parser.add_argument("--list", type=Path, help="with --looks: file for the scores of every shot, lines of JSON")
     parser.add_argument("--speed", action="store_true", help="only this part")
     parser.add_argument("--movies", type=Path, help="folder that keeps the movies")
@@ -426,6 +488,12 @@ def main() -> None:
     if options.movies:
         said = said.replace(shlex.quote(str(options.movies)), "DIR")
     result: dict[str, Any] = {"date": str(date.today()), "command": said}
+    if options.copies:
+        with tempfile.TemporaryDirectory() as scratch:
+            seeds = range(options.first, options.first + options.seeds)
+            found = copies(seeds, options.movies or Path(scratch), options.lines)
+        print(_table(found.pop("copies")), json.dumps(found), sep="\n")
+        return
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.movies or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from storyreel.browse.histogram import Histogram, histograms
 from storyreel.browse.table import SpanTable, stamp_of
 from storyreel.browse.twins import RANKED, Copies, Pairs
 from storyreel.curate.choose import Verdict, choose_columns
-from storyreel.curate.duplicates import near_pairs
+from storyreel.curate.duplicates import pairs_of
 from storyreel.curate.edits import add_edit, edits_file, read_edits
 from storyreel.curate.refilter import need_curated, saved_thresholds
 from storyreel.curate.thresholds import Thresholds
@@ -170,10 +170,12 @@ def _known_pairs(table: SpanTable) -> Pairs:
 
 
 def _find_pairs(table: SpanTable, share: float) -> Pairs:
-    single = sorted({text for text in _hashes(table) if text})
+    names = [name for name in ("phash", "frame_hashes") if name in table.table.column_names]
+    by_hash = {row["phash"]: row for row in table.table.select(names).to_pylist() if row["phash"]}
+    single = [by_hash[text] for text in sorted(by_hash)]
     found: dict[tuple[str, str], float] = {}
-    for a, b, differ in near_pairs(single, share):
-        found |= _both_ways(single[a], single[b], differ)
+    for a, b, differ in pairs_of(single, share):
+        found |= _both_ways(single[a]["phash"], single[b]["phash"], differ)
     return found
 
 

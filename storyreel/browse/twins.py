@@ -10,7 +10,8 @@ import numpy as np
 from storyreel.curate.duplicates import duplicates
 
 Pairs = Mapping[tuple[str, str], float]  # two hashes, the smaller first -> share of bits that differ
-RANKED = ("clip", "source_digest", "start", "end", "phash", "width", "height", "seconds", "blur", "aesthetics")
+RANKED = ("clip", "source_digest", "start", "end", "phash", "width", "height", "seconds", "blur", "aesthetics",
+          "caption_words")  # fmt: skip
 
 
 class Copies:
@@ -38,14 +39,14 @@ class Copies:
             return last[2]
         inside = np.flatnonzero(here).tolist()
         rows = [self.rows[i] for i in inside]
-        found = duplicates(rows, share, near=self._near)
+        found = duplicates(rows, share, pairs=self._near)
         places = self.places[inside]
         answer = {int(places[i]): (int(places[of]), differ) for i, (of, differ) in found.items()}
         self._last = key, share, answer
         return answer
 
-    def _near(self, hashes: Sequence[str | None], share: float) -> list[tuple[int, int, float]]:
-        at = {text: i for i, text in enumerate(hashes) if text}
+    def _near(self, rows: Sequence[Mapping[str, Any]], share: float) -> list[tuple[int, int, float]]:
+        at = {row["phash"]: i for i, row in enumerate(rows) if row["phash"]}
         found = []
         for text, i in at.items():
             for other, differ in self.partners.get(text, ()):

@@ -1,70 +1,43 @@
-"""Exact and near duplicates over a whole set: all of them, without comparing everything with everything.
+"""Exact and near duplicates over a whole set, and which of them stays.
 
-A hash is the perceptual hash of a clip over time, a string of hex digits. Two clips are near when their hashes differ
-in at most a `share` of the bits, n of them. Cut into more than n parts, such hashes agree in at least one part, so only
-clips that agree in a part are compared (Norouzi, Punjani and Fleet 2012, section 3). Where the parts would be too short
-to tell clips apart, all are compared.
+A clip repeats another one when their perceptual hashes over time are near (`near_hashes`), or when one shows frames of
+the other alone, mirrored or turned by right angles (`copies`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
+from storyreel.curate.copies import copied_pairs
+from storyreel.curate.near_hashes import near_pairs
 
-PART = (10, 48)  # bits of a part, at least and at most
+__all__ = ["duplicates", "near_pairs", "pairs_of"]
 
-
-def near_pairs(hashes: Sequence[str | None], share: float) -> list[tuple[int, int, float]]:
-    """(i, j, share of bits that differ), i < j, of all pairs that are near, sorted.
-
-    Only hashes of one length are compared; None is near to nothing.
-    """
-    found: list[tuple[int, int, float]] = []
-    for length in sorted({len(h) for h in hashes if h}):
-        rows = [i for i, h in enumerate(hashes) if h and len(h) == length]
-        blob = b"".join(bytes.fromhex(str(hashes[i]).zfill(length + length % 2)) for i in rows)
-        bits = np.frombuffer(blob, np.uint8).reshape(len(rows), -1)
-        found += ((rows[i], rows[j], differ) for (i, j), differ in _near(bits, share).items())
-    return sorted(found)
+Row = Mapping[str, Any]
+Pairs = list[tuple[int, int, float]]
 
 
-def _near(bits: np.ndarray, share: float) -> dict[tuple[int, int], float]:
-    """(i, j) -> share of bits that differ, of the near rows i < j of uint8 (rows, bytes)."""
-    wide = bits.shape[1] * 8
-    words = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view(np.uint64)
-    single = np.unpackbits(bits, axis=1)
-    count = max(int(share * wide) + 2, -(-wide // PART[1]))  # one more than needed, for a share that is rounded
-    edges = np.linspace(0, wide, count + 1).astype(int).tolist() if wide >= count * PART[0] else [0, 0]
-    found: dict[tuple[int, int], float] = {}
-    for first, end in pairwise(edges):
-        value = single[:, first:end] @ (1 << np.arange(end - first))  # the part, as a number
-        order = np.argsort(value, kind="stable")
-        value = value[order]
-        for step in range(1, len(order)):  # a clip meets those that follow it
-            same = np.flatnonzero(value[step:] == value[:-step])
-            if not len(same):
-                break
-            one, other = order[same], order[same + step]  # in order of rows, since the sort is stable
-            differ = np.bitwise_count(words[one] ^ words[other]).sum(1, dtype=np.int64) / wide
-            near = differ <= share
-            found |= zip(zip(one[near].tolist(), other[near].tolist(), strict=True), differ[near].tolist(), strict=True)
-    return found
+def pairs_of(rows: Sequence[Row], share: float) -> Pairs:
+    """(i, j, share of bits that differ), i < j, of all rows that repeat each other, sorted."""
+    found = {(i, j): differ for i, j, differ in copied_pairs([row.get("frame_hashes") for row in rows], share)}
+    found |= {(i, j): differ for i, j, differ in near_pairs([row.get("phash") for row in rows], share)}
+    return sorted((i, j, differ) for (i, j), differ in found.items())
 
 
 def duplicates(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
     share: float | None,
     taking: Sequence[bool] | None = None,
-    near: Callable[[Sequence[str | None], float], list[tuple[int, int, float]]] = near_pairs,
+    pairs: Callable[[Sequence[Row], float], Pairs] = pairs_of,
 ) -> dict[int, tuple[int, float]]:
     """Row -> (the better row that it repeats, share of bits that differ; 0 for an exact copy).
 
-    taking: which rows take part; None for all. near: what finds the near pairs. In a group the best-scored row stays:
-    more pixels, longer, sharper, then the first by clip id, so that the order of the rows does not matter. A row is
-    dropped only for one that stays and is near it itself: chains of small steps do not drop what is not alike.
+    taking: which rows take part; None for all. pairs: what finds the pairs. In a group the best row stays: one with a
+    caption, then of more pixels, of better looks, clearly sharper, longer, sharper, then the first by clip id, so that
+    the order of the rows does not matter. A row is dropped only for one that stays and is near it itself: chains of
+    small steps do not drop what is not alike.
     """
     if share is None:
         return {}
@@ -80,7 +53,7 @@ def duplicates(
                 same.setdefault(i, first[key])
     single = [i for i in better if i not in same]
     close: dict[int, list[tuple[float, int]]] = {}
-    for a, b, distance in near([rows[i].get("phash") for i in single], share):  # a is better than b
+    for a, b, distance in pairs([rows[i] for i in single], share):  # a is better than b
         close.setdefault(b, []).append((distance, a))
     dropped: dict[int, tuple[int, float]] = {}
     for place, i in enumerate(single):
@@ -97,8 +70,10 @@ def duplicates(
     return dropped
 
 
-def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _rank(row: Row) -> tuple[Any, ...]:
     """Smaller is better."""
     area = (row.get("width") or 0) * (row.get("height") or 0)
-    aesthetics, blur = row.get("aesthetics"), row.get("blur")
-    return (-area, -(aesthetics or 0.0), -(row.get("seconds") or 0.0), -(blur or 0.0), str(row.get("clip")))
+    captioned, aesthetics, sharp = bool(row.get("caption_words")), row.get("aesthetics"), row.get("blur") or 0.0
+    octave = round(2 * math.log2(sharp)) if sharp > 0 else -100
+    longer = row.get("seconds") or 0.0
+    return (not captioned, -area, -(aesthetics or 0.0), -octave, -longer, -sharp, str(row.get("clip")))

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from storyreel.curate.copies import EVERY, written
 from storyreel.curate.cuts import MARGIN, find_all
 from storyreel.curate.decode import Film, Picture
+from storyreel.curate.fingerprints import hash_of_frame
 from storyreel.curate.measures import FilmMeasures, MeasureSettings, Span
 from storyreel.curate.motion import difference, shake
 from storyreel.curate.quality import agreed_bars, quality_of
@@ -64,6 +66,7 @@ class _FilmPass:
         self.first = self.searched = 0  # transitions are known of frames before `searched`
         self.count = 0
         self.change = array("f")  # mean difference of each frame from the one before
+        self.hashes = array("Q")  # of one frame in EVERY
         self.transitions: list[Transition] = []
         self.doubts: list[Transition] = []
         self.known = -1  # last frame of the last of both
@@ -79,6 +82,8 @@ class _FilmPass:
         small = thumb(picture)
         self.change.append(difference(self.thumbs[-1].luma, small.luma) if self.thumbs else 0.0)
         self.thumbs.append(small)
+        if self.count % EVERY == 0:
+            self.hashes.append(hash_of_frame(small.luma))
         self._sample(picture)
         if self.network is not None:
             self.network.see(picture)
@@ -177,7 +182,9 @@ class _FilmPass:
                 self.used += 1
             inside = [sample for sample in self.samples[self.used :] if sample.index < end]
             change = np.frombuffer(self.change, np.float32)[start + 1 : end]
-            self.spans.append(Span(start, end, scores_of(inside, start, end, change, self.settings)))
+            scores = scores_of(inside, start, end, change, self.settings)
+            scores["frame_hashes"] = written(self.hashes[-(-start // EVERY) : -(-end // EVERY)])
+            self.spans.append(Span(start, end, scores))
         if not last:
             thin(self.samples[self.used :])
 

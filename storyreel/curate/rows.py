@@ -52,6 +52,7 @@ COLUMNS: dict[str, pa.DataType] = {
     **{name: pa.float64() for name in measured()},
     **{name: pa.string() for name in RESOLUTIONS},
     "phash": pa.string(),
+    "frame_hashes": pa.string(),
     "before": pa.string(),  # what the span begins after and ends with, see `beside`
     "after": pa.string(),
     "caption": pa.string(),
@@ -113,6 +114,7 @@ def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[st
             "bars": bars,
             "bars_share": 1 - width * height / (info.width * info.height),
             "phash": scores.get("phash"),
+            "frame_hashes": scores.get("frame_hashes"),
             "before": before,
             "after": after,
             "licence": source.licence,

@@ -44,12 +44,13 @@ def _facts(seen: Seen) -> dict[str, Score]:
     )
     top, bottom, left, right = seen.lit
     cut = [luma[top:bottom, left:right] for luma in lumas]
+    cut = cut if min(cut[0].shape) > 1 else lumas
     return {
         "motion_resolution": "x".join(str(side) for side in _flow_size(seen.pictures, seen.settings)),
         "bars": list(bars),
         "dark_edges": dark_edges(*lines),
         "text_resolution": f"{width}x{height}",
-        "phash": hash_of(cut) if min(cut[0].shape) > 1 else hash_of(lumas),
+        "phash": hash_of(cut),
     }
 
 
