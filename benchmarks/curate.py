@@ -267,7 +267,7 @@ def copies(seeds: range, folder: Path, lines: int) -> dict[str, Any]:
     from reproductions.encode import write_pictures
     from storyreel.curate.duplicates import pairs_of
     from storyreel.curate.measure import measure
-    from storyreel.curate.settings import Thresholds
+    from storyreel.curate.thresholds import Thresholds
     from tests.movies import movies
 
     def turned(picture: np.ndarray, way: str) -> np.ndarray:

@@ -16,8 +16,8 @@ from storyreel.curate.near_hashes import near_rows
 
 EVERY = 3  # one frame of so many is hashed
 FRAMES = 64  # of a clip whose hashes are kept, at most
-FEWEST = 4  # hashes that a clip needs to be compared
-FIRST = 3 / 64  # share of bits in which two frames may differ for their clips to be compared
+FEWEST = 3  # hashes that a clip needs to be compared
+FIRST = 4 / 64  # share of bits in which two frames may differ for their clips to be compared
 CROWD = 8  # clips that share a frame with more others are compared with the first ones alone
 MOST = 1 << 20  # frames among which clips to be compared are looked for
 SLACK = 2.5  # frames of copies lie up to 1.5 apart in time, so so many times as many bits differ as in those of twins

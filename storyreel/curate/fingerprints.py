@@ -10,7 +10,7 @@ import numpy as np
 from storyreel.curate.copies import PLACES
 
 MOMENTS = 4
-NOISE = 4.0  # levels; a picture shows too little where half of its frequencies are below
+NOISE = 2.0  # levels; a picture shows too little where half of its frequencies are below
 _Y, _X = np.array(PLACES).T
 
 
