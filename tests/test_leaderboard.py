@@ -217,3 +217,21 @@ def test_a_benchmark_is_cut_evenly():
     assert {every[row.options.prompt] for row in rows(8)} == set(every.values())
     assert len(rows(8)) == 8
     assert len(rows(10_000)) == len(rows(None))
+
+
+@pytest.mark.parametrize(
+    ("gap", "bold"),
+    [
+        ({"difference": -0.1, "interval": [-0.3, 0.1], "worse": False}, True),
+        ({"difference": -0.1, "interval": [-0.2, -0.05], "worse": True}, False),
+        ({"difference": -0.1, "interval": None, "worse": False}, False),
+        ({"difference": -0.1, "interval": [-0.3, 0.1], "worse": None}, False),
+        ({"difference": 0, "interval": None, "worse": None}, True),
+    ],
+)
+def test_the_best_is_not_alone_where_another_is_not_surely_worse(gap: dict, bold: bool):
+    from storyreel.evaluate.report.leaderboard import leads
+
+    score = {"name": "judge", "best": "a"}
+    assert leads({"name": "b", "scores": {"judge": {"to_best": gap}}}, score) is bold
+    assert leads({"name": "a", "scores": {"judge": {"to_best": None}}}, score)

@@ -103,7 +103,7 @@ def describe(folder: Path) -> dict[str, Any]:
     own: dict[str, Any] = {"name": display_name(folder), "path": str(folder), "megabytes": round(size / 1e6, 1)}
     own["parameters"] = sum(c.get("parameters", 0) for c in info["components"].values())
     about = info.get("about")
-    own["about"] = about if isinstance(about, str) else _first_line(card(folder))
+    own["about"] = about if isinstance(about, str) else _first_paragraph(card(folder))
     return {**info, **own}
 
 
@@ -142,9 +142,9 @@ def card(folder: Path) -> str:
     return read_card(folder)
 
 
-def _first_line(text: str) -> str:
-    """The first sentence line of a card, after its header block and its title."""
+def _first_paragraph(text: str) -> str:
+    """The first paragraph of a card, after its header block and its title, in one line."""
     if text.startswith("---\n"):
         text = text.partition("\n---\n")[2]
-    lines = (line.strip() for line in text.splitlines())
-    return next((line for line in lines if line and line[0] not in "#|![<"), "")
+    parts = (" ".join(part.split()) for part in text.split("\n\n"))
+    return next((part for part in parts if part and part[0] not in "#|![<"), "")

@@ -115,7 +115,11 @@ def lines_of(document: dict[str, Any]) -> list[str]:
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, wide, strict=True)).rstrip() for row in rows]
     lines += [f"not in the table: {name}: {why}" for name, why in document["left_out"].items()]
-    return [*lines, *(f"note: {note}" for note in document["notes"]), "* the best of its line"]
+    return [
+        *lines,
+        *(f"note: {note}" for note in document["notes"]),
+        "* the best of its line, and those that are not surely worse",
+    ]
 
 
 def _plus(interval: list[float] | None) -> str:

@@ -135,3 +135,10 @@ def test_a_name_of_an_option_means_one_thing():
         "--count": {"generate"},
         "--prompts": {"generate", "leaderboard"},
     }
+
+
+def test_what_a_shipped_model_knows_is_said_in_whole_sentences():
+    from storyreel.generate import registry
+
+    for name in registry.names():
+        assert registry.describe(registry.find(name))["about"].endswith("."), name

@@ -180,3 +180,62 @@ def test_ones_own_sheet_may_be_written_again(tmp_path: Path) -> None:
     (tmp_path / "other.ico").write_bytes(b"mine")
     with pytest.raises(OSError, match=r"other\.ico"):
         drawn(actions="hurt", icon=True).save(tmp_path / "other.png")
+
+
+ENTRY = {"frame", "rotated", "trimmed", "spriteSourceSize", "sourceSize", "duration"}
+DIRECTIONS = {"forward", "reverse", "pingpong", "pingpong_reverse"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"loop": True, "cell": 128, "padding": 2, "named": True, "scale": 2}])
+def test_the_atlas_is_as_aseprite_and_texturepacker_document_theirs(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """https://www.aseprite.org/docs/cli/ (--data, --format json-hash, --list-tags), and the hash of TexturePacker."""
+    drawn(**settings).save(tmp_path / "who.png")
+    atlas = json.loads((tmp_path / "who.json").read_text())
+    meta, frames = atlas["meta"], atlas["frames"]
+    assert isinstance(frames, dict)
+    with Image.open(tmp_path / meta["image"]) as picture:
+        assert meta["size"] == {"w": picture.width, "h": picture.height}
+        assert (meta["format"], picture.mode) == ("RGBA8888", "RGBA")
+    for entry in frames.values():
+        assert set(entry) == ENTRY
+        box, inner, whole = entry["frame"], entry["spriteSourceSize"], entry["sourceSize"]
+        assert all(type(value) is int and value >= 0 for part in (box, inner, whole) for value in part.values())
+        assert (set(box), set(inner), set(whole)) == (set("xywh"), set("xywh"), set("wh"))
+        assert box["x"] + box["w"] <= meta["size"]["w"]
+        assert box["y"] + box["h"] <= meta["size"]["h"]
+        assert (entry["rotated"], entry["trimmed"]) == (False, False)
+        assert (inner["w"], inner["h"]) == (whole["w"], whole["h"]) == (box["w"], box["h"])
+        assert type(entry["duration"]) is int
+        assert entry["duration"] > 0
+    names = list(frames)
+    for tag in meta["frameTags"]:
+        assert {"name", "from", "to", "direction"} <= set(tag) <= {"name", "from", "to", "direction", "repeat", "color"}
+        assert 0 <= tag["from"] <= tag["to"] < len(frames)
+        assert tag["direction"] in DIRECTIONS
+        assert str(tag.get("repeat", "1")).isdecimal()
+        shown = names[tag["from"] : tag["to"] + 1]
+        assert set(atlas["animations"][tag["name"]]) == set(shown)
+    assert set(atlas["animations"]) == {tag["name"] for tag in meta["frameTags"]}
+
+
+def test_what_the_godot_script_of_the_docs_reads_is_there(tmp_path: Path) -> None:
+    """The script of docs/sheet.md in Python: `SpriteFrames` by name, (loop, [(region, seconds)])."""
+    drawn(loop=True).save(tmp_path / "who.png")
+    atlas = json.loads((tmp_path / "who.json").read_text())
+    script = (
+        (Path(__file__).parents[2] / "docs" / "sheet.md").read_text().partition("```gdscript")[2].partition("```")[0]
+    )
+    for used in ("atlas.meta.frameTags", 'tag.has("repeat")', "atlas.animations[tag.name]", "atlas.frames[key].frame",
+                 "atlas.frames[key].duration / 1000.0", "Rect2(box.x, box.y, box.w, box.h)"):  # fmt: skip
+        assert used in script
+    made = {}
+    for tag in atlas["meta"]["frameTags"]:
+        keys = atlas["animations"][tag["name"]]
+        made[tag["name"]] = (
+            "repeat" not in tag,
+            [(atlas["frames"][k]["frame"], atlas["frames"][k]["duration"] / 1000) for k in keys],
+        )
+    assert len(made) == 28
+    assert all(loops for loops, _ in made.values())
+    assert len(made["slash-down"][1]) == 2 * 6 - 2, "there and back"
+    assert sum(seconds for _, seconds in made["walk-left"][1]) == pytest.approx(1.0)

@@ -181,12 +181,16 @@ def is_ranked(entrant: Entrant, name: str) -> bool:
 
 
 def leads(model: Mapping[str, Any], score: Mapping[str, Any]) -> bool:
-    """Whether a model of the document has the best value of a score of it, alone or as one of several."""
+    """Whether a model of the document has the best value of a score, or none that is known to be worse than it.
+
+    Where the interval of the difference holds 0, neither of both is called the best alone.
+    """
     if score["best"] is None:
         return False
-    best = score["best"] == model["name"]
     gap = model["scores"][score["name"]]["to_best"]
-    return best or (gap is not None and gap["difference"] == 0)
+    if gap is None:
+        return score["best"] == model["name"]
+    return gap["difference"] == 0 or (gap["interval"] is not None and gap["worse"] is False)
 
 
 def _gaps(best: Entrant, other: Entrant) -> dict[str, Difference]:
