@@ -17,7 +17,8 @@ from storyreel.curate.near_hashes import near_rows
 EVERY = 3  # one frame of so many is hashed
 FRAMES = 64  # of a clip whose hashes are kept, at most
 FEWEST = 3  # hashes that a clip needs to be compared
-FIRST = 4 / 64  # share of bits in which two frames may differ for their clips to be compared
+FIRST = 7 / 64, 4 / 64  # share of bits in which two frames may differ for their clips to be compared: of few, of many
+FEW = 20_000  # frames; all of them are compared with each other
 CROWD = 8  # clips that share a frame with more others are compared with the first ones alone
 MOST = 1 << 20  # frames among which clips to be compared are looked for
 SLACK = 2.5  # frames of copies lie up to 1.5 apart in time, so so many times as many bits differ as in those of twins
@@ -63,7 +64,7 @@ def _candidates(clips: Sequence[np.ndarray]) -> list[tuple[int, int]]:
         if not owners[frame] or owners[frame][-1] != clip:
             owners[frame].append(clip)
     pairs = {pair for each in owners.values() for pair in _paired(each, each)}
-    for a, b in near_rows(single.astype(">u8").view(np.uint8).reshape(-1, 8), FIRST):
+    for a, b in near_rows(single.astype(">u8").view(np.uint8).reshape(-1, 8), FIRST[len(single) > FEW]):
         pairs |= set(_paired(owners[a], owners[b]))
     return sorted(pairs)
 
