@@ -264,6 +264,8 @@ class GenerateOptions(Options):
         for name in INPUTS:
             if value.get(name) is not None:
                 value[name] = InputClip.from_note(value[name], name)
+        if value.get("lora") is not None and not all(isinstance(note, dict) for note in value["lora"]):
+            raise ValueError("lora: the metadata names a path, which is not opened; give it with --lora")
         if value.get("encoder") is not None and not is_bare(value["encoder"]):
             raise ValueError("encoder: the metadata names a folder, which is not opened; give it with --encoder")
         return cls.of(layered(cls, value, changes))

@@ -137,6 +137,21 @@ def test_what_is_no_lora_file(content: bytes | None, value: Any, said: str, tmp_
     assert "\n" not in str(told.value)
 
 
+def test_a_path_in_the_metadata_of_a_file_is_not_opened(loaded: Load, tmp_path: Path, monkeypatch: Any):
+    make(loaded("wan"))
+    file = write_lora(network_of(loaded("wan")), tmp_path / "a.safetensors")
+    for lora, said in (
+        ([str(file)], "names a path, which is not opened"),
+        (str(file), "names a path, which is not opened"),
+        ([{"name": str(file), "sha256": "0" * 64, "weight": 1.0}], "does not say which file it was"),
+        ([{"name": "a.safetensors", "sha256": "0" * 64, "weight": 1.0}], "is not in this folder"),
+        ([{"name": "a.safetensors", "sha256": "0" * 64, "weight": "loud"}], "weight: expected a number"),
+    ):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ValueError, match=said):
+            GenerateOptions.from_json({"prompt": "x", "lora": lora})
+
+
 def test_a_row_of_a_prompt_file_names_files_beside_it(loaded: Load, tmp_path: Path):
     from storyreel.generate.prompts import read_prompts
 
