@@ -58,6 +58,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--device")
     given = parser.parse_args()
+    batches.PAYS.add("cpu")  # where they do not pay: to see it
     requests = [
         {"prompt": f"a {WORDS[n % len(WORDS)]} walks", "seed": n, "candidates": given.candidates}
         for n in range(given.videos)

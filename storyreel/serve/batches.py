@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from storyreel.serve.worker import Worker
     from storyreel.systems.base import Progress
 
+PAYS = {"cuda", "mps"}
+"""Kinds of devices where a batch is faster. On a core of a processor it is not, and the first video comes later."""
+
 
 def make_together(worker: Worker, first: Video) -> None:
     """Make a video that a worker has claimed, and those behind it that go with it."""
@@ -81,7 +84,7 @@ def _others(worker: Worker, first: Video) -> list[Video]:
     try:
         model = worker.load(first.model)
         options = worker.options(first, model)
-        room = model.batch_of(options) - 1
+        room = model.batch_of(options) - 1 if model.system.device.type in PAYS else 0
         length = model.text_length(options, first.seed) if room else 0
     except (ValueError, OSError):  # which `make` tells
         return []

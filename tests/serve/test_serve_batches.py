@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 
 from storyreel import load, read
+from storyreel.serve import batches
 from storyreel.serve.batches import make_together
 from storyreel.serve.studio import Studio
 from storyreel.serve.table import Video
 from storyreel.serve.worker import Worker
+
+
+@pytest.fixture(autouse=True)
+def batches_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "PAYS", {"cpu"})
 
 
 @pytest.fixture
@@ -70,6 +76,16 @@ def test_prompts_of_other_lengths_are_of_other_batches(studio: Studio, shelf: li
     run(worker)
     assert sizes == [2, 1, 2]
     assert {video.status for video in studio.table.list()} == {"completed"}
+
+
+def test_on_a_processor_each_is_made_by_itself(studio: Studio, shelf: list[Path], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()
+    worker = worker_of(studio, shelf, [])
+    queue(studio)
+    taken = worker.table.take("claim")
+    assert taken is not None
+    make_together(worker, taken)
+    assert studio.table.counts() == {"completed": 1, "queued": 4}
 
 
 def test_one_is_cancelled_and_the_others_are_made(studio: Studio, shelf: list[Path]):
