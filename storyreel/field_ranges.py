@@ -7,6 +7,7 @@ the only way to do so. A field says its range with its type, `depth: Depth = 24`
 
 from __future__ import annotations
 
+import functools
 import math
 import types
 import typing
@@ -137,7 +138,8 @@ def _range_of(kind: Any) -> tuple[Range | None, Any]:
     return next((each for each in more if isinstance(each, Range)), None), plain
 
 
-def _hints(kind: type) -> dict[str, Any]:
+@functools.cache
+def _hints(kind: type) -> Mapping[str, Any]:
     hints = typing.get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name] for field in fields(kind) if field.init}  # pyright: ignore[reportArgumentType]
 

@@ -37,11 +37,11 @@ def places(value: Any, path: tuple = ()) -> Iterator[tuple]:
 
 
 def changed(value: Any, path: tuple, new: Any) -> Any:
-    copy = json.loads(json.dumps(value))
-    at = copy
-    for key in path[:-1]:
-        at = at[key]
-    at[path[-1]] = new
+    """A copy of a JSON value in which the place at the end of `path` holds `new`; it shares what did not change."""
+    if not path:
+        return new
+    copy = value.copy()
+    copy[path[0]] = changed(value[path[0]], path[1:], new)
     return copy
 
 
