@@ -24,6 +24,11 @@ _RATIONAL = re.compile(
 )
 
 
+def is_digits(text: str) -> bool:
+    """Whether a text is one or more of 0 to 9, which `int` takes: "²" is a digit to Python, and no number."""
+    return text.isascii() and text.isdigit()
+
+
 def whole(value: Any, name: str, low: int, high: int) -> int:
     """The whole number in an int, a whole float or digits, from `low` to `high`. ValueError names it otherwise."""
     if isinstance(value, str):

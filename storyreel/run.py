@@ -27,6 +27,7 @@ from torch import Tensor
 
 from storyreel.field_ranges import current_names
 from storyreel.names import bare
+from storyreel.numbers import is_digits
 from storyreel.ownership import claim, remove_names
 from storyreel.precision import settled
 from storyreel.recipe import Recipe, as_json
@@ -192,7 +193,7 @@ class StageRun:
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(step, folder), the newest first."""
         found = [(p.name.removeprefix("checkpoint-"), p) for p in self.path.glob("checkpoint-*") if p.is_dir()]
-        return sorted(((int(step), p) for step, p in found if step.isdigit()), reverse=True)
+        return sorted(((int(step), p) for step, p in found if is_digits(step)), reverse=True)
 
     def save(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], **state: Any) -> Path:
         """Write a checkpoint as a whole or not at all, and drop those before the last two.

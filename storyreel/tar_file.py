@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from storyreel.numbers import is_digits
+
 BLOCK = 512  # bytes
 MAX_HEADER = 1 << 18  # bytes of a long name or of POSIX's extended header
 MAX_HEADERS = 16  # of one entry
@@ -87,7 +89,7 @@ def _number(field: bytes, at: int) -> int:
 
 
 def _whole(text: str, base: int, at: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+    if not (is_digits(text) and len(text) <= 20):
         raise ValueError(f"a damaged number in the header at byte {at}")
     return int(text, base)
 

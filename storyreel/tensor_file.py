@@ -13,6 +13,7 @@ from safetensors.torch import load as load_bytes
 from safetensors.torch import save_file
 from torch import Tensor
 
+from storyreel.numbers import is_digits
 from storyreel.storage import replacing
 from storyreel.tensor_header import check_shapes, current_name, damaged, read_header
 
@@ -38,7 +39,7 @@ def _as_os_error(error: SafetensorError, path: Path) -> OSError:
     """safetensors puts the system's error number at the end of its own message: `... (os error 28)`."""
     words = str(error)
     number = words.rpartition("(os error ")[2].rstrip(")\"' ")
-    if number.isdigit():
+    if is_digits(number):
         return OSError(int(number), os.strerror(int(number)), str(path))
     return OSError(f"{path}: could not be written: {words}")
 

@@ -16,14 +16,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from storyreel.json_file import parse_json
-from storyreel.numbers import is_whole
+from storyreel.json_file import parse_json, read_object
+from storyreel.names import is_bare
+from storyreel.numbers import is_whole, shown
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 HASHED = 1 << 30  # bytes up to which a broken file is hashed
 MAX_HEADER = 16 << 20  # bytes; 10,000 tensors take one MiB
 SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2}
 SIZES |= {"I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8, "C64": 8}  # bytes of a value
+SHARDS = "*.safetensors.index*.json"  # indexes of shards, also of a variant
 FORMER = (  # names of tensors in files that were written before, and what they are called now
     (re.compile(r"(?<![^.])no_text(?=\.|$)"), "null_text"),
     (re.compile(r"(?<![^.])place$"), "fingerprint"),
@@ -84,6 +86,26 @@ def check_no_pickle(path: Path) -> None:
     looks_pickled = start[:2] == b"PK" or start[:1] == b"\x80"
     if looks_pickled and start[8:9] != b"{":  # the length of a header, which comes first, can begin so
         raise ValueError(f"{path}: is a pickle with the name of a safetensors file; wanted safetensors")
+
+
+def shards(index: Path) -> list[str]:
+    """The files that an index of shards names, which lie beside it.
+
+    ValueError, one line, for any that is no plain name of a safetensors file: the libraries that read such an index
+    open other files as pickles, and some follow a path out of the folder.
+    """
+    named = read_object(index).get("weight_map")
+    names = list(named.values()) if isinstance(named, dict) else [named]
+    for name in names:
+        if not is_bare(name) or not name.endswith(".safetensors"):
+            raise ValueError(f"{index}: weight_map: expected names of safetensors files beside it, got {shown(name)}")
+    return sorted(set(names))
+
+
+def check_shards(folder: Path) -> None:
+    """`shards` of each index in a folder that transformers or diffusers is to read."""
+    for index in sorted(folder.glob(SHARDS)):
+        shards(index)
 
 
 def current_name(name: str) -> str:

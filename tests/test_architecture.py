@@ -462,6 +462,12 @@ def test_test_files_have_names_of_their_own():
     assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
 
 
+def test_digits_are_asked_for_in_one_place():
+    """`"²".isdigit()` is true, and int("²") an error."""
+    asking = [str(file.relative_to(ROOT)) for file in FILES if ".isdigit()" in file.read_text()]
+    assert asking == ["numbers.py"]
+
+
 def test_curate_has_no_import_circles():
     """Also none that is hidden in a function or behind TYPE_CHECKING."""
     files = {

@@ -3,6 +3,7 @@ and what is refused."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,19 @@ def test_factors_of_another_network_are_refused(folder: Path, tmp_path: Path):
         with pytest.raises(ValueError, match=words):
             merge_lora(file, folder, tmp_path / "bad")
         assert not (tmp_path / "bad").exists()
+    for alpha in (1e300, 10**30, "much", [4], None):
+        (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": alpha}))
+        save_file(tensors, file)
+        with pytest.raises(ValueError, match="lora_alpha: expected a number"):
+            read_lora(file)
+    (tmp_path / "adapter_config.json").unlink()
+    for odd in (torch.ones(()), torch.full((2, 32), float("nan")), torch.ones(2, 32, 1)):
+        save_file({name: odd if name.endswith("A.weight") else tensor for name, tensor in tensors.items()}, file)
+        with pytest.raises(ValueError, match="expected a matrix of finite numbers"):
+            read_lora(file)
+    save_file({}, file)
+    with pytest.raises(ValueError, match="has no fellow"):
+        read_lora(file)
     torch.save(tensors, tmp_path / "lora.bin")
     with pytest.raises(ValueError, match="is a pickle"):
         read_lora(tmp_path / "lora.bin")

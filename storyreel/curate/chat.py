@@ -5,16 +5,21 @@ Only the standard library sends it. A slow, failing or talkative endpoint costs 
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
+import socket
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from storyreel.json_file import parse_json
+from storyreel.numbers import is_digits
 
 if TYPE_CHECKING:
     from storyreel.curate.model_settings import Models
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 Messages = Sequence[Mapping[str, Any]]
 LONGEST = 600  # characters of an answer
 MOST = 1 << 20  # bytes of an answer that are read
+GRACE = 1.0  # seconds after which a head that still drips is cut off; silence ends by itself
 _REFUSALS = re.compile(
     r"\b(as an ai|i cannot|i can't|i'm sorry|i am sorry|unable to (view|see|watch)|language model)\b"
 )
@@ -63,7 +69,7 @@ def _ask(url: str, messages: Messages, models: Models) -> Any:
         headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=models.chat_seconds) as answer:
+        with _within(models.chat_seconds) as opener, opener.open(request, timeout=models.chat_seconds) as answer:
             content = _read(answer, time.monotonic() + models.chat_seconds)
     except NoAnswer:
         raise
@@ -71,7 +77,7 @@ def _ask(url: str, messages: Messages, models: Models) -> Any:
         after = error.headers.get("Retry-After", "") if error.headers else ""
         again = error.code in (408, 409, 425, 429) or error.code >= 500
         raise NoAnswer(
-            f"{url} answers {error.code}", again=again, after=float(after) if after.isdigit() else 0.0
+            f"{url} answers {error.code}", again=again, after=float(after) if is_digits(after) else 0.0
         ) from None
     except (OSError, ValueError) as error:  # refused, reset, timed out; a broken head is a ValueError of http.client
         raise NoAnswer(f"{url}: {getattr(error, 'reason', None) or error}") from None
@@ -81,6 +87,47 @@ def _ask(url: str, messages: Messages, models: Models) -> Any:
         return parse_json(content)["choices"][0]["message"]["content"]
     except (ValueError, KeyError, IndexError, TypeError):
         raise NoAnswer(f"{url}: answers something else than a chat completion") from None
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[urllib.request.OpenerDirector]:
+    """Opens addresses as urllib does; the connections are cut off when the time is over, whatever is still awaited."""
+    opened: list[socket.socket] = []
+    late = threading.Event()
+
+    def noting(kind: Any) -> Any:
+        class Noting(kind):
+            def connect(self) -> None:
+                super().connect()
+                opened.append(self.sock)
+
+        return Noting
+
+    class Http(urllib.request.HTTPHandler):
+        def http_open(self, req: urllib.request.Request) -> Any:
+            return self.do_open(noting(http.client.HTTPConnection), req)
+
+    class Https(urllib.request.HTTPSHandler):
+        def https_open(self, req: urllib.request.Request) -> Any:
+            return self.do_open(noting(http.client.HTTPSConnection), req)
+
+    def cut_off() -> None:
+        late.set()
+        for each in opened:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds + GRACE, cut_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield urllib.request.build_opener(Http, Https)
+    except Exception:
+        if late.is_set():
+            raise NoAnswer("the answer takes too long") from None
+        raise
+    finally:
+        timer.cancel()
 
 
 def _read(answer: Any, end: float) -> bytes:

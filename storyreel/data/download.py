@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from storyreel.data.parallel import progress
+from storyreel.numbers import is_digits
 
 TIMEOUT = 60.0  # seconds without an answer
 CHUNK = 1 << 20  # bytes
@@ -44,7 +45,7 @@ def download(
     try:
         with opener(urllib.request.Request(url, headers={"User-Agent": "storyreel"})) as answer:
             reported = str(answer.headers.get("Content-Length") or 0)
-            size = int(reported) if reported.isascii() and reported.isdigit() and len(reported) < 18 else 0
+            size = int(reported) if is_digits(reported) and len(reported) < 18 else 0
             if size > limit:
                 raise ValueError(f"{url}: {size} bytes, more than the {limit} bytes allowed")
             with file.open("wb") as stream, progress(name, size or expected, "bytes") as advance:

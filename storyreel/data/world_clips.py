@@ -25,6 +25,7 @@ from storyreel.clip import Clip
 from storyreel.data.pack import SHARD, cache_folder
 from storyreel.data.parallel import default_workers, progress, run
 from storyreel.json_file import read_object
+from storyreel.numbers import is_digits
 from storyreel.storage import replacing
 from storyreel.worlds import code_of
 
@@ -81,7 +82,7 @@ def _folder(name: str, source: str, cache: Path | None) -> Path | None:
 
 
 def _whole(text: str, name: str, low: int, high: int) -> int:
-    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+    if not is_digits(text) or not low <= int(text) <= high:
         raise ValueError(f"{name}: expected a whole number from {low} to {high}, got {text!r}")
     return int(text)
 

@@ -22,7 +22,7 @@ _SMALL = frozenset(
 def content_words(prompt: str) -> list[str]:
     """The words that carry meaning, lower-case: neither articles nor prepositions, nor alone-standing letters."""
     words = [word.lower() for word in _WORD.findall(prompt)]
-    return [word for word in words if word not in _SMALL and (len(word) > 1 or word.isdigit())]
+    return [word for word in words if word not in _SMALL and (len(word) > 1 or word.isdecimal())]
 
 
 def knows_any(prompt: str, known: Iterable[str]) -> bool:

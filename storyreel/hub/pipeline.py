@@ -26,7 +26,7 @@ from storyreel.hub.families import Family, component_settings, family_of, limits
 from storyreel.hub.memory import NAMES as PRECISIONS
 from storyreel.hub.memory import chosen_mode, place
 from storyreel.hub.pictures import cut, fitted, preview_of
-from storyreel.hub.reference import name_of, read_index, title
+from storyreel.hub.reference import check_components, name_of, read_index, title
 from storyreel.options.generation import GenerateOptions
 from storyreel.options.lora import Lora
 from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
@@ -341,6 +341,7 @@ def _in_silence() -> Iterator[None]:
 
 def load_pipeline(folder: Path, kind: str, dtype: str, family: Family) -> Any:
     """The pipeline in a folder, on the CPU. ValueError, one line, for whatever diffusers finds wrong with it."""
+    check_components(folder)
     types: Any = getattr(torch, dtype)
     if family.vae_dtype and dtype != family.vae_dtype:
         types = {"default": types, "vae": getattr(torch, family.vae_dtype)}

@@ -14,6 +14,7 @@ from typing import Any
 from storyreel.hub_client import repository
 from storyreel.json_file import read_object
 from storyreel.screen_text import one_line
+from storyreel.tensor_header import SHARDS, check_shards, shards
 
 PREFIX = "hub:"
 INDEX = "model_index.json"
@@ -109,6 +110,12 @@ def components(index: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return {name: (v[0], v[1]) for name, v in pairs.items() if len(v) == 2 and all(isinstance(each, str) for each in v)}
 
 
+def check_components(folder: Path) -> None:
+    """ValueError where the weights of a component are to be read from other files than safetensors beside it."""
+    for name in components(read_index(folder)):
+        check_shards(folder / name)
+
+
 def missing(folder: Path) -> str | None:
     """What a folder lacks to be whole, "" for its index; None where nothing is missing.
 
@@ -120,10 +127,8 @@ def missing(folder: Path) -> str | None:
         part = folder / name
         if not part.is_dir():
             return name
-        for index in part.glob("*.safetensors.index.json"):
-            shards = read_object(index).get("weight_map")
-            names = set(shards.values()) if isinstance(shards, dict) else set()
-            if absent := sorted(str(each) for each in names if not (part / Path(str(each)).name).is_file()):
+        for index in sorted(part.glob(SHARDS)):
+            if absent := [each for each in shards(index) if not (part / each).is_file()]:
                 return f"{name}/{absent[0]}"
         if has_network(part) and not any(part.glob("*.safetensors")):
             return f"{name}/*.safetensors"

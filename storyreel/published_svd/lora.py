@@ -16,6 +16,7 @@ from safetensors import safe_open
 from storyreel.folder_replacement import replacing_folder
 from storyreel.json_file import read_object
 from storyreel.model import load_model
+from storyreel.numbers import number
 from storyreel.published_svd.layouts import Tensors, write_folder
 from storyreel.published_svd.model import read_parts, settings_of, sized_for
 from storyreel.recipes import get
@@ -28,6 +29,7 @@ from storyreel.tensor_header import check_no_pickle
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIXES = ("base_model.model.", "unet.", "")  # of PEFT, of diffusers, of neither
 BASE = "base_sha256"
+ALPHAS = (-1e6, 1e6)
 
 
 def export_lora(model: Path, out: Path) -> int:
@@ -87,14 +89,16 @@ def read_lora(path: Path) -> tuple[Tensors, float, str | None]:
     if not factors or expected != factors.keys():
         odd = next(iter(sorted(factors.keys() ^ expected)), "nothing")
         raise ValueError(f"{file}: expected a lora_A.weight and a lora_B.weight for each layer; {odd} has no fellow")
-    ranks = {name: tensor.shape[0 if name.endswith(A) else -1] for name, tensor in factors.items() if tensor.ndim}
-    rank = next(iter(ranks.values()))
+    for name, tensor in factors.items():
+        if tensor.ndim != 2 or not tensor.float().isfinite().all():
+            raise ValueError(f"{file}: {name[:200]}: expected a matrix of finite numbers")
+    ranks = {tensor.shape[not name.endswith(A)] for name, tensor in factors.items()}
+    rank = max(ranks)
     config = file.with_name(CONFIG)
     said = read_object(config) if config.is_file() else {}
-    alpha, used = said.get("lora_alpha", rank), said.get("r", rank)
-    if not isinstance(alpha, (int, float)) or not isinstance(used, int) or set(ranks.values()) != {used} or used < 1:
-        raise ValueError(f"{config if said else file}: expected one rank for all layers, and a number lora_alpha")
-    return factors, float(alpha) / used, base
+    if len(ranks) > 1 or said.get("r", rank) != rank or rank < 1:
+        raise ValueError(f"{config if said else file}: expected one rank for all layers")
+    return factors, number(said.get("lora_alpha", rank), f"{config}: lora_alpha", *ALPHAS) / rank, base
 
 
 def _check(factors: Tensors, unet: Tensors, where: Path) -> None:

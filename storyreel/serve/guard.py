@@ -14,6 +14,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
+from storyreel.numbers import is_digits
 from storyreel.serve.connections import MAX_HEAD
 from storyreel.serve.errors import ApiError
 
@@ -120,7 +121,7 @@ class Guard:
             )
         limit = MAX_JSON if "json" in headers.get("content-type", "") else MAX_BODY
         length = headers.get("content-length", "0")
-        if not length.isdigit() or len(length) > 15 or int(length) > limit:
+        if not is_digits(length) or len(length) > 15 or int(length) > limit:
             raise ApiError(413, f"The body is too large; expected at most {limit} bytes.", code="too_large")
         return limit
 

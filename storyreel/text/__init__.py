@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storyreel.numbers import is_digits
+
 if TYPE_CHECKING:
     from storyreel.text.states import StateEncoder
 
@@ -79,13 +81,13 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
     if kind == "hash":
         from storyreel.text.hashed import HashedWords
 
-        if not rest.isascii() or not rest.isdigit() or not 1 <= int(rest) <= 65_536:
+        if not is_digits(rest) or not 1 <= int(rest) <= 65_536:
             raise ValueError(f"text encoder {name!r}: wanted hash:<dim> with dim from 1 to 65536, such as hash:64")
         return HashedWords(int(rest), truncate=truncate)
     if kind == "words":
         from storyreel.text.numbered import NumberedWords
 
-        if not rest.isascii() or not rest.isdigit() or not 2 <= int(rest) <= 65_536:
+        if not is_digits(rest) or not 2 <= int(rest) <= 65_536:
             raise ValueError(f"text encoder {name!r}: wanted words:<count> with 2 to 65536 words, such as words:16384")
         return NumberedWords(int(rest), truncate=truncate)
     near = difflib.get_close_matches(kind, ("minilm", "minilm-words", "t5", "clip", "hash", "words"), 1)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from storyreel import hub_client
 from storyreel.hub_client import RefusedDownload
+from storyreel.tensor_header import check_shards
 from storyreel.text.states import StateEncoder
 
 
@@ -55,6 +56,7 @@ class HubEncoder(StateEncoder):
 
         def load(folder: Path) -> tuple[Any, Any]:
             # Code that comes with a repository is never run, and its weights are safetensors or nothing.
+            check_shards(folder)
             own: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
             tokenizer = AutoTokenizer.from_pretrained(str(folder), **own)
             return tokenizer, network.from_pretrained(str(folder), use_safetensors=True, dtype=torch.float32, **own)

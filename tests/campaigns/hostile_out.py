@@ -30,6 +30,40 @@ READERS = {
     *("recipes", "curate filter", "evaluate compare", "study report", "study serve"),
 }
 """Commands without an option that names a place to write to."""
+INPUTS = {
+    "generate": "--story --image --image-end --extend --variation --prompts --from --text",
+    "models convert": "source",
+    "models lora": "source --into",
+    "models export": "--runtime",
+    "inspect": "file",
+    "curate": "footage --sidecar --image-captioner --video-captioner --aesthetics",
+    "curate filter": "dataset",
+    "curate ablate": "dataset",
+    "browse": "dataset",
+    "data make": "--mnist --source",
+    "data check": "folder",
+    "data preview": "folder",
+    "data sheets": "--source",
+    "data export": "folder",
+    "data prompts": "--source",
+    "data import msr-vtt": "--annotations --videos",
+    "data import howto100m": "--captions --videos --csv",
+    "data import manifest": "file --videos",
+    "data import frames": "folder",
+    "data import ucf101": "--videos --splits",
+    "data import array": "file",
+    "train": "--init --text",
+    "evaluate": "clips --real --wanted",
+    "evaluate benchmark": "clips",
+    "evaluate compare": "a b",
+    "leaderboard": "--prompts --real",
+    "study create": "folders",
+    "study serve": "folder",
+    "study report": "folder",
+    "study export": "folder",
+    "reproduce": "--source",
+}
+"""Command -> its arguments and options that take a path and write nothing there (or into a folder that is theirs)."""
 COLLIDING = (
     *("README.md", "model.json", "judge.json", "report.html", "report.json", "row.tex", "leaderboard.json"),
     *("metadata.parquet", "dataset.json", "recipe.json", "data.json", "results.json", "results.md", "study.json"),
@@ -55,10 +89,21 @@ def imports(box: Path, out: str) -> list[Any]:
     return ["--annotations", box / "in/notes/a.json", "--videos", box / "in/footage", "-o", out, "--workers", 1]
 
 
+def fresh(box: Path) -> Path:
+    """A folder for what is not tried, which nobody looks at."""
+    return Path(tempfile.mkdtemp(dir=box / "cache")) / "out"
+
+
 SETS = ["--set=stages.tokenizer.steps=1", "--set=stages.prior.steps=1", "--quiet"]
 SMALL = ["--set=stages.tokenizer.data.batch=1", "--set=stages.prior.data.batch=1"]
 CASES = [
     Case("train", lambda b, o: ["train", "phenaki_tiny", "--data", b / "in/data", "-o", o, *SETS], "data"),
+    Case(
+        "train --cache",
+        lambda b, o: [*("train", "phenaki_tiny", "--data", b / "in/data", "-o", fresh(b), "--cache", o), *SETS, *SMALL],
+        "data",
+        adds=True,
+    ),
     Case("models pack", lambda b, o: ["models", "pack", b / "in/model", "-o", o], "model"),
     Case("models convert", lambda b, o: ["models", "convert", b / "in/svd.safetensors", "-o", o], "svd.safetensors"),
     Case(
@@ -225,19 +270,25 @@ def commands() -> dict[str, Any]:
     return found
 
 
+def writers() -> dict[str, list[str]]:
+    """Command -> its options that name a place to write to: those that take a path and are not in `INPUTS`."""
+    found = {}
+    for name, command in commands().items():
+        flags = {option.opts[0]: str(option.bare_type()) for option in command.params if option.opts}
+        paths = [flag for flag, kind in flags.items() if flag == "--out" or "Path" in kind]
+        places = [flag for flag in paths if flag not in INPUTS.get(name, "").split()]
+        if places:
+            found[name] = places
+    return found
+
+
 def uncovered() -> list[str]:
     """Commands and options of the command line that write and have no case here, or no place in `READERS`."""
-    known = {case.name for case in CASES}
-    missing = []
-    for name, command in commands().items():
-        options = {flag for option in command.params for flag in option.opts}
-        writes = [flag for flag in ("--out", "--webdataset") if flag in options]
-        if not writes and name not in READERS:
-            missing.append(name)
-        for flag in writes:
-            own = name if flag == "--out" else f"{name} {flag}"
-            if own not in known:
-                missing.append(f"{name} {flag}")
+    known, writing = {case.name for case in CASES}, writers()
+    missing = [name for name in commands() if name not in writing and name not in READERS]
+    for name, flags in writing.items():
+        owns = (name if flag == "--out" else f"{name} {flag}" for flag in flags)
+        missing += [own for own in owns if own not in known]
     return missing
 
 
@@ -369,9 +420,21 @@ def tree(folder: Path) -> dict[str, str]:
             if path.is_symlink():
                 what = f"-> {os.readlink(path)}"
             else:
-                what = "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+                what = "folder" if path.is_dir() else _digest(path)
             found[str(path.relative_to(folder))] = what
     return found
+
+
+DIGESTS: dict[Path, tuple[tuple[int, ...], str]] = {}
+
+
+def _digest(path: Path) -> str:
+    """Of a file's bytes; it is read again when its inode, size or ctime, which nobody can set, is another."""
+    about = path.stat()
+    state = about.st_dev, about.st_ino, about.st_size, about.st_ctime_ns
+    if path not in DIGESTS or DIGESTS[path][0] != state:
+        DIGESTS[path] = state, hashlib.sha256(path.read_bytes()).hexdigest()
+    return DIGESTS[path][1]
 
 
 def faults_of(case: Case, box: Path) -> Iterator[tuple[str, list[str]]]:

@@ -29,7 +29,7 @@ from typing import Any
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "study"), str(TESTS / "curate"), str(TESTS / "campaigns")]
 
-from hostile_out import call, imports, prepare  # noqa: E402
+from hostile_out import CASES, call, imports, prepare, writers  # noqa: E402
 
 from storyreel.ownership import LOCK, MARKER  # noqa: E402
 from storyreel.storage import is_temporary  # noqa: E402
@@ -48,6 +48,7 @@ class Verb:
     state: Callable[[Path], Any]
     begin: Callable[[Path, Path], None] = lambda box, out: None
     plants: tuple[str, ...] = ("notes.txt",)
+    slow: bool = False  # seconds a life: left to `--full`, or to whoever names it
 
 
 @dataclass
@@ -165,6 +166,38 @@ def owner(out: Path) -> str:
     return json.loads((out / MARKER).read_text())["kind"]
 
 
+def _case(name: str) -> Callable[[Path, Path], None]:
+    """A life of a case of hostile_out.py; what it writes as a file lies in the folder `out`."""
+    case = next(case for case in CASES if case.name == name)
+
+    def life(box: Path, out: Path) -> None:
+        target = out
+        if case.suffix:
+            out.mkdir(exist_ok=True)
+            target = out / f"made{case.suffix}"
+            if name in ONCE and target.exists():  # it writes over no file, not even its own
+                return
+        cli(*case.argv(box, str(target)))
+
+    return life
+
+
+def _page(box: Path, out: Path) -> None:
+    """A page with the text encoder's graph alone, and stand-ins for the files of onnxruntime-web."""
+    from storyreel.web import runtime
+
+    folder = box / "onnxruntime-web"
+    folder.mkdir(exist_ok=True)
+    for name in runtime.FILES:
+        (folder / name).write_text(name)
+        runtime.FILES[name] = hashlib.sha256(name.encode()).hexdigest()
+    cli("models", "export", "phenaki-digits", "--web", out, "--runtime", folder)
+
+
+def _names(out: Path) -> list[str]:
+    return sorted(files(out))
+
+
 EDITS = [("0123456789abcdef0123", {"keep": bool(i % 2)} if i % 3 else {"caption": f"words {i} é"}) for i in range(8)]
 
 
@@ -191,19 +224,52 @@ def _begin_edits(box: Path, out: Path) -> None:
     (out / "curation").mkdir(parents=True)
 
 
+ONCE = ("models convert F",)
 VERBS = [
     Verb("train", _train, lambda o: files(o, lambda name: "tensorboard/" in name), plants=("notes.txt", "model.txt")),
     Verb("generate", _generate, files),
+    Verb("sheet", _case("sheet"), files),
     Verb("curate", _curate, files, plants=("notes.txt", "clips/mine.mkv", "clips/mine.mp4", "curation/shelf/mine.mp4")),
+    Verb("curate ablate", _ablate, files),
     Verb("data make", _make, files, plants=("notes.txt", "clips/mine.mkv", "clips/.mine")),
-    Verb("data import", _import, files),
+    Verb("data import msr-vtt", _import, files),
+    Verb("data import manifest", _case("data import manifest"), files, slow=True),
+    Verb("data import frames", _case("data import frames"), files, slow=True),
+    Verb("data import ucf101", _case("data import ucf101"), files, slow=True),
+    Verb("data import array", _case("data import array"), files, slow=True),
+    Verb("data import howto100m", _case("data import howto100m"), files, slow=True),
     Verb("data export", _export, files),
-    Verb("ablate", _ablate, files),
+    Verb("data preview", _case("data preview"), files, slow=True),
+    Verb("data prompts", _case("data prompts"), files, slow=True),
     Verb("models pack", _pack, files, _packed_before, ()),
+    Verb("models convert", _case("models convert"), files),
+    Verb("models convert F", _case("models convert F"), files, slow=True),
+    Verb("models lora", _case("models lora"), files),
+    Verb("models export", _case("models export"), files),
+    Verb("models export --web", _page, files, slow=True),
+    Verb("models text", _case("models text"), files, slow=True),
     Verb("evaluate", _evaluate, _report),
-    Verb("study", _study, _items, plants=()),
+    Verb("evaluate benchmark", _case("evaluate benchmark"), _names, slow=True),
+    Verb("evaluate train-judge", _case("evaluate train-judge"), files, slow=True),
+    Verb("leaderboard", _case("leaderboard"), _names, slow=True),
+    Verb("study create", _study, _items, plants=()),
+    Verb("study export", _case("study export"), files, slow=True),
     Verb("browse edits", _edit, files, _begin_edits),
 ]
+ELSEWHERE = {
+    "serve": "serve_kills.py kills it",
+    "demo": "one call of generate",
+    "reproduce": "calls of train and evaluate",
+    "models fetch": "from the network; tests/evaluate/test_fetch_weights.py cuts it off",
+    "data fetch": "from the network; tests/data/test_fetch.py cuts it off",
+    "data sheets": "one file, through `storage.replacing`",
+}
+"""Commands that write and are not killed here, and why."""
+
+
+def unkilled() -> list[str]:
+    """Commands of the command line that write, and are neither in `VERBS` nor in `ELSEWHERE`."""
+    return sorted(writers().keys() - {verb.name for verb in VERBS} - ELSEWHERE.keys())
 
 
 # -- lives ---------------------------------------------------------------------------------------------------
@@ -314,7 +380,7 @@ def compare(verb: Verb, whole: Any, out: Path, planted: list[Path]) -> list[str]
     return faults
 
 
-def run(names: list[str], kills: int, seed: int, box: Path) -> dict[str, Count]:
+def run(names: list[str], kills: int, seed: int, box: Path, slow: bool = False) -> dict[str, Count]:
     """name -> what became of it."""
     os.environ["STORYREEL_CACHE"] = str(box / "cache")
     prepare(box)
@@ -322,7 +388,7 @@ def run(names: list[str], kills: int, seed: int, box: Path) -> dict[str, Count]:
     _warm_up()
     found = {}
     for verb in VERBS:
-        if not names or verb.name in names:
+        if verb.name in names if names else slow or not verb.slow:
             found[verb.name] = kill(verb, box, kills, random.Random(f"{seed} {verb.name}"))
             print(f"{verb.name}: {report(found[verb.name])}", flush=True)
     return found
@@ -357,7 +423,8 @@ def main() -> int:
     parser.add_argument("--full", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="storyreel-kills-") as folder:
-        found = run(given.verbs, 40 if given.full else given.kills, given.seed, Path(folder).resolve())
+        kills = 40 if given.full else given.kills
+        found = run(given.verbs, kills, given.seed, Path(folder).resolve(), given.full)
     return 1 if any(count.faults for count in found.values()) else 0
 
 

@@ -6,8 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
 
+import hostile_out
+import kills
 import pytest
+import typer
 from hostile_out import CASES, Case, faults_of, uncovered
 
 SCRIPT = Path(__file__).parent / "hostile_out.py"
@@ -15,6 +19,23 @@ SCRIPT = Path(__file__).parent / "hostile_out.py"
 
 def test_every_verb_of_the_command_line_has_a_case():
     assert uncovered() == []
+
+
+def test_a_verb_that_is_added_later_is_missed(monkeypatch: pytest.MonkeyPatch):
+    """One with -o, one that writes nothing, and an option of an old verb that takes a path."""
+    writes, looks = typer.Typer(), typer.Typer()
+
+    @writes.command()
+    def write(out: Annotated[Path, typer.Option("--out")], more: Annotated[Path, typer.Option("--log")]) -> None: ...
+
+    @looks.command()
+    def look(file: str) -> None: ...
+
+    known = hostile_out.commands()
+    added = {"write": typer.main.get_command(writes), "look": typer.main.get_command(looks)}
+    monkeypatch.setattr(hostile_out, "commands", lambda: {**known, **added, "inspect": added["write"]})
+    assert sorted(uncovered()) == ["inspect", "inspect --log", "look", "write", "write --log"]
+    assert kills.unkilled() == ["inspect", "write"]
 
 
 def test_no_verb_changes_a_foreign_byte(tmp_path: Path):

@@ -305,6 +305,23 @@ def drip(handler: Any) -> None:
         time.sleep(0.05)
 
 
+def drip_head(handler: Any) -> None:
+    """The same before the first line of the body."""
+    for part in (b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 90, *[b"z"] * 400):
+        try:
+            handler.wfile.write(part)
+        except OSError:
+            return
+        time.sleep(0.05)
+
+
+def odd_head(handler: Any) -> None:
+    """A number of seconds that is a digit to Python, and no number."""
+    handler.send_response(503)
+    handler.send_header("Retry-After", "²")
+    handler.end_headers()
+
+
 def hang_up(handler: Any) -> None:
     handler.connection.close()
 
@@ -316,12 +333,14 @@ def hang_up(handler: Any) -> None:
         (503, "answers 503", 2),
         (lambda handler: time.sleep(2), "timed out", 2),
         (drip, "takes too long", 2),
+        (drip_head, "takes too long", 2),
+        (odd_head, "answers 503", 2),
         (hang_up, "v1/chat", 2),
         (b" " * (1 << 21), "over 1 MiB", 1),
         (completion("I'm sorry, as an AI I cannot see a dog."), "refusal", 2),
         (completion("Purple elephants juggle chainsaws quietly."), "shares no word", 2),
     ],
-    ids=["key", "down", "slow", "drip", "hangs-up", "endless", "refusal", "other-subject"],
+    ids=["key", "down", "slow", "drip", "drip-head", "odd-head", "hangs-up", "endless", "refusal", "other-subject"],
 )  # fmt: skip
 def test_an_endpoint_that_never_serves_costs_the_caption_alone(answer: Any, why: str, times: int):
     with server(answer) as (url, asked):

@@ -225,6 +225,21 @@ def test_only_safetensors_are_loaded_and_all_of_them(pipeline: Callable[[str], P
         storyreel.load(folder)
 
 
+@pytest.mark.parametrize("shard", ["../vae.safetensors", "/etc/x.safetensors", "weights.bin", ["a.safetensors"], 7])
+@pytest.mark.parametrize("index", ["safetensors.index.json", "safetensors.index.fp16.json"])
+def test_an_index_of_shards_names_safetensors_beside_it(
+    shard: Any, index: str, pipeline: Callable[[str], Path], tmp_path: Path
+):
+    """diffusers and transformers would unpickle other files, whatever `use_safetensors` says."""
+    folder = shutil.copytree(pipeline("wan"), tmp_path / "wan")
+    (folder / "vae" / "weights.bin").write_bytes(b"PK")
+    document = json.dumps({"metadata": {}, "weight_map": {"a": shard}})
+    (folder / "vae" / f"diffusion_pytorch_model.{index}").write_text(document)
+    with pytest.raises(ValueError, match="weight_map: expected names of safetensors files beside it") as found:
+        storyreel.load(folder)
+    assert "\n" not in str(found.value)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
