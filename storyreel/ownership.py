@@ -296,6 +296,12 @@ def check_file(out: str | Path, ours: bool, inputs: Iterable[str | Path | None] 
         raise FileExistsError(17, "is there already and was not written by storyreel; give another name", str(out))
 
 
+def claim_file(out: str | Path, ours: bool, inputs: Iterable[str | Path | None] = ()) -> None:
+    """As `check_file`, of a file that is written now: what a killed process began beside it goes."""
+    check_file(out, ours, inputs)
+    sweep(Path(out).parent)
+
+
 def _chain(path: Path) -> list[tuple[int, int]]:
     """What the folder and those above it are to the system, links followed; those that do not exist are left out."""
     real = Path(os.path.realpath(path))

@@ -153,11 +153,11 @@ def preview(
     """
     from storyreel.data.folder import DatasetFolder
     from storyreel.data.preview import contact_sheet, is_preview, write_preview
-    from storyreel.ownership import check_file
+    from storyreel.ownership import claim_file
 
     if out.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise typer.BadParameter(f"wanted a .png, got {out.name!r}", param_hint="--out")
-    check_file(out, is_preview(out))
+    claim_file(out, is_preview(out))
     write_preview(contact_sheet(DatasetFolder.open(folder), clips, split), out)
     typer.echo(str(out))
 

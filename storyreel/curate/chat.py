@@ -123,11 +123,12 @@ def _within(seconds: float) -> Iterator[urllib.request.OpenerDirector]:
     try:
         yield urllib.request.build_opener(Http, Https)
     except Exception:
-        if late.is_set():
-            raise NoAnswer("the answer takes too long") from None
-        raise
+        if not late.is_set():
+            raise
     finally:
         timer.cancel()
+    if late.is_set():  # also where a head that was cut off looks whole
+        raise NoAnswer("the answer takes too long")
 
 
 def _read(answer: Any, end: float) -> bytes:

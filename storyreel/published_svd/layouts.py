@@ -18,7 +18,7 @@ from torch import Tensor
 
 from storyreel.folder_replacement import replacing_folder
 from storyreel.published_svd.files import PARTS, part_file
-from storyreel.storage import write_json
+from storyreel.storage import sweep, write_json
 from storyreel.systems import svd_keys as keys
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_unet import SvdUNetConfig
@@ -41,6 +41,7 @@ def convert(source: str | Path, out: str | Path) -> list[str]:
             raise ValueError(f"{out}: expected a file that ends with .safetensors for what a folder holds")
         if os.path.lexists(out):
             raise ValueError(f"{out}: is there already; expected a new file")
+        sweep(out.parent)
         write_tensors(out, to_sgm(read_folder(source), str(source)))
         return []
     if out.suffix == ".safetensors":

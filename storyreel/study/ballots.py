@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from storyreel.csv_file import write_rows
-from storyreel.ownership import check_file, own_file
+from storyreel.ownership import claim_file, own_file
 from storyreel.storage import replacing
 from storyreel.study.plan import NOISE, PAIR, PLAN, SAME, VOTES, Study
 from storyreel.study.presets import BOTH_BAD, TIE
@@ -131,7 +131,7 @@ def export(study: Study, path: str | Path) -> int:
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".json"):
         raise ValueError(f"{path}: wanted a .csv or .json")
-    check_file(path, _is_export(path), [study.folder / PLAN, study.votes_file])
+    claim_file(path, _is_export(path), [study.folder / PLAN, study.votes_file])
     found = list(rows(study))
     with replacing(path) as (made,):
         if path.suffix.lower() == ".json":

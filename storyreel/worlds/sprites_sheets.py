@@ -89,10 +89,10 @@ def pack_sheets(folder: Path, out: Path) -> int:
     """
     import tarfile
 
-    from storyreel.ownership import check_file
+    from storyreel.ownership import claim_file
     from storyreel.storage import replacing
 
-    check_file(out, _is_packed(out))
+    claim_file(out, _is_packed(out))
     check_sheets(folder)
     credits = [name for name in CREDITS if (folder / name).is_file()]
     names = [*credits, *drawn_sheets()]

@@ -211,7 +211,7 @@ CASES = [
     Case(
         "sheet",
         lambda b, o: [
-            *("sheet", "an orc", "-m", b / "in/sheet-model", "-o", o, "-q"),
+            *("sheet", "an orc", "-m", b / "in/tiny-sprites", "-o", o, "-q"),
             *("--actions", "hurt", "--candidates", 1, "--steps", 1, "--icon"),
         ],
         "",
@@ -315,7 +315,7 @@ def prepare(box: Path) -> None:
     noise = [Clip(rng.integers(0, 256, (6, 16, 16, 3), np.uint8), 8, f"noise {i}") for i in range(3)]
     write_folder(data / "data", [(clip, {"split": "train"}) for clip in noise], workers=1)
     make_tiny(data / "model")
-    make_tiny_sprites(data / "sheet-model")
+    make_tiny_sprites(data / "tiny-sprites")
     convert(make_svd(data / "svd"), data / "svd.safetensors")
     write_lora(data / "lora.safetensors")
     for name, shift in (("a", 0), ("b", 3)):

@@ -10,7 +10,7 @@ from typing import Any
 
 from storyreel.evaluate.judged_clips import clip_files, prompt_of
 from storyreel.json_file import parse_json
-from storyreel.ownership import check_file
+from storyreel.ownership import claim_file
 from storyreel.storage import write_bytes
 from storyreel.whole_file import read_bytes, read_text
 
@@ -77,7 +77,7 @@ class PromptList:
         else:
             raise ValueError(f"{path}: wanted a .txt or a .jsonl")
         content = ("\n".join(lines) + "\n").encode()
-        check_file(path, path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content)
+        claim_file(path, path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content)
         return content
 
 
