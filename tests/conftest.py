@@ -15,7 +15,15 @@ NUMERICS = {"diffusion", "evaluate", "generate", "nn", "systems", "text", "train
 NUMERICS |= {"test_cli", "test_encoder", "test_model", "test_packed", "test_recipes"}
 
 
+# Files with tests of many seconds, which begin first: at the end one of them would leave all other workers idle.
+LONG = {
+    *("test_readme_runs", "test_campaigns", "test_hostile_out", "test_kills", "test_gpu_journey", "test_budget"),
+    *("test_training_on_a_gpu", "test_strange_models", "test_distributed"),
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONG)
     for item in items:
         parts = item.path.relative_to(Path(__file__).parent).with_suffix("").parts
         if NUMERICS & set(parts) or parts[-1].startswith("test_reproduce"):

@@ -7,6 +7,7 @@ inputs/ID-image.png     what was sent with a request
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -43,8 +44,11 @@ class VideoFiles:
         return self.folder / VIDEOS / id
 
     def file(self, id: str, name: str) -> Path | None:
-        """A file of a video, or None where there is none. OSError for a link."""
-        file = self.place(id) / name
+        """A file of a video, or None where there is none. OSError for a link, or a folder that is one."""
+        place = self.place(id)
+        if place.is_symlink():
+            raise OSError(errno.ELOOP, "is a link, expected a folder", str(place))
+        file = place / name
         check_no_link(file)
         return file if file.is_file() else None
 
@@ -61,8 +65,8 @@ class VideoFiles:
 
     def facts(self, id: str) -> dict[str, Any] | None:
         """What `video.json` says; None where the files of the video have not appeared."""
-        file = self.place(id) / FACTS
-        return read_json(file) if file.is_file() else None
+        file = self.file(id, FACTS)
+        return read_json(file) if file is not None else None
 
     def remove(self, id: str) -> None:
         """Take away the files of a video: out of sight at once, then from the disk."""

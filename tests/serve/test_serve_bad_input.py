@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from live import ROOT, Live, running
 
+from storyreel.serve.files import VideoFiles
 from storyreel.serve.guard import Access
 
 
@@ -285,3 +286,14 @@ def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sh
     assert "No space left" in (found.error_message or "")
     assert list((tmp_path / "videos").iterdir()) == []
     studio.close()
+
+
+def test_nothing_is_served_through_a_link(tmp_path: Path):
+    files, id, elsewhere = VideoFiles(tmp_path), f"video_{'0' * 32}", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "video.mp4").write_bytes(b"")
+    (tmp_path / "videos" / id).symlink_to(elsewhere)
+    with pytest.raises(OSError, match="is a link"):
+        files.file(id, "video.mp4")
+    files.remove(id)
+    assert (elsewhere / "video.mp4").exists()
