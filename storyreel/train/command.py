@@ -304,6 +304,12 @@ def open_folders(data: Sequence[str], cache: Path | None = None) -> Folders:
             number = -1.0
         if not number > 0:
             raise ValueError(f"--data {each}: the weight after the comma wants a number above 0, got {weight!r}")
+        if cache is not None and os.path.isdir(path):
+            place = cache.resolve()
+            if Path(path).resolve() in (place, *place.parents):
+                raise ValueError(
+                    f"--cache {cache}: lies in {path}, which is read; give a folder of its own to write to"
+                )
         found.append((open_dataset(path, cache), number))
     return found
 

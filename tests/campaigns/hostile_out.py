@@ -32,6 +32,7 @@ READERS = {
 """Commands without an option that names a place to write to."""
 INPUTS = {
     "generate": "--story --image --image-end --extend --variation --prompts --from --text",
+    "serve": "--show",
     "models convert": "source",
     "models lora": "source --into",
     "models export": "--runtime",
