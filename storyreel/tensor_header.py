@@ -95,11 +95,12 @@ def shards(index: Path) -> list[str]:
     open other files as pickles, and some follow a path out of the folder.
     """
     named = read_object(index).get("weight_map")
-    names = list(named.values()) if isinstance(named, dict) else [named]
-    for name in names:
-        if not is_bare(name) or not name.endswith(".safetensors"):
+    found: set[str] = set()
+    for name in named.values() if isinstance(named, dict) else [named]:
+        if not isinstance(name, str) or not is_bare(name) or not name.endswith(".safetensors"):
             raise ValueError(f"{index}: weight_map: expected names of safetensors files beside it, got {shown(name)}")
-    return sorted(set(names))
+        found.add(name)
+    return sorted(found)
 
 
 def check_shards(folder: Path) -> None:

@@ -25,13 +25,15 @@ from typing import Any
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "study"), str(TESTS / "curate")]
 
+from storyreel.options.input_clip import INPUTS as INPUT_CLIPS  # noqa: E402
+
 READERS = {
     *("browse", "check", "data check", "inspect", "models", "models show", "models weights", "models push", "plan"),
     *("recipes", "curate filter", "evaluate compare", "study report", "study serve"),
 }
 """Commands without an option that names a place to write to."""
 INPUTS = {
-    "generate": "--story --image --image-end --extend --variation --prompts --from --text",
+    "generate": " ".join(["--story --prompts --from --text", *(f"--{n.replace('_', '-')}" for n in INPUT_CLIPS)]),
     "serve": "--show",
     "models convert": "source",
     "models lora": "source --into",
