@@ -35,6 +35,7 @@ READERS = {
 INPUTS = {
     "generate": " ".join(["--story --prompts --from --text", *(f"--{n.replace('_', '-')}" for n in INPUT_CLIPS)]),
     "serve": "--show",
+    "models push": "--report",
     "models convert": "source",
     "models lora": "source --into",
     "models export": "--runtime",
