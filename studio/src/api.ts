@@ -1,5 +1,14 @@
 // The server's API, as much of it as the page uses.
 
+export interface Tick {
+  attribute: string;
+  expected: string;
+  seen: string;
+  right: boolean;
+}
+
+export type Fields = Record<string, unknown>; // of a request
+
 export interface Video {
   id: string;
   created_at: number;
@@ -14,12 +23,23 @@ export interface Video {
   storyreel: {
     seed: number;
     format: string;
-    settings: Record<string, unknown>;
+    settings: Fields;
+    inputs: string[];
+    max_tries: number;
+    follows: string | null;
     step: string;
     queue_position: number | null;
     made_in_seconds: number | null;
     favourite: boolean;
-    result: { frames: number; fps: string; drawn?: Record<string, string>; restated?: string[] } | null;
+    result: {
+      frames: number;
+      new_frames?: number;
+      fps: string;
+      tries?: number;
+      ticks?: Tick[];
+      right?: number;
+      drawn?: Record<string, string>;
+    } | null;
     has_content: boolean;
     commands: { cli: string; python: string; curl: string };
   };
@@ -29,13 +49,43 @@ export interface Model {
   id: string;
   storyreel: {
     about: string | null;
+    origin: "ours" | "folder" | "hub";
     sizes: string[];
+    any_size: boolean;
     frames: number | null;
     max_frames: number | null;
     fps: string | null;
     cannot: string[];
     attributes: Record<string, Record<string, string>>;
+    judged: string[];
   };
+}
+
+export interface Estimate {
+  seconds: number | null;
+  memory: number | null;
+  loading: number | null;
+  waiting: number;
+}
+
+export interface Scene {
+  chosen: string;
+  versions: Video[];
+}
+
+export interface Provenance {
+  model: string | null;
+  served: boolean;
+  request: Fields;
+  inputs: string[];
+}
+
+export const ended = (video: Video) => video.status === "completed" || video.status === "failed";
+
+// "30000/1001" as a number.
+export function rate(fps: string): number {
+  const [above, below] = fps.split("/").map(Number);
+  return above / (below || 1);
 }
 
 // The token of a server that asks for one comes in the address, after the #, which browsers send to nobody.
@@ -47,13 +97,43 @@ if (found) {
 const token = sessionStorage.getItem("token");
 const headers: Record<string, string> = token ? { Authorization: `Bearer ${token}` } : {};
 
-export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const said = body === undefined ? {} : { body: JSON.stringify(body) };
-  const kind: Record<string, string> = body === undefined ? {} : { "Content-Type": "application/json" };
-  const reply = await fetch(path, { method, headers: { ...headers, ...kind }, ...said });
+// A refusal of the server; `code` is that of its error.
+export class Refused extends Error {
+  constructor(message: string, readonly code: string | null) {
+    super(message);
+  }
+}
+
+export async function ask<T>(method: string, path: string, body?: Fields | FormData): Promise<T> {
+  const form = body instanceof FormData;
+  const kind: Record<string, string> = body === undefined || form ? {} : { "Content-Type": "application/json" };
+  const content = body === undefined ? {} : { body: form ? body : JSON.stringify(body) };
+  const reply = await fetch(path, { method, headers: { ...headers, ...kind }, ...content });
   const answer = await reply.json();
-  if (!reply.ok) throw new Error(answer.error?.message ?? `The server answered ${reply.status}.`);
+  if (!reply.ok) throw new Refused(answer.error?.message ?? `The server answered ${reply.status}.`, answer.error?.code ?? null);
   return answer as T;
+}
+
+// A new video; with a file, which it starts from, as a form.
+export function create(fields: Fields, file: File | null): Promise<Video> {
+  if (!file) return ask("POST", "/v1/videos", fields);
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
+  form.append("input_reference", file);
+  return ask("POST", "/v1/videos", form);
+}
+
+// What made a file, so that its settings can be used again.
+export function provenance(file: File): Promise<Provenance> {
+  const form = new FormData();
+  form.append("input_reference", file);
+  return ask("POST", "/v1/provenance", form);
+}
+
+export async function json<T>(path: string): Promise<T> {
+  const reply = await fetch(path, { headers });
+  if (!reply.ok) throw new Error(`The server answered ${reply.status}.`);
+  return (await reply.json()) as T;
 }
 
 // Where a file is shown from: media elements send no header, so with a token its bytes are fetched first.

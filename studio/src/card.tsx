@@ -1,24 +1,32 @@
 // One video: its preview while it is made, the clip afterwards, and what can be done with it.
 
 import { useEffect, useState } from "preact/hooks";
-import { ask, events, media, type Video } from "./api";
+import { ask, ended, events, media, type Model, type Video } from "./api";
+import { canTellStories } from "./draft";
+import { Picture, Transport, useClock, useSheet } from "./sheet";
+import { Ticks } from "./ticks";
 
 interface Props {
   video: Video;
+  follow: boolean; // by its events: browsers open few connections, so not every video may
+  before: Video | undefined; // in the queue
+  compared: boolean;
+  models: Model[];
   onChange: () => void;
   onError: (line: string) => void;
   onReuse: (video: Video) => void;
+  onCompare: (video: Video) => void;
 }
 
-export function Card({ video, onChange, onError, onReuse }: Props) {
+export function Card({ video, follow, before, compared, models, onChange, onError, onReuse, onCompare }: Props) {
   const [live, setLive] = useState(video);
   const [preview, setPreview] = useState<string | null>(null);
-  const [shown, setShown] = useState(false);
-  const ended = video.status === "completed" || video.status === "failed";
+  const [shown, setShown] = useState<"" | "commands" | "sheet">("");
+  const over = ended(video);
 
   useEffect(() => setLive(video), [video]);
   useEffect(() => {
-    if (ended) return;
+    if (!follow) return;
     const stop = new AbortController();
     const hear = (name: string, data: any) => {
       if (name === "video") setLive(data);
@@ -27,76 +35,130 @@ export function Card({ video, onChange, onError, onReuse }: Props) {
     };
     events(video.id, hear, stop.signal).catch(() => {});
     return () => stop.abort();
-  }, [video.id, ended]);
+  }, [video.id, follow]);
 
-  const act = async (method: string, path: string, body?: unknown) => {
+  const act = async (method: string, path: string, body?: Record<string, unknown>) => {
     try {
       await ask(method, `/v1/videos/${video.id}${path}`, body);
       onChange();
     } catch (error) {
-      onError(String((error as Error).message));
+      onError((error as Error).message);
     }
   };
   const own = live.storyreel;
   const waits = live.status === "queued";
+  const show = (what: "commands" | "sheet") => setShown(shown === what ? "" : what);
+  const name = live.prompt ?? "a story";
   return (
-    <article class={`card ${live.status}`} aria-label={live.prompt ?? live.id}>
-      <div class="picture">
+    <article class={`card ${live.status}`} aria-label={name}>
+      <div class="picture checker">
         {own.has_content ? <Clip video={live} /> : preview ? <img src={preview} alt="Preview of the video so far" /> : null}
-        {!ended && (
-          <div class="over" role="status">
+        {!over && (
+          <div class="over">
             {waits ? `waits, ${own.queue_position ?? 0} before it` : own.step || "begins"}
             <progress max={100} value={waits ? 0 : live.progress} aria-label="Progress" />
           </div>
         )}
         {live.error && <div class="over">{live.error.code === "cancelled" ? "cancelled" : live.error.message}</div>}
       </div>
-      <h3 title={live.prompt ?? ""}>{live.prompt ?? "a story"}</h3>
+      <h3>{name}</h3>
       <p class="facts">
         {live.model} · seed {own.seed} · {live.seconds} s · {live.size}
-        {own.made_in_seconds !== null && ended ? ` · made in ${own.made_in_seconds} s` : ""}
+        {own.made_in_seconds !== null && over ? ` · made in ${own.made_in_seconds} s` : ""}
       </p>
+      <Ticks video={live} models={models} />
       <div class="actions">
-        {!ended && <button onClick={() => act("POST", "/cancel")}>Cancel</button>}
-        {waits && (own.queue_position ?? 0) > 0 && <button onClick={() => act("PATCH", "", { before: null })}>Make next</button>}
-        {ended && (
+        {!over && <button onClick={() => act("POST", "/cancel")}>Cancel</button>}
+        {waits && before && (
           <>
-            <button
-              aria-pressed={own.favourite}
-              aria-label="Favourite"
-              onClick={() => act("PATCH", "", { favourite: !own.favourite })}
-            >
+            <button onClick={() => act("PATCH", "", { before: before.id })}>Earlier</button>
+            <button onClick={() => act("PATCH", "", { before: null })}>Make next</button>
+          </>
+        )}
+        {over && (
+          <>
+            <button aria-pressed={own.favourite} aria-label="Favourite" onClick={() => act("PATCH", "", { favourite: !own.favourite })}>
               {own.favourite ? "★" : "☆"}
             </button>
             <button onClick={() => act("POST", "/remix", { seed: Math.floor(Math.random() * 2 ** 31) })}>Other seed</button>
             <button onClick={() => onReuse(live)}>Remix</button>
-            <button aria-expanded={shown} onClick={() => setShown(!shown)}>
+          </>
+        )}
+        {own.has_content && (
+          <>
+            <button aria-pressed={compared} onClick={() => onCompare(live)}>
+              Compare
+            </button>
+            {canTellStories(models.find((model) => model.id === live.model)) && (
+              <button onClick={() => (location.hash = `story=${live.id}`)}>{own.follows ? "Story" : "Go on"}</button>
+            )}
+            <Save video={live} variant="video" suffix={own.format} title="Save" />
+            <button aria-expanded={shown === "sheet"} onClick={() => show("sheet")}>
+              Sheet
+            </button>
+          </>
+        )}
+        {over && (
+          <>
+            <button aria-expanded={shown === "commands"} onClick={() => show("commands")}>
               Command
             </button>
-            {own.has_content && <Save video={live} />}
             <button onClick={() => confirm("Delete this video for good?") && act("DELETE", "")}>Delete</button>
           </>
         )}
       </div>
-      {shown && (
-        <dl class="commands">
-          {Object.entries(own.commands).map(([name, text]) => (
-            <>
-              <dt>{name}</dt>
-              <dd>
-                <pre tabIndex={0}>{text}</pre>
-              </dd>
-            </>
-          ))}
-          {own.result?.drawn && Object.keys(own.result.drawn).length > 0 && (
-            <>
-              <dt>left open, and drawn</dt>
-              <dd>{Object.values(own.result.drawn).join(", ")}</dd>
-            </>
-          )}
-        </dl>
-      )}
+      {shown === "sheet" && <SpriteSheet video={live} />}
+      {shown === "commands" && <Commands video={live} />}
     </article>
+  );
+}
+
+function Commands({ video }: { video: Video }) {
+  const { commands, result } = video.storyreel;
+  const drawn = Object.values(result?.drawn ?? {});
+  return (
+    <dl class="commands">
+      {Object.entries(commands).map(([name, text]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <pre tabIndex={0}>{text}</pre>
+          </dd>
+        </div>
+      ))}
+      {drawn.length > 0 && (
+        <div>
+          <dt>left open, and drawn</dt>
+          <dd>{drawn.join(", ")}</dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+// The sheet as it is, and the animation that its atlas says.
+function SpriteSheet({ video }: { video: Video }) {
+  const sheet = useSheet(video.id);
+  const length = sheet ? sheet.ends[sheet.ends.length - 1] : 0;
+  const clock = useClock(length);
+  if (!sheet) return <p class="facts">The sheet is loaded.</p>;
+  return (
+    <div class="sheet">
+      <div class="checker picture">
+        <Picture sheet={sheet} at={clock.at} label={`The sheet as animation: ${video.prompt ?? "a story"}`} />
+      </div>
+      <Transport clock={clock} length={length} />
+      <div class="checker strip" tabIndex={0} role="group" aria-label="The whole sheet">
+        <img src={sheet.image.src} alt={`Sprite sheet of ${sheet.frames.length} frames of ${sheet.width}x${sheet.height} pixels`} />
+      </div>
+      <p class="facts">
+        {sheet.frames.length} frames of {sheet.width}x{sheet.height}
+      </p>
+      <div class="actions">
+        <Save video={video} variant="spritesheet" suffix="png" title="Save sheet" />
+        <Save video={video} variant="atlas" suffix="json" title="Save atlas" />
+      </div>
+    </div>
   );
 }
 
@@ -114,17 +176,12 @@ function Clip({ video }: { video: Video }) {
   );
 }
 
-function Save({ video }: { video: Video }) {
-  const save = async (variant: string, suffix: string) => {
+function Save({ video, variant, suffix, title }: { video: Video; variant: string; suffix: string; title: string }) {
+  const save = async () => {
     const link = document.createElement("a");
     link.href = await media(`/v1/videos/${video.id}/content?variant=${variant}`);
     link.download = `${(video.prompt ?? "story").replace(/\W+/g, "-").slice(0, 48)}-seed${video.storyreel.seed}.${suffix}`;
     link.click();
   };
-  return (
-    <>
-      <button onClick={() => save("video", video.storyreel.format)}>Save</button>
-      <button onClick={() => save("spritesheet", "png")}>Sheet</button>
-    </>
-  );
+  return <button onClick={save}>{title}</button>;
 }
