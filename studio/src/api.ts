@@ -1,65 +1,9 @@
 // The server's API, as much of it as the page uses.
 
-export interface Tick {
-  attribute: string;
-  expected: string;
-  seen: string;
-  right: boolean;
-}
+import type { Model, Video } from "./openapi";
 
+export type { Model, Video };
 export type Fields = Record<string, unknown>; // of a request
-
-export interface Video {
-  id: string;
-  created_at: number;
-  model: string;
-  progress: number;
-  prompt: string | null;
-  remixed_from_video_id: string | null;
-  seconds: string;
-  size: string;
-  status: "queued" | "in_progress" | "completed" | "failed";
-  error: { code: string; message: string } | null;
-  storyreel: {
-    seed: number;
-    format: string;
-    settings: Fields;
-    inputs: string[];
-    max_tries: number;
-    follows: string | null;
-    step: string;
-    queue_position: number | null;
-    made_in_seconds: number | null;
-    favourite: boolean;
-    result: {
-      frames: number;
-      new_frames?: number;
-      fps: string;
-      tries?: number;
-      ticks?: Tick[];
-      right?: number;
-      drawn?: Record<string, string>;
-    } | null;
-    has_content: boolean;
-    commands: { cli: string; python: string; curl: string };
-  };
-}
-
-export interface Model {
-  id: string;
-  storyreel: {
-    about: string | null;
-    origin: "ours" | "folder" | "hub";
-    sizes: string[];
-    any_size: boolean;
-    frames: number | null;
-    max_frames: number | null;
-    fps: string | null;
-    cannot: string[];
-    attributes: Record<string, Record<string, string>>;
-    judged: string[];
-  };
-}
 
 export interface Estimate {
   seconds: number | null;

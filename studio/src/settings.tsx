@@ -4,7 +4,7 @@ import { rate, type Model } from "./api";
 import { NUMBERS, usualSeconds, type Draft } from "./draft";
 
 const FORMATS = ["mp4", "webm", "gif", "webp", "apng"];
-const ORIGINS: [Model["storyreel"]["origin"], string][] = [["ours", "Ours"], ["folder", "Folders"], ["hub", "From the hub"]];
+const ORIGINS: [string, string][] = [["ours", "Ours"], ["folder", "Folders"], ["hub", "From the hub"]];
 
 interface Props {
   models: Model[];
