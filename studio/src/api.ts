@@ -80,9 +80,10 @@ export async function json<T>(path: string): Promise<T> {
   return (await reply.json()) as T;
 }
 
-// Where a file is shown from: media elements send no header, so with a token its bytes are fetched first.
-export async function media(path: string): Promise<string> {
-  if (!token) return path;
+// Where a file is shown from: media elements send no header, so with a token its bytes are fetched first. To be saved,
+// they always are: the name that the server gives the file would go before ours.
+export async function media(path: string, save = false): Promise<string> {
+  if (!token && !save) return path;
   const reply = await fetch(path, { headers });
   if (!reply.ok) throw new Error(`The server answered ${reply.status}.`);
   return URL.createObjectURL(await reply.blob());

@@ -179,7 +179,7 @@ function Clip({ video }: { video: Video }) {
 function Save({ video, variant, suffix, title }: { video: Video; variant: string; suffix: string; title: string }) {
   const save = async () => {
     const link = document.createElement("a");
-    link.href = await media(`/v1/videos/${video.id}/content?variant=${variant}`);
+    link.href = await media(`/v1/videos/${video.id}/content?variant=${variant}`, true);
     link.download = `${(video.prompt ?? "story").replace(/\W+/g, "-").slice(0, 48)}-seed${video.storyreel.seed}.${suffix}`;
     link.click();
   };

@@ -39,15 +39,15 @@ export function Settings({ models, model, draft, story, file, onChange, onFile }
             })}
           </select>
         </label>
-        <label>
-          Seed
-          <span class="joined">
+        <span class="joined">
+          <label>
+            Seed
             <input type="number" min={0} value={draft.seed} onInput={(event) => onChange({ seed: event.currentTarget.value })} />
-            <button type="button" aria-label="Another seed" title="Another seed" onClick={() => onChange({ seed: String(Math.floor(Math.random() * 2 ** 31)) })}>
-              ↻
-            </button>
-          </span>
-        </label>
+          </label>
+          <button type="button" aria-label="Another seed" title="Another seed" onClick={() => onChange({ seed: String(Math.floor(Math.random() * 2 ** 31)) })}>
+            ↻
+          </button>
+        </span>
         {!story && (
           <>
             <label>
