@@ -16,7 +16,7 @@ from storyreel.serve.errors import ApiError
 from storyreel.serve.estimate import estimate
 from storyreel.serve.scenes import story_of
 from storyreel.serve.schema import CREATE, FILE
-from storyreel.serve.settings import read_fields, understand
+from storyreel.serve.settings import FORMATS, read_fields, understand
 from storyreel.serve.studio import Studio
 
 
@@ -74,8 +74,9 @@ def _request_in(studio: Studio, content: bytes) -> dict[str, Any]:
             raise ApiError(400, f"input_reference: {message}", param="input_reference", code="invalid_file") from None
     settings = origin.options.as_json()
     fields = {name: value for name, value in settings.items() if name not in INPUTS and value not in (None, "", [])}
-    kind = "mp4" if facts["format"] == "mov" else facts["format"]
-    fields |= {"seed": origin.seed, "format": {"matroska": "webm"}.get(kind, kind)}
+    fields["seed"] = origin.seed
+    if (format := str(facts["format"]).partition(" ")[0]) in FORMATS:  # "mp4 (h264)"
+        fields["format"] = format
     model = studio.models.get(origin.model)
     if model is not None and origin.scale and (sizes := model.abilities.sizes):
         fields["size"] = sizes[min(origin.scale, len(sizes)) - 1]
