@@ -15,7 +15,6 @@ from tiny_pipelines import write_tiny
 import storyreel
 from storyreel.clip import Clip
 
-
 NEEDS = {
     "test_hub_pipelines.py": ("diffusers", (0, 42)),
     "test_hub_lora.py": ("diffusers", (0, 42)),
