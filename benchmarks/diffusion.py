@@ -33,7 +33,8 @@ PEERS = {
 TASKS = {"train": "a training step", "sample": "a step of sampling"}
 CONTENDERS = ("peer fp32", "peer bf16", "ours fp32", "ours bf16", "deeper bf16")
 TARGETS = """Targets, against the faster of the peer's two precisions: imagen-pytorch at least 3 times as fast at both,
-with at most 0.6 of the memory; make-a-video-pytorch 2.5 times; diffusers 1.5 times at equal parameters."""
+with at most 0.6 of the memory; make-a-video-pytorch 2.5 times; diffusers, the same network, 2 times with at most 0.6 of
+the memory."""
 
 
 def measure(peer: str, task: str, args: argparse.Namespace) -> dict[str, Result]:
@@ -116,8 +117,9 @@ def main() -> None:
 
 NOTES = """## What is compared
 
-- They are not the same network. "ours" has one block a level, as the peers' setting says; the first two peers count
-  that without a first block that every level has, so "deeper" has two. Beside diffusers, ours has as many parameters.
+- They are not the same network, but for diffusers', which ours is, with as many parameters. "ours" has one block a
+  level, as the peers' setting says; the first two peers count that without a first block that every level has, so
+  "deeper" has two.
 - A step of sampling: imagen-pytorch by its own sampler (guidance in two passes, dynamic thresholding), ours the same
   with the text's keys and values made once for the two steps that are timed; make-a-video-pytorch has no sampler, and
   that of diffusers wants the other networks of its pipeline, so that our DDIM and Euler steps are on both sides.

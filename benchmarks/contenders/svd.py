@@ -1,9 +1,9 @@
 """diffusers' `UNetSpatioTemporalConditionModel`, and ours: a latent video beside a given one, EDM, guidance by frame.
 
 Latents of four channels, and four more that are given; width 64, multiples 1-2-4, one layer a block, attention in
-space and time and to the condition at the two finer levels. Loss and Euler step, both halves of guidance in one batch,
-are ours on both sides: the peer's pipeline needs an image encoder and a decoder, which nobody asks about here. Ours is
-as large in parameters: widths 72, 144, 288 with two blocks a level ("ours" and "deeper" are the same).
+space and time and to the condition at the two finer levels. Ours (`systems/svd_unet.py`) is the same network, with as
+many parameters. Loss and Euler step, both halves of guidance in one batch, are ours on both sides: the peer's pipeline
+needs an image encoder and a decoder, which nobody asks about here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 IMPORTS = {
     True: ("diffusers.models.unets.unet_spatio_temporal_condition",),
-    False: ("storyreel.nn.video_unet", "storyreel.diffusion.denoiser"),
+    False: ("storyreel.systems.svd_unet", "storyreel.diffusion.denoiser"),
 }
 
 
@@ -42,19 +42,16 @@ def peer(size: int) -> Contender:
 
 
 def ours(size: int, *, deeper: bool) -> Contender:
-    from storyreel.nn.video_unet import VideoUNetConfig
+    from storyreel.systems.svd_unet import SvdUNetConfig
 
-    net = VideoUNetConfig(
-        channels=4, extra=4, widths=(72, 144, 288), blocks=(2,), attention=(True, True, False),
-        text=(True, True, False), temporal=("both", "both", "conv"), text_dim=TEXT_DIM, fps=True, augmented=True,
-    ).build()  # fmt: skip
+    net = SvdUNetConfig(widths=(64, 128, 256), heads=(1, 2, 0), blocks=1, context=TEXT_DIM).build()
 
-    def said(entered: Tensor, logsnr: Tensor, cond: tuple[Any, Tensor]) -> Tensor:
-        memory, given = cond
-        told = torch.ones(len(entered))
-        return net(entered, logsnr, memory, extra=given, augmentation=7.8 * told, fps=6 * told)
+    def said(entered: Tensor, logsnr: Tensor, cond: tuple[Tensor, Tensor]) -> Tensor:
+        text, given = cond
+        ids = torch.tensor([[6.0, 127.0, 0.02]]).expand(len(entered), -1)
+        return net(torch.cat([entered, given], 1), logsnr, text, ids)
 
-    return contender(net, size, said, lambda text: net.text_memory(text, torch.ones(text.shape[:2], dtype=torch.bool)))
+    return contender(net, size, said, lambda text: text)
 
 
 def contender(net: Any, size: int, said: Any, remember: Any) -> Contender:

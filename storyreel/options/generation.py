@@ -98,6 +98,14 @@ class GenerateOptions(Options):
     guidance: Annotated[
         float | None, Range(0, 1_000), Setting("How strongly the prompt steers; 1 for not at all.", panel=LENGTH)
     ] = None
+    reuse: Annotated[
+        int | None,
+        Range(2, 100),
+        Setting(
+            "Run the whole network at every so manyth step alone, of a model that can: faster and coarser.",
+            panel=LENGTH,
+        ),
+    ] = None
     image: Annotated[InputClip | None, _input("A picture to start from.")] = None
     image_end: Annotated[
         InputClip | None,

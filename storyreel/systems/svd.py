@@ -129,7 +129,7 @@ class Svd(System):
     """A text, or a picture with or without a text, to a video."""
 
     name = "svd"
-    serves = frozenset({"no prompt", "motion"})
+    serves = frozenset({"no prompt", "motion", "reuse"})
     together = 4
 
     def __init__(self, config: SvdConfig):
@@ -186,6 +186,7 @@ class Svd(System):
             steps=options.steps,
             guidance=options.guidance,
             frames=options.frames,
+            reuse=options.reuse,
             on_step=report,
         )
         return clips(latents)

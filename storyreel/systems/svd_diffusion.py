@@ -36,7 +36,7 @@ from storyreel.systems.base import Batch, Loss, Tick, first_texts
 from storyreel.systems.cascade_stage import FingerprintedStage, Shape, noise_like
 from storyreel.systems.svd_motion import BUCKETS, USUAL_BUCKET, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
-from storyreel.systems.svd_unet import SvdUNet, SvdUNetConfig
+from storyreel.systems.svd_unet import Reuse, SvdUNet, SvdUNetConfig
 
 IMAGE_PATCH = 4  # latents a side of a token of the picture
 AUGMENTATION = 0.02  # deviation of the noise in the picture, in sampling
@@ -263,12 +263,14 @@ class DiffusionStage(FingerprintedStage):
 
     # -- sampling ----------------------------------------------------------------------------------------------
 
-    def v(self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any], *, in_time: bool = True) -> Tensor:
+    def v(
+        self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any], *, in_time: bool = True, reuse: Reuse | None = None
+    ) -> Tensor:
         """v of noisy latents at deviation one."""
         if "beside" in read:
             z = torch.cat([z, read["beside"].to(z.dtype).expand(-1, -1, z.shape[2], -1, -1)], 1)
         rest = {name: value for name, value in read.items() if name != "beside"}
-        return self.unet(z, logsnr, in_time=in_time, **rest)
+        return self.unet(z, logsnr, in_time=in_time, reuse=reuse, **rest)
 
     def resolve(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
         """The steps and the guidance of a sample. ValueError for what this stage cannot do."""
@@ -283,9 +285,10 @@ class DiffusionStage(FingerprintedStage):
         steps: int | None = None,
         guidance: float | None = None,
         frames: int | None = None,
+        reuse: int | None = None,
         on_step: OnStep | None = None,
     ) -> Tensor:
-        """Latents (b, c, t, h, w), one video a generator.
+        """Latents (b, c, t, h, w), one video a generator. reuse: see `svd_unet.Reuse`; None: the whole network always.
 
         cond: `text`, `text_mask`; `motion`, buckets (b,), and `fps` (b,), where they are not those of a usual clip; for
         a stage with a picture, `image` (b, c', 1, h', w') in [-1, 1]. ValueError for steps or guidance out of range,
@@ -297,7 +300,7 @@ class DiffusionStage(FingerprintedStage):
         levels = s.levels(preserving_law(self.config.noise, self.config.shift), steps)
         guidances = s.guidance_of(guidance, levels, frames)
         read, uncond = self._conditioning(cond, rng, guided=is_guided(guidances))
-        network = partial(self.v, in_time=not self.pictures)
+        network = partial(self.v, in_time=not self.pictures, reuse=Reuse(reuse) if reuse else None)
         denoiser = Denoiser(network, read, uncond, guidances, "v")
         patch = self.autoencoder.config.patch
         size = (len(rng), self.unet.config.out_channels, frames, self.shape.height // patch, self.shape.width // patch)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -51,7 +52,7 @@ from storyreel.systems.svd_diffusion import AUGMENTATION, conditions, noised_pic
 from storyreel.systems.svd_lora import Factors, digest
 from storyreel.systems.svd_motion import BUCKETS, USUAL_BUCKET, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_picture import PictureEncoder, fitted
-from storyreel.systems.svd_unet import SvdUNet
+from storyreel.systems.svd_unet import Reuse, SvdUNet
 
 if TYPE_CHECKING:
     from storyreel.systems.svd import SvdConfig
@@ -177,10 +178,10 @@ class ImageStage(Stage):
 
     # -- sampling ----------------------------------------------------------------------------------------------
 
-    def v(self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any]) -> Tensor:
+    def v(self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any], *, reuse: Reuse | None = None) -> Tensor:
         """v of noisy latents at deviation one."""
         entered = torch.cat([z, read["beside"].to(z.dtype).expand(-1, -1, z.shape[2], -1, -1)], 1)
-        return self.network(entered, logsnr, read["context"], read["conditions"])
+        return self.network(entered, logsnr, read["context"], read["conditions"], reuse=reuse)
 
     @torch.no_grad()
     def sample(
@@ -191,9 +192,10 @@ class ImageStage(Stage):
         steps: int | None = None,
         guidance: float | None = None,
         frames: int | None = None,
+        reuse: int | None = None,
         on_step: OnStep | None = None,
     ) -> Tensor:
-        """Latents (b, c, t, h, w) at deviation one, a video a generator.
+        """Latents (b, c, t, h, w) at deviation one, a video a generator. reuse: see `svd_unet.Reuse`.
 
         cond: `image` (b, 3, h', w') in [-1, 1], and `fps` and `motion` (b,) where they are not the usual ones.
         ValueError for steps or guidance out of range, and NaN (the step is named).
@@ -212,7 +214,8 @@ class ImageStage(Stage):
             "conditions": conditions(fps.to(usual), motion.to(usual), AUGMENTATION * usual),
         }
         uncond = {**read, "context": 0 * read["context"], "beside": 0 * read["beside"]}
-        denoiser = Denoiser(self.v, read, uncond if is_guided(guidances) else None, guidances, "v")
+        network = partial(self.v, reuse=Reuse(reuse)) if reuse else self.v
+        denoiser = Denoiser(network, read, uncond if is_guided(guidances) else None, guidances, "v")
         noise = draw_noise((len(rng), count, *read["beside"].shape[1:2], *read["beside"].shape[3:]), rng)
         z = noise.transpose(1, 2).to(image.device, torch.float32)
         return s.method(denoiser, z, levels, rng=rng, on_step=on_step)
@@ -292,7 +295,7 @@ class ImageSvd(System):
     """A picture to a video."""
 
     name = "svd"
-    serves = frozenset({"no prompt", "motion", "size"})
+    serves = frozenset({"no prompt", "motion", "size", "reuse"})
     conditional = False
     text_dim = 1
 
@@ -347,7 +350,8 @@ class ImageSvd(System):
         latents = stage.sample(
             {name: value.expand(count, *value.shape[1:]) for name, value in cond.items()},
             rng=[attempt.rng() for attempt in attempts],
-            steps=options.steps, guidance=options.guidance, frames=options.frames, on_step=report,
+            steps=options.steps, guidance=options.guidance, frames=options.frames, reuse=options.reuse,
+            on_step=report,
         )  # fmt: skip
         return clips(latents)
 

@@ -96,7 +96,7 @@ class InterpolationStage(LaterStage):
 class InterpolatingSvd(LaterSvd):
     """A clip to one with four times as many frames a second; two pictures to what lies between them."""
 
-    serves = frozenset({"no prompt", "motion", "image_end", "interpolate"})
+    serves = frozenset({"no prompt", "motion", "image_end", "interpolate", "reuse"})
     from_stage = "text_to_video"
 
     def build_stage(self) -> InterpolationStage:
@@ -122,7 +122,8 @@ class InterpolatingSvd(LaterSvd):
             cond = request_conditions(options, text, len(some))
             latents = self.stage.sample(
                 {**cond, "image": some}, rng=rng[first : first + PAIRS],
-                steps=options.steps, guidance=options.guidance, frames=WINDOW, on_step=report,
+                steps=options.steps, guidance=options.guidance, frames=WINDOW, reuse=options.reuse,
+                on_step=report,
             )  # fmt: skip
             between += list(self.decoder.decode(latents)[:, :, 1:-1].float().clamp(-1, 1).cpu())
         parts = [part for i in range(each) for part in (video[0, :, i : i + 1], between[i])]

@@ -90,7 +90,7 @@ class LaterSvd(System):
 class TurningSvd(LaterSvd):
     """A picture of a figure to its views, a quarter turn apart."""
 
-    serves = frozenset({"no prompt"})
+    serves = frozenset({"no prompt", "reuse"})
     from_stage = "image_to_video"
     together = 4
 
@@ -127,6 +127,7 @@ class TurningSvd(LaterSvd):
             rng=[attempt.rng() for attempt in attempts],
             steps=options.steps,
             guidance=options.guidance,
+            reuse=options.reuse,
             on_step=report,
         )
         return clips(latents)

@@ -142,12 +142,14 @@ class SvdUNet(nn.Module):
         *,
         context_mask: Tensor | None = None,
         in_time: bool = True,
+        reuse: Reuse | None = None,
     ) -> Tensor:
         """(b, in_channels, t, h, w), log-SNR (b,), context (b, l, d), conditions (b, `conditions`) -> v (b,
         out_channels, t, h, w).
 
         pictures: the samples (b,) whose frames are pictures and do not see one another. context_mask: the tokens (b, l)
-        that count; None: all. in_time: False where all samples are pictures. ValueError for other shapes.
+        that count; None: all. in_time: False where all samples are pictures. reuse: of the steps of one sample.
+        ValueError for other shapes.
         """
         c, (b, t) = self.config, (len(x), x.shape[2])
         if x.shape[1] != c.in_channels or any(side % c.multiple for side in x.shape[3:]):
@@ -165,21 +167,52 @@ class SvdUNet(nn.Module):
         emb = emb + self.add_embedding(features.view(b, -1))
         read = Read(t if in_time else 0, emb.repeat_interleave(t, 0), Context(context, context_mask), pictures)
         x = self.conv_in(F.pixel_unshuffle(rearrange(x, "b c t h w -> (b t) c h w"), c.patch))
+        x = self._blocks(x, read) if reuse is None or len(self.down_blocks) < 2 else self._reusing(x, read, reuse)
+        v = F.pixel_shuffle(self.conv_out(F.silu(self.conv_norm_out(x))), c.patch)
+        return rearrange(v, "(b t) c h w -> b c t h w", b=b)
+
+    def _blocks(self, x: Tensor, read: Read, reuse: Reuse | None = None) -> Tensor:
         skips = [x]
         for down in self.down_blocks:
             x, more = self._through(down, x, read)
             skips += more
         x = self._through(self.mid_block, x, read)
-        for up in self.up_blocks:
+        for i, up in enumerate(self.up_blocks):
+            if reuse is not None and i == len(self.up_blocks) - 1:
+                reuse.deep = x
             count = len(up.resnets)  # pyright: ignore[reportArgumentType]
             x, skips = self._through(up, x, skips[-count:], read), skips[:-count]
-        v = F.pixel_shuffle(self.conv_out(F.silu(self.conv_norm_out(x))), c.patch)
-        return rearrange(v, "(b t) c h w -> b c t h w", b=b)
+        return x
+
+    def _reusing(self, x: Tensor, read: Read, reuse: Reuse) -> Tensor:
+        """The whole network at every so manyth step; else its finest level alone, around what lay below it."""
+        if reuse.is_whole():
+            return self._blocks(x, read, reuse)
+        assert reuse.deep is not None
+        down, up = self.down_blocks[0], self.up_blocks[-1]
+        assert isinstance(down, Down)
+        skips = [x, *down.at_its_size(x, read)]
+        return self._through(up, reuse.deep, skips, read)
 
     def _through(self, blocks: nn.Module, *given: Any) -> Any:
         if self.gradient_checkpointing and self.training:
             return checkpoint(blocks, *given, use_reentrant=False)
         return blocks(*given)
+
+
+@dataclass
+class Reuse:
+    """Between the steps of one sample, what lies below the finest level is made at every `every`-th step alone, since
+    it changes little from one to the next (Ma et al. 2023, "DeepCache", https://arxiv.org/abs/2312.00858)."""
+
+    every: int
+    calls: int = 0
+    deep: Tensor | None = None
+
+    def is_whole(self) -> bool:
+        """Whether this step is made by the whole network; counts the steps."""
+        self.calls += 1
+        return (self.calls - 1) % self.every == 0
 
 
 @dataclass(frozen=True)
@@ -224,14 +257,20 @@ class Down(Blocks):
 
     def forward(self, x: Tensor, read: Read) -> tuple[Tensor, list[Tensor]]:
         """x, and what the way up is given."""
-        skips = []
-        for i in range(len(self.resnets)):
-            x = self.attend(i, self.block(i, x, read), read)
-            skips.append(x)
+        skips = self.at_its_size(x, read)
+        x = skips[-1]
         for downsample in self.downsamplers:
             x = downsample(x)
             skips.append(x)
         return x, skips
+
+    def at_its_size(self, x: Tensor, read: Read) -> list[Tensor]:
+        """What each block gives, before the way to half the size."""
+        found = []
+        for i in range(len(self.resnets)):
+            x = self.attend(i, self.block(i, x, read), read)
+            found.append(x)
+        return found
 
 
 class Middle(Blocks):

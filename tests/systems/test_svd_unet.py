@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from storyreel.diffusion.denoiser import Denoiser
 from storyreel.diffusion.guidance import linear
@@ -15,7 +16,7 @@ from storyreel.diffusion.noise_laws import LAWS
 from storyreel.diffusion.samplers import euler, starting_noise
 from storyreel.diffusion.schedules import karras
 from storyreel.nn.spatiotemporal import Mix
-from storyreel.systems.svd_unet import EPS, SvdUNet, SvdUNetConfig
+from storyreel.systems.svd_unet import EPS, Reuse, SvdUNet, SvdUNetConfig
 
 SMALL = SvdUNetConfig(widths=(32, 64, 64), heads=(2, 4, 0), blocks=1, context=16, condition_features=8)
 
@@ -171,3 +172,22 @@ def test_shapes_that_cannot_be():
         net(x[..., :10], logsnr, context, conditions)
     with pytest.raises(ValueError, match=r"context: expected \(2, l, 16\) and conditions \(2, 3\), got"):
         net(x, logsnr, context, conditions[:, :2])
+
+
+def test_deep_features_are_reused_between_steps_where_that_is_asked_for():
+    net, (x, logsnr, context, numbers) = made(), inputs()
+    rng = torch.Generator().manual_seed(2)
+    steps = [x, *(x + 0.05 * torch.randn(x.shape, generator=rng) for _ in range(3))]
+    whole = [net(each, logsnr, context, numbers) for each in steps]
+    flops: dict[int, int] = {}
+    found: dict[int, list[Tensor]] = {}
+    for every in (1, 2):
+        reuse = Reuse(every)
+        with FlopCounterMode(display=False) as counter:
+            found[every] = [net(each, logsnr, context, numbers, reuse=reuse) for each in steps]
+        flops[every] = counter.get_total_flops()
+    assert all(one.equal(other) for one, other in zip(found[1], whole, strict=True))
+    assert flops[2] < 0.8 * flops[1]
+    for step, (one, other) in enumerate(zip(found[2], whole, strict=True)):
+        off = float((one - other).norm() / other.norm())
+        assert (off == 0) if step % 2 == 0 else (0 < off < 0.1), (step, off)
