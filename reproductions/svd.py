@@ -1,10 +1,10 @@
-"""What can be asked of a trained model of Stable Video Diffusion: does it move as much as it is told to?
+"""Stable Video Diffusion's claims, one after the other; each finished one is kept and not measured again.
+
+`motion`, `turnaround` and `guidance` ask a trained model; `pretrained`, `curated` and `noise` train small networks on
+moving digits, for the same steps (`svd_comparisons.py`).
 
 Nobody publishes how the motion bucket correlates with motion. Here videos of the same held-out prompts, and of their
 first frames, are made at several buckets, and the flow of each is measured.
-
-The paper's comparisons (pretrained on pictures or not, curated or not, guidance by frame, noise by size) train several
-models each, and are not here yet.
 """
 
 from __future__ import annotations
@@ -15,21 +15,27 @@ from typing import Any
 
 import numpy as np
 
-from reproductions.claims import Todo, run_claims
+from reproductions import svd_comparisons as comparisons
+from reproductions import svd_turnaround
+from reproductions.claims import MissingError, Todo, run_claims
 from reproductions.kept import make_once
 from reproductions.pictures import write_sheet
-from reproductions.report import Part, commands, done, holds, number, why_not
 from reproductions.settings import Settings
+from reproductions.svd_report import BUCKETS, ENOUGH, report
+from reproductions.svd_training import RECIPE, Nets
 from storyreel import worlds
 from storyreel.clip import Clip
 from storyreel.evaluate.motion_control import motion_control, rank_correlation, speed_of
 from storyreel.generate.model import Model, load
 from storyreel.options.generation import GenerateOptions
+from storyreel.systems.svd import Svd
+from storyreel.systems.svd_turnaround import TurningSvd
 
-CLAIMS = ("motion",)
-MODEL, BUCKETS, STREAM = "svd-sprites", (0, 64, 127, 191, 255), 0x5D
-ENOUGH = 0.8  # rho that the motion bucket is to reach
-TITLES = {"motion-text": "From a text, a video moves as much as asked", "motion-picture": "From a picture, too"}
+CLAIMS = ("motion", "turnaround", "guidance", "pretrained", "curated", "noise")
+COMPARED = {"pretrained": comparisons.pretrained, "curated": comparisons.curated, "noise": comparisons.noise}
+MODEL, STREAM = "svd-sprites", 0x5D
+TRAINED = ("motion-text", "motion-picture", "turnaround", "guidance")  # parts that a trained model answers
+MOTION = {"motion-text": False, "motion-picture": True}
 SHOWN = 2
 
 
@@ -42,12 +48,46 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 
 
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
+    parts: Todo = {}
+    asked = {"motion", "turnaround", "guidance"} & set(claims)
+    if asked:
+        parts |= {name: part for name, part in _of_model(settings).items() if name.partition("-")[0] in asked}
+    for name in (name for name in COMPARED if name in claims):
+        nets = partial(Nets.of, settings, comparisons.TRAINED[name])
+        how = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}
+        parts[name] = (lambda measure=COMPARED[name], nets=nets: measure(settings, nets()),
+                       how | {"judge": settings.judge_digest("digits")})  # fmt: skip
+    return parts
+
+
+def _of_model(settings: Settings) -> Todo:
+    """The claims that a trained model answers. ValueError for one of another system."""
     world = next(iter(settings.models), "sprites")
-    model = load(settings.models.get(world, MODEL))
-    if "motion" not in model.system.serves or not model.system.conditional:
+    try:
+        model = load(settings.models.get(world, MODEL))
+    except ValueError as error:
+        if settings.models:
+            raise
+        return {name: (partial(_missing, f"{error}; name another with --model"), {}) for name in TRAINED}
+    asked = settings.how | {"model": model.digest}
+    if isinstance(model.system, TurningSvd):
+        judge = {"judge": settings.judge_digest("sprites"), "source": settings.source is not None}
+        return {"turnaround": (partial(svd_turnaround.measure, settings, model), asked | judge)}
+    if not isinstance(model.system, Svd):
         raise ValueError(f"--model {world}={model.name}: expected a model of Stable Video Diffusion that reads a text")
-    asked = settings.how | {"model": model.digest, "buckets": list(BUCKETS), "prompts": _count(settings)}
-    return {name: (partial(measure, settings, model, world, name == "motion-picture"), asked) for name in TITLES}
+    prompts = {"buckets": list(BUCKETS), "prompts": _count(settings)}
+    return {
+        **{name: (partial(measure, settings, model, world, picture), asked | prompts)
+           for name, picture in MOTION.items()},
+        "turnaround": (partial(_missing, f"{model.name} turns nothing around; name a model of svd_turnaround with "
+                               "--model sprites=RUN/model"), asked),
+        "guidance": (partial(comparisons.guidance, settings, model, world),
+                     asked | {"judge": settings.judge_digest(world)}),
+    }  # fmt: skip
+
+
+def _missing(why: str) -> dict[str, Any]:
+    raise MissingError(why)
 
 
 def _count(settings: Settings) -> int:
@@ -92,26 +132,3 @@ def _first(settings: Settings, model: Model, prompt: str, index: int) -> Clip:
     path.parent.mkdir(exist_ok=True)
     clip = make_once(model, options, settings.seed + index, path)
     return clip.replace(frames=clip.frames[:1])
-
-
-def report(results: dict[str, Any]) -> list[str]:
-    """Markdown lines; `--` stands where nothing was measured."""
-    parts: dict[str, Part] = results["parts"]
-    lines = ["# The motion bucket of Stable Video Diffusion, checked", ""]
-    lines += [f"Spearman's rho of bucket and measured flow; it holds from {ENOUGH} on. Intervals are 95 %.", ""]
-    lines += ["| claim | holds |", "|---|---|"]
-    lines += [f"| {title} | {holds(parts.get(name))} |" for name, title in TITLES.items()]
-    for name, title in TITLES.items():
-        part = parts.get(name)
-        lines += ["", f"## {title}", ""]
-        if not done(part):
-            lines += [why_not(part)]
-            continue
-        rho, within = number(part["rho"]), number({"value": part["within"]})
-        lines += [
-            f"{part['n']} prompts at {len(BUCKETS)} buckets. rho {rho} over all videos, {within} within a prompt."
-        ]
-        lines += ["", "| bucket | pixels a second |", "|---|---|"]
-        lines += [f"| {bucket} | {speed:.2f} |" for bucket, speed in part["speeds"].items()]
-        lines += commands(part)
-    return lines

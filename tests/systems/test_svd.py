@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -244,18 +243,6 @@ def test_what_it_was_not_trained_on_is_warned_of():
         assert made_by(made, prompt="an orc", fps=30, steps=1).fps == 30
     with pytest.warns(UserWarning, match="image: this model has no matte"):
         made_by(made, image=picture(alpha=True), steps=1)
-
-
-def test_a_warning_is_given_once_for_many_videos():
-    made = stirred(system()).eval()
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("default")
-        for seed in range(3):
-            request = Request.of(seed=seed, prompt="an orc", fps=30, steps=1)
-            made.generate(request, Text(), lambda progress: None)  # pyright: ignore[reportArgumentType]
-    assert len([each for each in warned if "fps: it was trained at" in str(each.message)]) == 1
-    with pytest.raises(ValueError, match="motion: expected a whole number from 0 to 255, got 256"):
-        Request.of(prompt="an orc", motion=256)
 
 
 def test_nan_is_named_with_its_stage_and_step():

@@ -1,0 +1,73 @@
+"""What was found of Stable Video Diffusion's claims, as results.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reproductions.report import Part, commands, done, holds, number, why_not
+from reproductions.svd_turnaround import ENOUGH as TURNED
+
+BUCKETS = (0, 64, 127, 191, 255)
+ENOUGH = 0.8  # rho that the motion bucket is to reach
+TITLES = {
+    "motion-text": "From a text, a video moves as much as asked",
+    "motion-picture": "From a picture, too",
+    "turnaround": f"A character seen from one side is turned around, {TURNED:.0%} of its attributes right",
+    "guidance": "Guidance that rises with the frames beats one that is constant",
+    "pretrained": "Pretraining on pictures beats none at equal steps",
+    "curated": "Curated clips beat random ones, before and after stage III",
+    "noise": "Larger frames gain more from more noise",
+}
+
+
+def report(results: dict[str, Any]) -> list[str]:
+    """Markdown lines; `--` stands where nothing was measured."""
+    parts: dict[str, Part] = results["parts"]
+    lines = ["# Stable Video Diffusion's claims", ""]
+    lines += ["Intervals are 95 %. A comparison holds where its whole interval lies above 0, the motion bucket's "
+              f"Spearman's rho from {ENOUGH} on.", ""]  # fmt: skip
+    lines += ["| claim | holds |", "|---|---|"]
+    lines += [f"| {title} | {holds(parts.get(name))} |" for name, title in TITLES.items()]
+    for name, title in TITLES.items():
+        part = parts.get(name)
+        lines += ["", f"## {title}", ""]
+        if not done(part):
+            lines += [why_not(part)]
+            continue
+        told = _motion if "rho" in part else _views if "made" in part else _compared
+        lines += [*told(part), *commands(part)]
+    return lines
+
+
+def _motion(part: Part) -> Iterator[str]:
+    rho, within = number(part["rho"]), number({"value": part["within"]})
+    yield f"{part['n']} prompts at {len(BUCKETS)} buckets. rho {rho} over all videos, {within} within a prompt."
+    yield from ("", "| bucket | pixels a second |", "|---|---|")
+    for bucket, speed in part["speeds"].items():
+        yield f"| {bucket} | {speed:.2f} |"
+
+
+def _views(part: Part) -> Iterator[str]:
+    made, real = part["made"], part["real"]
+    yield f"{part['n']} held-out characters, the three views of each that were not given."
+    yield from ("", "| attribute | made | real drawings |", "|---|---|---|")
+    for name in made["attributes"]:
+        yield "| " + " | ".join(
+            [name, *(number(each["attributes"][name], percent=True) for each in (made, real))]
+        ) + " |"  # fmt: skip
+    yield f"| mean | {number(made['mean'], percent=True)} | {number(real['mean'], percent=True)} |"
+
+
+def _compared(part: Part) -> Iterator[str]:
+    steps = f", stages of {part['steps']} steps of `{part['recipe']}`" if "steps" in part else ""
+    yield f"{part['n']} prompts{steps}. The judge's share of attributes that are right:"
+    yield from ("", "| | attributes right |", "|---|---|")
+    for name, value in part["rows"].items():
+        yield f"| {name} | {number(value, percent=True)} |"
+    yield from ("", "| difference | |", "|---|---|")
+    for name, value in part["gaps"].items():
+        yield f"| {name} | {number(value, percent=True)} |"
+    if "psnr" in part:
+        told = ", ".join(f"{name} {number(value, 'dB')}" for name, value in part["psnr"].items())
+        yield from ("", f"The first frame from the picture that was given: {told}.")
