@@ -141,6 +141,7 @@ export interface EstimatedBody {
   motion?: number;
   fit?: "crop" | "pad";
   transparent?: boolean;
+  loop?: boolean;
   stage?: string;
   size?: string;
   precision?: "fp32" | "bf16" | "fp16";
@@ -177,6 +178,7 @@ export interface ExtendBody {
   motion?: number;
   fit?: "crop" | "pad";
   transparent?: boolean;
+  loop?: boolean;
   stage?: string;
   size?: string;
   precision?: "fp32" | "bf16" | "fp16";
@@ -214,6 +216,7 @@ export interface RemixBody {
   motion?: number;
   fit?: "crop" | "pad";
   transparent?: boolean;
+  loop?: boolean;
   stage?: string;
   size?: string;
   precision?: "fp32" | "bf16" | "fp16";
