@@ -5,7 +5,7 @@
 It is not in the papers. Small cascades get the pose right and the character wrong: of `imagen-video-sprites` the judge
 read the action in 97 % of the clips and the color of the feet in 14 %. So this stage learns to take the pose from
 the video and the looks from the text. It is trained on real clips that are made worse, each in its own way: blurred
-to a quarter of their size, noised, tinted, or replaced by another clip of the batch whose mattes overlap with
+to a quarter of their size, noised, in other colors, or replaced by another clip of the batch whose mattes overlap with
 theirs, which is somebody else in the same pose.
 
 Axes: b batch, f frames, h rows, w columns, p patches, d width.
@@ -44,7 +44,7 @@ class PaletteRefinerConfig(PaletteConfig):
     frames: Count = 3  # in a row, of each clip, in a step of training
     noise: float = 0.5  # standard deviation at most of what is added to a clip, in units of [-1, 1]
     tint: float = 0.4  # standard deviation of the change of each coefficient of the colors of a clip
-    tinted: Share = 0.5  # of the clips whose colors are changed
+    tinted: Share = 0.5  # of the clips whose colors are exchanged and changed
     swapped: Share = 0.4  # of the clips that another in the same pose stands for, where the batch has one
     overlap: Share = 0.75  # of two mattes, intersection over union, from which on the pose is the same
 
@@ -143,10 +143,11 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         sizes = (draw() * 3).long()
         small = [resized(resized(video, c.size // n, c.size // n), c.size, c.size) for n in (2, 4)]
         video = torch.stack([video, *small])[sizes, torch.arange(b, device=video.device)]
-        mix = torch.eye(3, device=video.device) + c.tint * normal(3, 3)
+        order = draw(3).argsort(1)  # of red, green and blue
+        mix = torch.eye(3, device=video.device)[order] + c.tint * normal(3, 3)
         tinted = torch.einsum("bij,bjfhw->bifhw", mix, video[:, :3]) + c.tint / 2 * normal(3, 1, 1, 1)
-        colors = torch.where((draw() < c.tinted)[:, None, None, None, None], tinted, video[:, :3])
-        video = torch.cat([colors, video[:, 3:]], 1)
+        inside = (draw() < c.tinted)[:, None, None, None, None] & (video[:, 3:] > -0.5)  # the background would tell
+        video = torch.cat([torch.where(inside, tinted, video[:, :3]), video[:, 3:]], 1)
         return (video + c.noise * draw(1, 1, 1, 1) ** 2 * normal(*video.shape[1:])).clamp(-1, 1)
 
     def _somebody_else(self, solid: Tensor, chosen: Tensor) -> Tensor:
