@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from storyreel.screen_text import one_line
@@ -55,6 +56,8 @@ def check_online(name: str, download: bool, why: str) -> None:
         raise OSError(f"{name}: {why}, and is not downloaded for this; get it with: storyreel models fetch {name}")
     if is_offline():
         raise OSError(f"{name}: {why}, and HF_HUB_OFFLINE keeps it from being downloaded")
+    with in_one_line(name):  # once: a download would ask six times before it gives up
+        library().get_session().head(_endpoint() or library().constants.ENDPOINT, timeout=10)
 
 
 def agree_to_download(what: str, where: str) -> None:
@@ -184,11 +187,11 @@ def in_one_line(name: str) -> Iterator[None]:
         if status in (401, 403):
             raise ValueError(f"{name}: the hub refuses it ({status}); log in as its owner: hf auth login") from None
         if isinstance(error, ValueError) and not isinstance(error, OSError):
-            raise ValueError(f"{name}: {one_line(str(error))[:200]}") from None
+            raise ValueError(f"{name}: {shorten(one_line(str(error)), 200)}") from None
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
             raise  # of this machine: a full disk, no permission
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise OSError(f"{name}: the hub could not be reached or broke off ({one_line(lines[0])[:160]})") from None
+        raise OSError(f"{name}: the hub could not be reached or broke off ({shorten(one_line(lines[0]), 200)})") from None
 
 
 def library(part: str = "") -> Any:
