@@ -171,7 +171,7 @@ def in_one_line(name: str) -> Iterator[None]:
     """What goes wrong between here and the hub, as one line that begins with `name`."""
     errors = library("errors")
     reasons: list[tuple[str, str]] = [
-        ("GatedRepoError", "its owner gives it to those alone who agree to its terms: do so on its page and log in"),
+        ("GatedRepoError", "its owner gives it only to those who agree to its terms: agree on its page, and log in"),
         ("RepositoryNotFoundError", "there is no such repository, or it is private (then log in: hf auth login)"),
         ("RevisionNotFoundError", "has no such revision"),
         ("LocalTokenNotFoundError", "nobody is logged in: hf auth login, or HF_TOKEN"),
@@ -191,7 +191,8 @@ def in_one_line(name: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
             raise  # of this machine: a full disk, no permission
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise OSError(f"{name}: the hub could not be reached or broke off ({shorten(one_line(lines[0]), 200)})") from None
+        why = shorten(one_line(lines[0]), 200)
+        raise OSError(f"{name}: the hub could not be reached or broke off ({why})") from None
 
 
 def library(part: str = "") -> Any:
