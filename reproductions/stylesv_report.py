@@ -22,8 +22,8 @@ def report(results: dict[str, Any]) -> list[str]:
     """Markdown lines; `--` stands where nothing was measured."""
     parts: dict[str, Part] = results["parts"]
     lines = ["# What StyleSV claims for itself, at small scale", ""]
-    lines += ["All of a table are trained on the same clips for as many FLOPs. Intervals are 95 %, by resampling. "]
-    lines += ["FVD and FID are by networks of random weights: they compare rows of these tables, and nothing else. "]
+    lines += ["All of a table are trained on the same clips for as many FLOPs. Intervals are 95 %, by resampling."]
+    lines += ["FVD and FID are by networks of random weights: they compare rows of these tables, and nothing else."]
     lines += ["Jolt: the second difference of frames at anchors, in medians. `--`: not measured.", ""]
     for name, title in TITLES.items():
         lines += [f"## {title}", "", *_table(parts.get(name)), ""]

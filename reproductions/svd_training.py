@@ -42,7 +42,7 @@ TIMED = "videos"
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One training. stages: diffusion stages, with their steps and the set that each sees. changes: of the system."""
+    """One training. stages: diffusion stages, with their steps and the set that each sees. shift: of log-SNRs."""
 
     name: str
     stages: tuple[tuple[str, int, str], ...]

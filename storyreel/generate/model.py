@@ -120,7 +120,7 @@ class Model:
         A list of prompts gives the videos of each, in their order, as each would have alone. A notebook plays the list.
 
         settings: the fields of `storyreel.GenerateOptions`, which may come whole in place of the prompt: frames or
-        seconds; fps; steps; guidance; reuse (the whole network at every so manyth step alone); image (a first frame:
+        seconds; fps; steps; guidance; reuse (the whole network only once in so many steps); image (a first frame:
         Clip or file) and image_end (a last one); extend (a clip to go on from); backward (what comes before it);
         variation (a clip to make another like); interpolate (a clip to put frames between); fit ("crop" or "pad", for
         pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt); transparent; loop (its end

@@ -102,7 +102,7 @@ class GenerateOptions(Options):
         int | None,
         Range(2, 100),
         Setting(
-            "Run the whole network at every so manyth step alone, of a model that can: faster and coarser.",
+            "Run the whole network only once in so many steps, of a model that can: faster and coarser.",
             panel=LENGTH,
         ),
     ] = None
@@ -150,7 +150,7 @@ class GenerateOptions(Options):
     transparent: Annotated[bool, Setting("Nothing behind the figure.")] = False
     loop: Annotated[
         bool,
-        Setting("Cut it where its end leads to its beginning again; there and back, where it nowhere does."),
+        Setting("Cut it where its end leads back to its beginning; play it there and back where no cut does."),
     ] = False
     stage: Annotated[str | None, Setting("Stop after this stage of a cascade: a smaller video.", panel=CASCADE)] = None
     size: Annotated[

@@ -45,7 +45,7 @@ class TrainOptions(Options):
     ] = None
     log: Annotated[
         tuple[Literal["wandb", "trackio", "mlflow"], ...],
-        Setting("Numbers and contact sheets to wandb, trackio or mlflow as well; may repeat.", panel=RUNNING),
+        Setting("Send numbers and contact sheets to wandb, trackio or mlflow as well; may be repeated.", panel=RUNNING),
     ] = ()
     cache: Annotated[Path | None, Setting("Where prepared data is kept.", panel=RUNNING)] = None
     parallel: Annotated[Literal["ddp", "fsdp"], Setting("Under torchrun: ddp or fsdp.", panel=RUNNING)] = "ddp"

@@ -185,7 +185,7 @@ class SvdUNet(nn.Module):
         return x
 
     def _reusing(self, x: Tensor, read: Read, reuse: Reuse) -> Tensor:
-        """The whole network at every so manyth step; else its finest level alone, around what lay below it."""
+        """The whole network at every `reuse.every`-th step; else its finest level alone, around what lay below it."""
         if reuse.is_whole():
             return self._blocks(x, read, reuse)
         assert reuse.deep is not None

@@ -136,6 +136,7 @@ export interface EstimatedBody {
   fps?: string;
   steps?: number;
   guidance?: number;
+  reuse?: number;
   backward?: boolean;
   negative?: string;
   motion?: number;
@@ -173,6 +174,7 @@ export interface ExtendBody {
   fps?: string;
   steps?: number;
   guidance?: number;
+  reuse?: number;
   backward?: boolean;
   negative?: string;
   motion?: number;
@@ -211,6 +213,7 @@ export interface RemixBody {
   fps?: string;
   steps?: number;
   guidance?: number;
+  reuse?: number;
   backward?: boolean;
   negative?: string;
   motion?: number;
