@@ -186,7 +186,7 @@ class SvdUNet(nn.Module):
 
     def _reusing(self, x: Tensor, read: Read, reuse: Reuse) -> Tensor:
         """The whole network at every `reuse.every`-th step; else its finest level alone, around what lay below it."""
-        if reuse.is_whole():
+        if reuse.is_whole(len(x)):
             return self._blocks(x, read, reuse)
         assert reuse.deep is not None
         down, up = self.down_blocks[0], self.up_blocks[-1]
@@ -209,10 +209,11 @@ class Reuse:
     calls: int = 0
     deep: Tensor | None = None
 
-    def is_whole(self) -> bool:
-        """Whether this step is made by the whole network; counts the steps."""
+    def is_whole(self, frames: int) -> bool:
+        """Whether this step is made by the whole network, as one is that has other frames than the last: guidance that
+        comes and goes takes twice as many. Counts the steps."""
         self.calls += 1
-        return (self.calls - 1) % self.every == 0
+        return (self.calls - 1) % self.every == 0 or self.deep is None or len(self.deep) != frames
 
 
 @dataclass(frozen=True)

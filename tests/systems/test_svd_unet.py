@@ -191,3 +191,12 @@ def test_deep_features_are_reused_between_steps_where_that_is_asked_for():
     for step, (one, other) in enumerate(zip(found[2], whole, strict=True)):
         off = float((one - other).norm() / other.norm())
         assert (off == 0) if step % 2 == 0 else (0 < off < 0.1), (step, off)
+
+
+def test_nothing_is_reused_of_a_step_with_another_batch():
+    """Guidance that alternates with 1 takes one half of the batch at every other step."""
+    net, (x, logsnr, context, numbers) = made(), inputs()
+    reuse = Reuse(2)
+    net(x, logsnr, context, numbers, reuse=reuse)
+    half = [each[:1] for each in (x, logsnr, context, numbers)]
+    assert net(*half, reuse=reuse).equal(net(*half))
