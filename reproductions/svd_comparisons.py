@@ -49,9 +49,8 @@ def pretrained(settings: Settings, nets: Nets) -> dict[str, Any]:
         "scratch": (("videos", steps, "world"),),
         "longer": (("videos", 2 * steps, "world"),),
     }
-    found = _measured(
-        settings, nets, {name: (Arm(name=name, stages=rows, side=side), "videos") for name, rows in arms.items()}
-    )
+    rows = {name: (Arm(name=name, stages=stages, side=side), "videos") for name, stages in arms.items()}
+    found = _measured(settings, nets, "pretrained", rows)
     gaps = {f"pretrained less {other}": (found["pretrained"], found[other]) for other in ("scratch", "longer")}
     return _told(settings, nets, "pretrained", found, gaps, "pretrained less scratch")
 
@@ -64,7 +63,7 @@ def curated(settings: Settings, nets: Nets) -> dict[str, Any]:
     for data in ("curated", "random"):
         arm = Arm(name=data, stages=(("videos", steps, data), ("text_to_video", after, "world")), side=side)
         rows |= {f"{data}, before": (arm, "videos"), f"{data}, after": (arm, "text_to_video")}
-    found = _measured(settings, nets, rows)
+    found = _measured(settings, nets, "curated", rows)
     gaps = {when: (found[f"curated, {when}"], found[f"random, {when}"]) for when in ("before", "after")}
     return _told(settings, nets, "curated", found, gaps, "before", "after")
 
@@ -89,7 +88,7 @@ def noise(settings: Settings, nets: Nets) -> dict[str, Any]:
         for name, shift in (("usual", 0.0), ("noisier", SHIFT)):
             arm = Arm(name=f"{name}-{side}", stages=(("videos", nets.steps, "world"),), side=side, shift=shift)
             rows[f"{name}, {side} pixels"] = (arm, "videos")
-    found = _measured(settings, nets, rows)
+    found = _measured(settings, nets, "noise", rows)
     gained = [[a - b for a, b in zip(found[f"noisier, {s} pixels"], found[f"usual, {s} pixels"], strict=True)]
               for s in (large, small)]  # fmt: skip
     gaps = {f"noisier at {s} pixels": (found[f"noisier, {s} pixels"], found[f"usual, {s} pixels"])
@@ -107,8 +106,8 @@ def _fits(nets: Nets, side: int) -> bool:
     return True
 
 
-def _measured(settings: Settings, nets: Nets, rows: dict[str, tuple[Arm, str]]) -> dict[str, list[float]]:
-    """Name -> the judge's share for each prompt, of the videos of a stage of an arm."""
+def _measured(settings: Settings, nets: Nets, claim: str, rows: dict[str, tuple[Arm, str]]) -> dict[str, list[float]]:
+    """Name -> the judge's share for each prompt, of the videos of a stage of an arm. Some are in `claim`.png."""
     judge, count, found, sheet = settings.judge("digits"), prompts(settings), {}, []
     for name, (arm, stage) in rows.items():
         wanted = nets.wishes(arm.side, count)
@@ -116,12 +115,8 @@ def _measured(settings: Settings, nets: Nets, rows: dict[str, tuple[Arm, str]]) 
         clips = nets.make(nets.train(arm), stage, wanted)
         found[name] = accuracies(judge, clips, wanted)
         sheet += [(f"{name}: {clip.caption}", clip) for clip in clips[:SHOWN]]
-    write_sheet(settings.out / f"{_claim(rows)}.png", sheet, side=64)
+    write_sheet(settings.out / f"{claim}.png", sheet, side=64)
     return found
-
-
-def _claim(rows: dict[str, Any]) -> str:
-    return "curated" if "curated, before" in rows else "pretrained" if "pretrained" in rows else "noise"
 
 
 def _told(

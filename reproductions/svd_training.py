@@ -92,11 +92,11 @@ class Nets:
     def train(self, arm: Arm) -> Svd:
         """The arm's networks, trained from where they stand."""
         base = self._recipe(arm, dict.fromkeys(BASE, self.steps))
-        shared = self.folder / f"base-{arm.side}-{self.steps}"
+        shared = self.folder / f"base-{arm.side}-{self.steps}-{self.recipe.name}"
         for stage in BASE:
             self._train(base, shared, stage, self.set_of("world", arm.side))
         recipe = self._recipe(arm, {**dict.fromkeys(BASE, self.steps), **{n: steps for n, steps, _ in arm.stages}})
-        run = self.folder / f"{arm.name}-{self.steps}"
+        run = self.folder / f"{arm.name}-{self.steps}-{self.recipe.name}"
         for stage in BASE:
             for file in shared.glob(f"{stage}/final.*"):
                 (run / stage).mkdir(parents=True, exist_ok=True)

@@ -9,11 +9,10 @@ from typing import Any
 from storyreel.curate.choose import counts
 from storyreel.curate.scores import judged
 from storyreel.curate.thresholds import Thresholds
-from storyreel.model_card import header
+from storyreel.model_card import DATASET, header
 from storyreel.read_errors import printable
 from storyreel.wording import counted
 
-HEAD = {"task_categories": ["text-to-video"], "tags": ["video", "storyreel"]}
 MOST = 200  # films that are listed by name
 
 
@@ -36,7 +35,7 @@ def card(
     seconds, all_seconds = sum(r["seconds"] for r in kept), sum(r["seconds"] for r in rows)
     share = f"{len(kept) / len(rows):.1%}" if rows else "0 %"
     lines = [
-        header({**HEAD, "license": _one_licence(licences), **(head or {})}).rstrip(),
+        header({**DATASET, "license": _one_licence(licences), **(head or {})}).rstrip(),
         "# A curated video dataset",
         "",
         f"{counted(len(kept), 'clip')} ({seconds / 3600:.3f} hours), chosen from {counted(len(rows), 'span')}"

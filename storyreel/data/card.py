@@ -65,7 +65,7 @@ def _rows_of(table: pa.Table, split: str) -> pa.Table:
 def write_card(owned: Owned, table: pa.Table, said: Sequence[str], world: str = "") -> None:
     """Write the card, unless somebody edited it. said: Markdown below the title. world: that made the clips, if any."""
     licence = worlds.find(world).licence if world in worlds.names() else ""
-    head = {"task_categories": ["text-to-video"], "tags": ["video", "storyreel"]}
+    head: dict[str, Any] = {**model_card.DATASET}
     if licence:
         head["license"] = [model_card.licence_of(licence)]
     head |= write_splits(owned.path, table)

@@ -19,8 +19,7 @@ from storyreel.tensor_header import SHARDS, check_shards, shards
 PREFIX = "hub:"
 INDEX = "model_index.json"
 LIBRARIES = ("diffusers", "transformers")
-_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
-_PINNED = re.compile(rf"{PREFIX}{_PART}/{_PART}@[0-9a-f]{{40}}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def is_reference(name: object) -> bool:
@@ -30,7 +29,8 @@ def is_reference(name: object) -> bool:
 
 def is_pinned(name: object) -> bool:
     """Whether a name says a repository of the hub and its commit: nothing that could be a path of this machine."""
-    return isinstance(name, str) and _PINNED.fullmatch(name) is not None and ".." not in name
+    named = repository(name.removeprefix(PREFIX)) if isinstance(name, str) and is_reference(name) else None
+    return named is not None and _COMMIT.fullmatch(named[1] or "") is not None
 
 
 def is_pipeline(folder: Path) -> bool:

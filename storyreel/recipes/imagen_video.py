@@ -145,8 +145,8 @@ def imagen_video_sprites() -> Recipe:
     a side, with a matte. The world's clips have eight frames, so no stage can double as the paper's do.
 
     Where a patch holds about as many values as the network is wide, it says x: v is mostly noise where there is little
-    of that, and cannot pass through so few channels. A path of full size (`fine`) keeps detail and noise apart. Each
-    stage alone reads little of the text; the refiner paints the end of it again, as the text says.
+    of that, and cannot pass through so few channels. A path of full size (`fine`) keeps detail and noise apart. The
+    stages read little of the text; the refiner paints the last video again, as the text says.
     """
 
     def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:

@@ -194,7 +194,7 @@ class Svd(System):
     def _check(self, request: Request, stage: DiffusionStage) -> None:
         """ValueError names the field that cannot be served; what was not trained is warned of."""
         options, config = request.options, self.config
-        check_request(options, config, ("extend", "story"), "this model makes a video from one prompt or one picture")
+        check_request(options, config, "this model makes a video from one prompt or one picture")
         if not options.prompt and not options.image:
             raise ValueError("prompt: it is empty; expected a sentence, or an image")
         longest = BEYOND * config.frames

@@ -131,9 +131,9 @@ class InterpolatingSvd(LaterSvd):
         return Clip.from_tensor(shown(whole, transparent=options.transparent)[0], fps, options.prompt)
 
     def _clip(self, options: GenerateOptions) -> tuple[Tensor, Fraction]:
-        """The frames to put others between (1, c, n, h, w), and the rate of the result. ValueError: see the module."""
+        """The frames to put others between (1, c, n, h, w), and the rate of the result. ValueError names an option."""
         config = self.config
-        check_request(options, config, ("extend", "story"), "this model makes frames between those of a clip")
+        check_request(options, config, "this model makes frames between those of a clip")
         size, channels = config.shape.height, config.channels
         clip = options.interpolate
         if clip is not None:

@@ -33,13 +33,14 @@ def request_conditions(
     return {name: value.expand(count, *value.shape[1:]) for name, value in cond.items()}
 
 
-def check_request(options: GenerateOptions, config: SvdConfig, unserved: tuple[str, ...], makes: str) -> None:
-    """ValueError for options that no stage of this model serves, and for a matte that it has not; a matte that is lost
-    is warned of. makes: what the model makes, for the error."""
-    for name in unserved:
+def check_request(options: GenerateOptions, config: SvdConfig, makes: str) -> None:
+    """ValueError for a clip to go on from, a story, and a matte that the model has not; a matte that is lost is warned
+    of. makes: what the model makes, for the error."""
+    for name in ("extend", "story"):
         if getattr(options, name):
             raise ValueError(f"{name}: {makes}")
     check_matte(options, config.channels)
-    pictures = (options.image, options.image_end, options.interpolate)
-    if config.channels == 3 and any(picture is not None and picture.has_alpha for picture in pictures):
-        warnings.warn("image: this model has no matte; what is transparent becomes grey", stacklevel=3)
+    for name in ("image", "image_end", "interpolate"):
+        given = getattr(options, name)
+        if config.channels == 3 and given is not None and given.has_alpha:
+            warnings.warn(f"{name}: this model has no matte; what is transparent becomes grey", stacklevel=3)

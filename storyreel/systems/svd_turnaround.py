@@ -104,7 +104,7 @@ class TurningSvd(LaterSvd):
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
         options, config = attempts[0].options, self.config
-        check_request(options, config, ("extend", "story"), "this model turns the figure of a picture around")
+        check_request(options, config, "this model turns the figure of a picture around")
         if options.image is None:
             raise ValueError("image: this model turns the figure of a picture around; expected one")
         if options.frames not in (None, config.frames):
