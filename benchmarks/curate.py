@@ -296,17 +296,17 @@ def copies(seeds: range, folder: Path, lines: int) -> dict[str, Any]:
     assert share is not None
     found = {(i, j) for i, j, _ in pairs_of(rows, share)}
     true = [(i, j) for i, j in found if rows[i]["shot"] == rows[j]["shot"]]
-    lines_: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
     for way in WAYS:
         first, made = ([i for i, row in enumerate(rows) if row["way"] == of] for of in ("", way))
         meant = [(i, j) for i in first for j in made if rows[i]["shot"] == rows[j]["shot"]
                  and _overlap(rows[i]["frames"], rows[j]["frames"])]  # fmt: skip
         hit = sum((min(pair), max(pair)) in found for pair in meant)
-        lines_.append({"copy": way, "pairs": len(meant), "found": hit, "recall": round(hit / max(1, len(meant)), 3)})
-    total = {name: sum(line[name] for line in lines_) for name in ("pairs", "found")}
-    lines_.append({"copy": "all", **total, "recall": round(total["found"] / max(1, total["pairs"]), 3)})
+        told.append({"copy": way, "pairs": len(meant), "found": hit, "recall": round(hit / max(1, len(meant)), 3)})
+    total = {name: sum(line[name] for line in told) for name in ("pairs", "found")}
+    told.append({"copy": "all", **total, "recall": round(total["found"] / max(1, total["pairs"]), 3)})
     precision = {"pairs found": len(found), "of one shot": len(true), "precision": round(len(true) / len(found), 4)}
-    return {"seeds": [seeds.start, seeds.stop], "lines": lines, "spans": len(rows), "copies": lines_, **precision}
+    return {"seeds": [seeds.start, seeds.stop], "lines": lines, "spans": len(rows), "copies": told, **precision}
 
 
 def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:

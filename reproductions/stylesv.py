@@ -97,8 +97,7 @@ def measure(settings: Settings, claim: str) -> dict[str, Any]:
     rows, shown = {}, []
     for name in CLAIMS[claim]:
         one, model, clips = _made(settings, name)
-        folder = settings.out / "clips" / name
-        rows[name] = _scores(settings, folder) | {
+        rows[name] = _scores(settings, _videos(settings, name)) | {
             "steps": {stage: its.steps for stage, its in one.recipe.stages.items()},
             "flops": one.flops,
             "jolt": _jolt(model),
@@ -207,8 +206,13 @@ def _made(settings: Settings, name: str) -> tuple[Arm, Model, list[Clip]]:
     captions = _captions(settings, size.videos) if model.system.conditional else [""] * size.videos
     for i, caption in enumerate(captions):
         asked = replace(options, prompt=caption, as_written=True) if caption else options
-        made.append(make_once(model, asked, settings.seed + i, settings.out / "clips" / name / f"{i:04d}.mkv"))
+        made.append(make_once(model, asked, settings.seed + i, _videos(settings, name) / f"{i:04d}.mkv"))
     return one, model, made
+
+
+def _videos(settings: Settings, name: str) -> Path:
+    """The folder of an arm's videos; another number of them has another folder, since all in it are measured."""
+    return settings.out / "clips" / f"{name}-{Size.of(settings).videos}"
 
 
 def _data(settings: Settings) -> str:
@@ -229,8 +233,9 @@ def _clip(settings: Settings, index: int) -> Clip:
 
 def _real(settings: Settings) -> Path:
     """The folder of real clips to compare with; what is missing is drawn."""
-    count = max(8, Size.of(settings).videos)
-    folder = settings.out / f"real-{count}"
+    size = Size.of(settings)
+    count = max(8, size.videos)
+    folder = settings.out / f"real-{count}-{size.frames}-{settings.seed}"
     for i in range(count):
         if not (folder / f"{i:04d}.mkv").is_file():
             _clip(settings, i).save(folder / f"{i:04d}.mkv", scale=None)

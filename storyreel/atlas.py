@@ -33,7 +33,7 @@ _FARTHEST = 1 << 20  # pixels that a place or a side in an atlas may be
 
 @dataclass(frozen=True)
 class Tag:
-    """An animation of a sheet: its frames from `first` to `last`. once: it does not go round. back: and in reverse."""
+    """An animation of a sheet: its frames from `first` to `last`. once: it does not go round. back: there and back."""
 
     name: str
     first: int

@@ -123,13 +123,13 @@ class Model:
         seconds; fps; steps; guidance; reuse (the whole network only once in so many steps); image (a first frame:
         Clip or file) and image_end (a last one); extend (a clip to go on from); backward (what comes before it);
         variation (a clip to make another like); interpolate (a clip to put frames between); fit ("crop" or "pad", for
-        pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt); transparent; loop (its end
-        leads to its beginning again); stage (of a cascade: the last one to run, whose smaller video it is); size (such
-        as "1280x768", of a system that makes any, and then of any length); negative (what the video should not show),
-        precision (fp32, bf16, fp16) and lora (a list of "FILE:WEIGHT"), of pipelines of the hub; candidates (how many
-        to make, of which the best is kept) and encoder (what ranks them); start (seconds into a video without end);
-        crisp (False leaves pixel art as it was generated); as_written (nothing is added that the prompt leaves open).
-        Left out, the model decides.
+        pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt); transparent; loop (cut so
+        that its end leads back to its beginning); stage (of a cascade: the last one to run, whose smaller video it is);
+        size (such as "1280x768", of a system that makes any, and then of any length); negative (what the video should
+        not show), precision (fp32, bf16, fp16) and lora (a list of "FILE:WEIGHT"), of pipelines of the hub; candidates
+        (how many to make, of which the best is kept) and encoder (what ranks them); start (seconds into a video without
+        end); crisp (False leaves pixel art as it was generated); as_written (nothing is added that the prompt leaves
+        open). Left out, the model decides.
         on_progress is called after each step with a `Progress`; raise `storyreel.Cancelled` from it to stop. Without
         it, a notebook shows a bar.
         The clips' `meta` says all that made them. ValueError names what the model cannot serve.
