@@ -186,8 +186,8 @@ class Sprites:
         return len(ROWS[str(who.attributes["action"])][1])
 
     def turned(self, who: Character, step: int) -> np.ndarray:
-        """A drawing of the character's action from all sides, uint8 (frames, 64, 64, 4): in equal parts of the clip a
-        quarter turn further, from where the character faces."""
+        """A drawing of the character's action from all sides, uint8 (frames, cell, cell, 4): in equal parts of the
+        clip a quarter turn further, from where the character faces."""
         facings = after(str(who.attributes["facing"]))
         views = [facings[i * len(facings) // self.frames] for i in range(self.frames)]
         return self._render(who, [(str(who.attributes["action"]), facing, step) for facing in views])
