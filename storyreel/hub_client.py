@@ -57,7 +57,7 @@ def check_online(name: str, download: bool, why: str) -> None:
     if is_offline():
         raise OSError(f"{name}: {why}, and HF_HUB_OFFLINE keeps it from being downloaded")
     with in_one_line(name):  # once: a download would ask six times before it gives up
-        library().get_session().head(_endpoint() or library().constants.ENDPOINT, timeout=10)
+        library().get_session().head(_endpoint() or library("constants").ENDPOINT, timeout=10)
 
 
 def agree_to_download(what: str, where: str) -> None:
@@ -175,7 +175,7 @@ def in_one_line(name: str) -> Iterator[None]:
         ("RepositoryNotFoundError", "there is no such repository, or it is private (then log in: hf auth login)"),
         ("RevisionNotFoundError", "has no such revision"),
         ("LocalTokenNotFoundError", "nobody is logged in: hf auth login, or HF_TOKEN"),
-        ("HFValidationError", "is no name of a repository"),
+        ("HFValidationError", "is not the name of a repository"),
     ]
     try:
         yield
