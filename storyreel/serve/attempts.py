@@ -83,4 +83,5 @@ def peak_memory(device: Any) -> int:
         return int(torch.cuda.max_memory_reserved(device))
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS says bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -61,7 +61,7 @@ def _made(worker: Worker, videos: Sequence[Video]) -> bool:
                 worker.publish(video, clip, made.as_json() | {"cost": cost})
         except GoneError:
             continue
-        except OSError as error:
+        except (ValueError, OSError) as error:
             worker.fail(video, "generation_failed", " ".join(str(error).split()))
     return True
 

@@ -6,6 +6,7 @@ import base64
 import io
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ class Steps:
         self.best: Attempt | None = None
         self.stopping = self.cancelled = self.gone = False
         self._began, self._spent = time.monotonic(), 0.0
-        self._shown = self._sent = 0.0
 
     def check(self, what: str, progress: int) -> None:
         from storyreel import Cancelled
@@ -57,10 +57,8 @@ class Steps:
         message: dict[str, Any] = {"event": "step", "id": self.video.id, "done": self.number * step.total + step.done}
         now = time.monotonic()
         if step.preview is not None and self._spent <= self.share * (now - self._began):
-            try:
+            with suppress(ValueError):  # nothing that could be shown yet
                 message["preview"] = _picture(step.preview())
-            except ValueError:  # nothing that could be shown yet
-                message["preview"] = None
             self._spent += time.monotonic() - now
         self.worker.tell(message)
 
