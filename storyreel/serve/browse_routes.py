@@ -50,10 +50,7 @@ class Browsing:
         self.pictures.close()
 
     def set(self, said: dict[str, Any]) -> Any:
-        return answers.the_set(self.desk, self._state())
-
-    def _state(self) -> State:
-        return self.desk.state()
+        return answers.the_set(self.desk, self.desk.state())
 
     def _thresholds(self, said: dict[str, Any], state: State) -> Thresholds:
         given = said.get("thresholds")
@@ -66,18 +63,18 @@ class Browsing:
         return Thresholds.from_json(given)
 
     def decide(self, said: dict[str, Any]) -> Any:
-        state = self._state()
+        state = self.desk.state()
         return answers.decided(self.desk, state, self._thresholds(said, state))
 
     def clips(self, said: dict[str, Any]) -> Any:
-        state = self._state()
+        state = self.desk.state()
         offset, count = said.get("offset", 0), said.get("count", 48)
         if any(not isinstance(n, int) or isinstance(n, bool) or not 0 <= n < 1 << 40 for n in (offset, count)):
             raise ValueError("offset, count: wanted whole numbers")
         return answers.a_page(state, self._thresholds(said, state), answers.Asked.from_json(said), offset, count)
 
     def clip(self, said: dict[str, Any]) -> Any:
-        state = self._state()
+        state = self.desk.state()
         place = self._place(state, said.get("clip"))
         return answers.one_clip(state, self._thresholds(said, state), place, self._line(state, place))
 
@@ -92,7 +89,7 @@ class Browsing:
         return self.films.of(row)
 
     def edit(self, said: dict[str, Any]) -> Any:
-        state = self._state()
+        state = self.desk.state()
         place = self._place(state, said.get("clip"))
         change = {name: said[name] for name in ("keep", "caption") if name in said}
         keep, caption = change.get("keep"), change.get("caption")
@@ -107,7 +104,7 @@ class Browsing:
         return brief
 
     def apply(self, said: dict[str, Any]) -> Any:
-        state = self._state()
+        state = self.desk.state()
         words = words_of(self.desk.dataset, state.thresholds, self._thresholds(said, state))
         if not self.running.start(words):
             raise ApiError(409, "the clips are being chosen already")
@@ -118,7 +115,7 @@ class Browsing:
 
     def media(self, kind: str, clip: str, gone: Callable[[], bool]) -> bytes | tuple[Path, str]:
         """JPEG, or (file, media type) of a video. Gone: the browser has left, as for what was scrolled away."""
-        state = self._state()
+        state = self.desk.state()
         place = self._place(state, clip)
         (row,) = state.table.rows([place])
         try:

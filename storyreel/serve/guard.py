@@ -61,9 +61,9 @@ class Access:
         name = _name_of(header)
         if name in LOOPBACK or name == self.host or name in self.hosts:
             return True
-        if self.local or self.everybody:
-            return not self.local
-        return _is_address(name) or name == socket.gethostname().lower()
+        if self.local:
+            return False
+        return self.everybody or _is_address(name) or name == socket.gethostname().lower()
 
     def allows_token(self, header: str) -> bool:
         if self.token is None:

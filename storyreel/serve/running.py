@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import signal
 import socket
@@ -72,8 +71,8 @@ def _listen(host: str, port: int) -> socket.socket:
         found.bind((host, port))
         found.listen(128)
     except (OSError, OverflowError) as error:
-        with contextlib.suppress(AttributeError):
-            found.close()  # pyright: ignore[reportOptionalMemberAccess]
+        if found is not None:
+            found.close()
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise OSError(f"cannot serve at {host}:{port}: {why}") from error
     return found

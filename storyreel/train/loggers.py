@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,11 +100,11 @@ def open_service(name: str, run: Path, stage: str) -> Logger:
 class Loggers:
     """All loggers of one stage. tell: gets the line that says which one failed."""
 
-    def __init__(self, opened: Mapping[str, Logger], tell: Any) -> None:
+    def __init__(self, opened: Mapping[str, Logger], tell: Callable[[str], None]) -> None:
         self._opened, self._tell = dict(opened), tell
 
     @classmethod
-    def open(cls, names: Sequence[str], run: Path, stage: str, step: int, tell: Any) -> Loggers:
+    def open(cls, names: Sequence[str], run: Path, stage: str, step: int, tell: Callable[[str], None]) -> Loggers:
         """tensorboard and any of `SERVICES`, by name."""
         found = cls({}, tell)
         for name in names:

@@ -29,7 +29,7 @@ export async function ask(path, body) {
     reply = await fetch(path, how);
     doc = await reply.json();
   } catch {
-    throw new Error("The server does not answer. Is `storyreel browse` still running?");
+    throw new Error("The server does not answer. Is it still running?");
   }
   if (!reply.ok) throw new Error(doc.error?.message ?? `The server says ${reply.status}.`);
   return doc;
