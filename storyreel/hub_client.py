@@ -18,7 +18,7 @@ from textwrap import shorten
 from typing import Any
 
 from storyreel.screen_text import one_line
-from storyreel.tensor_header import sha256_of
+from storyreel.tensor_header import SHARDS, sha256_of, shards
 
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja")  # settings and vocabularies
@@ -87,13 +87,17 @@ def cached(name: str, revision: str | None, file: str) -> Path | None:
 
 
 def cached_network(name: str) -> Path | None:
-    """The folder that the cache has of a network with its tokenizer, as far as is known whole; the hub is not asked."""
+    """The folder that the cache has of a network with its tokenizer, as far as is known whole; the hub is not asked.
+
+    ValueError, one line: an index of its shards is wrong.
+    """
     patterns = {"allow_patterns": [*WEIGHTS, *SETTINGS], "ignore_patterns": list(VARIANTS)}
     try:
         folder = Path(library().snapshot_download(name, local_files_only=True, **patterns))
     except Exception:  # of huggingface_hub, which has many: it is not there, or is no name
         return None
-    return folder if any(folder.glob(WEIGHTS[0])) else None
+    named = [folder / shard for index in folder.glob(SHARDS) for shard in shards(index)]
+    return folder if any(folder.glob(WEIGHTS[0])) and all(file.is_file() for file in named) else None
 
 
 def network(name: str, what: str) -> Path:

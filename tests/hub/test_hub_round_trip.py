@@ -228,6 +228,27 @@ def test_networks_of_others_come_by_the_same_client_once_that_is_agreed_to(hub: 
     assert sorted(hub.downloads()) == ["config.json", "model.safetensors"]
 
 
+def test_a_network_of_which_a_shard_did_not_arrive_goes_on(hub: Hub, monkeypatch: Any):
+    from storyreel.curate.picture_captions import folder_of
+
+    shards = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    index = json.dumps({"weight_map": dict(zip("ab", shards, strict=True))}).encode()
+    hub.repositories["them/big"] = {
+        "config.json": b"{}", "model.safetensors.index.json": index, shards[0]: b"first", shards[1]: b"second",
+    }  # fmt: skip
+    monkeypatch.setenv("STORYREEL_DOWNLOAD", "yes")
+    folder = folder_of("them/big")
+    (folder / shards[1]).unlink()
+    before = len(hub.downloads())
+    assert folder_of("them/big") == folder
+    assert (folder / shards[1]).read_bytes() == b"second"
+    assert len(hub.downloads()) == before, "its content was in the cache"
+    (folder / shards[1]).resolve().unlink()
+    (folder / shards[1]).unlink()
+    assert (folder_of("them/big") / shards[1]).read_bytes() == b"second"
+    assert hub.downloads()[before:] == [shards[1]]
+
+
 def test_the_environment_says_where_the_hub_is_and_that_it_is_not_asked(hub: Hub, tiny_folder: Path, tmp_path: Path):
     """As a person calls it, in a process of its own; the second time from the cache."""
     put(hub, tiny_folder)
