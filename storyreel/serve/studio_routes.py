@@ -16,7 +16,7 @@ from storyreel.serve.errors import ApiError
 from storyreel.serve.estimate import estimate
 from storyreel.serve.scenes import story_of
 from storyreel.serve.schema import CREATE, FILE
-from storyreel.serve.settings import FORMATS, read_fields, understand
+from storyreel.serve.settings import FIELDS, FORMATS, read_fields, understand
 from storyreel.serve.studio import Studio
 
 
@@ -61,19 +61,20 @@ def router(api: Api) -> APIRouter:
 
 def _request_in(studio: Studio, content: bytes) -> dict[str, Any]:
     """The fields of a request, `served` whether its model is, and `inputs` that it had and the file does not hold."""
-    from storyreel.generate.provenance import origin_of
-    from storyreel.video_io import probe
+    from storyreel.generate.provenance import options_in, origin_of
+    from storyreel.video_io import probe, read_meta
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "file"
         file.write_bytes(content)
         try:
-            origin, facts = origin_of(file), probe(file)
+            origin, facts = origin_of(file, {"lora": ()}), probe(file)
+            said = options_in(read_meta(file) or {})
         except (ValueError, OSError) as error:
             message = " ".join(str(error).split()).replace(f"{file}: ", "").replace(str(file), "the file")
             raise ApiError(400, f"input_reference: {message}", param="input_reference", code="invalid_file") from None
     settings = origin.options.as_json()
-    fields = {name: value for name, value in settings.items() if name not in INPUTS and value not in (None, "", [])}
+    fields = {name: value for name, value in settings.items() if name in FIELDS and value not in (None, "", [])}
     fields["seed"] = origin.seed
     if (format := str(facts["format"]).partition(" ")[0]) in FORMATS:  # "mp4 (h264)"
         fields["format"] = format
@@ -85,5 +86,5 @@ def _request_in(studio: Studio, content: bytes) -> dict[str, Any]:
         "model": origin.model or None,
         "served": model is not None,
         "request": {**fields, **({"model": origin.model} if model is not None else {})},
-        "inputs": sorted(name for name in INPUTS if name in settings),
+        "inputs": sorted(name for name in (*INPUTS, "lora") if said.get(name)),
     }

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { ask, ended, events, media, type Model, type Video } from "./api";
-import { canTellStories } from "./draft";
+import { canTellStories, someSeed } from "./draft";
 import { Picture, Transport, useClock, useSheet } from "./sheet";
 import { Ticks } from "./ticks";
 
@@ -80,7 +80,7 @@ export function Card({ video, follow, before, compared, models, onChange, onErro
             <button aria-pressed={own.favourite} aria-label="Favourite" onClick={() => act("PATCH", "", { favourite: !own.favourite })}>
               {own.favourite ? "★" : "☆"}
             </button>
-            <button onClick={() => act("POST", "/remix", { seed: Math.floor(Math.random() * 2 ** 31) })}>Other seed</button>
+            <button onClick={() => act("POST", "/remix", { seed: someSeed() })}>Other seed</button>
             <button onClick={() => onReuse(live)}>Remix</button>
           </>
         )}

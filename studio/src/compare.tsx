@@ -1,6 +1,6 @@
 // Videos side by side, in step, and two of them under an A/B slider.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, ended, type Model, type Video } from "./api";
 import { Picture, Transport, loadSheet, useClock, type Sheet } from "./sheet";
 import { Ticks } from "./ticks";
@@ -16,6 +16,7 @@ interface Props {
 export function Compare({ ids, models, onClose, onError, onReuse }: Props) {
   const [videos, setVideos] = useState<Video[]>([]);
   const [sheets, setSheets] = useState<Record<string, Sheet>>({});
+  const asked = useRef(new Set<string>()); // whose sheets are loaded, or are being loaded
   const [pair, setPair] = useState<[string, string]>([ids[0], ids[1] ?? ids[0]]);
   const [split, setSplit] = useState(0.5);
   const lengths = Object.values(sheets).map((sheet) => sheet.ends[sheet.ends.length - 1]);
@@ -27,8 +28,10 @@ export function Compare({ ids, models, onClose, onError, onReuse }: Props) {
       const found = await Promise.all(ids.map((id) => ask<Video>("GET", `/v1/videos/${id}`)));
       setVideos(found);
       for (const video of found)
-        if (video.storyreel.has_content && !sheets[video.id])
-          loadSheet(video.id).then((sheet) => setSheets((before) => ({ ...before, [video.id]: sheet })), () => {});
+        if (video.storyreel.has_content && !asked.current.has(video.id)) {
+          asked.current.add(video.id);
+          loadSheet(video.id).then((sheet) => setSheets((before) => ({ ...before, [video.id]: sheet })), () => asked.current.delete(video.id));
+        }
       return found.every(ended);
     } catch (problem) {
       onError((problem as Error).message);

@@ -73,6 +73,8 @@ export function request(draft: Draft, model: Model | undefined, seed: number): F
   return draft.seconds ? { ...fields, seconds: Number(draft.seconds) } : fields;
 }
 
+export const someSeed = () => Math.floor(Math.random() * 2 ** 31);
+
 export const usualSeconds = (model: Model | undefined) =>
   model?.storyreel.frames && model.storyreel.fps ? model.storyreel.frames / rate(model.storyreel.fps) : null;
 

@@ -104,7 +104,8 @@ function Studio() {
     try {
       const found = await provenance(dropped);
       write(draftOf(found.request));
-      const lacks = found.inputs.length ? ` It began with a ${found.inputs.includes("image") ? "picture" : "clip"}, which the file does not hold.` : "";
+      const names: Record<string, string> = { image: "picture", lora: "LoRA file" };
+      const lacks = found.inputs.map((name) => ` It was made with a ${names[name] ?? "clip"}, which the file does not hold.`).join("");
       setNotice(found.served ? `The settings of ${dropped.name} are set.${lacks}` : `${dropped.name} was made by ${found.model ?? "a model"}, which is not served here; its other settings are set.${lacks}`);
     } catch (problem) {
       if (!(problem instanceof Refused && /does not say what made it/.test(problem.message))) return setError((problem as Error).message);

@@ -1,7 +1,7 @@
 // The settings of the form.
 
 import { rate, type Model } from "./api";
-import { NUMBERS, usualSeconds, type Draft } from "./draft";
+import { NUMBERS, someSeed, usualSeconds, type Draft } from "./draft";
 
 const FORMATS = ["mp4", "webm", "gif", "webp", "apng"];
 const ORIGINS: [string, string][] = [["ours", "Ours"], ["folder", "Folders"], ["hub", "From the hub"]];
@@ -44,7 +44,7 @@ export function Settings({ models, model, draft, story, file, onChange, onFile }
             Seed
             <input type="number" min={0} value={draft.seed} onInput={(event) => onChange({ seed: event.currentTarget.value })} />
           </label>
-          <button type="button" aria-label="Another seed" title="Another seed" onClick={() => onChange({ seed: String(Math.floor(Math.random() * 2 ** 31)) })}>
+          <button type="button" aria-label="Another seed" title="Another seed" onClick={() => onChange({ seed: String(someSeed()) })}>
             ↻
           </button>
         </span>

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, ended, media, type Model, type Scene, type Video } from "./api";
+import { someSeed } from "./draft";
 import { Ticks } from "./ticks";
 
 interface Props {
@@ -16,8 +17,6 @@ interface Part {
   prompt: string;
   seconds: number;
 }
-
-const someSeed = () => Math.floor(Math.random() * 2 ** 31);
 
 export function Story({ id, models, onGo, onClose, onError }: Props) {
   const [scenes, setScenes] = useState<Scene[]>([]);

@@ -193,6 +193,23 @@ def test_a_file_says_what_made_it(server: Live, made: Any, variant: str, tmp_pat
     assert (first.frames == second.frames).all()
 
 
+def test_a_lora_file_is_named_and_not_looked_for(server: Live, made: Any, tmp_path: Path):
+    import base64
+
+    from storyreel import video_io
+
+    (tmp_path / "a.mkv").write_bytes(server.raw("GET", f"/v1/videos/{made['id']}/content?variant=lossless")[2])
+    clip = video_io.read(tmp_path / "a.mkv")
+    notes = [{"name": "walk.safetensors", "sha256": "0" * 64, "weight": 1.0}]
+    meta = {**clip.meta, "options": {**clip.meta["options"], "lora": notes}}
+    video_io.write(clip.replace(meta=meta), tmp_path / "b.mkv")
+    url = "data:video/x-matroska;base64," + base64.b64encode((tmp_path / "b.mkv").read_bytes()).decode()
+    status, found = server.ask("POST", "/v1/provenance", {"input_reference": {"image_url": url}})
+    assert (status, found["inputs"]) == (200, ["lora"])
+    assert "lora" not in found["request"]
+    assert found["request"]["prompt"] == BODY["prompt"]
+
+
 def test_a_file_of_others_says_nothing(server: Live):
     import base64
     import io
