@@ -137,6 +137,25 @@ def test_a_batch_that_fails_is_made_one_by_one(studio: Studio, shelf: list[Path]
     assert [studio.video(video.id).status for video in asked] == ["completed"] * 5
 
 
+def test_one_that_cannot_be_written_fails_and_the_others_are_made(
+    studio: Studio, shelf: list[Path], monkeypatch: pytest.MonkeyPatch
+):
+    worker, asked = worker_of(studio, shelf, []), queue(studio)
+    prepare = worker.files.prepare
+
+    def refuse(id: str, *values: Any) -> Any:
+        if id == asked[1].id:
+            raise ValueError("gif: too many colors")
+        return prepare(id, *values)
+
+    monkeypatch.setattr(worker.files, "prepare", refuse)
+    run(worker)
+    found = [studio.video(video.id) for video in asked]
+    assert [(video.status, video.error_message) for video in found] == [
+        ("completed", None), ("failed", "gif: too many colors"), *[("completed", None)] * 3,
+    ]  # fmt: skip
+
+
 def test_a_server_that_stops_leaves_the_whole_batch_in_its_place(studio: Studio, shelf: list[Path]):
     worker, asked = worker_of(studio, shelf, []), queue(studio)
     worker.tell = lambda event: worker.stop() if event["event"] == "step" else None
