@@ -55,7 +55,7 @@ export function Card({ video, follow, before, compared, models, onChange, onErro
         {own.has_content ? <Clip video={live} /> : preview ? <img src={preview} alt="Preview of the video so far" /> : null}
         {!over && (
           <div class="over">
-            {waits ? `waits, ${own.queue_position ?? 0} before it` : own.step || "begins"}
+            {waits ? `waits, ${own.queue_position ?? 0} before it` : own.step || "starting"}
             <progress max={100} value={waits ? 0 : live.progress} aria-label="Progress" />
           </div>
         )}
@@ -141,7 +141,7 @@ function SpriteSheet({ video }: { video: Video }) {
   const sheet = useSheet(video.id);
   const length = sheet ? sheet.ends[sheet.ends.length - 1] : 0;
   const clock = useClock(length);
-  if (!sheet) return <p class="facts">The sheet is loaded.</p>;
+  if (!sheet) return <p class="facts">Loading the sheet…</p>;
   return (
     <div class="sheet">
       <div class="checker picture">

@@ -94,7 +94,7 @@ function Studio() {
     setTimeout(() => document.getElementById(next.story ? "first-scene" : "prompt")?.focus());
   };
   const made = (found: Video[]) => {
-    setNotice(found.length > 1 ? `${found.length} videos wait.` : "The video waits.");
+    setNotice(found.length > 1 ? `${found.length} videos are in the queue.` : "The video is in the queue.");
     if (found.length > 1) setCompared(found.map((video) => video.id));
     if (draft.story && found[0].storyreel.follows) go(`story=${found[0].id}`);
     refresh();
@@ -167,7 +167,7 @@ function Studio() {
                 ))}
               </div>
               {loaded && videos.length === 0 && (
-                <p class="empty">{query || favourites ? "Nothing is found." : "No videos yet. Type a sentence and press Make."}</p>
+                <p class="empty">{query || favourites ? "Nothing found." : "No videos yet. Type a sentence and press Make."}</p>
               )}
               {more && <button onClick={() => setLimit(limit + PAGE)}>Show more</button>}
             </section>

@@ -85,7 +85,7 @@ export function Story({ id, models, onGo, onClose, onError }: Props) {
     setOpen(scene);
     if (player.current && "currentTime" in player.current) player.current.currentTime = begins[scene];
   };
-  if (chosen.length === 0) return <p class="empty">The story is looked up.</p>;
+  if (chosen.length === 0) return <p class="empty">Loading the story…</p>;
   const missing = lost.slice(chosen.length - 1 - n);
   return (
     <section class="view story" aria-labelledby="story">
