@@ -32,8 +32,7 @@ def header_of(training: Mapping[str, Any]) -> dict[str, Any]:
     data = training.get("data", [])
     licences = {str(each.get("license", "unknown")) for each in data}
     return {
-        "library_name": "storyreel",
-        "pipeline_tag": "text-to-video",
+        **model_card.OF_MODELS,
         "license": licences.pop() if len(licences) == 1 else "unknown",
         "datasets": [str(each["name"]) for each in data],
     }
