@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -42,14 +43,13 @@ def plan(
     storyreel plan phenaki_paper --gpus 64 --gpu h100
     """
     from storyreel.hub.reference import is_reference
+    from storyreel.published_svd.files import is_published
 
     given = {
         name
         for name in ("gpus", "tflops", "mfu", "settings", "memory", "precision", "gpu")
         if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
     }
-    from storyreel.published_svd.files import is_published
-
     theirs, published = is_reference(recipe), is_published(Path(recipe))
     running = {"gpus", "tflops", "mfu"}
     refused = running | {"settings"} if theirs else running | {"precision"} if published else {"memory", "precision"}
@@ -70,12 +70,7 @@ def plan(
     from storyreel.train.plan import plan as estimate
 
     found = estimate(resolve(recipe, settings or []), machine(gpus, gpu, tflops, mfu))
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(found))
-    else:
-        typer.echo(plan_text(found))
+    typer.echo(json.dumps(found) if as_json else plan_text(found))
 
 
 def _of_pipeline(name: str, gpu: str, memory: float | None, precision: str | None, as_json: bool) -> None:
@@ -88,12 +83,7 @@ def _of_pipeline(name: str, gpu: str, memory: float | None, precision: str | Non
     memory = _memory_of(gpu) if memory is None else memory
     folder = reference.find(name, download=False)
     found = fitting.plan(folder, reference.name_of(folder), memory, precision)
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(found))
-    else:
-        typer.echo(fitting.plan_text(found))
+    typer.echo(json.dumps(found) if as_json else fitting.plan_text(found))
 
 
 def _of_weights(path: Path, gpu: str, memory: float | None, settings: list[str], as_json: bool) -> None:
@@ -101,12 +91,7 @@ def _of_weights(path: Path, gpu: str, memory: float | None, settings: list[str],
     from storyreel.train.plan_generation import plan_generation, plan_text
 
     found = plan_generation(path, _memory_of(gpu) if memory is None else memory, settings)
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(found))
-    else:
-        typer.echo(plan_text(found))
+    typer.echo(json.dumps(found) if as_json else plan_text(found))
 
 
 def _memory_of(gpu: str) -> float:
