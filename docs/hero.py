@@ -1,4 +1,7 @@
-"""Makes the moving picture at the top of the README: `python docs/hero.py`, a minute on two cores."""
+"""Makes the moving pictures of the README: `python docs/hero.py`, some minutes on two cores.
+
+hero.webp: ten sentences by `phenaki-sprites`; systems.webp: four sentences, a row for each of three systems.
+"""
 
 from __future__ import annotations
 
@@ -22,23 +25,39 @@ PROMPTS = (
     "a dark-skinned woman in a red dress walking to the right",
     "a blond archer in a teal tunic shooting to the right",
 )
+SYSTEMS = ("phenaki-sprites", "godiva-sprites", "imagen-video-sprites")
+SAME = (
+    "an orc in plate armor walking to the left",
+    "a red-haired girl in a green dress walking",
+    "a dark elf archer in leather armor, shooting to the right",
+    "a blond man in a white shirt and blue pants casting magic",
+    "a skeleton walking",
+)
 COLUMNS, SCALE, GROUND = 5, 2, (74, 92, 70)
 
 
 def main() -> None:
-    model = storyreel.load("phenaki-sprites")
-    clips = [model(GenerateOptions.of({"prompt": p, "transparent": True}), seed=0)[0] for p in PROMPTS]
-    rows = [np.concatenate([c.frames for c in clips[i : i + COLUMNS]], 2) for i in range(0, len(clips), COLUMNS)]
-    frames = np.concatenate(rows, 1)
+    save("hero.webp", [made("phenaki-sprites", PROMPTS[i : i + COLUMNS]) for i in range(0, len(PROMPTS), COLUMNS)])
+    save("systems.webp", [made(name, SAME) for name in SYSTEMS])
+
+
+def made(name: str, prompts: tuple[str, ...]) -> np.ndarray:
+    """Videos of a model side by side, uint8 (frames, h, w, 4): seed 0, one try each, what is usual otherwise."""
+    model = storyreel.load(name)
+    clips = [model(GenerateOptions.of({"prompt": p, "transparent": True}), seed=0)[0] for p in prompts]
+    return np.concatenate([clip.frames for clip in clips], 2)
+
+
+def save(name: str, rows: list[np.ndarray]) -> None:
+    """Rows of videos (frames, h, w, 4), one above the other, as a moving picture."""
     pictures = []
-    for frame in frames:
+    for frame in np.concatenate(rows, 1):
         sprite = Image.fromarray(frame)
         picture = Image.new("RGB", sprite.size, GROUND)
         picture.paste(sprite, (0, 0), sprite)
         pictures.append(picture.resize((sprite.width * SCALE, sprite.height * SCALE), Image.Resampling.NEAREST))
-    file = Path(__file__).with_name("hero.webp")
-    milliseconds = round(1000 / float(clips[0].fps))
-    pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, lossless=True)
+    file = Path(__file__).with_name(name)
+    pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=125, loop=0, lossless=True)
     print(f"{file}: {file.stat().st_size:,} bytes")
 
 

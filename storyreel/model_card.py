@@ -8,6 +8,8 @@ from typing import Any
 
 from storyreel.screen_text import one_line
 
+MODEL = {"library_name": "storyreel", "pipeline_tag": "text-to-video"}
+"""What the header of every model's card says."""
 DATASET = {"task_categories": ["text-to-video"], "tags": ["video", "storyreel"]}
 """What the header of every dataset's card says."""
 LICENCES = {"CC-BY-SA 3.0": "cc-by-sa-3.0", "Apache-2.0": "apache-2.0", "CC0 1.0": "cc0-1.0"}

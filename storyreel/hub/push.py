@@ -27,7 +27,7 @@ def push(
     files = files_of(folder)
     check_digests(folder)
     head, body = model_card.split(read_card(folder), str(folder / "README.md"))
-    head = {**model_card.OF_MODELS, **head}
+    head = {**model_card.MODEL, **head}
     if licence is not None:
         head["license"] = licence
     if head.get("license") in (None, "unknown"):

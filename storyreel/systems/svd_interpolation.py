@@ -64,7 +64,7 @@ class InterpolationStage(LaterStage):
         sigma = torch.full((len(x),), AUGMENTATION, device=x.device)
         if self.config.cond_noise != "fixed":
             sigma = LAWS["svd-augmentation"].level(draw_times(len(x), rng)).each(x).ratio.view(-1)
-        ends = x[:, :, [0, -1]]
+        ends = torch.stack([x[:, :, 0], x[:, :, -1]], 2)
         return ends + sigma.view(-1, 1, 1, 1, 1) * noise_like(ends, rng), sigma
 
     def _beside(self, latents: Tensor, shown: Tensor) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ def header_of(training: Mapping[str, Any]) -> dict[str, Any]:
     data = training.get("data", [])
     licences = {str(each.get("license", "unknown")) for each in data}
     return {
-        **model_card.OF_MODELS,
+        **model_card.MODEL,
         "license": licences.pop() if len(licences) == 1 else "unknown",
         "datasets": [str(each["name"]) for each in data],
     }

@@ -12,8 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from storyreel.video_io import open_image
-
 SERVICES = ("wandb", "trackio", "mlflow")
 PROJECT = "storyreel"
 
@@ -44,6 +42,8 @@ class TensorBoard:
             self.writer.add_scalar(f"{self.stage}/{name}", value, step)
 
     def picture(self, file: Path, step: int) -> None:
+        from storyreel.video_io import open_image
+
         pixels = open_image(file).over().frames[0]
         self.writer.add_image(f"{self.stage}/samples", pixels, step, dataformats="HWC")
 

@@ -14,6 +14,7 @@ from tiny_pipelines import write_tiny
 
 import storyreel
 from storyreel.clip import Clip
+from storyreel.generate import batch
 
 NEEDS = {
     "test_hub_pipelines.py": ("diffusers", (0, 42)),
@@ -28,6 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         package, oldest = NEEDS.get(item.path.name, ("numpy", (0, 0)))
         if tuple(map(int, version(package).split(".")[:2])) < oldest:
             item.add_marker(pytest.mark.skip(reason=f"{package} is older than {'.'.join(map(str, oldest))}"))
+
+
+@pytest.fixture(autouse=True)
+def loaded_anew() -> None:
+    """A process keeps the models of its batches; how they are loaded (offloading) differs between tests."""
+    batch._model.cache_clear()
 
 
 @pytest.fixture(scope="session")
