@@ -23,23 +23,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from functools import partial
 from math import lcm
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from storyreel.clip import Clip
-from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
+from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import Shape
-from storyreel.systems.pixels import beginning, shown
+from storyreel.systems.pixels import beginning
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import IMAGE_PATCH, DiffusionConfig, DiffusionStage
 from storyreel.systems.svd_image import ImageSvd
 from storyreel.systems.svd_interpolation import WINDOW, InterpolatingSvd
 from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage, ReconstructionLoss
-from storyreel.systems.svd_request import check_request, request_conditions
+from storyreel.systems.svd_request import check_request, request_conditions, sampled_clips
 from storyreel.systems.svd_turnaround import TurningSvd
 from storyreel.systems.svd_unet import SvdUNetConfig
 
@@ -164,32 +164,14 @@ class Svd(System):
 
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
-        options, count = attempts[0].options, len(attempts)
+        options, config = attempts[0].options, self.config
         stage = self._diffusion["image_to_video" if options.image else "text_to_video"]
         self._check(attempts[0], stage)
-        fps = Fraction(self.config.fps) if options.fps is None else options.fps
-
-        def clips(latents: Tensor) -> list[Clip]:
-            video = self.decoder.decode(latents, chunk=self.config.chunk).float().clamp(-1, 1)
-            seen = shown(video, transparent=options.transparent)
-            return [Clip.from_tensor(each, fps, options.prompt) for each in seen]
-
-        def report(step: int, steps: int, latents: Tensor) -> None:
-            on_progress(Progress(step, steps, stage.name, lambda: clips(latents[:1])[0]))
-
-        image = None if options.image is None else beginning(options, self.config.shape.height, self.config.channels)
-        latents = stage.sample(
-            request_conditions(
-                options, text, count, image=image, fps=None if options.fps is None else float(options.fps)
-            ),
-            rng=[attempt.rng() for attempt in attempts],
-            steps=options.steps,
-            guidance=options.guidance,
-            frames=options.frames,
-            reuse=options.reuse,
-            on_step=report,
-        )
-        return clips(latents)
+        image = None if options.image is None else beginning(options, config.shape.height, config.channels)
+        fps = None if options.fps is None else float(options.fps)
+        cond = request_conditions(options, text, len(attempts), image=image, fps=fps)
+        decode = partial(self.decoder.decode, chunk=config.chunk)
+        return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
 
     def _check(self, request: Request, stage: DiffusionStage) -> None:
         """ValueError names the field that cannot be served; what was not trained is warned of."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +37,6 @@ from storyreel.systems.base import (
     Batch,
     Loss,
     OnProgress,
-    Progress,
     Request,
     Stage,
     System,
@@ -52,6 +50,7 @@ from storyreel.systems.svd_diffusion import AUGMENTATION, conditions, noised_pic
 from storyreel.systems.svd_lora import Factors, digest
 from storyreel.systems.svd_motion import BUCKETS, USUAL_BUCKET, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_picture import PictureEncoder, fitted
+from storyreel.systems.svd_request import sampled_clips
 from storyreel.systems.svd_unet import Reuse, SvdUNet
 
 if TYPE_CHECKING:
@@ -333,27 +332,14 @@ class ImageSvd(System):
         options, count, stage = attempts[0].options, len(attempts), self.image_stage
         height, width = self._check(attempts[0])
         assert options.image is not None
-        fps = Fraction(self.config.fps) if options.fps is None else options.fps
         cond: Batch = {"image": fitted(options.image, height, width, options.fit)}
         if options.fps is not None:
             cond["fps"] = torch.tensor([float(options.fps)])
         if options.motion is not None:
             cond["motion"] = torch.tensor([float(options.motion)])
 
-        def clips(latents: Tensor) -> list[Clip]:
-            video = stage.decode(latents).float().clamp(-1, 1)
-            return [Clip.from_tensor(each, fps, options.prompt) for each in video]
-
-        def report(step: int, steps: int, latents: Tensor) -> None:
-            on_progress(Progress(step, steps, "image_to_video", lambda: clips(latents[:1])[0]))
-
-        latents = stage.sample(
-            {name: value.expand(count, *value.shape[1:]) for name, value in cond.items()},
-            rng=[attempt.rng() for attempt in attempts],
-            steps=options.steps, guidance=options.guidance, frames=options.frames, reuse=options.reuse,
-            on_step=report,
-        )  # fmt: skip
-        return clips(latents)
+        cond = {name: value.expand(count, *value.shape[1:]) for name, value in cond.items()}
+        return sampled_clips(stage, stage.decode, cond, attempts, self.config.fps, on_progress, "image_to_video")
 
     def _check(self, request: Request) -> tuple[int, int]:
         """Height and width of the video. ValueError names what cannot be served; what was not trained is warned of."""

@@ -1,19 +1,25 @@
-"""What a request becomes for the diffusion stages of Stable Video Diffusion, and what they refuse or warn of."""
+"""What a request becomes for the diffusion stages of Stable Video Diffusion: what they read, refuse or warn of, and
+the clips that they make."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from storyreel.clip import Clip
 from storyreel.options.generation import GenerateOptions
-from storyreel.systems.base import Batch, TextEncoder
-from storyreel.systems.pixels import check_matte
+from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEncoder
+from storyreel.systems.pixels import check_matte, shown
 
 if TYPE_CHECKING:
     from storyreel.systems.svd import SvdConfig
+    from storyreel.systems.svd_diffusion import DiffusionStage
+    from storyreel.systems.svd_image import ImageStage
 
 
 def request_conditions(
@@ -44,3 +50,36 @@ def check_request(options: GenerateOptions, config: SvdConfig, makes: str) -> No
         given = getattr(options, name)
         if config.channels == 3 and given is not None and given.has_alpha:
             warnings.warn(f"{name}: this model has no matte; what is transparent becomes grey", stacklevel=3)
+
+
+def sampled_clips(
+    stage: DiffusionStage | ImageStage,
+    decode: Callable[[Tensor], Tensor],
+    cond: Batch,
+    attempts: Sequence[Request],
+    fps: int,
+    on_progress: OnProgress,
+    what: str,
+) -> list[Clip]:
+    """The clip of each attempt at one request. decode: latents -> video. fps: where the request has none. what: the
+    stage's name in the progress."""
+    options = attempts[0].options
+
+    def clips(latents: Tensor) -> list[Clip]:
+        video = shown(decode(latents).float().clamp(-1, 1), transparent=options.transparent)
+        rate = Fraction(fps) if options.fps is None else options.fps
+        return [Clip.from_tensor(each, rate, options.prompt) for each in video]
+
+    def report(step: int, steps: int, latents: Tensor) -> None:
+        on_progress(Progress(step, steps, what, lambda: clips(latents[:1])[0]))
+
+    latents = stage.sample(
+        cond,
+        rng=[attempt.rng() for attempt in attempts],
+        steps=options.steps,
+        guidance=options.guidance,
+        frames=options.frames,
+        reuse=options.reuse,
+        on_step=report,
+    )
+    return clips(latents)

@@ -16,20 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
 from storyreel.clip import Clip
-from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
+from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import Shape
-from storyreel.systems.pixels import beginning, shown
+from storyreel.systems.pixels import beginning
 from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage
 from storyreel.systems.svd_lora import digest
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
-from storyreel.systems.svd_request import check_request, request_conditions
+from storyreel.systems.svd_request import check_request, request_conditions, sampled_clips
 from storyreel.systems.svd_unet import SvdUNetConfig
 
 if TYPE_CHECKING:
@@ -110,24 +109,7 @@ class TurningSvd(LaterSvd):
         if options.frames not in (None, config.frames):
             raise ValueError(f"frames: a turnaround has {config.frames}, one a view, got {options.frames}")
         self.stage.check_fingerprint()
-        fps = Fraction(config.fps) if options.fps is None else options.fps
-
-        def clips(latents: Tensor) -> list[Clip]:
-            video = self.decoder.decode(latents).float().clamp(-1, 1)
-            return [
-                Clip.from_tensor(each, fps, options.prompt) for each in shown(video, transparent=options.transparent)
-            ]
-
-        def report(step: int, steps: int, latents: Tensor) -> None:
-            on_progress(Progress(step, steps, self.stage.name, lambda: clips(latents[:1])[0]))
-
         image = beginning(options, config.shape.height, config.channels)
-        latents = self.stage.sample(
-            request_conditions(options, text, len(attempts), image=image),
-            rng=[attempt.rng() for attempt in attempts],
-            steps=options.steps,
-            guidance=options.guidance,
-            reuse=options.reuse,
-            on_step=report,
-        )
-        return clips(latents)
+        cond = request_conditions(options, text, len(attempts), image=image)
+        stage, decode = self.stage, self.decoder.decode
+        return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
