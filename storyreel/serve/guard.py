@@ -68,8 +68,14 @@ class Access:
     def allows_token(self, header: str) -> bool:
         if self.token is None:
             return True
-        kind, _, shown = header.partition(" ")
-        return kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self.token.encode())
+        shown = bearer(header)
+        return shown is not None and hmac.compare_digest(shown.encode(), self.token.encode())
+
+
+def bearer(header: str) -> str | None:
+    """The token of `Authorization: Bearer TOKEN`; None where the header is of another kind."""
+    kind, _, token = header.partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
 
 
 class Guard:

@@ -23,6 +23,7 @@ from fastapi.responses import Response
 from storyreel.ownership import own_file
 from storyreel.serve import json_routes, page
 from storyreel.serve.errors import ApiError
+from storyreel.serve.guard import bearer
 from storyreel.study.plan import CLIP_NAME, CLIPS, Study
 from storyreel.study.votes import Refused, Trial, Votes, Where
 
@@ -87,10 +88,10 @@ def router(study: Study, votes: Votes) -> APIRouter:
 
 
 def _token(request: Request) -> str:
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token.strip():
+    token = bearer(request.headers.get("authorization", ""))
+    if not token:
         raise ApiError(401, "wanted a token; open the study's page to begin")
-    return token.strip()
+    return token
 
 
 def network_of(address: str) -> str:
