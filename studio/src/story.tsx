@@ -161,14 +161,7 @@ function SceneForm({ video, models, number, seconds, versions, onChoose, onAgain
     <form class="scene" onSubmit={again} aria-label={`Scene ${number}`}>
       <h3>Scene {number}</h3>
       <div class="part">
-        <label>
-          Shows
-          <input value={prompt} required maxLength={4000} onInput={(event) => setPrompt(event.currentTarget.value)} />
-        </label>
-        <label>
-          Seconds
-          <input type="number" step="any" min={0.01} required value={long} onInput={(event) => setLong(event.currentTarget.value)} />
-        </label>
+        <Shows prompt={prompt} long={long} onPrompt={setPrompt} onLong={setLong} />
         <button type="submit">{changed ? "Make it so" : "Another version"}</button>
         {!ended(video) && (
           <button type="button" onClick={onCancel}>
@@ -202,6 +195,21 @@ function Thumbnail({ video }: { video: Video }) {
   return source ? <img class="checker" src={source} alt="" /> : <span class="checker none">{video.status === "failed" ? "failed" : "…"}</span>;
 }
 
+function Shows(fields: { prompt: string; long: string; onPrompt: (prompt: string) => void; onLong: (long: string) => void }) {
+  return (
+    <>
+      <label>
+        Shows
+        <input value={fields.prompt} required maxLength={4000} onInput={(event) => fields.onPrompt(event.currentTarget.value)} />
+      </label>
+      <label>
+        Seconds
+        <input type="number" step="any" min={0.01} required value={fields.long} onInput={(event) => fields.onLong(event.currentTarget.value)} />
+      </label>
+    </>
+  );
+}
+
 function More({ number, seconds, onAdd }: { number: number; seconds: number; onAdd: (part: Part) => void }) {
   const [prompt, setPrompt] = useState("");
   const [long, setLong] = useState(String(seconds || 1));
@@ -214,14 +222,7 @@ function More({ number, seconds, onAdd }: { number: number; seconds: number; onA
     <form class="scene" onSubmit={add} aria-label="Go on">
       <h3>Scene {number}: what happens next?</h3>
       <div class="part">
-        <label>
-          Shows
-          <input value={prompt} required maxLength={4000} onInput={(event) => setPrompt(event.currentTarget.value)} />
-        </label>
-        <label>
-          Seconds
-          <input type="number" step="any" min={0.01} required value={long} onInput={(event) => setLong(event.currentTarget.value)} />
-        </label>
+        <Shows prompt={prompt} long={long} onPrompt={setPrompt} onLong={setLong} />
         <button type="submit">Add the scene</button>
       </div>
     </form>
