@@ -56,7 +56,7 @@ def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, t
             )
             components[name] = {"sha256": digest, "parameters": count}
         whole = {"storyreel": 1, "system": system.name, "recipe": as_json(recipe), "components": components}
-        whole |= {"together": system.together, "conditional": system.conditional}
+        whole |= {"together": system.together, "conditional": system.conditional, **_makes(system)}
         write_json(made / "model.json", {**whole, "training": training, "digest": digest_of_components(components)})
         write_text(made / "README.md", with_names_escaped(card))
     return Path(path)
@@ -70,6 +70,8 @@ def pack_model(path: str | Path, out: str | Path, step: float = 0.0) -> Path:
     path = Path(path)
     info, found = read_model(path), load_tensors(path)
     components = dict(info["components"])
+    headers = read_headers(path, info)
+    info |= _makes(outline(_recipe(path, info).system.build, sum(map(len, headers.values())), f"{path}/model.json"))
     with replacing_folder(out, "model", inputs=[path]) as made:
         for name, tensors in found.items():
             (made / name).mkdir()
@@ -79,6 +81,11 @@ def pack_model(path: str | Path, out: str | Path, step: float = 0.0) -> Path:
         write_json(made / "model.json", info | {"components": components, "digest": digest_of_components(components)})
         write_text(made / "README.md", read_card(path))
     return Path(out)
+
+
+def _makes(system: System) -> dict[str, Any]:
+    """What it can make, for model.json: a server need not open the model to know."""
+    return {} if system.makes is None else {"makes": system.makes.as_json()}
 
 
 def load_model(path: str | Path) -> tuple[System, Recipe, dict[str, Any]]:

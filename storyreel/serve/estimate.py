@@ -7,7 +7,8 @@ from fractions import Fraction
 from statistics import median
 from typing import Any
 
-from storyreel.serve.abilities import Served
+from storyreel.serve.objects import Estimate
+from storyreel.serve.served import Served
 from storyreel.serve.table import Video, VideoTable
 
 SAMPLE = 20  # videos that are looked at, the newest
@@ -15,7 +16,7 @@ COSTLY = ("steps", "candidates", "stage", "size", "precision", "guidance")  # se
 MAX_WAITING = 200  # videos of the queue that are summed up
 
 
-def estimate(table: VideoTable, model: Served, settings: Mapping[str, Any], since: float) -> dict[str, Any]:
+def estimate(table: VideoTable, model: Served, settings: Mapping[str, Any], since: float) -> Estimate:
     """seconds, memory (bytes), loading (seconds, 0 where the model is loaded) of a video; None where nothing is known.
 
     settings: as the table keeps them. since: when the server began. measured: how many videos say so. waiting: how many

@@ -134,6 +134,51 @@ class Models(TypedDict):
     data: list[Model]
 
 
+class Scene(TypedDict):
+    """A scene of a story: all that were made of it, and the id of the one that is chosen."""
+
+    chosen: str
+    versions: list[Video]
+
+
+class Scenes(TypedDict):
+    object: Literal["story"]
+    scenes: list[Scene]
+
+
+class Estimate(TypedDict):
+    """What a video would take: seconds, bytes, seconds to load the model. measured: videos that say so."""
+
+    seconds: float | None
+    memory: float | None
+    loading: float | None
+    measured: int
+    waiting: int
+
+
+class Provenance(TypedDict):
+    """The request that would make a file again. inputs: what it was made with, and the file does not hold."""
+
+    object: Literal["provenance"]
+    model: str | None
+    served: bool
+    request: dict[str, Any]
+    inputs: list[str]
+
+
+class Preview(TypedDict):
+    """The event `preview`: an animated WebP as a data: URL, and after which step it was made."""
+
+    step: int
+    image: str
+
+
+class Done(TypedDict):
+    """The event `done`."""
+
+    status: Literal["completed", "failed"]
+
+
 class ErrorDetail(TypedDict):
     message: str
     type: str
@@ -149,14 +194,15 @@ ANSWERS: dict[str, Any] = {
     "POST /v1/videos": Video, "POST /v1/videos/extensions": Video, "GET /v1/videos": Videos,
     "GET /v1/videos/{id}": Video, "POST /v1/videos/{id}/remix": Video, "POST /v1/videos/{id}/cancel": Video,
     "PATCH /v1/videos/{id}": Video, "DELETE /v1/videos/{id}": Deleted, "GET /v1/models": Models,
-    "GET /v1/models/{name}": Model,
+    "GET /v1/models/{name}": Model, "GET /v1/videos/{id}/story": Scenes, "POST /v1/estimate": Estimate,
+    "POST /v1/provenance": Provenance,
 }  # fmt: skip
 
 
 def schemas() -> dict[str, Any]:
     """JSON schema of every object by its name."""
     found: dict[str, Any] = {}
-    for kind in (*dict.fromkeys(ANSWERS.values()), ErrorBody):
+    for kind in (*dict.fromkeys(ANSWERS.values()), Preview, Done, ErrorBody):
         schema = TypeAdapter(kind).json_schema(ref_template=REFS)
         found |= schema.pop("$defs", {})
         found[kind.__name__] = schema

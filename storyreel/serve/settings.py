@@ -6,7 +6,7 @@ import base64
 import binascii
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ from storyreel.serve.files import LOSSLESS
 from storyreel.serve.ticks import expected_of, judge_of
 
 if TYPE_CHECKING:
-    from storyreel.serve.abilities import Served
+    from storyreel.serve.served import Served
     from storyreel.serve.files import VideoFiles
     from storyreel.serve.table import Video
 
@@ -134,8 +134,9 @@ def understand(
             values["size"] = size
         elif size is not None:
             scale = _scale(size, model)
-        if able.refuses & ({"extend"} if follows else inputs.keys()):
-            message = f"input_reference: {model.name} starts from a sentence alone"
+        if refused := able.cannot & ({"extend"} if follows else inputs.keys()):
+            what = "goes on from no clip" if "extend" in refused else "begins with no picture"
+            message = f"input_reference: {model.name} {what}"
             raise ApiError(400, message, param="input_reference", code="unsupported")
         options = GenerateOptions.of({**values, **{name: _opened(path, name) for name, path in inputs.items()}})
         if model.info.get("conditional") is not False and not inputs:
@@ -143,7 +144,7 @@ def understand(
         _check_tries(tries, options, model, seed)
     except ValueError as error:
         raise ApiError.of(error, NAMES) from None
-    for name in sorted(able.refuses):
+    for name in sorted(able.cannot):
         if options.is_set(name):
             raise ApiError(400, f"{name}: {model.name} cannot serve it; leave it out", param=name, code="unsupported")
     before = float(follows.seconds or 0) if follows and "extend" not in inputs else 0.0
@@ -159,6 +160,14 @@ def understand(
     if follows:
         suffixes["extend"] = Path(LOSSLESS).suffix
     return Wanted(options, seed, format, scale, seconds, shown_size, suffixes, tries, follows and follows.id)
+
+
+def check_inputs(model: Served, inputs: Collection[str]) -> None:
+    """ApiError, 400, where a model makes nothing without a picture or a clip, and none was sent."""
+    needs = model.abilities.needs
+    if needs is not None and needs not in inputs:
+        message = f"input_reference: {model.name} makes nothing without {needs}; expected a file"
+        raise ApiError(400, message, param="input_reference", code="missing_parameter")
 
 
 def _check_texts(values: Mapping[str, Any]) -> None:
@@ -215,7 +224,7 @@ def _check_length(options: GenerateOptions, model: Served, before: float) -> str
         frames = round(sum(seconds for _, seconds in options.story) * fps)
     if options.extend is not None:  # a clip stands before what goes on from it
         before = options.extend.seconds
-    if frames is not None and able.max_frames is not None and frames > able.max_frames:
+    if frames is not None and able.max_frames is not None and options.size is None and frames > able.max_frames:
         name = "story" if options.story else "num_frames" if options.frames is not None else "seconds"
         most = (
             f"1 to {able.max_frames} frames, which are {float(1 / fps):g} to {float(able.max_frames / fps):g} seconds"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.generate import registry
-from storyreel.serve.abilities import Served, served
+from storyreel.serve.served import Served, served
 from storyreel.serve.errors import ApiError
 from storyreel.serve.files import ID, INPUTS, LOSSLESS, VideoFiles, linked
-from storyreel.serve.settings import Wanted, kind_of_upload, plain_settings, read_fields, understand
+from storyreel.serve.settings import Wanted, check_inputs, kind_of_upload, plain_settings, read_fields, understand
 from storyreel.serve.table import RIGHT, Video, VideoTable, right_of
 from storyreel.storage import write_bytes
 
@@ -173,6 +173,7 @@ class Studio:
                 name, suffix = kind_of_upload(plain)
                 kept[name] = self.files.input_file(id, name, suffix)
                 os.replace(kept.pop("sent"), kept[name])
+            check_inputs(model, kept)
             wanted = understand(values, model, kept, row.get("follows"))
             if row.get("extends") and "extend" not in kept:
                 raise ApiError(400, "video: expected a clip, got a picture", param="video", code="invalid_file")

@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from storyreel.options.input_clip import INPUTS
+from storyreel.serve import objects
 from storyreel.serve.api import Api, read_body
 from storyreel.serve.errors import ApiError
 from storyreel.serve.estimate import estimate
@@ -27,7 +28,7 @@ def router(api: Api) -> APIRouter:
     async def story(request: Request, id: str) -> JSONResponse:
         """The scenes of the story that a video is part of, each with its versions and the one that is chosen."""
 
-        def found() -> list[dict[str, Any]]:
+        def found() -> list[objects.Scene]:
             return [
                 {"chosen": chosen.id, "versions": [api.shown(request, each) for each in versions]}
                 for chosen, versions in story_of(studio.table, studio.video(id))
@@ -40,7 +41,7 @@ def router(api: Api) -> APIRouter:
         """What a video would take, by what its model took for others here; null where nothing is known. Makes none."""
         body, _ = await read_body(request)
 
-        def found() -> dict[str, Any]:
+        def found() -> objects.Estimate:
             values = read_fields(body)
             model = studio.model(values.get("model"))
             settings = understand(values, model, {}).settings
@@ -59,7 +60,7 @@ def router(api: Api) -> APIRouter:
     return routes
 
 
-def _request_in(studio: Studio, content: bytes) -> dict[str, Any]:
+def _request_in(studio: Studio, content: bytes) -> objects.Provenance:
     """The fields of a request, `served` whether its model is, and `inputs` that it had and the file does not hold."""
     from storyreel.generate.provenance import options_in, origin_of
     from storyreel.video_io import probe, read_meta

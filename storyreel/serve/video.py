@@ -10,7 +10,7 @@ from storyreel.generate import registry
 from storyreel.options.declare import fields_of
 from storyreel.options.generation import GenerateOptions
 from storyreel.serve import objects
-from storyreel.serve.abilities import Served
+from storyreel.serve.served import Served
 from storyreel.serve.settings import plain_settings
 from storyreel.serve.studio import Studio
 from storyreel.serve.table import Video
@@ -117,7 +117,7 @@ def model_as_json(model: Served) -> objects.Model:
             "frames": able.frames,
             "max_frames": able.max_frames,
             "fps": None if able.fps is None else str(able.fps),
-            "cannot": sorted(able.refuses),
+            "cannot": sorted(able.cannot),
             "attributes": attributes,
             "judged": sorted(judged_by(model.info)),
             "origin": registry.origin(model.folder),

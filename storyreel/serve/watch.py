@@ -59,6 +59,7 @@ class Watch:
         self.process: Process | None = None
         self.error: str | None = None
         self._work, self._wait = asyncio.Event(), 0.0
+        self._begun: set[str] = set()  # videos that its worker makes
         self._stopping = False
 
     def wake(self) -> None:
@@ -101,7 +102,9 @@ class Watch:
         self.process = None
         release = self.studio.table.release
         await asyncio.to_thread(release, claim, self.studio.files.facts, died)
-        self.hub.previews.clear()
+        for id in self._begun:
+            self.hub.previews.pop(id, None)
+        self._begun.clear()
         self.hub.news()
         quick = not made and time.monotonic() - began < QUICK
         self._wait = min(LONGEST_WAIT, 2 * self._wait or 1.0) if quick else 0.0
@@ -115,10 +118,13 @@ class Watch:
             message: dict[str, Any] = parse_json(line)
         except ValueError:
             return False
+        if message["event"] == "begin":
+            self._begun.add(message["id"])
         if message["event"] == "step" and message.get("preview"):
             self.hub.previews[message["id"]] = (message["done"], message["preview"])
         if message["event"] == "end":
             self.hub.previews.pop(message["id"], None)
+            self._begun.discard(message["id"])
             self.error = None
         self.hub.news()
         return message["event"] == "end"

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip, ClipStream
 from storyreel.options.generation import GenerateOptions
 
@@ -18,6 +19,10 @@ Batch: TypeAlias = dict[str, Tensor]
 """What a loss sees. Keys: `video` float (b, c, t, h, w) in [-1, 1]; `context` int64 (b,), how many leading
 frames of each clip are given rather than told by its caption; `text` float (b, l, d) with `text_mask` bool
 (b, l), true where there is a token; and whatever a stage's `prepare` adds (such as `codes`)."""
+
+
+SERVED_BY_SOME = ("image_end", "backward", "variation", "interpolate", "motion", "reuse", "start", "negative", "precision")
+"""Options that a system refuses unless its `serves` names them. `size` is another: see `Abilities.any_size`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,17 @@ class System(nn.Module):
     """Whether requests of one batch may differ in prompt, seed and index too: their prompts have as many tokens each,
     all else is the same, and there is no input."""
     text_dim: int
+
+    @property
+    def makes(self) -> Abilities | None:
+        """What it can make, for those who ask its model.json without opening it; None of what makes no videos."""
+        return None
+
+    def cannot(self, *more: str, channels: int = 4) -> frozenset[str]:
+        """The options that it refuses: `more`, those that its `serves` lacks, and transparency where it has no matte."""
+        lacks = {name for name in SERVED_BY_SOME if name not in self.serves}
+        lacks |= {"stage"} if not self.products else set()
+        return frozenset({*more, *lacks, *({"transparent"} if channels == 3 else ())})
 
     @property
     def device(self) -> torch.device:

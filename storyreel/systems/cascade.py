@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import CascadeStage, Shape
@@ -34,6 +35,19 @@ class Cascade(System):
     """A system whose stages refine one video in turn; they are trained in any order."""
 
     parts: nn.ModuleDict
+    refuses: ClassVar[tuple[str, ...]] = ("story", "image", "extend")
+    longest: int | None = None
+    """Frames that a request may ask for; None: those of the last stage."""
+
+    @property
+    def makes(self) -> Abilities:
+        last = list(self.cascade().values())[-1]
+        shape = last.shape
+        return Abilities(
+            width=shape.width, height=shape.height, frames=shape.frames, fps=Fraction(shape.fps),
+            max_frames=self.longest or shape.frames, any_size="size" in self.serves,
+            cannot=self.cannot(*self.refuses, channels=last.channels),
+        )  # fmt: skip
 
     @property
     def stages(self) -> dict[str, Stage]:
@@ -58,7 +72,7 @@ class Cascade(System):
 
     def check(self, request: Request) -> None:
         """ValueError names the field that cannot be served."""
-        for name in ("image", "extend", "story"):
+        for name in self.refuses:
             if getattr(request.options, name):
                 raise ValueError(f"{name}: this model makes a video from one prompt alone")
         check_matte(request.options, next(iter(self.cascade().values())).channels)

@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.field_ranges import Count, Frames, FramesASecond, Layers, Share, Width
 from storyreel.nn.attention import KeysValues
@@ -326,6 +327,14 @@ class Godiva(System):
         self.generator = Generator(config.generator, self.tokenizer)
         self.text_dim = config.generator.text_dim
         self.refiner = refiner_of(config.refiner, config.tokenizer.channels, self.text_dim)
+
+    @property
+    def makes(self) -> Abilities:
+        c, size = self.config, self.config.tokenizer.size
+        cannot = self.cannot("story", "steps", channels=c.tokenizer.channels)
+        return Abilities(
+            width=size, height=size, frames=c.frames, fps=Fraction(c.fps), max_frames=c.frames, cannot=cannot
+        )
 
     @property
     def stages(self) -> dict[str, Stage]:

@@ -139,6 +139,7 @@ class MakeAVideo(Cascade):
     """Text, pictures or a clip to a video; every stage before the last is a smaller product."""
 
     name = "make_a_video"
+    refuses = ("story",)
     serves = frozenset({"image_end", "backward", "variation", "no prompt"})
     longest = MAX_FRAMES
 

@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.field_ranges import Depth, Frames, FramesASecond, SamplingSteps, Share, Width
 from storyreel.nn.attention import Block, KeysValues
@@ -337,6 +338,14 @@ class Phenaki(System):
     def stages(self) -> dict[str, Stage]:
         stages: dict[str, Stage] = {"tokenizer": self.tokenizer, "prior": self.prior}
         return stages if self.decoder is None else {**stages, "decoder": self.decoder}
+
+    @property
+    def makes(self) -> Abilities:
+        c, size = self.config, self.config.tokenizer.size
+        cannot = self.cannot(channels=c.tokenizer.channels)
+        return Abilities(
+            width=size, height=size, frames=c.frames, fps=Fraction(c.fps), max_frames=self.longest, cannot=cannot
+        )
 
     def graphs(self) -> dict[str, Any]:
         return graphs_of(self)

@@ -29,6 +29,7 @@ from math import lcm
 import torch
 from torch import nn
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import Shape
@@ -39,7 +40,7 @@ from storyreel.systems.svd_image import ImageSvd
 from storyreel.systems.svd_interpolation import WINDOW, InterpolatingSvd
 from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage, ReconstructionLoss
-from storyreel.systems.svd_request import check_request, request_conditions, sampled_clips
+from storyreel.systems.svd_request import check_request, makes_of, request_conditions, sampled_clips
 from storyreel.systems.svd_turnaround import TurningSvd
 from storyreel.systems.svd_unet import SvdUNetConfig
 
@@ -148,6 +149,10 @@ class Svd(System):
         for name in ("images", "videos"):  # a model is those that come after them
             made[name].training_only = ("unet",)
         self.diffusion = nn.ModuleDict(made)
+
+    @property
+    def makes(self) -> Abilities:
+        return makes_of(self, BEYOND * self.config.frames)
 
     @property
     def stages(self) -> dict[str, Stage]:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.diffusion.denoiser import Denoiser, is_guided
 from storyreel.diffusion.noise_laws import preserving_law
@@ -50,7 +51,7 @@ from storyreel.systems.svd_diffusion import AUGMENTATION, conditions, noised_pic
 from storyreel.systems.svd_lora import Factors, digest
 from storyreel.systems.svd_motion import BUCKETS, USUAL_BUCKET, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_picture import PictureEncoder, fitted
-from storyreel.systems.svd_request import sampled_clips
+from storyreel.systems.svd_request import makes_of, sampled_clips
 from storyreel.systems.svd_unet import Reuse, SvdUNet
 
 if TYPE_CHECKING:
@@ -314,6 +315,10 @@ class ImageSvd(System):
         self._stages: dict[str, Stage] = {**frozen, "lora" if picture.rank else "unet": self.image_stage}
         for stage in frozen.values():
             stage.requires_grad_(False)
+
+    @property
+    def makes(self) -> Abilities:
+        return makes_of(self, BEYOND * self.config.frames, needs="image")
 
     @property
     def stages(self) -> dict[str, Stage]:

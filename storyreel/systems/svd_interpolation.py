@@ -26,6 +26,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.diffusion.noise_laws import LAWS
 from storyreel.diffusion.samplers import draw_noise
@@ -36,7 +37,7 @@ from storyreel.systems.cascade_stage import Shape, noise_like
 from storyreel.systems.pixels import for_model, shown
 from storyreel.systems.svd_diffusion import AUGMENTATION, DiffusionConfig
 from storyreel.systems.svd_reconstruction import DecoderStage
-from storyreel.systems.svd_request import check_request, request_conditions
+from storyreel.systems.svd_request import check_request, makes_of, request_conditions
 from storyreel.systems.svd_turnaround import LaterStage, LaterSvd
 from storyreel.systems.svd_unet import SvdUNetConfig
 
@@ -98,6 +99,10 @@ class InterpolatingSvd(LaterSvd):
 
     serves = frozenset({"no prompt", "motion", "image_end", "interpolate", "reuse"})
     from_stage = "text_to_video"
+
+    @property
+    def makes(self) -> Abilities:
+        return makes_of(self, None, needs="interpolate")
 
     def build_stage(self) -> InterpolationStage:
         c = self.config

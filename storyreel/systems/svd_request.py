@@ -6,11 +6,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.options.generation import GenerateOptions
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEncoder
@@ -50,6 +51,16 @@ def check_request(options: GenerateOptions, config: SvdConfig, makes: str) -> No
         given = getattr(options, name)
         if config.channels == 3 and given is not None and given.has_alpha:
             warnings.warn(f"{name}: this model has no matte; what is transparent becomes grey", stacklevel=3)
+
+
+def makes_of(system: Any, max_frames: int | None, *, needs: str | None = None) -> Abilities:
+    """What a model of SVD makes. It goes on from no clip, and tells no story."""
+    config: SvdConfig = system.config
+    return Abilities(
+        width=config.shape.width, height=config.shape.height, frames=config.frames, fps=Fraction(config.fps),
+        max_frames=max_frames, any_size="size" in system.serves, needs=needs,
+        cannot=system.cannot("extend", "story", channels=config.channels),
+    )  # fmt: skip
 
 
 def sampled_clips(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import Shape
@@ -28,7 +29,7 @@ from storyreel.systems.pixels import beginning
 from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage
 from storyreel.systems.svd_lora import digest
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
-from storyreel.systems.svd_request import check_request, request_conditions, sampled_clips
+from storyreel.systems.svd_request import check_request, makes_of, request_conditions, sampled_clips
 from storyreel.systems.svd_unet import SvdUNetConfig
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ class TurningSvd(LaterSvd):
     serves = frozenset({"no prompt", "reuse"})
     from_stage = "image_to_video"
     together = 4
+
+    @property
+    def makes(self) -> Abilities:
+        return makes_of(self, self.config.frames, needs="image")
 
     def build_stage(self) -> LaterStage:
         c = self.config

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from storyreel.abilities import Abilities
 from storyreel.clip import Clip, ClipStream
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.video_gan_config import VideoGanConfig
@@ -123,6 +124,7 @@ class VideoGan(System):
 
     name = "video_gan"
     serves = frozenset({"no prompt", "start"})
+    refuses = ("story", "image", "extend", "transparent", "steps", "guidance")
     chunk = 16  # frames that are made at once
 
     def __init__(self, config: VideoGanConfig):
@@ -131,6 +133,11 @@ class VideoGan(System):
         self.conditional = config.text != "none"
         self.images = ImageStage(config) if config.image_pretraining else None
         self.videos = VideoStage(config, self.images)
+
+    @property
+    def makes(self) -> Abilities:
+        c, cannot = self.config, self.cannot(*self.refuses)
+        return Abilities(width=c.size, height=c.size, frames=c.clip_frames, fps=Fraction(c.fps), cannot=cannot)
 
     @property
     def stages(self) -> dict[str, Stage]:
@@ -142,7 +149,7 @@ class VideoGan(System):
     def stream(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> ClipStream:
         """Frames at `start` seconds and after, `chunk` at a time. ValueError for what a video GAN cannot do."""
         c, options = self.config, request.options
-        for name in ("story", "image", "extend", "transparent", "steps", "guidance"):
+        for name in self.refuses:
             if getattr(options, name):
                 raise ValueError(f"{name}: a video GAN makes frames from noise, each in one step; leave it out")
         fps = options.fps or Fraction(c.fps)

@@ -1,28 +1,9 @@
 // The server's API, as much of it as the page uses.
 
-import type { Model, Video } from "./openapi";
+import type { Done, ErrorBody, Preview, Provenance, Video } from "./openapi";
 
-export type { Model, Video };
+export type { Estimate, Model, Models, Provenance, Scene, Scenes, Video, Videos } from "./openapi";
 export type Fields = Record<string, unknown>; // of a request
-
-export interface Estimate {
-  seconds: number | null;
-  memory: number | null;
-  loading: number | null;
-  waiting: number;
-}
-
-export interface Scene {
-  chosen: string;
-  versions: Video[];
-}
-
-export interface Provenance {
-  model: string | null;
-  served: boolean;
-  request: Fields;
-  inputs: string[];
-}
 
 export const ended = (video: Video) => video.status === "completed" || video.status === "failed";
 
@@ -54,8 +35,9 @@ export async function ask<T>(method: string, path: string, body?: Fields | FormD
   const content = body === undefined ? {} : { body: form ? body : JSON.stringify(body) };
   const reply = await fetch(path, { method, headers: { ...headers, ...kind }, ...content });
   const answer = await reply.json();
-  if (!reply.ok) throw new Refused(answer.error?.message ?? `The server answered ${reply.status}.`, answer.error?.code ?? null);
-  return answer as T;
+  if (reply.ok) return answer as T;
+  const { error } = answer as Partial<ErrorBody>;
+  throw new Refused(error?.message ?? `The server answered ${reply.status}.`, error?.code ?? null);
 }
 
 // A new video; with a file, which it starts from, as a form.
@@ -89,8 +71,14 @@ export async function media(path: string, save = false): Promise<string> {
   return URL.createObjectURL(await reply.blob());
 }
 
+export interface Heard {
+  video?: (video: Video) => void;
+  preview?: (preview: Preview) => void;
+  done?: (done: Done) => void;
+}
+
 // Server-sent events, read from a fetch, which can show the token. Ends when `stop` is aborted or the stream ends.
-export async function events(id: string, hear: (name: string, data: any) => void, stop: AbortSignal): Promise<void> {
+export async function events(id: string, heard: Heard, stop: AbortSignal): Promise<void> {
   const reply = await fetch(`/v1/videos/${id}/events`, { headers, signal: stop });
   const reader = reply.body!.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -102,7 +90,7 @@ export async function events(id: string, hear: (name: string, data: any) => void
     text = parts.pop()!;
     for (const part of parts) {
       const lines = part.match(/^event: (.*)\ndata: (.*)$/);
-      if (lines) hear(lines[1], JSON.parse(lines[2]));
+      if (lines) heard[lines[1] as keyof Heard]?.(JSON.parse(lines[2]));
     }
   }
 }

@@ -28,12 +28,7 @@ export function Card({ video, follow, before, compared, models, onChange, onErro
   useEffect(() => {
     if (!follow) return;
     const stop = new AbortController();
-    const hear = (name: string, data: any) => {
-      if (name === "video") setLive(data);
-      if (name === "preview") setPreview(data.image);
-      if (name === "done") onChange();
-    };
-    events(video.id, hear, stop.signal).catch(() => {});
+    events(video.id, { video: setLive, preview: ({ image }) => setPreview(image), done: onChange }, stop.signal).catch(() => {});
     return () => stop.abort();
   }, [video.id, follow]);
 

@@ -17,6 +17,7 @@ export interface Draft {
   fps: string;
   format: string;
   transparent: boolean;
+  loop: boolean;
   tries: number; // 1: no matter what the judge sees
   numbers: Record<string, string>; // other settings of the form, by their names
   rest: Fields; // settings that the form has no field for: they came with a file or a video
@@ -30,10 +31,10 @@ export const NUMBERS: [name: string, label: string, least: number, step: string]
   ["candidates", "Best of", 1, "1"],
 ];
 
-const SHOWN = ["prompt", "model", "seed", "seconds", "size", "fps", "format", "transparent", "max_tries", "story"];
+const SHOWN = ["prompt", "model", "seed", "seconds", "size", "fps", "format", "transparent", "loop", "max_tries", "story"];
 
 export const EMPTY: Draft = {
-  prompt: "", model: "", seed: "0", count: 1, seconds: "", size: "", fps: "", format: "", transparent: false, tries: 1,
+  prompt: "", model: "", seed: "0", count: 1, seconds: "", size: "", fps: "", format: "", transparent: false, loop: false, tries: 1,
   numbers: {}, rest: {}, story: false, parts: [{ prompt: "", seconds: "1" }, { prompt: "", seconds: "1" }],
 };
 
@@ -46,7 +47,7 @@ export function draftOf(fields: Fields): Draft {
   return {
     ...EMPTY,
     prompt: text("prompt"), model: text("model"), seed: text("seed") || "0", seconds: text("seconds"), size: text("size"), fps: text("fps"),
-    format: text("format"), transparent: fields.transparent === true, tries: Number(fields.max_tries ?? 1), numbers,
+    format: text("format"), transparent: fields.transparent === true, loop: fields.loop === true, tries: Number(fields.max_tries ?? 1), numbers,
     rest: Object.fromEntries(Object.entries(fields).filter(([name]) => !known.includes(name))),
     story: parts !== null,
     parts: parts ? parts.map(([prompt, seconds]) => ({ prompt, seconds: String(seconds) })) : EMPTY.parts,
@@ -69,7 +70,7 @@ export function common(draft: Draft, model: Model | undefined): Fields {
 }
 
 export function request(draft: Draft, model: Model | undefined, seed: number): Fields {
-  const fields = { ...common(draft, model), prompt: draft.prompt, seed };
+  const fields: Fields = { ...common(draft, model), prompt: draft.prompt, seed, ...(draft.loop ? { loop: true } : {}) };
   return draft.seconds ? { ...fields, seconds: Number(draft.seconds) } : fields;
 }
 

@@ -2,7 +2,7 @@
 
 import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ask, ended, provenance, Refused, type Model, type Video } from "./api";
+import { ask, ended, provenance, Refused, type Model, type Models, type Video, type Videos } from "./api";
 import { Card } from "./card";
 import { Compare } from "./compare";
 import { Compose } from "./compose";
@@ -14,11 +14,6 @@ import "./studio.css";
 const PAGE = 24; // videos that are fetched at once
 const FOLLOWED = 3; // videos whose events are read: a browser opens six connections to a server
 const MAX_COMPARED = 16;
-
-interface Page {
-  data: Video[];
-  has_more: boolean;
-}
 
 // What is looked at: #story=ID, #compare=ID,ID, or all videos.
 function useView(): [string, string[]] {
@@ -58,7 +53,7 @@ function Studio() {
       while (rest && found.length < limit) {
         const after = found.length ? `&after=${found[found.length - 1].id}` : "";
         const words = `&q=${encodeURIComponent(query)}&favourite=${favourites}&sort=${sort}`;
-        const page = await ask<Page>("GET", `/v1/videos?limit=${PAGE}${after}${words}`);
+        const page = await ask<Videos>("GET", `/v1/videos?limit=${PAGE}${after}${words}`);
         found = [...found, ...page.data];
         rest = page.has_more;
       }
@@ -75,7 +70,7 @@ function Studio() {
   }, [limit, query, favourites, sort]);
 
   useEffect(() => {
-    ask<{ data: Model[] }>("GET", "/v1/models").then((found) => setModels(found.data), (e) => setError(e.message));
+    ask<Models>("GET", "/v1/models").then((found) => setModels(found.data), (e) => setError(e.message));
   }, []);
   const waiting = videos.some((video) => !ended(video));
   useEffect(() => {

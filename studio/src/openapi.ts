@@ -12,6 +12,10 @@ export interface Deleted {
   deleted: boolean;
 }
 
+export interface Done {
+  status: "completed" | "failed";
+}
+
 export interface ErrorBody {
   error: ErrorDetail;
 }
@@ -21,6 +25,14 @@ export interface ErrorDetail {
   type: string;
   param: string | null;
   code: string | null;
+}
+
+export interface Estimate {
+  seconds: number | null;
+  memory: number | null;
+  loading: number | null;
+  measured: number;
+  waiting: number;
 }
 
 export interface Model {
@@ -52,6 +64,19 @@ export interface Models {
   data: Array<Model>;
 }
 
+export interface Preview {
+  step: number;
+  image: string;
+}
+
+export interface Provenance {
+  object: "provenance";
+  model: string | null;
+  served: boolean;
+  request: Record<string, unknown>;
+  inputs: Array<string>;
+}
+
 export interface Result {
   frames: number;
   fps: string;
@@ -71,6 +96,16 @@ export interface Result {
   ticks?: Array<Tick>;
   right?: number;
   cost?: Record<string, number>;
+}
+
+export interface Scene {
+  chosen: string;
+  versions: Array<Video>;
+}
+
+export interface Scenes {
+  object: "story";
+  scenes: Array<Scene>;
 }
 
 export interface Tick {

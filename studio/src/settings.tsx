@@ -78,6 +78,12 @@ export function Settings({ models, model, draft, story, file, onChange, onFile }
             Transparent
           </label>
         )}
+        {!story && (
+          <label class="check" title="Cut so that the video plays over and over without a jump.">
+            <input type="checkbox" checked={draft.loop} onChange={(event) => onChange({ loop: event.currentTarget.checked })} />
+            Loop
+          </label>
+        )}
         {able && able.judged.length > 0 && (
           <label class="check" title="Further seeds are tried until the judge sees all that the prompt says; the best one is kept.">
             <input type="checkbox" checked={draft.tries > 1} onChange={(event) => onChange({ tries: event.currentTarget.checked ? 8 : 1 })} />

@@ -1,7 +1,7 @@
 // A story: its scenes on a time line, several versions of each, one made again, and more of them at the end.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, ended, media, type Model, type Scene, type Video } from "./api";
+import { ask, ended, media, type Model, type Scene, type Scenes, type Video } from "./api";
 import { someSeed } from "./draft";
 import { Ticks } from "./ticks";
 
@@ -26,7 +26,7 @@ export function Story({ id, models, onGo, onClose, onError }: Props) {
 
   const look = async () => {
     try {
-      const found = await ask<{ scenes: Scene[] }>("GET", `/v1/videos/${id}/story`);
+      const found = await ask<Scenes>("GET", `/v1/videos/${id}/story`);
       setScenes(found.scenes);
       return found.scenes.every((scene) => scene.versions.every(ended));
     } catch (problem) {

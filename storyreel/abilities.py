@@ -1,0 +1,57 @@
+"""What a model can make: its size, length and rate, and the options that it refuses, as its model.json says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from storyreel.numbers import frame_rate, whole
+
+MAX_SCALE = 16  # times a model's own size
+MAX_SIDE = 1024  # pixels of a video that is enlarged
+LARGEST = 1_000_000  # pixels or frames that a model.json may say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abilities:
+    """Width and height in pixels, frames and rate of a usual video; None where they are not known.
+
+    max_frames: of a video of that size. any_size: it makes other sizes as well. cannot: names of options that it
+    refuses. needs: the option without which it makes nothing, such as "image"; None where a sentence is enough.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    fps: Fraction | None = None
+    max_frames: int | None = None
+    any_size: bool = False
+    cannot: frozenset[str] = frozenset()
+    needs: str | None = None
+
+    @property
+    def sizes(self) -> list[str]:
+        """The sizes that videos may have, as "WxH": its own, and those that are whole multiples of it."""
+        if self.width is None or self.height is None:
+            return []
+        factors = [f for f in range(1, MAX_SCALE + 1) if f == 1 or max(self.width, self.height) * f <= MAX_SIDE]
+        return [f"{self.width * f}x{self.height * f}" for f in factors]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON values, without those that are not known."""
+        values = {**vars(self), "fps": self.fps and str(self.fps), "cannot": sorted(self.cannot)}
+        return {name: value for name, value in values.items() if value not in (None, False, [])}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Abilities:
+        """From what `as_json` gave. ValueError names a value that cannot be."""
+        sizes = ("width", "height", "frames", "max_frames")
+        found: dict[str, Any] = {name: whole(values[name], name, 1, LARGEST) for name in sizes if name in values}
+        if "fps" in values:
+            found["fps"] = frame_rate(values["fps"])
+        cannot, needs = values.get("cannot", []), values.get("needs")
+        if not isinstance(cannot, list) or not all(isinstance(name, str) for name in (*cannot, needs or "")):
+            raise ValueError("makes: expected names of options in cannot and needs")
+        return cls(**found, any_size=values.get("any_size") is True, cannot=frozenset(cannot), needs=needs)
