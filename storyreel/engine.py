@@ -161,7 +161,7 @@ class Ray:
     ) -> list[Result]:
         started = not self._ray.is_initialized()
         if started:
-            self._begin()
+            self.begin()
         try:
             return self._run(function, items, on_result)
         except self._ray.exceptions.RayTaskError as error:
@@ -172,15 +172,18 @@ class Ray:
             if started:
                 self._ray.shutdown()
 
-    def _begin(self) -> None:
-        """Start or find a cluster. Ray waits half a minute for its own programs, too short on a machine that is very
-        busy, and then fails with whatever error comes first."""
+    def begin(self) -> Any:
+        """Start or find a cluster; the module of Ray. OSError where it cannot.
+
+        Ray waits half a minute for its own programs, too short on a machine that is very busy, and then fails with
+        whatever error comes first.
+        """
         own: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
         for attempt in range(1, TRIES + 1):
             try:
                 self._ray.init(log_to_driver=False, logging_level="error", **own)
-                return
-            except (TypeError, RuntimeError, OSError) as error:
+                return self._ray
+            except Exception as error:  # Ray raises many kinds, the plain one among them
                 self._ray.shutdown()
                 if attempt == TRIES:
                     reason = (str(error) or type(error).__name__).splitlines()[0]

@@ -39,12 +39,14 @@ def test_what_a_system_cannot_is_what_it_refuses(name: str):
     "values", [{"width": 0}, {"frames": "many"}, {"fps": "0"}, {"cannot": "steps"}, {"cannot": [1]}, {"needs": 3}]
 )
 def test_what_cannot_be_is_refused(values: dict):
-    with pytest.raises(ValueError, match="width|frames|fps|makes"):
+    with pytest.raises(ValueError, match=r"width|frames|fps|makes"):
         Abilities.of(values)
 
 
 def test_they_survive_json():
-    able = Abilities(width=64, height=32, frames=8, fps=Fraction(30000, 1001), cannot=frozenset({"steps"}), needs="image")
+    able = Abilities(
+        width=64, height=32, frames=8, fps=Fraction(30000, 1001), cannot=frozenset({"steps"}), needs="image"
+    )
     assert Abilities.of(able.as_json()) == able
     assert able.sizes[:2] == ["64x32", "128x64"]
 

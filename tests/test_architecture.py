@@ -146,7 +146,15 @@ MAY_IMPORT = {
 FREE = {"cli", "__init__", "__main__"}  # these tie things together, and nobody imports them
 NOT_IN_THE_WHEEL = {"reproductions", "tests", "benchmarks"}
 FOR_ALL = {"storage", "layouts", "ownership", "folder_replacement", "tensor_file", "packed"}  # what is on disk
-FOR_ALL |= {"names", "numbers", "abilities", "json_file", "read_errors", "screen_text", "field_ranges"}  # what comes from outside
+FOR_ALL |= {
+    "names",
+    "numbers",
+    "abilities",
+    "json_file",
+    "read_errors",
+    "screen_text",
+    "field_ranges",
+}  # what comes from outside
 FOR_ALL |= {"callable_package", "wording", "csv_file"}  # what people read
 FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
 FOR_ALL |= {"whole_file", "parquet_file", "archive", "tar_file"}

@@ -122,7 +122,7 @@ def test_ray_is_started_again_where_the_machine_was_too_busy(attempt, begun):
     engine._ray = SlowRay(attempt)
     if attempt > 3:
         with pytest.raises(OSError, match=r"Ray did not start .expected bytes"):
-            engine._begin()
+            engine.begin()
     else:
-        engine._begin()
+        engine.begin()
     assert (engine._ray.begun, engine._ray.ended) == (begun, begun - (attempt <= 3))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -34,6 +37,12 @@ def serve(
     devices: Annotated[
         str, typer.Option(help="A worker process for each, such as cuda:0,cuda:1; one on the usual device by default.")
     ] = "",
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: videos are made by replicas on the Ray cluster that RAY_ADDRESS names.")
+    ] = "local",
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="Replicas of --engine ray; each gets a card where there are cards.")
+    ] = 1,
     show: Annotated[
         Optional[list[Path]],  # noqa: UP045
         typer.Option(help="A curated dataset, a study, a report or a leaderboard, at /pages/NAME/; may be repeated."),
@@ -57,5 +66,32 @@ def serve(
 
             webbrowser.open(url + (f"#token={token}" if token else ""))
 
+    run(
+        out,
+        models or (),
+        access=access,
+        port=port,
+        devices=_devices(devices, engine, workers),
+        shown=show or (),
+        on_ready=ready,
+    )
+
+
+def _devices(devices: str, engine: str, workers: int) -> Sequence[str | None]:
+    """What each worker process computes on. ValueError names an option."""
     names = [name.strip() for name in devices.split(",") if name.strip()]
-    run(out, models or (), access=access, port=port, devices=names or [None], shown=show or (), on_ready=ready)
+    if engine == "local":
+        if workers != 1:
+            raise ValueError(f"--workers {workers}: --engine local starts one for each of --devices")
+        return names or [None]
+    if engine != "ray":
+        raise ValueError(f"--engine: expected local or ray, got {engine!r}")
+    if names:
+        raise ValueError("--devices: --engine ray places its replicas itself; leave it out")
+    if find_spec("ray") is None:
+        raise ValueError("--engine ray: ray is not installed; run: pip install 'storyreel[ray]'")
+    if workers > 1 and not os.environ.get("RAY_ADDRESS"):
+        raise ValueError(
+            f"--workers {workers}: RAY_ADDRESS names no cluster; run: ray start --head, and set it to auto"
+        )
+    return ["ray"] * workers

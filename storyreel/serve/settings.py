@@ -23,8 +23,8 @@ from storyreel.serve.files import LOSSLESS
 from storyreel.serve.ticks import expected_of, judge_of
 
 if TYPE_CHECKING:
-    from storyreel.serve.served import Served
     from storyreel.serve.files import VideoFiles
+    from storyreel.serve.served import Served
     from storyreel.serve.table import Video
 
 ALIASES = {

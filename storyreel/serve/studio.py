@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.generate import registry
-from storyreel.serve.served import Served, served
 from storyreel.serve.errors import ApiError
 from storyreel.serve.files import ID, INPUTS, LOSSLESS, VideoFiles, linked
+from storyreel.serve.served import Served, served
 from storyreel.serve.settings import Wanted, check_inputs, kind_of_upload, plain_settings, read_fields, understand
 from storyreel.serve.table import RIGHT, Video, VideoTable, right_of
 from storyreel.storage import write_bytes

@@ -2,7 +2,7 @@
 
     python -m storyreel.serve.worker FOLDER CLAIM MODELS [DEVICE]
 
-MODELS: a JSON object, name -> folder.
+MODELS: a JSON object, name -> folder. DEVICE: "ray" computes on a Ray cluster.
 
 A line on stdin says that there may be work. The end of stdin says that the server has stopped or died: the video that
 is being made goes back into the queue. On stdout: a JSON object a line, about steps with previews, and ends.
@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from storyreel.clip import Clip
 
 MODELS = 2  # that stay loaded
+RAY = "ray"  # in place of a device
 PATIENCE = 10.0  # seconds that a step may take once the server is gone
 
 
@@ -48,11 +49,12 @@ class Worker:
         device: str | None = None,
     ) -> None:
         self.table, self.files = VideoTable(folder, durable=False), VideoFiles(folder)
-        self.claim, self.tell = claim, tell
+        self.claim, self.tell, self.device = claim, tell, device
         self.stopped, self.woken = threading.Event(), threading.Event()
         self.models = models
         self.loaded: set[str] = set()  # models that were opened at some time
-        self._load = lru_cache(MODELS)(lambda name: _load(models[name], device))
+        load = _load_in_cluster() if device == RAY else partial(_load, device=device)
+        self._load = lru_cache(MODELS)(lambda name: load(models[name]))
 
     def load(self, name: str) -> Any:
         model = self._load(name)
@@ -89,7 +91,7 @@ class Worker:
             options = self.options(video, model)
             made = attempt(lambda seed: model.make(options, seed, 0, steps), model.info, options, video.seed, steps)
             cost = {"seconds": round(made.seconds, 3), "loading": round(loading, 3)}
-            cost["memory"] = peak_memory(getattr(model.system, "device", None))
+            cost["memory"] = model.memory if self.device == RAY else peak_memory(model.system.device)
             self.publish(video, made.clip, made.as_json() | {"cost": cost})
         except Cancelled:
             self.cancelled(video, steps)
@@ -155,6 +157,13 @@ def result_of(clip: Clip, video: Video, partial: bool = False) -> dict[str, Any]
     }  # fmt: skip
 
 
+def _load_in_cluster() -> Callable[[str], Any]:
+    """Loads models into a replica of a Ray cluster, which is joined first. OSError: there is none."""
+    from storyreel.serve.replica import Cluster, RemoteModel
+
+    return partial(RemoteModel, Cluster())
+
+
 def _load(folder: str, device: str | None) -> Any:
     import torch
 
@@ -187,7 +196,10 @@ def main(argv: list[str]) -> None:
             worker.stop()
 
     folder, claim, models, *device = argv
-    worker = Worker(Path(folder), claim, parse_json(models), tell, *device)
+    try:
+        worker = Worker(Path(folder), claim, parse_json(models), tell, *device)
+    except OSError as error:  # no video is claimed yet: they wait until this is mended
+        sys.exit(f"storyreel: {error}")
     threading.Thread(target=_listen, args=(worker,), daemon=True).start()
     try:
         worker.run()

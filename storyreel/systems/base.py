@@ -21,7 +21,17 @@ frames of each clip are given rather than told by its caption; `text` float (b, 
 (b, l), true where there is a token; and whatever a stage's `prepare` adds (such as `codes`)."""
 
 
-SERVED_BY_SOME = ("image_end", "backward", "variation", "interpolate", "motion", "reuse", "start", "negative", "precision")
+SERVED_BY_SOME = (
+    "image_end",
+    "backward",
+    "variation",
+    "interpolate",
+    "motion",
+    "reuse",
+    "start",
+    "negative",
+    "precision",
+)
 """Options that a system refuses unless its `serves` names them. `size` is another: see `Abilities.any_size`."""
 
 
@@ -195,7 +205,7 @@ class System(nn.Module):
         return None
 
     def cannot(self, *more: str, channels: int = 4) -> frozenset[str]:
-        """The options that it refuses: `more`, those that its `serves` lacks, and transparency where it has no matte."""
+        """The options that it refuses: `more`, what its `serves` lacks, and transparency where it has no matte."""
         lacks = {name for name in SERVED_BY_SOME if name not in self.serves}
         lacks |= {"stage"} if not self.products else set()
         return frozenset({*more, *lacks, *({"transparent"} if channels == 3 else ())})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -13,7 +14,9 @@ import pytest
 from live import running
 
 from storyreel.serve.files import VideoFiles
+from storyreel.serve.studio import Studio
 from storyreel.serve.table import Video, VideoTable
+from storyreel.serve.watch import Hub, Watch
 
 sys.path.append(str(Path(__file__).parents[1] / "campaigns"))
 
@@ -170,6 +173,24 @@ def test_the_server_is_killed_and_the_gallery_is_as_it_was(tmp_path: Path, shelf
     table.close()
     assert found is not None
     assert (found.status, found.attempts) == ("queued", 1)  # of the worker that died; stops count for nothing
+
+
+def test_the_death_of_a_worker_takes_only_its_own_previews(tmp_path: Path, shelf: list[Path]):
+    studio, hub = Studio(tmp_path, [str(shelf[0])]), Hub()
+    hub.previews = {"mine": (1, ""), "of another worker": (1, "")}
+
+    async def live_and_die() -> None:
+        watch = Watch(studio, hub, None)
+        life = asyncio.create_task(watch._life())
+        while watch.process is None:
+            await asyncio.sleep(0.01)
+        watch._heard(b'{"event": "begin", "id": "mine"}')
+        watch.process.kill()
+        await life
+
+    asyncio.run(live_and_die())
+    studio.close()
+    assert list(hub.previews) == ["of another worker"]
 
 
 def test_a_small_campaign_of_kills(tmp_path: Path):
