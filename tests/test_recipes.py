@@ -120,11 +120,11 @@ def test_make_a_video_paper_has_the_papers_size():
 
 
 def test_make_a_video_sprites_fits_the_package():
-    """At most 16 MB in half precision, the encoder that it holds included."""
+    """At most 16 MB packed, where a value takes 0.7 bytes to 1.3, the encoder that it holds included."""
     system = built_on_meta("make_a_video_sprites")
     whole = {id(p) for p in system.parameters()}
     assert {id(p) for p in system.encoder.parameters()} <= whole, "the encoder that it holds is counted"
-    assert sum(p.numel() for p in system.parameters()) <= 8_000_000
+    assert sum(p.numel() for p in system.parameters()) <= 12_000_000
 
 
 @pytest.mark.parametrize("name", [n for n in recipes.names() if n.endswith("_tiny")])

@@ -28,6 +28,8 @@ from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.make_a_video import MakeAVideoConfig
 from storyreel.systems.make_a_video_networks import NetConfig
 from storyreel.systems.make_a_video_prior import ImageTextConfig, PriorConfig
+from storyreel.systems.palette_refiner import PaletteRefinerConfig
+from storyreel.worlds import find
 
 CLIP_TEXT = "clip:openai/clip-vit-large-patch14"
 _CLIP = ImageTextConfig(
@@ -143,7 +145,15 @@ def make_a_video_sprites() -> Recipe:
         channels=4,
         text_dim=384,
         whole_clips=True,
-    )
+        refiner=PaletteRefinerConfig(
+            palette=find("sprites").commonest_colors(768),
+            frames=1,
+            time_depth=0,
+            text_layers=2,
+            balance=0.5,
+            pixels=300,
+        ),
+    )  # fmt: skip
 
     def train(steps: int, batch: int) -> StageRecipe:
         optim = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
@@ -158,6 +168,7 @@ def make_a_video_sprites() -> Recipe:
         "decoder_video": train(2_000, 24),
         "interpolation": train(1_500, 16),
         "sr_l_video": train(600, 16),
+        "refiner": train(3_000, 64),
     }
     return Recipe(name="make_a_video_sprites", system=system, stages=_in_turn(stages))
 
@@ -203,7 +214,7 @@ def _square(frames: int, size: int, fps: int) -> Shape:
 
 def _in_turn(stages: dict[str, StageRecipe]) -> dict[str, StageRecipe]:
     """The networks for pictures on single frames, all others on whole clips."""
-    pictures = ("prior", "decoder", "sr_l", "sr_h")
+    pictures = ("prior", "decoder", "sr_l", "sr_h", "refiner")
     return {
         name: replace(s, data=replace(s.data, frames=1, image_share=1.0)) if name in pictures else s
         for name, s in stages.items()

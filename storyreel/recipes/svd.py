@@ -19,12 +19,14 @@ from dataclasses import replace
 from storyreel.diffusion.sampling import Sampling
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
 from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.palette_refiner import PaletteRefinerConfig
 from storyreel.systems.svd import SvdConfig
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import DiffusionConfig
 from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import ReconstructionLoss
 from storyreel.systems.svd_unet import SvdUNetConfig
+from storyreel.worlds import find
 
 KARRAS = Sampling(
     steps=25, sampler="euler", grid="karras", sigma_min=0.002, sigma_max=700.0,
@@ -95,6 +97,7 @@ def svd_sprites() -> Recipe:
             videos=row(noise="svd-videos", slowed=0.15, max_fps=16, sampling=few),
             text_to_video=row(noise="svd-text-to-video", slowed=0.15, max_fps=16, sampling=few),
             image_to_video=row(noise="svd-image-to-video", slowed=0.15, max_fps=16, sampling=ramp),
+            refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
         ),
         stages={
             "autoencoder": replace(stage, data=replace(data, frames=1, batch=32, image_share=1.0), steps=2_000),
@@ -103,6 +106,7 @@ def svd_sprites() -> Recipe:
             "videos": replace(stage, steps=3_000),
             "text_to_video": replace(stage, optim=replace(SMALL, muon=0.006, lr=3e-4, warmup=20), steps=400),
             "image_to_video": replace(stage, optim=replace(SMALL, muon=0.01, lr=5e-4, warmup=50), steps=1_200),
+            "refiner": replace(stage, data=replace(data, batch=64)),
         },
     )  # fmt: skip
 
@@ -115,7 +119,7 @@ def svd_turnaround() -> Recipe:
     stage = recipe.stages["image_to_video"]
     system = replace(
         recipe.system, shape=replace(recipe.system.shape, frames=4),
-        turnaround=replace(recipe.system.image_to_video, slowed=0.0),
+        turnaround=replace(recipe.system.image_to_video, slowed=0.0), refiner=None,
     )  # fmt: skip
     stage = replace(stage, data=replace(stage.data, frames=4), steps=2_000)
     return Recipe(name="svd_turnaround", system=system, stages={"turnaround": stage})
@@ -127,7 +131,8 @@ def svd_interpolation() -> Recipe:
     recipe = svd_sprites()
     assert isinstance(recipe.system, SvdConfig)
     row = replace(recipe.system.text_to_video, noise="svd-interpolation", slowed=0.0)
-    system = replace(recipe.system, interpolation=replace(row, sampling=replace(row.sampling, guidance=1.0)))
+    sampling = replace(row.sampling, guidance=1.0)
+    system = replace(recipe.system, interpolation=replace(row, sampling=sampling), refiner=None)
     return Recipe(
         name="svd_interpolation", system=system,
         stages={"interpolation": replace(recipe.stages["image_to_video"], steps=2_000)},

@@ -65,6 +65,13 @@ class Cascade(System):
         """Of the videos of stages that a request gives others than their own."""
         return {}
 
+    def refined(self, video: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
+        """The video (b, 4, t, h, w) as a refiner paints it for a text (b, l, d); as it is where there is none."""
+        refiner = self.stages.get("refiner")
+        if not isinstance(refiner, PaletteRefiner):
+            return video
+        return refiner.refined(video, text.to(video.device), text_mask.to(video.device))
+
     def conditions(self, request: Request, text: TextEncoder) -> Batch:
         """The conditioning of all stages."""
         states, mask = text([request.options.prompt])
@@ -130,9 +137,8 @@ class Cascade(System):
             )
             done += counts[name]
         assert video is not None
-        refiner = self.stages.get("refiner")
-        if isinstance(refiner, PaletteRefiner) and upto is None:
-            video = refiner.refined(video, cond["text"], cond["text_mask"])
+        if upto is None:
+            video = self.refined(video, cond["text"], cond["text_mask"])
         clip = clip_of(video[:, :, : request.options.frames], last)
         return clip if request.options.fps is None else clip.replace(fps=request.options.fps)
 

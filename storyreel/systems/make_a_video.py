@@ -46,6 +46,7 @@ from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEnc
 from storyreel.systems.cascade import Cascade, CascadeStage, Shape, upto_stage
 from storyreel.systems.make_a_video_networks import ImageStage, InterpolationStage, NetConfig, VideoStage
 from storyreel.systems.make_a_video_prior import ImageTextConfig, ImageTextStage, PriorConfig, PriorStage
+from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
 from storyreel.systems.pixels import check_matte, for_model, shown
 
 MAX_FRAMES = 4096  # of a request
@@ -71,6 +72,7 @@ class MakeAVideoConfig:
     channels: Width = 3  # 4 makes a matte too
     text_dim: Width = 768
     whole_clips: bool = False  # every stage reads clips of the last one's size, and makes them smaller itself
+    refiner: PaletteRefinerConfig | None = None  # paints the frames of a text's video anew; not in the paper
 
     @classmethod
     def current(cls, saved: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +114,8 @@ class MakeAVideoConfig:
         seen = max(small, self.encoder.size)
         sides = {"prior": seen, "decoder": seen, "sr_l": low, "sr_h": high}
         sides |= {"decoder_video": seen, "interpolation": seen, "sr_l_video": low}
+        if self.refiner is not None:
+            sides["refiner"] = self.refiner.size
         return {name: (high, high) if self.whole_clips else (side, side) for name, side in sides.items()}
 
     @property
@@ -170,6 +174,9 @@ class MakeAVideo(Cascade):
             ),
             "sr_l_video": VideoStage("sr_l_video", sr_l, low, between, clip_fps=c.fps, identity=identity),
         })  # fmt: skip
+        refiner = refiner_of(c.refiner, c.channels, c.text_dim)
+        if refiner is not None:
+            self.parts["refiner"] = refiner
 
     def cascade(self) -> dict[str, CascadeStage]:
         stages = super().cascade()
@@ -250,7 +257,7 @@ class Making:
     ):
         self.system, self.request, self.text, self.on_progress = system, request, text, on_progress
         self.task, self.rng = system.task(request), [request.rng()]
-        self.stages = upto_stage(system.cascade(), upto)
+        self.stages, self.whole = upto_stage(system.cascade(), upto), upto is None
         if self.task != "text" and list(self.stages) == ["decoder_video"]:
             raise ValueError("stage: a picture or a clip does not pass through 'decoder_video'")
         self.shapes = {name: shapes.get(name, stage.shape) for name, stage in system.cascade().items()}
@@ -281,6 +288,8 @@ class Making:
             if name in self.stages:
                 shape = replace(self.shapes[name], frames=low.shape[2])
                 low = self._run(name, {"low": low}, shape)
+        if self.task == "text" and r.prompt.strip() and self.whole:
+            low = self.system.refined(low, *self.text([r.prompt]))
         return self._shown(low[:, :, cut], shape)
 
     # -- conditioning ------------------------------------------------------------------------------------------

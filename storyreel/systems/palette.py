@@ -20,8 +20,11 @@ from torch import Tensor, nn
 from storyreel.field_ranges import Colors, Count, Depth, Share, Width
 from storyreel.nn.attention import Block
 from storyreel.nn.conv import Upsampler
+from storyreel.nn.text_adapter import TextAdapter
 from storyreel.systems.base import Loss, Stage
 from storyreel.systems.pixels import BACKGROUND
+
+TEXT_WIDTH = 192  # of the transformer on the text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +33,12 @@ class PaletteConfig:
 
     palette: Colors  # its colors, six hex digits each
     text_dim: Width = 384
+    text_layers: Depth = 0  # of a transformer on the text, which is trained with the stage
     depth: Depth = 3  # blocks in space, which read the text
     features: Width = 24  # e
     frames: Count = 3  # of each clip that are painted in a step of training
     pixels: Count = 500  # visible pixels a clip whose color is learned in a step
+    balance: Share = 0.0  # of colors: 0 draws every visible pixel alike, 1 every color of a clip
     near: float = 4.0  # weight of the expected squared distance from the right color
     drop_text: Share = 0.1
 
@@ -69,6 +74,10 @@ class PaletteStage(Stage, Generic[C]):
         self.position = nn.Parameter(torch.zeros(grid**2, dim))
         self.space = nn.ModuleList(Block(dim, heads, mlp, c.text_dim) for _ in range(c.depth))
         self.null_text = nn.Parameter(torch.zeros(c.text_dim))
+        if c.text_layers:
+            self.adapter = TextAdapter(c.text_dim, TEXT_WIDTH, c.text_layers)
+            self.adapted = nn.Linear(TEXT_WIDTH, c.text_dim, bias=False)
+            nn.init.zeros_(self.adapted.weight)
         for block in self.space:
             nn.init.zeros_(block.to_text.to_out.weight)  # pyright: ignore
 
@@ -83,6 +92,8 @@ class PaletteStage(Stage, Generic[C]):
     def with_text(self, x: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
         """Patches (b f, p, d), of f frames that belong to each text (b, l, text_dim), after the blocks in space."""
         frames = len(x) // len(text)
+        if self.config.text_layers:
+            text = text + self.adapted(self.adapter(text, text_mask))
         mask = text_mask.repeat_interleave(frames, 0)
         for block in self.space:
             keys, values = block.to_text.keys_values(text)  # pyright: ignore
@@ -117,7 +128,7 @@ class PaletteStage(Stage, Generic[C]):
         c = self.config
         solid = video[:, 3] > 0
         alpha = F.binary_cross_entropy_with_logits(self.to_alpha(x)[..., 0].float(), solid.float())
-        at = _visible(solid.flatten(), c.pixels * len(video), rng)
+        at = _visible(solid.flatten(), self._weights(video, solid), c.pixels * len(video), rng)
         counts = solid.flatten()[at].float()  # where there are too few visible pixels, others are among them
         logits = self.to_color(x.flatten(0, 3)[at]).float()
         target = self._nearest(rearrange(video[:, :3], "b c f h w -> (b f h w) c")[at])
@@ -127,6 +138,16 @@ class PaletteStage(Stage, Generic[C]):
         color, near, hits = ((each * counts).sum() / counts.sum().clamp(min=1) for each in (color, near, hits))
         total = color + alpha * solid.numel() / solid.sum().clamp(min=1) + c.near * near
         return Loss(total, {k: v.detach() for k, v in dict(color=color, alpha=alpha, near=near, hits=hits).items()})
+
+    def _weights(self, video: Tensor, solid: Tensor) -> Tensor | None:
+        """Of each pixel, (b f h w,): n ** -balance, where n visible pixels of its clip have its color, to 5 bits."""
+        if not self.config.balance:
+            return None
+        bits = ((video[:, :3] + 1) * 15.5).round().long()
+        color = (bits[:, 0] * 32 + bits[:, 1]) * 32 + bits[:, 2]
+        color = color + 32**3 * torch.arange(len(video), device=video.device)[:, None, None, None]
+        n = torch.zeros(32**3 * len(video), device=video.device).index_add_(0, color.flatten(), solid.flatten().float())
+        return n[color.flatten()].clamp(min=1) ** -self.config.balance
 
     def _nearest(self, real: Tensor) -> Tensor:
         """Colors (v, 3) in [-1, 1] -> the nearest of the palette, int64 (v,)."""
@@ -139,7 +160,11 @@ class PaletteStage(Stage, Generic[C]):
         return (self.colors[:, None] - self.colors).square().sum(-1)
 
 
-def _visible(solid: Tensor, count: int, rng: torch.Generator) -> Tensor:
-    """Places (count,) of visible pixels, drawn from bool (n,), and of others where there are too few."""
+def _visible(solid: Tensor, weights: Tensor | None, count: int, rng: torch.Generator) -> Tensor:
+    """Places (count,) of visible pixels, drawn from bool (n,) by their weights, and of others if there are too few."""
     draw = torch.rand(len(solid), generator=rng, device=rng.device).to(solid.device)
+    if weights is not None:
+        draw = draw ** (
+            1 / weights
+        )  # the largest are a weighted draw without replacement (Efraimidis and Spirakis, 2006)
     return torch.where(solid, draw + 1, draw).topk(min(count, len(solid)), sorted=False).indices

@@ -23,16 +23,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from math import lcm
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
 from storyreel.systems.pixels import beginning
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import IMAGE_PATCH, DiffusionConfig, DiffusionStage
@@ -56,7 +56,7 @@ class SvdConfig:
     unet: its channels follow from the latents. chunk: frames that are decoded at once; 0: all. picture: of a model that
     reads a picture alone, by CLIP, as the published weights do (`svd_image.py`); of the rows it has the last.
     turnaround, interpolation: the only row of a model that goes on from a trained one, to turn a figure around, or to
-    make frames between those of a clip.
+    make frames between those of a clip. refiner: paints the video of a text anew; not in the paper.
     """
 
     shape: Shape = field(default_factory=lambda: Shape(frames=14, height=576, width=1024, fps=7))
@@ -71,6 +71,7 @@ class SvdConfig:
     picture: PictureConfig | None = None
     turnaround: DiffusionConfig | None = None
     interpolation: DiffusionConfig | None = None
+    refiner: PaletteRefinerConfig | None = None
 
     def __post_init__(self) -> None:
         multiple = self.autoencoder.patch * lcm(self.unet.multiple, IMAGE_PATCH)
@@ -79,8 +80,8 @@ class SvdConfig:
                 raise ValueError(f"shape.{name}: expected a multiple of {multiple}, got {getattr(self.shape, name)}")
         if self.chunk < 0:
             raise ValueError(f"chunk: expected 0 or more, got {self.chunk}")
-        if sum(each is not None for each in (self.picture, self.turnaround, self.interpolation)) > 1:
-            raise ValueError("turnaround: expected one of picture, turnaround and interpolation")
+        if sum(each is not None for each in (self.picture, self.turnaround, self.interpolation, self.refiner)) > 1:
+            raise ValueError("turnaround: expected one of picture, turnaround, interpolation and refiner")
         if self.interpolation and self.shape.frames < WINDOW:
             raise ValueError(f"shape.frames: expected at least the {WINDOW} of an interpolation, got {self.frames}")
         if self.picture and self.picture.embedding != self.unet.context:
@@ -96,7 +97,8 @@ class SvdConfig:
     def clips(self) -> dict[str, tuple[int, int]]:
         """Height and width of the clips that each stage is trained on."""
         stages = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *DIFFUSION, *LATER)
-        return dict.fromkeys(stages, (self.shape.height, self.shape.width))
+        clips = dict.fromkeys(stages, (self.shape.height, self.shape.width))
+        return clips if self.refiner is None else {**clips, "refiner": (self.refiner.size, self.refiner.size)}
 
     @property
     def frames(self) -> int:
@@ -149,6 +151,7 @@ class Svd(System):
         for name in ("images", "videos"):  # a model is those that come after them
             made[name].training_only = ("unet",)
         self.diffusion = nn.ModuleDict(made)
+        self.refiner = refiner_of(c.refiner, c.channels, self.text_dim)
 
     @property
     def makes(self) -> Abilities:
@@ -156,7 +159,8 @@ class Svd(System):
 
     @property
     def stages(self) -> dict[str, Stage]:
-        return {"autoencoder": self.autoencoder, "decoder": self.decoder, **self._diffusion}
+        stages = {"autoencoder": self.autoencoder, "decoder": self.decoder, **self._diffusion}
+        return stages if self.refiner is None else {**stages, "refiner": self.refiner}
 
     @property
     def _diffusion(self) -> dict[str, DiffusionStage]:
@@ -175,7 +179,13 @@ class Svd(System):
         image = None if options.image is None else beginning(options, config.shape.height, config.channels)
         fps = None if options.fps is None else float(options.fps)
         cond = request_conditions(options, text, len(attempts), image=image, fps=fps)
-        decode = partial(self.decoder.decode, chunk=config.chunk)
+
+        def decode(latents: Tensor) -> Tensor:
+            video = self.decoder.decode(latents, chunk=config.chunk)
+            if self.refiner is None or options.image is not None:
+                return video
+            return self.refiner.refined(video, *(cond[name][: len(video)] for name in ("text", "text_mask")))
+
         return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
 
     def _check(self, request: Request, stage: DiffusionStage) -> None:

@@ -12,6 +12,7 @@ import torch
 from storyreel.clip import Clip
 from storyreel.recipes import get
 from storyreel.systems.base import Batch, Request, TextEncoder, Tick
+from storyreel.systems.palette import _visible
 from storyreel.systems.palette_refiner import PaletteRefiner, PaletteRefinerConfig
 from storyreel.systems.pixels import BACKGROUND
 
@@ -58,6 +59,32 @@ def test_the_pose_comes_from_the_video_and_the_color_from_the_text() -> None:
     assert ((made[:, 3] > 0) == solid).float().mean() > 0.97
     said = other[:, 0, :3].argmax(-1)[:, None, None, None].expand_as(solid)
     assert (made[:, :3].argmax(1) == said)[solid & (made[:, 3] > 0)].float().mean() > 0.9
+
+
+def test_rare_colors_are_drawn_as_often_as_the_balance_says() -> None:
+    video = torch.full((1, 4, 1, 16, 16), -1.0)
+    video[0, 3] = 1
+    video[0, 0, 0, :1, :4] = 1  # 4 red pixels, 252 black ones
+    solid = video[:, 3] > 0
+    for balance, wanted in ((0.0, 4 / 256), (0.5, 2 / (2 + 252**0.5)), (1.0, 0.5)):
+        weights = make(replace(CONFIG, balance=balance))._weights(video, solid)
+        drawn = torch.stack([_visible(solid.flatten(), weights, 1, tick(step).rng) for step in range(1_500)])
+        assert (drawn % 16 < 4).logical_and(drawn < 16).float().mean() == pytest.approx(wanted, abs=0.05)
+
+
+def test_the_transformer_on_the_text_changes_nothing_before_it_is_trained() -> None:
+    with_it = replace(CONFIG, text_dim=32, text_layers=2)
+    refiner, plain = make(with_it), make(replace(with_it, text_layers=0))
+    plain.load_state_dict({name: v for name, v in refiner.state_dict().items() if not name.startswith("adapt")})
+    video, text, mask = torch.randn(2, 4, 2, 16, 16).clamp(-1, 1), torch.randn(2, 3, 32), torch.ones(2, 3).bool()
+    assert torch.equal(refiner.features(video, text, mask), plain.features(video, text, mask))
+    refiner.features(video, text, mask).square().sum().backward()
+    with torch.no_grad():
+        for block in refiner.space:
+            block.to_text.to_out.weight.add_(0.1)  # pyright: ignore
+    refiner.features(video, text, mask).square().sum().backward()
+    assert refiner.adapted.weight.grad is not None
+    assert refiner.adapted.weight.grad.abs().sum() > 0
 
 
 def test_any_size_comes_in_and_its_own_size_goes_out() -> None:
@@ -111,7 +138,7 @@ class Words(TextEncoder):
         return states, torch.ones(len(captions), 1, dtype=torch.bool)
 
 
-@pytest.mark.parametrize("name", ["godiva_sprites", "imagen_video_four"])
+@pytest.mark.parametrize("name", ["godiva_sprites", "imagen_video_four", "make_a_video_sprites", "svd_sprites"])
 def test_systems_end_with_it_unless_a_stage_is_asked_for(name: str) -> None:
     recipe = get(name)
     assert "refiner" in recipe.stages
@@ -127,13 +154,19 @@ def test_systems_end_with_it_unless_a_stage_is_asked_for(name: str) -> None:
 
     with torch.no_grad():
         stages["refiner"].to_alpha.bias.fill_(5)  # pyright: ignore
-    steps = {"steps": 2} if name == "imagen_video_four" else {}
+    steps = {} if name == "godiva_sprites" else {"steps": 2}
     clip = system.generate(Request.of(prompt="a word", transparent=True, **steps), Words(), lambda progress: None)
     assert colors(clip)
     assert colors(clip) <= palette
-    if name == "imagen_video_four":
-        upto = Request.of(prompt="a word", transparent=True, stage="ssr2", steps=2)
-        assert not colors(system.generate(upto, Words(), lambda progress: None)) <= palette
+    picture = clip.replace(frames=clip.frames[:1])
+    others: dict[str, dict[str, Any]] = {
+        "imagen_video_four": {"prompt": "a word", "stage": "ssr2"},
+        "make_a_video_sprites": {"image": picture},
+        "svd_sprites": {"image": picture},
+    }
+    if name in others:  # a stage that is asked for, or a picture, which says more than a text
+        other = system.generate(Request.of(transparent=True, **others[name], **steps), Words(), lambda progress: None)
+        assert not colors(other) <= palette
 
 
 def _small(name: str) -> Any:
