@@ -101,7 +101,7 @@ def godiva_sprites() -> Recipe:
         stages={
             "tokenizer": StageRecipe(data=data, optim=SMALL, steps=4_000),
             "generator": StageRecipe(data=data, optim=SMALL, steps=5_000),
-            "refiner": StageRecipe(data=replace(data, batch=24), optim=SMALL, steps=2_000),
+            "refiner": StageRecipe(data=replace(data, batch=64), optim=SMALL, steps=3_000),
         },
     )  # fmt: skip
 

@@ -201,7 +201,7 @@ def imagen_video_sprites() -> Recipe:
             "tsr2": train(800, 0.0),
             "tsr3": train(800, 0.0),
             "ssr3": train(1_600),
-            "refiner": replace(train(2_000, 0.0, batch=24), ema=0.995),
+            "refiner": replace(train(3_000, 0.0, batch=64), ema=0.995),
         },
     )
 
@@ -267,7 +267,7 @@ def imagen_video_four() -> Recipe:
             "tsr1": train(2_000),
             "ssr1": train(2_000),
             "ssr2": train(3_000),
-            "refiner": replace(train(2_000, batch=24), ema=0.995),
+            "refiner": replace(train(3_000, batch=64), ema=0.995),
         },
     )
 

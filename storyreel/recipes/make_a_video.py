@@ -145,15 +145,8 @@ def make_a_video_sprites() -> Recipe:
         channels=4,
         text_dim=384,
         whole_clips=True,
-        refiner=PaletteRefinerConfig(
-            palette=find("sprites").commonest_colors(768),
-            frames=1,
-            time_depth=0,
-            text_layers=2,
-            balance=0.5,
-            pixels=300,
-        ),
-    )  # fmt: skip
+        refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
+    )
 
     def train(steps: int, batch: int) -> StageRecipe:
         optim = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)

@@ -40,13 +40,16 @@ class PaletteRefinerConfig(PaletteConfig):
     mlp: Width = 640
     widths: tuple[Width, ...] = (24, 64, 128)
     blocks: Depth = 1
-    time_depth: Depth = 1
-    frames: Count = 3  # in a row, of each clip, in a step of training
+    time_depth: Depth = 0  # blocks in time: the text says what frames have in common
+    text_layers: Depth = 2
+    frames: Count = 1  # in a row, of each clip, in a step of training: more captions are worth more than more frames
+    pixels: Count = 200
+    balance: Share = 0.5  # trousers and shoes have few pixels
     noise: float = 0.5  # standard deviation at most of what is added to a clip, in units of [-1, 1]
     tint: float = 0.4  # standard deviation of the change of each coefficient of the colors of a clip
-    tinted: Share = 0.5  # of the clips whose colors are exchanged and changed
-    swapped: Share = 0.4  # of the clips that another in the same pose stands for, where the batch has one
-    overlap: Share = 0.75  # of two mattes, intersection over union, from which on the pose is the same
+    tinted: Share = 0.6  # of the clips whose colors are exchanged and changed
+    swapped: Share = 0.5  # of the clips that another in the same pose stands for, where the batch has one
+    overlap: Share = 0.7  # of two mattes, intersection over union, from which on the pose is the same
 
     def __post_init__(self) -> None:
         if self.size % self.patch or self.patch % 2 ** (len(self.widths) - 1):

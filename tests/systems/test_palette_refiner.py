@@ -18,7 +18,7 @@ from storyreel.systems.pixels import BACKGROUND
 
 CONFIG = PaletteRefinerConfig(
     palette="ff0000 00ff00 0000ff", text_dim=8, size=16, patch=8, dim=16, heads=2, mlp=32, widths=(8, 16, 16),
-    features=8, frames=2, depth=1, drop_text=0.0,
+    features=8, frames=2, depth=1, time_depth=1, text_layers=0, drop_text=0.0,
 )  # fmt: skip
 
 
