@@ -19,6 +19,7 @@ from torch import Tensor
 from storyreel.field_ranges import checked, checked_field
 from storyreel.folder_replacement import replacing_folder
 from storyreel.model_folder import (
+    SHIPPED,
     digest_of_components,
     read_card,
     read_headers,
@@ -34,8 +35,6 @@ from storyreel.recipes import SYSTEMS
 from storyreel.storage import with_names_escaped, write_json, write_text
 from storyreel.systems.base import Stage, System
 from storyreel.tensor_file import copy_into, write_tensors
-
-SHIPPED = Path(__file__).resolve().parent / "pretrained"
 
 
 def save_model(path: str | Path, system: System, *, recipe: Recipe, card: str, training: dict[str, Any]) -> Path:

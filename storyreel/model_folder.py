@@ -15,6 +15,8 @@ from storyreel.tensor_header import PICKLES, TensorInfo, check_regular, read_hea
 
 MAX_CARD = 1 << 20  # bytes of a card that are read
 MAX_COMPONENTS = 100
+SHIPPED = Path(__file__).resolve().parent / "pretrained"  # models that ship with the package
+SHARED = SHIPPED / "shared"  # components that several of them have
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,7 +59,10 @@ def read_headers(folder: Path, info: dict[str, Any]) -> dict[str, dict[str, Tens
 
 
 def weights_file(folder: Path, component: str) -> Path:
-    return folder / component / "model.safetensors"
+    """Of a model that ships with the package it may be a file that several of them share."""
+    file = folder / component / "model.safetensors"
+    shared = SHARED / component / file.name
+    return shared if folder.resolve().parent == SHIPPED and shared.exists() and not file.exists() else file
 
 
 def read_card(folder: Path) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 import storyreel
 from storyreel import recipes
 from storyreel.clip import Clip
-from storyreel.model import SHIPPED
+from storyreel.model_folder import SHIPPED
 from storyreel.published_svd.layouts import convert, read_folder
 from storyreel.published_svd.lora import export_lora, merge_lora, read_lora
 from storyreel.published_svd.model import open_published, sized_for

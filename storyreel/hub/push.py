@@ -8,7 +8,7 @@ from typing import Any
 from storyreel import hub_client, model_card
 from storyreel.hub.download import check_digests, files_of
 from storyreel.json_file import read_object
-from storyreel.model_folder import read_card
+from storyreel.model_folder import read_card, read_model, weights_file
 from storyreel.screen_text import one_line
 
 REPORT = "report.json"
@@ -37,6 +37,8 @@ def push(
         head["metrics"] = list(dict.fromkeys(str(each["name"]).partition("[")[0] for each in scores))
         body = f"{body.rstrip()}\n\n{model_card.table(scores)}"
     content: dict[str, Path | bytes] = {file: folder / file for file in files}
+    weights = [weights_file(folder, name) for name in read_model(folder)["components"]]
+    content |= {f"{file.parent.name}/{file.name}": file for file in weights}
     content |= {file.name: file for file in sorted(folder.glob("LICENSE*")) if file.is_file()}
     content["README.md"] = (model_card.header(head) + body).encode()
     return hub_client.push(content, name, private=private)

@@ -19,7 +19,7 @@ from hub_server import Hub, serving
 from huggingface_hub import constants
 
 import storyreel
-from storyreel import hub_client
+from storyreel import hub_client, model_folder
 from storyreel.cli import main
 from storyreel.generate import registry
 from storyreel.hub.download import files_of
@@ -151,6 +151,19 @@ def test_a_model_json_that_names_other_weights_is_refused(hub: Hub, tiny_folder:
     files[WEIGHTS] = files[WEIGHTS][:-1] + bytes([files[WEIGHTS][-1] ^ 1])
     with pytest.raises(ValueError, match=r"model.safetensors: is damaged or was changed"):
         storyreel.load(NAME)
+
+
+def test_what_several_models_share_is_pushed_with_each(hub: Hub, tiny_folder: Path, tmp_path: Path, monkeypatch: Any):
+    shipped = tmp_path / "pretrained"
+    folder = shutil.copytree(tiny_folder, shipped / "mine")
+    (shipped / "shared" / WEIGHTS).parent.mkdir(parents=True)
+    monkeypatch.setattr(model_folder, "SHIPPED", shipped)
+    monkeypatch.setattr(model_folder, "SHARED", shipped / "shared")
+    (folder / WEIGHTS).rename(shipped / "shared" / WEIGHTS)
+    push(folder, NAME, licence="mit")
+    assert storyreel.load(NAME).digest == storyreel.load(tiny_folder).digest
+    with pytest.raises(ValueError, match=f"{WEIGHTS}: is missing"):
+        storyreel.load(shutil.copytree(folder, tmp_path / "elsewhere"))
 
 
 def test_who_may_not_push_and_what_is_not_pushed(hub: Hub, tiny_folder: Path, tmp_path: Path, monkeypatch: Any):
