@@ -18,8 +18,9 @@ LARGEST = 1_000_000  # pixels or frames that a model.json may say
 class Abilities:
     """Width and height in pixels, frames and rate of a usual video; None where they are not known.
 
-    max_frames: of a video of that size. any_size: it makes other sizes as well. cannot: names of options that it
-    refuses. needs: the option without which it makes nothing, such as "image"; None where a sentence is enough.
+    max_frames: of a video of that size. any_size: it makes other sizes as well, whose sides are multiples of `multiple`
+    and at most `max_side`. cannot: names of options that it refuses. needs: the option without which it makes nothing,
+    such as "image"; None where a sentence is enough.
     """
 
     width: int | None = None
@@ -28,6 +29,8 @@ class Abilities:
     fps: Fraction | None = None
     max_frames: int | None = None
     any_size: bool = False
+    multiple: int | None = None
+    max_side: int | None = None
     cannot: frozenset[str] = frozenset()
     needs: str | None = None
 
@@ -39,6 +42,11 @@ class Abilities:
         factors = [f for f in range(1, MAX_SCALE + 1) if f == 1 or max(self.width, self.height) * f <= MAX_SIDE]
         return [f"{self.width * f}x{self.height * f}" for f in factors]
 
+    def makes_size(self, width: int, height: int) -> bool:
+        """Whether a model that makes any size makes this one."""
+        step = self.multiple or 1
+        return not width % step and not height % step and max(width, height) <= (self.max_side or LARGEST)
+
     def as_json(self) -> dict[str, Any]:
         """JSON values, without those that are not known."""
         values = {**vars(self), "fps": self.fps and str(self.fps), "cannot": sorted(self.cannot)}
@@ -47,7 +55,7 @@ class Abilities:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Abilities:
         """From what `as_json` gave. ValueError names a value that cannot be."""
-        sizes = ("width", "height", "frames", "max_frames")
+        sizes = ("width", "height", "frames", "max_frames", "multiple", "max_side")
         found: dict[str, Any] = {name: whole(values[name], name, 1, LARGEST) for name in sizes if name in values}
         if "fps" in values:
             found["fps"] = frame_rate(values["fps"])

@@ -13,6 +13,7 @@ from storyreel.model import SHIPPED, config_class, pack_model, save_model
 from storyreel.outline import outline
 from storyreel.recipe import from_json
 from storyreel.storage import read_json, write_json
+from storyreel.systems.base import Request
 
 MODELS = sorted(path.name for path in SHIPPED.iterdir() if (path / "model.json").is_file())
 
@@ -31,8 +32,18 @@ def test_a_shipped_model_says_what_its_system_makes(name: str):
 def test_what_a_system_cannot_is_what_it_refuses(name: str):
     system = outline(recipes.get(name).system.build, 100_000, name)
     assert not system.makes.cannot & system.serves
-    assert system.makes.any_size == ("size" in system.serves)
+    assert system.makes.any_size == ("size" in system.serves)  # without a refiner, which paints one size
     assert ("stage" in system.makes.cannot) == (not system.products)
+
+
+def test_a_refiner_paints_one_size():
+    """A cascade makes any size; a refiner at its end would bring it back to its own without a word."""
+    info = read_json(SHIPPED / "imagen-video-sprites" / "model.json")
+    system = outline(from_json(config_class("imagen_video"), info["recipe"]["system"]).build, 100_000, "it")
+    assert not system.makes.any_size
+    with pytest.raises(ValueError, match=r"^size: this model ends with a refiner, which paints 64x64"):
+        system.check(Request.of(prompt="an orc", size=(128, 64)))
+    system.check(Request.of(prompt="an orc", size=(128, 64), stage="ssr3"))
 
 
 @pytest.mark.parametrize(

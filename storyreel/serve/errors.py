@@ -18,9 +18,11 @@ class ApiError(Exception):
     def of(cls, error: Exception, names: dict[str, str] | None = None) -> ApiError:
         """From "name: what was expected"; `names` says how a request calls an option."""
         message = " ".join(str(error).split())
-        name, colon, _ = message.partition(": ")
-        param = (names or {}).get(name, name) if colon and name.isidentifier() else None
-        return cls(400, message[:1000], param=param, code="invalid_value")
+        name, colon, rest = message.partition(": ")
+        if not colon or not name.isidentifier():
+            return cls(400, message[:1000], code="invalid_value")
+        param = (names or {}).get(name, name)
+        return cls(400, f"{param}: {rest}"[:1000], param=param, code="invalid_value")
 
     def body(self) -> dict[str, Any]:
         kind = TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")

@@ -20,6 +20,7 @@ from storyreel.serve.errors import ApiError
 
 MAX_BODY = 18 << 20  # bytes: an input_reference and its form
 MAX_JSON = 24 << 20  # bytes: the same as base64
+MAX_DRAINED = 128 << 20  # bytes of a body that is too large, which are thrown away
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 OPEN = ("/healthz", "/readyz")
 POLICY = (
@@ -103,6 +104,8 @@ class Guard:
             body = self._check(scope)
             await self.app(scope, _Body(receive, body), send_more)
         except ApiError as error:
+            if error.status == 413 and _is_sending(dict(scope["headers"])):
+                await _drained(receive)
             await _answer(error, send_more)
         except ClientDisconnect:
             return
@@ -144,6 +147,23 @@ class _Body:
         if self.left < 0:
             raise ApiError(413, f"The body is too large; expected at most {self.limit} bytes.", code="too_large")
         return message
+
+
+def _is_sending(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a client sends its body, of at most MAX_DRAINED bytes as far as it says, without asking first."""
+    length = headers.get(b"content-length", b"0").decode("latin-1")
+    return b"expect" not in headers and is_digits(length) and len(length) < 15 and int(length) <= MAX_DRAINED
+
+
+async def _drained(receive: Callable[[], Any]) -> None:
+    """Let a body pass, up to MAX_DRAINED bytes: who is still sending does not read an answer. Its time is limited as
+    that of every request (`connections`)."""
+    left = MAX_DRAINED
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
 
 
 async def _answer(error: ApiError, send: Callable[[Any], Any]) -> None:

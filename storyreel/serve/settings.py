@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from storyreel.json_file import parse_json
 from storyreel.names import is_bare
-from storyreel.numbers import shown, whole
+from storyreel.numbers import is_digits, shown, whole
 from storyreel.options.declare import fields_of
 from storyreel.options.generation import MAX_SEED, GenerateOptions
 from storyreel.options.input_clip import INPUTS
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ALIASES = {
     "num_frames": "frames", "guidance_scale": "guidance", "num_inference_steps": "steps", "negative_prompt": "negative",
 }  # fmt: skip
-NAMES = {"frames": "num_frames", "guidance": "guidance_scale"}  # what errors call an option
+NAMES = {"frames": "num_frames", "guidance": "guidance_scale", "negative": "negative_prompt"}  # in errors
 OPTIONS = tuple(name for name in fields_of(GenerateOptions) if name not in (*INPUTS, "lora"))  # which names a file
 FIELDS = ("prompt", "model", "seconds", "size", "input_reference", "seed", "format", "max_tries", *ALIASES, *OPTIONS)
 FORMATS = ("mp4", "webm", "gif", "webp", "apng")
@@ -131,7 +131,8 @@ def understand(
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
             raise ValueError(f"seed: expected a whole number from 0 to {MAX_SEED}, got {shown(seed)}")
         if (able.any_size or not able.sizes) and size is not None and size != f"{able.width}x{able.height}":
-            values["size"] = size
+            values["size"], scale = size, 1
+            _check_size(size, model)
         elif size is not None:
             scale = _scale(size, model)
         if refused := able.cannot & ({"extend"} if follows else inputs.keys()):
@@ -146,6 +147,7 @@ def understand(
         raise ApiError.of(error, NAMES) from None
     for name in sorted(able.cannot):
         if options.is_set(name):
+            name = NAMES.get(name, name)
             raise ApiError(400, f"{name}: {model.name} cannot serve it; leave it out", param=name, code="unsupported")
     before = float(follows.seconds or 0) if follows and "extend" not in inputs else 0.0
     seconds = _check_length(options, model, before)
@@ -193,6 +195,20 @@ def _check_tries(tries: Any, options: GenerateOptions, model: Served, seed: int)
         raise ValueError("max_tries: the prompt says nothing that the judge can see; leave it out")
     if seed + tries - 1 > MAX_SEED:
         raise ValueError(f"max_tries: there are no {tries} seeds from {seed} on")
+
+
+def _check_size(size: Any, model: Served) -> None:
+    """ApiError where a model that makes many sizes does not make this one."""
+    able = model.abilities
+    sides = size.lower().split("x") if isinstance(size, str) else []
+    if able.multiple is None or len(sides) != 2 or not all(is_digits(side) and len(side) < 7 for side in sides):
+        return  # which the options tell
+    if not able.makes_size(int(sides[0]), int(sides[1])):
+        message = (
+            f"size: {model.name} makes sides that are multiples of {able.multiple} and at most {able.max_side}, "
+            f"such as {able.sizes[0]}; got {size}"
+        )
+        raise ApiError(400, message, param="size", code="invalid_value")
 
 
 def _scale(size: Any, model: Served) -> int:

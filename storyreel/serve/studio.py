@@ -122,6 +122,8 @@ class Studio:
         values = read_fields({name: value for name, value in body.items() if name != "video"})
         values.setdefault("model", before.model)
         values.setdefault("prompt", before.settings.get("prompt"))
+        if "fps" in before.settings:  # else what is there would play at another speed
+            values.setdefault("fps", before.settings["fps"])
         more = {"key": key, "digest": digest, "remixed_from": id, "follows": before}
         inputs = {} if source is None else {"extend": source}
         return self._add(values, self.model(values["model"]), None, inputs, **more)

@@ -45,8 +45,7 @@ class Cascade(System):
         shape = last.shape
         return Abilities(
             width=shape.width, height=shape.height, frames=shape.frames, fps=Fraction(shape.fps),
-            max_frames=self.longest or shape.frames, any_size="size" in self.serves,
-            cannot=self.cannot(*self.refuses, channels=last.channels),
+            max_frames=self.longest or shape.frames, cannot=self.cannot(*self.refuses, channels=last.channels),
         )  # fmt: skip
 
     @property

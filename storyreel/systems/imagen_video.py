@@ -30,6 +30,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from storyreel.abilities import Abilities
 from storyreel.field_ranges import Share, Width
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.nn.video_resample import Counted, at_frames, blank_filled, cut_to_aspect, random_crop, resized
@@ -275,8 +276,19 @@ class ImagenVideo(Cascade):
         if refiner is not None:
             self.parts["refiner"] = refiner
 
+    @property
+    def makes(self) -> Abilities:
+        if self.config.refiner is not None:
+            return replace(super().makes, width=self.config.refiner.size, height=self.config.refiner.size)
+        multiple = list(self.cascade().values())[-1].unet.multiple
+        return replace(super().makes, any_size=True, multiple=multiple, max_side=MAX_PIXELS)
+
     def check(self, request: Request) -> None:
         super().check(request)
+        refiner, own = self.config.refiner, list(self.cascade())[-1]
+        if request.options.size and refiner is not None and request.options.stage is None:
+            size = f"{refiner.size}x{refiner.size}"
+            raise ValueError(f"size: this model ends with a refiner, which paints {size}; another needs stage {own}")
         if request.options.size and max(request.options.size) > MAX_PIXELS:
             raise ValueError(
                 f"size: expected at most {MAX_PIXELS} pixels a side, got {'x'.join(map(str, request.options.size))}"

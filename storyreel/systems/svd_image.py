@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -318,7 +319,13 @@ class ImageSvd(System):
 
     @property
     def makes(self) -> Abilities:
-        return makes_of(self, BEYOND * self.config.frames, needs="image")
+        makes = makes_of(self, BEYOND * self.config.frames, needs="image")
+        return replace(makes, multiple=self._multiple, max_side=MAX_SIDE)
+
+    @property
+    def _multiple(self) -> int:
+        """Of width and height."""
+        return self.config.autoencoder.patch * self.config.unet.multiple
 
     @property
     def stages(self) -> dict[str, Stage]:
@@ -357,7 +364,7 @@ class ImageSvd(System):
         if options.transparent:
             raise ValueError("transparent: this model has no matte; it was trained without transparency")
         width, height = options.size or (config.shape.width, config.shape.height)
-        multiple = config.autoencoder.patch * config.unet.multiple
+        multiple = self._multiple
         if height % multiple or width % multiple or max(height, width) > MAX_SIDE:
             raise ValueError(f"size: expected multiples of {multiple} up to {MAX_SIDE}, got {width}x{height}")
         longest = BEYOND * config.frames

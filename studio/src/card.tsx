@@ -58,7 +58,7 @@ export function Card({ video, follow, before, compared, models, onChange, onErro
       </div>
       <h3>{name}</h3>
       <p class="facts">
-        {live.model} · seed {own.seed} · {live.seconds} s · {live.size}
+        {live.model} · seed {own.seed} · {Number(Number(live.seconds).toFixed(2))} s · {live.size}
         {own.made_in_seconds !== null && over ? ` · made in ${own.made_in_seconds} s` : ""}
       </p>
       <Ticks video={live} models={models} />

@@ -87,7 +87,7 @@ export function Compare({ ids, models, onClose, onError, onReuse }: Props) {
             </div>
             <h3>{video.prompt ?? "a story"}</h3>
             <p class="facts">
-              {video.model} · seed {video.storyreel.seed} · {video.seconds} s
+              {video.model} · seed {video.storyreel.seed} · {Number(Number(video.seconds).toFixed(2))} s
             </p>
             <Ticks video={video} models={models} />
             <div class="actions">

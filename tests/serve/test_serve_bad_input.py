@@ -131,6 +131,10 @@ def test_a_body_that_is_too_large(server: Live):
     assert client.getresponse().status == 413
     client.close()
 
+    body = b" " * (20 << 20)  # sent whole before its client reads an answer
+    status, _, content = server.raw("POST", "/v1/videos", body, {"Content-Type": "application/x-www-form-urlencoded"})
+    assert (status, json.loads(content)["error"]["code"]) == (413, "too_large")
+
     def endless() -> Iterator[bytes]:
         for _ in range(100):
             yield b" " * (1 << 20)
