@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from storyreel.systems.base import Progress
 
 PREVIEW_SHARE = 0.15  # of the time that may go into previews
+PREVIEW_FRAMES = 32  # at most, the last ones
 PREVIEW_SIDE = 160  # pixels that a preview's longer side has at least
 
 
@@ -64,10 +65,10 @@ class Steps:
 
 
 def _picture(clip: Clip) -> str:
-    """An animated WebP as base64."""
+    """The end of a clip as an animated WebP, in base64."""
     from PIL import Image
 
-    frames = clip.over().frames
+    frames = clip.replace(frames=clip.frames[-PREVIEW_FRAMES:]).over().frames
     factor = max(1, -(-PREVIEW_SIDE // max(frames.shape[1:3])))
     pictures = [
         Image.fromarray(frame).resize((frame.shape[1] * factor, frame.shape[0] * factor), 0) for frame in frames

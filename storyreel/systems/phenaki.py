@@ -435,17 +435,21 @@ class _Run:
             rng=self.rng,
             steps=self.options.steps,
             guidance=self.options.guidance,
-            on_step=self._report(text, mask),
+            on_step=self._report(made, kept, text, mask),
         )
         self.done += 1
         return s.decode(codes, text, mask)[:, :, kept:]
 
-    def _report(self, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
+    def _report(self, made: Tensor, kept: int, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
+        """Tells of a step. A preview is all that is there: what is `made`, and the clip that is being sampled."""
+        fps = self.options.fps or Fraction(self.system.config.fps)
+
         def report(step: int, steps: int, codes: Tensor) -> None:
             def preview(number: int = 0) -> Clip:
                 one = slice(number, number + 1)
-                video = self.system.decode(codes[one], text[one], mask[one])
-                return Clip.from_tensor(shown(video, transparent=self.options.transparent)[0], self.system.config.fps)
+                new = self.system.decode(codes[one], text[one], mask[one])[:, :, kept:]
+                video = shown(torch.cat([made[one], new], 2), transparent=self.options.transparent)
+                return Clip.from_tensor(video[0], fps)
 
             self.on_progress(Progress(self.done * steps + step, self.clips * steps, "sampling", preview))
 

@@ -142,6 +142,21 @@ def test_progress_goes_up_to_its_total(model: Phenaki, wish: dict[str, Any]):
         assert wish == {"image": wish.get("image"), "frames": 1}, "only an image alone needs no sampling"
 
 
+@pytest.mark.parametrize(
+    "wish", [{"frames": 20}, {"extend": picture(9), "frames": 7}, {"story": (("a", 1.0), ("b", 1.0))}]
+)
+def test_a_preview_is_all_that_is_there(model: Phenaki, wish: dict[str, Any]):
+    """So that of a video that is cancelled nothing is lost."""
+    told: list[Progress] = []
+    made = model.generate(Request.of(fps=Fraction(12), **wish), TEXT, told.append)
+    shown = [step.preview() for step in told if step.preview]
+    lengths = [len(clip) for clip in shown]
+    assert lengths == sorted(lengths)
+    assert lengths[0] < len(made) <= lengths[-1]
+    np.testing.assert_array_equal(shown[-1].frames[: len(made)], made.frames)
+    assert shown[-1].fps == made.fps == 12
+
+
 def test_raising_from_progress_stops(model: Phenaki):
     class Enough(Exception):
         pass
