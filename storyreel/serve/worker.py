@@ -20,6 +20,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from storyreel.engine import cores, wait_calmly
 from storyreel.json_file import parse_json
 from storyreel.options.generation import GenerateOptions
 from storyreel.serve.attempts import attempt, peak_memory
@@ -167,7 +168,6 @@ def _load_in_cluster() -> Callable[[str], Any]:
 def _load(folder: str, device: str | None) -> Any:
     import torch
 
-    from storyreel.engine import cores
     from storyreel.generate.model import load
 
     torch.set_num_threads(min(torch.get_num_threads(), cores()))
@@ -185,6 +185,7 @@ def _listen(worker: Worker) -> None:
 
 
 def main(argv: list[str]) -> None:
+    wait_calmly()
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is not for the server
 
