@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -173,6 +174,15 @@ def test_the_server_is_killed_and_the_gallery_is_as_it_was(tmp_path: Path, shelf
     table.close()
     assert found is not None
     assert (found.status, found.attempts) == ("queued", 1)  # of the worker that died; stops count for nothing
+
+
+def test_a_worker_does_not_spin_while_it_waits(tmp_path: Path):
+    """On a busy machine spinning took ten times as long as the work. A worker whose stdin has ended ends."""
+    code = "import os, sys; from storyreel.serve import worker; worker.main(sys.argv[1:]); print(os.environ)"
+    env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    command = [sys.executable, "-c", code, str(tmp_path), "claim", "{}"]
+    ended = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+    assert "'OMP_WAIT_POLICY': 'PASSIVE'" in ended.stdout + ended.stderr  # what libraries print goes where errors go
 
 
 def test_the_death_of_a_worker_takes_only_its_own_previews(tmp_path: Path, shelf: list[Path]):
