@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from storyreel.engine import Ray, wait_calmly
 from storyreel.generate import registry
 from storyreel.options.generation import GenerateOptions
+from storyreel.serve.worker import MODELS
 
 if TYPE_CHECKING:
     from storyreel.clip import Clip
     from storyreel.systems.base import OnProgress, Progress
 
-MODELS = 2  # that stay loaded
 LOOK = 0.2  # seconds between two looks at how far a video is
 CALLS = 3  # at once: one that makes a video, one that looks at it, one that stops it
 
@@ -72,13 +72,14 @@ class Replica:
 
 
 class Cluster:
-    """The replica of one worker."""
+    """The replica of one worker, once the cluster has a place for it: no video is claimed before."""
 
     def __init__(self) -> None:
         self.ray: Any = Ray().begin()
         cards = self.ray.cluster_resources().get("GPU", 0) >= 1
         kind = self.ray.remote(num_cpus=1, num_gpus=int(cards), max_concurrency=CALLS)(Replica)
         self.replica = kind.remote()
+        self.get(self.replica.step.remote())
 
     def get(self, reference: Any) -> Any:
         """A result. What went wrong in the replica is raised here as it was there."""
