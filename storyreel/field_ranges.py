@@ -53,8 +53,7 @@ def checked(kind: Any, value: Any, where: str) -> Any:
     ValueError, one line that begins with `where` and the field: an unknown or missing field, another type, a number out
     of its range, or what the dataclass itself refuses.
     """
-    limits, kind = _range_of(kind)
-    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    limits, kind, origin, parts = _parts_of(kind)
     if is_dataclass(kind):
         return _dataclass(kind, value, where)
     if origin is Literal:
@@ -130,12 +129,14 @@ def check_ranges(value: Any, where: str) -> None:
                     check_ranges(item, f"{path}.{key}")
 
 
-def _range_of(kind: Any) -> tuple[Range | None, Any]:
-    """The range that an annotation carries, and the plain type."""
-    if typing.get_origin(kind) is not Annotated:
-        return None, kind
-    plain, *more = typing.get_args(kind)
-    return next((each for each in more if isinstance(each, Range)), None), plain
+@functools.cache
+def _parts_of(kind: Any) -> tuple[Range | None, Any, Any, tuple[Any, ...]]:
+    """The range that an annotation carries, the plain type, and of that the origin and the arguments."""
+    limits = None
+    if typing.get_origin(kind) is Annotated:
+        kind, *more = typing.get_args(kind)
+        limits = next((each for each in more if isinstance(each, Range)), None)
+    return limits, kind, typing.get_origin(kind), typing.get_args(kind)
 
 
 @functools.cache
