@@ -66,7 +66,7 @@ test: $(READY)
 	@$(SUITE) $(PY) -m pytest -m alone $(ALONE)
 
 avx2: $(READY)
-	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest $(PYTEST_ARGS) -m "numerics and not alone"
+	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest $(PYTEST_ARGS) -m "numerics and not portable and not alone"
 	@$(SUITE) ATEN_CPU_CAPABILITY=avx2 $(PY) -m pytest -m "numerics and alone" $(ALONE)
 
 # A virtual environment of its own: nothing may come from .venv. `pip check` finds floors that do not fit together.

@@ -13,7 +13,12 @@ ROOT = Path(__file__).parents[1]
 # What may come out otherwise in the last bits on another processor: CI runs it again under ATEN_CPU_CAPABILITY=avx2.
 NUMERICS = {"diffusion", "evaluate", "generate", "nn", "systems", "text", "train"}
 NUMERICS |= {"test_cli", "test_encoder", "test_model", "test_packed", "test_recipes"}
-
+# Of those, files that compare no number that a processor computes, but devices, signals, refusals, files.
+PORTABLE = {
+    *("test_training_on_a_gpu", "test_generating_on_a_gpu", "test_budget", "test_refusals", "test_loggers"),
+    *("test_strange_models", "test_strange_metadata", "test_cost", "test_cost_memory", "test_fetch_weights"),
+    *("test_metric_declarations", "test_unasked_download"),
+}
 
 # Files with tests of many seconds, which begin first: at the end one of them would leave all other workers idle.
 LONG = {
@@ -28,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parts = item.path.relative_to(Path(__file__).parent).with_suffix("").parts
         if NUMERICS & set(parts) or parts[-1].startswith("test_reproduce"):
             item.add_marker("numerics")
+        if parts[-1] in PORTABLE:
+            item.add_marker("portable")
 
 
 os.environ["HF_HUB_OFFLINE"] = "1"

@@ -26,7 +26,13 @@ WRITTEN = {  # what a command writes, by what the README calls it
     "-o board": ("board/leaderboard.json",),
     "-o report": ("report/report.html",),
 }
-QUICK = {"STORYREEL_SHEET_CANDIDATES": "1", "STORYREEL_SHEET_STEPS": "2"}  # a whole character takes minutes
+QUICK = {  # what takes as long as a person's patience, in less
+    "STORYREEL_SHEET_CANDIDATES": "1",
+    "STORYREEL_SHEET_STEPS": "2",
+    "STORYREEL_GENERATE_CANDIDATES": "2",
+    "STORYREEL_GENERATE_STEPS": "4",
+    "STORYREEL_TRAIN_SET": "stages.tokenizer.steps=20 stages.prior.steps=20",
+}
 
 
 def lines(block: str) -> list[str]:

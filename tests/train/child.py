@@ -1,28 +1,31 @@
-"""A training process of its own: trains the toy recipe into the folder that it is given.
+"""A training process of its own, which trains the toy recipe.
 
-    python child.py RUN none|ddp|fsdp STEPS ACCUMULATE [STOP]
-
-With STOP it ends, as if it were killed, after that step of the first stage.
+python child.py RUN STEPS ACCUMULATE
 """
+
+from __future__ import annotations
 
 import os
 import sys
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import torch
+from toy import build, toy_loader, toy_recipe
+
+from storyreel.run import Run
+from storyreel.train.distributed import processes
+from storyreel.train.stages import train_system
 
 
-def main() -> None:
-    path, kind, steps, accumulate = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    stop = int(sys.argv[5]) if len(sys.argv) > 5 else None
-    import torch
-    from toy import build, toy_loader, toy_recipe
+def train_as(rank: dict[str, str], path: Path, kind: str, steps: int, accumulate: int, stop: int | None = None) -> None:
+    """Train as one process of those that torchrun would start; `rank` is what it would put into the environment.
 
-    from storyreel.run import Run
-    from storyreel.train.stages import train_system
-
+    kind: none, ddp or fsdp. With `stop` it ends, as if it were killed, after that step of a stage.
+    """
+    os.environ.update(rank)
     torch.set_num_threads(1)
     recipe = toy_recipe(steps=steps, accumulate=accumulate, checkpoint_every=4)
 
@@ -37,11 +40,9 @@ def main() -> None:
 
     if kind == "none":
         return train()
-    from storyreel.train.distributed import processes
-
-    with processes(torch.device("cpu")) as (rank, world, _):
-        train(rank, world)
+    with processes(torch.device("cpu")) as (number, world, _):
+        train(number, world)
 
 
 if __name__ == "__main__":
-    main()
+    train_as({}, Path(sys.argv[1]), "none", int(sys.argv[2]), int(sys.argv[3]))

@@ -216,7 +216,7 @@ def test_log_on_a_full_disk_says_where(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_writes_a_checkpoint(tmp_path, number):
-    command = [sys.executable, str(CHILD), str(tmp_path), "none", "100000", "1"]
+    command = [sys.executable, str(CHILD), str(tmp_path), "100000", "1"]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "tokenizer/log.jsonl"
     end = time.monotonic() + 300
