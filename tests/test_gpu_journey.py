@@ -51,7 +51,7 @@ def run(bare: Path, tmp_path: Path, **more: str) -> subprocess.CompletedProcess[
 
 def test_check_train_export_archive(bare, tmp_path):
     more = dict(TRAIN="--set=stages.prior.data.batch=2")
-    done = run(bare, tmp_path, MODELS="phenaki_tiny", MINUTES="0.15", **more)
+    done = run(bare, tmp_path, MODELS="phenaki_tiny", MINUTES="0.25", **more)
     assert done.returncode == 0, done.stderr
     parts = sorted((tmp_path / "out").glob("phenaki_tiny.tar.gz.*"))
     assert parts

@@ -26,12 +26,11 @@ WRITTEN = {  # what a command writes, by what the README calls it
     "-o board": ("board/leaderboard.json",),
     "-o report": ("report/report.html",),
 }
-QUICK = {  # what takes as long as a person's patience, in less
+QUICK = {  # a whole character takes minutes, and four candidates of many steps a while
     "STORYREEL_SHEET_CANDIDATES": "1",
     "STORYREEL_SHEET_STEPS": "2",
     "STORYREEL_GENERATE_CANDIDATES": "2",
     "STORYREEL_GENERATE_STEPS": "4",
-    "STORYREEL_TRAIN_SET": "stages.tokenizer.steps=20 stages.prior.steps=20",
 }
 
 

@@ -136,16 +136,16 @@ SMALL = [f"--set=stages.{s}.{k}" for s in ("tokenizer", "prior") for k in ("data
 def test_minutes_end_in_time_with_a_model(tmp_path, capsys):
     command = ["train", "phenaki_tiny", "--data", DIGITS, "-o", tmp_path / "run", *SMALL]
     began = time.monotonic()
-    assert call(*command, "--minutes", 0.15) == 0
+    assert call(*command, "--minutes", 0.25) == 0
     took = time.monotonic() - began
     recipe = json.loads((tmp_path / "run/recipe.json").read_text())
     _, saved, info = load_model(tmp_path / "run/model")
     steps = {name: stage["steps"] for name, stage in recipe["stages"].items()}
     assert info["training"]["steps"] == steps == {name: stage.steps for name, stage in saved.stages.items()}
     assert all(count >= 1 for count in steps.values())
-    assert took < 300, "nine seconds, on a machine that may be busy"
+    assert took < 300, "a quarter of a minute, on a machine that may be busy"
     digest = info["digest"]
-    assert call(*command, "--minutes", 0.15) == 0  # nothing is left to do
+    assert call(*command, "--minutes", 0.25) == 0  # nothing is left to do
     assert load_model(tmp_path / "run/model")[2]["digest"] == digest
     assert call(*command[:-4], "--minutes", 0.00001, "-o", tmp_path / "other") == 1
     assert "too short for one step of each stage" in capsys.readouterr().err
