@@ -105,9 +105,9 @@ def network(name: str, what: str) -> Path:
 
     RefusedDownload, or ValueError or OSError of one line.
     """
-    if is_offline():
-        raise OSError(f"{what}: is not on this machine, and HF_HUB_OFFLINE keeps it from being downloaded")
-    agree_to_download(what, name)
+    if not is_offline():
+        agree_to_download(what, name)
+    check_online(what, True, "is not on this machine")
     return snapshot(name, None, [*WEIGHTS, *SETTINGS], VARIANTS)
 
 

@@ -22,7 +22,7 @@ OURS = r"(.*/)?(\.storyreel\.(json|lock)|\.DS_Store|Thumbs\.db|desktop\.ini|\..*
 MODEL = r"model\.json|README\.md|[a-z0-9_]+/(config\.json|model\.safetensors)"
 STAGE = (
     r"\.lock|log\.jsonl|timing\.jsonl|final\.(json|safetensors)|checkpoint-\d+/([\w-]+\.safetensors|state\.json)"
-    r"|samples/\d+\.png|tensorboard/events\.[^/]+"
+    r"|samples/\d+\.png|tensorboard/events\.[^/]+|loggers\.json"
 )
 CURATION = (
     r"\.lock|curate\.json|(footage|manifest|quarantine|edits)\.jsonl|thresholds\.json|spans\.parquet"

@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "model_folder": set(),
     "outline": set(),
     "hub_client": set(),
+    "hub_network": set(),
     "model_card": set(),
     "storage": set(),
     "layouts": set(),
@@ -158,7 +159,7 @@ FOR_ALL |= {
 FOR_ALL |= {"callable_package", "wording", "csv_file"}  # what people read
 FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
 FOR_ALL |= {"whole_file", "parquet_file", "archive", "tar_file"}
-FOR_ALL |= {"hub_client", "model_card"}  # what the hub gives and reads
+FOR_ALL |= {"hub_client", "hub_network", "model_card"}  # what the hub gives and reads
 CONTRACTS = {"base", "cascade", "cascade_stage", "palette", "palette_refiner", "pixels"}
 KNOWS_SYSTEMS = {"recipes", "published_svd"}
 

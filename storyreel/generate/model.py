@@ -126,7 +126,8 @@ class Model:
         pictures of another aspect); story (a list of (prompt, seconds) instead of a prompt); transparent; loop (cut so
         that its end leads back to its beginning); stage (of a cascade: the last one to run, whose smaller video it is);
         size (such as "1280x768", of a system that makes any, and then of any length); negative (what the video should
-        not show), precision (fp32, bf16, fp16) and lora (a list of "FILE:WEIGHT"), of pipelines of the hub; candidates
+        not show), precision (fp32, bf16, fp16), lora (a list of "FILE:WEIGHT"), tiling, layerwise and step_cache
+        ("first-block:0.05"; all three smaller or faster, and coarser), of pipelines of the hub; candidates
         (how many to make, of which the best is kept) and encoder (what ranks them); start (seconds into a video without
         end); crisp (False leaves pixel art as it was generated); as_written (nothing is added that the prompt leaves
         open). Left out, the model decides.
@@ -297,9 +298,10 @@ class Model:
             raise ValueError(f"motion: {self.name} reads no motion; a model of Stable Video Diffusion does")
         if options.reuse is not None and "reuse" not in serves:
             raise ValueError(f"reuse: {self.name} runs its whole network at each step; Stable Video Diffusion need not")
-        for name in ("negative", "precision", "lora"):
+        for name in ("negative", "precision", "lora", "tiling", "layerwise", "step_cache"):
             if getattr(options, name) and name not in serves:
-                raise ValueError(f"{name}: {self.name} reads none; many pipelines of the hub do (hub:ORG/NAME)")
+                reads = "reads none" if name in ("negative", "precision", "lora") else "cannot do that"
+                raise ValueError(f"{name}: {self.name} {reads}; many pipelines of the hub do (hub:ORG/NAME)")
         if options.stage and options.stage not in (known := self.system.products):
             expected = f"expected one of {', '.join(known)}" if known else "it makes whole videos only; a cascade can"
             raise ValueError(f"stage: {self.name} does not stop after {options.stage!r}; {expected}")

@@ -37,7 +37,7 @@ class ClipRanker:
         from storyreel.evaluate.extractors import load_extractor
 
         self._net: Any = load_extractor(name)
-        self.name = name
+        self.name = str(self._net.name)
 
     def rank(self, prompt: str, clips: Sequence[Clip]) -> list[float]:
         import torch
@@ -108,7 +108,7 @@ def _with_judge(encoder: Ranker, world: str) -> Ranker:
 
 
 def _load(name: str) -> Ranker:
-    if name.startswith("clip-"):
+    if name.startswith(("clip-", "clip:", "siglip:")):
         return ClipRanker(name)
     from storyreel.encoder import load_encoder
 

@@ -83,6 +83,7 @@ FAMILIES = {
     "Sana": Family(16, names={"frames": "frames"}, extra={"use_resolution_binning": False}),
     "TextToVideoSD": Family(8, 1, 64, "float16"),
 }  # fmt: skip
+NETWORKS = ("transformer", "transformer_2", "unet")  # components that run at each step
 STRIDES = ("scale_factor_temporal", "temporal_compression_ratio")
 SPACES = ("scale_factor_spatial", "spatial_compression_ratio")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.hub.describe import weights
-from storyreel.hub.families import family_of
+from storyreel.hub.families import NETWORKS, family_of
 from storyreel.hub.reference import read_index
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -47,8 +47,9 @@ class Needs:
         return next((mode for mode in MODES if self.gpu[mode] <= gpu), None)
 
 
-def needs(folder: Path, precision: str | None = None) -> Needs:
-    """precision: fp32, bf16 or fp16; None for what the family prefers on a GPU."""
+def needs(folder: Path, precision: str | None = None, layerwise: bool = False) -> Needs:
+    """precision: fp32, bf16 or fp16; None for what the family prefers on a GPU. layerwise: as the setting of a video,
+    with a byte for each weight of the networks that run at each step (their norms take more, which is little)."""
     family = family_of(folder, read_index(folder))
     dtype = NAMES[precision] if precision else family.dtype
     found = weights(folder)
@@ -56,6 +57,7 @@ def needs(folder: Path, precision: str | None = None) -> Needs:
         part: BYTES[max(dtype, family.vae_dtype or dtype, key=BYTES.__getitem__) if part == "vae" else dtype]
         for part in found
     }
+    sizes |= {part: 1 for part in NETWORKS if part in found and layerwise}
     components = {part: each.parameters * sizes[part] for part, each in found.items()}
     layer = max((each.largest_layer * sizes[part] for part, each in found.items()), default=0)
     total = sum(components.values())
@@ -66,7 +68,7 @@ def needs(folder: Path, precision: str | None = None) -> Needs:
 
 def plan(folder: Path, name: str, memory: float, precision: str | None = None) -> dict[str, Any]:
     """What `storyreel plan hub:...` says. memory: of the GPU, in GB (10^9 bytes)."""
-    found = needs(folder, precision)
+    found, smaller = needs(folder, precision), needs(folder, precision, layerwise=True)
     mode = found.mode(memory * 1e9)
     return {
         "model": name,
@@ -74,8 +76,10 @@ def plan(folder: Path, name: str, memory: float, precision: str | None = None) -
         "precision": precision or "of the family",
         "components_gb": {part: round(size / 1e9, 3) for part, size in found.components.items()},
         "needs_gb": {way: round(size / 1e9, 3) for way, size in found.gpu.items()},
+        "layerwise_gb": {way: round(size / 1e9, 3) for way, size in smaller.gpu.items()},
         "machine_gb": round(found.machine / 1e9, 3),
         "offload": mode,
+        "layerwise_offload": smaller.mode(memory * 1e9),
         "fits": mode is not None,
     }
 
@@ -87,8 +91,10 @@ def plan_text(found: dict[str, Any]) -> str:
         fits = "fits" if size <= found["gpu_memory_gb"] else "does not fit"
         lines.append(f"  {WAYS[mode]}: {size:g} GB of GPU memory, {fits} into {found['gpu_memory_gb']:g}")
     lines.append(f"  beside it {found['machine_gb']:g} GB of the machine's memory, where weights wait")
-    chosen = found["offload"]
+    chosen, smaller = found["offload"], found["layerwise_offload"]
     lines.append(f"--offload {chosen}" if chosen else "does not fit; try --precision, a larger GPU or a smaller model")
+    if smaller is not None and smaller != chosen:
+        lines.append(f"--offload {smaller} --layerwise: {found['layerwise_gb'][smaller]:g} GB, weights in 8 bits")
     return "\n".join([*lines, f"{WORK / 1e9:g} GB of each are left for the video itself: an estimate"])
 
 
@@ -108,7 +114,7 @@ def using(mode: str | None) -> Iterator[None]:
             os.environ[CHOSEN] = before
 
 
-def chosen_mode(folder: Path, device: Any, precision: str) -> str:
+def chosen_mode(folder: Path, device: Any, precision: str, layerwise: bool) -> str:
     """none, model or group: what $STORYREEL_OFFLOAD says, or (auto) the fastest that fits into the GPU's free memory.
 
     ValueError, with the numbers, where none fits, or a CPU is to be spared the weights that it has anyway.
@@ -125,7 +131,7 @@ def chosen_mode(folder: Path, device: Any, precision: str) -> str:
     import torch
 
     free = float(torch.cuda.mem_get_info(device)[0])
-    found = needs(folder, precision)
+    found = needs(folder, precision, layerwise)
     if (mode := found.mode(free)) is None:
         least = found.gpu["group"] / 1e9
         raise ValueError(f"{folder}: does not fit: {free / 1e9:.1f} GB of GPU memory are free, expected {least:.1f}")
@@ -141,6 +147,6 @@ def place(pipe: Any, device: Any, mode: str) -> Any:
         pipe.enable_group_offload(onload_device=device, offload_type="leaf_level", use_stream=streams)
     else:
         return pipe.to(device)
-    if hasattr(getattr(pipe, "vae", None), "enable_tiling"):
+    if hasattr(getattr(pipe, "vae", None), "use_tiling"):  # those that cannot inherit a method that refuses
         pipe.vae.enable_tiling()
     return pipe

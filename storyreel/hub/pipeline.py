@@ -20,13 +20,14 @@ from PIL import Image
 from torch import Tensor
 
 from storyreel.clip import Clip
-from storyreel.hub import lora
+from storyreel.hub import levers, lora
 from storyreel.hub.describe import variant_of
 from storyreel.hub.families import Family, component_settings, family_of, limits_of
 from storyreel.hub.memory import NAMES as PRECISIONS
 from storyreel.hub.memory import chosen_mode, place
 from storyreel.hub.pictures import cut, fitted, preview_of
 from storyreel.hub.reference import check_components, name_of, read_index, title
+from storyreel.hub_network import in_silence
 from storyreel.options.generation import GenerateOptions
 from storyreel.options.lora import Lora
 from storyreel.systems.base import OnProgress, Progress, Request, Stage, System, TextEncoder
@@ -66,6 +67,7 @@ class HubPipeline(System):
         self.conditional = "prompt" in accepted
         own = self._served() & {"negative", "image_end", "variation", "motion"}
         own |= {"lora"} if lora.takes_lora(class_named(str(self.index["_class_name"]))) else set()
+        own |= levers.served(self.index)
         self.serves = frozenset({"size", "precision", *own, *(() if self.conditional else ("no prompt",))})
 
     @property
@@ -112,7 +114,10 @@ class HubPipeline(System):
             pipe = self._pipe(kind, options)
             self._use_lora(options)
             arguments = self._arguments(kind, options)
-            with _own_noise(request, self._device) as generator:
+            with (
+                _own_noise(request, self._device) as generator,
+                levers.using(pipe, options, offloaded=self._mode != "none"),
+            ):
                 try:
                     out = pipe(**arguments, generator=generator, **self._callback(kind, on_progress))
                 except torch.OutOfMemoryError:
@@ -155,21 +160,23 @@ class HubPipeline(System):
     def _pipe(self, kind: str, options: GenerateOptions) -> Any:
         """The pipeline of a class in a precision; the classes of one folder share their weights."""
         precision = self._precision(options)
-        if (kind, precision) in self._loaded:
-            return self._loaded[kind, precision]
+        if (key := (kind, precision, options.layerwise)) in self._loaded:
+            return self._loaded[key]
         own = str(self.index["_class_name"])
         if kind == own:
             self._loaded.clear()  # one set of weights at a time
             self._lora = ()
-            self._mode = chosen_mode(self.folder, self._device, precision)
+            self._mode = chosen_mode(self.folder, self._device, precision, options.layerwise)
             pipe = load_pipeline(self.folder, kind, PRECISIONS[precision], self.family)
+            if options.layerwise:
+                levers.cast_layerwise(pipe, getattr(torch, PRECISIONS[precision]))
             pipe = place(pipe, self._device, self._mode)
         else:
             parts, found = self._pipe(own, options).components, class_named(kind)
             taken = inspect.signature(found.__init__).parameters
             pipe = found(**{name: part for name, part in parts.items() if name in taken})
         pipe.set_progress_bar_config(disable=True)
-        self._loaded[kind, precision] = pipe
+        self._loaded[key] = pipe
         return pipe
 
     def _use_lora(self, options: GenerateOptions) -> None:
@@ -177,7 +184,7 @@ class HubPipeline(System):
         if options.lora == self._lora:
             return
         self._lora = ()
-        with _in_silence():
+        with in_silence():
             lora.apply(self._pipe(str(self.index["_class_name"]), options), options.lora)
         self._lora = options.lora
 
@@ -323,22 +330,6 @@ def arguments_of(kind: str) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(class_named(kind).__call__).parameters
 
 
-@contextmanager
-def _in_silence() -> Iterator[None]:
-    """Neither library shows bars or advice in the block: whoever generates has a screen of their own."""
-    import diffusers.utils.logging as of_diffusers
-    import transformers.utils.logging as of_transformers
-
-    for logging in (of_diffusers, of_transformers):
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for logging in (of_diffusers, of_transformers):
-            logging.enable_progress_bar()
-
-
 def load_pipeline(folder: Path, kind: str, dtype: str, family: Family) -> Any:
     """The pipeline in a folder, on the CPU. ValueError, one line, for whatever diffusers finds wrong with it."""
     check_components(folder)
@@ -347,7 +338,7 @@ def load_pipeline(folder: Path, kind: str, dtype: str, family: Family) -> Any:
         types = {"default": types, "vae": getattr(torch, family.vae_dtype)}
     found = class_named(kind)
     try:
-        with _in_silence():
+        with in_silence():
             return found.from_pretrained(
                 str(folder), dtype=types, use_safetensors=True, local_files_only=True, trust_remote_code=False,
                 variant=variant_of(folder),

@@ -12,6 +12,7 @@ from storyreel.numbers import frame_rate, shown, whole
 from storyreel.options.declare import ConflictError, Options, Setting, layered
 from storyreel.options.input_clip import INPUTS, InputClip
 from storyreel.options.lora import Lora
+from storyreel.options.step_cache import read_step_cache
 from storyreel.options.story import Story, check_story, read_story
 
 MAX_FRAMES = MAX_COUNT = 100_000
@@ -46,6 +47,14 @@ def _size(value: Any, name: str) -> tuple[int, int]:
     except (ValueError, TypeError):
         raise ValueError(f"{name}: expected width and height, such as 1280x768, got {shown(value)}") from None
     return width, height
+
+
+def _encoder_note(encoder: str) -> str:
+    """What metadata says of an encoder: its name, of a folder without the path."""
+    kind, _, where = encoder.partition(":")
+    if kind in ("clip", "siglip") and where:
+        return f"{kind}:{Path(where).resolve().name if Path(where).expanduser().is_dir() else where}"
+    return encoder if is_bare(encoder) else Path(encoder).resolve().name
 
 
 def _input(help: str, **more: Any) -> Setting:
@@ -181,6 +190,27 @@ class GenerateOptions(Options):
             text=str,
         ),
     ] = ()
+    tiling: Annotated[
+        bool,
+        Setting("Decode in tiles, of a model of the hub: less memory; seams may be seen.", panel=CASCADE),
+    ] = False
+    layerwise: Annotated[
+        bool,
+        Setting(
+            "Keep the weights of a model of the hub in 8 bits (layerwise casting): half the memory, somewhat coarser.",
+            panel=CASCADE,
+        ),
+    ] = False
+    step_cache: Annotated[
+        str | None,
+        Setting(
+            "What a model of the hub reuses between steps: first-block, taylorseer or pab, and its number; faster and "
+            "coarser.",
+            metavar="KIND[:NUMBER]",
+            panel=CASCADE,
+            read=read_step_cache,
+        ),
+    ] = None
     candidates: Annotated[
         int | None,
         Range(1, 1_024),
@@ -193,10 +223,10 @@ class GenerateOptions(Options):
     encoder: Annotated[
         str | None,
         Setting(
-            "What ranks candidates: sprites, digits, clip-vit-b-32, a folder.",
+            "What ranks candidates: sprites, digits, clip-vit-b-32, clip:ORG/NAME, siglip:ORG/NAME, a folder.",
             panel=CASCADE,
             read=lambda value, name: str(value),
-            write=lambda encoder: encoder if is_bare(encoder) else Path(encoder).resolve().name,
+            write=_encoder_note,
             needs=("candidates",),
             lacks="there is nothing to rank; expected candidates as well, such as 8",
         ),
@@ -274,8 +304,10 @@ class GenerateOptions(Options):
                 value[name] = InputClip.from_note(value[name], name)
         if value.get("lora") is not None and not all(isinstance(note, dict) for note in value["lora"]):
             raise ValueError("lora: the metadata names a path, which is not opened; give it with --lora")
-        if value.get("encoder") is not None and not is_bare(value["encoder"]):
-            raise ValueError("encoder: the metadata names a folder, which is not opened; give it with --encoder")
+        encoder = value.get("encoder")
+        if encoder is not None and (not is_bare(encoder) or ":" in encoder):
+            what = "a folder or an encoder of the hub"
+            raise ValueError(f"encoder: the metadata names {what}, which is not opened; give it with --encoder")
         return cls.of(layered(cls, value, changes))
 
 

@@ -12,7 +12,9 @@ from storyreel.serve.served import Served
 from storyreel.serve.table import Video, VideoTable
 
 SAMPLE = 20  # videos that are looked at, the newest
-COSTLY = ("steps", "candidates", "stage", "size", "precision", "guidance")  # settings that change the cost of a frame
+COSTLY = (  # settings that change the cost of a frame
+    "steps", "candidates", "stage", "size", "precision", "guidance", "layerwise", "step_cache",
+)  # fmt: skip
 MAX_WAITING = 200  # videos of the queue that are summed up
 
 

@@ -34,7 +34,7 @@ from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import Cosine, draw_times
 from storyreel.field_ranges import Depth, Share, Tries, Width
 from storyreel.nn.attention import Block
-from storyreel.nn.clip import ClipConfig, VisionTower
+from storyreel.nn.clip import ClipConfig, vision_network
 from storyreel.nn.dual_encoder import DualEncoderConfig, FrameTower, TextTower
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.nn.video_unet_blocks import FEATURES, features
@@ -156,8 +156,8 @@ class ClipTowers(nn.Module):
 
     def __init__(self, config: ClipConfig):
         super().__init__()
-        self.vision_model = VisionTower(config.vision)
-        self.visual_projection = nn.Linear(config.vision.hidden_size, config.projection_dim, bias=False)
+        network = vision_network(config.vision, config.projection_dim)
+        self.vision_model, self.visual_projection = network.vision_model, network.visual_projection
         self.text_projection = nn.Linear(config.text.hidden_size, config.projection_dim, bias=False)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
@@ -166,7 +166,8 @@ class ClipTowers(nn.Module):
     std: Tensor
 
     def images(self, pictures: Tensor) -> Tensor:
-        return self.visual_projection(self.vision_model(((pictures + 1) / 2 - self.mean) / self.std))
+        pixels = ((pictures + 1) / 2 - self.mean) / self.std
+        return self.visual_projection(self.vision_model(pixels).pooler_output)
 
     def texts(self, states: Tensor, mask: Tensor) -> Tensor:
         last = mask.sum(1).clamp(min=1) - 1

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from storyreel.clip import GREY, Clip
 from storyreel.field_ranges import Count, Width
-from storyreel.nn.clip import TowerConfig, VisionTower
+from storyreel.nn.clip import TowerConfig, vision_network
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP's training data
 MIN_BLUR = 0.001
@@ -61,13 +61,13 @@ class PictureEncoder(nn.Module):
     def __init__(self, config: TowerConfig, embedding: int):
         super().__init__()
         self.size = config.image_size
-        self.vision_model = VisionTower(config)
-        self.visual_projection = nn.Linear(config.hidden_size, embedding, bias=False)
+        network = vision_network(config, embedding)
+        self.vision_model, self.visual_projection = network.vision_model, network.visual_projection
 
     def forward(self, pictures: Tensor) -> Tensor:
         small = (blurred_resize(pictures.float(), self.size) + 1) / 2
         mean, std = (torch.tensor(each, device=small.device).view(1, 3, 1, 1) for each in (MEAN, STD))
-        return self.visual_projection(self.vision_model((small - mean) / std))
+        return self.visual_projection(self.vision_model((small - mean) / std).pooler_output)
 
 
 def blurred_resize(pictures: Tensor, size: int) -> Tensor:

@@ -24,6 +24,7 @@ _KINDS = {
     "minilm-words:<folder>": "MiniLM with the words of one world",
     "t5:<hub name or folder>": "the encoder of any T5",
     "clip:<hub name or folder>": "the text tower of any CLIP",
+    "siglip:<hub name or folder>": "the text tower of any SigLIP",
     "hash:<dim>": "hashed words, without weights",
     "words:<count>": "numbers of words, for a model that learns its own embedding",
 }
@@ -50,7 +51,7 @@ def using(folder: Path | None) -> Iterator[None]:
 
 def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) -> StateEncoder:
     """The encoder that `name` names: "minilm", "minilm-words:<folder>", "t5:<hub name or folder>", "clip:...",
-    "hash:<dim>" or "words:<count>".
+    "siglip:...", "hash:<dim>" or "words:<count>".
 
     bulk: arithmetic for more than a few captions at once, "fp32" or "bf16" (autocast; about 1e-2 off, faster
     where the processor has bf16). A few captions are always encoded in float32.
@@ -78,6 +79,10 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
         from storyreel.text.clip import ClipText
 
         return ClipText(rest, bulk=bulk, truncate=truncate)
+    if kind == "siglip" and rest:
+        from storyreel.text.clip import SiglipText
+
+        return SiglipText(rest, bulk=bulk, truncate=truncate)
     if kind == "hash":
         from storyreel.text.hashed import HashedWords
 
@@ -90,6 +95,6 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
         if not is_digits(rest) or not 2 <= int(rest) <= 65_536:
             raise ValueError(f"text encoder {name!r}: wanted words:<count> with 2 to 65536 words, such as words:16384")
         return NumberedWords(int(rest), truncate=truncate)
-    near = difflib.get_close_matches(kind, ("minilm", "minilm-words", "t5", "clip", "hash", "words"), 1)
+    near = difflib.get_close_matches(kind, [known.partition(":")[0] for known in _KINDS], 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"text encoder {name!r} is not known; {hint}There are: {', '.join(_KINDS)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 from storyreel.text.hub import HubEncoder
 
@@ -11,9 +11,4 @@ class T5(HubEncoder):
     """States (b, l, d_model) of the last encoder layer."""
 
     kind, label, max_tokens = "t5", "T5", 256
-
-    @staticmethod
-    def network() -> Any:
-        from transformers import T5EncoderModel
-
-        return T5EncoderModel
+    networks: ClassVar = {"t5": "T5EncoderModel", "mt5": "MT5EncoderModel", "umt5": "UMT5EncoderModel"}

@@ -1,16 +1,20 @@
 """Where a training's numbers and contact sheets go beside its own files: TensorBoard, wandb, trackio, mlflow.
 
-A stage is a run of its own there. A service that fails is told of once and left out; training goes on.
+A stage is a run of its own there, which a training that is resumed goes on with: RUN/<stage>/loggers.json says what the
+services call it. A service that fails is told of once and left out; training goes on.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
+
+from storyreel.storage import read_json, write_json
 
 SERVICES = ("wandb", "trackio", "mlflow")
 PROJECT = "storyreel"
@@ -52,12 +56,18 @@ class TensorBoard:
 
 
 class Wandb:
-    """Weights & Biases, and trackio, which is called in the same way."""
+    """Weights & Biases, and trackio, which is called in the same way but goes on with a run by its name."""
 
     def __init__(self, service: Any, run: Path, stage: str) -> None:
         self.service = service
-        more = {"group": run.resolve().name} if service.__name__ == "wandb" else {}
-        service.init(project=PROJECT, name=f"{run.resolve().name}-{stage}", resume="allow", **more)
+        name, known = f"{run.resolve().name}-{stage}", known_runs(run, stage)
+        if service.__name__ == "wandb":
+            more = {"group": run.resolve().name, "id": known.get("wandb") or secrets.token_hex(8), "resume": "allow"}
+            service.init(project=PROJECT, name=name, **more)
+            note_run(run, stage, "wandb", more["id"])
+        else:
+            service.init(project=PROJECT, name=name, resume="allow" if "trackio" in known else "never")
+            note_run(run, stage, "trackio", name)
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         self.service.log(dict(values), step=step)
@@ -73,7 +83,11 @@ class Mlflow:
     def __init__(self, service: Any, run: Path, stage: str) -> None:
         self.service = service
         service.set_experiment(PROJECT)
-        service.start_run(run_name=f"{run.resolve().name}-{stage}")
+        if (known := known_runs(run, stage).get("mlflow")) is not None:
+            service.start_run(run_id=known)
+        else:
+            started = service.start_run(run_name=f"{run.resolve().name}-{stage}")
+            note_run(run, stage, "mlflow", started.info.run_id)
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         self.service.log_metrics(dict(values), step=step)
@@ -83,6 +97,19 @@ class Mlflow:
 
     def close(self) -> None:
         self.service.end_run()
+
+
+def known_runs(run: Path, stage: str) -> dict[str, str]:
+    """Service -> what it calls this stage, where the training began before."""
+    file = run / stage / "loggers.json"
+    found = read_json(file) if file.is_file() else {}
+    return {name: said for name, said in found.items() if isinstance(said, str)} if isinstance(found, dict) else {}
+
+
+def note_run(run: Path, stage: str, service: str, said: str) -> None:
+    known = known_runs(run, stage)
+    if known.get(service) != said:
+        write_json(run / stage / "loggers.json", {**known, service: said})
 
 
 def check_installed(names: Sequence[str]) -> None:

@@ -181,6 +181,9 @@ export interface EstimatedBody {
   stage?: string;
   size?: string;
   precision?: "fp32" | "bf16" | "fp16";
+  tiling?: boolean;
+  layerwise?: boolean;
+  step_cache?: string;
   candidates?: number;
   encoder?: string;
   crisp?: boolean;
@@ -219,6 +222,9 @@ export interface ExtendBody {
   stage?: string;
   size?: string;
   precision?: "fp32" | "bf16" | "fp16";
+  tiling?: boolean;
+  layerwise?: boolean;
+  step_cache?: string;
   candidates?: number;
   encoder?: string;
   crisp?: boolean;
@@ -258,6 +264,9 @@ export interface RemixBody {
   stage?: string;
   size?: string;
   precision?: "fp32" | "bf16" | "fp16";
+  tiling?: boolean;
+  layerwise?: boolean;
+  step_cache?: string;
   candidates?: number;
   encoder?: string;
   crisp?: boolean;

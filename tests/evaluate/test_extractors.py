@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from safetensors.torch import save_file
+from tiny_encoders import write_encoder
 
 from storyreel.evaluate.extractors import Extractor, TextVideo, load_extractor, names
-from storyreel.evaluate.extractors import clip as clip_extractor
 from storyreel.evaluate.extractors.pixels import bicubic_short_side, bilinear_tf1
 from storyreel.evaluate.extractors.videos import C3DFeatures, c3d_tensors
 from storyreel.evaluate.extractors.weights import digest_of, filled, read_weights
 from storyreel.nn.c3d import C3D, FRAMES
-from storyreel.nn.clip import ClipConfig, TowerConfig
 from storyreel.nn.i3d import I3D
 from storyreel.nn.inception import InceptionV3
 from storyreel.weights_registry import ENTRIES, find_weights
@@ -260,7 +260,7 @@ def clip_folder(folder: Path) -> Path:
     letters = "abcdefghijklmnopqrstuvwxyz0123456789!,.'"
     merges = [("c", "a"), ("ca", "t</w>"), ("d", "o"), ("do", "g</w>")]
     tokens = [*letters, *(f"{c}</w>" for c in letters), *("".join(pair) for pair in merges)]
-    tokens += [clip_extractor.START, clip_extractor.END]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges) + "\n")
@@ -268,11 +268,10 @@ def clip_folder(folder: Path) -> Path:
     text |= dict(vocab_size=len(tokens), max_position_embeddings=10)
     vision = dict(hidden_size=24, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
     vision |= dict(image_size=16, patch_size=8)
-    told = {"text_config": text, "vision_config": vision, "projection_dim": 8}
+    told = {"model_type": "clip", "text_config": text, "vision_config": vision, "projection_dim": 8}
     (folder / "config.json").write_text(json.dumps(told))
     torch.manual_seed(0)
-    net = ClipConfig(text=TowerConfig(**text), vision=TowerConfig(**vision), projection_dim=8).build()  # pyright: ignore
-    torch.nn.init.normal_(net.vision_model.embeddings.class_embedding, std=0.1)
+    net = transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=8))
     ramps = {f"{part}_model.embeddings.position_ids": torch.arange(5)[None] for part in ("text", "vision")}
     save_file({**net.state_dict(), **ramps}, folder / "model.safetensors")
     return folder
@@ -292,15 +291,66 @@ def test_clip_reads_a_folder(tmp_path: Path):
         extractor.logits(clips)
 
 
-def test_clip_reads_texts_as_transformers_does(tmp_path: Path):
-    transformers: Any = pytest.importorskip("transformers")
+def test_clip_reads_a_vocabulary_of_either_form(tmp_path: Path):
     folder = clip_folder(tmp_path / "clip")
     texts = ["A Cat,  and a DOG!", "it's 42 cats", "dog"]
-    ours = [e.ids for e in clip_extractor.open_tokenizer(folder).encode_batch(texts)]
-    theirs = transformers.CLIPTokenizer.from_pretrained(str(folder))(texts)["input_ids"]
-    assert ours == theirs
-    clip_extractor.open_tokenizer(folder).save(str(folder / "tokenizer.json"))
-    assert [e.ids for e in clip_extractor.open_tokenizer(folder).encode_batch(texts)] == ours
+    before = load_extractor("clip-vit-b-32", weights=folder)
+    assert isinstance(before, TextVideo)
+    transformers.CLIPTokenizer.from_pretrained(folder).backend_tokenizer.save(str(folder / "tokenizer.json"))
+    for name in ("vocab.json", "merges.txt"):
+        (folder / name).unlink()
+    after = load_extractor("clip-vit-b-32", weights=folder)
+    assert isinstance(after, TextVideo)
+    assert torch.equal(before.text_embeddings(texts), after.text_embeddings(texts))
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_any_clip_and_any_siglip_by_name_equal_transformers(kind: str, tmp_path: Path):
+    """Difference 0.0, whatever else is in the batch."""
+    folder = write_encoder(kind, tmp_path / "mine")
+    extractor = load_extractor(f"{kind}:{folder}")
+    assert isinstance(extractor, TextVideo)
+    network = {"clip": transformers.CLIPModel, "siglip": transformers.SiglipModel}[kind].from_pretrained(folder).eval()
+    assert (extractor.name, extractor.digest) == (f"{kind}:mine", digest_of(network)), "no path of this machine"
+    texts, clips = ["a dog walks", "cat"], frames(2, 3, 16, 16)
+    tokens = transformers.AutoTokenizer.from_pretrained(folder)(
+        texts, padding="max_length" if kind == "siglip" else True, max_length=64, truncation=True, return_tensors="pt"
+    )
+    if kind == "siglip":  # it sees the pads
+        tokens.pop("attention_mask")
+    reader = {"clip": transformers.CLIPImageProcessor, "siglip": transformers.SiglipImageProcessor}[kind](
+        size={"shortest_edge": 16} if kind == "clip" else {"height": 16, "width": 16}, crop_size=16
+    )
+    pixels = reader(list(clips.flatten(0, 1).numpy()), return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        said, out = network.get_text_features(**tokens).pooler_output, network(**tokens, pixel_values=pixels)
+    assert torch.equal(extractor.text_embeddings(texts), torch.nn.functional.normalize(said, dim=-1))
+    seen = extractor.frame_embeddings(clips).flatten(0, 1)
+    assert torch.allclose(seen, out.image_embeds, atol=1e-6)  # pixels divided by 255 or multiplied by its inverse
+    large = frames(1, 1, 40, 56)
+    pixels = reader([large[0, 0].numpy()], return_tensors="pt")["pixel_values"]
+    inner: Any = extractor
+    assert (inner.pixels(large[0]) - pixels).abs().max() < 4 / 255 / 0.26  # of noise; nearly all are the same
+    with torch.no_grad():
+        same = network.get_image_features(pixel_values=inner.pixels(large[0])).pooler_output
+    assert torch.equal(extractor.features(large)[0], same)
+
+
+def test_names_of_extractors_that_cannot_be(tmp_path: Path):
+    folder = write_encoder("clip", tmp_path / "mine")
+    for name, said in (
+        (f"siglip:{folder}", r"wanted a SigLIP with model.safetensors \(it is a clip\)"),
+        (f"t5:{folder}", "reads sentences alone; clip:... and siglip:... see pictures as well"),
+        (f"clip:{tmp_path}/none", "extractor clip:.*: there is no folder"),
+        ("clip:", "no 'clip:'; there are .*siglip:ORG/NAME"),
+        ("clap:mine", "extractor: no 'clap:mine'"),
+        ("siglip:google/siglip-base-patch16-224", "is not on this machine, and HF_HUB_OFFLINE keeps it"),
+    ):
+        with pytest.raises(ValueError, match=said) as told:
+            load_extractor(name)
+        assert "\n" not in str(told.value)
+    with pytest.raises(ValueError, match="names its own"):
+        load_extractor(f"clip:{folder}", weights=folder)
 
 
 def test_clip_cuts_long_texts_and_says_so_once(tmp_path: Path):

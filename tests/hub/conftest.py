@@ -19,6 +19,7 @@ from storyreel.generate import batch
 NEEDS = {
     "test_hub_pipelines.py": ("diffusers", (0, 42)),
     "test_hub_lora.py": ("diffusers", (0, 42)),
+    "test_hub_levers.py": ("diffusers", (0, 42)),
     "test_hub_round_trip.py": ("huggingface_hub", (2, 0)),
 }
 

@@ -1,9 +1,8 @@
-"""The encoders without shipped weights: hashed words, T5 and CLIP."""
-
-from pathlib import Path
+"""The encoders without shipped weights: hashed words, T5, CLIP and SigLIP."""
 
 import pytest
 import torch
+from tiny_encoders import write_encoder
 
 from storyreel.text import load_text_encoder
 
@@ -61,61 +60,28 @@ def test_a_single_string_is_not_a_list_of_letters():
         load_text_encoder("hash:4")([])
 
 
-def save_tokenizer(folder: Path) -> None:
-    """Of a few words; a pad is 0, and 1 ends a sentence."""
-    transformers = pytest.importorskip("transformers")
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    words = ["<pad>", "</s>", "<unk>", "a", "dog", "cat", "walks", "sleeps"]
-    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    ).save_pretrained(folder)
-
-
 @pytest.fixture(scope="module")
-def tiny_t5(tmp_path_factory):
-    """A random T5 in the published folder layout."""
-    transformers = pytest.importorskip("transformers")
-    folder = tmp_path_factory.mktemp("t5")
-    save_tokenizer(folder)
-    torch.manual_seed(0)
-    config = transformers.T5Config(vocab_size=8, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
-    transformers.T5ForConditionalGeneration(config).save_pretrained(folder)  # as published: encoder and decoder
-    return folder
+def tiny(tmp_path_factory):
+    """Kind -> the folder of a tiny network with random weights."""
+    root = tmp_path_factory.mktemp("encoders")
+    return lambda kind: root / kind if (root / kind).exists() else write_encoder(kind, root / kind)
 
 
-@pytest.fixture(scope="module")
-def tiny_clip(tmp_path_factory):
-    """A random CLIP in the published folder layout: both towers."""
-    transformers = pytest.importorskip("transformers")
-    folder = tmp_path_factory.mktemp("clip")
-    save_tokenizer(folder)
-    torch.manual_seed(0)
-    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text = small | {"vocab_size": 8, "eos_token_id": 1, "bos_token_id": None, "pad_token_id": 0}
-    vision = small | {"image_size": 8, "patch_size": 4}
-    transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
-    return folder
-
-
-def test_t5_gives_the_states_of_its_encoder(tiny_t5):
+def test_t5_gives_the_states_of_its_encoder(tiny):
     import transformers
 
-    encoder = load_text_encoder(f"t5:{tiny_t5}")
+    encoder = load_text_encoder(f"t5:{tiny('t5')}")
     assert encoder.dim == 16
     states, mask = encoder(["a dog walks", "cat"])
     assert mask.tolist() == [[True, True, True, True], [True, True, False, False]]
-    whole = transformers.T5ForConditionalGeneration.from_pretrained(tiny_t5).eval()
+    whole = transformers.T5ForConditionalGeneration.from_pretrained(tiny("t5")).eval()
     with torch.no_grad():
         wanted = whole.encoder(torch.tensor([[3, 4, 6, 1]])).last_hidden_state
     assert torch.allclose(states[0], wanted[0], atol=1e-6)
 
 
-def test_t5_batches_equal_single_sentences(tiny_t5):
-    encoder = load_text_encoder(f"t5:{tiny_t5}")
+def test_t5_batches_equal_single_sentences(tiny):
+    encoder = load_text_encoder(f"t5:{tiny('t5')}")
     captions = ["a dog walks", "cat", "a cat sleeps a dog"] * 8
     states, mask = encoder(captions)
     one, _ = encoder(["cat"])
@@ -123,25 +89,65 @@ def test_t5_batches_equal_single_sentences(tiny_t5):
     assert not states[~mask].any()
 
 
-def test_clip_gives_the_states_of_its_text_tower(tiny_clip):
+def test_clip_gives_the_states_of_its_text_tower(tiny):
     import transformers
 
-    encoder = load_text_encoder(f"clip:{tiny_clip}")
+    encoder = load_text_encoder(f"clip:{tiny('clip')}")
     assert (encoder.dim, encoder.max_tokens) == (16, 77)
     states, mask = encoder(["a dog walks", "cat"])
     assert mask.sum(1).tolist() == [4, 2]
-    whole = transformers.CLIPModel.from_pretrained(tiny_clip).eval()
+    whole = transformers.CLIPModel.from_pretrained(tiny("clip")).eval()
     with torch.no_grad():
         wanted = whole.text_model(torch.tensor([[3, 4, 6, 1]])).last_hidden_state
     assert torch.allclose(states[0], wanted[0], atol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "label"), [("t5", "T5"), ("clip", "CLIP")])
-def test_pickles_and_absent_folders_are_refused(kind, label, request, tmp_path):
+@pytest.mark.parametrize("kind", ["siglip", "siglip2"])
+def test_siglip_gives_the_states_that_it_was_trained_with(kind, tiny):
+    """A sentence is padded to the full length, and the network sees the pads."""
+    import transformers
+
+    encoder = load_text_encoder(f"siglip:{tiny(kind)}")
+    assert (encoder.dim, encoder.max_tokens) == (16, 64)
+    states, mask = encoder(["a dog walks", "cat"])
+    ids = transformers.AutoTokenizer.from_pretrained(tiny(kind))("a dog walks")["input_ids"]
+    assert len(ids) == mask[0].sum() > mask[1].sum() > 0
+    network = {"siglip": "SiglipModel", "siglip2": "Siglip2Model"}[kind]
+    whole = getattr(transformers, network).from_pretrained(tiny(kind)).eval()
+    with torch.no_grad():
+        expected = whole.text_model(torch.tensor([ids + [0] * (64 - len(ids))])).last_hidden_state
+    assert torch.equal(states[0], expected[0, : len(ids)])
+    many, mask = encoder(["a dog walks", "cat"] * 10)
+    assert torch.allclose(many[1, mask[1]], encoder(["cat"])[0][0], atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "label"), [("t5", "T5"), ("clip", "CLIP"), ("siglip", "SigLIP")])
+def test_a_network_of_another_kind_or_with_less_in_it_is_refused(kind, label, tiny, tmp_path):
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    other = {"t5": "clip", "clip": "siglip", "siglip": "t5"}[kind]
+    with pytest.raises(ValueError, match=rf"wanted a {label} with model.safetensors \(it is a {other}\)"):
+        load_text_encoder(f"{kind}:{tiny(other)}")
+    folder = shutil.copytree(tiny(kind), tmp_path / "less")
+    tensors = load_file(folder / "model.safetensors")
+    gone = next(name for name in tensors if "layer_norm1" in name or "encoder.block.0.layer.0.layer_norm" in name)
+    del tensors[gone]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=rf"wanted a {label} with model.safetensors \(it lacks .*layer_norm"):
+        load_text_encoder(f"{kind}:{folder}")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ValueError, match=r"wanted tokenizer.json, or vocab.json with merges.txt"):
+        load_text_encoder(f"{kind}:{folder}")
+
+
+@pytest.mark.parametrize(("kind", "label"), [("t5", "T5"), ("clip", "CLIP"), ("siglip", "SigLIP")])
+def test_pickles_and_absent_folders_are_refused(kind, label, tiny, tmp_path):
     import shutil
 
     folder = tmp_path / "pickled"
-    shutil.copytree(request.getfixturevalue(f"tiny_{kind}"), folder)
+    shutil.copytree(tiny(kind), folder)
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
     with pytest.raises(ValueError, match=rf"text encoder {kind}:.*: wanted a {label} with model\.safetensors"):
@@ -150,9 +156,9 @@ def test_pickles_and_absent_folders_are_refused(kind, label, request, tmp_path):
         load_text_encoder(f"{kind}:{tmp_path}/nowhere")
 
 
-@pytest.mark.parametrize(("kind", "limit"), [("t5", 256), ("clip", 77)])
-def test_what_is_too_long_for_a_network_is_refused_or_cut(kind, limit, request):
-    where = f"{kind}:{request.getfixturevalue(f'tiny_{kind}')}"
+@pytest.mark.parametrize(("kind", "limit"), [("t5", 256), ("clip", 77), ("siglip", 64)])
+def test_what_is_too_long_for_a_network_is_refused_or_cut(kind, limit, tiny):
+    where = f"{kind}:{tiny(kind)}"
     with pytest.raises(ValueError, match=f"at most {limit} tokens"):
         load_text_encoder(where)(["dog " * 300])
     states, _ = load_text_encoder(where, truncate=True)(["dog " * 300])

@@ -24,10 +24,18 @@ class Refuses:
         raise OSError("not in the cache")
 
 
+class Answers:
+    """Stands in for the connection to a hub that can be reached."""
+
+    @staticmethod
+    def head(address: str, **options: Any) -> None: ...
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     hub = pytest.importorskip("huggingface_hub")
     monkeypatch.setattr(hub, "snapshot_download", Refuses.snapshot_download)
+    monkeypatch.setattr(hub, "get_session", Answers)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.delenv("STORYREEL_DOWNLOAD", raising=False)
     Refuses.asked = []
@@ -55,6 +63,23 @@ def test_a_yes_downloads_without_running_code(asked, monkeypatch):
         load_text_encoder("t5:someone/evil")
     assert [each["local_files_only"] for each in asked] == [True, False]
     assert not any("*.py" in each["allow_patterns"] for each in asked)
+
+
+def test_a_hub_that_is_not_there_is_asked_once(asked, monkeypatch):
+    """A download alone would ask six times before it gave up."""
+    tries = []
+
+    def head(address: str, **options: Any) -> None:
+        tries.append(address)
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(Answers, "head", staticmethod(head))
+    monkeypatch.setenv("STORYREEL_DOWNLOAD", "yes")
+    with pytest.raises(ValueError, match="text encoder t5:some/one: the hub could not be reached") as told:
+        load_text_encoder("t5:some/one")
+    assert "\n" not in str(told.value)
+    assert len(tries) == 1
+    assert [each["local_files_only"] for each in asked] == [True]
 
 
 @pytest.mark.parametrize(("typed", "looked"), [("y\n", [True, False]), ("\n", [True]), ("no\n", [True]), ("", [True])])

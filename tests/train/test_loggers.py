@@ -30,6 +30,8 @@ class Service(types.ModuleType):
 
         def call(*args: Any, **named: Any) -> Any:
             self.calls.append((name, args, named))
+            if name == "start_run":
+                return types.SimpleNamespace(info=types.SimpleNamespace(run_id=f"id-{len(self.named('start_run'))}"))
             return ("picture", args[0]) if name == "Image" else None
 
         return call
@@ -41,7 +43,7 @@ class Service(types.ModuleType):
 def report(run: Path, *log: str) -> None:
     """A stage of 20 steps with a sheet at step 15."""
     for stage in ("base", "ssr"):
-        (run / stage / "samples").mkdir(parents=True)
+        (run / stage / "samples").mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 12, 3), 77, np.uint8)).save(run / stage / "samples" / "0000015.png")
     with Reporter(run, quiet=True, log=log) as reporter:
         for stage in ("base", "ssr"):
@@ -83,6 +85,29 @@ def test_services_get_the_numbers_and_the_sheets_of_each_stage(name: str, tmp_pa
     assert [named["step"] for _, named in numbers] == [10, 20, 10, 20]
     assert numbers[0][0][0]["loss"] == 0.1
     assert numbers[0][0][0]["clips_per_second"] == pytest.approx(8)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_training_that_is_resumed_goes_on_with_its_runs(name: str, tmp_path: Path, monkeypatch: Any):
+    """Another run folder of the same name does not."""
+    service = Service(name)
+    monkeypatch.setitem(sys.modules, name, service)
+    for run in (tmp_path / "run", tmp_path / "run", tmp_path / "other" / "run"):
+        report(run, name)
+    calls = [named for _, named in service.named("start_run" if name == "mlflow" else "init")]
+    assert len(calls) == 6
+    first, again, other = calls[:2], calls[2:4], calls[4:]
+    if name == "wandb":
+        ids = [each["id"] for each in calls]
+        assert ids[:2] == ids[2:4]
+        assert len(set(ids)) == 4
+        assert {each["resume"] for each in calls} == {"allow"}
+    elif name == "trackio":
+        assert [each["resume"] for each in calls] == ["never"] * 2 + ["allow"] * 2 + ["never"] * 2
+        assert [each["name"] for each in first] == [each["name"] for each in again]
+    else:
+        assert again == [{"run_id": "id-1"}, {"run_id": "id-2"}]
+        assert first == other == [{"run_name": "run-base"}, {"run_name": "run-ssr"}]
 
 
 def test_a_service_that_fails_is_told_of_once_and_training_goes_on(tmp_path: Path, monkeypatch: Any, capsys: Any):

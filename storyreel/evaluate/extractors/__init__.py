@@ -36,6 +36,8 @@ _MAKERS = {
     "tiny-frames": "tiny",
 }
 
+_BY_KIND = {"clip": "clip", "siglip": "clip"}  # of those that a repository or a folder names
+
 
 @runtime_checkable
 class Extractor(Protocol):
@@ -84,15 +86,22 @@ def names() -> list[str]:
 
 
 def load_extractor(name: str, *, weights: str | Path | None = None) -> Extractor:
-    """The extractor of this name, ready to use on the CPU.
+    """The extractor of this name, ready to use on the CPU; `clip:WHERE` and `siglip:WHERE` are a repository of the hub
+    or a folder.
 
     weights: its file (or folder, for CLIP and the encoders of the worlds); left out, it is looked for where
         `storyreel models fetch` puts it.
     ValueError suggests the nearest name, or says in one line where missing weights come from and where they go.
     """
-    if name not in _MAKERS:
+    kind, _, where = name.partition(":")
+    maker = _BY_KIND.get(kind) if where else _MAKERS.get(name)
+    if kind == "t5" and where:
+        raise ValueError(f"extractor: {name} reads sentences alone; clip:... and siglip:... see pictures as well")
+    if maker is None:
         near = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
+        hint = (
+            f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}, clip:ORG/NAME, siglip:ORG/NAME"
+        )
         raise ValueError(f"extractor: no {name!r}; {hint}")
-    module = importlib.import_module(f"storyreel.evaluate.extractors.{_MAKERS[name]}")
+    module = importlib.import_module(f"storyreel.evaluate.extractors.{maker}")
     return module.load(name, None if weights is None else Path(weights).expanduser())

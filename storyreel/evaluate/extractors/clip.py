@@ -1,10 +1,15 @@
-"""CLIP as an extractor of frames and texts: CLIPSIM, RM, R-precision, and the curation steps that ask for CLIP."""
+"""CLIP and SigLIP as extractors of frames and texts: CLIPSIM, RM, R-precision, and what ranks candidates.
+
+The published weights of two CLIPs have names of their own (`clip-vit-b-32`, `clip-vit-l-14`). Any other, and any SigLIP
+(Zhai et al. 2023, https://arxiv.org/abs/2303.15343), is named by its repository or folder: `clip:ORG/NAME`,
+`siglip:ORG/NAME`, in transformers' layout. The networks and tokenizers are transformers'.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,14 +17,40 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from storyreel.evaluate.extractors.pixels import as_images, bicubic_short_side, check_frames
-from storyreel.evaluate.extractors.weights import digest_of, filled, in_parts, read_weights
-from storyreel.nn.clip import CLIP, ClipConfig, TowerConfig
-from storyreel.storage import read_json
+from storyreel import hub_network
+from storyreel.evaluate.extractors.pixels import as_images, bicubic_short_side, check_frames, squashed
+from storyreel.evaluate.extractors.weights import digest_of, in_parts
+from storyreel.json_file import read_object
 from storyreel.weights_registry import find_weights, refuse_pickle, weights_folder
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP's own training data
-START, END = "<|startoftext|>", "<|endoftext|>"
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+HALF = (0.5, 0.5, 0.5)
+NETWORKS = {"clip": "CLIPModel", "siglip": "SiglipModel"}  # siglip: SigLIP 2 of fixed size as well
+LABELS = {"clip": "CLIP", "siglip": "SigLIP"}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to a frame: to `size` x `size`, cut from the middle of a larger one or squashed, then normalised."""
+
+    size: int
+    crop: bool
+    resample: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def line(self) -> str:
+        how = f"short side to {self.size}, centre crop" if self.crop else f"squashed to {self.size}x{self.size}"
+        whose = "CLIP's mean and std" if self.mean == CLIP_MEAN else f"mean {self.mean[0]:g}, std {self.std[0]:g}"
+        return f"antialiased {self.resample}, {how}, rounded to uint8, /255, {whose}"
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """uint8 (n, h, w, 3) -> float32 (n, 3, size, size)."""
+        images = as_images(frames[None])
+        images = bicubic_short_side(images, self.size) if self.crop else squashed(images, self.size, self.resample)
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return (images / 255 - mean) / std
 
 
 class ClipFeatures:
@@ -27,21 +58,23 @@ class ClipFeatures:
 
     kind: Literal["video", "frame"] = "frame"
     min_frames = 1
+    trusted = True
 
-    def __init__(self, name: str, net: CLIP, tokenizer: Any, digest: str, trusted: bool = True) -> None:
-        self.name, self.net, self.digest, self.trusted = name, net, digest, trusted
-        self.dim = net.config.projection_dim
-        self.size = net.config.vision.image_size
-        self.preprocessing = (
-            f"antialiased bicubic, short side to {self.size}, centre crop, rounded to uint8, /255, CLIP's mean and std"
-        )
+    def __init__(self, name: str, net: Any, tokenizer: Any, pixels: Preprocessing) -> None:
+        """net: transformers' CLIPModel or SiglipModel, frozen, in eval mode."""
+        self.name, self.net, self.digest = name, net, digest_of(net)
+        self.pixels, self.preprocessing = pixels, pixels.line
+        text = net.config.text_config
+        self.padded = net.config.model_type == "siglip"  # trained on texts that are padded to the full length
+        self.dim = int(text.projection_size if self.padded else net.config.projection_dim)
+        self.max_tokens = int(text.max_position_embeddings)
         self._tokenizer = tokenizer
         self._warned = False
 
     @torch.inference_mode()
     def features(self, frames: Tensor) -> Tensor:
         check_frames(self, frames)
-        return in_parts(self._one, frames.flatten(0, 1), 32).unflatten(0, frames.shape[:2])
+        return in_parts(self._images, frames.flatten(0, 1), 32).unflatten(0, frames.shape[:2])
 
     def logits(self, frames: Tensor) -> Tensor:
         raise ValueError(f"extractor {self.name}: has no classes, so there is no Inception Score with it")
@@ -56,115 +89,69 @@ class ClipFeatures:
 
     @torch.inference_mode()
     def text_embeddings(self, prompts: Sequence[str]) -> Tensor:
-        """float32 (n, d) of unit length. Texts over 77 tokens are cut, and that is warned of once."""
+        """float32 (n, d) of unit length. Texts of too many tokens are cut, and that is warned of once."""
         if isinstance(prompts, str) or not prompts:
             raise ValueError("prompts: wanted a list of sentences, got " + ("one string" if prompts else "none"))
         parts = [self._texts(prompts[first : first + 64]) for first in range(0, len(prompts), 64)]
         return F.normalize(torch.cat(parts), dim=-1)
 
-    def _one(self, images: Tensor) -> Tensor:
-        pixels = bicubic_short_side(as_images(images[None]), self.size) / 255
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
-        return self.net.images((pixels - mean) / std)
+    def _images(self, frames: Tensor) -> Tensor:
+        found = self.net.vision_model(pixel_values=self.pixels(frames)).pooler_output
+        return found if self.padded else self.net.visual_projection(found)
 
     def _texts(self, prompts: Sequence[str]) -> Tensor:
-        most = self.net.config.text.max_position_embeddings
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(prompts))]
-        long = [prompt for prompt, row in zip(prompts, rows, strict=True) if len(row) > most]
+        length = self.max_tokens
+        long = [text for text in prompts if len(self._tokenizer(text, verbose=False)["input_ids"]) > length]
         if long and not self._warned:
             self._warned = True
             warnings.warn(
-                f"{self.name}: {long[0][:40]!r}... is longer than {most} tokens; what follows them is not seen",
+                f"{self.name}: {long[0][:40]!r}... is longer than {length} tokens; what follows them is not seen",
                 stacklevel=3,
             )
-        rows = [[*row[: most - 1], row[-1]] if len(row) > most else row for row in rows]
-        ends = torch.tensor([len(row) - 1 for row in rows])
-        ids = torch.tensor([row + [row[-1]] * (int(ends.max()) + 1 - len(row)) for row in rows])
-        return self.net.texts(ids, ends).float()
+        tokens = self._tokenizer(
+            list(prompts), padding="max_length" if self.padded else True, truncation=True, max_length=length,
+            return_tensors="pt", return_attention_mask=True,
+        )  # fmt: skip
+        out = self.net.text_model(input_ids=tokens["input_ids"])
+        if self.padded:
+            return out.pooler_output
+        ends = tokens["attention_mask"].sum(1) - 1  # the end mark; what stands after it is not seen
+        return self.net.text_projection(out.last_hidden_state[torch.arange(len(ends)), ends])
 
 
-def open_tokenizer(folder: Path) -> Any:
-    """The byte-pair tokenizer of a CLIP folder: tokenizer.json, or vocab.json with merges.txt.
-
-    ValueError names what is missing, or is no tokenizer of CLIP.
-    """
-    from tokenizers import Tokenizer
-
-    whole, vocab, merges = (folder / name for name in ("tokenizer.json", "vocab.json", "merges.txt"))
-    try:
-        if whole.is_file():
-            made = Tokenizer.from_file(str(whole))
-        elif vocab.is_file() and merges.is_file():
-            made = _byte_pairs(vocab, merges)
-        else:
-            raise ValueError(f"{folder}: wanted tokenizer.json, or vocab.json with merges.txt, in it")
-    except ValueError:
-        raise
-    except Exception as error:  # tokenizers raises bare exceptions
-        raise ValueError(f"{folder}: its tokenizer cannot be read ({str(error)[:100]})") from None
-    made.no_padding()
-    made.no_truncation()
-    ids = made.encode("a").ids
-    if len(ids) < 3 or ids[0] != made.token_to_id(START) or ids[-1] != made.token_to_id(END):
-        raise ValueError(f"{folder}: its tokenizer puts no {START} and {END} around a text; wanted CLIP's")
-    return made
+def load_folder(where: str, name: str, kind: str) -> ClipFeatures:
+    """CLIP or SigLIP from a folder, or from the hub. ValueError says what is wrong."""
+    what = f"extractor {name}"
+    tokenizer, net = hub_network.load(where, what, {kind: NETWORKS[kind]}, LABELS[kind])
+    size = int(net.config.vision_config.image_size)
+    return ClipFeatures(name, net, tokenizer, _preprocessing(hub_network.folder_of(where, what), size, kind))
 
 
-def _byte_pairs(vocab: Path, merges: Path) -> Any:
-    """What tokenizer.json says, built from the two older files."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-
-    made = Tokenizer(
-        models.BPE.from_file(
-            str(vocab), str(merges), unk_token=END, end_of_word_suffix="</w>", continuing_subword_prefix=""
-        )
-    )
-    made.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    words = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-    made.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(words), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    start, end = made.token_to_id(START), made.token_to_id(END)
-    if start is None or end is None:
-        raise ValueError(f"{vocab}: lacks {START} or {END}; wanted CLIP's")
-    made.post_processor = processors.RobertaProcessing(
-        (END, end), (START, start), trim_offsets=False, add_prefix_space=False
-    )
-    return made
-
-
-def config_of(folder: Path) -> ClipConfig:
-    """config.json of Hugging Face's CLIP. What it leaves out has the value of ViT-B/32."""
-    saved = read_json(folder / "config.json")
-    defaults = ClipConfig()
-
-    def tower(key: str, default: TowerConfig) -> TowerConfig:
-        given = saved.get(key) or {}
-        if not isinstance(given, dict):
-            raise ValueError(f"{folder / 'config.json'}: {key} wants an object, got {type(given).__name__}")
-        values = {f.name: given.get(f.name, getattr(default, f.name)) for f in fields(TowerConfig)}
-        return TowerConfig(**values)
-
-    return ClipConfig(
-        text=tower("text_config", defaults.text),
-        vision=tower("vision_config", defaults.vision),
-        projection_dim=int(saved.get("projection_dim", defaults.projection_dim)),
-    )
-
-
-def load_folder(folder: Path, name: str) -> ClipFeatures:
-    """CLIP from a folder with config.json, model.safetensors and its tokenizer. ValueError says what is wrong."""
-    file = folder / "model.safetensors"
-    if not file.is_file():
-        refuse_pickle(folder / "pytorch_model.bin", file)
-    config = config_of(folder)
-    net = filled(config.build, read_weights(file), str(file))
-    return ClipFeatures(name, net, open_tokenizer(folder), digest_of(net))
+def _preprocessing(folder: Path, size: int, kind: str) -> Preprocessing:
+    """CLIP's, or that of a SigLIP folder's preprocessor_config.json, which may say another filter and range."""
+    if kind == "clip":
+        return Preprocessing(size, True, "bicubic", CLIP_MEAN, CLIP_STD)
+    file = folder / "preprocessor_config.json"
+    said = read_object(file) if file.is_file() else {}
+    mean, std = (tuple(map(float, said.get(key) or HALF)) for key in ("image_mean", "image_std"))
+    filters = {2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
+    if (number := said.get("resample", 3)) not in filters or len(mean) != 3 or len(std) != 3:
+        raise ValueError(f"{file}: resample: expected 2 or 3, and three numbers as image_mean and image_std")
+    return Preprocessing(size, False, filters[number], mean, std)
 
 
 def load(name: str, weights: Path | None) -> ClipFeatures:
+    """`clip:WHERE`, `siglip:WHERE`, or one of the two that are known by name."""
+    kind, colon, where = name.partition(":")
+    if colon:
+        if weights is not None:
+            raise ValueError(f"weights: extractor {name} names its own")
+        path = Path(where).expanduser()
+        return load_folder(where, f"{kind}:{path.resolve().name}" if path.is_dir() else name, kind)
     if weights is None:
         find_weights(name)  # says what is missing
-    return load_folder(weights_folder(name) if weights is None else weights, name)
+    folder = weights_folder(name) if weights is None else weights
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        refuse_pickle(folder / "pytorch_model.bin", file)
+    return load_folder(str(folder.absolute()), name, "clip")

@@ -70,3 +70,13 @@ def bicubic_short_side(images: Tensor, size: int) -> Tensor:
         images = F.interpolate(images, new, mode="bicubic", align_corners=False, antialias=True)
     top, left = (new[0] - size) // 2, (new[1] - size) // 2
     return images[..., top : top + size, left : left + size].round().clamp(0, 255)
+
+
+def squashed(images: Tensor, size: int, mode: str) -> Tensor:
+    """(n, 3, h, w) in 0 to 255 -> (n, 3, size, size), antialiased, whatever its shape was; rounded to whole.
+
+    mode: bilinear or bicubic. What SigLIP's published preprocessing does with Pillow.
+    """
+    if images.shape[-2:] != (size, size):
+        images = F.interpolate(images, (size, size), mode=mode, align_corners=False, antialias=True)
+    return images.round().clamp(0, 255)
