@@ -101,6 +101,7 @@ class Command:
     quiet: bool = True
     ends: float | None = None  # one of the processes side by side: the Unix time at which the minutes are over
     beside: bool = False  # one of the processes side by side, whose run folder was begun by another one
+    text_dim: int = 0  # numbers of a token's state that the system reads, once it is built
 
     @property
     def out(self) -> Path:
@@ -139,6 +140,7 @@ class Command:
         if self.options.init is not None:
             begin_from(system, self.options.init)
         take_encoders(system)
+        self.text_dim = system.text_dim
         return system.to(device)
 
     def stages(self) -> list[str]:
@@ -202,6 +204,9 @@ class Command:
                     from storyreel.text import load_text_encoder
 
                     text = load_text_encoder(self.recipe.text).to(device)
+                    if text.dim != self.text_dim:
+                        reads = f"its states are {text.dim} wide, and the network reads {self.text_dim}"
+                        raise ValueError(f"text: {text.name}: {reads}; change the recipe's text_dim with --set")
                 return Loader(
                     folders,
                     settings.data,

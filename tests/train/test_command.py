@@ -193,6 +193,13 @@ def test_ctrl_c_is_130(tmp_path, data, monkeypatch):
     assert call("train", "phenaki_tiny", "--data", data, "-o", tmp_path, *SHORT) == 130
 
 
+def test_a_text_encoder_of_another_width_than_the_network_is_one_line(tmp_path, data, capsys):
+    first = ["train", "phenaki_tiny", "--data", data, "-o", tmp_path / "run", *SHORT, "--threads", 1]
+    assert call(*first, "--set=text=hash:48") == 1
+    err = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "text: hash:48: its states are 48 wide, and the network reads 32; change the recipe's text_dim" in err
+
+
 def test_missing_captions_are_told_before_the_first_stage(tmp_path, capsys):
     """The tokenizer reads none and could train for hours; the prior after it needs them."""
     frames = np.zeros((6, 16, 16, 3), np.uint8)
