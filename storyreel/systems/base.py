@@ -187,7 +187,7 @@ class System(nn.Module):
     name: ClassVar[str]
     serves: frozenset[str] = frozenset()
     """Which of the options beyond the usual it can serve: image_end, backward, variation, interpolate, size, motion,
-    reuse, start, negative, precision, and "no prompt" where a video needs none."""
+    reuse, start, negative, precision, lora, tiling, layerwise, step_cache, and "no prompt" where a video needs none."""
     autocast: ClassVar[bool] = True
     """Whether it computes in bfloat16 on a device that has it; else it chooses its precision itself."""
     conditional: bool = True
