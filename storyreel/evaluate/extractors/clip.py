@@ -101,8 +101,8 @@ class ClipFeatures:
 
     def _texts(self, prompts: Sequence[str]) -> Tensor:
         length = self.max_tokens
-        long = [text for text in prompts if len(self._tokenizer(text, verbose=False)["input_ids"]) > length]
-        if long and not self._warned:
+        each = [] if self._warned else prompts
+        if long := [text for text in each if len(self._tokenizer(text, verbose=False)["input_ids"]) > length]:
             self._warned = True
             warnings.warn(
                 f"{self.name}: {long[0][:40]!r}... is longer than {length} tokens; what follows them is not seen",
@@ -133,11 +133,14 @@ def _preprocessing(folder: Path, size: int, kind: str) -> Preprocessing:
         return Preprocessing(size, True, "bicubic", CLIP_MEAN, CLIP_STD)
     file = folder / "preprocessor_config.json"
     said = read_object(file) if file.is_file() else {}
-    mean, std = (tuple(map(float, said.get(key) or HALF)) for key in ("image_mean", "image_std"))
-    filters = {2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
-    if (number := said.get("resample", 3)) not in filters or len(mean) != 3 or len(std) != 3:
-        raise ValueError(f"{file}: resample: expected 2 or 3, and three numbers as image_mean and image_std")
-    return Preprocessing(size, False, filters[number], mean, std)
+    try:
+        mean, std = (tuple(map(float, said.get(key) or HALF)) for key in ("image_mean", "image_std"))
+        resample = {2: "bilinear", 3: "bicubic"}[said.get("resample", 3)]  # as Pillow numbers them
+    except (TypeError, ValueError, KeyError):
+        mean, std, resample = (), (), ""
+    if not len(mean) == len(std) == 3:
+        raise ValueError(f"{file}: expected three numbers as image_mean and image_std, and 2 or 3 as resample")
+    return Preprocessing(size, False, resample, mean, std)
 
 
 def load(name: str, weights: Path | None) -> ClipFeatures:
