@@ -12,8 +12,8 @@ from typing import Any
 from storyreel import hub_client
 from storyreel.hub_client import RefusedDownload
 from storyreel.json_file import read_object
+from storyreel.network_folder import check_network_folder
 from storyreel.screen_text import one_line
-from storyreel.tensor_header import check_shards
 
 
 def folder_of(where: str, what: str) -> Path:
@@ -48,7 +48,7 @@ def load(where: str, what: str, kinds: dict[str, str], label: str) -> tuple[Any,
     folder = folder_of(where, what)
     try:
         # Code that comes with a repository is never run, and its weights are safetensors or nothing.
-        check_shards(folder)
+        check_network_folder(folder)
         _check_tokenizer(folder)
         kind = str(read_object(folder / "config.json").get("model_type"))
         if kind not in kinds:

@@ -103,12 +103,6 @@ def shards(index: Path) -> list[str]:
     return sorted(found)
 
 
-def check_shards(folder: Path) -> None:
-    """`shards` of each index in a folder that transformers or diffusers is to read."""
-    for index in sorted(folder.glob(SHARDS)):
-        shards(index)
-
-
 def current_name(name: str) -> str:
     """What a tensor is called now; files keep the names that they were written with."""
     for former, now in FORMER:
@@ -128,6 +122,14 @@ def read_header(path: Path, digest: str | None = None) -> dict[str, TensorInfo]:
         if digest is not None and path.stat().st_size < HASHED and sha256_of(path) != digest:
             raise damaged(path) from None
         raise
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself beside its tensors: texts by name. ValueError as of `read_header`."""
+    said = _header(path, check_regular(path))[0].get("__metadata__", {})
+    if not isinstance(said, dict) or not all(isinstance(text, str) for text in said.values()):
+        raise _broken(path, "its metadata are not texts")
+    return said
 
 
 def sha256_once(path: Path) -> str:
@@ -150,7 +152,8 @@ def damaged(path: Path) -> ValueError:
     return ValueError(f"{path}: is damaged or was changed (its sha256 is not the one that was written down)")
 
 
-def _read_header(path: Path, size: int) -> dict[str, TensorInfo]:
+def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
+    """The JSON of a header, and its length in bytes."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(MAX_HEADER, size - 8):
@@ -162,6 +165,11 @@ def _read_header(path: Path, size: int) -> dict[str, TensorInfo]:
         raise _broken(path, f"its header {error}") from None
     if not isinstance(header, dict):
         raise _broken(path, "its header is no object")
+    return header, length
+
+
+def _read_header(path: Path, size: int) -> dict[str, TensorInfo]:
+    header, length = _header(path, size)
     header.pop("__metadata__", None)
     found, end = {}, 0
     for name, entry in sorted(header.items(), key=lambda item: _place_of(item[1])):

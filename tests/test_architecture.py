@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "screen_text": set(),
     "field_ranges": set(),
     "tensor_header": set(),
+    "network_folder": set(),
     "model_folder": set(),
     "outline": set(),
     "hub_client": set(),
@@ -157,7 +158,7 @@ FOR_ALL |= {
     "field_ranges",
 }  # what comes from outside
 FOR_ALL |= {"callable_package", "wording", "csv_file"}  # what people read
-FOR_ALL |= {"tensor_header", "model_folder", "outline"}  # what is on disk, before it is believed
+FOR_ALL |= {"tensor_header", "network_folder", "model_folder", "outline"}  # what is on disk, before it is believed
 FOR_ALL |= {"whole_file", "parquet_file", "archive", "tar_file"}
 FOR_ALL |= {"hub_client", "hub_network", "model_card"}  # what the hub gives and reads
 CONTRACTS = {"base", "cascade", "cascade_stage", "palette", "palette_refiner", "pixels"}
@@ -280,6 +281,8 @@ def strange_code(file: Path) -> Iterator[str]:
         yield "from_pretrained without trust_remote_code=False"
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".from_pretrained"):
+            if "check_network_folder(" not in text and "check_components(" not in text:
+                yield f"line {node.lineno}: from_pretrained of a folder that check_network_folder has not seen"
             if not {"trust_remote_code", None} & {each.arg for each in node.keywords}:  # None: **options
                 yield f"line {node.lineno}: from_pretrained without trust_remote_code=False"
         elif isinstance(node, ast.keyword) and node.arg == "trust_remote_code" and ast.unparse(node.value) != "False":
@@ -413,6 +416,7 @@ def test_each_check_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.
     ]
     (tmp_path / "nn" / "runs.py").write_text('"""Runs."""\nx = A.from_pretrained(f)\ny = B(trust_remote_code=yes)\n')
     assert offenders(strange_code, [tmp_path / "nn" / "runs.py"]) == [
+        "nn/runs.py: line 2: from_pretrained of a folder that check_network_folder has not seen",
         "nn/runs.py: line 2: from_pretrained without trust_remote_code=False",
         "nn/runs.py: line 3: trust_remote_code",
     ]

@@ -15,8 +15,8 @@ import numpy as np
 
 from storyreel.curate.model_work import Captioner, digest_of_folder
 from storyreel.json_file import read_object
+from storyreel.network_folder import check_network_folder
 from storyreel.numbers import whole
-from storyreel.tensor_header import check_shards
 
 MIDDLE, THREE = (0.5,), (0.0, 0.5, 1.0)
 LONGEST = 40  # tokens of a caption
@@ -34,7 +34,6 @@ def load_captioner(folder: str | Path, kind: str = "image", *, pictures: int = 3
         raise ValueError(f"{folder}: wanted a folder with config.json, model.safetensors and a tokenizer")
     if not list(folder.glob("*.safetensors")):
         raise ValueError(f"{folder}: holds no .safetensors; pickled weights are never loaded")
-    check_shards(folder)
     try:
         found = read_object(folder / "config.json").get("model_type")
     except ValueError:
@@ -62,6 +61,7 @@ class Transformers:
     sentences become one caption."""
 
     def __init__(self, folder: Path, model: str, kind: str) -> None:
+        check_network_folder(folder)
         self.folder, self.model = folder, model
         self.places = MIDDLE if kind == "image" else THREE
         self.name = f"{model} {kind} {digest_of_folder(folder)}"

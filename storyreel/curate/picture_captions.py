@@ -20,6 +20,7 @@ from storyreel.curate.model_settings import Models
 from storyreel.curate.model_work import digest_of_folder
 from storyreel.hub_client import RefusedDownload
 from storyreel.json_file import read_object
+from storyreel.network_folder import check_network_folder
 
 ONE = "This is the middle frame of a short video clip. "
 SEVERAL = "These are {count} frames of one short video clip, in order. "
@@ -103,6 +104,7 @@ class VisionLanguage:
     """
 
     def __init__(self, folder: Path, pictures: int) -> None:
+        check_network_folder(folder)
         self.folder, self.places = folder, places_of(pictures)
         self._net: Any = None
         self._processor: Any = None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from storyreel.curate.model_work import FIRST_MIDDLE_LAST, Work, digest_of_folder, key_of, looked_at
-from storyreel.tensor_header import check_shards
+from storyreel.network_folder import check_network_folder
 
 
 def similarity(work: Work) -> None:
@@ -72,7 +72,7 @@ def load_aesthetics(folder: Path) -> tuple[Callable[[np.ndarray], float], str]:
     head_file = folder / "head.safetensors"
     if not head_file.is_file() or not (folder / "clip" / "config.json").is_file():
         raise ValueError(f"{folder}: wanted clip/ (transformers' CLIP, safetensors) and head.safetensors in it")
-    check_shards(folder / "clip")
+    check_network_folder(folder / "clip")
     try:
         head = load_file(str(head_file))
         vision: Any = CLIPVisionModelWithProjection.from_pretrained(

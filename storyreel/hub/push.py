@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
 from storyreel import hub_client, model_card
 from storyreel.hub.download import check_digests, files_of
+from storyreel.hub.reference import name_in_cache
 from storyreel.json_file import read_object
 from storyreel.model_folder import read_card, read_model, weights_file
 from storyreel.screen_text import one_line
@@ -26,7 +28,11 @@ def push(
         raise ValueError(f"{one_line(name)}: expected the name of a repository, ORG/NAME")
     files = files_of(folder)
     check_digests(folder)
-    head, body = model_card.split(read_card(folder), str(folder / "README.md"))
+    licences = [file.name for file in sorted(folder.glob("LICENSE*")) if file.is_file()]
+    content: dict[str, Path | bytes] = {file: _own(folder, file) for file in (*files, *licences)}
+    weights = [weights_file(folder, part) for part in read_model(folder)["components"]]
+    content |= {f"{file.parent.name}/{file.name}": file for file in weights}  # some ship in a folder that is shared
+    head, body = model_card.split(read_card(folder), str(_own(folder, "README.md")))
     head = {**model_card.MODEL, **head}
     if licence is not None:
         head["license"] = licence
@@ -36,12 +42,20 @@ def push(
         scores = _scores(report)
         head["metrics"] = list(dict.fromkeys(str(each["name"]).partition("[")[0] for each in scores))
         body = f"{body.rstrip()}\n\n{model_card.table(scores)}"
-    content: dict[str, Path | bytes] = {file: folder / file for file in files}
-    weights = [weights_file(folder, name) for name in read_model(folder)["components"]]
-    content |= {f"{file.parent.name}/{file.name}": file for file in weights}
-    content |= {file.name: file for file in sorted(folder.glob("LICENSE*")) if file.is_file()}
     content["README.md"] = (model_card.header(head) + body).encode()
     return hub_client.push(content, name, private=private)
+
+
+def _own(folder: Path, name: str) -> Path:
+    """`folder / name`. OSError: it is a link to a file elsewhere, which whoever made the folder may not read.
+
+    The hub's cache consists of links into its own `blobs`.
+    """
+    file, root = folder / name, folder.absolute()
+    inside = [root.resolve(), *([root.parents[1].resolve() / "blobs"] if name_in_cache(folder) else [])]
+    if not any(file.resolve().is_relative_to(place) for place in inside):
+        raise OSError(errno.ELOOP, f"is a link to a file outside of {folder}, which is not uploaded", str(file))
+    return file
 
 
 def _scores(report: Path) -> list[dict[str, Any]]:

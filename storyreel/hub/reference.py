@@ -13,8 +13,9 @@ from typing import Any
 
 from storyreel.hub_client import repository
 from storyreel.json_file import read_object
+from storyreel.network_folder import check_network_folder
 from storyreel.screen_text import one_line
-from storyreel.tensor_header import SHARDS, check_shards, shards
+from storyreel.tensor_header import SHARDS, shards
 
 PREFIX = "hub:"
 INDEX = "model_index.json"
@@ -111,9 +112,9 @@ def components(index: dict[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def check_components(folder: Path) -> None:
-    """ValueError where the weights of a component are to be read from other files than safetensors beside it."""
+    """`check_network_folder` of each component."""
     for name in components(read_index(folder)):
-        check_shards(folder / name)
+        check_network_folder(folder / name)
 
 
 def missing(folder: Path) -> str | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from storyreel.json_file import parse_json
 from storyreel.names import is_bare
 from storyreel.numbers import number, shown
-from storyreel.tensor_header import check_no_pickle, read_header, sha256_once
+from storyreel.tensor_header import check_no_pickle, read_header, read_metadata, sha256_once
 
 STRONGEST = 100.0  # weights go from its negative to it
 SUFFIX = ".safetensors"
@@ -38,7 +40,7 @@ class Lora:
         check_no_pickle(path)
         if path.suffix != SUFFIX:
             raise ValueError(f"{name}: {path}: expected a file that ends with {SUFFIX}, and a weight after a colon")
-        read_header(path)
+        check_factors(path)
         return cls(str(path.absolute()), sha256_once(path), weight)
 
     def note(self) -> dict[str, Any]:
@@ -61,3 +63,51 @@ class Lora:
                 f"{name}: {file} (sha256 {digest[:12]}...) is not in this folder; give it with --{name} FILE:{weight:g}"
             )
         return replace(cls.read(path, name), weight=weight)
+
+
+_NAME = re.compile(r"\^?[\w.:/-]{1,500}", re.ASCII)
+_STRONGEST_ALPHA = 1e6
+_SAID_ONLY = ("base_model_name_or_path", "revision", "task_type", "auto_mapping", "peft_version", "runtime_config")
+"""What peft writes into its settings and does not read when factors are loaded."""
+_LISTS = ("target_modules", "exclude_modules", "target_parameters")
+_WORDS = {
+    "peft_type": ("LORA", "LOKR"), "bias": ("none",), "init_lora_weights": ("gaussian",),
+    "megatron_core": ("megatron.core",), "decompose_factor": (-1,), "qalora_group_size": (16,),
+}  # fmt: skip
+
+
+def check_factors(path: Path) -> None:
+    """ValueError, one line: no safetensors file, or names and settings that peft would take for more than they are.
+
+    peft reads the names of layers as regular expressions, which can run for years, and some of its settings ask for
+    memory, other networks or modules of Python by their name. A rank is one that the file's tensors have.
+    """
+    tensors = read_header(path)
+    for name in tensors:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{path}: expected tensors with names of letters, digits and . _ - : /, got {shown(name)}")
+    said = read_metadata(path).get("lora_adapter_metadata")
+    settings = parse_json(said, f"{path}: lora_adapter_metadata") if said else {}
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path}: lora_adapter_metadata: expected a JSON object, got {shown(settings)}")
+    rank = max((min(info.shape) for info in tensors.values() if len(info.shape) > 1), default=1)
+    for key, value in settings.items():
+        if not _is_plain(key.rpartition(".")[2], value, rank):
+            raise ValueError(f"{path}: {shown(key)}: expected a setting of plain factors, got {shown(value)}")
+
+
+def _is_plain(name: str, value: Any, rank: int) -> bool:
+    """Whether a setting of peft asks for no more than the tensors of a file hold, and names layers as they are."""
+    most = {"r": rank, "rank_pattern": rank, "alpha": _STRONGEST_ALPHA, "lora_alpha": _STRONGEST_ALPHA,
+            "alpha_pattern": _STRONGEST_ALPHA, "lora_dropout": 1, "rank_dropout": 1, "module_dropout": 1}  # fmt: skip
+    if not value or value is True or name in _SAID_ONLY or value in _WORDS.get(name, ()):
+        return True
+    if name in most and isinstance(value, dict):
+        return all(_NAME.fullmatch(layer) and _is_number(size, most[name]) for layer, size in value.items())
+    if name in _LISTS and isinstance(value, list):
+        return all(isinstance(layer, str) and _NAME.fullmatch(layer) for layer in value)
+    return name in most and _is_number(value, most[name])
+
+
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,38 @@ def test_headers_are_yaml_and_come_back(tmp_path: Path):
     ):
         with pytest.raises(ValueError, match=f"README.md: its header .*{said}"):
             split(card, "README.md")
+
+
+BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefghi"))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(BOMB, id="bomb"),
+        pytest.param("a: " + "[" * 5000, id="brackets"),
+        pytest.param("a: " + "[" * 5000 + "]" * 5000, id="deep"),
+        pytest.param("a: " + "9" * 6000, id="digits"),
+        pytest.param("a: .nan", id="nan"),
+        pytest.param("a: !!set {b}", id="set"),
+        pytest.param('a: "\\ud800"', id="surrogate"),
+        pytest.param("a: !!python/name:os.system", id="code"),
+        pytest.param("a: " + "x" * 70_000, id="long"),
+    ],
+)
+def test_headers_of_strangers_end_in_one_line(head: str):
+    """That of a dataset is read when a training is done, that of a model before it is uploaded."""
+    with pytest.raises(ValueError, match=r"README\.md: its header ") as told:
+        split(f"---\n{head}\n---\n", "README.md")
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 300
+
+
+def test_a_date_in_a_header_is_text():
+    assert split("---\nlicense: mit\ndate: 2024-01-31\n---\n", "README.md")[0] == {
+        "license": "mit",
+        "date": "2024-01-31",
+    }
 
 
 def test_cards_of_shipped_models_have_what_hubs_read():

@@ -207,6 +207,22 @@ def evaluation(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("name", ["LICENSE", "README.md", "prior/config.json", "prior"])
+def test_links_out_of_a_model_are_not_uploaded(hub: Hub, tiny_folder: Path, tmp_path: Path, name: str):
+    """A stranger's folder may link to what only its reader should see."""
+    folder = shutil.copytree(tiny_folder, tmp_path / "linked")
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# x\n")
+    away = tmp_path / "secret"
+    if (folder / name).exists():
+        (folder / name).rename(away)
+    else:
+        away.write_text("nobody's business")
+    (folder / name).symlink_to(away)
+    with pytest.raises(OSError, match="is a link to a file outside of"):
+        push(folder, NAME)
+    assert NAME not in hub.repositories
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
