@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,18 +89,15 @@ class Campaign:
                 self.told[key] = answer["id"]
 
     def kill_worker(self) -> None:
-        """At a random moment of its life."""
+        """The one that is there at a random moment, as long as something is to be made."""
         assert self.live is not None
-        end = time.monotonic() + 60
-        while not (found := self.live.workers()) and time.monotonic() < end and self.waiting():
-            time.sleep(0.02)
-        time.sleep(self.rng.uniform(0, 6))
-        for worker in found:
-            try:
-                os.kill(worker, signal.SIGKILL)
-                self.workers_killed += 1
-            except ProcessLookupError:
-                pass
+        killed, end = self.workers_killed, time.monotonic() + 120
+        while self.workers_killed == killed and time.monotonic() < end and self.waiting():
+            time.sleep(self.rng.uniform(0, 6))
+            for worker in self.live.workers():
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+                    self.workers_killed += 1
 
     def kill_server(self, folder: Path) -> None:
         assert self.live is not None
