@@ -1,6 +1,6 @@
-"""Two thousand broken model folders through everything that opens one.
+"""Broken model folders, 2,400, through everything that opens one.
 
-    python tests/campaigns/model_folders.py [--count 2000] [--first 0] [--list FILE]
+    python tests/campaigns/model_folders.py [--count 2400] [--first 0] [--list FILE]
 
 The whole ones are tiny models of every system with random weights, and their packed copies. Prints one line of counts
 and each fault; exits 1 if there is one. A folder depends on its number alone: `--first N --count 1` makes N again.
@@ -21,7 +21,8 @@ from typing import Any
 from mutations import NUMBERS, VALUES, broken_bytes, broken_json, broken_text
 from watched import Mutation, main
 
-SYSTEMS = ("phenaki", "godiva", "imagen_video", "make_a_video", "encoder")
+SYSTEMS = ("phenaki", "godiva", "imagen_video", "make_a_video", "encoder", "svd", "video_gan")
+FIRST, FEWER = 2_000, 10  # folders up to this number are of the first five systems, plain and packed
 BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 MAX_SIZE = 1 << 28  # bytes of a file that a mutation reads
 EXTREMES = (0, -1, 1, 2, 1_000, 10**6, 10**9, 10**18, 10**40, 1e-300, 1e308, 0.5, *NUMBERS)
@@ -58,6 +59,7 @@ def wholes(folder: Path) -> list[Path]:
 def mutation(number: int, found: list[Path], folder: Path) -> tuple[Path, str]:
     """(the broken folder, what was done to it); one to three things at once."""
     rng = random.Random(number)
+    found = found[:FEWER] if number < FIRST else found[FEWER:]
     path = folder / found[number % len(found)].name
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(found[number % len(found)], path)
@@ -234,4 +236,4 @@ def begin(folder: Path) -> Mutation:
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, "model_doors", begin, 2_000))
+    sys.exit(main(__doc__, "model_doors", begin, 2_400))
