@@ -85,7 +85,7 @@ def through_a_text_encoder(folder: Path) -> Any:
 def through_a_captioner(folder: Path) -> Any:
     from storyreel.curate.captioners import load_captioner
 
-    return load_captioner(folder)
+    return load_captioner(folder)([np.zeros((1, 8, 8, 3), np.uint8)])
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,6 @@ class Transformers:
     sentences become one caption."""
 
     def __init__(self, folder: Path, model: str, kind: str) -> None:
-        check_network_folder(folder)
         self.folder, self.model = folder, model
         self.places = MIDDLE if kind == "image" else THREE
         self.name = f"{model} {kind} {digest_of_folder(folder)}"
@@ -89,10 +88,11 @@ class Transformers:
         kind: Any = BlipForConditionalGeneration if self.model == "blip" else GitForCausalLM
         try:
             here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+            check_network_folder(self.folder)
             self._tokenizer = AutoTokenizer.from_pretrained(str(self.folder), **here)
             self._net = kind.from_pretrained(str(self.folder), use_safetensors=True, **here).eval()
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            why = (str(error).splitlines() or [""])[0]
+            why = (str(error).splitlines() or [""])[0].replace(f"{self.folder}/", "")
             raise ValueError(f"{self.folder}: could not be loaded: {why[:160]}") from None
 
     def _pixels(self, video: np.ndarray) -> Any:

@@ -104,7 +104,6 @@ class VisionLanguage:
     """
 
     def __init__(self, folder: Path, pictures: int) -> None:
-        check_network_folder(folder)
         self.folder, self.places = folder, places_of(pictures)
         self._net: Any = None
         self._processor: Any = None
@@ -127,12 +126,13 @@ class VisionLanguage:
         cuda = torch.cuda.is_available()
         own: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
+            check_network_folder(self.folder)
             self._processor = AutoProcessor.from_pretrained(str(self.folder), **own)
             net: Any = AutoModelForImageTextToText.from_pretrained(
                 str(self.folder), use_safetensors=True, dtype="auto" if cuda else torch.float32, **own
             )
         except Exception as error:  # of transformers, safetensors, tokenizers: each has its own
-            why = " ".join(str(error).split()) or type(error).__name__
+            why = " ".join(str(error).replace(f"{self.folder}/", "").split()) or type(error).__name__
             more = "; or serve it (vLLM, llama.cpp, LM Studio) and give its address" if _lacks_package(error) else ""
             raise ValueError(f"{self.folder}: could not be loaded: {why[:160]}{more}") from None
         self._net = net.to("cuda" if cuda else "cpu").eval()
