@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,15 +76,19 @@ def in_silence() -> Iterator[None]:
     here = [name for name in ("diffusers", "transformers") if name in sys.modules]
     loggings = [importlib.import_module(f"{name}.utils.logging") for name in here]
     before = [logging.get_verbosity() for logging in loggings]
-    for logging in loggings:
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that HF_HUB_DISABLE_PROGRESS_BARS has priority
+        for logging in loggings:
+            logging.set_verbosity_error()
+            logging.disable_progress_bar()
     try:
         yield
     finally:
-        for logging, verbosity in zip(loggings, before, strict=True):
-            logging.set_verbosity(verbosity)
-            logging.enable_progress_bar()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for logging, verbosity in zip(loggings, before, strict=True):
+                logging.set_verbosity(verbosity)
+                logging.enable_progress_bar()
 
 
 def _check_tokenizer(folder: Path) -> None:

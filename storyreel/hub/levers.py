@@ -77,15 +77,15 @@ def _enable(network: Any, said: str, pipe: Any) -> None:
 
 def _cache(said: str, pipe: Any) -> Any:
     """A configuration of diffusers from what `read_step_cache` gave."""
-    import diffusers
+    import diffusers.hooks as hooks
 
     kind, _, number = said.partition(":")
     if kind == FIRST_BLOCK:
-        return diffusers.FirstBlockCacheConfig(threshold=float(number))
+        return hooks.FirstBlockCacheConfig(threshold=float(number))
     if kind == TAYLORSEER:
-        return diffusers.TaylorSeerCacheConfig(cache_interval=int(number))
+        return hooks.TaylorSeerCacheConfig(cache_interval=int(number))
     assert kind == BROADCAST
-    return diffusers.PyramidAttentionBroadcastConfig(
+    return hooks.PyramidAttentionBroadcastConfig(
         spatial_attention_block_skip_range=int(number), spatial_attention_timestep_skip_range=SKIPPED,
         current_timestep_callback=lambda: pipe.current_timestep,
     )  # fmt: skip
