@@ -6,6 +6,7 @@ Each is offered where the classes that the index names have it, before anything 
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -77,8 +78,7 @@ def _enable(network: Any, said: str, pipe: Any) -> None:
 
 def _cache(said: str, pipe: Any) -> Any:
     """A configuration of diffusers from what `read_step_cache` gave."""
-    import diffusers.hooks as hooks
-
+    hooks: Any = importlib.import_module("diffusers.hooks")
     kind, _, number = said.partition(":")
     if kind == FIRST_BLOCK:
         return hooks.FirstBlockCacheConfig(threshold=float(number))
