@@ -3,15 +3,15 @@
 | recipe               | parameters | video            | trained on       | result                         |
 | -------------------- | ---------- | ---------------- | ---------------- | ------------------------------ |
 | make_a_video_tiny    | 0.3 M      | 6 x 16x16        | tests            | learns a batch by heart        |
-| make_a_video_sprites | 7.8 M      | 8 x 64x64, matte | 2 CPU cores      | see docs/results.md            |
+| make_a_video_sprites | 11.3 M     | 8 x 64x64, matte | 2 CPU cores      | see docs/results.md            |
 | make_a_video_small   | 0.3 B      | 29 x 256x256     | one GPU, not yet | --                             |
 | make_a_video_paper   | 9.7 B      | 76 x 768x768     | never            | checked for its size on `meta` |
 
 The parameters of `small` and `paper` are without CLIP; of `paper`, each of the five networks is counted whole, as
 later papers count it, though the decoder and the interpolation share their layers in space.
 
-The stages `prior`, `decoder`, `sr_l` and `sr_h` are trained on single frames, `decoder_video`, `interpolation` and
-`sr_l_video` on videos; only `prior` is given captions.
+The stages `prior`, `decoder`, `sr_l`, `sr_h` and `refiner` are trained on single frames, `decoder_video`,
+`interpolation` and `sr_l_video` on videos; only `prior` and `refiner` are given captions.
 """
 
 from __future__ import annotations
