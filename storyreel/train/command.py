@@ -101,7 +101,7 @@ class Command:
     quiet: bool = True
     ends: float | None = None  # one of the processes side by side: the Unix time at which the minutes are over
     beside: bool = False  # one of the processes side by side, whose run folder was begun by another one
-    text_dim: int = 0  # numbers of a token's state that the system reads, once it is built
+    text_dim: int | None = None  # numbers of a token's state that the system reads, once it is built
 
     @property
     def out(self) -> Path:
@@ -204,7 +204,7 @@ class Command:
                     from storyreel.text import load_text_encoder
 
                     text = load_text_encoder(self.recipe.text).to(device)
-                    if text.dim != self.text_dim:
+                    if self.text_dim not in (None, text.dim):
                         reads = f"its states are {text.dim} wide, and the network reads {self.text_dim}"
                         raise ValueError(f"text: {text.name}: {reads}; change the recipe's text_dim with --set")
                 return Loader(

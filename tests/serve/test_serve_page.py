@@ -60,7 +60,8 @@ def test_what_cannot_be_made_is_told_and_a_phone_has_no_sideways_scroll(server: 
         browser.run(TYPE, "#prompt", "an orc")
         browser.run("document.querySelector('.ask').noValidate = true")
         browser.run(TYPE, "input[step=any]", "100000")
-        browser.click(".make")
+        browser.wait("document.querySelector('.cost.bad')?.textContent.includes('tiny makes 1 to 4096 frames')")
+        browser.click(".make")  # which the answer before it has moved to its place
         assert "tiny makes 1 to 4096 frames" in browser.wait("document.querySelector('.error')?.textContent")
 
 
