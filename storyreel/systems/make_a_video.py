@@ -17,9 +17,9 @@ pictures alone; then D, ^F and SR_l get layers in time, and these learn from vid
     two pictures    interpolation with its first and its last frame known
     a clip          its last frames are known and what follows is made, or its first ones and what comes before
 
-All that is longer than a window is made window by window, each beginning with the last frames of the one before. Where a
-text asks for a video, a refiner may paint its frames anew (`palette_refiner.py`, which is not in the paper); it learns
-from single frames with captions.
+All that is longer than a window is made window by window, each beginning with the last frames of the one before. A
+refiner, which is not in the paper, may paint the frames of a text's video anew (`palette_refiner.py`); it learns from
+single frames with captions.
 
 Axes: b batch, c channels, t frames, h rows, w columns, e width of an image embedding. Videos are float (b, c, t, h, w)
 in [-1, 1].

@@ -96,7 +96,7 @@ class SvdConfig:
     @property
     def clips(self) -> dict[str, tuple[int, int]]:
         """Height and width of the clips that each stage is trained on."""
-        stages = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *DIFFUSION, *LATER)
+        stages: tuple[str, ...] = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *DIFFUSION, *LATER)
         clips = dict.fromkeys(stages, (self.shape.height, self.shape.width))
         return clips if self.refiner is None else {**clips, "refiner": (self.refiner.size, self.refiner.size)}
 
