@@ -96,8 +96,8 @@ class SvdConfig:
     @property
     def clips(self) -> dict[str, tuple[int, int]]:
         """Height and width of the clips that each stage is trained on."""
-        stages: tuple[str, ...] = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *DIFFUSION, *LATER)
-        clips = dict.fromkeys(stages, (self.shape.height, self.shape.width))
+        stages = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *DIFFUSION, *LATER)
+        clips: dict[str, tuple[int, int]] = {name: (self.shape.height, self.shape.width) for name in stages}
         return clips if self.refiner is None else {**clips, "refiner": (self.refiner.size, self.refiner.size)}
 
     @property
