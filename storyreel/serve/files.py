@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storyreel.storage import check_no_link, read_json, sync_folder, temporary_name
+from storyreel.storage import check_no_link, read_json, sweep, sync_folder, temporary_name
 
 if TYPE_CHECKING:
     from storyreel.clip import Clip
@@ -37,6 +37,11 @@ class VideoFiles:
             if (folder / name).is_symlink():
                 raise ValueError(f"{folder / name}: is a link, expected a folder")
             (folder / name).mkdir(exist_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what workers that are gone had begun to write."""
+        for name in (VIDEOS, INPUTS):
+            sweep(self.folder / name)
 
     def place(self, id: str) -> Path:
         if ID.fullmatch(id) is None:

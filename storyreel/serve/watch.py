@@ -102,6 +102,7 @@ class Watch:
         self.process = None
         release = self.studio.table.release
         await asyncio.to_thread(release, claim, self.studio.files.facts, died)
+        await asyncio.to_thread(self.studio.files.sweep)
         for id in self._begun:
             self.hub.previews.pop(id, None)
         self._begun.clear()

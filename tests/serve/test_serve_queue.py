@@ -18,6 +18,7 @@ from storyreel.serve.files import VideoFiles
 from storyreel.serve.studio import Studio
 from storyreel.serve.table import Video, VideoTable
 from storyreel.serve.watch import Hub, Watch
+from storyreel.storage import temporary_name
 
 sys.path.append(str(Path(__file__).parents[1] / "campaigns"))
 
@@ -212,3 +213,13 @@ def test_a_small_campaign_of_kills(tmp_path: Path):
     campaign.run()
     assert campaign.faults == []
     assert (campaign.servers_killed, len(campaign.told)) == (1, 12)
+
+
+def test_what_a_dead_worker_had_begun_is_swept(tmp_path: Path):
+    files, script = VideoFiles(tmp_path), "import sys, pathlib; from storyreel.storage import temporary_name; "
+    script += "temporary_name(pathlib.Path(sys.argv[1])).mkdir()"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "videos" / "video_1")], check=True)
+    own = temporary_name(tmp_path / "videos" / "video_2")
+    own.mkdir()
+    files.sweep()
+    assert list((tmp_path / "videos").iterdir()) == [own]
