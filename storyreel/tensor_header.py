@@ -126,10 +126,10 @@ def read_header(path: Path, digest: str | None = None) -> dict[str, TensorInfo]:
 
 def read_metadata(path: Path) -> dict[str, str]:
     """What a safetensors file says of itself beside its tensors: texts by name. ValueError as of `read_header`."""
-    said = _header(path, check_regular(path))[0].get("__metadata__", {})
-    if not isinstance(said, dict) or not all(isinstance(text, str) for text in said.values()):
+    found = _header(path, check_regular(path))[0].get("__metadata__", {})
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
         raise _broken(path, "its metadata are not texts")
-    return said
+    return found
 
 
 def sha256_once(path: Path) -> str:

@@ -16,11 +16,11 @@ import numpy as np
 from storyreel.curate.model_work import Captioner, digest_of_folder
 from storyreel.json_file import read_object
 from storyreel.network_folder import check_network_folder
+from storyreel.nn import clip as openai_clip
 from storyreel.numbers import whole
 
 MIDDLE, THREE = (0.5,), (0.0, 0.5, 1.0)
 LONGEST = 40  # tokens of a caption
-CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 def load_captioner(folder: str | Path, kind: str = "image", *, pictures: int = 3) -> Captioner:
@@ -119,7 +119,7 @@ def _preparation(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, ...
     side = size if isinstance(size, int) else size.get("height") or size.get("shortest_edge")
     side = side or config.get("vision_config", {}).get("image_size", 224)
     side = whole(side, f"{folder}: size of its pictures", 1, 4096)
-    return side, tuple(said.get("image_mean", CLIP_MEAN)), tuple(said.get("image_std", CLIP_STD))
+    return side, tuple(said.get("image_mean", openai_clip.MEAN)), tuple(said.get("image_std", openai_clip.STD))
 
 
 def _together(said: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from storyreel.curate.model_work import FIRST_MIDDLE_LAST, Work, digest_of_folder, key_of, looked_at
 from storyreel.network_folder import check_network_folder
+from storyreel.nn import clip as openai_clip
 
 
 def similarity(work: Work) -> None:
@@ -84,9 +85,7 @@ def load_aesthetics(folder: Path) -> tuple[Callable[[np.ndarray], float], str]:
     dim, side = vision.config.projection_dim, vision.config.image_size
     if weight.shape[1] != dim:
         raise ValueError(f"{head_file}: takes {weight.shape[1]} numbers, this CLIP gives {dim}")
-    from storyreel.curate.captioners import CLIP_MEAN, CLIP_STD
-
-    mean, std = torch.tensor(CLIP_MEAN).view(3, 1, 1), torch.tensor(CLIP_STD).view(3, 1, 1)
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (openai_clip.MEAN, openai_clip.STD))
 
     @torch.inference_mode()
     def score(video: np.ndarray) -> float:

@@ -27,12 +27,17 @@ def served(index: Mapping[str, Any]) -> set[str]:
     import diffusers
 
     parts = {name: getattr(diffusers, kind, None) for name, (_, kind) in components(dict(index)).items()}
-    networks = [parts[name] for name in NETWORKS if parts.get(name) is not None]
-    found = {"tiling"} if _tiles(parts.get("vae")) else set()
-    found |= (
-        {"layerwise"} if networks and all(hasattr(kind, "enable_layerwise_casting") for kind in networks) else set()
-    )
-    return found | ({"step_cache"} if networks and all(hasattr(kind, "enable_cache") for kind in networks) else set())
+    at_each_step = [parts[name] for name in NETWORKS if parts.get(name) is not None]
+
+    def all_have(method: str) -> bool:
+        return bool(at_each_step) and all(hasattr(kind, method) for kind in at_each_step)
+
+    can = {
+        "tiling": _tiles(parts.get("vae")),
+        "layerwise": all_have("enable_layerwise_casting"),
+        "step_cache": all_have("enable_cache"),
+    }
+    return {name for name, possible in can.items() if possible}
 
 
 def _tiles(vae: Any) -> bool:
@@ -67,19 +72,19 @@ def using(pipe: Any, options: GenerateOptions, offloaded: bool) -> Iterator[None
         yield
 
 
-def _enable(network: Any, said: str, pipe: Any) -> None:
+def _enable(network: Any, cache: str, pipe: Any) -> None:
     """ValueError, one line: the network has no blocks that this cache knows, or too few."""
     try:
-        network.enable_cache(_cache(said, pipe))
+        network.enable_cache(_cache(cache, pipe))
     except Exception as error:  # of diffusers: each cache has its own
         lines = str(error).splitlines() or [type(error).__name__]
-        raise ValueError(f"step_cache: {said}: does not fit {type(network).__name__} ({lines[0][:160]})") from None
+        raise ValueError(f"step_cache: {cache}: does not fit {type(network).__name__} ({lines[0][:160]})") from None
 
 
-def _cache(said: str, pipe: Any) -> Any:
+def _cache(cache: str, pipe: Any) -> Any:
     """A configuration of diffusers from what `read_step_cache` gave."""
     hooks: Any = importlib.import_module("diffusers.hooks")
-    kind, _, number = said.partition(":")
+    kind, _, number = cache.partition(":")
     if kind == FIRST_BLOCK:
         return hooks.FirstBlockCacheConfig(threshold=float(number))
     if kind == TAYLORSEER:

@@ -10,6 +10,8 @@ from typing import Any
 
 from storyreel.field_ranges import Count, Depth, Pixels, Width
 
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of its training data in [0, 1]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TowerConfig:

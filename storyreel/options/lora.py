@@ -67,7 +67,7 @@ class Lora:
 
 _NAME = re.compile(r"\^?[\w.:/-]{1,500}", re.ASCII)
 _STRONGEST_ALPHA = 1e6
-_SAID_ONLY = ("base_model_name_or_path", "revision", "task_type", "auto_mapping", "peft_version", "runtime_config")
+_UNREAD = ("base_model_name_or_path", "revision", "task_type", "auto_mapping", "peft_version", "runtime_config")
 """What peft writes into its settings and does not read when factors are loaded."""
 _LISTS = ("target_modules", "exclude_modules", "target_parameters")
 _WORDS = {
@@ -86,8 +86,8 @@ def check_factors(path: Path) -> None:
     for name in tensors:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{path}: expected tensors with names of letters, digits and . _ - : /, got {shown(name)}")
-    said = read_metadata(path).get("lora_adapter_metadata")
-    settings = parse_json(said, f"{path}: lora_adapter_metadata") if said else {}
+    text = read_metadata(path).get("lora_adapter_metadata")
+    settings = parse_json(text, f"{path}: lora_adapter_metadata") if text else {}
     if not isinstance(settings, dict):
         raise ValueError(f"{path}: lora_adapter_metadata: expected a JSON object, got {shown(settings)}")
     rank = max((min(info.shape) for info in tensors.values() if len(info.shape) > 1), default=1)
@@ -100,7 +100,7 @@ def _is_plain(name: str, value: Any, rank: int) -> bool:
     """Whether a setting of peft asks for no more than the tensors of a file hold, and names layers as they are."""
     most = {"r": rank, "rank_pattern": rank, "alpha": _STRONGEST_ALPHA, "lora_alpha": _STRONGEST_ALPHA,
             "alpha_pattern": _STRONGEST_ALPHA, "lora_dropout": 1, "rank_dropout": 1, "module_dropout": 1}  # fmt: skip
-    if not value or value is True or name in _SAID_ONLY or value in _WORDS.get(name, ()):
+    if not value or value is True or name in _UNREAD or value in _WORDS.get(name, ()):
         return True
     if name in most and isinstance(value, dict):
         return all(_NAME.fullmatch(layer) and _is_number(size, most[name]) for layer, size in value.items())

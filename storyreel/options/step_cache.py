@@ -16,6 +16,10 @@ def read_step_cache(value: Any, name: str) -> str:
     kind, colon, text = value.partition(":") if isinstance(value, str) else ("", "", "")
     if kind not in DEFAULTS:
         raise ValueError(f"{name}: expected {', '.join(DEFAULTS)}, or one with its number, got {shown(value)}")
-    said: Any = text if colon else DEFAULTS[kind]
-    found = number(said, f"{name}: {kind}", 0, 1000) if kind == FIRST_BLOCK else whole(said, f"{name}: {kind}", 2, 100)
+    setting: Any = text if colon else DEFAULTS[kind]
+    found = (
+        number(setting, f"{name}: {kind}", 0, 1000)
+        if kind == FIRST_BLOCK
+        else whole(setting, f"{name}: {kind}", 2, 100)
+    )
     return f"{kind}:{found:g}"

@@ -22,7 +22,7 @@ from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import CascadeStage, Shape
-from storyreel.systems.palette_refiner import PaletteRefiner
+from storyreel.systems.palette_refiner import PaletteRefiner, PaletteRefinerConfig, refiner_of
 from storyreel.systems.pixels import check_matte, shown
 
 Kind: TypeAlias = Literal["base", "ssr", "tsr"]
@@ -64,12 +64,15 @@ class Cascade(System):
         """Of the videos of stages that a request gives others than their own."""
         return {}
 
+    def add_refiner(self, config: PaletteRefinerConfig | None, channels: int, text_dim: int) -> None:
+        """The last part, where a recipe has one."""
+        if (refiner := refiner_of(config, channels, text_dim)) is not None:
+            self.parts["refiner"] = refiner
+
     def refined(self, video: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
         """The video (b, 4, t, h, w) as a refiner paints it for a text (b, l, d); as it is where there is none."""
         refiner = self.stages.get("refiner")
-        if not isinstance(refiner, PaletteRefiner):
-            return video
-        return refiner.refined(video, text.to(video.device), text_mask.to(video.device))
+        return refiner.refined(video, text, text_mask) if isinstance(refiner, PaletteRefiner) else video
 
     def conditions(self, request: Request, text: TextEncoder) -> Batch:
         """The conditioning of all stages."""

@@ -39,7 +39,7 @@ from storyreel.systems.base import Batch, Loss, Request, Tick
 from storyreel.systems.cascade import Cascade, Kind, Shape, check_order
 from storyreel.systems.cascade_stage import CascadeStage, CascadeStageConfig
 from storyreel.systems.imagen_video_distill import Distillation, Teacher, text_inputs
-from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
+from storyreel.systems.palette_refiner import PaletteRefinerConfig
 
 MAX_PIXELS, MAX_FRAMES = 4096, 1024  # a side, and of a video, in a request
 
@@ -272,9 +272,7 @@ class ImagenVideo(Cascade):
         for name, stage in config.stages.items():
             self.parts[name] = DiffusionStage(name, stage, before, config.channels, config.text_dim)
             before = stage.shape
-        refiner = refiner_of(config.refiner, config.channels, config.text_dim)
-        if refiner is not None:
-            self.parts["refiner"] = refiner
+        self.add_refiner(config.refiner, config.channels, config.text_dim)
 
     @property
     def makes(self) -> Abilities:

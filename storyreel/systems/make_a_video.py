@@ -37,6 +37,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -48,7 +49,7 @@ from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEnc
 from storyreel.systems.cascade import Cascade, CascadeStage, Shape, upto_stage
 from storyreel.systems.make_a_video_networks import ImageStage, InterpolationStage, NetConfig, VideoStage
 from storyreel.systems.make_a_video_prior import ImageTextConfig, ImageTextStage, PriorConfig, PriorStage
-from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
+from storyreel.systems.palette_refiner import PaletteRefinerConfig
 from storyreel.systems.pixels import check_matte, for_model, shown
 
 MAX_FRAMES = 4096  # of a request
@@ -176,9 +177,7 @@ class MakeAVideo(Cascade):
             ),
             "sr_l_video": VideoStage("sr_l_video", sr_l, low, between, clip_fps=c.fps, identity=identity),
         })  # fmt: skip
-        refiner = refiner_of(c.refiner, c.channels, c.text_dim)
-        if refiner is not None:
-            self.parts["refiner"] = refiner
+        self.add_refiner(c.refiner, c.channels, c.text_dim)
 
     def cascade(self) -> dict[str, CascadeStage]:
         stages = super().cascade()
@@ -291,18 +290,24 @@ class Making:
                 shape = replace(self.shapes[name], frames=low.shape[2])
                 low = self._run(name, {"low": low}, shape)
         if self.task == "text" and r.prompt.strip() and self.whole:
-            low = self.system.refined(low, *self.text([r.prompt]))
+            low = self.system.refined(low, *self._states)
         return self._shown(low[:, :, cut], shape)
 
     # -- conditioning ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _states(self) -> tuple[Tensor, Tensor]:
+        """(1, l, text_dim) of the prompt, and its mask (1, l)."""
+        states, mask = self.text([self.request.options.prompt])
+        return states.to(self.device), mask.to(self.device)
 
     def _embedding(self) -> Tensor:
         """(1, e): of the sentence by the prior, or of the pictures of the request."""
         r, encoder = self.request.options, self.system.encoder
         if r.prompt.strip():
-            states, mask = self.text([r.prompt])
+            states, mask = self._states
             return self.system.prior.sample(
-                {"text": states.to(self.device), "text_mask": mask.to(self.device)},
+                {"text": states, "text_mask": mask},
                 rng=self.rng,
                 steps=r.steps,
                 guidance=r.guidance,

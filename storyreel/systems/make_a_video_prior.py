@@ -34,14 +34,13 @@ from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import Cosine, draw_times
 from storyreel.field_ranges import Depth, Share, Tries, Width
 from storyreel.nn.attention import Block
-from storyreel.nn.clip import ClipConfig, vision_network
+from storyreel.nn.clip import MEAN, STD, ClipConfig, vision_network
 from storyreel.nn.dual_encoder import DualEncoderConfig, FrameTower, TextTower
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.nn.video_unet_blocks import FEATURES, features
 from storyreel.systems.base import Batch, Loss, Stage, Tick
 from storyreel.systems.cascade_stage import FingerprintedStage, noise_like
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP's training data
 ENDS = 4  # tokens beside those of the sentence: text embedding, noise level, noised embedding, the answer
 
 

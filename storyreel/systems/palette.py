@@ -164,7 +164,5 @@ def _visible(solid: Tensor, weights: Tensor | None, count: int, rng: torch.Gener
     """Places (count,) of visible pixels, drawn from bool (n,) by their weights, and of others if there are too few."""
     draw = torch.rand(len(solid), generator=rng, device=rng.device).to(solid.device)
     if weights is not None:
-        draw = draw ** (
-            1 / weights
-        )  # the largest are a weighted draw without replacement (Efraimidis and Spirakis, 2006)
+        draw = draw ** (1 / weights)  # its largest are drawn by weight (Efraimidis and Spirakis 2006)
     return torch.where(solid, draw + 1, draw).topk(min(count, len(solid)), sorted=False).indices

@@ -424,30 +424,30 @@ class _Run:
         """The frames that follow what is `made` (b, c, f, h, w): a whole clip, or one after the carried frames."""
         s, c = self.system, self.system.config
         cond: Batch = {"text": text, "text_mask": mask}
-        kept = c.carried(made.shape[2])
-        if kept:
+        carried = c.carried(made.shape[2])
+        if carried:
             # As they are seen, with a matte that is on or off. A soft matte, and a stain outside of it, would be coded
             # again, clip after clip, and grow.
-            seen = shown(made[:, :, -kept:].clamp(-1, 1), transparent=True)
+            seen = shown(made[:, :, -carried:].clamp(-1, 1), transparent=True)
             cond["prefix"] = s.tokenizer.encode(seen)
         codes = s.prior.sample(
             cond,
             rng=self.rng,
             steps=self.options.steps,
             guidance=self.options.guidance,
-            on_step=self._report(made, kept, text, mask),
+            on_step=self._report(made, carried, text, mask),
         )
         self.done += 1
-        return s.decode(codes, text, mask)[:, :, kept:]
+        return s.decode(codes, text, mask)[:, :, carried:]
 
-    def _report(self, made: Tensor, kept: int, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
+    def _report(self, made: Tensor, carried: int, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
         """Tells of a step. A preview is all that is there: what is `made`, and the clip that is being sampled."""
         fps = self.options.fps or Fraction(self.system.config.fps)
 
         def report(step: int, steps: int, codes: Tensor) -> None:
             def preview(number: int = 0) -> Clip:
                 one = slice(number, number + 1)
-                new = self.system.decode(codes[one], text[one], mask[one])[:, :, kept:]
+                new = self.system.decode(codes[one], text[one], mask[one])[:, :, carried:]
                 video = shown(torch.cat([made[one], new], 2), transparent=self.options.transparent)
                 return Clip.from_tensor(video[0], fps)
 

@@ -20,9 +20,8 @@ from torch import Tensor, nn
 
 from storyreel.clip import GREY, Clip
 from storyreel.field_ranges import Count, Width
-from storyreel.nn.clip import TowerConfig, vision_network
+from storyreel.nn.clip import MEAN, STD, TowerConfig, vision_network
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP's training data
 MIN_BLUR = 0.001
 
 

@@ -103,13 +103,13 @@ def known_runs(run: Path, stage: str) -> dict[str, str]:
     """Service -> what it calls this stage, where the training began before."""
     file = run / stage / "loggers.json"
     found = read_json(file) if file.is_file() else {}
-    return {name: said for name, said in found.items() if isinstance(said, str)} if isinstance(found, dict) else {}
+    return {name: id for name, id in found.items() if isinstance(id, str)} if isinstance(found, dict) else {}
 
 
-def note_run(run: Path, stage: str, service: str, said: str) -> None:
+def note_run(run: Path, stage: str, service: str, id: str) -> None:
     known = known_runs(run, stage)
-    if known.get(service) != said:
-        write_json(run / stage / "loggers.json", {**known, service: said})
+    if known.get(service) != id:
+        write_json(run / stage / "loggers.json", {**known, service: id})
 
 
 def check_installed(names: Sequence[str]) -> None:

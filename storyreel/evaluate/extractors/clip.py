@@ -21,9 +21,9 @@ from storyreel import hub_network
 from storyreel.evaluate.extractors.pixels import as_images, bicubic_short_side, check_frames, squashed
 from storyreel.evaluate.extractors.weights import digest_of, in_parts
 from storyreel.json_file import read_object
+from storyreel.nn import clip as openai_clip
 from storyreel.weights_registry import find_weights, refuse_pickle, weights_folder
 
-CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)
 NETWORKS = {"clip": "CLIPModel", "siglip": "SiglipModel"}  # siglip: SigLIP 2 of fixed size as well
 LABELS = {"clip": "CLIP", "siglip": "SigLIP"}
@@ -42,7 +42,9 @@ class Preprocessing:
     @property
     def line(self) -> str:
         how = f"short side to {self.size}, centre crop" if self.crop else f"squashed to {self.size}x{self.size}"
-        whose = "CLIP's mean and std" if self.mean == CLIP_MEAN else f"mean {self.mean[0]:g}, std {self.std[0]:g}"
+        whose = (
+            "CLIP's mean and std" if self.mean == openai_clip.MEAN else f"mean {self.mean[0]:g}, std {self.std[0]:g}"
+        )
         return f"antialiased {self.resample}, {how}, rounded to uint8, /255, {whose}"
 
     def __call__(self, frames: Tensor) -> Tensor:
@@ -101,8 +103,8 @@ class ClipFeatures:
 
     def _texts(self, prompts: Sequence[str]) -> Tensor:
         length = self.max_tokens
-        each = [] if self._warned else prompts
-        if long := [text for text in each if len(self._tokenizer(text, verbose=False)["input_ids"]) > length]:
+        rows = [] if self._warned else self._tokenizer(list(prompts), verbose=False)["input_ids"]
+        if long := [text for text, row in zip(prompts, rows, strict=False) if len(row) > length]:
             self._warned = True
             warnings.warn(
                 f"{self.name}: {long[0][:40]!r}... is longer than {length} tokens; what follows them is not seen",
@@ -130,12 +132,12 @@ def load_folder(where: str, name: str, kind: str) -> ClipFeatures:
 def _preprocessing(folder: Path, size: int, kind: str) -> Preprocessing:
     """CLIP's, or that of a SigLIP folder's preprocessor_config.json, which may say another filter and range."""
     if kind == "clip":
-        return Preprocessing(size, True, "bicubic", CLIP_MEAN, CLIP_STD)
+        return Preprocessing(size, True, "bicubic", openai_clip.MEAN, openai_clip.STD)
     file = folder / "preprocessor_config.json"
-    said = read_object(file) if file.is_file() else {}
+    found = read_object(file) if file.is_file() else {}
     try:
-        mean, std = (tuple(map(float, said.get(key) or HALF)) for key in ("image_mean", "image_std"))
-        resample = {2: "bilinear", 3: "bicubic"}[said.get("resample", 3)]  # as Pillow numbers them
+        mean, std = (tuple(map(float, found.get(key) or HALF)) for key in ("image_mean", "image_std"))
+        resample = {2: "bilinear", 3: "bicubic"}[found.get("resample", 3)]  # as Pillow numbers them
     except (TypeError, ValueError, KeyError):
         mean, std, resample = (), (), ""
     if not len(mean) == len(std) == 3:
