@@ -1,6 +1,6 @@
 // Clips from their sprite sheets: every frame is at hand, so that several play in step, and transparency shows.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { json, media } from "./api";
 
 interface Box {
@@ -87,7 +87,7 @@ export function Picture({ sheet, at, other, split = 1, label }: { sheet: Sheet; 
   const canvas = useRef<HTMLCanvasElement>(null);
   const left = index(sheet, at);
   const right = other ? index(other, at) : -1;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const context = canvas.current?.getContext("2d");
     if (!context) return;
     context.clearRect(0, 0, sheet.width, sheet.height);

@@ -19,6 +19,10 @@ UNNAMED = """() => [...document.querySelectorAll('button, input, select, textare
     each.offsetParent && !(each.textContent.trim() || each.ariaLabel || each.labels?.length))
     .map(each => each.outerHTML)"""
 WIDTHS = "() => [document.documentElement.scrollWidth, innerWidth]"
+PAINTED = """async canvases => {
+    for (let i = 0; i < 2; i++) await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    return [...document.querySelectorAll(canvases)].map(each => each.toDataURL());
+}"""
 CONTRAST = """() => {
     const light = color => {
         const canvas = document.createElement('canvas').getContext('2d');
@@ -68,6 +72,11 @@ def page(chromium: Browser, server: Live) -> Iterator[Page]:
     assert problems == []
 
 
+def pixels(page: Page, canvases: str) -> list[str]:
+    """What is painted on them, once the page has drawn what was asked for."""
+    return page.evaluate(PAINTED, canvases)
+
+
 def one_step(page: Page) -> None:
     page.get_by_text("Size, rate, format, and more").click()
     page.get_by_label("Sampling steps").fill("1")
@@ -93,13 +102,12 @@ def test_seeds_are_ticked_and_stand_side_by_side(page: Page, server: Live):
     expect(page.locator(".compared canvas")).to_have_count(2)
     page.get_by_role("button", name="Pause").click()
     split = page.get_by_label("How much of A is shown")
-    pixels = "() => document.querySelector('.ab canvas').toDataURL()"
     shown = {}
     for key in ("End", "Home"):
         split.press(key)
         expect(split).to_have_value("100" if key == "End" else "0")
-        shown[key] = page.evaluate(pixels)
-    each = page.evaluate("() => [...document.querySelectorAll('.compared canvas')].map(one => one.toDataURL())")
+        shown[key] = pixels(page, ".ab canvas")[0]
+    each = pixels(page, ".compared canvas")
     assert [shown["End"], shown["Home"]] == each
     assert each[0] != each[1]
 
@@ -174,12 +182,14 @@ def test_the_sheet_plays_as_animation(page: Page, server: Live):
     card = page.locator(f".card:has-text('{made['prompt']}')")
     card.get_by_role("button", name="Sheet", exact=True).click()
     expect(card.get_by_role("img", name="Sprite sheet of 2 frames of 16x16 pixels")).to_be_visible()
+    card.get_by_role("button", name="Pause").click()
+    card.get_by_label("Time").press("End")
     card.get_by_label("Time").press("Home")
-    canvas = "() => document.querySelector('.sheet canvas').toDataURL()"
-    first = page.evaluate(canvas)
+    expect(card.get_by_label("Time")).to_have_value("0")
+    first = pixels(page, ".sheet canvas")
     card.get_by_label("Time").press("End")
     expect(card.get_by_label("Time")).not_to_have_value("0")
-    assert page.evaluate(canvas) != first
+    assert pixels(page, ".sheet canvas") != first
     with page.expect_download() as download:
         card.get_by_role("button", name="Save atlas").click()
     assert download.value.suggested_filename == "an-orc-on-a-sheet-seed0.json"
