@@ -53,10 +53,12 @@ LATER = ("turnaround", "interpolation")
 class SvdConfig:
     """All networks, and the four rows of the diffusion network's training. The defaults are the paper's.
 
-    unet: its channels follow from the latents. chunk: frames that are decoded at once; 0: all. picture: of a model that
-    reads a picture alone, by CLIP, as the published weights do (`svd_image.py`); of the rows it has the last.
-    turnaround, interpolation: the only row of a model that goes on from a trained one, to turn a figure around, or to
-    make frames between those of a clip. refiner: paints the video of a text anew; not in the paper.
+    text_to_video: None: `image_to_video` makes the videos of texts, too; some of its clips have no picture then
+    (`pictureless`). unet: its channels follow from the latents. chunk: frames that are decoded at once; 0: all.
+    picture: of a model that reads a picture alone, by CLIP, as the published weights do (`svd_image.py`); of the rows
+    it has the last. turnaround, interpolation: the only row of a model that goes on from a trained one, to turn a
+    figure around, or to make frames between those of a clip. refiner: paints the video of a text anew; not in the
+    paper.
     """
 
     shape: Shape = field(default_factory=lambda: Shape(frames=14, height=576, width=1024, fps=7))
@@ -65,7 +67,7 @@ class SvdConfig:
     unet: SvdUNetConfig = field(default_factory=SvdUNetConfig)
     images: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-images"))
     videos: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-videos"))
-    text_to_video: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-text-to-video"))
+    text_to_video: DiffusionConfig | None = field(default_factory=lambda: DiffusionConfig(noise="svd-text-to-video"))
     image_to_video: DiffusionConfig = field(default_factory=lambda: DiffusionConfig(noise="svd-image-to-video-large"))
     chunk: int = 0
     picture: PictureConfig | None = None
@@ -78,6 +80,8 @@ class SvdConfig:
         for name in ("height", "width"):
             if getattr(self.shape, name) % multiple:
                 raise ValueError(f"shape.{name}: expected a multiple of {multiple}, got {getattr(self.shape, name)}")
+        if self.text_to_video is None and not self.image_to_video.pictureless and not self.picture:
+            raise ValueError("image_to_video.pictureless: expected more than 0 where no other network is for text")
         if self.chunk < 0:
             raise ValueError(f"chunk: expected 0 or more, got {self.chunk}")
         if sum(each is not None for each in (self.picture, self.turnaround, self.interpolation, self.refiner)) > 1:
@@ -96,9 +100,14 @@ class SvdConfig:
     @property
     def clips(self) -> dict[str, tuple[int, int]]:
         """Height and width of the clips that each stage is trained on."""
-        stages = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *DIFFUSION, *LATER)
+        stages = ("unet", "lora") if self.picture else ("autoencoder", "decoder", *self.diffusion, *LATER)
         clips: dict[str, tuple[int, int]] = {name: (self.shape.height, self.shape.width) for name in stages}
         return clips if self.refiner is None else {**clips, "refiner": (self.refiner.size, self.refiner.size)}
+
+    @property
+    def diffusion(self) -> tuple[str, ...]:
+        """The stages of the diffusion network, in their order."""
+        return tuple(name for name in DIFFUSION if getattr(self, name) is not None)
 
     @property
     def frames(self) -> int:
@@ -118,7 +127,7 @@ class SvdConfig:
 
     @property
     def _main(self) -> DiffusionConfig:
-        return self.turnaround or self.interpolation or self.text_to_video
+        return self.turnaround or self.interpolation or self.text_to_video or self.image_to_video
 
     def build(self) -> Svd | ImageSvd | TurningSvd | InterpolatingSvd:
         if self.turnaround:
@@ -142,7 +151,7 @@ class Svd(System):
         self.autoencoder = AutoencoderStage(c.autoencoder, c.reconstruction, (c.shape.height, c.shape.width))
         self.decoder = DecoderStage(c.autoencoder, c.reconstruction, self.autoencoder)
         latents, before, made = c.autoencoder.latent_channels, None, {}
-        for name in DIFFUSION:
+        for name in c.diffusion:
             image = name == "image_to_video"
             unet = replace(c.unet, in_channels=latents * (1 + image), out_channels=latents)
             made[name] = before = DiffusionStage(
@@ -171,10 +180,15 @@ class Svd(System):
         """That for pictures."""
         return self._diffusion["image_to_video"]
 
+    @property
+    def text_stage(self) -> DiffusionStage:
+        """That for texts."""
+        return self._diffusion.get("text_to_video", self.image_stage)
+
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
         options, config = attempts[0].options, self.config
-        stage = self._diffusion["image_to_video" if options.image else "text_to_video"]
+        stage = self.image_stage if options.image else self.text_stage
         self._check(attempts[0], stage)
         image = None if options.image is None else beginning(options, config.shape.height, config.channels)
         fps = None if options.fps is None else float(options.fps)

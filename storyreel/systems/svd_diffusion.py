@@ -3,7 +3,8 @@
     images          I      the layers in space alone, on single frames (the paper begins with Stable Diffusion 2.1)
     videos          II     all layers, on clips with captions; items of a batch may be pictures
     text_to_video   III    goes on for a short time on the best clips: the model for text
-    image_to_video         goes on from there, with the latents of a noised picture beside the noisy ones
+    image_to_video         goes on from there, with the latents of a noised picture beside the noisy ones; with some
+                           clips without one (`pictureless`) it is the model for text, too
 
 Each stage begins with the weights of the one before. Noise levels are drawn by each stage's own law (Appendix D), and
 the network predicts v, whose squared error is that of the paper: (sigma^2 + 1) / sigma^2 in x.
@@ -15,7 +16,7 @@ at deviation one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -47,8 +48,9 @@ class DiffusionConfig:
     """A row of the paper's table of stages.
 
     noise, shift: the law of its noise levels, moved by a log-SNR (below zero: noisier). drop: share of the captions,
-    and, independently, of pictures with their captions, that are dropped. slowed: share of the clips that are seen at a
-    higher frame rate, up to `max_fps`, with frames repeated, so that the rate means something.
+    and, independently, of pictures with their captions, that are dropped. pictureless: share of the clips that have no
+    picture beside them, and keep their caption, so that one network serves text and pictures. slowed: share of the
+    clips that are seen at a higher frame rate, up to `max_fps`, with frames repeated, so that the rate means something.
 
     cond_noise: of the picture, in training. fixed: in pixels, a deviation of 0.02. paper: in pixels, ln sigma ~ N(-3,
     0.5^2) (Appendix D.4). time_dependent: in latents, the more the noisier the video is, so that motion is not read off
@@ -59,6 +61,7 @@ class DiffusionConfig:
     noise: str
     shift: float = 0.0
     drop: Share = 0.15
+    pictureless: Share = 0.0
     slowed: Share = 0.0
     max_fps: FramesASecond = 30
     cond_noise: Literal["fixed", "paper", "time_dependent"] = "paper"
@@ -209,14 +212,16 @@ class DiffusionStage(FingerprintedStage):
         entries = batch if "latents" in batch else {**batch, **self.prepare(batch)}
         x, rng, device = entries["latents"].float(), tick.rng, entries["latents"].device
         alone = batch["length"] == 1 if "length" in batch and not batch["length"].is_meta else None
-        x, fps = self._frames(x, batch.get("context"), rng)
+        bare = self._bare(len(x), rng, device)
+        x, fps = self._frames(x, self._given(batch, bare), rng)
         motion = bucket_of(entries["motion"].to(device), self.speeds)
         none = torch.zeros(len(x), device=device)
         read: dict[str, Any] = {"conditions": conditions(fps, motion, none)}
         dropped, times = drawn(len(x), self.config.drop, rng, device), draw_times(len(x), rng, spread=True)
         if self.image:
             latents, sigma = self._noised(x, entries, times, rng)
-            read = {"conditions": conditions(fps, motion, sigma), **self._beside(latents, ~dropped)}
+            sigma = torch.where(bare, none, sigma)
+            read = {"conditions": conditions(fps, motion, sigma), **self._beside(latents, ~(dropped | bare))}
             dropped = dropped | drawn(len(x), self.config.drop, rng, device)
         text, mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
         read["context"], read["context_mask"] = self._context(text, mask, read.pop("tokens", None))
@@ -228,16 +233,29 @@ class DiffusionStage(FingerprintedStage):
         v = self.v(z, level.each(z).logsnr, read, in_time=not self.pictures)
         return Loss(diffusion_loss(v, x, noise, level).mean())
 
-    def _frames(self, x: Tensor, context: Tensor | None, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _bare(self, count: int, rng: torch.Generator, device: torch.device) -> Tensor:
+        """bool (count,): the clips of a batch that have no picture beside them, and keep their caption."""
+        if not self.image:
+            return torch.ones(count, dtype=torch.bool, device=device)
+        if not self.config.pictureless:
+            return torch.zeros(count, dtype=torch.bool, device=device)
+        return drawn(count, self.config.pictureless, rng, device)
+
+    def _given(self, batch: Batch, bare: Tensor) -> Tensor:
+        """int64 (b,): how many frames at the beginning of each clip are not what its caption says, and are no picture
+        either."""
+        context = batch.get("context")
+        if context is None or context.is_meta:
+            return torch.zeros_like(bare, dtype=torch.long)
+        return torch.where(bare, context.to(bare.device), 0)
+
+    def _frames(self, x: Tensor, given: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """The frames that are learnt from, and their rate (b,): one of a clip, or all, some clips slowed down.
 
-        Frames that are given (`context`) are not what the caption says: without a picture beside them, the frame after
-        them stands in their place.
+        given: frames (b,) in place of which the one after them stands.
         """
         b, t, device = len(x), x.shape[2], x.device
-        first = torch.zeros(b, dtype=torch.long, device=device)
-        if context is not None and not self.image and not context.is_meta:
-            first = context.to(device).clamp(max=t - 1)
+        first = given.clamp(max=t - 1)
         if self.pictures:
             fps = torch.full((b,), float(self.shape.fps), device=device)
             chosen = (torch.rand(b, generator=rng, device=rng.device).to(device) * (t - first)).long() + first
@@ -272,6 +290,13 @@ class DiffusionStage(FingerprintedStage):
         rest = {name: value for name, value in read.items() if name != "beside"}
         return self.unet(z, logsnr, in_time=in_time, reuse=reuse, **rest)
 
+    def _sampling(self, cond: Batch) -> Sampling:
+        """Guidance is that of all frames where no first one is given."""
+        given = not self.image or "image" in cond
+        return (
+            self.config.sampling if given else replace(self.config.sampling, frame_guidance="constant", min_guidance=1)
+        )
+
     def resolve(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
         """The steps and the guidance of a sample. ValueError for what this stage cannot do."""
         return self.config.sampling.resolve(steps, guidance)
@@ -291,10 +316,11 @@ class DiffusionStage(FingerprintedStage):
         """Latents (b, c, t, h, w), one video a generator. reuse: see `svd_unet.Reuse`; None: the whole network always.
 
         cond: `text`, `text_mask`; `motion`, buckets (b,), and `fps` (b,), where they are not those of a usual clip; for
-        a stage with a picture, `image` (b, c', 1, h', w') in [-1, 1]. ValueError for steps or guidance out of range,
+        a stage with a picture, `image` (b, c', 1, h', w') in [-1, 1], without which it makes a video of the text.
+        ValueError for steps or guidance out of range,
         and NaN (the step is named).
         """
-        s, device = self.config.sampling, self.fingerprint.device
+        s, device = self._sampling(cond), self.fingerprint.device
         steps, guidance = self.resolve(steps, guidance)
         frames = frames or (1 if self.pictures else self.shape.frames)
         levels = s.levels(preserving_law(self.config.noise, self.config.shift), steps)
@@ -318,10 +344,11 @@ class DiffusionStage(FingerprintedStage):
         usual = torch.ones(len(text), device=text.device)
         fps = cond.get("fps", self.shape.fps * usual).to(usual)
         motion = cond.get("motion", USUAL_BUCKET * usual).to(usual)
-        noise = AUGMENTATION * usual if self.image else 0 * usual
+        image = cond.get("image") if self.image else None
+        noise = 0 * usual if image is None else AUGMENTATION * usual
         numbers = conditions(fps, motion, noise)
         null, null_mask = without_text(text, mask, self.null_text, everywhere(text))
-        latents = self._picture(cond["image"].to(text.device), rng) if self.image else None
+        latents = self._latents_beside(image, len(text), rng)
 
         def read(states: Tensor, seen: Tensor, shown: Tensor) -> dict[str, Any]:
             beside = {} if latents is None else self._beside(latents, shown)
@@ -329,7 +356,17 @@ class DiffusionStage(FingerprintedStage):
             return {"conditions": numbers, **beside, "context": context, "context_mask": context_mask}
 
         uncond = read(null, null_mask, usual < 0) if guided else None
-        return read(text, mask, usual > 0), uncond
+        return read(text, mask, usual > (image is None)), uncond
+
+    def _latents_beside(self, image: Tensor | None, count: int, rng: Sequence[torch.Generator]) -> Tensor | None:
+        """Latents of the picture; zeros where a stage with a picture is given none."""
+        if not self.image:
+            return None
+        if image is not None:
+            return self._picture(image.to(self.fingerprint.device), rng)
+        patch = self.autoencoder.config.patch
+        size = (self.shape.height // patch, self.shape.width // patch)
+        return torch.zeros(count, self.unet.config.out_channels, 1, *size, device=self.fingerprint.device)
 
     def _picture(self, image: Tensor, rng: Sequence[torch.Generator]) -> Tensor:
         """Latents of the noised picture, in sampling."""

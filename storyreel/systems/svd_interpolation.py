@@ -53,7 +53,7 @@ class InterpolationStage(LaterStage):
         super().__init__(name, config, unet, shape, decoder)
         self.mask_latent = nn.Parameter(torch.zeros(self.unet.config.out_channels))
 
-    def _frames(self, x: Tensor, context: Tensor | None, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _frames(self, x: Tensor, given: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         b, t, device = len(x), x.shape[2], x.device
         first = (torch.rand(b, generator=rng, device=rng.device).to(device) * (t - TIMES)).long()
         at = (first[:, None] + torch.arange(WINDOW, device=device)).clamp(max=t - 1)
@@ -98,7 +98,7 @@ class InterpolatingSvd(LaterSvd):
     """A clip to one with four times as many frames a second; two pictures to what lies between them."""
 
     serves = frozenset({"no prompt", "motion", "image_end", "interpolate", "reuse"})
-    from_stage = "text_to_video"
+    from_stages = ("text_to_video", "image_to_video")
 
     @property
     def makes(self) -> Abilities:

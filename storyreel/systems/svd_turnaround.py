@@ -59,8 +59,8 @@ class LaterSvd(System):
     """The autoencoder of a trained model, and one diffusion stage that goes on from one of its own."""
 
     name = "svd"
-    from_stage: ClassVar[str]
-    """The stage of the trained model that this one begins as."""
+    from_stages: ClassVar[tuple[str, ...]]
+    """The stages of the trained model that this one begins as: the first that it has."""
 
     def __init__(self, config: SvdConfig):
         super().__init__()
@@ -81,9 +81,10 @@ class LaterSvd(System):
     def adopt(self, found: Mapping[str, Mapping[str, Tensor]]) -> Mapping[str, Mapping[str, Tensor]]:
         if self.stage.name in found:
             return found
-        if self.from_stage not in found:
-            raise ValueError(f"--init: has {', '.join(found)}; {self.stage.name} goes on from {self.from_stage}")
-        self.stage.begin_as(found[self.from_stage])
+        before = next((found[name] for name in self.from_stages if name in found), None)
+        if before is None:
+            raise ValueError(f"--init: has {', '.join(found)}; {self.stage.name} goes on from {self.from_stages[0]}")
+        self.stage.begin_as(before)
         return found
 
 
@@ -91,7 +92,7 @@ class TurningSvd(LaterSvd):
     """A picture of a figure to its views, a quarter turn apart."""
 
     serves = frozenset({"no prompt", "reuse"})
-    from_stage = "image_to_video"
+    from_stages = ("image_to_video",)
     together = 4
 
     @property

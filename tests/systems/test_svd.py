@@ -146,7 +146,7 @@ def test_frames_that_are_given_are_no_part_of_what_a_text_says():
 def test_clips_at_a_higher_rate_repeat_their_frames():
     stage = replace_slowed(diffusion(system(), "videos"), 1.0)
     x = torch.arange(4.0).view(1, 1, 4, 1, 1).expand(64, 1, 4, 1, 1)
-    frames, fps = stage._frames(x, None, torch.Generator().manual_seed(0))  # pyright: ignore[reportPrivateUsage]
+    frames, fps = stage._frames(x, torch.zeros(64, dtype=torch.long), torch.Generator().manual_seed(0))  # pyright: ignore
     assert fps.min() >= 8
     assert fps.max() <= 16
     assert len(fps.unique()) > 4
@@ -257,6 +257,41 @@ def test_settings_that_cannot_be():
     config = recipes.get("svd_tiny").system
     with pytest.raises(ValueError, match=r"shape\.height: expected a multiple of 16, got 24"):
         replace(config, shape=replace(config.shape, height=24))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def one_network(pictureless: float = 0.5) -> Svd:
+    row = recipes.get("svd_tiny").system.image_to_video  # pyright: ignore[reportAttributeAccessIssue]
+    return stirred(system(text_to_video=None, image_to_video=replace(row, pictureless=pictureless)))
+
+
+def test_one_network_serves_texts_and_pictures():
+    made = one_network()
+    assert list(made.stages) == ["autoencoder", "decoder", "images", "videos", "image_to_video"]
+    assert made.text_stage is made.image_stage
+    stage, given = made.text_stage, batch(1)
+    cond = {"text": given["text"], "text_mask": given["text_mask"]}
+    rng = [torch.Generator().manual_seed(5)]
+    by_text = stage.sample(cond, rng=rng, steps=2)
+    rng = [torch.Generator().manual_seed(5)]
+    by_picture = stage.sample({**cond, "image": given["video"][:, :, :1]}, rng=rng, steps=2)
+    assert by_text.shape == by_picture.shape == (1, 4, 4, 4, 4)
+    assert not by_text.allclose(by_picture, atol=1e-3)
+
+
+def test_a_clip_without_a_picture_is_learnt_from_as_by_the_network_for_texts():
+    stage, given = one_network(1.0).image_stage, batch()
+    entries = {**given, **stage.prepare(given)}
+    other = {**entries, "first": 255 - entries["first"]}
+    assert float(stage.loss(entries, tick()).total) == float(stage.loss(other, tick()).total)
+    carried = {**entries, "context": torch.ones(4, dtype=torch.long)}
+    assert float(stage.loss(carried, tick()).total) != float(stage.loss(entries, tick()).total)
+    half = one_network(0.5).image_stage
+    assert float(half.loss(entries, tick()).total) != float(half.loss(other, tick()).total)
+
+
+def test_one_network_for_both_wants_clips_without_a_picture():
+    with pytest.raises(ValueError, match=r"image_to_video\.pictureless: expected more than 0"):
+        one_network(0.0)
 
 
 @pytest.mark.parametrize("kind", ["fixed", "paper", "time_dependent"])
