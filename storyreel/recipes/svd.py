@@ -1,11 +1,11 @@
-"""Recipes for Stable Video Diffusion. `storyreel train svd_tiny --data DIR -o RUN` trains all six stages.
+"""Recipes for Stable Video Diffusion. `storyreel train svd_tiny --data DIR -o RUN` trains all stages.
 
 | recipe            | parameters | clips                 | trained on   | result                         |
 | ----------------- | ---------- | --------------------- | ------------ | ------------------------------ |
 | svd_tiny          | 0.2 M      | 4 x 16x16             | tests        | learns a batch by heart        |
-| svd_sprites       | 20 M       | 8 x 64x64, matte      | one CPU core | see docs/results.md            |
-| svd_turnaround    | 9 M        | 4 x 64x64, matte      | one CPU core | a sprite seen from all sides   |
-| svd_interpolation | 9 M        | 5 of 8 x 64x64, matte | one CPU core | four times the frames          |
+| svd_sprites       | 7 M        | 8 x 64x64, matte      | one CPU core | see docs/results.md            |
+| svd_turnaround    | 4 M        | 4 x 64x64, matte      | one CPU core | a sprite seen from all sides   |
+| svd_interpolation | 4 M        | 5 of 8 x 64x64, matte | one CPU core | four times the frames          |
 | svd_paper         | 3.1 B      | 14 x 576x1024         | never        | checked for its size on `meta` |
 
 `svd_finetune` and `svd_lora` go on from published weights, whose sizes they take. The parameters are those of a model:
