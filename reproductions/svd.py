@@ -1,7 +1,7 @@
 """Stable Video Diffusion's claims, one after the other; each finished one is kept and not measured again.
 
-`motion`, `turnaround` and `guidance` ask a trained model; `pretrained`, `curated` and `noise` train small networks on
-moving digits, for the same steps (`svd_comparisons.py`).
+`motion`, `identity`, `turnaround` and `guidance` ask a trained model; `pretrained`, `curated` and `noise` train small
+networks on moving digits, for the same steps (`svd_comparisons.py`).
 
 Nobody publishes how the motion bucket correlates with motion. Here videos of the same held-out prompts, and of their
 first frames, are made at several buckets, and the flow of each is measured.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from reproductions import svd_comparisons as comparisons
-from reproductions import svd_turnaround
+from reproductions import svd_identity, svd_turnaround
 from reproductions.claims import MissingError, Todo, run_claims
 from reproductions.kept import make_once
 from reproductions.pictures import write_sheet
@@ -31,10 +31,10 @@ from storyreel.options.generation import GenerateOptions
 from storyreel.systems.svd import Svd
 from storyreel.systems.svd_turnaround import TurningSvd
 
-CLAIMS = ("motion", "turnaround", "guidance", "pretrained", "curated", "noise")
+CLAIMS = ("motion", "identity", "turnaround", "guidance", "pretrained", "curated", "noise")
 COMPARED = {"pretrained": comparisons.pretrained, "curated": comparisons.curated, "noise": comparisons.noise}
 MODEL, STREAM = "svd-sprites", 0x5D
-TRAINED = ("motion-text", "motion-picture", "turnaround", "guidance")  # parts that a trained model answers
+TRAINED = ("motion-text", "motion-picture", "identity", "turnaround", "guidance")  # parts that a trained model answers
 MOTION = {"motion-text": False, "motion-picture": True}
 SHOWN = 2
 
@@ -49,7 +49,7 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     parts: Todo = {}
-    asked = {"motion", "turnaround", "guidance"} & set(claims)
+    asked = {"motion", "identity", "turnaround", "guidance"} & set(claims)
     if asked:
         parts |= {name: part for name, part in _of_model(settings).items() if name.partition("-")[0] in asked}
     for name in (name for name in COMPARED if name in claims):
@@ -70,8 +70,8 @@ def _of_model(settings: Settings) -> Todo:
             raise
         return {name: (partial(_missing, f"{error}; name another with --model"), {}) for name in TRAINED}
     asked = settings.how | {"model": model.digest}
+    judge = {"judge": settings.judge_digest("sprites"), "source": settings.source is not None}
     if isinstance(model.system, TurningSvd):
-        judge = {"judge": settings.judge_digest("sprites"), "source": settings.source is not None}
         return {"turnaround": (partial(svd_turnaround.measure, settings, model), asked | judge)}
     if not isinstance(model.system, Svd):
         raise ValueError(f"--model {world}={model.name}: expected a model of Stable Video Diffusion that reads a text")
@@ -79,6 +79,7 @@ def _of_model(settings: Settings) -> Todo:
     return {
         **{name: (partial(measure, settings, model, world, picture), asked | prompts)
            for name, picture in MOTION.items()},
+        "identity": (partial(svd_identity.measure, settings, model), asked | judge),
         "turnaround": (partial(_missing, f"{model.name} turns nothing around; name a model of svd_turnaround with "
                                "--model sprites=RUN/model"), asked),
         "guidance": (partial(comparisons.guidance, settings, model, world),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reproductions.report import Part, commands, done, holds, number, why_not
+from reproductions.svd_identity import DONE, KEPT
 from reproductions.svd_turnaround import ENOUGH as TURNED
 
 BUCKETS = (0, 64, 127, 191, 255)
@@ -13,6 +14,7 @@ ENOUGH = 0.8  # rho that the motion bucket is to reach
 TITLES = {
     "motion-text": "From a text, a video moves as much as asked",
     "motion-picture": "From a picture, too",
+    "identity": f"A picture's character keeps {KEPT:.0%} of its attributes, and does what is said in {DONE:.0%}",
     "turnaround": f"A character seen from one side is turned around, {TURNED:.0%} of its attributes right",
     "guidance": "Guidance that rises with the frames beats one that is constant",
     "pretrained": "Pretraining on pictures beats none at equal steps",
@@ -35,7 +37,7 @@ def report(results: dict[str, Any]) -> list[str]:
         if not done(part):
             lines += [why_not(part)]
             continue
-        told = _motion if "rho" in part else _views if "made" in part else _compared
+        told = next((tell for key, tell in KINDS.items() if key in part), _compared)
         lines += [*told(part), *commands(part)]
     return lines
 
@@ -52,11 +54,22 @@ def _views(part: Part) -> Iterator[str]:
     made, real = part["made"], part["real"]
     yield f"{part['n']} held-out characters, the three views of each that were not given."
     yield from ("", "| attribute | made | real drawings |", "|---|---|---|")
-    for name in made["attributes"]:
-        yield "| " + " | ".join(
-            [name, *(number(each["attributes"][name], percent=True) for each in (made, real))]
-        ) + " |"  # fmt: skip
-    yield f"| mean | {number(made['mean'], percent=True)} | {number(real['mean'], percent=True)} |"
+    yield from _rows(made, real)
+
+
+def _rows(*reports: Part) -> Iterator[str]:
+    """Each attribute and the mean, with a column for each report."""
+    for name in reports[0]["attributes"]:
+        yield "| " + " | ".join([name, *(number(each["attributes"][name], percent=True) for each in reports)]) + " |"
+    yield "| " + " | ".join(["mean", *(number(each["mean"], percent=True) for each in reports)]) + " |"
+
+
+def _identity(part: Part) -> Iterator[str]:
+    yield f"{part['n']} held-out characters. The last frame is compared with what the judge reads of the picture."
+    yield from ("", "| attribute | last frame as the picture | that of the real drawings |", "|---|---|---|")
+    yield from _rows(part["kept"], part["real"])
+    yield from ("", "| attribute | as the sentence says |", "|---|---|")
+    yield from _rows(part["moves"])
 
 
 def _compared(part: Part) -> Iterator[str]:
@@ -71,3 +84,6 @@ def _compared(part: Part) -> Iterator[str]:
     if "psnr" in part:
         told = ", ".join(f"{name} {number(value, 'dB')}" for name, value in part["psnr"].items())
         yield from ("", f"The first frame from the picture that was given: {told}.")
+
+
+KINDS = {"rho": _motion, "made": _views, "kept": _identity}

@@ -13,6 +13,7 @@ import torch
 from reproductions import svd_comparisons
 from reproductions.settings import Settings
 from reproductions.svd import run
+from reproductions.svd_identity import characters as walking
 from reproductions.svd_training import Nets, beats, gap
 from reproductions.svd_turnaround import characters
 from storyreel import recipes
@@ -101,6 +102,23 @@ def test_guidance_by_frame_is_compared_and_the_model_stays_as_it_is(tmp_path: Pa
     part = run(tiny(tmp_path / "out", models={"digits": str(model)}), "guidance")["parts"]["guidance"]
     assert set(part["rows"]) == set(part["psnr"]) == {"linear", "constant"}
     assert part["gaps"]["linear less constant"]["n"] == 2
+
+
+def test_a_character_of_a_picture_is_compared_with_its_last_frame(tmp_path: Path, lpc: Path):
+    recipe = recipes.get("svd_tiny")
+    torch.manual_seed(0)
+    model = save_model(tmp_path / "svd", recipe.system.build(), recipe=recipe, card="# tiny\n", training={})
+    settings = tiny(tmp_path / "out", models={"sprites": str(model)})
+    assert "--source" in run(settings, "identity")["parts"]["identity"]["missing"]
+    part = run(replace(settings, source=lpc), "identity")["parts"]["identity"]
+    assert part["n"] == 2
+    assert "action" not in part["kept"]["attributes"]
+    assert list(part["moves"]["attributes"]) == ["action", "facing"]
+    assert part["real"]["mean"]["accuracy"] > part["kept"]["mean"]["accuracy"], "it is not trained"
+    assert not part["holds"]
+    assert "| that of the real drawings |" in (tmp_path / "out" / "results.md").read_text()
+    for who, action in walking(3, 5):
+        assert action in who.weapons
 
 
 def test_a_turnaround_is_judged_by_the_views_that_were_not_given(tmp_path: Path, lpc: Path):

@@ -1,0 +1,88 @@
+"""From a picture of a character and a sentence that says only what it does: whether it stays who it is, and does it.
+
+Characters whose combinations training has not, as they stand at the beginning of a walk, are the pictures. A judge
+reads the character in the last frame and in the picture, each as a clip that stands still; what it reads of the
+picture is right. The same is read of the real drawings of that action, since a judge reads somebody who lies on the
+ground less well. The action and the direction are read from the whole video.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reproductions.claims import MissingError
+from reproductions.kept import make_once
+from reproductions.pictures import write_sheet
+from reproductions.settings import Settings
+from storyreel.clip import Clip
+from storyreel.evaluate.judge import Judge
+from storyreel.evaluate.score import AttributeAccuracy
+from storyreel.generate.model import Model
+from storyreel.options.generation import GenerateOptions
+from storyreel.worlds.sprites import Character, Sprites, draw_character, held_out
+from storyreel.worlds.sprites_captions import restated
+
+KEPT, DONE = 0.95, 0.90  # of the attributes of the picture in the last frame; of the actions
+STREAM, SHOWN = 0x7B, 6
+MOVES = ("action", "facing")
+
+
+def characters(seed: int, count: int) -> list[tuple[Character, str]]:
+    """Held-out characters, and what each is to do: an action that they have, in their own direction."""
+    found = []
+    for index in range(count):
+        rng = np.random.default_rng([seed, STREAM, index])
+        while True:
+            who = draw_character(rng)
+            actions = sorted(who.weapons)
+            if held_out(who.attributes) and who.attributes["action"] == "walk" and actions:
+                break
+        found.append((who, str(rng.choice(actions))))
+    return found
+
+
+def measure(settings: Settings, model: Model) -> dict[str, Any]:
+    """How many attributes of the picture are in the last frame, and how often the action and the direction are those
+    that were asked for."""
+    if settings.source is None:
+        raise MissingError("characters are drawn from the LPC sheets; name their folder with --source")
+    judge = settings.judge("sprites")
+    if not isinstance(judge, Judge):
+        raise MissingError("--judge sprites: expected a judge of attributes")
+    world, folder = Sprites(source=settings.source), settings.out / "identity"
+    folder.mkdir(exist_ok=True)
+    lasting = tuple(name for name in judge.attributes if name not in MOVES)
+    kept, real = AttributeAccuracy(lasting), AttributeAccuracy(lasting)
+    moves = AttributeAccuracy(MOVES)
+    sheet: list[tuple[str, Clip]] = []
+    config: Any = model.system.config
+    count = settings.count or (3 if settings.quick else 64)
+    for index, (who, action) in enumerate(characters(settings.seed, count)):
+        walk = world.clip_of(who, "")
+        picture = walk.replace(frames=walk.frames[:1])
+        facing = "down" if action == "hurt" else str(who.attributes["facing"])
+        wanted = {"action": action, "facing": facing}
+        prompt = restated(wanted, np.random.default_rng([settings.seed, STREAM, index]))
+        given = {"prompt": prompt, "image": picture, "as_written": True, "transparent": config.channels == 4}
+        made = make_once(model, GenerateOptions.of(given), settings.seed + index, folder / f"{index:03d}.mkv")
+        drawn = world.clip_of(replace(who, attributes={**who.attributes, **wanted}), "")
+        last = [clip.replace(frames=clip.frames[-1:]) for clip in (made, drawn)]
+        seen, seen_drawn, expected = judge.read([*last, picture])
+        kept.update((seen, expected))
+        real.update((seen_drawn, expected))
+        moves.update((next(judge.read([made])), wanted))
+        if index < SHOWN:
+            sheet.append((prompt, made))
+    write_sheet(settings.out / "identity.png", sheet, side=64)
+    who_is, what = kept.compute(), moves.compute()
+    return {
+        "n": who_is.clips,
+        "kept": who_is.as_json(),
+        "real": real.compute().as_json(),
+        "moves": what.as_json(),
+        "holds": bool(who_is.mean >= KEPT and what.shares["action"].accuracy >= DONE),
+        "pictures": ["identity.png"],
+    }
