@@ -10,7 +10,7 @@ pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,7 @@ class PaletteConfig:
     palette: Colors  # its colors, six hex digits each
     text_dim: Width = 384
     text_layers: Depth = 0  # of a transformer on the text, which is trained with the stage
+    text_colors: bool = False  # the text alone, through that transformer, makes colors of the palette likelier
     depth: Depth = 3  # blocks in space, which read the text
     features: Width = 24  # e
     frames: Count = 3  # of each clip that are painted in a step of training
@@ -42,12 +43,25 @@ class PaletteConfig:
     near: float = 4.0  # weight of the expected squared distance from the right color
     drop_text: Share = 0.1
 
+    def __post_init__(self) -> None:
+        if self.text_colors and not self.text_layers:
+            raise ValueError("text_colors: expected text_layers of 1 or more")
+
     def colors(self) -> Tensor:
         """uint8 (k, 3). ValueError where the palette is no list of colors."""
         digits = "".join(self.palette.split())
         if not digits or len(digits) % 6 or not all(c in "0123456789abcdefABCDEF" for c in digits):
             raise ValueError("palette: wanted colors of six hex digits each")
         return torch.frombuffer(bytearray.fromhex(digits), dtype=torch.uint8).view(-1, 3)
+
+
+class ReadText(NamedTuple):
+    """What a stage reads of texts: states (b, l, text_dim), their mask (b, l), and what the text adds to the logits of
+    the colors of each pixel (b, k), or None."""
+
+    states: Tensor
+    mask: Tensor
+    colors: Tensor | None
 
 
 C = TypeVar("C", bound=PaletteConfig)
@@ -78,6 +92,11 @@ class PaletteStage(Stage, Generic[C]):
             self.adapter = TextAdapter(c.text_dim, TEXT_WIDTH, c.text_layers)
             self.adapted = nn.Linear(TEXT_WIDTH, c.text_dim, bias=False)
             nn.init.zeros_(self.adapted.weight)
+        if c.text_colors:
+            self.named = nn.Sequential(
+                nn.Linear(TEXT_WIDTH, TEXT_WIDTH), nn.GELU(), nn.Linear(TEXT_WIDTH, len(self.colors), bias=False)
+            )
+            nn.init.zeros_(self.named[-1].weight)  # pyright: ignore
         for block in self.space:
             nn.init.zeros_(block.to_text.to_out.weight)  # pyright: ignore
 
@@ -89,14 +108,23 @@ class PaletteStage(Stage, Generic[C]):
         self.to_pixels = nn.Linear(self.up.width, e * self.cell**2)
         self.to_alpha, self.to_color = nn.Linear(e, 1), nn.Linear(e, len(self.colors))
 
-    def with_text(self, x: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Patches (b f, p, d), of f frames that belong to each text (b, l, text_dim), after the blocks in space."""
-        frames = len(x) // len(text)
+    def read_text(self, text: Tensor, text_mask: Tensor) -> ReadText:
+        """Of states (b, l, text_dim) and their mask."""
+        colors = None
         if self.config.text_layers:
-            text = text + self.adapted(self.adapter(text, text_mask))
-        mask = text_mask.repeat_interleave(frames, 0)
+            adapted = self.adapter(text, text_mask)
+            text = text + self.adapted(adapted)
+            if self.config.text_colors:
+                there = text_mask[..., None].to(adapted.dtype)
+                colors = self.named((adapted * there).sum(1) / there.sum(1).clamp(min=1))
+        return ReadText(text, text_mask, colors)
+
+    def with_text(self, x: Tensor, read: ReadText) -> Tensor:
+        """Patches (b f, p, d), of f frames that belong to each text, after the blocks in space."""
+        frames = len(x) // len(read.states)
+        mask = read.mask.repeat_interleave(frames, 0)
         for block in self.space:
-            keys, values = block.to_text.keys_values(text)  # pyright: ignore
+            keys, values = block.to_text.keys_values(read.states)  # pyright: ignore
             x = block(x, None, (keys.repeat_interleave(frames, 0), values.repeat_interleave(frames, 0)), mask)
         return x
 
@@ -109,21 +137,24 @@ class PaletteStage(Stage, Generic[C]):
         x = rearrange(self.to_pixels(x), "n h w (e p1 p2) -> n (h p1) (w p2) e", p1=self.cell, p2=self.cell)
         return x.unflatten(0, (clips, -1))
 
-    def painted(self, x: Tensor) -> Tensor:
-        """Features (b, f, h, w, e) -> (b, 4, f, h, w): colors of the palette, alpha.
+    def painted(self, x: Tensor, colors: Tensor | None = None) -> Tensor:
+        """Features (b, f, h, w, e), and `ReadText.colors` -> (b, 4, f, h, w): colors of the palette, alpha.
 
         Alpha is in [-1, 1]; where it is not above 0, the color is that of the background.
         """
         alpha = 2 * self.to_alpha(x).float().sigmoid() - 1  # (b, f, h, w, 1)
         solid = alpha[..., 0] > 0
         rgb = x.new_full((*x.shape[:-1], 3), BACKGROUND, dtype=torch.float32)
-        rgb[solid] = self.colors[self.to_color(x[solid]).argmax(-1)]
+        logits = self.to_color(x[solid])
+        if colors is not None:
+            logits = logits + colors[solid.nonzero()[:, 0]]
+        rgb[solid] = self.colors[logits.argmax(-1)]
         return rearrange(torch.cat([rgb, alpha], -1), "b f h w c -> b c f h w")
 
-    def loss_of(self, x: Tensor, video: Tensor, rng: torch.Generator) -> Loss:
+    def loss_of(self, x: Tensor, video: Tensor, rng: torch.Generator, colors: Tensor | None = None) -> Loss:
         """Nats a visible pixel: of its color, and its share of those of alpha; plus `near` times the distance.
 
-        x: features (b, f, h, w, e) of each pixel of `video` (b, 4, f, h, w).
+        x: features (b, f, h, w, e) of each pixel of `video` (b, 4, f, h, w). colors: `ReadText.colors`.
         """
         c = self.config
         solid = video[:, 3] > 0
@@ -131,6 +162,8 @@ class PaletteStage(Stage, Generic[C]):
         at = _visible(solid.flatten(), self._weights(video, solid), c.pixels * len(video), rng)
         counts = solid.flatten()[at].float()  # where there are too few visible pixels, others are among them
         logits = self.to_color(x.flatten(0, 3)[at]).float()
+        if colors is not None:
+            logits = logits + colors.float()[at // solid[0].numel()]
         target = self._nearest(rearrange(video[:, :3], "b c f h w -> (b f h w) c")[at])
         color = F.cross_entropy(logits, target, reduction="none")
         near = (logits.softmax(-1) * self._distances()[target]).sum(-1)

@@ -26,7 +26,7 @@ from storyreel.nn.conv import Downsampler, ResidualBlock, channels_first, channe
 from storyreel.nn.null_text import drawn, without_text
 from storyreel.nn.video_resample import resized
 from storyreel.systems.base import Batch, Loss, Tick
-from storyreel.systems.palette import PaletteConfig, PaletteStage
+from storyreel.systems.palette import PaletteConfig, PaletteStage, ReadText
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,7 @@ class PaletteRefinerConfig(PaletteConfig):
     overlap: Share = 0.7  # of two mattes, intersection over union, from which on the pose is the same
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.size % self.patch or self.patch % 2 ** (len(self.widths) - 1):
             raise ValueError(
                 f"patch: wanted a divisor of size {self.size} and a multiple of {2 ** (len(self.widths) - 1)}, got "
@@ -101,9 +102,10 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         """(b, 4, f, h', w') and text (b, l, text_dim) with its mask -> (b, 4, f, h, w): palette's colors, alpha."""
         if video.ndim != 5 or video.shape[1] != 4:
             raise ValueError(f"video: wanted (b, 4, f, h, w), got {tuple(video.shape)}")
-        return self.painted(self.features(video.clamp(-1, 1), text, text_mask))
+        read = self.read_text(text, text_mask)
+        return self.painted(self.features(video.clamp(-1, 1), read), read.colors)
 
-    def features(self, video: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
+    def features(self, video: Tensor, read: ReadText) -> Tensor:
         """Of each pixel, (b, f, h, w, e)."""
         c, b = self.config, len(video)
         video = resized(video, c.size, c.size)
@@ -116,7 +118,7 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         for block in self.time:
             x = block(x, bias)
         x = rearrange(x, "(b p) f d -> (b f) p d", b=b) + self.position
-        x = self.to_frame(self.with_text(x, text, text_mask))
+        x = self.to_frame(self.with_text(x, read))
         x = self.up(rearrange(x, "n (h w) d -> n h w d", h=self.grid)) + self.skip(cells)
         return self.features_of(channels_last(self.finish(channels_first(x))), b)
 
@@ -129,7 +131,8 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         video = resized(video.index_select(2, run), c.size, c.size)
         dropped = drawn(len(video), c.drop_text, rng, video.device)
         text, text_mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
-        return self.loss_of(self.features(self.worse(video, rng), text, text_mask), video, rng)
+        read = self.read_text(text, text_mask)
+        return self.loss_of(self.features(self.worse(video, rng), read), video, rng, read.colors)
 
     @torch.no_grad()
     def worse(self, video: Tensor, rng: torch.Generator) -> Tensor:

@@ -96,7 +96,7 @@ class PaletteDecoder(PaletteStage[PaletteDecoderConfig]):
         with torch.no_grad():
             x = self.tokenizer.quantize.lookup(codes)
         x = self.tokenizer.through_time(self.time, x.flatten(0, 1), b).flatten(0, 1) + self.position
-        x = self.with_text(x, text, text_mask)
+        x = self.with_text(x, self.read_text(text, text_mask))
         frames = unfolded(x.unflatten(0, (b, t)), self.to_frame, self.to_tube, c.tube)
         if some is not None:
             frames = frames.take_along_dim(some[:, :, None, None], 1)

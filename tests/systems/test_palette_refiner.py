@@ -77,12 +77,12 @@ def test_the_transformer_on_the_text_changes_nothing_before_it_is_trained() -> N
     refiner, plain = make(with_it), make(replace(with_it, text_layers=0))
     plain.load_state_dict({name: v for name, v in refiner.state_dict().items() if not name.startswith("adapt")})
     video, text, mask = torch.randn(2, 4, 2, 16, 16).clamp(-1, 1), torch.randn(2, 3, 32), torch.ones(2, 3).bool()
-    assert torch.equal(refiner.features(video, text, mask), plain.features(video, text, mask))
-    refiner.features(video, text, mask).square().sum().backward()
+    assert torch.equal(refiner.features(video, refiner.read_text(text, mask)), plain.features(video, plain.read_text(text, mask)))
+    refiner.features(video, refiner.read_text(text, mask)).square().sum().backward()
     with torch.no_grad():
         for block in refiner.space:
             block.to_text.to_out.weight.add_(0.1)  # pyright: ignore
-    refiner.features(video, text, mask).square().sum().backward()
+    refiner.features(video, refiner.read_text(text, mask)).square().sum().backward()
     assert refiner.adapted.weight.grad is not None
     assert refiner.adapted.weight.grad.abs().sum() > 0
 
@@ -113,8 +113,10 @@ def test_a_video_depends_on_itself_alone() -> None:
     with torch.no_grad():
         for weight in refiner.parameters():
             weight.add_(torch.randn_like(weight) * 0.1)
-        whole = refiner.features(given["video"], given["text"], given["text_mask"])
-        one = refiner.features(given["video"][2:3], given["text"][2:3], given["text_mask"][2:3])
+        whole, one = (
+            refiner.features(given["video"][some], refiner.read_text(given["text"][some], given["text_mask"][some]))
+            for some in (slice(None), slice(2, 3))
+        )
     torch.testing.assert_close(one, whole[2:3], atol=1e-4, rtol=0)
 
 
