@@ -14,10 +14,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
+from storyreel.recipes._refiner import sprites_refiner
 from storyreel.systems.godiva import GeneratorConfig, GodivaConfig
 from storyreel.systems.godiva_tokenizer import FrameVQVAEConfig
-from storyreel.systems.palette_refiner import PaletteRefinerConfig
-from storyreel.worlds import find
 
 
 def godiva_paper() -> Recipe:
@@ -96,7 +95,7 @@ def godiva_sprites() -> Recipe:
             generator=GeneratorConfig(
                 frames=8, dim=224, heads=7, mlp=896, layers="TRCTRC", context="causal", guidance=2.0, text_tokens=80,
             ),
-            refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
+            refiner=sprites_refiner(),
         ),
         stages={
             "tokenizer": StageRecipe(data=data, optim=SMALL, steps=4_000),

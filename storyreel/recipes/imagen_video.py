@@ -20,12 +20,11 @@ from typing import Any
 from storyreel.diffusion.sampling import Sampling
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
+from storyreel.recipes._refiner import sprites_refiner
 from storyreel.systems.cascade import Kind
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.imagen_video import ImagenVideoConfig, StageConfig
 from storyreel.systems.imagen_video_distill import Distillation
-from storyreel.systems.palette_refiner import PaletteRefinerConfig
-from storyreel.worlds import find
 
 
 def imagen_video_paper() -> Recipe:
@@ -176,7 +175,7 @@ def imagen_video_sprites() -> Recipe:
         channels=4,
         text_dim=384,
         whole_clips=True,
-        refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
+        refiner=sprites_refiner(),
     )
     data = Data(frames=8, size=64, channels=4)
 
@@ -245,7 +244,7 @@ def imagen_video_four() -> Recipe:
         channels=4,
         text_dim=384,
         whole_clips=True,
-        refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
+        refiner=sprites_refiner(),
     )
     data = Data(frames=8, size=64, channels=4)
 

@@ -24,12 +24,11 @@ from storyreel.nn.clip import ClipConfig, TowerConfig
 from storyreel.nn.dual_encoder import DualEncoderConfig
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
+from storyreel.recipes._refiner import sprites_refiner
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.make_a_video import MakeAVideoConfig
 from storyreel.systems.make_a_video_networks import NetConfig
 from storyreel.systems.make_a_video_prior import ImageTextConfig, PriorConfig
-from storyreel.systems.palette_refiner import PaletteRefinerConfig
-from storyreel.worlds import find
 
 CLIP_TEXT = "clip:openai/clip-vit-large-patch14"
 _CLIP = ImageTextConfig(
@@ -145,7 +144,7 @@ def make_a_video_sprites() -> Recipe:
         channels=4,
         text_dim=384,
         whole_clips=True,
-        refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
+        refiner=sprites_refiner(),
     )
 
     def train(steps: int, batch: int) -> StageRecipe:

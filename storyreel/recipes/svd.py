@@ -18,15 +18,14 @@ from dataclasses import replace
 
 from storyreel.diffusion.sampling import Sampling
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.recipes._refiner import sprites_refiner
 from storyreel.systems.cascade_stage import Shape
-from storyreel.systems.palette_refiner import PaletteRefinerConfig
 from storyreel.systems.svd import SvdConfig
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import DiffusionConfig
 from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import ReconstructionLoss
 from storyreel.systems.svd_unet import SvdUNetConfig
-from storyreel.worlds import find
 
 KARRAS = Sampling(
     steps=25, sampler="euler", grid="karras", sigma_min=0.002, sigma_max=700.0,
@@ -98,7 +97,7 @@ def svd_sprites() -> Recipe:
             videos=row(noise="svd-videos", slowed=0.15, max_fps=16, sampling=few),
             text_to_video=None,
             image_to_video=row(noise="svd-image-to-video", slowed=0.15, max_fps=16, pictureless=0.5, sampling=ramp),
-            refiner=PaletteRefinerConfig(palette=find("sprites").commonest_colors(768)),
+            refiner=sprites_refiner(),
         ),
         stages={
             "autoencoder": replace(stage, data=replace(data, frames=1, batch=32, image_share=1.0), steps=2_000),

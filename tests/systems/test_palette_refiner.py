@@ -77,14 +77,36 @@ def test_the_transformer_on_the_text_changes_nothing_before_it_is_trained() -> N
     refiner, plain = make(with_it), make(replace(with_it, text_layers=0))
     plain.load_state_dict({name: v for name, v in refiner.state_dict().items() if not name.startswith("adapt")})
     video, text, mask = torch.randn(2, 4, 2, 16, 16).clamp(-1, 1), torch.randn(2, 3, 32), torch.ones(2, 3).bool()
-    assert torch.equal(refiner.features(video, refiner.read_text(text, mask)), plain.features(video, plain.read_text(text, mask)))
-    refiner.features(video, refiner.read_text(text, mask)).square().sum().backward()
+    before, after = (each.features(video, each.read_text(text, mask)) for each in (plain, refiner))
+    assert torch.equal(before, after)
+    after.square().sum().backward()
     with torch.no_grad():
         for block in refiner.space:
             block.to_text.to_out.weight.add_(0.1)  # pyright: ignore
     refiner.features(video, refiner.read_text(text, mask)).square().sum().backward()
     assert refiner.adapted.weight.grad is not None
     assert refiner.adapted.weight.grad.abs().sum() > 0
+
+
+def test_the_text_alone_makes_colors_likelier() -> None:
+    refiner, given = make(replace(CONFIG, text_layers=1, text_colors=True)), batch(6)
+    read = refiner.read_text(given["text"], given["text_mask"])
+    assert read.colors is not None
+    assert not read.colors.any(), "not before it is trained"
+    refiner.loss(given, tick()).total.backward()
+    last = refiner.named[-1].weight
+    assert last.grad is not None
+    assert last.grad.any()
+    features = refiner.features(given["video"], read)
+    for color in range(3):
+        said = torch.zeros(6, 3)
+        said[2:, color] = 1e4
+        made, plain = refiner.painted(features, said), refiner.painted(features)
+        solid = made[2:, 3] > 0
+        assert (made[2:, :3].argmax(1) == color)[solid].all()
+        assert torch.equal(made[:2], plain[:2]), "each clip has a text of its own"
+    with pytest.raises(ValueError, match="text_colors: expected text_layers of 1 or more"):
+        replace(CONFIG, text_colors=True)
 
 
 def test_any_size_comes_in_and_its_own_size_goes_out() -> None:
