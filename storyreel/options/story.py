@@ -41,12 +41,12 @@ def read_story(path: str | Path) -> Story:
 
 def check_story(story: Sequence[Any]) -> Story:
     """The same checks for a story that is given as a list of (prompt, seconds)."""
-    if isinstance(story, (str, bytes)) or not story:
-        raise ValueError(f"story: expected a list of (prompt, seconds), got {story!r}")
+    if not isinstance(story, (list, tuple)) or not story:
+        raise ValueError(f"story: expected a list of (prompt, seconds), got {shown(story)}")
     parts = []
     for n, value in enumerate(story, 1):
         if not isinstance(value, (list, tuple)) or len(value) != 2:
-            raise ValueError(f"story, part {n}: expected (prompt, seconds), got {value!r}")
+            raise ValueError(f"story, part {n}: expected (prompt, seconds), got {shown(value)}")
         parts.append(_part({"prompt": value[0], "seconds": value[1]}, f"story, part {n}"))
     return tuple(parts)
 

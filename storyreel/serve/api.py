@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from storyreel.serve import objects
 from storyreel.serve.errors import ApiError
 from storyreel.serve.files import ATLAS, LOSSLESS, SHEET, THUMBNAIL
+from storyreel.serve.json_answer import JsonAnswer
 from storyreel.serve.json_routes import json_object
 from storyreel.serve.schema import CHANGE, CREATE, EXTEND, REMIX
 from storyreel.serve.settings import read_upload
@@ -29,6 +31,8 @@ KINDS = {
     "png": "image/png", "json": "application/json", "mkv": "video/x-matroska",
 }  # fmt: skip
 VARIANTS = {"thumbnail": THUMBNAIL, "spritesheet": SHEET, "atlas": ATLAS, "lossless": LOSSLESS}
+UTF_8 = re.compile(r';\s*charset="?utf-?8"?\s*(?=;|$)')
+"""The one charset of a form: Python knows some that take minutes (punycode) or give no text (unicode_escape)."""
 POLL = {"openai-poll-after-ms": str(POLL_MILLISECONDS)}
 
 
@@ -46,11 +50,11 @@ class Api:
     def shown(self, request: Request, video: Video) -> objects.Video:
         return as_json(self.studio, video, str(request.base_url).rstrip("/"))
 
-    async def answer(self, request: Request, function: Any, *values: Any) -> JSONResponse:
+    async def answer(self, request: Request, function: Any, *values: Any) -> JsonAnswer:
         """A video that a function of the studio gives, which may have queued it."""
         video = await run_in_threadpool(function, *values)
         self.wake()
-        return JSONResponse(await run_in_threadpool(self.shown, request, video), headers=POLL)
+        return JsonAnswer(await run_in_threadpool(self.shown, request, video), headers=POLL)
 
     async def ended(self, id: str) -> Video:
         """Wait for the end of a video."""
@@ -118,7 +122,10 @@ def _event(name: str, data: Any) -> str:
 
 async def read_body(request: Request) -> tuple[dict[str, Any], bytes | None]:
     """(fields, content of the file that came with them) of a JSON object or a form."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = request.headers.get("content-type", "")
+    kind = said.partition(";")[0].strip().lower()
+    if "charset" in UTF_8.sub("", said.lower()):
+        raise ApiError(415, "Expected UTF-8.", code="unsupported_media_type")
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
         async with request.form(max_files=1, max_fields=100) as form:
             fields: dict[str, Any] = {}
@@ -126,7 +133,10 @@ async def read_body(request: Request) -> tuple[dict[str, Any], bytes | None]:
                 outer, bracket, inner = name.partition("[")
                 value = value if isinstance(value, str) else await value.read()
                 if bracket:  # video[id], as forms say {"video": {"id": ...}}
-                    fields.setdefault(outer, {})[inner.rstrip("]")] = value
+                    inside = fields.setdefault(outer, {})
+                    if not isinstance(inside, dict):
+                        raise ApiError(400, f"{outer}: it is given twice", param=outer, code="invalid_value")
+                    inside[inner.rstrip("]")] = value
                 else:
                     fields[name] = value
     elif kind in ("application/json", ""):
@@ -142,7 +152,7 @@ def router(api: Api) -> APIRouter:
     routes, studio = APIRouter(), api.studio
 
     @routes.post("/v1/videos", openapi_extra=CREATE, tags=["videos"])
-    async def create(request: Request) -> JSONResponse:
+    async def create(request: Request) -> JsonAnswer:
         """Queue a video."""
         body, upload = await read_body(request)
         return await api.answer(request, studio.create, body, upload, request.headers.get("idempotency-key"))
@@ -165,7 +175,7 @@ def router(api: Api) -> APIRouter:
         return response
 
     @routes.post("/v1/videos/extensions", openapi_extra=EXTEND, tags=["videos"])
-    async def extend(request: Request) -> JSONResponse:
+    async def extend(request: Request) -> JsonAnswer:
         """Queue a video that goes on where another one ends."""
         body, upload = await read_body(request)
         return await api.answer(request, studio.extend, body, upload, request.headers.get("idempotency-key"))
@@ -179,19 +189,19 @@ def router(api: Api) -> APIRouter:
         q: str = Query("", max_length=200, description="Words of the prompt or the model."),
         favourite: bool = False,
         sort: str = Query("created", pattern="^(created|right)$", description="right: what a judge found right first."),
-    ) -> JSONResponse:
+    ) -> JsonAnswer:
         """Videos, the newest first; `after` is the last id of the page before."""
         newest = order == "desc"
         found, more = await run_in_threadpool(studio.list, after, limit, newest, q, favourite, sort == "right")
         data = await run_in_threadpool(lambda: [api.shown(request, video) for video in found])
         ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
-        return JSONResponse({"object": "list", "data": data, "has_more": more, **ends})
+        return JsonAnswer({"object": "list", "data": data, "has_more": more, **ends})
 
     @routes.get("/v1/videos/{id}", tags=["videos"])
-    async def get(request: Request, id: str) -> JSONResponse:
+    async def get(request: Request, id: str) -> JsonAnswer:
         """A video and how far it is."""
         video = await run_in_threadpool(studio.video, id)
-        return JSONResponse(await run_in_threadpool(api.shown, request, video), headers=POLL)
+        return JsonAnswer(await run_in_threadpool(api.shown, request, video), headers=POLL)
 
     @routes.get("/v1/videos/{id}/content", tags=["videos"], response_class=FileResponse)
     async def content(id: str, variant: str = "video") -> FileResponse:
@@ -206,54 +216,54 @@ def router(api: Api) -> APIRouter:
         return StreamingResponse(api.events(request, id), media_type="text/event-stream", headers=headers)
 
     @routes.delete("/v1/videos/{id}", tags=["videos"])
-    async def delete(id: str) -> JSONResponse:
+    async def delete(id: str) -> JsonAnswer:
         """A video and its files go."""
         await run_in_threadpool(studio.delete, id)
         api.hub.news()
-        return JSONResponse({"id": id, "object": "video.deleted", "deleted": True})
+        return JsonAnswer({"id": id, "object": "video.deleted", "deleted": True})
 
     @routes.post("/v1/videos/{id}/remix", openapi_extra=REMIX, tags=["videos"])
-    async def remix(request: Request, id: str) -> JSONResponse:
+    async def remix(request: Request, id: str) -> JsonAnswer:
         """The same again with another prompt, seed or setting."""
         body, _ = await read_body(request)
         return await api.answer(request, studio.remix, id, body, request.headers.get("idempotency-key"))
 
     @routes.post("/v1/videos/{id}/cancel", tags=["videos"])
-    async def cancel(request: Request, id: str) -> JSONResponse:
+    async def cancel(request: Request, id: str) -> JsonAnswer:
         """Stop a video, which fails with the code `cancelled`. What is made so far stays."""
         await run_in_threadpool(studio.video, id)
         await run_in_threadpool(studio.table.ask_cancel, id)
         return await api.answer(request, studio.video, id)
 
     @routes.patch("/v1/videos/{id}", openapi_extra=CHANGE, tags=["videos"])
-    async def change(request: Request, id: str) -> JSONResponse:
+    async def change(request: Request, id: str) -> JsonAnswer:
         """Mark a favourite, or move a video that waits: `before` is the id of another one, or null for first of all."""
         body, _ = await read_body(request)
         return await api.answer(request, _change, studio, id, body)
 
     @routes.get("/v1/models", tags=["models"])
-    def models() -> JSONResponse:
+    def models() -> JsonAnswer:
         """The models that are served, what each can make, and what it can show."""
-        return JSONResponse({"object": "list", "data": [model_as_json(model) for model in studio.models.values()]})
+        return JsonAnswer({"object": "list", "data": [model_as_json(model) for model in studio.models.values()]})
 
     @routes.get("/v1/models/{name}", tags=["models"])
-    def model(name: str) -> JSONResponse:
+    def model(name: str) -> JsonAnswer:
         """One of them."""
         if name not in studio.models:
             raise ApiError(404, f"The model {name[:100]!r} does not exist.", param="model", code="model_not_found")
-        return JSONResponse(model_as_json(studio.models[name]))
+        return JsonAnswer(model_as_json(studio.models[name]))
 
     @routes.get("/healthz", tags=["server"])
-    def healthz() -> JSONResponse:
+    def healthz() -> JsonAnswer:
         """Whether the server answers."""
-        return JSONResponse({"status": "ok"})
+        return JsonAnswer({"status": "ok"})
 
     @routes.get("/readyz", tags=["server"])
-    def readyz() -> JSONResponse:
+    def readyz() -> JsonAnswer:
         """Whether videos are made: 503 where workers die."""
         errors = [watch.error for watch in api.watches if watch.error]
         body = {"status": "failing" if errors else "ok", "errors": errors, "queue": studio.table.counts()}
-        return JSONResponse(body, 503 if errors and len(errors) == len(api.watches) else 200)
+        return JsonAnswer(body, 503 if errors and len(errors) == len(api.watches) else 200)
 
     return routes
 

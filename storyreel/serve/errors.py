@@ -32,30 +32,31 @@ class ApiError(Exception):
 def install(app: Any) -> None:
     """Answer every error of a FastAPI app in this form."""
     from fastapi.exceptions import RequestValidationError
-    from fastapi.responses import JSONResponse
     from starlette.exceptions import HTTPException
 
-    def answer(error: ApiError, headers: Any = None) -> JSONResponse:
-        return JSONResponse(error.body(), error.status, headers=headers)
+    from storyreel.serve.json_answer import JsonAnswer
+
+    def answer(error: ApiError, headers: Any = None) -> JsonAnswer:
+        return JsonAnswer(error.body(), error.status, headers=headers)
 
     @app.exception_handler(ApiError)
-    async def _api(request: Any, error: ApiError) -> JSONResponse:
+    async def _api(request: Any, error: ApiError) -> JsonAnswer:
         return answer(error)
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Any, error: HTTPException) -> JSONResponse:
+    async def _http(request: Any, error: HTTPException) -> JsonAnswer:
         message = "There is nothing here." if error.status_code == 404 else str(error.detail)
         return answer(ApiError(error.status_code, message, code="not_found" if error.status_code == 404 else None))
 
     @app.exception_handler(RequestValidationError)
-    async def _validation(request: Any, error: RequestValidationError) -> JSONResponse:
+    async def _validation(request: Any, error: RequestValidationError) -> JsonAnswer:
         first = error.errors()[0]
         where = [str(part) for part in first["loc"] if part not in ("query", "path", "body", "header")]
         param = ".".join(where) or None
         return answer(ApiError(400, f"{param}: {first['msg']}", param=param, code="invalid_value"))
 
     @app.exception_handler(Exception)
-    async def _unexpected(request: Any, error: Exception) -> JSONResponse:
+    async def _unexpected(request: Any, error: Exception) -> JsonAnswer:
         full = isinstance(error, OSError) and error.errno in (28, 122)  # no space, no quota
         if full:
             return answer(ApiError(507, "The disk of the server is full.", code="disk_full"))

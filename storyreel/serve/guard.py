@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
 
 from storyreel.numbers import is_digits
 from storyreel.serve.connections import MAX_HEAD
 from storyreel.serve.errors import ApiError
+from storyreel.serve.json_answer import JsonAnswer
 
 MAX_BODY = 18 << 20  # bytes: an input_reference and its form
 MAX_JSON = 24 << 20  # bytes: the same as base64
@@ -167,7 +167,7 @@ async def _drained(receive: Callable[[], Any]) -> None:
 
 
 async def _answer(error: ApiError, send: Callable[[Any], Any]) -> None:
-    response = JSONResponse(error.body(), error.status, headers={"connection": "close"})
+    response = JsonAnswer(error.body(), error.status, headers={"connection": "close"})
     headers = response.raw_headers
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

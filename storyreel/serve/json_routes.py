@@ -8,10 +8,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse
 
 from storyreel.json_file import parse_json
 from storyreel.serve.errors import ApiError
+from storyreel.serve.json_answer import JsonAnswer
 
 Answer = Callable[[Request, dict[str, Any]], Any]
 """From a request and the JSON object in its body ({} for GET) to the JSON that is the answer; runs in a thread."""
@@ -19,19 +20,19 @@ Answer = Callable[[Request, dict[str, Any]], Any]
 
 def get(routes: APIRouter, path: str, answer: Answer) -> None:
     @routes.get(path, include_in_schema=False)
-    def route(request: Request) -> JSONResponse:
-        return JSONResponse(answer(request, {}))
+    def route(request: Request) -> JsonAnswer:
+        return JsonAnswer(answer(request, {}))
 
 
 def post(routes: APIRouter, path: str, answer: Answer, max_bytes: int) -> None:
     """max_bytes: of a body."""
 
     @routes.post(path, include_in_schema=False)
-    async def route(request: Request) -> JSONResponse:
+    async def route(request: Request) -> JsonAnswer:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise ApiError(415, "expected application/json", code="unsupported_media_type")
         said = json_object(await _body(request, max_bytes))
-        return JSONResponse(await run_in_threadpool(answer, request, said))
+        return JsonAnswer(await run_in_threadpool(answer, request, said))
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:

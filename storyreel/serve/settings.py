@@ -6,7 +6,7 @@ import base64
 import binascii
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +36,7 @@ FIELDS = ("prompt", "model", "seconds", "size", "input_reference", "seed", "form
 FORMATS = ("mp4", "webm", "gif", "webp", "apng")
 WHOLE = ("seed", "max_tries")  # numbers that are no options
 OPAQUE = "mp4"  # the one format without transparency
+NO_TEXT = re.compile(r"[\ud800-\udfff\x00]")  # halves of characters, which no answer could show, and NUL
 MAX_PROMPT = 4_000  # characters
 MAX_TRIES = 64
 MAX_UPLOAD = 16 << 20  # bytes of an input_reference
@@ -177,10 +178,21 @@ def _check_texts(values: Mapping[str, Any]) -> None:
     if isinstance(prompt, str) and len(prompt) > MAX_PROMPT:
         message = f"prompt: expected at most {MAX_PROMPT} characters, got {len(prompt)}"
         raise ApiError(400, message, param="prompt", code="string_above_max_length")
-    if isinstance(prompt, str) and re.search(r"[\ud800-\udfff\x00]", prompt):
-        raise ApiError(400, "prompt: expected text, got a character that is none", param="prompt", code="invalid_value")
+    for name, value in values.items():
+        if any(NO_TEXT.search(text) for text in _texts_in(value)):
+            name = NAMES.get(name, name)
+            message = f"{name}: expected text, got a character that is none"
+            raise ApiError(400, message, param=name, code="invalid_value")
     if "encoder" in values and not is_bare(values["encoder"]):
         raise ApiError(400, "encoder: expected a name, no path", param="encoder", code="invalid_value")
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from _texts_in(inner)
 
 
 def _check_tries(tries: Any, options: GenerateOptions, model: Served, seed: int) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 
 from storyreel.options.input_clip import INPUTS
 from storyreel.serve import objects
 from storyreel.serve.api import Api, read_body
 from storyreel.serve.errors import ApiError
 from storyreel.serve.estimate import estimate
+from storyreel.serve.json_answer import JsonAnswer
 from storyreel.serve.scenes import story_of
 from storyreel.serve.schema import CREATE, FILE
 from storyreel.serve.settings import FIELDS, FORMATS, read_fields, understand
@@ -24,7 +24,7 @@ def router(api: Api) -> APIRouter:
     routes, studio = APIRouter(), api.studio
 
     @routes.get("/v1/videos/{id}/story", tags=["studio"])
-    async def story(request: Request, id: str) -> JSONResponse:
+    async def story(request: Request, id: str) -> JsonAnswer:
         """The scenes of the story that a video is part of, each with its versions and the one that is chosen."""
 
         def found() -> list[objects.Scene]:
@@ -33,10 +33,10 @@ def router(api: Api) -> APIRouter:
                 for chosen, versions in story_of(studio.table, studio.video(id))
             ]
 
-        return JSONResponse({"object": "story", "scenes": await run_in_threadpool(found)})
+        return JsonAnswer({"object": "story", "scenes": await run_in_threadpool(found)})
 
     @routes.post("/v1/estimate", openapi_extra=CREATE, tags=["studio"])
-    async def estimated(request: Request) -> JSONResponse:
+    async def estimated(request: Request) -> JsonAnswer:
         """What a video would take, by what its model took for others here; null where nothing is known. Makes none."""
         body, _ = await read_body(request)
 
@@ -46,15 +46,15 @@ def router(api: Api) -> APIRouter:
             settings = understand(values, model, {}).settings
             return estimate(studio.table, model, settings, studio.began)
 
-        return JSONResponse(await run_in_threadpool(found))
+        return JsonAnswer(await run_in_threadpool(found))
 
     @routes.post("/v1/provenance", openapi_extra=FILE, tags=["studio"])
-    async def provenance(request: Request) -> JSONResponse:
+    async def provenance(request: Request) -> JsonAnswer:
         """The request that would make a file again: a video or a sprite sheet that storyreel made."""
         _, upload = await read_body(request)
         if upload is None:
             raise ApiError(400, "input_reference: expected a file", param="input_reference", code="missing_parameter")
-        return JSONResponse(await run_in_threadpool(_request_in, studio, upload))
+        return JsonAnswer(await run_in_threadpool(_request_in, studio, upload))
 
     return routes
 

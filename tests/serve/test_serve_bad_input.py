@@ -301,3 +301,62 @@ def test_nothing_is_served_through_a_link(tmp_path: Path):
         files.file(id, "video.mp4")
     files.remove(id)
     assert (elsewhere / "video.mp4").exists()
+
+
+NO_TEXT = [
+    ({"model": "tiny", "story": [["an \ud800 orc", 1]]}, "story"),
+    ({"model": "tiny", "story": [["an \0 orc", 1]]}, "story"),
+    ({**PROMPT, "negative_prompt": "\udfff"}, "negative_prompt"),
+    ({**PROMPT, "stage": "\ud800"}, "stage"),
+    ({**PROMPT, "\ud800": 1}, None),
+    ({**PROMPT, "model": "\ud800"}, "model"),
+    ({"model": "tiny", "story": 5}, "story"),
+]
+
+
+@pytest.mark.parametrize(("body", "param"), NO_TEXT, ids=range(len(NO_TEXT)))
+def test_half_a_character_is_refused_wherever_it_is_and_shown_in_the_answer(
+    server: Live, body: dict[str, Any], param: str | None
+):
+    """One in a story was queued, and the list of videos was 500 from then on."""
+    status, answer = server.ask("POST", "/v1/videos", body)
+    assert status == 400, answer
+    assert param in (None, answer["error"]["param"])
+    assert server.ask("GET", "/v1/videos")[0] == 200
+
+
+def test_rows_of_an_earlier_version_with_half_a_character_are_shown():
+    from storyreel.serve.json_answer import JsonAnswer
+
+    assert json.loads(bytes(JsonAnswer({"prompt": "a\ud800"}).body)) == {"prompt": "a\ud800"}
+
+
+def form(*fields: tuple[str, str]) -> bytes:
+    parts = [f'--xx\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields]
+    return "".join([*parts, "--xx--\r\n"]).encode()
+
+
+CHARSETS = ("punycode", "idna", "unicode_escape", "undefined", "utf-8; charset=punycode", "utf-16")
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_a_form_is_utf_8(server: Live, charset: str):
+    """300 kB of punycode kept the whole server busy for minutes; others were 500, or gave half a character."""
+    body = form(("prompt", "a-" + "b" * 200_000), ("model", "tiny"))
+    kind = {"Content-Type": f"multipart/form-data; boundary=xx; charset={charset}"}
+    begun = time.monotonic()
+    assert server.raw("POST", "/v1/videos", body, kind)[0] == 415
+    assert time.monotonic() - begun < 10
+
+
+def test_a_form_that_says_utf_8_is_read(server: Live):
+    kind = {"Content-Type": 'multipart/form-data; boundary=xx; charset="UTF-8"'}
+    status, _, content = server.raw("POST", "/v1/videos", form(("prompt", "x"), ("model", "nobody")), kind)
+    assert (status, json.loads(content)["error"]["param"]) == (400, "model")
+
+
+@pytest.mark.parametrize("fields", [(("video", "a"), ("video[id]", "b")), (("story", "x"), ("story[y]", "z"))])
+def test_a_field_of_a_form_that_is_given_in_two_ways(server: Live, fields: tuple[tuple[str, str], ...]):
+    body, kind = form(("prompt", "x"), *fields), {"Content-Type": "multipart/form-data; boundary=xx"}
+    status, _, content = server.raw("POST", "/v1/videos/extensions", body, kind)
+    assert (status, json.loads(content)["error"]["param"]) == (400, fields[0][0])
