@@ -13,7 +13,7 @@ from typing import Any
 from storyreel.json_file import read_object
 from storyreel.numbers import is_whole, shown
 from storyreel.screen_text import one_line
-from storyreel.tensor_header import SHARDS, read_header, shards
+from storyreel.tensor_header import SHARDS, check_regular, read_header, shards
 
 LARGEST = 10_000_000  # of a whole number that no row below has: numbers of tokens, positions
 LIMITS = (
@@ -34,9 +34,13 @@ UNREAD = ("tokenizer_config.json",)  # its numbers mean nothing for memory, and 
 def check_network_folder(folder: Path) -> None:
     """ValueError, one line, before a library reads the folder: what it says leads elsewhere or is out of range.
 
-    Weights in other files than safetensors beside it; settings of an adapter, which name a base model; an attention
-    that is a kernel of the hub; whole numbers above `LIMITS`, and more layers than the weights have tensors.
+    Pipes and devices, which have no end; weights in other files than safetensors beside it; settings of an adapter,
+    which name a base model; an attention that is a kernel of the hub; whole numbers above `LIMITS`, and more layers
+    than the weights have tensors.
     """
+    for file in sorted(folder.glob("*")):
+        if file.exists() and not file.is_dir():
+            check_regular(file)
     for index in sorted(folder.glob(SHARDS)):
         shards(index)
     for adapter in folder.glob("adapter_*"):

@@ -254,8 +254,8 @@ def own_file(folder: str | Path, name: str) -> Path:
 
 
 def is_edited(file: Path, known: Iterable[str]) -> bool:
-    """Whether a text is there whose sha256 is none of the known ones."""
-    return file.exists() and digest_of(file) not in known
+    """Whether a text is there whose sha256 is none of the known ones, or what is no text, such as a pipe."""
+    return file.exists() and (not file.is_file() or digest_of(file) not in known)
 
 
 # -- apart from the inputs -----------------------------------------------------------------------------------

@@ -133,7 +133,8 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def sha256_once(path: Path) -> str:
-    """`sha256_of`, read once in this process as long as the file's size and time stay."""
+    """`sha256_of`, read once in this process as long as the file's size and time stay. ValueError: it is no file."""
+    check_regular(path)
     found = path.stat()
     return _hashed(path, found.st_size, found.st_mtime_ns)
 

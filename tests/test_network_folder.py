@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from storyreel.hub.families import FAMILIES, Limits, limits_of
 from storyreel.network_folder import check_network_folder
 from storyreel.options.lora import Lora
+from storyreel.tensor_header import sha256_once
 
 HONEST = {
     "num_layers": 2, "block_out_channels": [320, 640, 1280], "rope_theta": 500_000_000, "vocab_size": 256_384,
@@ -53,6 +56,50 @@ def test_settings_that_ask_for_too_much(change: dict[str, Any], said: str, tmp_p
     with pytest.raises(ValueError, match=said) as told:
         check_network_folder(network(tmp_path / "net", HONEST | change))
     assert "\n" not in str(told.value)
+
+
+def endless(file: Path, way: str) -> None:
+    """A pipe that nobody writes into, or a link to a file without an end."""
+    file.unlink(missing_ok=True)
+    if way == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("way", ["pipe", "device"])
+@pytest.mark.parametrize("name", ["merges.txt", "config.json", "model.safetensors"])
+def test_pipes_and_devices_are_no_files_of_a_network(tmp_path: Path, name: str, way: str):
+    folder = network(tmp_path / "net", HONEST)
+    endless(folder / name, way)
+    with pytest.raises(ValueError, match=f"{name}: is not an ordinary file"):
+        check_network_folder(folder)
+
+
+@pytest.mark.parametrize("way", ["pipe", "device"])
+def test_the_digest_of_what_has_no_end_is_not_taken(tmp_path: Path, way: str):
+    """`models show hub:FOLDER` and `models push` read it for ever."""
+    endless(tmp_path / "merges.txt", way)
+    with pytest.raises(ValueError, match=r"merges\.txt: is not an ordinary file"):
+        sha256_once(tmp_path / "merges.txt")
+
+
+@pytest.mark.parametrize(
+    ("vae", "network", "stride", "multiple"),
+    [
+        ({"scale_factor_spatial": 16, "scale_factor_temporal": 4}, {"patch_size": [1, 2, 2]}, 4, 32),
+        ({"scale_factor_spatial": 1024, "scale_factor_temporal": 1024}, {"patch_size": 10**30}, 4, 16),
+        ({"scale_factor_spatial": 8, "scale_factor_temporal": -4}, {"patch_size": 10**6}, 4, 16),
+    ],
+)
+def test_what_a_pipeline_makes_is_no_multiple_of_millions(
+    tmp_path: Path, vae: dict[str, Any], network: dict[str, Any], stride: int, multiple: int
+):
+    """A clip of 64x64 would have been made as one of 1,024,000,000 pixels a side, and cut."""
+    for part, settings in (("vae", vae), ("transformer", network)):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "config.json").write_text(json.dumps(settings))
+    assert limits_of(tmp_path, FAMILIES["Wan"]) == Limits(stride, multiple)
 
 
 def test_an_adapter_leads_to_no_other_model(tmp_path: Path):

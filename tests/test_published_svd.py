@@ -134,3 +134,57 @@ def test_other_files_are_refused(folder: Path, tmp_path: Path):
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(ValueError, match=r"vae: expected diffusion_pytorch_model\.safetensors"):
         convert(folder, tmp_path / "out.safetensors")
+
+
+NUMBERED = [
+    ("unet", "diffusion_pytorch_model", "down_blocks.0.resnets.{}.x"),
+    ("vae", "diffusion_pytorch_model", "encoder.down_blocks.0.resnets.{}.x"),
+    ("vae", "diffusion_pytorch_model", "encoder.down_blocks.{}.x"),
+    ("image_encoder", "model", "vision_model.encoder.layers.{}.x"),
+]
+
+
+@pytest.mark.parametrize("number", ["999999999", "9" * 5000])
+@pytest.mark.parametrize(("part", "file", "name"), NUMBERED, ids=[name[2][:30] for name in NUMBERED])
+def test_a_number_in_a_name_builds_nothing(folder: Path, tmp_path: Path, part: str, file: str, name: str, number: str):
+    """One name was enough for a network of a billion blocks, which was begun before the weights were looked at."""
+    weights = folder / part / f"{file}.safetensors"
+    save_file({**load_file(weights), name.format(number): torch.zeros(1)}, weights)
+    before = name.partition("{")[0]
+    with pytest.raises(ValueError, match=rf"{part}: lacks '{re.escape(before)}\d\.") as told:
+        convert(folder, tmp_path / "out.safetensors")
+    assert len(str(told.value)) < 500
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+SGM = [
+    "model.diffusion_model.input_blocks.{}.0.op.weight", "first_stage_model.encoder.down.{}.x",
+    "first_stage_model.encoder.down.0.block.{}.x",
+    "conditioner.embedders.0.open_clip.model.visual.transformer.resblocks.{}.x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ["999999999", "x", "9" * 5000])
+@pytest.mark.parametrize("name", SGM, ids=[name[-20:] for name in SGM])
+def test_a_number_in_a_name_of_the_single_file_builds_nothing(folder: Path, tmp_path: Path, name: str, number: str):
+    file = tmp_path / "svd.safetensors"
+    convert(folder, file)
+    save_file({**load_file(file), name.format(number): torch.zeros(1)}, file)
+    with pytest.raises(ValueError, match=r"svd\.safetensors: (lacks|has unknown) "):
+        convert(file, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_blocks_than_any_network_has_are_not_built(folder: Path, tmp_path: Path):
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    more = {f"down_blocks.0.resnets.{i}.x": torch.zeros(1) for i in range(1, 5_000)}
+    save_file({**load_file(weights), **more}, weights)
+    with pytest.raises(ValueError, match="expected at most 16 blocks in a row, got 5000"):
+        convert(folder, tmp_path / "out.safetensors")
+
+
+def test_weights_with_fewer_axes_are_named(folder: Path, tmp_path: Path):
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({**load_file(weights), "conv_in.weight": torch.zeros(1)}, weights)
+    with pytest.raises(ValueError, match="unet: cannot be such a network"):
+        convert(folder, tmp_path / "out.safetensors")

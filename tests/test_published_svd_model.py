@@ -4,6 +4,7 @@ and what is refused."""
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -289,3 +290,41 @@ def test_the_published_sizes_and_what_is_tuned_of_them():
     whole, in_time, factors = counts.values()
     assert (whole, in_time) == (1_524_623_082, 656_076_838)
     assert 1e6 < factors < 20e6
+
+
+UNET, VAE, VISION = (f"{part}/config.json" for part in ("unet", "vae", "image_encoder"))
+SCHEDULER = "scheduler/scheduler_config.json"
+SETTINGS = [
+    (UNET, "num_frames", 100_000, "num_frames: expected a whole number from 1 to 1000"),
+    (UNET, "num_frames", [4], "num_frames: expected a whole number"),
+    (UNET, "num_frames", 1e308, "num_frames: expected a whole number"),
+    (UNET, "addition_time_embed_dim", 10**6, "addition_time_embed_dim: expected 8, as the weights have"),
+    (UNET, "block_out_channels", 5, "block_out_channels: expected"),
+    (UNET, "num_attention_heads", None, "num_attention_heads: expected a list"),
+    (UNET, "down_block_types", 5, "down_block_types: expected a list"),
+    (VAE, "block_out_channels", [10**5, 10**5], "block_out_channels: expected"),
+    (VAE, "layers_per_block", 1000, "layers_per_block: expected"),
+    (VAE, "scaling_factor", [1], "scale: expected a number"),
+    (VAE, "scaling_factor", None, "scale: expected a number"),
+    (VISION, "image_size", 60_000, "image_size: expected 224, as the weights have"),
+    (VISION, "num_hidden_layers", 1000, "num_hidden_layers: expected"),
+    (SCHEDULER, "sigma_max", "x", "sigma_max: expected a number from 0"),
+    (SCHEDULER, "sigma_max", 1e308, "sigma_max: expected a number from 0"),
+    (SCHEDULER, "sigma_min", None, "sigma_min: expected a number from 0"),
+    (SCHEDULER, "prediction_type", ["x" * 10_000], "got list"),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "value", "says"), SETTINGS, ids=[f"{n}-{i}" for i, (_, n, *_) in enumerate(SETTINGS)]
+)
+def test_settings_that_the_weights_do_not_have_cost_nothing(
+    folder: Path, tmp_path: Path, file: str, name: str, value: Any, says: str
+):
+    """100,000 frames hung; channels of an autoencoder were allocated by the gigabyte before they were compared."""
+    shutil.copytree(folder, tmp_path / "svd")
+    settings = json.loads((tmp_path / "svd" / file).read_text())
+    (tmp_path / "svd" / file).write_text(json.dumps(settings | {name: value}))
+    with pytest.raises(ValueError, match=says) as told:
+        open_published(tmp_path / "svd" / "unet")
+    assert len(str(told.value)) < 500

@@ -86,6 +86,7 @@ FAMILIES = {
 NETWORKS = ("transformer", "transformer_2", "unet")  # components that run at each step
 STRIDES = ("scale_factor_temporal", "temporal_compression_ratio")
 SPACES = ("scale_factor_spatial", "spatial_compression_ratio")
+MAX_FACTOR, MAX_PATCH = 64, 16  # larger ones are those of no network, and would make clips of gigabytes
 
 
 def family_of(folder: Path, index: Mapping[str, Any]) -> Family:
@@ -153,10 +154,10 @@ def limits_of(folder: Path, family: Family) -> Limits:
     if space := _first(vae, SPACES):
         patch = network.get("patch_size")
         patch = patch[-1] if isinstance(patch, list) and patch else patch
-        multiple = math.lcm(multiple, space * (patch if isinstance(patch, int) and patch > 0 else 1))
+        multiple = math.lcm(multiple, space * (patch if isinstance(patch, int) and 0 < patch <= MAX_PATCH else 1))
     return Limits(max(stride, family.stride) if family.stride > 1 else 1, multiple)
 
 
 def _first(settings: Mapping[str, Any], keys: Sequence[str]) -> int | None:
     values = (settings.get(key) for key in keys)
-    return next((value for value in values if isinstance(value, int) and 0 < value <= 1024), None)
+    return next((value for value in values if isinstance(value, int) and 0 < value <= MAX_FACTOR), None)

@@ -27,6 +27,7 @@ from storyreel.tensor_file import read_tensors, write_tensors
 Tensors = dict[str, Tensor]
 NAMED = 3  # names in an error
 HEAD = 64  # channels of a head of attention
+MAX_LEVELS, MAX_BLOCKS, MAX_LAYERS = 8, 16, 100  # of a network, the residual blocks of a level, CLIP's layers
 
 
 def convert(source: str | Path, out: str | Path) -> list[str]:
@@ -82,8 +83,8 @@ def to_sgm(parts: Mapping[str, Tensors], where: str) -> Tensors:
 
 def from_sgm(tensors: Tensors, where: str) -> tuple[dict[str, Tensors], list[str]]:
     """The tensors of the single file as those of a folder's parts, and the names of what was left out."""
-    left = sorted(name for name in tensors if keys.LEFT_OUT.fullmatch(name))
-    rest = {name: tensor for name, tensor in tensors.items() if name not in set(left)}
+    unused = {name for name in tensors if keys.LEFT_OUT.fullmatch(name)}
+    rest = {name: tensor for name, tensor in tensors.items() if name not in unused}
     own = {prefix: {n: t for n, t in rest.items() if n.startswith(prefix)} for prefix in (keys.UNET, keys.CLIP)}
     if not own[keys.UNET] or f"{keys.PICTURE}quant_conv.weight" not in rest:
         raise ValueError(f"{where}: lacks {keys.UNET}* or {keys.PICTURE}*; {_likely(tensors)}")
@@ -101,7 +102,7 @@ def from_sgm(tensors: Tensors, where: str) -> tuple[dict[str, Tensors], list[str
         tensor = rest[prefix + keys.autoencoder_name(name, len(vae.widths))]
         found["vae"][name] = tensor[..., 0, 0].contiguous() if keys.is_flat(name) else tensor
     found["image_encoder"] = _vision_from_sgm(rest, parts["image_encoder"])
-    return found, left
+    return found, sorted(unused)
 
 
 # -- what a file should hold -----------------------------------------------------------------------------------
@@ -118,6 +119,8 @@ def _expected(part: str, tensors: Tensors, where: str) -> dict[str, tuple[int, .
             made = _vision_like(tensors)
     except KeyError as error:
         raise ValueError(f"{where}: lacks {error.args[0]!r}; {_likely(tensors)}") from None
+    except (ValueError, IndexError) as error:  # a weight with fewer axes
+        raise ValueError(f"{where}: cannot be such a network ({error}); {_likely(tensors)}") from None
     return {name: tuple(tensor.shape) for name, tensor in made.items()}
 
 
@@ -130,7 +133,7 @@ def _unet_config(tensors: Tensors) -> SvdUNetConfig:
     widths = tuple(
         tensors[f"down_blocks.{i}.resnets.0.spatial_res_block.conv1.weight"].shape[0] for i in range(_levels(tensors))
     )
-    blocks = _count(tensors, r"down_blocks\.0\.resnets\.(\d+)\.")
+    blocks = _count(tensors, r"down_blocks\.0\.resnets\.(\d+)\.", MAX_BLOCKS)
     attends = [any(n.startswith(f"down_blocks.{i}.attentions.") for n in tensors) for i in range(len(widths))]
     entering = tensors["add_embedding.linear_1.weight"].shape[1]
     attention = next((n for n in tensors if n.endswith("transformer_blocks.0.attn2.to_k.weight")), None)
@@ -154,7 +157,7 @@ def _vae_config(tensors: Tensors) -> AutoencoderConfig:
         widths=tuple(
             tensors[f"encoder.down_blocks.{i}.resnets.0.conv1.weight"].shape[0] for i in range(_levels(tensors))
         ),
-        blocks=_count(tensors, r"encoder\.down_blocks\.0\.resnets\.(\d+)\."),
+        blocks=_count(tensors, r"encoder\.down_blocks\.0\.resnets\.(\d+)\.", MAX_BLOCKS),
         groups=1,
     )
 
@@ -162,9 +165,10 @@ def _vae_config(tensors: Tensors) -> AutoencoderConfig:
 def _unet_of_sgm(tensors: Tensors, where: str) -> SvdUNetConfig:
     """The network of the single file: its blocks are numbered through, and each level but the last ends with `op`."""
     here = {name.removeprefix(keys.UNET): tensor for name, tensor in tensors.items()}
-    ends = sorted(int(n.split(".")[1]) for n in here if n.endswith(".0.op.weight"))
-    per_level = ends[0] if ends else _count(here, r"input_blocks\.(\d+)\.") - 1
     try:
+        count = _count(here, r"input_blocks\.(\d+)\.", MAX_LEVELS * (MAX_BLOCKS + 1))
+        ends = [i for i in range(count) if f"input_blocks.{i}.0.op.weight" in here]
+        per_level = ends[0] if ends else count - 1
         levels = range(len(ends) + 1)
         widths = tuple(here[f"input_blocks.{1 + i * per_level}.0.in_layers.2.weight"].shape[0] for i in levels)
         attends = [f"input_blocks.{1 + i * per_level}.1.norm.weight" in here for i in levels]
@@ -179,33 +183,47 @@ def _unet_of_sgm(tensors: Tensors, where: str) -> SvdUNetConfig:
     except (KeyError, StopIteration) as error:
         missing = error.args[0] if error.args else "attention"
         raise ValueError(f"{where}: lacks {keys.UNET}{missing}; {_likely(tensors)}") from None
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{where}: {keys.UNET}*: cannot be such a network ({error}); {_likely(tensors)}") from None
 
 
 def _vae_of_sgm(tensors: Tensors, where: str) -> AutoencoderConfig:
     here = {n.removeprefix(keys.FIRST_STAGE): t for n, t in tensors.items() if n.startswith(keys.FIRST_STAGE)}
-    levels = _count(here, r"encoder\.down\.(\d+)\.")
     try:
+        levels = _count(here, r"encoder\.down\.(\d+)\.", MAX_LEVELS)
         return AutoencoderConfig(
             channels=here["encoder.conv_in.weight"].shape[1], latent_channels=here["decoder.conv_in.weight"].shape[1],
             widths=tuple(here[f"encoder.down.{i}.block.0.conv1.weight"].shape[0] for i in range(levels)),
-            blocks=_count(here, r"encoder\.down\.0\.block\.(\d+)\."), groups=1,
+            blocks=_count(here, r"encoder\.down\.0\.block\.(\d+)\.", MAX_BLOCKS), groups=1,
         )  # fmt: skip
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         raise ValueError(f"{where}: lacks {keys.FIRST_STAGE}* ({error}); {_likely(tensors)}") from None
 
 
 def _renamer(unet: Mapping[str, Tensor], where: str) -> Callable[[str], str]:
-    blocks = _count(unet, r"down_blocks\.0\.resnets\.(\d+)\.")
+    blocks = _count(unet, r"down_blocks\.0\.resnets\.(\d+)\.", MAX_BLOCKS)
     attends = frozenset(int(n.split(".")[1]) for n in unet if re.match(r"up_blocks\.\d+\.attentions\.", n))
     return lambda name: keys.unet_name(name, blocks, attends)
 
 
 def _levels(tensors: Mapping[str, Tensor]) -> int:
-    return _count(tensors, r"(?:encoder\.)?down_blocks\.(\d+)\.")
+    return _count(tensors, r"(?:encoder\.)?down_blocks\.(\d+)\.", MAX_LEVELS)
 
 
-def _count(names: Iterable[str], pattern: str) -> int:
-    return 1 + max((int(found[1]) for name in names if (found := re.match(pattern, name))), default=-1)
+def _count(names: Iterable[str], pattern: str, most: int) -> int:
+    """How many blocks the names are of, which are numbered 0, 1, 2, ... in them.
+
+    KeyError: the first one that is missing. ValueError: there are more than `most`; a network is built of what is
+    counted here, before its weights are looked at.
+    """
+    numbered = {found[1]: found for name in names if (found := re.match(pattern, name))}
+    for number in range(len(numbered)):
+        if str(number) not in numbered:
+            like = next(iter(numbered.values()))
+            raise KeyError(f"{like[0][: like.start(1)]}{number}{like[0][like.end(1) :]}*")
+    if len(numbered) > most:
+        raise ValueError(f"expected at most {most} blocks in a row, got {len(numbered)}")
+    return len(numbered)
 
 
 def _check(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], where: str) -> None:
@@ -243,7 +261,7 @@ def _vision_like(tensors: Tensors) -> Tensors:
     patch, positions = tensors[f"{places}patch_embedding.weight"], tensors[f"{places}position_embedding.weight"]
     projection = tensors["visual_projection.weight"]
     hidden = tensors["vision_model.encoder.layers.0.mlp.fc1.weight"].shape[0]
-    depth = _count(tensors, r"vision_model\.encoder\.layers\.(\d+)\.")
+    depth = _count(tensors, r"vision_model\.encoder\.layers\.(\d+)\.", MAX_LAYERS)
     shapes: dict[str, tuple[int, ...]] = {
         f"{places}class_embedding": (width,),
         f"{places}patch_embedding.weight": (width, 3, *patch.shape[2:]),
@@ -279,7 +297,7 @@ def _vision_names(tensors: Tensors, where: str) -> Tensors:
     here = {name.removeprefix(keys.CLIP): tensor for name, tensor in tensors.items()}
     try:
         found = {f"vision_model.encoder.layers.{i}.x": here["proj"]
-                 for i in range(_count(here, r"transformer\.resblocks\.(\d+)\."))}  # fmt: skip
+                 for i in range(_count(here, r"transformer\.resblocks\.(\d+)\.", MAX_LAYERS))}  # fmt: skip
         found |= {
             "vision_model.embeddings.class_embedding": here["class_embedding"],
             "vision_model.embeddings.patch_embedding.weight": here["conv1.weight"],
@@ -290,6 +308,8 @@ def _vision_names(tensors: Tensors, where: str) -> Tensors:
         return _vision_like(found)
     except KeyError as error:
         raise ValueError(f"{where}: lacks {keys.CLIP}{error.args[0]}; {_likely(tensors)}") from None
+    except (ValueError, IndexError, RuntimeError) as error:
+        raise ValueError(f"{where}: {keys.CLIP}*: cannot be such a network ({error}); {_likely(tensors)}") from None
 
 
 def _vision_from_sgm(tensors: Tensors, names: Iterable[str]) -> Tensors:
@@ -360,7 +380,8 @@ def vision_json(tensors: Tensors) -> dict[str, Any]:
     return {
         "architectures": ["CLIPVisionModelWithProjection"], "model_type": "clip_vision_model", "hidden_act": "gelu",
         "hidden_size": width, "intermediate_size": like["vision_model.encoder.layers.0.mlp.fc1.weight"][0],
-        "num_hidden_layers": _count(like, r"vision_model\.encoder\.layers\.(\d+)\."), "image_size": side * patch,
+        "num_hidden_layers": _count(like, r"vision_model\.encoder\.layers\.(\d+)\.", MAX_LAYERS),
+        "image_size": side * patch,
         "num_attention_heads": width // 80 if width % 80 == 0 else max(1, width // HEAD), "patch_size": patch,
         "projection_dim": like["visual_projection.weight"][0], "layer_norm_eps": 1e-05,
     }  # fmt: skip

@@ -12,11 +12,13 @@ from torch import Tensor
 from storyreel.field_ranges import checked
 from storyreel.json_file import read_object
 from storyreel.nn.clip import TowerConfig
+from storyreel.numbers import number, shown, whole
 from storyreel.outline import without_random_weights
 from storyreel.published_svd.files import PARTS, describe, root
 from storyreel.published_svd.layouts import Tensors, from_sgm, read_folder, unet_json, vae_json, vision_json
 from storyreel.recipe import Recipe
 from storyreel.recipes import get
+from storyreel.screen_text import one_line
 from storyreel.systems.svd import SvdConfig
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_image import FrozenStage, ImageSvd
@@ -24,6 +26,14 @@ from storyreel.systems.svd_unet import SvdUNetConfig
 from storyreel.tensor_file import copy_into, read_tensors
 
 CHUNK = 8  # frames that are decoded at once
+MAX_FRAMES = 1_000  # that a folder may say are made of a picture
+NOISE = {"sigma_min": (0.0, 1e6), "sigma_max": (0.0, 1e6)}  # of a scheduler
+IN_WEIGHTS = {  # settings that the shapes of the weights say
+    "unet": ("in_channels", "out_channels", "block_out_channels", "layers_per_block", "cross_attention_dim",
+             "addition_time_embed_dim"),
+    "vae": ("in_channels", "block_out_channels", "layers_per_block", "latent_channels"),
+    "image_encoder": ("hidden_size", "intermediate_size", "num_hidden_layers", "image_size", "patch_size"),
+}  # fmt: skip
 STAGES = {"unet": "unet", "vae": "autoencoder", "image_encoder": "image_encoder"}  # part -> stage
 
 
@@ -53,13 +63,15 @@ def sized_for(recipe: Recipe, path: Path, parts: Mapping[str, Tensors] | None = 
         )
     settings = settings_of(path, read_parts(path) if parts is None else parts)
     sampling = system.image_to_video.sampling
-    ends = {k: float(settings["scheduler"].get(k, getattr(sampling, k))) for k in ("sigma_min", "sigma_max")}
-    kind = settings["scheduler"].get("prediction_type", "v_prediction")
+    scheduler, where = settings["scheduler"], f"{path}/scheduler"
+    ends = {k: number(scheduler.get(k, getattr(sampling, k)), f"{where}: {k}", *NOISE[k]) for k in NOISE}
+    kind = scheduler.get("prediction_type", "v_prediction")
     if kind != "v_prediction":
-        raise ValueError(f"{path}/scheduler: expected a network that predicts v (v_prediction), got {kind!r}")
+        raise ValueError(f"{where}: expected a network that predicts v (v_prediction), got {shown(kind)}")
     vision = _vision(settings["image_encoder"], f"{path}/image_encoder/config.json")
     unet = _unet(settings["unet"], f"{path}/unet/config.json")
-    frames = int(settings["unet"].get("num_frames", system.shape.frames))
+    said = settings["unet"].get("num_frames", system.shape.frames)
+    frames = whole(said, f"{path}/unet/config.json: num_frames", 1, MAX_FRAMES)
     stages = {name: replace(stage, data=replace(stage.data, frames=frames)) for name, stage in recipe.stages.items()}
     return replace(
         recipe,
@@ -89,13 +101,20 @@ def fill(system: Any, path: Path, parts: Mapping[str, Tensors] | None = None) ->
 
 
 def settings_of(path: Path, parts: Mapping[str, Tensors]) -> dict[str, dict[str, Any]]:
-    """Part -> its config.json, or, where there is none, what its tensors say of it."""
+    """Part -> its config.json, or, where there is none, what its tensors say of it.
+
+    ValueError names a setting that is not what the tensors say: nothing is built that they do not fill.
+    """
     path = root(path)
     said = {"unet": unet_json, "vae": vae_json, "image_encoder": vision_json}
     found = {}
     for part in PARTS:
         file = path / part / "config.json"
-        found[part] = {**said[part](parts[part]), **(read_object(file) if file.is_file() else {})}
+        own = said[part](parts[part])
+        found[part] = {**own, **(read_object(file) if file.is_file() else {})}
+        for name in IN_WEIGHTS[part]:
+            if (got := found[part][name]) != own[name]:
+                raise ValueError(f"{file}: {name}: expected {own[name]}, as the weights have, got {one_line(got, 60)}")
     scheduler = path / "scheduler" / "scheduler_config.json"
     return {**found, "scheduler": read_object(scheduler) if scheduler.is_file() else {}}
 
@@ -104,6 +123,9 @@ def _unet(said: Mapping[str, Any], where: str) -> SvdUNetConfig:
     widths, down = said["block_out_channels"], said["down_block_types"]
     heads = said["num_attention_heads"]
     heads = [heads] * len(widths) if isinstance(heads, int) else heads
+    for name, value in (("down_block_types", down), ("num_attention_heads", heads)):
+        if not isinstance(value, list):
+            raise ValueError(f"{where}: {name}: expected a list, got {shown(value)}")
     if not len(widths) == len(down) == len(heads):
         raise ValueError(f"{where}: block_out_channels, down_block_types and num_attention_heads differ in length")
     values = {
@@ -122,7 +144,7 @@ def _autoencoder(said: Mapping[str, Any], where: str) -> AutoencoderConfig:
     values = {
         "channels": said["in_channels"], "latent_channels": said["latent_channels"],
         "widths": said["block_out_channels"], "blocks": said["layers_per_block"],
-        "scale": float(said["scaling_factor"]),
+        "scale": said["scaling_factor"],
     }  # fmt: skip
     return checked(AutoencoderConfig, values, where)
 

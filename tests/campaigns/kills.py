@@ -23,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -183,15 +184,47 @@ def _case(name: str) -> Callable[[Path, Path], None]:
 
 
 def _page(box: Path, out: Path) -> None:
-    """A page with the text encoder's graph alone, and stand-ins for the files of onnxruntime-web."""
-    from storyreel.web import runtime
+    cli("models", "export", "phenaki-digits", "--web", out, "--runtime", box / "onnxruntime-web")
+
+
+def _begin_page(box: Path, out: Path) -> None:
+    """Stand-ins for the files of onnxruntime-web; and the networks, which every life would export anew, exported once:
+    lives write the same bytes in the same places."""
+    from storyreel.generate.model import load
+    from storyreel.web import export, runtime
 
     folder = box / "onnxruntime-web"
-    folder.mkdir(exist_ok=True)
+    if folder.exists():
+        return
+    folder.mkdir()
     for name in runtime.FILES:
         (folder / name).write_text(name)
         runtime.FILES[name] = hashlib.sha256(name.encode()).hexdigest()
-    cli("models", "export", "phenaki-digits", "--web", out, "--runtime", folder)
+    networks, model = box / "networks", load("phenaki-digits", device="cpu")
+    networks.mkdir()
+    found = export._write_networks(networks, model, model.system.graphs(), lambda line: None)
+
+    def written(made: Path, *_: Any) -> Any:
+        for file in sorted(networks.iterdir()):
+            export.write_bytes(made / file.name, file.read_bytes())
+        return found
+
+    export._write_networks = written
+
+
+def _begin_text(box: Path, out: Path) -> None:
+    """MiniLM and its tokenizer are read once, and not in every life."""
+    import safetensors.torch
+
+    from storyreel.text import minilm_words
+
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # whose threads do not outlive a fork
+    if not hasattr(safetensors.torch.load_file, "cache_info"):
+        safetensors.torch.load_file = cache(safetensors.torch.load_file)
+        minilm_words.load_tokenizer = cache(minilm_words.load_tokenizer)
+        files = minilm_words.find_weights(None)
+        safetensors.torch.load_file(files["model.safetensors"])
+        minilm_words.load_tokenizer(files["tokenizer.json"])
 
 
 def _names(out: Path) -> list[str]:
@@ -246,8 +279,8 @@ VERBS = [
     Verb("models convert F", _case("models convert F"), files, slow=True),
     Verb("models lora", _case("models lora"), files),
     Verb("models export", _case("models export"), files),
-    Verb("models export --web", _page, files, slow=True),
-    Verb("models text", _case("models text"), files, slow=True),
+    Verb("models export --web", _page, files, _begin_page, slow=True),
+    Verb("models text", _case("models text"), files, _begin_text, slow=True),
     Verb("evaluate", _evaluate, _report),
     Verb("evaluate benchmark", _case("evaluate benchmark"), _names, slow=True),
     Verb("evaluate train-judge", _case("evaluate train-judge"), files, slow=True),
