@@ -202,7 +202,7 @@ def _begin_page(box: Path, out: Path) -> None:
         runtime.FILES[name] = hashlib.sha256(name.encode()).hexdigest()
     networks, model = box / "networks", load("phenaki-digits", device="cpu")
     networks.mkdir()
-    found = export._write_networks(networks, model, model.system.graphs(), lambda line: None)
+    found = export._write_networks(networks, model, model.system.graphs() or {}, lambda line: None)
 
     def written(made: Path, *_: Any) -> Any:
         for file in sorted(networks.iterdir()):
