@@ -9,8 +9,8 @@ export function Ticks({ video, models }: { video: Video; models: Model[] }) {
   const word = (attribute: string, value: string) => words[attribute]?.[value] ?? value;
   return (
     <ul class="ticks" aria-label="What the judge sees">
-      {ticks.map((tick) => (
-        <li key={tick.attribute} class={tick.right ? "right" : "wrong"} title={`${tick.attribute.replace(/_/g, " ")}: ${word(tick.attribute, tick.seen)}`}>
+      {ticks.map((tick, n) => (
+        <li key={n} class={tick.right ? "right" : "wrong"} title={`${tick.attribute.replace(/_/g, " ")}: ${word(tick.attribute, tick.seen)}`}>
           {word(tick.attribute, tick.expected)} <span aria-hidden="true">{tick.right ? "✓" : "✗"}</span>
           <span class="unseen">{tick.right ? "is right" : `is wrong: it shows ${word(tick.attribute, tick.seen)}`}</span>
         </li>

@@ -13,6 +13,7 @@ from storyreel.clip import Clip
 from storyreel.evaluate.judge import Judge
 from storyreel.generate import registry
 from storyreel.serve.ticks import expected_of, ticks_of
+from storyreel.worlds.digits import Digits
 
 BODY = {"prompt": "an orc in plate armor walking, facing left", "model": "tiny-sprites", "num_inference_steps": 1}
 ORC = {"body": "orc", "torso": "plate armor", "action": "walk", "facing": "left"}
@@ -40,12 +41,35 @@ def test_ticks_are_what_the_judge_of_evaluate_reads(sprites_like: Clip):
     info = registry.describe(registry.find("phenaki-sprites"))
     (read,) = Judge.load("sprites").read([sprites_like])
     prompt = f"a {read['body']} {read['action']}"
-    expected = expected_of(info, prompt)
-    assert expected
+    (expected,) = expected_of(info, prompt)
     assert {tick["attribute"]: tick["seen"] for tick in ticks_of(info, prompt, sprites_like)} == {
         name: read[name] for name in expected
     }
-    assert expected_of(registry.describe(registry.find("godiva-digits")), "the digit 3 moving up") == {}
+    assert expected_of(info, "nothing of this world") == []
+
+
+@pytest.mark.parametrize("model", ["godiva-digits", "phenaki-digits"])
+def test_of_two_digits_each_has_its_ticks(model: str):
+    """A clip of the world is right; the same clip for another prompt is wrong where it differs."""
+    info = registry.describe(registry.find(model))
+    clip, row = Digits(digits="2").make(3, 0)
+    (first, second), (one, other) = row["attributes"]["digits"], row["attributes"]["motions"]
+    right = f"two digits: a {first} moving {one} and a {second} moving {other}"
+    expected = [str(first), one, str(second), other, "2 digits"]
+    assert [(tick["expected"], tick["right"]) for tick in ticks_of(info, right, clip)] == [
+        (each, True) for each in expected
+    ]
+    wrong = ticks_of(info, f"the digit {first} is moving {other} .", clip)
+    assert [(tick["attribute"], tick["expected"], tick["seen"], tick["right"]) for tick in wrong] == [
+        ("digits", str(first), str(first), True),
+        ("motions", other, one, one == other),
+        ("count", "1 digit", "2 digits", False),
+    ]
+    assert ticks_of(info, f"a {first}", clip.replace(frames=clip.frames * 0)) == [
+        {"attribute": "digits", "expected": str(first), "seen": "nothing", "right": False},
+        {"attribute": "count", "expected": "1 digit", "seen": "0 digits", "right": False},
+    ]
+    assert ticks_of(info, "nothing of this world", clip) == []
 
 
 def test_all_pieces_of_a_long_clip_must_be_right(sprites_like: Clip):
