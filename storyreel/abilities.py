@@ -11,6 +11,9 @@ from storyreel.numbers import frame_rate, whole
 
 MAX_SCALE = 16  # times a model's own size
 MAX_SIDE = 1024  # pixels of a video that is enlarged
+SERVED_BY_PIPELINES = frozenset({"lora", "tiling", "layerwise", "step_cache"})
+"""Options that pipelines of the hub alone can serve. A `model.json` that says what its model makes need not name them:
+it is of a system of ours."""
 LARGEST = 1_000_000  # pixels or frames that a model.json may say
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from storyreel.serve.attempts import attempt, peak_memory
+from storyreel.serve.attempts import attempt
 from storyreel.serve.steps import PREVIEW_SHARE, GoneError, Steps
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _made(worker: Worker, videos: Sequence[Video]) -> bool:
     except (ValueError, OSError, MemoryError, RuntimeError):
         return False
     cost = {"seconds": round((time.monotonic() - began) / len(videos), 3), "loading": 0.0}
-    cost["memory"] = peak_memory(getattr(model.system, "device", None))
+    cost["memory"] = worker.memory(model)
     for video, clip, (options, seed), each in zip(videos, clips, asked, steps, strict=True):
         try:
             if each.cancelled:

@@ -6,12 +6,12 @@ What a model.json does not say is left to the generation, which fails with the r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from storyreel.abilities import Abilities
+from storyreel.abilities import SERVED_BY_PIPELINES, Abilities
 from storyreel.generate import registry
 
 
@@ -39,9 +39,10 @@ def abilities_of(info: Mapping[str, Any]) -> Abilities:
     """From a model.json; those of models that were written before it said so are not known."""
     makes = info.get("makes")
     try:
-        return Abilities.of(makes) if isinstance(makes, dict) else Abilities()
+        able = Abilities.of(makes) if isinstance(makes, dict) else Abilities()
     except ValueError:
         return Abilities()
+    return replace(able, cannot=able.cannot | SERVED_BY_PIPELINES) if isinstance(makes, dict) else able
 
 
 def served(folder: Path) -> Served:

@@ -50,11 +50,11 @@ class Worker:
         device: str | None = None,
     ) -> None:
         self.table, self.files = VideoTable(folder, durable=False), VideoFiles(folder)
-        self.claim, self.tell, self.device = claim, tell, device
+        self.claim, self.tell = claim, tell
         self.stopped, self.woken = threading.Event(), threading.Event()
         self.models = models
         self.loaded: set[str] = set()  # models that were opened at some time
-        load = _load_in_cluster() if device == RAY else partial(_load, device=device)
+        load, self.memory = _in_cluster() if device == RAY else _here(device)
         self._load = lru_cache(MODELS)(lambda name: load(models[name]))
 
     def load(self, name: str) -> Any:
@@ -92,7 +92,7 @@ class Worker:
             options = self.options(video, model)
             made = attempt(lambda seed: model.make(options, seed, 0, steps), model.info, options, video.seed, steps)
             cost = {"seconds": round(made.seconds, 3), "loading": round(loading, 3)}
-            cost["memory"] = model.memory if self.device == RAY else peak_memory(model.system.device)
+            cost["memory"] = self.memory(model)
             self.publish(video, made.clip, made.as_json() | {"cost": cost})
         except Cancelled:
             self.cancelled(video, steps)
@@ -158,11 +158,19 @@ def result_of(clip: Clip, video: Video, partial: bool = False) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _load_in_cluster() -> Callable[[str], Any]:
-    """Loads models into a replica of a Ray cluster, which is joined first. OSError: there is none."""
+Place = tuple[Callable[[str], Any], Callable[[Any], int]]
+"""Where models compute: what loads one from its folder, and the bytes of memory that it has held at most."""
+
+
+def _in_cluster() -> Place:
+    """In a replica of a Ray cluster, which is joined first. OSError: there is none."""
     from storyreel.serve.replica import Cluster, RemoteModel
 
-    return partial(RemoteModel, Cluster())
+    return partial(RemoteModel, Cluster()), lambda model: model.memory
+
+
+def _here(device: str | None) -> Place:
+    return partial(_load, device=device), lambda model: peak_memory(model.system.device)
 
 
 def _load(folder: str, device: str | None) -> Any:

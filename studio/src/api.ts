@@ -7,6 +7,9 @@ export type Fields = Record<string, unknown>; // of a request
 
 export const ended = (video: Video) => video.status === "completed" || video.status === "failed";
 
+// Seconds with two decimals at most: what the server counts in frames is rarely a round number.
+export const shortly = (seconds: string | number, decimals = 2) => Number(Number(seconds).toFixed(decimals));
+
 // "30000/1001" as a number.
 export function rate(fps: string): number {
   const [above, below] = fps.split("/").map(Number);

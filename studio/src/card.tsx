@@ -1,7 +1,7 @@
 // One video: its preview while it is made, the clip afterwards, and what can be done with it.
 
 import { useEffect, useState } from "preact/hooks";
-import { ask, ended, events, media, type Model, type Video } from "./api";
+import { ask, ended, events, media, shortly, type Model, type Video } from "./api";
 import { canTellStories, someSeed } from "./draft";
 import { Picture, Transport, useClock, useSheet } from "./sheet";
 import { Ticks } from "./ticks";
@@ -58,7 +58,7 @@ export function Card({ video, follow, before, compared, models, onChange, onErro
       </div>
       <h3>{name}</h3>
       <p class="facts">
-        {live.model} · seed {own.seed} · {Number(Number(live.seconds).toFixed(2))} s · {live.size}
+        {live.model} · seed {own.seed} · {shortly(live.seconds)} s · {live.size}
         {own.made_in_seconds !== null && over ? ` · made in ${own.made_in_seconds} s` : ""}
       </p>
       <Ticks video={live} models={models} />

@@ -1,7 +1,7 @@
 // Videos side by side, in step, and two of them under an A/B slider.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, ended, type Model, type Video } from "./api";
+import { ask, ended, shortly, type Model, type Video } from "./api";
 import { Picture, Transport, loadSheet, useClock, type Sheet } from "./sheet";
 import { Ticks } from "./ticks";
 
@@ -87,7 +87,7 @@ export function Compare({ ids, models, onClose, onError, onReuse }: Props) {
             </div>
             <h3>{video.prompt ?? "a story"}</h3>
             <p class="facts">
-              {video.model} · seed {video.storyreel.seed} · {Number(Number(video.seconds).toFixed(2))} s
+              {video.model} · seed {video.storyreel.seed} · {shortly(video.seconds)} s
             </p>
             <Ticks video={video} models={models} />
             <div class="actions">

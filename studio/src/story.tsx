@@ -1,7 +1,7 @@
 // A story: its scenes on a time line, several versions of each, one made again, and more of them at the end.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, ended, media, type Model, type Scene, type Scenes, type Video } from "./api";
+import { ask, ended, media, shortly, type Model, type Scene, type Scenes, type Video } from "./api";
 import { someSeed } from "./draft";
 import { Ticks } from "./ticks";
 
@@ -50,7 +50,7 @@ export function Story({ id, models, onGo, onClose, onError }: Props) {
   const chosen = scenes.map((scene) => scene.versions.find((each) => each.id === scene.chosen)!);
   const ends = chosen.map((video) => Number(video.seconds) || 0);
   const begins = ends.map((_, n) => (n ? ends[n - 1] : 0));
-  const lengths = ends.map((end, n) => Math.max(0, end - begins[n]));
+  const lengths = ends.map((end, n) => Math.max(0, shortly(end - begins[n], 6)));
   const last = chosen.filter((video) => video.storyreel.has_content && video.status === "completed").pop();
   const n = Math.min(open, chosen.length - 1);
 
@@ -90,7 +90,7 @@ export function Story({ id, models, onGo, onClose, onError }: Props) {
   return (
     <section class="view story" aria-labelledby="story">
       <div class="bar">
-        <h2 id="story">Story, {ends[ends.length - 1]} seconds</h2>
+        <h2 id="story">Story, {shortly(ends[ends.length - 1])} seconds</h2>
         <button onClick={onClose}>Back to all videos</button>
       </div>
       <div class="checker stage">{last ? <Whole video={last} player={player} /> : <p>The first scene is being made.</p>}</div>
@@ -98,7 +98,7 @@ export function Story({ id, models, onGo, onClose, onError }: Props) {
         {chosen.map((video, i) => (
           <li key={video.id} style={{ flexGrow: Math.max(0.05, lengths[i]) }}>
             <button aria-pressed={i === n} class={video.status} onClick={() => seek(i)}>
-              <b>{i + 1}</b> {video.prompt} <span class="facts">{lengths[i]} s{ended(video) ? "" : `, ${video.status === "queued" ? "waits" : `${video.progress} %`}`}</span>
+              <b>{i + 1}</b> {video.prompt} <span class="facts">{shortly(lengths[i])} s{ended(video) ? "" : `, ${video.status === "queued" ? "waits" : `${video.progress} %`}`}</span>
             </button>
           </li>
         ))}

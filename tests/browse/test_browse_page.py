@@ -60,6 +60,7 @@ def test_thresholds_move_and_decisions_survive_filtering(dataset: Path, tmp_path
         before = browser.run(f"return {handle}.getAttribute('aria-valuenow')")
         browser.press("right")
         browser.wait(f"{handle}.getAttribute('aria-valuenow') !== '{before}'")
+        browser.wait("!document.getElementById('reset').disabled")  # which the server's answer decides
         browser.click("#reset")
         browser.wait(f"document.querySelectorAll('.card.kept').length === {len(kept)}")
 

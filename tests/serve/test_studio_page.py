@@ -144,6 +144,8 @@ def test_a_story_is_made_scene_by_scene_and_a_scene_again(page: Page, server: Li
 def test_a_file_that_was_made_here_sets_the_form_and_another_is_begun_with(page: Page, server: Live, tmp_path: Path):
     body = {"prompt": "an orc with a file", "model": "tiny", "seed": 77, "steps": 2, "fps": "6", "crisp": False}
     made = server.wait(server.ask("POST", "/v1/videos", body)[1]["id"])
+    cards = page.locator(".card.completed").filter(has_text="an orc with a file")
+    expect(cards).to_have_count(1)  # the page has told of it, and tells of nothing more until another one is made
     file = tmp_path / "made.mp4"
     file.write_bytes(server.raw("GET", f"/v1/videos/{made['id']}/content")[2])
     page.get_by_label("File to open").set_input_files(file)
@@ -160,6 +162,7 @@ def test_a_file_that_was_made_here_sets_the_form_and_another_is_begun_with(page:
     page.get_by_label("File to open").set_input_files(tmp_path / "red.png")
     expect(page.get_by_role("button", name="Leave out red.png")).to_be_visible()
     page.get_by_role("button", name="Make", exact=True).click()
+    expect(cards).to_have_count(2)
     expect(page.get_by_role("status")).to_contain_text("Made: an orc with a file")
     assert server.ask("GET", "/v1/videos?limit=1")[1]["data"][0]["storyreel"]["inputs"] == ["image"]
 
@@ -204,6 +207,8 @@ def test_everything_has_a_name_fits_and_can_be_read(chromium: Browser, server: L
     for at in ("", f"#story={made['id']}", f"#compare={made['id']},{made['id']}"):
         page = opened(chromium, server, at, viewport={"width": width, "height": 844}, color_scheme=scheme)
         page.get_by_text("an orc that is named").first.wait_for()
+        if not at:
+            expect(page.get_by_label("Model").locator("option")).to_have_count(2)
         for summary in page.locator(".ask > details > summary").all():
             summary.click()
         scrolled, inner = page.evaluate(WIDTHS)

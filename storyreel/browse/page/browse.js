@@ -59,21 +59,22 @@ async function begin() {
 
 const changesFrom = (old) => Object.entries(draft).some(([f, parts]) => Object.entries(parts).some(([p, v]) => v !== old.thresholds[f][p]));
 
-// One question at a time; what moved meanwhile is asked for afterwards.
-let busy = false, again = false;
-async function decide() {
-  if (busy) { again = true; return; }
-  busy = true;
+// One question at a time; what moved meanwhile is asked for afterwards, and whoever waits, waits for that as well.
+let asking = null, again = false;
+function decide() { again = true; return asking ??= settle(); }
+
+async function settle() {
   try {
-    do {
+    while (again) {
       again = false;
       decided = await ask("api/decide", { thresholds: draft });
       tell();
-    } while (again);
+    }
     trouble(null);
-    if (decided.version !== set.version) { busy = false; await begin(); }
-    if (!decided.twins) setTimeout(decide, 2500);
-  } catch (error) { trouble(error); } finally { busy = false; }
+  } catch (error) { asking = null; return trouble(error); }
+  asking = null;
+  if (decided.version !== set.version) await begin().catch(trouble);
+  if (!decided.twins) setTimeout(decide, 2500);
 }
 
 const listSoon = debounced(220, () => { offset = 0; list(); if (viewer.open()) viewer.show(viewer.open()); });
