@@ -53,7 +53,7 @@ BAD: list[tuple[dict[str, Any], str | None, str]] = [
     ({**PROMPT, "transparent": True}, "transparent", "tiny cannot serve it"),
     ({**PROMPT, "tiling": True}, "tiling", "tiny cannot serve it"),
     ({**PROMPT, "layerwise": True}, "layerwise", "tiny cannot serve it"),
-    ({**PROMPT, "step_cache": "first_block:0.1"}, "step_cache", "tiny cannot serve it"),
+    ({**PROMPT, "step_cache": "first-block:0.1"}, "step_cache", "tiny cannot serve it"),
     ({**PROMPT, "model": "tiny-sprites", "transparent": True, "format": "mp4"}, "format", "webm, gif, webp, apng"),
     ({**PROMPT, "format": "avi"}, "format", "expected one of mp4, webm"),
     ({**PROMPT, "story": "x"}, None, "story"),
