@@ -89,10 +89,9 @@ def completed(
     whole = " ".join(options.prompts)
     made = drawn(whole, attributes, seed, index, world) if whole else {}  # one draw for the character of a story
     found = read(whole, attributes, world)
-    understood = found or (world and world.implied and world.implied(whole, found))
 
     def seen(prompt: str) -> str:
-        if not world or not world.caption or not understood:
+        if not world or not world.caption or not {**found, **made}:
             return _with(prompt, made, attributes)
         own = read(prompt, attributes, world)
         shown = {n: v for n, v in {**found, **made}.items() if not set(attributes[n].fixed_by) & set(own.values())}

@@ -60,7 +60,7 @@ def _values(name: str, said: Mapping[str, Iterable[str] | Phrases]) -> dict[str,
     made = {}
     for value, phrases in said.items():
         weight, phrase = drawn.get(value, (0, ""))
-        plain = (p.format(c="").strip().removeprefix("a ").replace("  ", " ") for p in _known(phrases))
+        plain = (" ".join(p.format(c="").split()).removeprefix("a ") for p in _known(phrases))
         implied = _implied(value) if name == "action" else ()
         made[value] = Value(words=tuple(dict.fromkeys(plain)), weight=weight, phrase=phrase, implied_by=implied,
                             near=free_words.NEAR.get((name, value), ()))  # fmt: skip

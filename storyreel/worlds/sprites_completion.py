@@ -15,8 +15,16 @@ CLOTHES = ("torso", "legs", "feet")
 WEIGHT = {"torso": 40.0, "body": 20.0, "sex": 20.0, "head": 15.0, "action": 10.0, "legs": 8.0}
 GILDED = ("golden armor", "golden greaves", "golden boots")
 UNUSUAL = (*GILDED, "bare chest", "bare feet", "formal suit", None)
+ARMOR, GOWNS = ("plate armor", "golden armor", "chain mail", "tabard"), ("dress", "robe")
+ONLY_WITH = {  # what the names of the torsos end with that these are worn with, unless somebody says so
+    "metal greaves": ARMOR, "metal boots": ARMOR, "white slippers": GOWNS, "gray slippers": GOWNS,
+}  # fmt: skip
+BONES = {"feet": "bare feet"}  # what a skeleton wears unless clothes are said
+HIDES = {"robe": ("legs", "feet"), "dress": ("legs",)}  # by the last word of the torso
 PLAIN = {"torso": "white shirt", "legs": "teal pants", "feet": "brown shoes"}  # where nothing but such came up
-COVERED = ("metal helmet", "golden helmet", "chain hood", "cloth hood")  # heads without hair to see
+COVERED = (  # heads whose hair no caption mentions
+    "metal helmet", "golden helmet", "chain hood", "cloth hood", "kettle hat", "leather cap",
+)  # fmt: skip
 HAIR = {"brown": 4, "black": 3, "blonde": 2, "red": 1}  # and how likely; the first is the likeliest
 HAIR_STYLES = {
     "male": ("plain hair", "messy hair", "parted hair", "hair with bangs"),
@@ -36,19 +44,30 @@ def completed(
     Heads stay bare, and nobody gets a cape or a belt that was not asked for. likeliest: of hair, not one at random.
     """
     bones = said.get("body") == "skeleton"  # may go without clothes, and has neither sex nor hair
-    odd_values = GILDED if bones else UNUSUAL
+
+    def odd_for(seen: Mapping[str, str | None]) -> tuple[str | None, ...]:
+        """What is not worn with this torso unless somebody says so."""
+        torso = said.get("torso", seen.get("torso")) or ""
+        return (*(GILDED if bones else UNUSUAL), *(v for v, torsos in ONLY_WITH.items() if not torso.endswith(torsos)))
 
     def fit(seen: Mapping[str, str | None]) -> float:
         right = sum(WEIGHT.get(name, 5.0) for name, value in said.items() if seen.get(name) == value)
+        odd_values = odd_for(seen)
         odd = sum(seen.get(name) in odd_values for name in CLOTHES if name not in said)
         return right - 4.0 * odd - 2.0 * (seen.get("cape") is not None)
 
     best = max((draw(rng) for _ in range(DRAWS)), key=fit)
     names = CLOTHES if bones else ("sex", *CLOTHES)
     found = {name: value for name in names if name not in said and (value := best.get(name))}
-    found |= {name: PLAIN[name] for name in PLAIN if name in found and found[name] in odd_values}
+    found |= {name: PLAIN[name] for name in PLAIN if name in found and found[name] in odd_for(best)}
+    if bones and not set(CLOTHES) & set(said):  # else nothing of the bones is seen
+        found = dict(BONES)
+    hidden = HIDES.get(said.get("torso", found.get("torso", "")).rpartition(" ")[2], ())
+    found = {name: value for name, value in found.items() if name not in hidden}
     if said.get("body") in HAIRLESS:
         found |= {} if "head" in said else {"head": "bare head"}
+        if said.get("head", "bare head") == "bare head" and not {"hair_color", "hair_style"} & set(said):
+            found["hair_style"] = "bald"  # else they get hair of every color
     elif said.get("head") not in COVERED and said.get("hair_style") != "bald":
         styles = HAIR_STYLES.get(said.get("sex", found.get("sex", "")), HAIR_STYLES["male"])
         shares = np.array([*HAIR.values()]) / sum(HAIR.values())

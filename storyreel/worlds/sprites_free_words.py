@@ -34,6 +34,7 @@ PRONOUNS = {word: sex for sex, words in _WORDS["pronouns"].items() for word in w
 CLAD_IN: list[str] = _WORDS["clad_in"]  # before a color that all clothes have
 AFTER_CLOTHES: list[str] = _WORDS["after_clothes"]  # after it, where no garment is named
 WHISKERS: dict[str, list[str]] = _WORDS["whiskers"]
+HAIR_STYLES: dict[str, list[str]] = _WORDS["styles"]  # after its color
 HAIR_IS: list[str] = _WORDS["hair_is"]  # between "hair" and its color
 HAIR_COLORS: dict[str, list[str]] = _WORDS["hair"]
 HAIR_NOUNS: list[str] = _WORDS["locks"]  # after its color
@@ -46,6 +47,7 @@ def meanings() -> Iterator[tuple[str, Meaning]]:
     for skin, noun in product(_WORDS["skin"], (*_WORDS["skin_nouns"], "skin", "complexion")):
         yield from ((f"{word} {noun}", (("body", skin), *sexed(noun))) for word in _WORDS["skin"][skin])
     yield from _each(_WORDS["sex"], "sex")
+    yield from _each(_WORDS["names"], "sex")
     yield from _each(_WORDS["body"], "body")
     yield from _each(_WORDS["haired"], "hair_color")
     yield from ((phrase, (("sex", "male"),)) for phrase in _WORDS["bearded"])

@@ -31,6 +31,8 @@ SPELLING = {british: american for american, british in BRITISH.items()} | {
     "greyish": "grayish",
     "jewelled": "jeweled",
 }
+MENS = ("bare chest", "formal suit")  # of which there is no drawing for women
+CLOSED_HELMET, OPEN_HELMET = "metal helmet", "kettle hat"
 FIGHTING = frozenset(form for verb in ("attack", "fight", "strike") for form in free_words.inflected(verb))
 _TOKEN = re.compile(r"[^\W_]+(?:'s)?|[,.;:/|!?()\n]")
 
@@ -81,7 +83,12 @@ def read_freely(prompt: str) -> dict[str, str]:
     action = _attack_with(said.get("weapon") or weak.get("weapon")) or {"action": "slash"}
     weak |= dict(_one_color(prompt, {**weak, **said}))
     pronouns = ({"sex": free_words.PRONOUNS[word]} for word in tokens_of(prompt) if word in free_words.PRONOUNS)
-    return next(pronouns, {}) | (action if fighting else {}) | weak | said
+    return _open_faced(next(pronouns, {}) | (action if fighting else {}) | weak | said)
+
+
+def _open_faced(said: dict[str, str]) -> dict[str, str]:
+    """A beard is seen under no closed helmet: whoever has both wears the iron hat that leaves the face free."""
+    return said | {"head": OPEN_HELMET} if "facial_hair" in said and said.get("head") == CLOSED_HELMET else said
 
 
 def _one_color(prompt: str, said: Mapping[str, str]) -> Meaning:
@@ -107,17 +114,20 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
             if name not in said:
                 found.setdefault(name, value)
     if said.get("body") == "skeleton":  # nobody sees of what sex a skeleton is, and an archer of bones wears no leather
-        found = {name: value for name, value in found.items() if name == "action"}
+        found = {name: value for name, value in found.items() if name == "action" or value == "red bandana"}
+    if said.get("sex", found.get("sex")) == "female" and found.get("torso") in MENS:
+        found.pop("torso")
     if said.get("head", found.get("head")) in COVERED:
         found.pop("hair_color", None)  # of an old knight's hair nothing is seen
     if "action" not in said:
         found |= _attack_with(said.get("weapon", found.get("weapon")))
     beard = said.get("facial_hair")
-    if beard and "hair_color" not in said:
+    covered = said.get("head", found.get("head")) in COVERED
+    if beard and not covered and "hair_color" not in said:
         found["hair_color"] = beard.split()[0]
     elif not beard and (kind := _whiskers(prompt)):
-        color = said.get("hair_color") or found.setdefault("hair_color", "brown")
-        found["facial_hair"] = f"{color} {kind}"
+        color = said.get("hair_color") or found.get("hair_color", "brown")
+        found |= {"facial_hair": f"{color} {kind}"} | ({} if covered or "hair_color" in said else {"hair_color": color})
     return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
 
 
@@ -128,9 +138,15 @@ def _whiskers(prompt: str) -> str | None:
 
 def _spelled(prompt: str) -> str:
     """The prompt with long words that are nearly words of the thesaurus spelled as these are."""
-    tokens, known = tokens_of(prompt), _vocabulary()
-    near = (difflib.get_close_matches(w, known, 1, 0.9) if len(w) > 5 and w not in known else [] for w in tokens)
-    return " ".join(found[0] if found else word for word, found in zip(tokens, near, strict=True))
+    return " ".join(map(_nearly, tokens_of(prompt)))
+
+
+@lru_cache(maxsize=4096)
+def _nearly(word: str) -> str:
+    known = _vocabulary()
+    if len(word) <= 5 or word in known or word.endswith("'s"):
+        return word
+    return next(iter(difflib.get_close_matches(word, known, 1, 0.9)), word)
 
 
 def _phrases(prompt: str, words_of: Callable[[], Lexicon]) -> Iterator[tuple[tuple[str, ...], Meaning | None]]:
@@ -193,6 +209,8 @@ def thesaurus() -> dict[str, object]:
         "fighting": sorted(FIGHTING),
         "pronouns": free_words.PRONOUNS,
         "spelling": SPELLING,
+        "mens": MENS,
+        "helmets": {CLOSED_HELMET: OPEN_HELMET},
         "attacks": {weapon: action for action, weapons in reversed(ways) for weapon in weapons},
         "covered": COVERED,
         "clad_in": free_words.CLAD_IN,
@@ -202,12 +220,15 @@ def thesaurus() -> dict[str, object]:
 
 
 def _free_hair() -> Iterator[tuple[str, Meaning]]:
-    """ "azure locks", "hair as black", "mint-haired"."""
+    """ "azure locks", "hair as black", "mint-haired", "white hair in a bun"."""
     more = {word: (("hair_color", value),) for value, names in free_words.HAIR_COLORS.items() for word in names}
     for color, meaning in ({**more, **_hair_colors()}).items():
         if color:
             yield from ((f"{color} {noun}", meaning) for noun in ("hair", "haired", "hairs", *free_words.HAIR_NOUNS))
             yield from ((f"hair {be} {color}", meaning) for be in ("", *free_words.HAIR_IS))
+        for style, names in free_words.HAIR_STYLES.items():
+            patterns = (name if "{c}" in name else f"{{c}} {name}" for name in names)
+            yield from ((" ".join(p.format(c=color).split()), (("hair_style", style), *meaning)) for p in patterns)
 
 
 @lru_cache(maxsize=1)

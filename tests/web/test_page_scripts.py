@@ -32,7 +32,8 @@ PROMPTS = [
     "A raven-haired girl in a crimson dress strolling to the east", "skelleton archer", "she fights", "a fisherwoman",
     "an armoured man with a grey beard", "a wizard casting", "her hair is azure", "a pirate with a bandana dying",
     "a ninja in black", "a girl all in white", "a woman in blue walking", "a man in black boots",
-    "a farmer in brown overalls", "a dwarf with a red beard",
+    "a farmer in brown overalls", "a dwarf with a red beard", "a viking with a red beard and an iron helmet",
+    "zombie pirate", "Gandalf casting a fireball", "a girl with white hair in a bun walks up to a door", "Robin Hood",
 ]  # fmt: skip
 
 
@@ -80,10 +81,18 @@ def test_prompts_are_read_as_in_python(browser: Browser):
 
 def test_orcs_have_no_hair_and_beards_have_a_color(browser: Browser):
     ask = "return arguments[0].map(one => all.prompts.completed(one, 3).text)"
-    cap, beard, old = browser.run(
-        ask, ["an orc with a leather cap", "a bearded man with black hair", "an old bearded man"]
-    )
+    asked = [
+        "an orc with a leather cap",
+        "a bearded man with black hair",
+        "an old bearded man",
+        "an orc",
+        "a zombie pirate",
+    ]
+    cap, beard, old, bald, pirate = browser.run(ask, asked)
     assert "hair" not in cap
+    assert "no hair" in bald
+    assert "red bandana" in pirate
+    assert "hair" not in pirate
     assert "black beard" in beard
     assert "gray beard" in old
 
@@ -92,9 +101,6 @@ def test_what_is_restated_keeps_what_was_said(browser: Browser):
     made = browser.run("return arguments[0].map((one, seed) => all.prompts.completed(one, seed))", PROMPTS)
     for prompt, one in zip(PROMPTS, made, strict=True):
         said = sprites_reader.read_freely(prompt)
-        if not said:
-            assert one["text"].startswith(prompt)
-            continue
         again = sprites_reader.read(one["text"])
         assert again.conflicts == ()
         hidden = {"sex", "ears"} if said.get("body") == "skeleton" else {"ears"} if "body" in said else set()

@@ -25,6 +25,15 @@ from storyreel.worlds.sprites_reader import implied, read, read_freely
         ("zombie with an axe", {"body": "skeleton", "weapon": "mace"}),
         ("a pikeman fights with his spear", {"weapon": "spear", "action": "thrust", "sex": "male"}),
         ("nothing that this world has", {}),
+        ("Sir Galahad walks up to a door", {"sex": "male", "action": "walk"}),
+        ("Anna in a wedding dress", {"sex": "female", "torso": "white dress"}),
+        ("a blacksmith's daughter", {"sex": "female"}),
+        ("hood up, bow in hand", {"head": "cloth hood", "weapon": "bow"}),
+        ("short blonde hair", {"hair_style": "plain hair", "hair_color": "blonde"}),
+        ("a monk with a shaved head raising his arms", {"sex": "male", "hair_style": "bald", "action": "spellcast"}),
+        ("white hair in a bun", {"hair_color": "white", "hair_style": "long hair in a knot"}),
+        ("a red beard and an iron helmet", {"facial_hair": "red beard", "head": "kettle hat"}),
+        ("Robin Hood shooting", {"action": "shoot"}),
     ],
 )
 def test_words_that_no_caption_has(prompt: str, expected: dict[str, str]):
@@ -67,6 +76,12 @@ def test_nearly_all_that_other_wordings_say_is_read(group: str, least: float):
         ("a grandma with red hair walking", {}),
         ("an old man in a metal helmet walking", {}),
         ("a princess walking", {"head": "tiara", "torso": "blue dress"}),
+        ("a barbarian woman", {}),
+        ("a zombie pirate", {"head": "red bandana"}),
+        ("a red beard and an iron helmet", {}),
+        ("a bearded man in a steel helmet", {"facial_hair": "brown beard"}),
+        ("someone in a dark hooded cloak", {"torso": "black robe"}),
+        ("Robin Hood", {"torso": "leather armor", "head": "leather cap", "action": "shoot", "sex": "male"}),
         ("an orc, side view", {"facing": "right"}),
         ("an orc, side view, facing left", {}),
     ],
@@ -116,8 +131,20 @@ def test_who_is_hardly_described_is_dressed_from_head_to_toe():
         made = WORLD.complete({"body": "light", "legs": "teal pants"}, np.random.default_rng(seed), False)
         assert {"sex", "torso", "feet", "hair_color"} <= set(made)
     bones = WORLD.complete({"body": "skeleton"}, np.random.default_rng(0), False)
-    assert set(bones) <= {"torso", "legs", "feet", "head"}
-    assert bones["head"] == "bare head"
+    assert bones == {"feet": "bare feet", "head": "bare head", "hair_style": "bald"}
+    bones = WORLD.complete({"body": "skeleton", "torso": "chain mail"}, np.random.default_rng(0), False)
+    assert bones["feet"] != "bare feet"
+    for body in ("orc", "red orc", "skeleton"):  # else they get hair of every color
+        made = WORLD.complete({"body": body}, np.random.default_rng(0), False)
+        assert (made["head"], made["hair_style"]) == ("bare head", "bald")
+        made = WORLD.complete({"body": body, "hair_style": "mohawk"}, np.random.default_rng(0), False)
+        assert "hair_style" not in made
+    for seed in range(12):
+        made = WORLD.complete({"sex": "male", "torso": "brown shirt"}, np.random.default_rng(seed), False)
+        assert not {"metal greaves", "metal boots", "white slippers"} & set(made.values())
+        robed = WORLD.complete({"sex": "male", "torso": "gray robe", "facial_hair": "gray beard"},
+                               np.random.default_rng(seed), False)  # fmt: skip
+        assert not {"legs", "feet"} & set(robed)
     for body in ("orc", "red orc", "skeleton"):  # whatever they wear on their heads
         made = WORLD.complete({"body": body, "head": "leather cap"}, np.random.default_rng(0), False)
         assert not {"head", "hair_color", "hair_style"} & set(made)
@@ -154,6 +181,12 @@ def test_colors_that_a_garment_lacks_are_read_as_the_nearest(prompt: str, said: 
     assert {name: value for name, value in found.items() if name != "sex"} == said
 
 
+def test_words_of_attributes_are_such_as_people_read():
+    for name, attribute in WORLD.attributes.items():
+        for value in attribute.values.values():
+            assert all(word == " ".join(word.split()).removeprefix("a ") for word in value.words), (name, value.words)
+
+
 def test_beards_have_the_color_of_the_hair():
     assert WORLD.read
     assert WORLD.implied
@@ -161,8 +194,9 @@ def test_beards_have_the_color_of_the_hair():
         ("a bearded man", "brown", "brown beard"),
         ("a bearded man with black hair", "black", "black beard"),
         ("an old man with a mustache", "gray", "gray mustache"),
-        ("a dwarf with a red beard", "red", "red beard"),
+        ("a man with a red beard", "red", "red beard"),
+        ("a dwarf with a red beard", None, "red beard"),  # under his kettle hat no hair is seen
     ):
         found = WORLD.read(prompt)
         both = {**WORLD.implied(prompt, found), **found}
-        assert (both["hair_color"], both["facial_hair"]) == (hair, beard)
+        assert (both.get("hair_color"), both["facial_hair"]) == (hair, beard)

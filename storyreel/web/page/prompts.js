@@ -25,7 +25,6 @@ export class Prompts {
   completed(prompt, seed) {
     const found = this.thesaurus ? this.read(prompt) : this.#said(prompt);
     const made = this.thesaurus ? this.#implied(prompt, found) : {};
-    const understood = Object.keys({ ...found, ...made }).length > 0;
     const draw = random(seed, 2);
     const implied = this.#runs(prompt);
     for (const [name, attribute] of Object.entries(this.attributes)) {
@@ -41,14 +40,14 @@ export class Prompts {
     }
     const said = ([name, value]) => this.attributes[name]?.values[value]?.phrase || value;
     const added = Object.entries(made).map(said);
-    if (this.words && understood) return { text: this.caption({ ...made, ...found }), added };
+    if (this.words) return { text: this.caption({ ...made, ...found }), added };
     const rest = added.length ? `${prompt.replace(/[ .,;]+$/, "")}, ${added.join(", ")}` : prompt;
     return { text: rest, added };
   }
 
   // Attribute -> value, by the thesaurus. What no caption says gives way to what one says.
   read(prompt) {
-    const { roles, fighting, pronouns } = this.thesaurus;
+    const { roles, fighting, pronouns, helmets } = this.thesaurus;
     const [said, less] = [{}, {}];
     let fights = false;
     for (const { words, meaning } of cut(this.#spelled(prompt), this.phrases)) {
@@ -60,11 +59,12 @@ export class Prompts {
       fights ||= words.some((word) => fighting.includes(word));
     }
     const all = { ...this.#oneColor(prompt, { ...less, ...said }), ...less, ...said };
+    if (all.facial_hair && all.head in helmets) said.head = helmets[all.head];
     const pronoun = tokens(prompt, this.thesaurus).find((word) => word in pronouns);
     return {
       ...(pronoun ? { sex: pronouns[pronoun] } : {}),
       ...(fights ? { action: this.thesaurus.attacks[all.weapon] ?? "slash" } : {}),
-      ...all,
+      ...all, ...said,
     };
   }
 
@@ -85,20 +85,24 @@ export class Prompts {
 
   // What goes with what is said: a knight's armor, the thrust of a spear.
   #implied(prompt, said) {
-    const { covered, attacks, whiskers } = this.thesaurus;
+    const { covered, attacks, whiskers, mens } = this.thesaurus;
     let found = {};
     for (const { meaning } of cut(tokens(prompt, this.thesaurus), this.callings))
       for (const [name, value] of meaning ?? []) if (!(name in said)) found[name] ??= value;
-    if (said.body === "skeleton") found = found.action ? { action: found.action } : {};
-    if (covered.includes(said.head ?? found.head)) delete found.hair_color;
+    if (said.body === "skeleton")
+      found = Object.fromEntries(Object.entries(found).filter(([name, v]) => name === "action" || v === "red bandana"));
+    if ((said.sex ?? found.sex) === "female" && mens.includes(found.torso)) delete found.torso;
+    const hidden = covered.includes(said.head ?? found.head);
+    if (hidden) delete found.hair_color;
     const action = attacks[said.weapon ?? found.weapon];
     if (!said.action && action) found.action = action;
     const words = tokens(prompt, this.thesaurus);
     const kind = Object.keys(whiskers).find((each) => whiskers[each].some((word) => words.includes(word)));
     if (said.facial_hair) {
-      if (!said.hair_color) found.hair_color = said.facial_hair.split(" ")[0];
+      if (!said.hair_color && !hidden) found.hair_color = said.facial_hair.split(" ")[0];
     } else if (kind) {
-      const color = said.hair_color ?? (found.hair_color ??= "brown");
+      const color = said.hair_color ?? found.hair_color ?? "brown";
+      if (!said.hair_color && !hidden) found.hair_color = color;
       found.facial_hair = `${color} ${kind}`;
     }
     if (said.body === "dark elf") found.ears = "elven";
@@ -108,7 +112,7 @@ export class Prompts {
   // Words with one wrong letter are read as the word that they nearly are.
   #spelled(prompt) {
     return tokens(prompt, this.thesaurus).map((word) => {
-      if (word.length < 6 || this.known.has(word)) return word;
+      if (word.length < 6 || word.endsWith("'s") || this.known.has(word)) return word;
       let [best, found] = [0.9, word]; // the likeness that Python's difflib is asked for
       for (const other of this.known) {
         const alike = Math.abs(other.length - word.length) < 2 ? likeness(word, other) : 0;
@@ -123,23 +127,30 @@ export class Prompts {
     const c = this.completion;
     const names = Object.keys(c.values);
     const bones = said.body === "skeleton";
-    const unusual = bones ? c.gilded : c.unusual;
+    const unfit = ([, torsos], seen) => !torsos.some((torso) => (said.torso ?? seen.torso ?? "").endsWith(torso));
+    const unusual = (seen) => [
+      ...(bones ? c.gilded : c.unusual),
+      ...Object.entries(c.only_with).filter((each) => unfit(each, seen)).map(([value]) => value),
+    ];
     let [best, most] = [{}, -Infinity];
     for (let i = 0; i < c.draws; i++) {
       const person = c.characters[Math.floor(draw() * c.characters.length)];
       const seen = Object.fromEntries(names.map((name, at) => [name, c.values[name][person[at]]]));
       const right = Object.entries(said).reduce(
         (sum, [name, value]) => sum + (seen[name] === value ? (c.weights[name] ?? 5) : 0), 0);
-      const odd = c.clothes.filter((name) => !(name in said) && unusual.includes(seen[name])).length;
+      const odd = c.clothes.filter((name) => !(name in said) && unusual(seen).includes(seen[name])).length;
       const fit = right - 4 * odd - 2 * (seen.cape !== null);
       if (fit > most) [best, most] = [seen, fit];
     }
-    const found = {};
+    let found = {};
     for (const name of bones ? c.clothes : ["sex", ...c.clothes])
       if (!(name in said) && best[name]) found[name] = best[name];
-    for (const name in c.plain) if (unusual.includes(found[name])) found[name] = c.plain[name];
+    for (const name in c.plain) if (unusual(best).includes(found[name])) found[name] = c.plain[name];
+    if (bones && !c.clothes.some((name) => name in said)) found = { ...c.bones };
+    for (const name of c.hides[(said.torso ?? found.torso ?? "").split(" ").at(-1)] ?? []) delete found[name];
     if (c.hairless.includes(said.body)) {
       if (!("head" in said)) found.head = "bare head";
+      if ((said.head ?? found.head) === "bare head" && !said.hair_color && !said.hair_style) found.hair_style = "bald";
     } else if (!c.covered.includes(said.head) && said.hair_style !== "bald") {
       const styles = c.hair_style[said.sex ?? found.sex] ?? c.hair_style.male;
       const colors = Object.entries(c.hair_color).map(([color, weight]) => [color, { weight }]);
