@@ -250,7 +250,7 @@ class Plan:
 
 
 def _unknown_words(rows: list[Row] | None, options: GenerateOptions, info: dict[str, Any]) -> list[str]:
-    from storyreel.generate.open_attributes import attributes_of
+    from storyreel.generate.open_attributes import attributes_of, trained_world
     from storyreel.generate.registry import is_conditional, known_words
     from storyreel.generate.vocabulary import note_for, unconditional_note
 
@@ -258,7 +258,7 @@ def _unknown_words(rows: list[Row] | None, options: GenerateOptions, info: dict[
     if not is_conditional(info):
         note = unconditional_note(prompts, info["name"])
         return [note] if note else []
-    note = note_for(prompts, known_words(info), info["name"], attributes_of(info))
+    note = note_for(prompts, known_words(info), info["name"], attributes_of(info), trained_world(info))
     return [note] if note else []
 
 

@@ -29,8 +29,10 @@ def sheet(
 ) -> None:
     """Draw one character in four facings and every action, as a sprite sheet; prints the path of each file.
 
-    `storyreel sheet "a dark elf archer in leather" -o archer.png` writes the universal LPC layout, archer.json (the
-    atlas that Aseprite's readers, TexturePacker's, Phaser, PixiJS and Godot take) and archer.LICENSE.txt.
+    storyreel sheet "a dark elf archer in leather" -o archer.png
+
+    Writes the sheet in the universal LPC layout, its atlas archer.json, which Aseprite's readers, TexturePacker's,
+    Phaser, PixiJS and Godot take, and archer.LICENSE.txt.
     """
     options, files = typed.make(SheetOptions), typed.make(SheetFileOptions)
     with typed.usage(SheetOptions, SheetFileOptions):
@@ -93,7 +95,7 @@ def _say(screen: Any, options: SheetOptions, model: Model, world: World) -> None
     from storyreel.generate.character import who
     from storyreel.generate.vocabulary import note_for
 
-    if note := note_for([options.prompt], model.words, model.name, model.attributes):
+    if note := note_for([options.prompt], model.words, model.name, model.attributes, world):
         screen.say(f"storyreel: note: {note}")
     _, made = who(options.prompt, model, world, options.seed)
     if made:

@@ -20,7 +20,7 @@ from storyreel.clip import Clip, ClipStream
 from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, palette_world
 from storyreel.generate.loop import looped
-from storyreel.generate.open_attributes import attributes_of, completed_for
+from storyreel.generate.open_attributes import attributes_of, completed_for, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.vocabulary import note_for, unconditional_note
 from storyreel.hub import reference
@@ -278,7 +278,7 @@ class Model:
     def _note(self, prompts: Sequence[str]) -> str | None:
         if not self.system.conditional:
             return unconditional_note(prompts, self.name)
-        return note_for(prompts, self.words, self.name, self.attributes)
+        return note_for(prompts, self.words, self.name, self.attributes, trained_world(self.info))
 
     def _check(self, options: GenerateOptions) -> None:
         """ValueError for what not every system can serve, and this one cannot."""

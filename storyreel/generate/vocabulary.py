@@ -6,15 +6,18 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 
-from storyreel.worlds import Attribute
+from storyreel.worlds import Attribute, World
 
+LONG = 5  # letters of a word that may be another one misspelled
+AROUND = 3  # words on either side of one that may be part of a phrase
 MOST = 5  # unknown words that are named
 
 _WORD = re.compile(r"[^\W_]+")
 _SMALL = frozenset(
     _WORD.findall(
         "a an the and or of in on at to from with without by for as is are was be being has have his her its their "
-        "he she it they this that these those who which while then there no not very"
+        "he she it they this that these those who which while then there no not very my your our some someone somebody "
+        "something into through over under onto up down out off near against around across but so just like"
     )
 )
 
@@ -37,36 +40,73 @@ def unconditional_note(prompts: Iterable[str], model: str) -> str | None:
 
 
 def note_for(
-    prompts: Iterable[str], known: Iterable[str] | None, model: str, attributes: Mapping[str, Attribute] | None = None
+    prompts: Iterable[str],
+    known: Iterable[str] | None,
+    model: str,
+    attributes: Mapping[str, Attribute] | None = None,
+    world: World | None = None,
 ) -> str | None:
     """One line for the user when a prompt has no word that the model knows, or some that its world does not have, each
-    with the nearest that it has; None when all is well or not known."""
+    with the nearest that it has; None when all is well or not known. What the reader of `world` makes something of is
+    known, too."""
     if not known:
         return None
-    known, attributes = list(known), attributes or {}
-    spoken = (
-        word for a in attributes.values() for value in a.values.values() for word in (*value.words, *value.implied_by)
-    )
+    prompts, known, attributes = list(prompts), list(known), attributes or {}
+    spoken = _spoken(attributes)
     vocabulary = {part for entry in (*known, *spoken) for part in _WORD.findall(entry.lower())}
     for prompt in prompts:
-        if prompt and not knows_any(prompt, vocabulary):
+        if prompt and not knows_any(prompt, vocabulary) and not any(_understood(prompt, world)):
             return (
                 f"{model} knows no word of {prompt[:60]!r}, so what comes is arbitrary; "
                 f"its card lists what it knows: storyreel models show {model}"
             )
     if not attributes:
         return None
-    words = dict.fromkeys(w for prompt in prompts for w in content_words(prompt) if not _forms(w) & vocabulary)
-    notes = [_nearest(word, vocabulary, attributes) for word in list(words)[:MOST]]
-    return "; ".join(notes) or None
+    near = {word: name for a in attributes.values() for name, value in a.values.items() for word in value.near}
+    words = {
+        word: None
+        for prompt in prompts
+        for word in content_words(prompt)
+        if not _forms(word) & vocabulary and (_forms(word) & near.keys() or not _matters(word, prompt, world))
+    }
+    return "; ".join(_nearest(word, near, {*spoken, *known}) for word in list(words)[:MOST]) or None
 
 
-def _nearest(word: str, vocabulary: set[str], attributes: Mapping[str, Attribute]) -> str:
+def _spoken(attributes: Mapping[str, Attribute]) -> set[str]:
+    """What says the values of attributes."""
+    values = (value for attribute in attributes.values() for value in attribute.values.values())
+    return {word for value in values for word in (*value.words, *value.implied_by)}
+
+
+def _understood(prompt: str, world: World | None) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What the reader of a world makes of a prompt: attributes that it says, and those that go with them."""
+    if world is None or world.read is None:
+        return {}, {}
+    said = world.read(prompt)
+    return said, world.implied(prompt, said) if world.implied else {}
+
+
+def _matters(word: str, prompt: str, world: World | None) -> bool:
+    """Whether the reader makes something of this word, alone or among the words around it."""
+    if any(_understood(word, world)):
+        return True
+    words = prompt.lower().split()
+    at = next((i for i, each in enumerate(words) if word in _WORD.findall(each)), 0)
+    for first in range(max(0, at - AROUND), at + 1):
+        for last in range(at, min(len(words), at + AROUND + 1)):
+            before, after = " ".join(words[first:at]), " ".join(words[at + 1 : last + 1])
+            if _understood(f"{before} {words[at]} {after}", world) != _understood(f"{before} {after}", world):
+                return True
+    return False
+
+
+def _nearest(word: str, near: Mapping[str, str], spoken: Iterable[str]) -> str:
     """ "zombie: not in this model's world; skeleton is"."""
-    values = [pair for attribute in attributes.values() for pair in attribute.values.items()]
-    near = next((name for name, value in values if _forms(word) & set(value.near)), "")
-    near = near or next(iter(difflib.get_close_matches(word, sorted(vocabulary), 1, 0.8)), "")
-    return f"{word}: not in this model's world" + (f"; {near} is" if near else "")
+    nearest = next((near[form] for form in sorted(_forms(word)) if form in near), "")
+    if not nearest and len(word) >= LONG:
+        alike = sorted(each for each in spoken if each[0] == word[0] and " " not in each)
+        nearest = next(iter(difflib.get_close_matches(word, alike, 1, 0.85)), "")
+    return f"{word}: not in this model's world" + (f"; {nearest} is" if nearest else "")
 
 
 def _forms(word: str) -> set[str]:

@@ -77,6 +77,17 @@ def test_unknown_words_are_told_with_the_nearest_known():
     assert note_for(["a walking knightt"], KNOWN, "m", SPRITES) == "knightt: not in this model's world; knight is"
     assert note_for(["a girl walking"], KNOWN, "m", SPRITES) is None
     assert "knows no word of" in str(note_for(["qqq"], KNOWN, "m", SPRITES))
+    assert note_for(["a fat man walking"], ["at", *KNOWN], "m", SPRITES) == "fat: not in this model's world"
+
+
+def test_words_that_only_the_reader_knows_are_known():
+    world = find("sprites")
+    read = "a priest raises his hands and blesses us", "a ninja", "a fireball", "a wounded guard", "blue overalls"
+    for prompt in read:
+        assert note_for([prompt], KNOWN, "m", SPRITES, world) is None, prompt
+    assert note_for(["a zombie pirate"], KNOWN, "m", SPRITES, world) == "zombie: not in this model's world; skeleton is"
+    assert note_for(["a priest in a crowd"], KNOWN, "m", SPRITES, world) == "crowd: not in this model's world"
+    assert "knows no word of" in str(note_for(["a temple of glass"], KNOWN, "m", SPRITES, world))
 
 
 def test_metadata_says_what_was_drawn_and_older_files_are_made_again_as_written(tmp_path):
@@ -123,8 +134,9 @@ def test_a_prompt_is_restated_in_the_words_of_the_world():
     assert completed(options, SPRITES, 3, 0, world)[0] == seen
     written = GenerateOptions.of({"prompt": "a greenskin hiking", "as_written": True})
     assert completed(written, SPRITES, 3, 0, world) == (written, {})
-    strange = GenerateOptions.of({"prompt": "a castle of glass"})  # nothing of it is read: the words stay
-    assert completed(strange, SPRITES, 3, 0, world)[0].prompt.startswith("a castle of glass, ")
+    strange = GenerateOptions.of({"prompt": "a castle of glass"})  # nothing of it is read: it is about somebody
+    seen, made = completed(strange, SPRITES, 3, 0, world)
+    assert world.read(seen.prompt) == made
 
 
 def test_the_character_of_a_story_goes_through_all_parts():
