@@ -7,7 +7,8 @@ which took no part in the choice. A line of JSON a prompt, then means: `said`, t
 the prompt says of the character is right as far as it can be seen there; `all`, in which also everything that was drawn
 for it is; `does`, in which action and facing are. "first", "ranked", "together" and "colors" are steps of the way: the
 first candidate, the one that the ranker likes best, the one that agrees with the others, and the same in shared colors,
-which is what is written. With --out, a sheet that is there is not drawn again.
+which is what is written; `again`, how many more candidates were made of animations that lacked what the prompt says.
+With --out, a sheet that is there is not drawn again.
 """
 
 from __future__ import annotations
@@ -64,8 +65,11 @@ def right(clips: Mapping[Any, Clip], attempts: character.Attempts, said: set[str
 
 def measured(prompt: str, model: Model, judge: Judge, options: dict[str, Any], out: Path | None) -> dict[str, Any]:
     began, worked = time.perf_counter(), time.process_time()
-    attempts = character.attempted(model, SheetOptions.of({"prompt": prompt, **options}))
     ranker = load_ranker(None, (model.name, recipe_name(model.info)))
+    attempts = character.attempted(model, SheetOptions.of({"prompt": prompt, **options}))
+    made = sum(map(len, attempts.candidates.values()))
+    attempts = character.made_again(model, attempts, ranker)
+    again = sum(map(len, attempts.candidates.values())) - made
     drawn = character.chosen_of(attempts, ranker)
     if out is not None:
         drawn.save(out)
@@ -77,7 +81,8 @@ def measured(prompt: str, model: Model, judge: Judge, options: dict[str, Any], o
     ways["colors"] = dict(drawn.clips)
     said = set(read(prompt, model.attributes, attempts.world)) - set(DOES)
     figures = {name: right(clips, attempts, said, judge) for name, clips in ways.items()}
-    return {"prompt": prompt, "seconds": round(seconds, 1), "cpu": round(cpu, 1), "animations": len(ranked), **figures}
+    return {"prompt": prompt, "seconds": round(seconds, 1), "cpu": round(cpu, 1), "animations": len(ranked),
+            "again": again, **figures}  # fmt: skip
 
 
 def main() -> None:

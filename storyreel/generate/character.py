@@ -2,8 +2,9 @@
 
 What a prompt leaves open is drawn once, from the seed, for the whole character; every animation is then generated from
 a caption that says the same of it. Of the candidates for an animation the one is kept that shows its caption best, by
-the world's encoder and the judge that ranks, and whose colors agree with those of the other animations. Last, all get
-the same colors (`shared_palette`).
+the world's encoder and the judge that ranks, and whose colors agree with those of the other animations. Animations in
+which that judge misses something that the prompt says are made again, a few times. Last, all get the same colors
+(`shared_palette`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from storyreel.clip import Clip
 from storyreel.generate.crisp import without_pieces
 from storyreel.generate.open_attributes import drawn, read, trained_world
-from storyreel.generate.ranking import Ranker, load_ranker
+from storyreel.generate.ranking import AttributeRanker, Ranker, load_ranker
 from storyreel.generate.shared_palette import harmonised
 from storyreel.model_folder import recipe_name
 from storyreel.options.generation import GenerateOptions
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from storyreel.generate.model import Model
 
 AGREEMENT = 1.0  # how much it counts that colors agree, beside the ranker's score
+SHOWN = 1.0  # how much it counts that the judge sees all that the prompt says
 ROUNDS = 4
+AGAIN = 2  # times that an animation is made again in which something is missing
 LOOSE = 14  # pixels; a piece of fewer that does not touch the figure is no part of it
 
 Animation = tuple[str, str]  # action, facing
@@ -110,7 +113,8 @@ def sheet(
 def draw(model: Model, options: SheetOptions, on_progress: Callable[[Progress], None] | None = None) -> DrawnCharacter:
     """The character of these options. ValueError: the model's world has no sheets, or lacks an action."""
     attempts = attempted(model, options, on_progress)
-    return chosen_of(attempts, load_ranker(None, (model.name, recipe_name(model.info))))
+    ranker = load_ranker(None, (model.name, recipe_name(model.info)))
+    return chosen_of(made_again(model, attempts, ranker, on_progress), ranker)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +129,12 @@ class Attempts:
     candidates: Mapping[Animation, Sequence[Clip]]
     facts: Mapping[str, Any]
 
+    def said(self, row: Animation) -> dict[str, str]:
+        """What the prompt says of the character, as far as it is seen in this animation, its action and its facing."""
+        assert self.world.sheet is not None
+        seen = self.world.sheet.posed(self.attributes, *row)
+        return {name: value for name, value in seen.items() if name not in self.made}
+
 
 def attempted(model: Model, options: SheetOptions, on_progress: Callable[[Progress], None] | None = None) -> Attempts:
     """The candidates of each animation, which depend on the seed, the character and the animation alone."""
@@ -133,28 +143,68 @@ def attempted(model: Model, options: SheetOptions, on_progress: Callable[[Progre
     assert world is not None
     assert world.caption is not None
     attributes, made = who(options.prompt, model, world, options.seed)
-    rows = [row for action in actions for row in sheet.rows([action])]
     captions: dict[Animation, str] = {}
-    candidates: dict[Animation, list[Clip]] = {}
-    for place, (action, facing) in enumerate(rows):
-        seen = sheet.posed(attributes, action, facing)
-        caption = world.caption(seen, np.random.default_rng([options.seed, 0]))
-        request = GenerateOptions(prompt=caption, transparent=True, steps=options.steps, as_written=True)
-
-        def report_all(step: Progress, before: int = place, name: str = f"{action} {facing}") -> None:
-            report(Progress(before * step.total + step.done, len(rows) * step.total, name, step.preview))
-
-        number = sheet.number(action, facing)
-        captions[action, facing] = caption
-        candidates[action, facing] = model.attempts(request, options.seed, number, options.candidates, report_all)
+    for row in (row for action in actions for row in sheet.rows([action])):
+        captions[row] = world.caption(sheet.posed(attributes, *row), np.random.default_rng([options.seed, 0]))
+    candidates = _candidates(model, options, sheet, captions, 0, report)
     facts = {"model": model.name, "digest": model.digest}
     return Attempts(options, world, attributes, made, captions, candidates, facts)
+
+
+def made_again(
+    model: Model, attempts: Attempts, ranker: Ranker, on_progress: Callable[[Progress], None] | None = None
+) -> Attempts:
+    """With further candidates for the animations of which none shows all that the prompt says, as the judge sees it.
+
+    The same attempts where no judge ranks. A round has the seeds of its number, so that more rounds change no earlier.
+    """
+    layout = attempts.world.sheet
+    if not isinstance(ranker, AttributeRanker) or layout is None:
+        return attempts
+    found = {row: list(clips) for row, clips in attempts.candidates.items()}
+    newest = found
+    for again in range(1, AGAIN + 1):
+        missing = {
+            row: attempts.captions[row]
+            for row, clips in newest.items()
+            if not any(ranker.shows(attempts.said(row), clips))
+        }
+        newest = _candidates(model, attempts.options, layout, missing, again, on_progress or (lambda _: None))
+        for row, clips in newest.items():
+            found[row] += clips
+    return replace(attempts, candidates=found)
+
+
+def _candidates(
+    model: Model,
+    options: SheetOptions,
+    layout: SheetLayout,
+    captions: Mapping[Animation, str],
+    again: int,
+    report: Callable[[Progress], None],
+) -> dict[Animation, list[Clip]]:
+    """Candidates for these animations; which they are depends on the seed, the caption, the animation and `again`."""
+    made: dict[Animation, list[Clip]] = {}
+    of_all = len(layout.rows(list(layout.actions)))
+    for place, (row, caption) in enumerate(captions.items()):
+        request = GenerateOptions(prompt=caption, transparent=True, steps=options.steps, as_written=True)
+        what = " ".join((*row, "again")[: 3 if again else 2])
+
+        def report_all(step: Progress, before: int = place, what: str = what) -> None:
+            report(Progress(before * step.total + step.done, len(captions) * step.total, what, step.preview))
+
+        number = layout.number(*row) + again * of_all
+        made[row] = model.attempts(request, options.seed, number, options.candidates, report_all)
+    return made
 
 
 def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     """The best candidate of each animation, without loose pieces, all in the same colors."""
     a = attempts
-    chosen, scores = best_together(a.candidates, a.captions, ranker)
+    shown: dict[Animation, Sequence[bool]] = {}
+    if isinstance(ranker, AttributeRanker):
+        shown = {row: ranker.shows(a.said(row), clips) for row, clips in a.candidates.items()}
+    chosen, scores = best_together(a.candidates, a.captions, ranker, shown)
     best = {row: clips[chosen[row]] for row, clips in a.candidates.items()}
     best = {row: clip.replace(frames=without_pieces(clip.frames, LOOSE)) for row, clip in best.items()}
     clips = in_shared_colors(best, a.captions, ranker)
@@ -164,14 +214,19 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
 
 
 def best_together(
-    candidates: Mapping[Animation, Sequence[Clip]], captions: Mapping[Animation, str], ranker: Ranker
+    candidates: Mapping[Animation, Sequence[Clip]],
+    captions: Mapping[Animation, str],
+    ranker: Ranker,
+    shown: Mapping[Animation, Sequence[bool]] | None = None,
 ) -> tuple[dict[Animation, int], dict[Animation, list[float]]]:
     """(which candidate of each animation, the ranker's scores of all): fits its caption, and agrees with the others.
 
-    Agreement is the overlap of a candidate's colors with the mean of those that are chosen elsewhere.
+    Agreement is the overlap of a candidate's colors with the mean of those that are chosen elsewhere. shown: whether
+    a candidate shows all that the prompt says; those that do come before those that do not.
     """
     scores = {row: ranker.rank(captions[row], clips) for row, clips in candidates.items()}
-    chosen = {row: int(np.argmax(found)) for row, found in scores.items()}
+    fit = {row: np.array(scores[row]) + SHOWN * np.array((shown or {}).get(row, 0.0)) for row in candidates}
+    chosen = {row: int(np.argmax(found)) for row, found in fit.items()}
     if len(candidates) == 1:
         return chosen, scores
     colors = {row: np.stack([color_shares(clip) for clip in clips]) for row, clips in candidates.items()}
@@ -179,7 +234,7 @@ def best_together(
         total = np.sum([colors[row][chosen[row]] for row in colors], 0)
         others = {row: (total - colors[row][chosen[row]]) / (len(colors) - 1) for row in colors}
         agreement = {row: np.minimum(colors[row], others[row]).sum(1) for row in colors}
-        better = {row: int(np.argmax(np.array(scores[row]) + AGREEMENT * agreement[row])) for row in colors}
+        better = {row: int(np.argmax(fit[row] + AGREEMENT * agreement[row])) for row in colors}
         if better == chosen:
             break
         chosen = better

@@ -65,6 +65,12 @@ class AttributeRanker:
         shares = [sum(each[name][value] for name, value in said.items()) / len(said) for each in likely]
         return [share + CLOSENESS * cosine for share, cosine in zip(shares, close, strict=True)]
 
+    def shows(self, attributes: Mapping[str, str], clips: Sequence[Clip]) -> list[bool]:
+        """Whether the judge sees all of these values in a clip; what it does not read counts as seen."""
+        classes = self._judge.config.classes
+        read = {name: value for name, value in attributes.items() if value in classes.get(name, ())}
+        return [all(found[name] == value for name, value in read.items()) for found in self._judge.read(clips)]
+
 
 def load_ranker(encoder: str | None, about: Iterable[str]) -> Ranker:
     """The encoder of this name or folder; None: of the world that a model's names (`about`) tell, else CLIP.
