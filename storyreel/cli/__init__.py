@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 import sys
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from inspect import cleandoc  # storyreel.cli.inspect is a verb
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,17 +81,39 @@ class Verbs(TyperGroup):
 
 
 def _name_parameters(*commands: Any) -> None:
-    """Arguments, and what options take, are in capitals wherever a help page or an error names them.
+    """Arguments, and what options take, are in capitals wherever a help page or an error names them; arguments have
+    no type beside their names, nor has --help.
 
     The help of an option may say its default as "[default: ...]", which is no markup.
     """
     for command in commands:
+        command.help = _one_line_each(command.help or "")
+        command.get_help_option = _without_type(command.get_help_option)
         for each in command.params:
+            if each.param_type_name == "argument":
+                each.display_type_rich = lambda ctx: None
             if each.metavar is None:
                 each.metavar = each.name.upper() if each.param_type_name == "argument" else _takes(each)
             if getattr(each, "help", None):
                 each.help = each.help.replace(" [default:", r" \[default:")
         _name_parameters(*getattr(command, "commands", {}).values())
+
+
+def _one_line_each(text: str) -> str:
+    """Paragraphs of a docstring without line breaks, which a help page breaks anew; an example begins a line."""
+    return re.sub(r"(?<!\n)\n(?!\n|`?storyreel )", " ", cleandoc(text))
+
+
+def _without_type(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What makes the option --help, which takes nothing."""
+
+    def made(ctx: Any) -> Any:
+        option = make(ctx)
+        if option is not None:
+            option.metavar = ""
+        return option
+
+    return made
 
 
 def _takes(option: Any) -> str | None:

@@ -16,7 +16,13 @@ from storyreel.cli import data_import
 from storyreel.evaluate import benchmarks
 from storyreel.numbers import frame_rate
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, check, fetch or look at a dataset folder.")
+HELP = """Make, check, fetch or look at a dataset folder.
+
+storyreel data make digits -o data/digits
+
+storyreel data check data/digits
+"""
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=HELP)
 app.add_typer(data_import.app, name="import")
 
 Folder = Annotated[Path, typer.Argument(help="Dataset folder.", metavar="DIR")]

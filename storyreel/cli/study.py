@@ -9,7 +9,13 @@ import typer
 
 from storyreel.wording import counted
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="A human study: compare clips blind, two by two.")
+HELP = """A human study: compare clips blind, two by two.
+
+storyreel study create CLIPS CLIPS -o study
+
+storyreel study serve study
+"""
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=HELP)
 
 Folder = Annotated[Path, typer.Argument(help="Study folder.", metavar="STUDY")]
 
