@@ -144,7 +144,7 @@ def _spelled(prompt: str) -> str:
 @lru_cache(maxsize=4096)
 def _nearly(word: str) -> str:
     known = _vocabulary()
-    if len(word) <= 5 or word in known or word.endswith("'s"):
+    if len(word) <= 5 or word in known or word.endswith(("'s", "woman")):  # a fisherwoman is no fisherman
         return word
     return next(iter(difflib.get_close_matches(word, known, 1, 0.9)), word)
 
