@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ def post(routes: APIRouter, path: str, answer: Answer, max_bytes: int) -> None:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise ApiError(415, "expected application/json", code="unsupported_media_type")
         said = json_object(await _body(request, max_bytes))
+        if re.search(r"[\ud800-\udfff]", json.dumps(said, ensure_ascii=False)):
+            raise ApiError(400, "expected text, got half a character", code="invalid_value")
         return JsonAnswer(await run_in_threadpool(answer, request, said))
 
 

@@ -428,3 +428,11 @@ def test_another_page_cannot_vote_through_a_browser(server: StudyServer):
         assert rater.ask("POST", "/api/vote", vote, **{"Sec-Fetch-Site": site})[0] == 403
     assert stored(server.study) == {}
     assert rater.ask("POST", "/api/vote", vote, **{"Sec-Fetch-Site": "same-origin"})[0] == 200
+
+
+def test_half_a_character_is_no_trial(server: StudyServer):
+    """The database takes none: it was an error of the server, with a traceback where that runs."""
+    rater = Rater(port_of(server))
+    trial = rater.join()["trial"]["id"]
+    assert rater.ask("POST", "/api/vote", {"trial": "\ud800", "answer": "left", "watched": 1.0})[0] == 400
+    assert rater.vote(trial, "left")[0] == 200
