@@ -162,7 +162,7 @@ function Studio() {
                 ))}
               </div>
               {loaded && videos.length === 0 && (
-                <p class="empty">{query || favourites ? "Nothing found." : "No videos yet. Type a sentence and press Make."}</p>
+                <p class="empty">{query || favourites ? `Nothing found${query ? ` of “${query}”` : ""}${favourites ? " among the favourites" : ""}. ${query ? "Clear the search" : "Mark a video with ☆"} to see videos here.` : "No videos yet. Type a sentence and press Make."}</p>
               )}
               {more && <button onClick={() => setLimit(limit + PAGE)}>Show more</button>}
             </section>

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from curated import serving
+from curated import serving, stub_set
 from webdriver import Browser, programs
 
 from storyreel.curate.edits import read_edits
@@ -104,6 +104,20 @@ def test_thresholds_move_and_decisions_survive_filtering(dataset: Path, tmp_path
         assert "written by hand" in [folder.captions(i)[0] for i in range(len(folder))]
         assert (server.desk.state().thresholds.text.max or 0) == limit
         refilter(dataset, lambda now: type(now).from_json({**now.as_json(), "text": Limit(max=0.9).__dict__}))
+
+
+def test_a_film_that_is_gone_is_told_in_words(tmp_path: Path):
+    with serving(stub_set(tmp_path, [[{}]])) as server, Browser(tmp_path / "browser") as browser:
+        browser.open(server.url)
+        browser.wait(f"{CARDS} === 1")
+        browser.click(".card .text")
+        told = browser.wait("document.querySelector('#viewer figure .hint')?.textContent")
+        assert told.startswith("No video: ")
+        assert "film 0.mp4" in told
+        browser.wait("document.querySelector('.strip .lost')")
+        browser.run("document.getElementById('viewer').close()")
+        browser.click("[data-view=rejected]")
+        browser.wait("document.getElementById('empty').textContent.includes('Move a threshold')")
 
 
 def test_a_phone_shows_it_too(dataset: Path, tmp_path: Path):

@@ -6,6 +6,13 @@ import * as viewer from "./viewer.js";
 
 const PAGE = 48;
 const ORDERS = [["film", "as in the films"], ["margin", "distance to a limit"], ["seconds", "length"]];
+const EMPTY = {
+  all: "The folder has no clips.",
+  kept: "No clip is kept. Move a threshold, or keep one by hand: k.",
+  rejected: "No clip is rejected here. Move a threshold, or drop one by hand: d.",
+  changed: "Nothing differs from the folder. Move a threshold, or decide on a clip by hand: k keeps, d drops.",
+  manual: "Nothing was decided by hand yet: k keeps, d drops, e edits a caption.",
+};
 let set = null, draft = null, decided = null, shown = { total: 0, clips: [] }, offset = 0, last = null, asked = 0;
 const wish = { view: "all", reason: "", query: "", order: "film", down: false };
 
@@ -125,7 +132,7 @@ async function list(focus = null) {
   const had = document.activeElement?.closest?.(".card")?.dataset.clip;
   $("grid").replaceChildren(...shown.clips.map(card));
   $("empty").hidden = shown.total > 0;
-  $("empty").textContent = wish.query ? `No clip here says “${wish.query}”.` : wish.view === "manual" ? "Nothing was decided by hand yet: k keeps, d drops, e edits a caption." : "No clips here.";
+  $("empty").textContent = wish.query ? `No clip here says “${wish.query}”. Clear the search to see others.` : EMPTY[wish.view] ?? EMPTY.all;
   $("pager").hidden = shown.total <= PAGE;
   $("page").value = offset / PAGE + 1;
   $("pages").textContent = `${count(Math.ceil(shown.total / PAGE))} (${counted(shown.total, "clip")})`;

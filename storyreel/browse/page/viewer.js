@@ -48,8 +48,8 @@ function screen(doc) {
   if (doc.seconds > doc.preview_seconds) note.textContent = `Where the clip is not in the folder as a file, its first ${doc.preview_seconds} s are shown.`;
   video.addEventListener("error", async () => {
     let said = "the browser cannot play it";
-    try { const reply = await fetch(video.src, { headers: { Range: "bytes=0-1" } }); if (!reply.ok) said = (await reply.json()).error; } catch { /* as it is */ }
-    note.textContent = `No video: ${said}.`;
+    try { const reply = await fetch(video.src, { headers: { Range: "bytes=0-1" } }); if (!reply.ok) said = (await reply.json()).error.message; } catch { /* as it is */ }
+    note.textContent = `No video: ${said.replace(/\.$/, "")}.`;
   });
   return el("figure", {}, video, note);
 }
