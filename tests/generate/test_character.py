@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import storyreel
 from storyreel import Clip
 from storyreel.generate import character
 from storyreel.generate.crisp import without_pieces
+from storyreel.generate.ranking import AttributeRanker
 from storyreel.generate.shared_palette import harmonised
 from storyreel.options.sheet import SheetOptions
 from storyreel.worlds import find
@@ -99,6 +100,38 @@ def test_a_candidate_that_shows_its_caption_far_better_wins_over_one_that_agrees
     candidates = {("walk", "up"): [flat((200, 0, 0)), flat((0, 0, 200))], ("walk", "down"): [flat((200, 0, 0))]}
     chosen, _ = character.best_together(candidates, dict.fromkeys(candidates, "blue"), Blue())
     assert chosen[("walk", "up")] == 1
+
+
+class Missing(AttributeRanker):
+    """Finds what is said in no clip of the first `rounds` that it is asked about."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds, self.asked = rounds, []
+
+    def shows(self, attributes: Mapping[str, str], clips: Sequence[Clip]) -> list[bool]:
+        self.asked.append(dict(attributes))
+        return [len(self.asked) > self.rounds] * len(clips)
+
+
+@pytest.mark.parametrize(("rounds", "count"), [(0, 1), (1, 2), (9, 1 + character.AGAIN)])
+def test_an_animation_that_lacks_what_is_said_is_made_again(model: storyreel.Model, rounds: int, count: int) -> None:
+    options = SheetOptions(prompt="a drow", actions=("hurt",), candidates=1, steps=1)
+    attempts = character.attempted(model, options)
+    ranker = Missing(rounds)
+    more = character.made_again(model, attempts, ranker).candidates[("hurt", "down")]
+    assert len(more) == count
+    assert (more[0].frames == attempts.candidates[("hurt", "down")][0].frames).all()
+    assert ranker.asked[0] == {"body": "dark elf", "action": "hurt", "facing": "down"}
+    assert character.made_again(model, attempts, Any()) is attempts
+
+
+def test_a_candidate_that_shows_all_that_is_said_comes_first() -> None:
+    candidates = {("walk", "up"): [flat((200, 0, 0)), flat((0, 0, 200))], ("walk", "down"): [flat((200, 0, 0))]}
+    captions = dict.fromkeys(candidates, "somebody")
+    assert character.best_together(candidates, captions, Any())[0][("walk", "up")] == 0
+    alike = {("walk", "up"): [flat((200, 0, 0)), flat((201, 0, 0))], ("walk", "down"): [flat((200, 0, 0), 3)]}
+    shown = {("walk", "up"): [False, True], ("walk", "down"): [True]}
+    assert character.best_together(alike, captions, Any(), shown)[0][("walk", "up")] == 1
 
 
 def test_a_color_that_one_animation_has_alone_is_taken_for_a_stain() -> None:
