@@ -1,6 +1,6 @@
 """Makes the moving pictures of the README: `python docs/hero.py`, some minutes on two cores.
 
-hero.webp: ten sentences by `phenaki-sprites`; systems.webp: five sentences, a row for each of four systems.
+hero.webp: ten sentences by `phenaki-sprites`; systems.webp: five sentences, a row for each of five systems.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROMPTS = (
     "a dark-skinned woman in a red dress walking to the right",
     "a blond archer in a teal tunic shooting to the right",
 )
-SYSTEMS = ("phenaki-sprites", "godiva-sprites", "make-a-video-sprites", "imagen-video-sprites")
+SYSTEMS = ("phenaki-sprites", "godiva-sprites", "make-a-video-sprites", "imagen-video-sprites", "svd-sprites")
 SAME = (
     "an orc in plate armor walking to the left",
     "a red-haired girl in a green dress walking",
