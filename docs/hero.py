@@ -57,7 +57,7 @@ def save(name: str, rows: list[np.ndarray]) -> None:
         picture.paste(sprite, (0, 0), sprite)
         pictures.append(picture.resize((sprite.width * SCALE, sprite.height * SCALE), Image.Resampling.NEAREST))
     file = Path(__file__).with_name(name)
-    pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=125, loop=0, lossless=True)
+    pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=125, loop=0, lossless=True, method=6)
     print(f"{file}: {file.stat().st_size:,} bytes")
 
 

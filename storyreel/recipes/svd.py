@@ -3,7 +3,7 @@
 | recipe            | parameters | clips                 | trained on   | result                         |
 | ----------------- | ---------- | --------------------- | ------------ | ------------------------------ |
 | svd_tiny          | 0.2 M      | 4 x 16x16             | tests        | learns a batch by heart        |
-| svd_sprites       | 7 M        | 8 x 64x64, matte      | one CPU core | see docs/results.md            |
+| svd_sprites       | 7 M        | 8 x 64x64, matte      | one CPU core | 91 % of attributes right       |
 | svd_turnaround    | 4 M        | 4 x 64x64, matte      | one CPU core | a sprite seen from all sides   |
 | svd_interpolation | 4 M        | 5 of 8 x 64x64, matte | one CPU core | four times the frames          |
 | svd_paper         | 3.1 B      | 14 x 576x1024         | never        | checked for its size on `meta` |
