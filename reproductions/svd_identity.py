@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from reproductions.claims import MissingError
 from reproductions.kept import make_once
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
+from reproductions.svd_turnaround import sheets_and_judge
 from storyreel.clip import Clip
-from storyreel.evaluate.judge import Judge
 from storyreel.evaluate.score import AttributeAccuracy
 from storyreel.generate.model import Model
 from storyreel.options.generation import GenerateOptions
@@ -47,12 +46,8 @@ def characters(seed: int, count: int) -> list[tuple[Character, str]]:
 def measure(settings: Settings, model: Model) -> dict[str, Any]:
     """How many attributes of the picture are in the last frame, and how often the action and the direction are those
     that were asked for."""
-    if settings.source is None:
-        raise MissingError("characters are drawn from the LPC sheets; name their folder with --source")
-    judge = settings.judge("sprites")
-    if not isinstance(judge, Judge):
-        raise MissingError("--judge sprites: expected a judge of attributes")
-    world, folder = Sprites(source=settings.source), settings.out / "identity"
+    sheets, judge = sheets_and_judge(settings)
+    world, folder = Sprites(source=sheets), settings.out / "identity"
     folder.mkdir(exist_ok=True)
     lasting = tuple(name for name in judge.attributes if name not in MOVES)
     kept, real = AttributeAccuracy(lasting), AttributeAccuracy(lasting)

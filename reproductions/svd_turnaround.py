@@ -7,6 +7,7 @@ well it reads stills at all. All of them walk, and their action is left out: a s
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,15 +42,21 @@ def characters(seed: int, count: int) -> list[tuple[Character, np.random.Generat
     return found
 
 
-def measure(settings: Settings, model: Model) -> dict[str, Any]:
-    """Accuracies of the views that were not given, of the model and of the real drawings; each is of characters, whose
-    three views go together."""
+def sheets_and_judge(settings: Settings) -> tuple[Path, Judge]:
+    """What characters are drawn from, and who reads them. MissingError where either is not named."""
     if settings.source is None:
         raise MissingError("characters are drawn from the LPC sheets; name their folder with --source")
     judge = settings.judge("sprites")
     if not isinstance(judge, Judge):
         raise MissingError("--judge sprites: expected a judge of attributes")
-    world = Sprites(source=settings.source, turnaround=True, frames=VIEWS)
+    return settings.source, judge
+
+
+def measure(settings: Settings, model: Model) -> dict[str, Any]:
+    """Accuracies of the views that were not given, of the model and of the real drawings; each is of characters, whose
+    three views go together."""
+    sheets, judge = sheets_and_judge(settings)
+    world = Sprites(source=sheets, turnaround=True, frames=VIEWS)
     read = tuple(name for name in judge.attributes if name != "action")
     scores = {name: AttributeAccuracy(read) for name in ("made", "real")}
     sheet: list[tuple[str, Clip]] = []
