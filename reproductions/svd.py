@@ -49,7 +49,7 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     parts: Todo = {}
-    asked = {"motion", "identity", "turnaround", "guidance"} & set(claims)
+    asked = set(claims) - COMPARED.keys()
     if asked:
         parts |= {name: part for name, part in _of_model(settings).items() if name.partition("-")[0] in asked}
     for name in (name for name in COMPARED if name in claims):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from fastapi.responses import FileResponse
 from storyreel.json_file import parse_json
 from storyreel.serve.errors import ApiError
 from storyreel.serve.json_answer import JsonAnswer
+from storyreel.storage import encoded
 
 Answer = Callable[[Request, dict[str, Any]], Any]
 """From a request and the JSON object in its body ({} for GET) to the JSON that is the answer; runs in a thread."""
@@ -34,8 +34,10 @@ def post(routes: APIRouter, path: str, answer: Answer, max_bytes: int) -> None:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise ApiError(415, "expected application/json", code="unsupported_media_type")
         said = json_object(await _body(request, max_bytes))
-        if re.search(r"[\ud800-\udfff]", json.dumps(said, ensure_ascii=False)):
-            raise ApiError(400, "expected text, got half a character", code="invalid_value")
+        try:
+            encoded(json.dumps(said, ensure_ascii=False), path)
+        except ValueError:
+            raise ApiError(400, "expected text, got half a character", code="invalid_value") from None
         return JsonAnswer(await run_in_threadpool(answer, request, said))
 
 

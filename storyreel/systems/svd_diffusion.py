@@ -355,8 +355,9 @@ class DiffusionStage(FingerprintedStage):
             context, context_mask = self._context(states, seen, beside.pop("tokens", None))
             return {"conditions": numbers, **beside, "context": context, "context_mask": context_mask}
 
-        uncond = read(null, null_mask, usual < 0) if guided else None
-        return read(text, mask, usual > (image is None)), uncond
+        nothing = torch.zeros_like(usual, dtype=torch.bool)
+        uncond = read(null, null_mask, nothing) if guided else None
+        return read(text, mask, nothing if image is None else ~nothing), uncond
 
     def _latents_beside(self, image: Tensor | None, count: int, rng: Sequence[torch.Generator]) -> Tensor | None:
         """Latents of the picture; zeros where a stage with a picture is given none."""
