@@ -186,6 +186,12 @@ def atlas_of(path: Path) -> Path | None:
     return beside if os.path.basename(str(atlas["meta"].get("image"))) == path.name else None
 
 
+def is_own(path: Path) -> bool:
+    """Whether the atlas beside a PNG says that it was written here, for a picture of that name. A link never is."""
+    beside = atlas_of(path)
+    return beside is not None and not beside.is_symlink() and _document(_load(beside)) is not None
+
+
 def _load(path: Path) -> dict[str, Any]:
     atlas = read_json(path, max_bytes=_ATLAS_LIMIT)
     if not isinstance(atlas, dict) or not isinstance(atlas.get("meta"), dict) or not atlas.get("frames"):

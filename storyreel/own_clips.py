@@ -22,12 +22,19 @@ def is_own(file: Path) -> bool:
 
 
 def may_write(file: Path) -> bool:
-    """Whether `file`, and the atlas that a .png has beside it, are new or were written here."""
-    if file.suffix.lower() == ".png":
-        beside = file.with_suffix(".json")
-        if beside.exists() and not (is_own(file) and atlas.atlas_of(file) is not None):
-            return False
-    return is_own(file) or not (file.exists() or file.is_symlink())
+    """Whether `file`, and the atlas that a .png has beside it, are new or were written here.
+
+    The atlas is written first: where a process was killed between the two, it stands alone, and says whose it is.
+    """
+    new, beside = is_free(file), file.with_suffix(".json")
+    if file.suffix.lower() == ".png" and not is_free(beside):
+        return atlas.is_own(file) if new else is_own(file) and atlas.atlas_of(file) is not None
+    return new or is_own(file)
+
+
+def is_free(file: Path) -> bool:
+    """Whether nothing has this name, not even a link that leads nowhere."""
+    return not (file.exists() or file.is_symlink())
 
 
 def check_place(file: Path, inputs: Iterable[str | Path | None] = ()) -> None:

@@ -266,6 +266,26 @@ def test_a_sheet_whose_atlas_is_gone_is_made_again_and_what_a_killed_batch_left_
     assert not [name for name in os.listdir(tmp_path / "out") if is_temporary(name)]
 
 
+def test_a_sheet_that_was_killed_between_its_atlas_and_its_picture_is_made_again(tmp_path: Path):
+    make_tiny(tmp_path / "tiny")
+    picture, atlas = tmp_path / "a.png", tmp_path / "a.json"
+    args = ["generate", "an orc", "-m", tmp_path / "tiny", "-o", picture, "-q"]
+    assert call(*args) == 0
+    whole = picture.read_bytes(), atlas.read_bytes()
+    picture.unlink()
+    assert call(*args) == 0
+    assert (picture.read_bytes(), atlas.read_bytes()) == whole
+    picture.unlink()
+    for theirs in (whole[1].replace(b"a.png", b"b.png"), b'{"frames": {"a": {}}, "meta": {"image": "a.png"}}'):
+        atlas.write_bytes(theirs)
+        assert call(*args) == 1
+        assert atlas.read_bytes() == theirs
+    atlas.unlink()
+    atlas.symlink_to(tmp_path / "nowhere")
+    assert call(*args) == 1
+    assert atlas.is_symlink()
+
+
 # -- folders of earlier versions -----------------------------------------------------------------------------
 
 

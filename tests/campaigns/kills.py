@@ -50,6 +50,7 @@ class Verb:
     begin: Callable[[Path, Path], None] = lambda box, out: None
     plants: tuple[str, ...] = ("notes.txt",)
     slow: bool = False  # seconds a life: left to `--full`, or to whoever names it
+    warm: bool = False  # one life in this process first, so that no other imports anything; not where it trains
 
 
 @dataclass
@@ -261,7 +262,7 @@ ONCE = ("models convert F",)
 VERBS = [
     Verb("train", _train, lambda o: files(o, lambda name: "tensorboard/" in name), plants=("notes.txt", "model.txt")),
     Verb("generate", _generate, files),
-    Verb("sheet", _case("sheet"), files),
+    Verb("sheet", _case("sheet"), files, warm=True),
     Verb("curate", _curate, files, plants=("notes.txt", "clips/mine.mkv", "clips/mine.mp4", "curation/shelf/mine.mp4")),
     Verb("curate ablate", _ablate, files),
     Verb("data make", _make, files, plants=("notes.txt", "clips/mine.mkv", "clips/.mine")),
@@ -275,16 +276,16 @@ VERBS = [
     Verb("data preview", _case("data preview"), files, slow=True),
     Verb("data prompts", _case("data prompts"), files, slow=True),
     Verb("models pack", _pack, files, _packed_before, ()),
-    Verb("models convert", _case("models convert"), files),
+    Verb("models convert", _case("models convert"), files, warm=True),
     Verb("models convert F", _case("models convert F"), files, slow=True),
-    Verb("models lora", _case("models lora"), files),
-    Verb("models export", _case("models export"), files),
-    Verb("models export --web", _page, files, _begin_page, slow=True),
-    Verb("models text", _case("models text"), files, _begin_text, slow=True),
+    Verb("models lora", _case("models lora"), files, warm=True),
+    Verb("models export", _case("models export"), files, warm=True),
+    Verb("models export --web", _page, files, _begin_page, slow=True, warm=True),
+    Verb("models text", _case("models text"), files, _begin_text, slow=True, warm=True),
     Verb("evaluate", _evaluate, _report),
-    Verb("evaluate benchmark", _case("evaluate benchmark"), _names, slow=True),
+    Verb("evaluate benchmark", _case("evaluate benchmark"), _names, slow=True, warm=True),
     Verb("evaluate train-judge", _case("evaluate train-judge"), files, slow=True),
-    Verb("leaderboard", _case("leaderboard"), _names, slow=True),
+    Verb("leaderboard", _case("leaderboard"), _names, slow=True, warm=True),
     Verb("study create", _study, _items, plants=()),
     Verb("study export", _case("study export"), files, slow=True),
     Verb("browse edits", _edit, files, _begin_edits),
@@ -373,6 +374,9 @@ def kill(verb: Verb, box: Path, kills: int, rng: random.Random) -> Count:
         count.moments = max(count.moments, operations)
         return status
 
+    if verb.warm:
+        verb.begin(box, home / "warm")
+        verb.life(box, home / "warm")
     verb.begin(box, home / "whole")
     if life(home / "whole", 0):
         return Count(faults=[f"fails even when it is not killed: {log.read_text()}"])
@@ -420,10 +424,10 @@ def run(names: list[str], kills: int, seed: int, box: Path, slow: bool = False) 
     (box / "six.txt").write_text("".join(f"an orc walks {way}\n" for way in ("left", "right", "up", "down")))
     _warm_up()
     found = {}
-    for verb in VERBS:
-        if verb.name in names if names else slow or not verb.slow:
-            found[verb.name] = kill(verb, box, kills, random.Random(f"{seed} {verb.name}"))
-            print(f"{verb.name}: {report(found[verb.name])}", flush=True)
+    known = {verb.name: verb for verb in VERBS}
+    for verb in [known[name] for name in names] or [verb for verb in VERBS if slow or not verb.slow]:
+        found[verb.name] = kill(verb, box, kills, random.Random(f"{seed} {verb.name}"))
+        print(f"{verb.name}: {report(found[verb.name])}", flush=True)
     return found
 
 
