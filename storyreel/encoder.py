@@ -9,7 +9,6 @@ trainer or any system. It is an `Extractor` and a `TextVideo` (see `storyreel.ev
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -23,11 +22,13 @@ from torch import Tensor
 from storyreel.clip import Clip
 from storyreel.field_ranges import checked
 from storyreel.model_folder import read_settings, weights_file
+from storyreel.names import expanded
 from storyreel.nn.dual_encoder import DualEncoder, DualEncoderConfig
 from storyreel.outline import build_to_fit
 from storyreel.packed import read_weights, unpacked_header
 from storyreel.tensor_file import copy_into
 from storyreel.tensor_header import read_header
+from storyreel.wording import nearest
 from storyreel.worlds import names
 
 PREFIX, VERSION, STAGE = "encoder-", "v1", "dual"
@@ -172,7 +173,7 @@ def load_encoder(name: str | Path) -> Encoder:
 
 def find_encoder(name: str | Path) -> Path:
     """The model folder of an encoder. ValueError as `load_encoder`."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():
             return folder
@@ -186,8 +187,8 @@ def find_encoder(name: str | Path) -> Path:
             f"encoder {str(name)!r}: is not trained yet; `storyreel train encoder_{short} --data DIR -o RUN` makes "
             f"it, and RUN/model is its folder"
         )
-    near = difflib.get_close_matches(short, sorted({*there, *worlds}), 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there) or 'none'}, or give a model folder"
+    near = nearest(short, sorted({*there, *worlds}))
+    hint = f"did you mean {near!r}?" if near else f"there are {', '.join(there) or 'none'}, or give a model folder"
     raise ValueError(f"encoder: no {str(name)!r}; {hint}")
 
 

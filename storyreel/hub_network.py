@@ -13,6 +13,7 @@ from typing import Any
 from storyreel import hub_client
 from storyreel.hub_client import RefusedDownload
 from storyreel.json_file import read_object
+from storyreel.names import expanded
 from storyreel.network_folder import check_network_folder
 from storyreel.screen_text import one_line
 
@@ -22,7 +23,7 @@ def folder_of(where: str, what: str) -> Path:
 
     what: as in "text encoder t5:NAME". ValueError, one line: there is no such folder, or it cannot be had.
     """
-    path = Path(where).expanduser()
+    path = expanded(where)
     if path.is_dir():
         return path
     if where.startswith((".", "/", "~")):

@@ -34,6 +34,11 @@ def bare(value: Any, what: str) -> str:
     return value
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with the folder of its user for a `~` at its beginning; as it is where there is no such user."""
+    return Path(os.path.expanduser(path))
+
+
 def stays_inside(value: Any) -> bool:
     """Whether `value` is a relative path that leads to no other folder than those below the one it starts in."""
     if not isinstance(value, str) or not value or "\0" in value:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from storyreel.field_ranges import Count, Frames, Pixels, Seed, Share, Width, checked, checked_field
 from storyreel.systems.base import SystemConfig
+from storyreel.wording import nearest
 
 T = TypeVar("T")
 
@@ -111,8 +111,8 @@ def _known(value: Any, whole: str, path: str, head: str) -> str:
     else:
         raise ValueError(f"{whole}: {path!r} goes into a {type(value).__name__}, which has no fields")
     if head not in names:
-        near = difflib.get_close_matches(head, names, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(str, names))}"
+        near = nearest(head, names)
+        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(map(str, names))}"
         raise ValueError(f"{whole}: no field {head!r}; {hint}")
     return head
 

@@ -12,6 +12,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from storyreel.names import expanded
+from storyreel.wording import nearest
+
 HUB = "https://huggingface.co"
 CLIP_B32 = f"{HUB}/openai/clip-vit-base-patch32/resolve/3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"
 CLIP_L14 = f"{HUB}/openai/clip-vit-large-patch14/resolve/32bd64288804d66eefd0ccbe215aa642df71cc41"
@@ -177,11 +180,9 @@ ENTRIES = {
 
 def entry(name: str) -> Weights:
     """The weights of this name. ValueError suggests the nearest."""
-    import difflib
-
     if name not in ENTRIES:
-        near = difflib.get_close_matches(name, ENTRIES, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(ENTRIES)}"
+        near = nearest(name, ENTRIES)
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(ENTRIES)}"
         raise ValueError(f"weights: none are called {name!r}; {hint}")
     return ENTRIES[name]
 
@@ -189,7 +190,7 @@ def entry(name: str) -> Weights:
 def weights_folder(name: str) -> Path:
     """Where the files of this entry are put and looked for: $STORYREEL_WEIGHTS/NAME, or the user's cache folder."""
     if own := os.environ.get("STORYREEL_WEIGHTS"):
-        return Path(own).expanduser() / name
+        return expanded(own) / name
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("storyreel")) / "weights" / name

@@ -1,6 +1,20 @@
-"""Numbers with their nouns, as sentences have them."""
+"""Numbers with their nouns, as sentences have them, and the name that somebody may have meant."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+MAX_NAME = 100  # characters; comparing a longer one, from a file, would take its length in time and memory
+
+
+def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """The known name that is most like this one, by at least `alike` (0 to 1); None for a name that is too long.
+
+    >>> nearest("phenaky", ["phenaki", "godiva"]), nearest("phenaky" * 20, ["phenaki"])
+    ('phenaki', None)
+    """
+    return next(iter(difflib.get_close_matches(name, known, 1, alike)), None) if len(name) <= MAX_NAME else None
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

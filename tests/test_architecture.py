@@ -482,6 +482,12 @@ def test_digits_are_asked_for_in_one_place():
     assert asking == ["numbers.py"]
 
 
+def test_homes_and_nearest_names_are_looked_for_in_one_place():
+    """`Path("~nobody").expanduser()` is a RuntimeError, and difflib takes seconds for a name of megabytes."""
+    assert [str(file.relative_to(ROOT)) for file in FILES if ".expanduser()" in file.read_text()] == []
+    assert [str(file.relative_to(ROOT)) for file in FILES if "get_close_matches" in file.read_text()] == ["wording.py"]
+
+
 def test_curate_has_no_import_circles():
     """Also none that is hidden in a function or behind TYPE_CHECKING."""
     files = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,8 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from storyreel import video_io
-from storyreel.names import bare, inside, is_bare, stays_inside
+from storyreel import recipes, video_io, worlds
+from storyreel.evaluate.protocols import protocol_named
+from storyreel.generate import registry
+from storyreel.generate.prompts import read_prompts
+from storyreel.names import bare, expanded, inside, is_bare, stays_inside
+from storyreel.text import load_text_encoder
 
 HOSTILE = ["../x", "/etc/passwd", "a/../../x", "..", "..\\x", "\\\\host\\share\\x", "~/x", "", "a\0b", None, 3, ["a"]]
 
@@ -124,3 +129,22 @@ def test_shards_do_not_say_where_films_lie_here(tmp_path):
         with tarfile.open(shard) as tar:
             (told,) = (json.load(tar.extractfile(m) or io.BytesIO()) for m in tar if m.name.endswith(".json"))
         assert (told["source"], told["caption"]) == ("film.mp4", "a cat")
+
+
+def test_the_home_of_somebody_who_is_not_here_is_no_error_of_its_own(tmp_path):
+    assert expanded("~") == Path.home()
+    assert expanded("~nobody-of-this-name/x.png") == Path("~nobody-of-this-name/x.png")
+    (tmp_path / "p.jsonl").write_text('{"prompt": "a ball", "image": "~nobody-of-this-name/x.png"}\n')
+    with pytest.raises((ValueError, OSError), match="nobody-of-this-name"):
+        read_prompts(tmp_path / "p.jsonl", {})
+    for name in ("hub:~nobody-of-this-name/x", "~nobody-of-this-name/x"):
+        with pytest.raises((ValueError, OSError), match="nobody-of-this-name"):
+            registry.find(name, download=False)
+
+
+def test_a_name_of_megabytes_is_compared_with_nothing():
+    begun = time.process_time()
+    for find in (recipes.get, worlds.find, load_text_encoder, protocol_named):
+        with pytest.raises(ValueError, match=r"[Tt]here are"):
+            find("phenaki" * 2_000_000)
+    assert time.process_time() - begun < 2

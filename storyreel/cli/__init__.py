@@ -6,7 +6,6 @@ job failed, 2 usage, 130 interrupted.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
 import sys
@@ -20,6 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from storyreel.cli.config import read_config, set_defaults
+from storyreel.wording import nearest
 
 VERBS = {
     "generate": "Make a video from a sentence, a story, an image or a clip.",
@@ -63,8 +63,8 @@ class Verbs(TyperGroup):
         from storyreel.screen_text import printable
 
         if (name := args[0]) not in VERBS:
-            near = difflib.get_close_matches(name, VERBS, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(VERBS)}."
+            near = nearest(name, VERBS)
+            hint = f"Did you mean {near!r}?" if near else f"There are: {', '.join(VERBS)}."
             ctx.fail(printable(f"no verb {name!r}. {hint}"))
         module, rest = importlib.import_module(f"storyreel.cli.{name}"), args[1:]
         command = typer.main.get_command(module.app)

@@ -7,7 +7,6 @@ the verb and the option: STORYREEL_GENERATE_STEPS=20. The command line comes fir
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import tomllib
@@ -18,6 +17,7 @@ from typing import Any
 import typer
 
 from storyreel.whole_file import read_text
+from storyreel.wording import nearest
 
 SOURCES = "storyreel.sources"  # in Context.meta: (verb, ..., parameter) -> where its default comes from
 
@@ -149,5 +149,5 @@ def _many(parameter: Any) -> bool:
 
 
 def _nearest(name: str, known: Collection[str], what: str) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"there is no such {what}" + (f"; the nearest is {near[0]}" if near else f"; there are {', '.join(known)}")
+    near = nearest(name, known)
+    return f"there is no such {what}" + (f"; the nearest is {near}" if near else f"; there are {', '.join(known)}")

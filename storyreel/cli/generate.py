@@ -14,6 +14,7 @@ import typer
 
 from storyreel.cli.typed import Typed, takes
 from storyreel.layouts import VIDEO_SUFFIXES as SUFFIXES
+from storyreel.names import expanded
 from storyreel.options.batch import STDIO, BatchOptions
 from storyreel.options.declare import fields_of
 from storyreel.options.generation import GenerateOptions, check_seed
@@ -277,7 +278,7 @@ class Place:
         if batch.origin is not None and batch.origin.suffix.lower() in SUFFIXES:
             usual = batch.origin.suffix.lower()
         usual = batch.format or usual
-        path = Path(batch.out).expanduser() if batch.out else None
+        path = expanded(batch.out) if batch.out else None
         if path is None or batch.to_stdout:
             stem = "stdin" if batch.prompts == Path(STDIO) else batch.prompts.stem if batch.prompts else ""
             folder = Path("out") / stem if stem else Path()

@@ -20,6 +20,7 @@ from storyreel.curate.model_settings import Models
 from storyreel.curate.model_work import digest_of_folder
 from storyreel.hub_client import RefusedDownload
 from storyreel.json_file import read_object
+from storyreel.names import expanded
 from storyreel.network_folder import check_network_folder
 
 ONE = "This is the middle frame of a short video clip. "
@@ -39,7 +40,7 @@ def is_model(name: str) -> bool:
 
 def folder_of(name: str) -> Path:
     """The folder of a model: itself, or what the hub's cache has of OWNER/NAME, downloaded once that is agreed to."""
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         return folder
     if hub_client.repository(name) is None:

@@ -25,6 +25,7 @@ from storyreel.clip import Clip
 from storyreel.data.pack import SHARD, cache_folder
 from storyreel.data.parallel import default_workers, progress, run
 from storyreel.json_file import read_object
+from storyreel.names import expanded
 from storyreel.numbers import is_digits
 from storyreel.storage import replacing
 from storyreel.worlds import code_of
@@ -75,7 +76,7 @@ def _folder(name: str, source: str, cache: Path | None) -> Path | None:
 
     if not source:
         return None
-    path = Path(source).expanduser()
+    path = expanded(source)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such folder; the world {name} looks there for its pictures")
     return pictures_in(name, path, cache_folder(cache))

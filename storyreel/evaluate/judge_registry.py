@@ -8,6 +8,7 @@ from typing import Any
 
 from storyreel.json_file import read_object
 from storyreel.tensor_header import check_regular
+from storyreel.wording import nearest
 from storyreel.worlds import names
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
@@ -16,8 +17,6 @@ PRETRAINED = Path(__file__).parents[1] / "pretrained"
 def find_judge(name: str | Path) -> Path:
     """The folder of a judge, given as a path or by its short name: one that ships, or `judge-NAME` in a folder of
     $STORYREEL_MODELS. ValueError suggests the nearest name, or says how to train one that is not here."""
-    import difflib
-
     if (Path(name) / "judge.json").is_file():
         return Path(name)
     there = judges()
@@ -29,8 +28,8 @@ def find_judge(name: str | Path) -> Path:
             f"judge {str(name)!r}: is not trained yet; `storyreel evaluate train-judge --data DIR -o judge-{short}` "
             "makes it"
         )
-    near = difflib.get_close_matches(short, there, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there) or 'none'}, or give a judge folder"
+    near = nearest(short, there)
+    hint = f"did you mean {near!r}?" if near else f"there are {', '.join(there) or 'none'}, or give a judge folder"
     raise ValueError(f"judge: no judge {str(name)!r}; {hint}")
 
 

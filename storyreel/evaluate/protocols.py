@@ -8,7 +8,6 @@ two scores whose fingerprints differ are not compared.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections import Counter
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from storyreel.json_file import read_object
+from storyreel.wording import nearest
 
 FVD = ("fvd", "kvd")
 FID = ("fid", "kid")
@@ -137,8 +137,8 @@ def protocol_named(name: str) -> Protocol:
             return Protocol.from_json(read_object(name))
         except ValueError as error:
             raise ValueError(f"{name}: wanted a protocol as JSON: {error}") from None
-    near = difflib.get_close_matches(name, PROTOCOLS, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PROTOCOLS)}"
+    near = nearest(name, PROTOCOLS)
+    hint = f"did you mean {near!r}?" if near else f"there are {', '.join(PROTOCOLS)}"
     raise ValueError(f"protocol: no {name!r}; {hint}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from storyreel.field_ranges import Range
-from storyreel.names import bare
+from storyreel.names import bare, expanded
 from storyreel.options.declare import Options, Setting, fields_of, layered
 from storyreel.options.generation import MAX_COUNT, MAX_SEED, GenerateOptions
 from storyreel.options.input_clip import INPUTS
@@ -66,10 +66,10 @@ def read_prompts(path: str | Path, defaults: Mapping[str, Any]) -> list[Row]:
 def _row(where: str, entry: dict[str, Any], defaults: Mapping[str, Any], folder: Path) -> Row:
     for key in INPUTS:
         if isinstance(entry.get(key), str):
-            entry[key] = folder / Path(entry[key]).expanduser()
+            entry[key] = folder / expanded(entry[key])
     if isinstance(files := entry.get("lora"), (str, list)):
         files = [files] if isinstance(files, str) else files
-        entry["lora"] = [str(folder / Path(file).expanduser()) if isinstance(file, str) else file for file in files]
+        entry["lora"] = [str(folder / expanded(file)) if isinstance(file, str) else file for file in files]
     more = RowOptions.of({name: entry.pop(name) for name in fields_of(RowOptions) if name in entry})
     options = GenerateOptions.of(layered(GenerateOptions, defaults, entry)).check_prompt()
     for clip in (getattr(options, name) for name in INPUTS):

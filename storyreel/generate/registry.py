@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +11,10 @@ from storyreel import hub_client
 from storyreel.hub import describe as pipelines
 from storyreel.hub import reference
 from storyreel.model_folder import read_card, read_headers, read_model, weights_file
+from storyreel.names import expanded
 from storyreel.published_svd.files import describe as describe_published
 from storyreel.published_svd.files import opens_here
+from storyreel.wording import nearest
 
 PREFERRED = ("phenaki-sprites", "phenaki-digits")
 
@@ -68,7 +69,7 @@ def find(name: str | Path | None, *, download: bool = True) -> Path:
         return found[str(name)]
     if reference.is_reference(name):
         return reference.find(str(name), download=download)
-    path = Path(name).expanduser()
+    path = expanded(name)
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():
             return folder
@@ -83,8 +84,8 @@ def find(name: str | Path | None, *, download: bool = True) -> Path:
             kind = ValueError if isinstance(error, ValueError) else OSError
             raise kind(f"model {name}: there is no such folder; {error}") from None
     makers = names()
-    near = difflib.get_close_matches(str(name).lower(), makers, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(makers)};" if makers else ""
+    near = nearest(str(name).lower(), makers)
+    hint = f"did you mean {near!r}?" if near else f"there are {', '.join(makers)};" if makers else ""
     raise ValueError(f"model {str(name)!r} is not known; {hint} `storyreel models` lists what is here")
 
 

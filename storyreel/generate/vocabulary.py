@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 
+from storyreel.wording import nearest
 from storyreel.worlds import Attribute, World
 
 LONG = 5  # letters of a word that may be another one misspelled
@@ -102,11 +102,11 @@ def _matters(word: str, prompt: str, world: World | None) -> bool:
 
 def _nearest(word: str, near: Mapping[str, str], spoken: Iterable[str]) -> str:
     """ "zombie: not in this model's world; skeleton is"."""
-    nearest = next((near[form] for form in sorted(_forms(word)) if form in near), "")
-    if not nearest and len(word) >= LONG:
+    closest = next((near[form] for form in sorted(_forms(word)) if form in near), "")
+    if not closest and len(word) >= LONG:
         alike = sorted(each for each in spoken if each[0] == word[0] and " " not in each)
-        nearest = next(iter(difflib.get_close_matches(word, alike, 1, 0.85)), "")
-    return f"{word}: not in this model's world" + (f"; {nearest} is" if nearest else "")
+        closest = nearest(word, alike, 0.85) or ""
+    return f"{word}: not in this model's world" + (f"; {closest} is" if closest else "")
 
 
 def _forms(word: str) -> set[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from storyreel.hub_client import repository
 from storyreel.json_file import read_object
+from storyreel.names import expanded
 from storyreel.network_folder import check_network_folder
 from storyreel.screen_text import one_line
 from storyreel.tensor_header import SHARDS, shards
@@ -45,7 +46,7 @@ def find(name: str, *, download: bool = True) -> Path:
     ValueError or OSError, one line: there is none, it is not whole, or the hub cannot be reached.
     """
     text = name.removeprefix(PREFIX)
-    path = Path(text).expanduser()
+    path = expanded(text)
     if not is_pinned(name) and path.exists():
         if not (path / INDEX).is_file():
             raise ValueError(f"{path}: expected a folder with a {INDEX} in it{_instead(path)}")

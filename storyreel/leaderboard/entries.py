@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from storyreel.evaluate.evaluation import Bar
 from storyreel.hub.reference import INDEX, title
 from storyreel.leaderboard.prompts import PromptList
-from storyreel.names import inside
+from storyreel.names import expanded, inside
 
 if TYPE_CHECKING:
     from storyreel.evaluate.report.leaderboard import Entrant
@@ -34,7 +34,7 @@ class Entry:
         name, equals, place = text.partition("=")
         if not equals or os.path.exists(text):
             name, place = "", text
-        path = Path(place).expanduser()
+        path = expanded(place)
         if path.is_file() and path.suffix == ".json":
             return cls(name or _name_in(path), "report", path)
         if path.is_dir() and not any(map(_is_model, (path, path / "model"))):

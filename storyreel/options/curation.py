@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from storyreel.field_ranges import Range
+from storyreel.names import expanded
 from storyreel.options.declare import ConflictError, Options, Setting, names
 
 MODELS, RUNNING = "Models", "How it runs"
@@ -14,7 +15,7 @@ CAPTIONERS = ("image_captioner", "video_captioner")
 
 
 def _folder(value: str | Path, name: str) -> Path:
-    if not (path := Path(value).expanduser()).is_dir():
+    if not (path := expanded(value)).is_dir():
         raise ValueError(f"{name}: {path}: no such folder")
     return path
 

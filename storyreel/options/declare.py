@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from storyreel.field_ranges import Range, in_range
+from storyreel.names import expanded
 from storyreel.numbers import number, shown, whole
 
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -77,7 +78,7 @@ class Field:
         if self.setting.each is not None:
             return self.setting.each(value, self.name)
         if self.kind is Path:
-            return Path(value).expanduser()
+            return expanded(value)
         found = in_range(self.kind, value, self.limits, self.name)
         return float(found) if self.kind is float else found
 

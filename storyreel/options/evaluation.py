@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from storyreel.field_ranges import Range
+from storyreel.names import expanded
 from storyreel.options.declare import ConflictError, Options, Setting, names
 
 REAL, JUDGE, RUNNING = "Real clips", "The judge alone", "How it runs"
@@ -17,11 +18,11 @@ ALONE = "belongs to the judge alone, without real clips, metrics, extractors, a 
 def _weights(value: Any, name: str) -> dict[str, Path]:
     """ "FILE" or "NAME=FILE,NAME=FILE", or a mapping -> name -> file; "" is the name where none is given."""
     if isinstance(value, Mapping):
-        return {str(key): Path(file).expanduser() for key, file in value.items()}
+        return {str(key): expanded(file) for key, file in value.items()}
     found: dict[str, Path] = {}
     for part in names(str(value) if isinstance(value, Path) else value, name):
         extractor, equals, file = part.partition("=")
-        found[extractor if equals else ""] = Path(file if equals else part).expanduser()
+        found[extractor if equals else ""] = expanded(file if equals else part)
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from storyreel.field_ranges import Range
-from storyreel.names import is_bare
+from storyreel.names import expanded, is_bare
 from storyreel.numbers import frame_rate, shown, whole
 from storyreel.options.declare import ConflictError, Options, Setting, layered
 from storyreel.options.input_clip import INPUTS, InputClip
@@ -53,7 +53,7 @@ def _encoder_note(encoder: str) -> str:
     """What metadata says of an encoder: its name, of a folder without the path."""
     kind, _, where = encoder.partition(":")
     if kind in ("clip", "siglip") and where:
-        return f"{kind}:{Path(where).resolve().name if Path(where).expanduser().is_dir() else where}"
+        return f"{kind}:{Path(where).resolve().name if expanded(where).is_dir() else where}"
     return encoder if is_bare(encoder) else Path(encoder).resolve().name
 
 

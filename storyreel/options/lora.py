@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.json_file import parse_json
-from storyreel.names import is_bare
+from storyreel.names import expanded, is_bare
 from storyreel.numbers import number, shown
 from storyreel.tensor_header import check_no_pickle, read_header, read_metadata, sha256_once
 
@@ -33,10 +33,10 @@ class Lora:
             return cls._from_note(value, name)
         if not isinstance(value, (str, Path)):
             raise ValueError(f"{name}: expected FILE{SUFFIX} or FILE{SUFFIX}:WEIGHT, got {shown(value)}")
-        path, weight = Path(value).expanduser(), 1.0
+        path, weight = expanded(value), 1.0
         before, colon, after = str(value).rpartition(":")
         if colon and before.endswith(SUFFIX):
-            path, weight = Path(before).expanduser(), number(after, f"{name}: {after!r}", -STRONGEST, STRONGEST)
+            path, weight = expanded(before), number(after, f"{name}: {after!r}", -STRONGEST, STRONGEST)
         check_no_pickle(path)
         if path.suffix != SUFFIX:
             raise ValueError(f"{name}: {path}: expected a file that ends with {SUFFIX}, and a weight after a colon")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from storyreel.field_ranges import Range
+from storyreel.names import expanded
 from storyreel.numbers import shown
 from storyreel.options.declare import Options, Setting, names
 
@@ -29,7 +30,7 @@ def _scales(value: Any, name: str) -> tuple[int, ...]:
 
 
 def _file(value: Any, name: str) -> Path:
-    path = Path(value).expanduser()
+    path = expanded(value)
     if path.suffix.lower() != ".png":
         raise ValueError(f"{name}: expected a .png, got {shown(str(value))}")
     return path

@@ -3,7 +3,6 @@ nothing and give a `Recipe`."""
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storyreel import worlds
+from storyreel.wording import nearest
 
 if TYPE_CHECKING:
     from storyreel.recipe import Recipe
@@ -40,8 +40,8 @@ def names() -> list[str]:
 def get(name: str) -> Recipe:
     """The recipe of this name. ValueError suggests the nearest."""
     if name not in names():
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
+        near = nearest(name, names())
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(names())}"
         raise ValueError(f"recipe: no {name!r}; {hint}")
     if name not in _systems_of_recipes():
         from storyreel.recipes import encoder

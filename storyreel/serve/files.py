@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from storyreel.names import bare, is_bare
 from storyreel.storage import check_no_link, read_json, sweep, sync_folder, temporary_name
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class VideoFiles:
     def file(self, id: str, name: str) -> Path | None:
         """A file of a video, or None where there is none. OSError for a link, or a folder that is one."""
         place = self.place(id)
+        if not is_bare(name):  # of a format that stands in a table of somebody else's
+            return None
         if place.is_symlink():
             raise OSError(errno.ELOOP, "is a link, expected a folder", str(place))
         file = place / name
@@ -59,7 +62,7 @@ class VideoFiles:
 
     def input_file(self, id: str, name: str, suffix: str) -> Path:
         """Where something that was sent with the request of a video is kept; `name` is the option."""
-        return self.folder / INPUTS / f"{self.place(id).name}-{name}{suffix}"
+        return self.folder / INPUTS / bare(f"{self.place(id).name}-{name}{suffix}", "inputs")
 
     def take_end_of(self, id: str, target: Path) -> None:
         """Keep the clip of a video as the beginning of another one. ValueError: it was not made to its end."""
@@ -129,7 +132,7 @@ def _write(folder: Path, clip: Clip, format: str, scale: int | None, result: Map
 
     from storyreel import video_io
 
-    video_io.write(clip, folder / f"video.{format}", scale=scale or "auto")
+    video_io.write(clip, folder / bare(f"video.{format}", "format"), scale=scale or "auto")
     video_io.write(clip, folder / LOSSLESS, scale=1)
     video_io.write(clip, folder / SHEET, scale=1)
     frame = clip.over().frames[len(clip) // 2] if format == "mp4" else clip.frames[len(clip) // 2]

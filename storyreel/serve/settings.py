@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.json_file import parse_json
-from storyreel.names import is_bare
+from storyreel.names import bare, is_bare
 from storyreel.numbers import is_digits, shown, whole
 from storyreel.options.declare import fields_of
 from storyreel.options.generation import MAX_SEED, GenerateOptions
@@ -21,6 +20,7 @@ from storyreel.options.input_clip import INPUTS
 from storyreel.serve.errors import ApiError
 from storyreel.serve.files import LOSSLESS
 from storyreel.serve.ticks import expected_of, judge_of
+from storyreel.wording import nearest
 
 if TYPE_CHECKING:
     from storyreel.serve.files import VideoFiles
@@ -67,13 +67,20 @@ class Wanted:
 
 
 def plain_settings(video: Video) -> dict[str, Any]:
-    """The options of a video in the table, as JSON, without the files that came with it."""
-    return {name: value for name, value in video.settings.items() if name not in APART}
+    """The options of a video in the table, as JSON, without the files that came with it: those that a request has."""
+    return {name: value for name, value in video.settings.items() if name in OPTIONS}
 
 
 def options_of(video: Video, files: VideoFiles) -> GenerateOptions:
-    """The options of a video in the table, with its pictures opened. ValueError, OSError: one cannot be."""
+    """The options of a video in the table, with its pictures opened.
+
+    ValueError, OSError: one cannot be, or the row says what no request can, such as the path of a picture.
+    """
     values = plain_settings(video)
+    if odd := sorted(video.settings.keys() - values.keys() - set(APART)):
+        raise ValueError(f"{shown(odd[0])}: no request has this setting; the table was not written by this server")
+    if "encoder" in values:
+        bare(values["encoder"], "encoder")
     if values.get("story"):
         values.pop("prompt", None)
     for name, suffix in video.settings.get("inputs", {}).items():
@@ -91,8 +98,8 @@ def read_fields(body: Mapping[str, Any]) -> dict[str, Any]:
     known, found = fields_of(GenerateOptions), {}
     for name, value in body.items():
         if name not in FIELDS:
-            near = difflib.get_close_matches(name, FIELDS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FIELDS)}"
+            near = nearest(name, FIELDS)
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(FIELDS)}"
             raise ApiError(400, f"Unknown parameter: {shown(name)}; {hint}", param=name[:100], code="unknown_parameter")
         if value is None or value == "":
             continue

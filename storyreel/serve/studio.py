@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from storyreel.serve.served import Served, served
 from storyreel.serve.settings import Wanted, check_inputs, kind_of_upload, plain_settings, read_fields, understand
 from storyreel.serve.table import RIGHT, Video, VideoTable, right_of
 from storyreel.storage import write_bytes
+from storyreel.wording import nearest
 
 MAX_KEY = 255  # characters of an Idempotency-Key
 MAX_QUEUE = 10_000  # videos that may wait
@@ -62,8 +62,8 @@ class Studio:
             return next(iter(self.models.values()))
         if isinstance(name, str) and name in self.models:
             return self.models[name]
-        near = difflib.get_close_matches(str(name).lower(), self.models, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.models)}"
+        near = nearest(str(name).lower(), self.models)
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(self.models)}"
         message = f"The model {str(name)[:100]!r} does not exist; {hint}"
         raise ApiError(400, message, param="model", code="model_not_found")
 

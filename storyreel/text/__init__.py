@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storyreel.names import expanded
 from storyreel.numbers import is_digits
+from storyreel.wording import nearest
 
 if TYPE_CHECKING:
     from storyreel.text.states import StateEncoder
@@ -40,7 +41,7 @@ def using(folder: Path | None) -> Iterator[None]:
 
     read_info(folder)
     before = os.environ.get(PACKED)
-    os.environ[PACKED] = str(folder.expanduser().absolute())
+    os.environ[PACKED] = str(expanded(folder).absolute())
     try:
         yield
     finally:
@@ -95,6 +96,6 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
         if not is_digits(rest) or not 2 <= int(rest) <= 65_536:
             raise ValueError(f"text encoder {name!r}: wanted words:<count> with 2 to 65536 words, such as words:16384")
         return NumberedWords(int(rest), truncate=truncate)
-    near = difflib.get_close_matches(kind, [known.partition(":")[0] for known in _KINDS], 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(kind, [known.partition(":")[0] for known in _KINDS])
+    hint = f"did you mean {near!r}? " if near else ""
     raise ValueError(f"text encoder {name!r} is not known; {hint}There are: {', '.join(_KINDS)}")

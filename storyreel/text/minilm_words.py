@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from storyreel.folder_replacement import replacing_folder
+from storyreel.names import expanded
 from storyreel.ownership import check_owner
 from storyreel.storage import digest_of, read_json, write_bytes, write_json
 from storyreel.tensor_file import write_tensors
@@ -41,7 +42,7 @@ class MiniLMWords(MiniLM):
         from safetensors.torch import load_file
 
         StateEncoder.__init__(self, truncate=truncate)
-        folder = Path(folder).expanduser()
+        folder = expanded(folder)
         info = read_info(folder)
         self.folder, self.words, self.digest = folder, str(info["words"]), str(info["digest"])
         self.name = f"minilm-words:{self.digest[:16]}"

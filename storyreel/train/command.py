@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import torch
 
 from storyreel.model import own_tensors
+from storyreel.names import expanded
 from storyreel.options.training import TrainOptions
 from storyreel.ownership import check_owner
 from storyreel.recipe import Recipe, StageRecipe, override_all
@@ -274,7 +275,7 @@ def text_encoder_of(recipe: Recipe) -> dict[str, str]:
         return {"name": kind}
     from storyreel.text.minilm_words import read_info
 
-    info = read_info(Path(folder).expanduser())
+    info = read_info(expanded(folder))
     return {"name": "minilm-words", "words": str(info["words"]), "digest": str(info["digest"])}
 
 

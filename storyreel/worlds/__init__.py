@@ -8,7 +8,6 @@ is derived from its declaration.
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -19,6 +18,8 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from storyreel.wording import nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -233,8 +234,8 @@ def names() -> list[str]:
 def find(name: str) -> World:
     """ValueError names the nearest world."""
     if name not in names():
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
+        near = nearest(name, names())
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(names())}"
         raise ValueError(f"no world {name!r}; {hint}")
     return importlib.import_module(f"{__name__}.{name}").WORLD
 
@@ -248,8 +249,8 @@ def named_in(*texts: str) -> str:
 def check_known(name: str, known: Collection[str], what: str) -> None:
     """ValueError names the nearest known setting."""
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+        near = nearest(name, known)
+        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(known)}"
         raise ValueError(f"{what} has no setting {name!r}; {hint}")
 
 

@@ -7,13 +7,13 @@ The thesaurus is searched for the longest phrase at each place. It is a lexicon 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, product
 
+from storyreel.wording import nearest
 from storyreel.worlds import sprites_free_words as free_words
 from storyreel.worlds import sprites_language
 from storyreel.worlds import sprites_words as words
@@ -146,7 +146,7 @@ def _nearly(word: str) -> str:
     known = _vocabulary()
     if len(word) <= 5 or word in known or word.endswith(("'s", "woman")):  # a fisherwoman is no fisherman
         return word
-    return next(iter(difflib.get_close_matches(word, known, 1, 0.9)), word)
+    return nearest(word, known, 0.9) or word
 
 
 def _phrases(prompt: str, words_of: Callable[[], Lexicon]) -> Iterator[tuple[tuple[str, ...], Meaning | None]]:

@@ -436,6 +436,7 @@ def _warm_up() -> None:
     import torch
 
     torch.set_num_threads(1)
+    torch.set_num_threads = lambda n: None  # a fork has one thread, and PyTorch's pool is gone in it
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.AdamW([parameter], fused=True)
     parameter.grad = torch.zeros(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -11,10 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from live import running
+from PIL import Image
 
+from storyreel.clip import Clip
 from storyreel.serve.files import VideoFiles
+from storyreel.serve.settings import options_of, plain_settings
 from storyreel.serve.studio import Studio
 from storyreel.serve.table import Video, VideoTable
 from storyreel.serve.watch import Hub, Watch
@@ -55,6 +60,42 @@ def test_each_video_is_claimed_once_and_in_order(table: VideoTable, tmp_path: Pa
     assert [take(each, "a").id for each in (table, other, table, other)] == ids
     assert table.take("a") is None
     other.close()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"image": "SECRET"},
+        {"lora": [{"name": "SECRET"}]},
+        {"encoder": "../SECRET"},
+        {"inputs": {"image": "/../../../SECRET"}},
+        {"inputs": {"../../SECRET": ""}},
+    ],
+)
+def test_a_table_from_elsewhere_opens_no_file_of_this_machine(table: VideoTable, tmp_path: Path, settings: Any):
+    files, id = VideoFiles(tmp_path), f"video_{1:032x}"
+    secret = tmp_path.parent / "secret.png"
+    Image.new("RGB", (16, 16)).save(secret)
+    (tmp_path / "inputs" / f"{id}-image").mkdir()  # what a path with .. in it leads through
+    named = json.loads(json.dumps(settings).replace("SECRET", "secret.png" if "inputs" in settings else str(secret)))
+    video = table.add(row(1, settings={"prompt": "an orc", **named}))
+    with pytest.raises(ValueError, match=r"no request has this setting|expected a name without a folder"):
+        options_of(video, files)
+    assert not plain_settings(video).keys() & {"image", "lora"}  # nor is it there for a remix
+
+
+def test_a_format_from_elsewhere_leads_to_no_other_folder(tmp_path: Path):
+    (tmp_path / "studio").mkdir()
+    files, id = VideoFiles(tmp_path / "studio"), f"video_{1:032x}"
+    clip = Clip(np.zeros((2, 16, 16, 3), np.uint8))
+    for format in ("x/../../../../outside.mp4", "x/../../outside.gif"):
+        with pytest.raises(ValueError, match="format: expected a name without a folder"):
+            files.prepare(id, clip, format, None, {})
+    (files.place(id) / "video.x").mkdir(parents=True)
+    (tmp_path / "outside.json").write_text("mine")
+    assert files.file(id, "video.x/../../../../outside.json") is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside.json", "studio"]
+    assert [path.name for path in (tmp_path / "studio/videos").iterdir()] == [id]
 
 
 def test_a_claim_that_does_not_hold_changes_nothing(table: VideoTable):

@@ -6,10 +6,11 @@ the same name (with - for _).
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from storyreel.wording import nearest
 
 if TYPE_CHECKING:
     from storyreel.evaluate.benchmarks.prompt_list import PromptList
@@ -59,7 +60,7 @@ def write_real(name: str, folder: str | Path, *, source: Path | None = None, gro
 
 def _module(name: str) -> Any:
     if name not in names():
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names())}"
+        near = nearest(name, names())
+        hint = f"did you mean {near!r}?" if near else f"there is {', '.join(names())}"
         raise ValueError(f"benchmark: no benchmark {name!r}; {hint}")
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -9,13 +9,14 @@ pixels (`preprocessing`), and whether its scores mean anything (`trusted`). Weig
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from storyreel import worlds
+from storyreel.names import expanded
+from storyreel.wording import nearest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,10 +99,8 @@ def load_extractor(name: str, *, weights: str | Path | None = None) -> Extractor
     if kind == "t5" and where:
         raise ValueError(f"extractor: {name} reads sentences alone; clip:... and siglip:... see pictures as well")
     if maker is None:
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = (
-            f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}, clip:ORG/NAME, siglip:ORG/NAME"
-        )
+        near = nearest(name, names())
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(names())}, clip:ORG/NAME, siglip:ORG/NAME"
         raise ValueError(f"extractor: no {name!r}; {hint}")
     module = importlib.import_module(f"storyreel.evaluate.extractors.{maker}")
-    return module.load(name, None if weights is None else Path(weights).expanduser())
+    return module.load(name, None if weights is None else expanded(weights))

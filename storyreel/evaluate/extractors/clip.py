@@ -21,6 +21,7 @@ from storyreel import hub_network
 from storyreel.evaluate.extractors.pixels import as_images, bicubic_short_side, check_frames, squashed
 from storyreel.evaluate.extractors.weights import digest_of, in_parts
 from storyreel.json_file import read_object
+from storyreel.names import expanded
 from storyreel.nn import clip as openai_clip
 from storyreel.weights_registry import find_weights, refuse_pickle, weights_folder
 
@@ -151,7 +152,7 @@ def load(name: str, weights: Path | None) -> ClipFeatures:
     if colon:
         if weights is not None:
             raise ValueError(f"weights: extractor {name} names its own")
-        path = Path(where).expanduser()
+        path = expanded(where)
         return load_folder(where, f"{kind}:{path.resolve().name}" if path.is_dir() else name, kind)
     if weights is None:
         find_weights(name)  # says what is missing

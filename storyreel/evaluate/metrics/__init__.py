@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from functools import cache
 
 from storyreel.evaluate.metric import Metric
 from storyreel.options.declare import names
+from storyreel.wording import nearest
 
 
 @cache
@@ -43,7 +43,7 @@ def named(value: str | Sequence[str]) -> tuple[str, ...]:
     found = names([name.lower() for name in names(value, "metrics")], "metrics")
     for name in found:
         if name not in metrics():
-            near = difflib.get_close_matches(name, metrics(), 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(metrics())}"
+            near = nearest(name, metrics())
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(metrics())}"
             raise ValueError(f"metrics: no {name!r}; {hint}")
     return found
