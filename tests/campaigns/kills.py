@@ -168,8 +168,8 @@ def owner(out: Path) -> str:
     return json.loads((out / MARKER).read_text())["kind"]
 
 
-def _case(name: str) -> Callable[[Path, Path], None]:
-    """A life of a case of hostile_out.py; what it writes as a file lies in the folder `out`."""
+def _case(name: str, *more: Any) -> Callable[[Path, Path], None]:
+    """A life of a case of hostile_out.py and `more` options; what it writes as a file lies in the folder `out`."""
     case = next(case for case in CASES if case.name == name)
 
     def life(box: Path, out: Path) -> None:
@@ -179,7 +179,7 @@ def _case(name: str) -> Callable[[Path, Path], None]:
             target = out / f"made{case.suffix}"
             if name in ONCE and target.exists():  # it writes over no file, not even its own
                 return
-        cli(*case.argv(box, str(target)))
+        cli(*case.argv(box, str(target)), *more)
 
     return life
 
@@ -259,6 +259,7 @@ def _begin_edits(box: Path, out: Path) -> None:
 
 
 ONCE = ("models convert F",)
+UNTHREADED = ("--workers", 0)  # PyTorch's pool of threads does not outlive a fork
 VERBS = [
     Verb("train", _train, lambda o: files(o, lambda name: "tensorboard/" in name), plants=("notes.txt", "model.txt")),
     Verb("generate", _generate, files),
@@ -285,7 +286,7 @@ VERBS = [
     Verb("evaluate", _evaluate, _report),
     Verb("evaluate benchmark", _case("evaluate benchmark"), _names, slow=True, warm=True),
     Verb("evaluate train-judge", _case("evaluate train-judge"), files, slow=True),
-    Verb("leaderboard", _case("leaderboard"), _names, slow=True, warm=True),
+    Verb("leaderboard", _case("leaderboard", *UNTHREADED), _names, slow=True, warm=True),
     Verb("study create", _study, _items, plants=()),
     Verb("study export", _case("study export"), files, slow=True),
     Verb("browse edits", _edit, files, _begin_edits),
@@ -436,7 +437,6 @@ def _warm_up() -> None:
     import torch
 
     torch.set_num_threads(1)
-    torch.set_num_threads = lambda n: None  # a fork has one thread, and PyTorch's pool is gone in it
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.AdamW([parameter], fused=True)
     parameter.grad = torch.zeros(1)
