@@ -226,8 +226,8 @@ CASES = [
     Case("evaluate", lambda b, o: ["evaluate", b / "in/clips/a", "--metrics", "flicker", "-o", o, "-q"], "clips/a"),
     Case(
         "evaluate benchmark",
-        lambda b, o: ["evaluate", "benchmark", "moving-digits", b / "in/clips/a", "-o", o, "-q"],
-        "clips/a",
+        lambda b, o: ["evaluate", "benchmark", "moving-digits", b / "in/answers", "-o", o, "-q"],
+        "answers",
     ),
     Case(
         "evaluate train-judge",
@@ -325,6 +325,7 @@ def prepare(box: Path) -> None:
     for name, shift in (("a", 0), ("b", 3)):
         for number, stem in enumerate(("a", "b")):
             ball(number, shift).save(data / "clips" / name / f"{stem}.webp", scale=1)
+    Clip(ball(0).frames, 8).save(data / "answers/0000.webp", scale=1)
     for number in range(2):
         ball(number, frames=12).save(data / "footage" / f"video{number}.mp4", scale=2)
     curate(
