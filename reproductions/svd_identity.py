@@ -3,7 +3,7 @@
 Characters whose combinations training has not, as they stand at the beginning of a walk, are the pictures. A judge
 reads the character in the last frame and in the picture, each as a clip that stands still; what it reads of the
 picture is right. The same is read of the real drawings of that action, since a judge reads somebody who lies on the
-ground less well. The action and the direction are read from the whole video.
+ground less well. The action and the direction are read from the whole video, and from the whole of the real one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     lasting = tuple(name for name in judge.attributes if name not in MOVES)
     kept, real = AttributeAccuracy(lasting), AttributeAccuracy(lasting)
-    moves = AttributeAccuracy(MOVES)
+    moves, real_moves = AttributeAccuracy(MOVES), AttributeAccuracy(MOVES)
     sheet: list[tuple[str, Clip]] = []
     config: Any = model.system.config
     count = settings.count or (3 if settings.quick else 64)
@@ -68,7 +68,8 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
         seen, seen_drawn, expected = judge.read([*last, picture])
         kept.update((seen, expected))
         real.update((seen_drawn, expected))
-        moves.update((next(judge.read([made])), wanted))
+        for score, whole in zip((moves, real_moves), judge.read([made, drawn]), strict=True):
+            score.update((whole, wanted))
         if index < SHOWN:
             sheet.append((prompt, made))
     write_sheet(settings.out / "identity.png", sheet, side=64)
@@ -78,6 +79,7 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
         "kept": who_is.as_json(),
         "real": real.compute().as_json(),
         "moves": what.as_json(),
+        "real_moves": real_moves.compute().as_json(),
         "holds": bool(who_is.mean >= KEPT and what.shares["action"].accuracy >= DONE),
         "pictures": ["identity.png"],
     }

@@ -13,7 +13,8 @@ BUCKETS = (0, 64, 127, 191, 255)
 ENOUGH = 0.8  # rho that the motion bucket is to reach
 TITLES = {
     "motion-text": "From a text, a video moves as much as asked",
-    "motion-picture": "From a picture, too",
+    "motion-picture": "From a picture and a text, too",
+    "motion-alone": "From a picture alone, too",
     "identity": f"A picture's character keeps {KEPT:.0%} of its attributes, and does what is said in {DONE:.0%}",
     "turnaround": f"A character seen from one side is turned around, {TURNED:.0%} of its attributes right",
     "guidance": "Guidance that rises with the frames beats one that is constant",
@@ -68,8 +69,8 @@ def _identity(part: Part) -> Iterator[str]:
     yield f"{part['n']} held-out characters. The last frame is compared with what the judge reads of the picture."
     yield from ("", "| attribute | last frame as the picture | that of the real drawings |", "|---|---|---|")
     yield from _rows(part["kept"], part["real"])
-    yield from ("", "| attribute | as the sentence says |", "|---|---|")
-    yield from _rows(part["moves"])
+    yield from ("", "| attribute | as the sentence says | the real drawings |", "|---|---|---|")
+    yield from _rows(part["moves"], part["real_moves"])
 
 
 def _compared(part: Part) -> Iterator[str]:

@@ -30,7 +30,7 @@ def test_the_motion_bucket_is_measured_kept_and_told(tmp_path: Path):
     said: list[str] = []
     settings = Settings(out=out, count=2, paper="svd", models={"digits": str(model)}, tell=said.append)
     parts = run(settings, "motion")["parts"]
-    assert set(parts) == {"motion-text", "motion-picture"}
+    assert set(parts) == {"motion-text", "motion-picture", "motion-alone"}
     for part in parts.values():
         assert part["n"] == 2
         assert list(part["speeds"]) == ["0", "64", "127", "191", "255"]
@@ -39,7 +39,7 @@ def test_the_motion_bucket_is_measured_kept_and_told(tmp_path: Path):
     assert "| 255 |" in (out / "results.md").read_text()
     assert not said
     assert run(settings, "motion")["parts"] == parts
-    assert [line.partition(":")[0] for line in said] == ["motion-text", "motion-picture"]
+    assert [line.partition(":")[0] for line in said] == ["motion-text", "motion-picture", "motion-alone"]
 
 
 def test_a_model_that_reads_no_motion_is_refused(tmp_path: Path):
@@ -114,6 +114,7 @@ def test_a_character_of_a_picture_is_compared_with_its_last_frame(tmp_path: Path
     assert part["n"] == 2
     assert "action" not in part["kept"]["attributes"]
     assert list(part["moves"]["attributes"]) == ["action", "facing"]
+    assert part["real_moves"]["mean"]["accuracy"] > part["moves"]["mean"]["accuracy"]
     assert part["real"]["mean"]["accuracy"] > part["kept"]["mean"]["accuracy"], "it is not trained"
     assert not part["holds"]
     assert "| that of the real drawings |" in (tmp_path / "out" / "results.md").read_text()

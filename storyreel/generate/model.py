@@ -19,6 +19,7 @@ from storyreel import Cancelled
 from storyreel.clip import Clip, ClipStream
 from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, palette_world
+from storyreel.generate.looks import looks_of
 from storyreel.generate.loop import looped
 from storyreel.generate.open_attributes import attributes_of, completed_for, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
@@ -229,7 +230,8 @@ class Model:
         self._check(options)
         resolved, made = completed_for(self.info, options, seed, index)
         fps = self.system.products[options.stage] if options.stage else self.fps
-        return resolved, made, Request(options=resolved.resolve(fps), seed=seed, index=index)
+        looks = looks_of(self.system, self.info, options, seed, index)
+        return resolved, made, Request(options=resolved.resolve(fps), seed=seed, index=index, looks=looks)
 
     def _finished(
         self, clip: Clip, options: GenerateOptions, resolved: GenerateOptions, made: Mapping[str, str], request: Request
@@ -244,6 +246,8 @@ class Model:
             clip = clip.replace(meta={**clip.meta, "drawn": made})
         if resolved.prompts != options.prompts:
             clip = clip.replace(meta={**clip.meta, "restated": list(resolved.prompts)})
+        if request.looks:
+            clip = clip.replace(meta={**clip.meta, "looks": request.looks})
         return clip.replace(caption=options.caption, meta=self._meta(options, request.seed, request.index, clip))
 
     def attempts(
@@ -251,7 +255,8 @@ class Model:
     ) -> list[Clip]:
         """`count` candidates for the one video of (seed, index), unranked, of just these options."""
         self._check(options)
-        request = Request(options=options.resolve(self.fps), seed=seed, index=index)
+        looks = looks_of(self.system, self.info, options, seed, index)
+        request = Request(options=options.resolve(self.fps), seed=seed, index=index, looks=looks)
         with self._generating() as text:
             clips = self.system.candidates(request, count, text, on_progress or (lambda _: None))
         world = palette_world(self.info) if options.crisp is not False else None

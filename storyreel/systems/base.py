@@ -154,6 +154,7 @@ class Request:
     seed: int = 0
     index: int = 0  # which video of this seed
     candidate: int = 0  # which attempt at this video, where several are made to choose from
+    looks: str = ""  # who the picture that is given shows, for a system that `paints`
 
     @classmethod
     def of(cls, *, seed: int = 0, index: int = 0, candidate: int = 0, **options: Any) -> Request:
@@ -192,6 +193,8 @@ class System(nn.Module):
     """Whether it computes in bfloat16 on a device that has it; else it chooses its precision itself."""
     conditional: bool = True
     """Whether a prompt says what a video shows."""
+    paints: bool = False
+    """Whether it paints the video of a picture anew where a request says who the picture shows (`Request.looks`)."""
     together: ClassVar[int] = 1
     """How many candidates are made in one batch."""
     mixes: ClassVar[bool] = False

@@ -25,6 +25,7 @@ from storyreel.systems.base import Loss, Stage
 from storyreel.systems.pixels import BACKGROUND
 
 TEXT_WIDTH = 192  # of the transformer on the text
+PREFERRED, UNSEEN = 0.6, 0.2  # power of the counts of a picture's colors; count of a color that it has not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +172,14 @@ class PaletteStage(Stage, Generic[C]):
         color, near, hits = ((each * counts).sum() / counts.sum().clamp(min=1) for each in (color, near, hits))
         total = color + alpha * solid.numel() / solid.sum().clamp(min=1) + c.near * near
         return Loss(total, {k: v.detach() for k, v in dict(color=color, alpha=alpha, near=near, hits=hits).items()})
+
+    def preferred(self, picture: Tensor) -> Tensor:
+        """What makes the colors of a picture (1, 4, t, h, w) likelier, the more the more of its pixels have them: to be
+        added to the logits of each pixel, (1, k)."""
+        pixels = rearrange(picture.float(), "1 c t h w -> (t h w) c")
+        near = self._nearest(pixels[pixels[:, 3] > 0][:, :3])
+        counts = torch.bincount(near, minlength=len(self.colors)).to(self.colors)
+        return PREFERRED * (counts + UNSEEN).log()[None]
 
     def _weights(self, video: Tensor, solid: Tensor) -> Tensor | None:
         """Of each pixel, (b f h w,): n ** -balance, where n visible pixels of its clip have its color, to 5 bits."""

@@ -98,12 +98,19 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         nn.init.zeros_(self.skip.weight)
         nn.init.zeros_(self.skip.bias)
 
-    def refined(self, video: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
-        """(b, 4, f, h', w') and text (b, l, text_dim) with its mask -> (b, 4, f, h, w): palette's colors, alpha."""
+    def refined(self, video: Tensor, text: Tensor, text_mask: Tensor, picture: Tensor | None = None) -> Tensor:
+        """(b, 4, f, h', w') and text (b, l, text_dim) with its mask -> (b, 4, f, h, w): palette's colors, alpha.
+
+        picture: (1, 4, t, h'', w'') of whom it shows, whose colors are preferred (`PaletteStage.preferred`).
+        """
         if video.ndim != 5 or video.shape[1] != 4:
             raise ValueError(f"video: wanted (b, 4, f, h, w), got {tuple(video.shape)}")
         read = self.read_text(text, text_mask)
-        return self.painted(self.features(video.clamp(-1, 1), read), read.colors)
+        colors = read.colors
+        if picture is not None:
+            preferred = self.preferred(picture).expand(len(video), -1)
+            colors = preferred if colors is None else colors + preferred
+        return self.painted(self.features(video.clamp(-1, 1), read), colors)
 
     def features(self, video: Tensor, read: ReadText) -> Tensor:
         """Of each pixel, (b, f, h, w, e)."""

@@ -161,6 +161,7 @@ class Svd(System):
             made[name].training_only = ("unet",)
         self.diffusion = nn.ModuleDict(made)
         self.refiner = refiner_of(c.refiner, c.channels, self.text_dim)
+        self.paints = self.refiner is not None
 
     @property
     def makes(self) -> Abilities:
@@ -191,14 +192,17 @@ class Svd(System):
         stage = self.image_stage if options.image else self.text_stage
         self._check(attempts[0], stage)
         image = None if options.image is None else beginning(options, config.shape.height, config.channels)
-        fps = None if options.fps is None else float(options.fps)
+        fps, looks = None if options.fps is None else float(options.fps), attempts[0].looks
         cond = request_conditions(options, text, len(attempts), image=image, fps=fps)
 
         def decode(latents: Tensor) -> Tensor:
             video = self.decoder.decode(latents, chunk=config.chunk)
-            if self.refiner is None or options.image is not None:
+            if self.refiner is None or (image is not None and not looks):
                 return video
-            return self.refiner.refined(video, *(cond[name][: len(video)] for name in ("text", "text_mask")))
+            if image is None:
+                return self.refiner.refined(video, *(cond[name][: len(video)] for name in ("text", "text_mask")))
+            said = (each.expand(len(video), *each.shape[1:]) for each in text([looks]))
+            return self.refiner.refined(video, *said, picture=image.to(video))
 
         return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
 

@@ -339,25 +339,26 @@ class DiffusionStage(FingerprintedStage):
     def _conditioning(
         self, cond: Batch, rng: Sequence[torch.Generator], *, guided: bool
     ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """What the network reads, and, where `guided`, what it reads without text and picture."""
+        """What the network reads, and, where `guided`, what it reads without text and picture, of a clip that moves as
+        usual: a bucket that is asked for is guided, too."""
         text, mask = (cond[name].to(self.fingerprint.device) for name in ("text", "text_mask"))
         usual = torch.ones(len(text), device=text.device)
         fps = cond.get("fps", self.shape.fps * usual).to(usual)
         motion = cond.get("motion", USUAL_BUCKET * usual).to(usual)
         image = cond.get("image") if self.image else None
         noise = 0 * usual if image is None else AUGMENTATION * usual
-        numbers = conditions(fps, motion, noise)
         null, null_mask = without_text(text, mask, self.null_text, everywhere(text))
         latents = self._latents_beside(image, len(text), rng)
 
-        def read(states: Tensor, seen: Tensor, shown: Tensor) -> dict[str, Any]:
+        def read(states: Tensor, seen: Tensor, shown: Tensor, motion: Tensor) -> dict[str, Any]:
+            numbers = conditions(fps, motion, noise)
             beside = {} if latents is None else self._beside(latents, shown)
             context, context_mask = self._context(states, seen, beside.pop("tokens", None))
             return {"conditions": numbers, **beside, "context": context, "context_mask": context_mask}
 
         nothing = torch.zeros_like(usual, dtype=torch.bool)
-        uncond = read(null, null_mask, nothing) if guided else None
-        return read(text, mask, nothing if image is None else ~nothing), uncond
+        uncond = read(null, null_mask, nothing, USUAL_BUCKET * usual) if guided else None
+        return read(text, mask, nothing if image is None else ~nothing, motion), uncond
 
     def _latents_beside(self, image: Tensor | None, count: int, rng: Sequence[torch.Generator]) -> Tensor | None:
         """Latents of the picture; zeros where a stage with a picture is given none."""

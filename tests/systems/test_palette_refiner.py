@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from storyreel.clip import Clip
 from storyreel.recipes import get
 from storyreel.systems.base import Batch, Request, TextEncoder, Tick
-from storyreel.systems.palette import _visible
+from storyreel.systems.palette import PREFERRED, _visible
 from storyreel.systems.palette_refiner import PaletteRefiner, PaletteRefinerConfig
 from storyreel.systems.pixels import BACKGROUND
 
@@ -202,3 +203,24 @@ def _small(name: str) -> Any:
         system = replace(system, tokenizer=tokenizer, generator=generator)
     size = 16 if name == "godiva_sprites" else 64
     return replace(system, refiner=replace(CONFIG, size=size, text_dim=384))
+
+
+def test_colors_of_a_picture_are_preferred_by_how_many_of_its_pixels_have_them() -> None:
+    refiner = make()
+    picture = torch.full((1, 4, 1, 16, 16), -1.0)
+    picture[:, 3, 0, :4] = 1
+    picture[:, 0, 0, :3], picture[:, 2, 0, 3] = 1, 1  # 48 red pixels, 16 blue ones
+    red, green, blue = refiner.preferred(picture)[0].tolist()
+    assert red > blue > 0 > green
+    assert red - blue == pytest.approx(PREFERRED * math.log(48.2 / 16.2), abs=1e-4)
+    nobody = refiner.preferred(torch.full_like(picture, -1.0))
+    assert (nobody == nobody[0, 0]).all()
+    given = batch(2)
+    with torch.no_grad():
+        refiner.to_color.weight.zero_()
+        refiner.to_color.bias.zero_()
+        refiner.to_alpha.bias.fill_(5)
+        made = refiner.refined(given["video"], given["text"], given["text_mask"], picture=picture)
+    solid = made[:, 3] > 0
+    assert solid.any()
+    assert (made[:, 0][solid] == 1).all(), "nothing else decides"

@@ -16,6 +16,7 @@ from storyreel.clip import Clip
 from storyreel.systems.base import Batch, Request, Tick
 from storyreel.systems.svd import Svd
 from storyreel.systems.svd_diffusion import DiffusionStage, noised_picture
+from storyreel.systems.svd_motion import USUAL_BUCKET
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -276,6 +277,19 @@ def test_one_network_serves_texts_and_pictures():
     by_picture = stage.sample({**cond, "image": given["video"][:, :, :1]}, rng=rng, steps=2)
     assert by_text.shape == by_picture.shape == (1, 4, 4, 4, 4)
     assert not by_text.allclose(by_picture, atol=1e-3)
+
+
+def test_a_motion_bucket_is_guided_against_the_usual_one():
+    stage, given = one_network().image_stage, batch(1)
+    cond = {"text": given["text"], "text_mask": given["text_mask"], "image": given["video"][:, :, :1]}
+    rng = [torch.Generator().manual_seed(5)]
+    read, uncond = stage._conditioning({**cond, "motion": torch.tensor([200.0])}, rng, guided=True)
+    assert uncond is not None
+    assert (read["conditions"][0, 1], uncond["conditions"][0, 1]) == (200, USUAL_BUCKET)
+    assert torch.equal(read["conditions"][:, [0, 2]], uncond["conditions"][:, [0, 2]]), "all else is the same"
+    read, uncond = stage._conditioning(cond, rng, guided=True)
+    assert uncond is not None
+    assert torch.equal(read["conditions"], uncond["conditions"]), "nothing was asked for"
 
 
 def test_a_clip_without_a_picture_is_learnt_from_as_by_the_network_for_texts():
