@@ -95,7 +95,10 @@ def completed(
             return _with(prompt, made, attributes)
         own = read(prompt, attributes, world)
         shown = {n: v for n, v in {**found, **made}.items() if not set(attributes[n].fixed_by) & set(own.values())}
-        return world.caption({**shown, **own}, np.random.default_rng([seed, index]))
+        shown |= own
+        if world.drawable:
+            shown = dict(world.drawable(whole, shown))
+        return world.caption(shown, np.random.default_rng([seed, index]))
 
     if options.story:
         return replace(options, story=tuple((seen(prompt), seconds) for prompt, seconds in options.story)), made

@@ -30,6 +30,7 @@ from storyreel.worlds import (
 )
 from storyreel.worlds.sprites_attributes import ATTRIBUTES, JUDGED
 from storyreel.worlds.sprites_completion import completed
+from storyreel.worlds.sprites_drawable import drawable
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
@@ -411,6 +412,7 @@ WORLD = World(
     phrasings=("plain", *sprites_captions.PHRASINGS),
     read=sprites_reader.read_freely,
     implied=sprites_reader.implied,
+    drawable=lambda prompt, found: drawable(frozenset(sprites_reader.tokens_of(prompt)), found),
     caption=sprites_captions.restated,
     complete=lambda said, rng, likeliest=False: completed(
         said, rng, lambda draw: draw_character(draw).attributes, likeliest

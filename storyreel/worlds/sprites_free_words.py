@@ -33,6 +33,7 @@ _WORDS = _phrases(tomllib.loads(_FILE.read_text("utf-8")))
 PRONOUNS = {word: sex for sex, words in _WORDS["pronouns"].items() for word in words}
 CLAD_IN: list[str] = _WORDS["clad_in"]  # before a color that all clothes have
 AFTER_CLOTHES: list[str] = _WORDS["after_clothes"]  # after it, where no garment is named
+HOLDING: list[str] = _WORDS["holding"]  # before what is carried
 WHISKERS: dict[str, list[str]] = _WORDS["whiskers"]
 HAIR_STYLES: dict[str, list[str]] = _WORDS["styles"]  # after its color
 HAIR_IS: list[str] = _WORDS["hair_is"]  # between "hair" and its color

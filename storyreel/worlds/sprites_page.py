@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from storyreel.worlds import sprites_completion as completion
+from storyreel.worlds import sprites_drawable as drawable
 from storyreel.worlds import sprites_reader, sprites_wardrobe
 from storyreel.worlds import sprites_words as words
 from storyreel.worlds.sprites import draw_character
@@ -29,10 +30,11 @@ EXAMPLES = (
 
 
 def prompts() -> dict[str, Any]:
-    """`thesaurus`, `completion`, `caption` and `examples`; the same each time."""
+    """`thesaurus`, `completion`, `drawable`, `caption` and `examples`; the same each time."""
     return {
         "thesaurus": sprites_reader.thesaurus(),
         "completion": _completion(),
+        "drawable": drawable.as_json(),
         "caption": _caption(),
         "examples": list(EXAMPLES),
     }

@@ -32,6 +32,9 @@ SPELLING = {british: american for american, british in BRITISH.items()} | {
     "jewelled": "jeweled",
 }
 MENS = ("bare chest", "formal suit")  # of which there is no drawing for women
+CARRIED = ("spear", "dagger", "shield")  # weapons that walking people are drawn with
+SIDEWAYS = ("slash", "thrust", "shoot")  # attacks that are seen best from the side
+UNARMED = {"slash": "saber", "thrust": "spear"}  # what an attack with no weapon is made with
 CLOSED_HELMET, OPEN_HELMET = "metal helmet", "kettle hat"
 FIGHTING = frozenset(form for verb in ("attack", "fight", "strike") for form in free_words.inflected(verb))
 _TOKEN = re.compile(r"[^\W_]+(?:'s)?|[,.;:/|!?()\n]")
@@ -81,6 +84,9 @@ def read_freely(prompt: str) -> dict[str, str]:
         fighting |= bool(FIGHTING & set(phrase))
     weak = {name: value for name, value in less.items() if name not in said}
     action = _attack_with(said.get("weapon") or weak.get("weapon")) or {"action": "slash"}
+    weapon, holding = weak.get("weapon", said.get("weapon")), set(tokens_of(prompt)) & set(free_words.HOLDING)
+    if holding and not fighting and "action" not in said and weapon in (None, *CARRIED):
+        weak.setdefault("action", "walk")
     weak |= dict(_one_color(prompt, {**weak, **said}))
     pronouns = ({"sex": free_words.PRONOUNS[word]} for word in tokens_of(prompt) if word in free_words.PRONOUNS)
     return _open_faced(next(pronouns, {}) | (action if fighting else {}) | weak | said)
@@ -121,6 +127,11 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
         found.pop("hair_color", None)  # of an old knight's hair nothing is seen
     if "action" not in said:
         found |= _attack_with(said.get("weapon", found.get("weapon")))
+    action = said.get("action", found.get("action"))
+    if action in UNARMED and not {"weapon"} & {*said, *found}:
+        found["weapon"] = UNARMED[action]  # else a blade is seen in some frames
+    if "facing" not in said and (action in SIDEWAYS or "spear" in (said.get("weapon"), found.get("weapon"))):
+        found["facing"] = "right"  # from the front, blades are cut and shafts are dots
     beard = said.get("facial_hair")
     covered = said.get("head", found.get("head")) in COVERED
     if beard and not covered and "hair_color" not in said:
@@ -216,6 +227,10 @@ def thesaurus() -> dict[str, object]:
         "clad_in": free_words.CLAD_IN,
         "after_clothes": free_words.AFTER_CLOTHES,
         "whiskers": free_words.WHISKERS,
+        "sideways": SIDEWAYS,
+        "unarmed": UNARMED,
+        "carried": CARRIED,
+        "holding": free_words.HOLDING,
     }
 
 

@@ -13,6 +13,7 @@ export class Prompts {
     this.attributes = data.attributes ?? {};
     this.thesaurus = data.thesaurus;
     this.completion = data.completion;
+    this.drawable = data.drawable;
     this.words = data.caption;
     this.examples = data.examples ?? [];
     if (!this.thesaurus) return;
@@ -40,14 +41,14 @@ export class Prompts {
     }
     const said = ([name, value]) => this.attributes[name]?.values[value]?.phrase || value;
     const added = Object.entries(made).map(said);
-    if (this.words) return { text: this.caption({ ...made, ...found }), added };
+    if (this.words) return { text: this.caption(this.#drawable(prompt, { ...made, ...found })), added };
     const rest = added.length ? `${prompt.replace(/[ .,;]+$/, "")}, ${added.join(", ")}` : prompt;
     return { text: rest, added };
   }
 
   // Attribute -> value, by the thesaurus. What no caption says gives way to what one says.
   read(prompt) {
-    const { roles, fighting, pronouns, helmets } = this.thesaurus;
+    const { roles, fighting, pronouns, helmets, holding, carried } = this.thesaurus;
     const [said, less] = [{}, {}];
     let fights = false;
     for (const { words, meaning } of cut(this.#spelled(prompt), this.phrases)) {
@@ -58,6 +59,9 @@ export class Prompts {
       }
       fights ||= words.some((word) => fighting.includes(word));
     }
+    const holds = tokens(prompt, this.thesaurus).some((word) => holding.includes(word));
+    const weapon = said.weapon ?? less.weapon;
+    if (holds && !fights && !said.action && (!weapon || carried.includes(weapon))) less.action ??= "walk";
     const all = { ...this.#oneColor(prompt, { ...less, ...said }), ...less, ...said };
     if (all.facial_hair && all.head in helmets) said.head = helmets[all.head];
     const pronoun = tokens(prompt, this.thesaurus).find((word) => word in pronouns);
@@ -85,7 +89,7 @@ export class Prompts {
 
   // What goes with what is said: a knight's armor, the thrust of a spear.
   #implied(prompt, said) {
-    const { covered, attacks, whiskers, mens } = this.thesaurus;
+    const { covered, attacks, whiskers, mens, unarmed, sideways } = this.thesaurus;
     let found = {};
     for (const { meaning } of cut(tokens(prompt, this.thesaurus), this.callings))
       for (const [name, value] of meaning ?? []) if (!(name in said)) found[name] ??= value;
@@ -96,6 +100,9 @@ export class Prompts {
     if (hidden) delete found.hair_color;
     const action = attacks[said.weapon ?? found.weapon];
     if (!said.action && action) found.action = action;
+    const does = said.action ?? found.action;
+    if (does in unarmed && !said.weapon && !found.weapon) found.weapon = unarmed[does];
+    if (!said.facing && (sideways.includes(does) || [said.weapon, found.weapon].includes("spear"))) found.facing = "right";
     const words = tokens(prompt, this.thesaurus);
     const kind = Object.keys(whiskers).find((each) => whiskers[each].some((word) => words.includes(word)));
     if (said.facial_hair) {
@@ -157,6 +164,21 @@ export class Prompts {
       found.hair_color = said.hair_color ?? weighted(colors, draw, likeliest);
       found.hair_style = said.hair_style ?? styles[likeliest ? 0 : Math.floor(draw() * styles.length)];
     }
+    return found;
+  }
+
+  // The attributes as the world's sheets can show them together, or what comes nearest.
+  #drawable(prompt, seen) {
+    const { instead, sword, long, dresses, hidden_by } = this.drawable;
+    const found = { ...seen };
+    const words = tokens(prompt, this.thesaurus);
+    if (found.sex === "male")
+      for (const [name, swaps] of Object.entries(instead)) found[name] = swaps[found[name]] ?? found[name];
+    const dress = (found.torso ?? "").replace(" robe", " dress");
+    if (["thrust", "shoot"].includes(found.action) && found.sex !== "male" && dresses.includes(dress)) found.torso = dress;
+    if (found.weapon in sword && !words.some((word) => long.includes(word))) found.weapon = sword[found.weapon];
+    const hidden = Object.entries(hidden_by).flatMap(([name, values]) => values[found[name]] ?? []);
+    for (const name of hidden) delete found[name];
     return found;
   }
 
