@@ -18,7 +18,7 @@ HIDDEN_BY = {  # attribute -> value -> attributes of which nothing is seen besid
 }
 FOR_MEN = {"tunic": "shirt", "boots": "shoes", "slippers": "shoes"}  # what they wear in place of what women have alone
 CROWN = {"tiara": "golden helmet"}  # the nearest that there is for men
-SWORD = {"longsword": "saber"}  # of a longsword half is cut off at the edge of the picture, of a saber an eighth
+SWORD = {"longsword": "saber"}  # half of a longsword is cut off at the picture's edge, an eighth of a saber
 LONG = ("longsword", "long", "broadsword", "great", "greatsword", "claymore", "two", "big", "huge", "giant")
 
 
@@ -41,7 +41,7 @@ def as_json() -> dict[str, object]:
 
 def drawable(words: frozenset[str], attributes: Mapping[str, str]) -> dict[str, str]:
     """The attributes as the sheets can show them. words: of the prompt; a sword that nobody calls long is the saber,
-    the only one that the picture does not cut."""
+    which the picture cuts least."""
     found = dict(attributes)
     if found.get("sex") == "male":
         found |= {name: swaps[found[name]] for name, swaps in INSTEAD.items() if found.get(name) in swaps}
