@@ -290,7 +290,7 @@ def test_pairs_fill_up_evenly(tmp_path: Path):
 
 
 def test_fifty_raters_at_once_lose_nothing(tmp_path: Path):
-    study = make_study(tmp_path / "study", prompts=3, raters=50, catch=1)
+    study = make_study(tmp_path / "study", prompts=4, raters=50, catch=1)
     given: list[dict[str, str]] = []
     together = threading.Barrier(50)
     with serving(study) as server:
@@ -311,7 +311,7 @@ def test_fifty_raters_at_once_lose_nothing(tmp_path: Path):
             thread.start()
         for thread in threads:
             thread.join()
-        assert server.votes.counts() == {"raters": 50, "votes": 500}
+        assert server.votes.counts() == {"raters": 50, "votes": 600}
     assert len(given) == 50
     assert stored(study) == {trial: answer for mine in given for trial, answer in mine.items()}
 
