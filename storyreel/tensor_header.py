@@ -29,6 +29,8 @@ SHARDS = "*.safetensors.index*.json"  # indexes of shards, also of a variant
 FORMER = (  # names of tensors in files that were written before, and what they are called now
     (re.compile(r"(?<![^.])no_text(?=\.|$)"), "null_text"),
     (re.compile(r"(?<![^.])place$"), "fingerprint"),
+    (re.compile(r"(?<![^.])(?<!learned_text\.)words(?=\.weight$)"), "learned_text.words"),
+    (re.compile(r"(?<![^.])word_places$"), "learned_text.places"),
 )
 
 

@@ -113,18 +113,20 @@ def phenaki_digits() -> Recipe:
     """Ships as `phenaki-digits`: ten frames of 32x32, one and three tubes of three, in 64 tokens of six digits each.
 
     A data set of 64x64 is reduced; its digits are 14 pixels tall then, and the judge still reads all of them.
+    Words learn with the prior: what a frozen encoder says of them together hides which digit moves where.
     """
     data = Data(frames=10, size=32, batch=48)
     return replace(
         phenaki_sprites(),
         name="phenaki_digits",
+        text="words:2048",
         system=PhenakiConfig(
             tokenizer=CViViTConfig(
                 size=32, tube=3, dim=160, space_depth=2, time_depth=1, heads=5, mlp=640, levels=(8,) * 6,
                 widths=(64, 128), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
-                latent_frames=4, dim=192, depth=6, heads=6, mlp=768, text_dim=384,
+                latent_frames=4, dim=192, depth=6, heads=6, mlp=768, text_dim=2, words=2048, text_layers=2,
                 steps=24, guidance=3.0, temperature=4.0,
             ),
             carry=4,

@@ -31,10 +31,11 @@ from torch.utils.checkpoint import checkpoint
 
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
-from storyreel.field_ranges import Count, Frames, FramesASecond, Layers, Share, Width
+from storyreel.field_ranges import Count, Depth, Frames, FramesASecond, Layers, Share, Width
 from storyreel.nn.attention import KeysValues
 from storyreel.nn.axial import AxialBlock
 from storyreel.nn.null_text import drawn, without_text
+from storyreel.nn.text_adapter import LearnedText
 from storyreel.systems.base import (
     Batch,
     Loss,
@@ -76,6 +77,7 @@ class GeneratorConfig:
     layers: Layers = "TRC" * 4  # temporal, row, column
     context: Literal["sparse", "causal"] = "sparse"  # what a token sees: that of Eq. 10 and 11, or all earlier tokens
     text_dim: Width = 384
+    text_layers: Depth = 0  # of a transformer on the text, which is trained with the network; not in the paper
     words: int = 0  # size of a learned word embedding, for the text encoder "words:N"; 0: the encoder's states
     text_tokens: Count = 35
     drop_text: Share = 0.1  # for guidance
@@ -98,8 +100,6 @@ class GeneratorConfig:
             raise ValueError(f"layers: wanted letters T, R and C, as in TRCTRC, got {self.layers!r}")
         if self.context not in NEIGHBOURS:
             raise ValueError(f"context: expected {' or '.join(NEIGHBOURS)}, got {self.context!r}")
-        if self.words and self.text_dim != 2:
-            raise ValueError(f"text_dim: the encoder words:{self.words} is 2 wide, got {self.text_dim}")
         self.sampling(None)
 
     def sampling(self, guidance: float | None) -> Sampling:
@@ -124,9 +124,10 @@ class Generator(Stage):
         self.time = nn.Parameter(torch.randn(c.frames, 1, 1, c.dim) * 0.02)
         self.row = nn.Parameter(torch.randn(grid, 1, c.dim) * 0.02)
         self.column = nn.Parameter(torch.randn(grid, c.dim) * 0.02)
-        memory_dim = c.dim if c.words else c.text_dim
-        self.words = nn.Embedding(c.words, c.dim) if c.words else None
-        self.word_places = nn.Parameter(torch.randn(c.text_tokens, c.dim) * 0.02) if c.words else None
+        self.learned_text = LearnedText(
+            c.text_dim, c.dim, layers=c.text_layers, words=c.words, tokens=c.text_tokens
+        )  # fmt: skip
+        memory_dim = self.learned_text.dim
         self.null_text = nn.Parameter(torch.zeros(memory_dim))
         self.blocks = nn.ModuleList(
             AxialBlock(c.dim, c.heads, c.mlp, memory_dim, axis, wide=c.context == "causal")  # pyright: ignore[reportArgumentType]
@@ -151,10 +152,7 @@ class Generator(Stage):
                 self._warned_of_length = True
                 warnings.warn(f"prompt: captions longer than {most} tokens are cut to {most}", stacklevel=2)
             text, mask = text[:, :most], mask[:, :most]
-        if self.words is None or self.word_places is None:
-            return text, mask
-        numbers = (text[..., 0] * 256 + text[..., 1]).round().long().clamp(0, self.words.num_embeddings - 1)
-        return self.words(numbers) + self.word_places[: text.shape[1]], mask
+        return self.learned_text(text, mask)
 
     def text_memory(self, text: Tensor) -> list[KeysValues]:
         """The keys and values of what `memory` gave, in every layer."""

@@ -32,10 +32,11 @@ from torch.utils.checkpoint import checkpoint
 
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
-from storyreel.field_ranges import Depth, Frames, FramesASecond, SamplingSteps, Share, Width
+from storyreel.field_ranges import Count, Depth, Frames, FramesASecond, SamplingSteps, Share, Width
 from storyreel.nn.attention import Block, KeysValues
 from storyreel.nn.gumbel import gumbel
 from storyreel.nn.null_text import drawn, everywhere, without_text
+from storyreel.nn.text_adapter import LearnedText
 from storyreel.systems.base import (
     Batch,
     Loss,
@@ -65,6 +66,9 @@ class MaskGitConfig:
     mlp: Width = 8192
     dropout: Share = 0.0
     text_dim: Width = 4096
+    text_layers: Depth = 0  # of a transformer on the text, which is trained with the network; not in the paper
+    words: int = 0  # size of a learned word embedding, for the text encoder "words:N"; 0: the encoder's states
+    text_tokens: Count = 64  # places of learned words
     drop_text: Share = 0.1
     steps: SamplingSteps = 48  # Appendix: videos of the paper
     guidance: float = 12.0
@@ -89,8 +93,12 @@ class MaskGit(Stage):
         nn.init.normal_(self.embed.weight, std=0.02)
         self.time = nn.Parameter(torch.randn(c.latent_frames, 1, c.dim) * 0.02)
         self.space = nn.Parameter(torch.randn(patches, c.dim) * 0.02)
-        self.null_text = nn.Parameter(torch.zeros(c.text_dim))
-        self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp, c.text_dim, c.dropout) for _ in range(c.depth))
+        self.learned_text = LearnedText(
+            c.text_dim, c.dim, layers=c.text_layers, words=c.words, tokens=c.text_tokens
+        )  # fmt: skip
+        read = self.learned_text.dim
+        self.null_text = nn.Parameter(torch.zeros(read))
+        self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp, read, c.dropout) for _ in range(c.depth))
         self.norm = nn.LayerNorm(c.dim)
         self.to_logits = nn.Linear(c.dim, sum(sizes))
         self.gradient_checkpointing = False
@@ -103,7 +111,7 @@ class MaskGit(Stage):
         return self._frozen[0]
 
     def text_memory(self, text: Tensor) -> list[KeysValues]:
-        """The keys and values of a text (b, l, text_dim) in every layer: once a sample, not once a step."""
+        """The keys and values of what `learned_text` gave (b, l, d') in every layer: once a sample, not once a step."""
         return [block.to_text.keys_values(text) for block in self.blocks]  # pyright: ignore
 
     def hidden(self, codes: Tensor, memory: list[KeysValues], text_mask: Tensor) -> Tensor:
@@ -119,6 +127,7 @@ class MaskGit(Stage):
 
     def logits(self, codes: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, ...]:
         """For each digit, (b, t, p, size of the digit)."""
+        text, text_mask = self.learned_text(text, text_mask)
         x = self.to_logits(self.hidden(codes, self.text_memory(text), text_mask))
         return x.unflatten(1, codes.shape[1:3]).split(self.tokenizer.sizes, -1)
 
@@ -135,7 +144,7 @@ class MaskGit(Stage):
         are never masked.
         """
         codes = (batch if "codes" in batch else self.prepare(batch))["codes"].long()
-        text, text_mask = batch["text"], batch["text_mask"]
+        text, text_mask = self.learned_text(batch["text"], batch["text_mask"])
         dropped = drawn(len(text), self.config.drop_text, tick.rng, text.device)
         text, text_mask = without_text(text, text_mask, self.null_text, dropped)
         context = batch.get("context", torch.zeros(len(codes), dtype=torch.long, device=codes.device))
@@ -247,6 +256,7 @@ class MaskGit(Stage):
 
     def _guided_memory(self, text: Tensor, mask: Tensor, guidance: float) -> tuple[list[KeysValues], Tensor, int]:
         """Both branches of guidance as one batch; only one where the other would not count."""
+        text, mask = self.learned_text(text, mask)
         if guidance == 1:
             return self.text_memory(text), mask, 1
         null, null_mask = without_text(text, mask, self.null_text, everywhere(text))

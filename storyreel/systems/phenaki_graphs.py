@@ -28,8 +28,9 @@ class PriorGraph(nn.Module):
 
     def forward(self, codes: Tensor, text: Tensor, guidance: Tensor) -> Tensor:
         p = self.prior
-        null = p.null_text.expand(1, text.shape[1], -1)
         everything = torch.ones_like(text[..., 0]) > 0
+        text, everything = p.learned_text(text, everything)
+        null = p.null_text.expand(1, text.shape[1], -1)
         first = torch.cumsum(torch.ones_like(text[..., 0]), 1) < 1.5
         memory = p.text_memory(torch.cat([text, null]))
         states = p.hidden(codes[None].repeat(2, 1, 1, 1), memory, torch.cat([everything, first]))

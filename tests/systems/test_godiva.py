@@ -286,9 +286,9 @@ def test_words_can_be_learnt():
     assert numbers[0, 2] != numbers[1, 2]
     assert text.half().float().equal(text), "exact in the cache of texts"
     model.train().loss({"codes": codes, "text": text, "text_mask": mask}, tick()).total.backward()
-    assert model.words is not None
+    assert model.learned_text.words is not None
     used = numbers[mask].unique()
-    grads = model.words.weight.grad
+    grads = model.learned_text.words.weight.grad
     assert grads is not None
     assert grads[used].abs().sum(1).gt(0).all()
     made = model.eval().sample({"text": text, "text_mask": mask}, rng=rngs(1, 2))
@@ -362,6 +362,6 @@ def test_godiva_paper_has_the_papers_size():
     blocks = sum(p.numel() for p in generator.blocks.parameters())
     # Self-attention 4 d^2, attention to the text 4 d^2, MLP 8 d^2; biases of the MLP 5 d, three norms 6 d.
     assert blocks == 12 * (16 * d * d + 11 * d)
-    whole = sum(p.numel() for p in generator.parameters()) - generator.words.weight.numel()
+    whole = sum(p.numel() for p in generator.parameters()) - generator.learned_text.words.weight.numel()
     rest = 10_000 * (d + 1) + (3 * 128 + 1) * d + (10 + 16 + 16 + 35) * d + 128 + d + 2 * d
     assert whole == blocks + rest
