@@ -292,3 +292,24 @@ def test_it_learns_a_batch_by_heart(prior: MaskGit):
     asked = {k: data[k] for k in ("text", "text_mask")}
     made = prior.eval().sample(asked, rng=rngs(1, 2, 3, 4), guidance=3.0, temperature=1.0)
     assert (made == data["codes"]).float().mean() > 0.8, "each text gives the video that it was learnt with"
+
+
+def test_words_and_layers_on_them_are_learnt():
+    """What reads the text learns from the first step, and a sample is the same alone and among others."""
+    from storyreel.text import load_text_encoder
+
+    words = load_text_encoder("words:512")
+    model = make(words=512, text_dim=2, text_layers=2)
+    text, mask = words(["digit 3 is moving up", "digit 5 is moving up then down"])
+    codes = batch(model, 2)["codes"]
+    model.train().loss({"codes": codes, "text": text, "text_mask": mask}, tick()).total.backward()
+    grads = {n: p.grad for n, p in model.learned_text.named_parameters()}
+    assert all(g is not None and bool(g.abs().sum() > 0) for g in grads.values()), grads.keys()
+    model.eval()
+    cond = {"text": text, "text_mask": mask}
+    both = model.sample(cond, rng=rngs(1, 2))
+    alone = model.sample({k: v[1:] for k, v in cond.items()}, rng=rngs(2))
+    assert alone[0].equal(both[1])
+    other = words(["digit 5 is moving up then left"])
+    logits = [model.logits(codes[1:], *each)[0] for each in ((text[1:], mask[1:]), other)]
+    assert not torch.allclose(*logits, atol=1e-3), "the text is read"
