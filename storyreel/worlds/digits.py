@@ -65,11 +65,14 @@ class Digits:
     held_out_share: float = setting(0.0, "Share of clips of held-out combinations.")
     carried: float = setting(0.0, "Share of clips that begin with a given frame.")
     captions: int = setting(2, "Captions a clip.")
+    alone: float = setting(0.0, "Share of the captions of two digits, after the first, that tell one of them.", before=0.0)
 
     def __post_init__(self) -> None:
         check_ranges(self, min_frames=8)
         if not 0 <= self.doubles <= 1:
             raise ValueError(f"doubles: expected 0 to 1, got {self.doubles}")
+        if not 0 <= self.alone <= 1:
+            raise ValueError(f"alone: expected 0 to 1, got {self.alone}")
         if self.digits not in ("1", "2", "both"):
             raise ValueError(f"digits: wanted 1, 2 or both, got {self.digits!r}")
         if self.digits != "both" and self.doubles != 0.5:
@@ -117,7 +120,7 @@ class Digits:
                 np.maximum(box, glyph, out=box)
         centres = (corners + (self.side - 1) / 2).tolist()
         digits, motions = [d for d, _ in pairs], [m for _, m in pairs]
-        captions = [digits_language.caption(digits, motions, speeds, rng, full=i == 0) for i in range(self.captions)]
+        captions = [self._caption(i, digits, motions, speeds, rng) for i in range(self.captions)]
         row = {
             "caption": captions[0][0],
             "captions": [text for text, _ in captions],
@@ -127,6 +130,13 @@ class Digits:
             "split": split,
         }
         return Clip(np.repeat(canvas[..., None], 3, axis=-1), self.fps, captions[0][0]), row
+
+    def _caption(
+        self, number: int, digits: list[int], motions: list[str], speeds: list[str], rng: np.random.Generator
+    ) -> tuple[str, tuple[str, ...]]:
+        if self.alone and number and len(digits) == 2 and rng.random() < self.alone:
+            return digits_language.one_of_two(digits, motions, speeds, rng)
+        return digits_language.caption(digits, motions, speeds, rng, full=number == 0)
 
     def _count(self, rng: np.random.Generator) -> int:
         if self.digits != "both":

@@ -1,6 +1,12 @@
-"""What the world `digits` is called in English: the caption forms of three papers, and paraphrases."""
+"""What the world `digits` is called in English: the caption forms of three papers, and paraphrases.
+
+A caption may tell one of two digits alone. A model that has learnt those can be asked for two at once by the sentences
+that `sentences` takes a prompt apart into, one for each digit.
+"""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 
@@ -56,17 +62,55 @@ DOUBLE = (
     "a handwritten {d} travels {m} and a handwritten {e} travels {n}",
     "show me {a} going {m} and {b} going {n}",
 )
+ONE_OF_TWO = (
+    "Two digits: digit {d} is moving {m}.",
+    "two digits, one of them {a} moving {m}",
+    "one of two digits is {a} and moves {m}",
+)
+_DIGIT = re.compile(rf"(?<![\w.,])(?:{'|'.join(NAMES)}|\d)(?!\w|[.,]\d|\s+digits\b)")
+_MOTIONS = sorted(((phrase, motion) for motion, forms in PHRASES.items() for phrase in forms), key=lambda p: -len(p[0]))
+_MOTION = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(phrase) for phrase, _ in _MOTIONS)})(?!\w)")
+_SPEED = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(phrase) for forms in SPEEDS.values() for phrase in forms)})(?!\w)")
+
+
+def sentences(prompt: str) -> list[str]:
+    """What is said of each of two digits, a sentence for each, as training captions say it of one of two; of any other
+    prompt, itself."""
+    text = prompt.lower()
+    found = list(_DIGIT.finditer(text))
+    if len(found) != 2:
+        return [prompt]
+    ends = [found[1].start(), len(text)]
+    told = []
+    for digit, end in zip(found, ends, strict=True):
+        motions = list(_MOTION.finditer(text, digit.end(), end))
+        if len(motions) != 1:
+            return [prompt]
+        pace = _SPEED.search(text, digit.end(), end)
+        motion = dict(_MOTIONS)[motions[0][0]] + (f" {pace[0]}" if pace else "")
+        told.append(ONE_OF_TWO[0].format(d=NAMES.index(digit[0]) if digit[0] in NAMES else digit[0], m=motion))
+    return told
+
+
+def one_of_two(
+    digits: list[int], motions: list[str], speeds: list[str], rng: np.random.Generator
+) -> tuple[str, tuple[str, ...]]:
+    """A sentence for one of two digits, and what it mentions: nothing that holds of all."""
+    which = int(rng.integers(2))
+    only = [[values[which]] for values in (digits, motions, speeds)]
+    return caption(*only, rng, forms=ONE_OF_TWO)[0], ()  # pyright: ignore[reportArgumentType]
 
 
 def caption(
-    digits: list[int], motions: list[str], speeds: list[str], rng: np.random.Generator, *, full: bool = False
+    digits: list[int], motions: list[str], speeds: list[str], rng: np.random.Generator, *, full: bool = False,
+    forms: tuple[str, ...] = (),
 ) -> tuple[str, tuple[str, ...]]:
     """A sentence for one or two digits and what it mentions: `digits`, `motions` and perhaps `speeds`.
 
-    `full`: the papers' own wording, without speeds. Two digits are named in either order.
+    `full`: the papers' own wording, without speeds. forms: other ones. Two digits are named in either order.
     """
     order = list(rng.permutation(len(digits))) if not full else list(range(len(digits)))
-    forms = SINGLE if len(digits) == 1 else DOUBLE
+    forms = forms or (SINGLE if len(digits) == 1 else DOUBLE)
     form = forms[rng.integers(4 if full else len(forms))]
     with_speeds = not full and rng.random() < 0.35
     in_words = rng.random() < 0.5
