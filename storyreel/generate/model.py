@@ -21,7 +21,7 @@ from storyreel.generate import registry
 from storyreel.generate.crisp import crisp, palette_world
 from storyreel.generate.looks import looks_of
 from storyreel.generate.loop import looped
-from storyreel.generate.open_attributes import attributes_of, completed_for, trained_world
+from storyreel.generate.open_attributes import attributes_of, completed_for, sentences_of, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.vocabulary import note_for, unconditional_note
 from storyreel.hub import reference
@@ -230,8 +230,13 @@ class Model:
         self._check(options)
         resolved, made = completed_for(self.info, options, seed, index)
         fps = self.system.products[options.stage] if options.stage else self.fps
+        return resolved, made, self._asked(options, resolved.resolve(fps), seed, index)
+
+    def _asked(self, options: GenerateOptions, resolved: GenerateOptions, seed: int, index: int) -> Request:
+        """The request, with what else the system reads of it."""
         looks = looks_of(self.system, self.info, options, seed, index)
-        return resolved, made, Request(options=resolved.resolve(fps), seed=seed, index=index, looks=looks)
+        sentences = sentences_of(self.info, resolved) if self.system.composes else {}
+        return Request(options=resolved, seed=seed, index=index, looks=looks, sentences=sentences)
 
     def _finished(
         self, clip: Clip, options: GenerateOptions, resolved: GenerateOptions, made: Mapping[str, str], request: Request
@@ -255,8 +260,7 @@ class Model:
     ) -> list[Clip]:
         """`count` candidates for the one video of (seed, index), unranked, of just these options."""
         self._check(options)
-        looks = looks_of(self.system, self.info, options, seed, index)
-        request = Request(options=options.resolve(self.fps), seed=seed, index=index, looks=looks)
+        request = self._asked(options, options.resolve(self.fps), seed, index)
         with self._generating() as text:
             clips = self.system.candidates(request, count, text, on_progress or (lambda _: None))
         world = palette_world(self.info) if options.crisp is not False else None

@@ -112,6 +112,15 @@ def completed_for(
     return completed(options, attributes_of(info), seed, index, trained_world(info))
 
 
+def sentences_of(info: Mapping[str, Any], options: GenerateOptions) -> dict[str, tuple[str, ...]]:
+    """Prompts -> a sentence for each thing that they say, as far as the model's world takes them apart."""
+    world = trained_world(info)
+    if world is None or world.sentences is None:
+        return {}
+    told = {prompt: tuple(world.sentences(prompt)) for prompt in options.prompts}
+    return {prompt: sentences for prompt, sentences in told.items() if len(sentences) > 1}
+
+
 def notes_of(info: Mapping[str, Any], options: GenerateOptions, seed: int, index: int) -> list[str]:
     """For people: what the prompt leaves open and is drawn from the seed, and the prompt as the model sees it."""
     seen, made = completed_for(info, options, seed, index)

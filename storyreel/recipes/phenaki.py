@@ -126,8 +126,8 @@ def phenaki_digits() -> Recipe:
                 widths=(64, 128), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
-                latent_frames=4, dim=192, depth=6, heads=6, mlp=768, text_dim=2, words=2048, text_layers=2,
-                steps=24, guidance=3.0, temperature=4.0,
+                latent_frames=4, dim=192, depth=6, heads=6, mlp=768, text_dim=2, words=2048,
+                text_layers=2, composed=True, steps=24, guidance=3.0, temperature=4.0,
             ),
             carry=4,
         ),

@@ -155,6 +155,8 @@ class Request:
     index: int = 0  # which video of this seed
     candidate: int = 0  # which attempt at this video, where several are made to choose from
     looks: str = ""  # who the picture that is given shows, for a system that `paints`
+    sentences: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """For a system that `composes`: prompts that tell of several things -> a sentence for each of them."""
 
     @classmethod
     def of(cls, *, seed: int = 0, index: int = 0, candidate: int = 0, **options: Any) -> Request:
@@ -195,9 +197,11 @@ class System(nn.Module):
     """Whether a prompt says what a video shows."""
     paints: bool = False
     """Whether it paints the video of a picture anew where a request says who the picture shows (`Request.looks`)."""
+    composes: bool = False
+    """Whether it asks for several things at once by a sentence each (`Request.sentences`)."""
     together: ClassVar[int] = 1
     """How many candidates are made in one batch."""
-    mixes: ClassVar[bool] = False
+    mixes: bool = False
     """Whether requests of one batch may differ in prompt, seed and index too: their prompts have as many tokens each,
     all else is the same, and there is no input."""
     text_dim: int

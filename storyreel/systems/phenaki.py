@@ -14,7 +14,9 @@ Differs from the paper: a convolutional trunk between pixels and tokens (`widths
 linear patches alone); finite scalar quantisation whose digits are masked and predicted one by one (`levels`); an L1
 term (`l1`); a decoder that reads the text and paints with a palette (`phenaki_decoder`). The paper recipe leaves all of
 these off. T5 stands for T5X; the shipped models read MiniLM's states, or a text encoder of the dataset's own words
-(`minilm-words`) where a recipe says.
+(`minilm-words`) where a recipe says. Words may learn with the prior (`words`, `text_layers`), and a prompt that tells
+of several things be composed of a sentence for each (`composed`), as Liu et al., "Compositional Visual Generation with
+Composable Diffusion Models", 2022, https://arxiv.org/abs/2206.01714, Section 3, compose the noise of a diffusion model.
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ class MaskGitConfig:
     text_layers: Depth = 0  # of a transformer on the text, which is trained with the network; not in the paper
     words: int = 0  # size of a learned word embedding, for the text encoder "words:N"; 0: the encoder's states
     text_tokens: Count = 64  # places of learned words
+    composed: bool = False  # captions tell one thing of several, and several sentences are asked for at once
     drop_text: Share = 0.1
     steps: SamplingSteps = 48  # Appendix: videos of the paper
     guidance: float = 12.0
@@ -211,6 +214,9 @@ class MaskGit(Stage):
     ) -> Tensor:
         """MaskGIT's sampler: text (b, l, d) and mask, optionally `prefix` codes (b, t', p, g) -> codes (b, t, p, g).
 
+        A text (b, k, l, d) are k sentences that hold at once: what each of them adds to the logits without a text is
+        added up. A sentence without a token adds nothing.
+
         All begins masked but the prefix; at every step all holes are guessed, the surest are kept, the others masked
         again on a cosine schedule. What is sure is judged by log-probability plus Gumbel noise that cools down
         (`temperature`; 8 in the paper's appendix). `guidance` 1 is the conditional model, 0 the unconditional one.
@@ -255,14 +261,20 @@ class MaskGit(Stage):
         return codes
 
     def _guided_memory(self, text: Tensor, mask: Tensor, guidance: float) -> tuple[list[KeysValues], Tensor, int]:
-        """Both branches of guidance as one batch; only one where the other would not count."""
+        """The branches of guidance as one batch, first the sentences, then no text; only one where it alone counts."""
+        b, sentences = len(text), text.shape[1] if text.ndim == 4 else 1
+        if text.ndim == 4:
+            text, mask = (each.transpose(0, 1).flatten(0, 1) for each in (text, mask))
+        absent = ~mask.any(1)
         text, mask = self.learned_text(text, mask)
-        if guidance == 1:
+        if sentences > 1:
+            text, mask = without_text(text, mask, self.null_text, absent)
+        if guidance == 1 and sentences == 1:
             return self.text_memory(text), mask, 1
-        null, null_mask = without_text(text, mask, self.null_text, everywhere(text))
+        null, null_mask = without_text(text[:b], mask[:b], self.null_text, everywhere(text[:b]))
         if guidance == 0:
             return self.text_memory(null), null_mask, 1
-        return self.text_memory(torch.cat([text, null])), torch.cat([mask, null_mask]), 2
+        return self.text_memory(torch.cat([text, null])), torch.cat([mask, null_mask]), sentences + 1
 
     def _guess(
         self,
@@ -283,6 +295,9 @@ class MaskGit(Stage):
         if num_branches == 2:
             cond, uncond = logits.chunk(2)
             logits = uncond.lerp(cond, guidance)
+        elif num_branches > 2:
+            *told, uncond = logits.chunk(num_branches)
+            logits = uncond + guidance * sum(each - uncond for each in told)
         counts = holes.flatten(1).sum(1).tolist()
         values, confidence = [], []
         for x in logits.split(self.tokenizer.sizes, -1):
@@ -311,6 +326,8 @@ class PhenakiConfig:
     carry: Frames = 5  # K, the last frames of a clip that the next one begins with
 
     def __post_init__(self) -> None:
+        if self.prior.composed and self.decoder:
+            raise ValueError("prior.composed: a decoder that reads the text reads one sentence alone")
         if not 1 <= self.tokenizer.latent_frames(self.carry) < self.prior.latent_frames:
             raise ValueError(f"carry: {self.carry} frames leave nothing to make in a clip of {self.frames}")
 
@@ -333,7 +350,6 @@ class Phenaki(System):
 
     name = "phenaki"
     together = 4
-    mixes = True
     longest = 4096  # frames a request may ask for
 
     def __init__(self, config: PhenakiConfig):
@@ -343,6 +359,8 @@ class Phenaki(System):
         self.prior = MaskGit(config.prior, self.tokenizer)
         self.decoder = PaletteDecoder(config.decoder, self.tokenizer, self.prior) if config.decoder else None
         self.text_dim = config.prior.text_dim
+        self.composes = config.prior.composed
+        self.mixes = not self.composes
 
     @property
     def stages(self) -> dict[str, Stage]:
@@ -381,8 +399,7 @@ class Phenaki(System):
         ends = 0
         for number, (_, frames) in enumerate(parts):
             ends += frames
-            encoded = {each[number]: text([each[number]]) for each in prompts}  # alone: no padding, the same bits
-            states, mask = (torch.cat(each) for each in zip(*(encoded[each[number]] for each in prompts), strict=True))
+            states, mask = _encoded([each[number] for each in prompts], attempts, text)
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
         fps = request.options.fps or Fraction(self.config.fps)
@@ -419,6 +436,26 @@ class Phenaki(System):
                 count += 1
             made = min(made, ends)
         return count
+
+
+def _encoded(prompts: Sequence[str], attempts: Sequence[Request], text: TextEncoder) -> tuple[Tensor, Tensor]:
+    """States (b, l, d) of a prompt each and their mask (b, l); (b, k, l, d) and (b, k, l) where sentences hold at once,
+    padded with what is no token. Each is encoded alone: the same bits in every batch."""
+    told = [attempt.sentences.get(prompt, (prompt,)) for prompt, attempt in zip(prompts, attempts, strict=True)]
+    encoded = {sentence: text([sentence]) for each in told for sentence in each}
+    most = max(map(len, told))
+    if most == 1:
+        states, mask = zip(*(encoded[each[0]] for each in told), strict=True)
+        return torch.cat(states), torch.cat(mask)
+    longest = max(mask.shape[1] for _, mask in encoded.values())
+    some = next(iter(encoded.values()))[0]
+    states = some.new_zeros(len(told), most, longest, some.shape[-1])
+    mask = torch.zeros(states.shape[:3], dtype=torch.bool, device=some.device)
+    for row, each in enumerate(told):
+        for place, sentence in enumerate(each):
+            state, seen = encoded[sentence]
+            states[row, place, : state.shape[1]], mask[row, place, : state.shape[1]] = state[0], seen[0]
+    return states, mask
 
 
 class _Run:

@@ -127,6 +127,7 @@ class World:
     read: a prompt -> the attributes that it says, with their values. implied: what goes with that and is not said.
     complete: attributes, random numbers, whether the likeliest is wanted -> what else a clip of these may show.
     drawable: a prompt, attributes -> those of them that its clips can show together, or what comes nearest.
+    sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
     caption: attributes, random numbers -> a caption in the commonest words of its captions. sheet: how a sheet of one
     of its characters is laid out. credits: a text that names who made its pictures. page: what
     `web/page/prompts.js` reads and restates prompts with, as JSON.
@@ -147,6 +148,7 @@ class World:
     complete: Callable[[Mapping[str, str], np.random.Generator, bool], Mapping[str, str]] | None = None
     drawable: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
+    sentences: Callable[[str], Sequence[str]] | None = None
     sheet: SheetLayout | None = None
     page: Callable[[], dict[str, Any]] | None = None
     credits: Path | None = None

@@ -65,7 +65,9 @@ class Digits:
     held_out_share: float = setting(0.0, "Share of clips of held-out combinations.")
     carried: float = setting(0.0, "Share of clips that begin with a given frame.")
     captions: int = setting(2, "Captions a clip.")
-    alone: float = setting(0.0, "Share of the captions of two digits, after the first, that tell one of them.", before=0.0)
+    alone: float = setting(
+        0.0, "Share of the captions of two digits, after the first, that tell one of them.", before=0.0
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self, min_frames=8)
@@ -228,6 +230,7 @@ WORLD = World(
     },
     say=Digits.say,
     describe=describe,
+    sentences=digits_language.sentences,
     licence="Licence: Apache-2.0.",
     pictures=Pictures(name="MNIST's IDX files"),
 )

@@ -96,13 +96,17 @@ def one_of_two(
     digits: list[int], motions: list[str], speeds: list[str], rng: np.random.Generator
 ) -> tuple[str, tuple[str, ...]]:
     """A sentence for one of two digits, and what it mentions: nothing that holds of all."""
-    which = int(rng.integers(2))
-    only = [[values[which]] for values in (digits, motions, speeds)]
-    return caption(*only, rng, forms=ONE_OF_TWO)[0], ()  # pyright: ignore[reportArgumentType]
+    i = int(rng.integers(2))
+    return caption([digits[i]], [motions[i]], [speeds[i]], rng, forms=ONE_OF_TWO)[0], ()
 
 
 def caption(
-    digits: list[int], motions: list[str], speeds: list[str], rng: np.random.Generator, *, full: bool = False,
+    digits: list[int],
+    motions: list[str],
+    speeds: list[str],
+    rng: np.random.Generator,
+    *,
+    full: bool = False,
     forms: tuple[str, ...] = (),
 ) -> tuple[str, tuple[str, ...]]:
     """A sentence for one or two digits and what it mentions: `digits`, `motions` and perhaps `speeds`.

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+from storyreel.generate.model import load
 from storyreel.generate.open_attributes import attributes_of, completed, drawn, note_of, said
 from storyreel.generate.vocabulary import note_for
 from storyreel.options.generation import GenerateOptions
@@ -148,3 +149,15 @@ def test_the_character_of_a_story_goes_through_all_parts():
     assert [one["action"] for one in read] == ["walk", "slash", "hurt"]
     assert [one.get("facing") for one in read] == ["left", "left", None]  # who falls faces the viewer
     assert {(one["body"], one["sex"], one["torso"]) for one in read} == {("orc", "male", "plate armor")}
+
+
+def test_a_prompt_of_two_things_is_asked_for_by_a_sentence_each():
+    """Only of a system that composes, whose world takes prompts apart."""
+    model, two = load("phenaki-digits"), "Digit 3 moves left while digit 5 moves up."
+    options = GenerateOptions.of({"prompt": two})
+    assert not model._asked(options, options, 0, 0).sentences, "what ships reads whole prompts"
+    model.system.composes = True
+    wanted = ("Two digits: digit 3 is moving left.", "Two digits: digit 5 is moving up.")
+    assert model._asked(options, options, 0, 0).sentences == {two: wanted}
+    story = GenerateOptions.of({"story": ((two, 1), ("Digit 3 moves left.", 1))})
+    assert model._asked(story, story, 0, 0).sentences == {two: wanted}

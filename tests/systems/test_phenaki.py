@@ -313,3 +313,31 @@ def test_words_and_layers_on_them_are_learnt():
     other = words(["digit 5 is moving up then left"])
     logits = [model.logits(codes[1:], *each)[0] for each in ((text[1:], mask[1:]), other)]
     assert not torch.allclose(*logits, atol=1e-3), "the text is read"
+
+
+def test_sentences_that_hold_at_once_are_added_up():
+    model = make(text_layers=2)
+    given = batch(model, 2)
+    states, mask = given["text"], given["text_mask"]
+    both = {"text": torch.stack([states[:1], states[1:]], 1), "text_mask": torch.stack([mask[:1], mask[1:]], 1)}
+    made = model.sample(both, rng=rngs(1), guidance=2.0)
+    first = {"text": states[:1], "text_mask": mask[:1]}
+    assert not made.equal(model.sample(first, rng=rngs(1), guidance=2.0)), "the second sentence is heard"
+    memory, seen, branches = model._guided_memory(both["text"], both["text_mask"], 2.0)
+    assert (branches, len(seen)) == (3, 3)
+    told = [model.learned_text(states[i : i + 1], mask[i : i + 1])[0] for i in range(2)]
+    for keys, wanted in zip(memory, zip(*(model.text_memory(each) for each in told), strict=True), strict=True):
+        for branch, each in enumerate(wanted):
+            torch.testing.assert_close(keys[0][branch], each[0][0])
+    mask = torch.stack([mask[:1], torch.zeros_like(mask[1:])], 1)
+    memory, seen, _ = model._guided_memory(both["text"], mask, 2.0)
+    torch.testing.assert_close(memory[0][0][1], memory[0][0][2], msg="no token is no text")
+    assert seen[1].equal(seen[2])
+
+
+def test_sentences_depend_on_no_other_video_of_the_batch():
+    model = make(text_layers=2)
+    given = batch(model, 4)
+    text, mask = given["text"].view(2, 2, 5, 8), given["text_mask"].view(2, 2, 5)
+    together = model.sample({"text": text, "text_mask": mask}, rng=rngs(1, 2))
+    assert model.sample({"text": text[1:], "text_mask": mask[1:]}, rng=rngs(2))[0].equal(together[1])
