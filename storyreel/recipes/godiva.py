@@ -64,14 +64,12 @@ def godiva_digits() -> Recipe:
     data = Data(frames=10, size=32, batch=48)
     return Recipe(
         name="godiva_digits",
-        text="words:2048",
         system=GodivaConfig(
             tokenizer=FrameVQVAEConfig(
                 size=32, patch=8, dim=192, levels=(8, 8, 8, 8), widths=(96, 192), l1=0.5, frames=4,
             ),
             generator=GeneratorConfig(
-                frames=10, dim=192, heads=6, mlp=768, layers="TRCTRC", context="causal", text_dim=2, words=2048,
-                text_layers=2, guidance=3.0, top_k=3,
+                frames=10, dim=192, heads=6, mlp=768, layers="TRCTRC", context="causal", guidance=3.0, top_k=3,
             ),
         ),
         stages={

@@ -1,13 +1,14 @@
 """Recipes for Phenaki. `storyreel train phenaki_tiny --data DIR -o RUN` trains the tokenizer, then the transformer.
 
-| recipe          | parameters | clips            | trained on       | result                         |
-| --------------- | ---------- | ---------------- | ---------------- | ------------------------------ |
-| phenaki_tiny    | 0.1 M      | 5 x 16x16        | tests            | learns a batch by heart        |
-| phenaki_digits  | 6 M        | 10 x 32x32       | 2 CPU cores      | see docs/results.md            |
-| phenaki_sprites | 8 M        | 8 x 64x64, matte | 2 CPU cores      | see docs/results.md            |
-| phenaki_24gb    | 0.2 B      | 11 x 128x128     | own footage      | not trained yet                |
-| phenaki_small   | 0.2 B      | 11 x 128x128     | one GPU, not yet | --                             |
-| phenaki_paper   | 1.8 B      | 11 x 128x128     | never            | checked for its size on `meta` |
+| recipe                  | parameters | clips            | trained on       | result                         |
+| ----------------------- | ---------- | ---------------- | ---------------- | ------------------------------ |
+| phenaki_tiny            | 0.1 M      | 5 x 16x16        | tests            | learns a batch by heart        |
+| phenaki_digits          | 6 M        | 10 x 32x32       | 2 CPU cores      | see docs/results.md            |
+| phenaki_digits_composed | 6 M        | 10 x 32x32       | one CPU core     | see docs/log.md                |
+| phenaki_sprites         | 8 M        | 8 x 64x64, matte | 2 CPU cores      | see docs/results.md            |
+| phenaki_24gb            | 0.2 B      | 11 x 128x128     | own footage      | not trained yet                |
+| phenaki_small           | 0.2 B      | 11 x 128x128     | one GPU, not yet | --                             |
+| phenaki_paper           | 1.8 B      | 11 x 128x128     | never            | checked for its size on `meta` |
 """
 
 from __future__ import annotations
@@ -113,21 +114,19 @@ def phenaki_digits() -> Recipe:
     """Ships as `phenaki-digits`: ten frames of 32x32, one and three tubes of three, in 64 tokens of six digits each.
 
     A data set of 64x64 is reduced; its digits are 14 pixels tall then, and the judge still reads all of them.
-    Words learn with the prior: what a frozen encoder says of them together hides which digit moves where.
     """
     data = Data(frames=10, size=32, batch=48)
     return replace(
         phenaki_sprites(),
         name="phenaki_digits",
-        text="words:2048",
         system=PhenakiConfig(
             tokenizer=CViViTConfig(
                 size=32, tube=3, dim=160, space_depth=2, time_depth=1, heads=5, mlp=640, levels=(8,) * 6,
                 widths=(64, 128), blocks=1, l1=0.5, adversarial=0.0, image_perceptual=0.0, video_perceptual=0.0,
             ),
             prior=MaskGitConfig(
-                latent_frames=4, dim=192, depth=6, heads=6, mlp=768, text_dim=2, words=2048,
-                text_layers=2, composed=True, steps=24, guidance=3.0, temperature=4.0,
+                latent_frames=4, dim=192, depth=6, heads=6, mlp=768, text_dim=384,
+                steps=24, guidance=3.0, temperature=4.0,
             ),
             carry=4,
         ),
@@ -136,6 +135,17 @@ def phenaki_digits() -> Recipe:
             "prior": StageRecipe(data=data, optim=SMALL, steps=3_000),
         },
     )  # fmt: skip
+
+
+def phenaki_digits_composed() -> Recipe:
+    """`phenaki_digits` with words that learn with the prior, and a sentence for each of two digits: on captions that
+    tell one of them (`data make digits --doubles 0.85 --captions 4 --alone 0.9`)."""
+    recipe = phenaki_digits()
+    assert isinstance(recipe.system, PhenakiConfig)
+    prior = replace(recipe.system.prior, text_dim=2, words=2048, text_layers=2, composed=True)
+    return replace(
+        recipe, name="phenaki_digits_composed", text="words:2048", system=replace(recipe.system, prior=prior)
+    )
 
 
 def phenaki_tiny() -> Recipe:
