@@ -133,7 +133,7 @@ def make_a_video_sprites() -> Recipe:
     fine = VideoUNetConfig(widths=(40, 72), temporal=("conv",), fine=16, emb=96, middle=1, mlp=1.0)
     system = MakeAVideoConfig(
         encoder=ImageTextConfig(
-            source="encoder-sprites", sha256="cfb02f5cff112eb7f983c745932c59f862d2e37060e8255b93c24f60626bb016"
+            source="encoder-sprites", sha256="ceb7b022e04ebc55f00647020ee4c1d6fb4dcfb4dc192771b4a2c4f4c29bc701"
         ),
         prior=PriorConfig(dim=160, depth=4, heads=5, mlp=448, sampling=Sampling(steps=16, guidance=1.5)),
         decoder=net(4, 32, 4, 2, decoder, 2.0),
