@@ -58,7 +58,15 @@ def test_its_numbers_agree(recipe_name: str):
         assert (stage.data.frames, stage.data.size, stage.data.channels) == (frames, size, channels)
         assert stage.data.batch % stage.accumulate == 0
         assert stage.optim.warmup <= stage.steps
-    dims = {"minilm": 384, "t5:google/t5-v1_1-xxl": 4096, "hash:32": 32, "hash:1": 1, "words:32768": 2, "words:2048": 2, CLIP: 768}
+    dims = {
+        "minilm": 384,
+        "t5:google/t5-v1_1-xxl": 4096,
+        "hash:32": 32,
+        "hash:1": 1,
+        "words:32768": 2,
+        "words:2048": 2,
+        CLIP: 768,
+    }
     dims["clip:laion/CLIP-ViT-H-14-laion2B-s32B-b79K"] = 1024
     assert system.text_dim == dims[recipe.text]
 
