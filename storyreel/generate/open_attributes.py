@@ -117,8 +117,8 @@ def sentences_of(info: Mapping[str, Any], options: GenerateOptions) -> dict[str,
     world = trained_world(info)
     if world is None or world.sentences is None:
         return {}
-    told = {prompt: tuple(world.sentences(prompt)) for prompt in options.prompts}
-    return {prompt: sentences for prompt, sentences in told.items() if len(sentences) > 1}
+    found = {prompt: tuple(world.sentences(prompt)) for prompt in options.prompts}
+    return {prompt: sentences for prompt, sentences in found.items() if len(sentences) > 1}
 
 
 def notes_of(info: Mapping[str, Any], options: GenerateOptions, seed: int, index: int) -> list[str]:

@@ -53,6 +53,7 @@ from storyreel.systems.base import (
 )
 from storyreel.systems.phenaki_decoder import PaletteDecoder, PaletteDecoderConfig
 from storyreel.systems.phenaki_graphs import graphs_of
+from storyreel.systems.phenaki_sentences import encoded_sentences
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
 from storyreel.systems.pixels import beginning, check_matte, shown
 
@@ -296,8 +297,8 @@ class MaskGit(Stage):
             cond, uncond = logits.chunk(2)
             logits = uncond.lerp(cond, guidance)
         elif num_branches > 2:
-            *told, uncond = logits.chunk(num_branches)
-            logits = uncond + guidance * sum(each - uncond for each in told)
+            *each, uncond = logits.chunk(num_branches)
+            logits = uncond + guidance * sum(cond - uncond for cond in each)
         counts = holes.flatten(1).sum(1).tolist()
         values, confidence = [], []
         for x in logits.split(self.tokenizer.sizes, -1):
@@ -399,7 +400,7 @@ class Phenaki(System):
         ends = 0
         for number, (_, frames) in enumerate(parts):
             ends += frames
-            states, mask = _encoded([each[number] for each in prompts], attempts, text)
+            states, mask = encoded_sentences([each[number] for each in prompts], attempts, text)
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
         fps = request.options.fps or Fraction(self.config.fps)
@@ -436,26 +437,6 @@ class Phenaki(System):
                 count += 1
             made = min(made, ends)
         return count
-
-
-def _encoded(prompts: Sequence[str], attempts: Sequence[Request], text: TextEncoder) -> tuple[Tensor, Tensor]:
-    """States (b, l, d) of a prompt each and their mask (b, l); (b, k, l, d) and (b, k, l) where sentences hold at once,
-    padded with what is no token. Each is encoded alone: the same bits in every batch."""
-    told = [attempt.sentences.get(prompt, (prompt,)) for prompt, attempt in zip(prompts, attempts, strict=True)]
-    encoded = {sentence: text([sentence]) for each in told for sentence in each}
-    most = max(map(len, told))
-    if most == 1:
-        states, mask = zip(*(encoded[each[0]] for each in told), strict=True)
-        return torch.cat(states), torch.cat(mask)
-    longest = max(mask.shape[1] for _, mask in encoded.values())
-    some = next(iter(encoded.values()))[0]
-    states = some.new_zeros(len(told), most, longest, some.shape[-1])
-    mask = torch.zeros(states.shape[:3], dtype=torch.bool, device=some.device)
-    for row, each in enumerate(told):
-        for place, sentence in enumerate(each):
-            state, seen = encoded[sentence]
-            states[row, place, : state.shape[1]], mask[row, place, : state.shape[1]] = state[0], seen[0]
-    return states, mask
 
 
 class _Run:

@@ -81,15 +81,15 @@ def sentences(prompt: str) -> list[str]:
     if len(found) != 2:
         return [prompt]
     ends = [found[1].start(), len(text)]
-    told = []
+    said = []
     for digit, end in zip(found, ends, strict=True):
         motions = list(_MOTION.finditer(text, digit.end(), end))
         if len(motions) != 1:
             return [prompt]
         pace = _SPEED.search(text, digit.end(), end)
         motion = dict(_MOTIONS)[motions[0][0]] + (f" {pace[0]}" if pace else "")
-        told.append(ONE_OF_TWO[0].format(d=NAMES.index(digit[0]) if digit[0] in NAMES else digit[0], m=motion))
-    return told
+        said.append(ONE_OF_TWO[0].format(d=NAMES.index(digit[0]) if digit[0] in NAMES else digit[0], m=motion))
+    return said
 
 
 def one_of_two(
