@@ -28,11 +28,17 @@ SIZE, TRIES = 512, 5  # of the layers that are timed
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the hardware multiplies matrices in bfloat16: GPUs since 2020, CPUs with AVX-512 BF16 or AMX."""
+    """Whether the hardware multiplies matrices in bfloat16: GPUs since 2020, CPUs with AVX-512 BF16 or AMX, unless
+    PyTorch was told to take such a CPU for an older one (ATEN_CPU_CAPABILITY)."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # pyright: ignore
+    older = torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
+    return (
+        device.type == "cpu"
+        and not older
+        and (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # pyright: ignore
+        )
     )
 
 
