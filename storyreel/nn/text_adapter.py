@@ -40,14 +40,15 @@ class LearnedText(nn.Module):
     """What a network reads of a caption: the states of its encoder as they are, or what learns with the network.
 
     words: the size of a learned embedding of words, for the encoder "words:N"; 0: the encoder's states. layers: of a
-    `TextAdapter` on either. tokens: places that learned words have. `dim` is the width of what is read.
+    `TextAdapter` on either. tokens: that are read at most, and places that learned words have; 0: all. `dim` is the
+    width of what is read.
     """
 
     def __init__(self, text_dim: int, width: int, *, layers: int = 0, words: int = 0, tokens: int = 0):
         super().__init__()
         if words and text_dim != 2:
             raise ValueError(f"text_dim: the encoder words:{words} is 2 wide, got {text_dim}")
-        self.dim = width if words or layers else text_dim
+        self.dim, self.tokens = width if words or layers else text_dim, tokens
         self.words = nn.Embedding(words, width) if words else None
         if self.words is not None:
             nn.init.normal_(self.words.weight, std=0.02)
@@ -56,15 +57,14 @@ class LearnedText(nn.Module):
         self._warned = False
 
     def forward(self, text: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """States (b, l, text_dim) and their mask -> (b, l, dim) and its mask. More words than there are places are cut,
-        which is said once."""
+        """States (b, l, text_dim) and their mask -> (b, l, dim) and its mask; cut to `tokens`, which is said once."""
+        most = self.tokens
+        if 0 < most < text.shape[1]:
+            if not text.is_meta and not self._warned and bool(mask[:, most:].any()):
+                self._warned = True
+                warnings.warn(f"prompt: captions longer than {most} tokens are cut to {most}", stacklevel=2)
+            text, mask = text[:, :most], mask[:, :most]
         if self.words is not None and self.places is not None:
-            most = len(self.places)
-            if text.shape[1] > most:
-                if not text.is_meta and not self._warned and bool(mask[:, most:].any()):
-                    self._warned = True
-                    warnings.warn(f"prompt: captions longer than {most} words are cut to {most}", stacklevel=2)
-                text, mask = text[:, :most], mask[:, :most]
             numbers = (text[..., 0] * 256 + text[..., 1]).round().long().clamp(0, self.words.num_embeddings - 1)
             text = self.words(numbers) + self.places[: text.shape[1]]
         return text if self.adapter is None else self.adapter(text, mask), mask

@@ -18,7 +18,6 @@ the tokens of Eq. 10 and 11 are seen (`context` "sparse"); `context` "causal" se
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -136,7 +135,6 @@ class Generator(Stage):
         self.norm = nn.LayerNorm(c.dim)
         self.heads = nn.ModuleList(Head(c.dim, tokenizer.sizes[:i], size) for i, size in enumerate(tokenizer.sizes))
         self.gradient_checkpointing = False
-        self._warned_of_length = False
 
     neighbours: Tensor
 
@@ -146,12 +144,6 @@ class Generator(Stage):
 
     def memory(self, text: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Text as the layers see it (b, l, d') and its mask; cut to `text_tokens`, which is said once."""
-        most = self.config.text_tokens
-        if text.shape[1] > most:
-            if not text.is_meta and not self._warned_of_length and bool(mask[:, most:].any()):
-                self._warned_of_length = True
-                warnings.warn(f"prompt: captions longer than {most} tokens are cut to {most}", stacklevel=2)
-            text, mask = text[:, :most], mask[:, :most]
         return self.learned_text(text, mask)
 
     def text_memory(self, text: Tensor) -> list[KeysValues]:

@@ -98,7 +98,7 @@ class MaskGit(Stage):
         self.time = nn.Parameter(torch.randn(c.latent_frames, 1, c.dim) * 0.02)
         self.space = nn.Parameter(torch.randn(patches, c.dim) * 0.02)
         self.learned_text = LearnedText(
-            c.text_dim, c.dim, layers=c.text_layers, words=c.words, tokens=c.text_tokens
+            c.text_dim, c.dim, layers=c.text_layers, words=c.words, tokens=c.text_tokens if c.words else 0
         )  # fmt: skip
         read = self.learned_text.dim
         self.null_text = nn.Parameter(torch.zeros(read))

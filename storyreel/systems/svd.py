@@ -192,17 +192,18 @@ class Svd(System):
         stage = self.image_stage if options.image else self.text_stage
         self._check(attempts[0], stage)
         image = None if options.image is None else beginning(options, config.shape.height, config.channels)
-        fps, looks = None if options.fps is None else float(options.fps), attempts[0].looks
+        fps = None if options.fps is None else float(options.fps)
         cond = request_conditions(options, text, len(attempts), image=image, fps=fps)
+        said = (cond["text"], cond["text_mask"]) if image is None else None
+        if attempts[0].looks:
+            said = tuple(each.expand(len(attempts), *each.shape[1:]) for each in text([attempts[0].looks]))
 
         def decode(latents: Tensor) -> Tensor:
             video = self.decoder.decode(latents, chunk=config.chunk)
-            if self.refiner is None or (image is not None and not looks):
+            if self.refiner is None or said is None:
                 return video
-            if image is None:
-                return self.refiner.refined(video, *(cond[name][: len(video)] for name in ("text", "text_mask")))
-            said = (each.expand(len(video), *each.shape[1:]) for each in text([looks]))
-            return self.refiner.refined(video, *said, picture=image.to(video))
+            states, mask = (each[: len(video)] for each in said)
+            return self.refiner.refined(video, states, mask, picture=None if image is None else image.to(video))
 
         return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
 

@@ -68,8 +68,9 @@ ONE_OF_TWO = (
     "one of two digits is {a} and moves {m}",
 )
 _DIGIT = re.compile(rf"(?<![\w.,])(?:{'|'.join(NAMES)}|\d)(?!\w|[.,]\d|\s+digits\b)")
-_MOTIONS = sorted(((phrase, motion) for motion, forms in PHRASES.items() for phrase in forms), key=lambda p: -len(p[0]))
-_MOTION = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(phrase) for phrase, _ in _MOTIONS)})(?!\w)")
+_SAID = {phrase: motion for motion, forms in PHRASES.items() for phrase in forms}
+_LONGEST_FIRST = sorted(_SAID, key=len, reverse=True)
+_MOTION = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _LONGEST_FIRST))})(?!\w)")
 _SPEED = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(phrase) for forms in SPEEDS.values() for phrase in forms)})(?!\w)")
 
 
@@ -87,7 +88,7 @@ def sentences(prompt: str) -> list[str]:
         if len(motions) != 1:
             return [prompt]
         pace = _SPEED.search(text, digit.end(), end)
-        motion = dict(_MOTIONS)[motions[0][0]] + (f" {pace[0]}" if pace else "")
+        motion = _SAID[motions[0][0]] + (f" {pace[0]}" if pace else "")
         said.append(ONE_OF_TWO[0].format(d=NAMES.index(digit[0]) if digit[0] in NAMES else digit[0], m=motion))
     return said
 

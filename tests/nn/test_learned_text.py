@@ -50,7 +50,7 @@ def test_padding_changes_nothing():
 def test_more_words_than_places_are_cut_and_said_once():
     model = make(tokens=4)
     caption = ["a 3 moves up while a 5 moves left"]
-    with pytest.warns(UserWarning, match="prompt: captions longer than 4 words are cut to 4"):
+    with pytest.warns(UserWarning, match="prompt: captions longer than 4 tokens are cut to 4"):
         text, mask = model(*ENCODER(caption))
     assert text.shape[1] == mask.shape[1] == 4
     with warnings.catch_warnings():
