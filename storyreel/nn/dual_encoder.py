@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from storyreel.field_ranges import Depth, Frames, Pixels, Width
+from storyreel.field_ranges import Count, Depth, Frames, Pixels, Width
 from storyreel.nn.attention import Block
 from storyreel.nn.conv import ChannelNorm, Downsampler, ResidualBlock, channels_first, channels_last
+from storyreel.nn.text_adapter import LearnedText
 
 DAMAGES = ("none", "shuffled", "frozen", "warped", "jittered", "noisy", "blurred", "patched", "recoloured")
 """What can be wrong with a clip; index 0 is nothing."""
@@ -38,6 +39,8 @@ class DualEncoderConfig:
     time_depth: Depth = 2
     text_depth: Depth = 2
     text_dim: Width = 384  # of the token states
+    words: int = 0  # size of a learned word embedding, for the text encoder "words:N"; 0: the encoder's states
+    text_tokens: Count = 64  # places of learned words
     feature: Width = 256
     embed: Width = 128
 
@@ -92,18 +95,21 @@ class TimeTower(nn.Module):
 
 
 class TextTower(nn.Module):
-    """Token states of a frozen text encoder -> one vector a sentence."""
+    """Token states of a frozen text encoder, or words that learn with the tower -> one vector a sentence."""
 
     def __init__(self, config: DualEncoderConfig):
         super().__init__()
         c = config
-        self.states = nn.Linear(c.text_dim, c.dim)
+        self.learned = LearnedText(c.text_dim, c.dim, words=c.words, tokens=c.text_tokens) if c.words else None
+        self.states = nn.Linear(c.dim if c.words else c.text_dim, c.dim)
         self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.text_depth))
         self.norm = nn.LayerNorm(c.dim)
         self.to_text = nn.Linear(c.dim, c.embed)
 
     def forward(self, text: Tensor, mask: Tensor) -> Tensor:
         """States (b, l, s) and mask (b, l), true where there is a token -> (b, e) of unit length."""
+        if self.learned is not None:
+            text, mask = self.learned(text, mask)
         x = self.states(text)
         for block in self.blocks:
             x = block(x, mask[:, None, None, :])

@@ -4,6 +4,7 @@
 | -------------- | ---------- | ---------------- | ------------- | ---------------- | ------------------------------ |
 | godiva_tiny    | 0.1 M      | 5 x 16x16        | 80            | tests            | learns a batch by heart        |
 | godiva_digits  | 7 M        | 10 x 32x32       | 160           | 1 CPU core       | see docs/results.md            |
+| godiva_digits_composed | 8 M | 10 x 32x32 | 160 | 1 CPU core    | see docs/log.md                |
 | godiva_sprites | 11 M       | 8 x 64x64, matte | 512           | 1 CPU core       | see docs/results.md            |
 | godiva_small   | 0.1 B      | 10 x 128x128     | 2,560         | one GPU, not yet | --                             |
 | godiva_paper   | 0.3 B      | 10 x 64x64       | 2,560         | never            | checked for its size on `meta` |
@@ -77,6 +78,17 @@ def godiva_digits() -> Recipe:
             "generator": StageRecipe(data=data, optim=SMALL, steps=3_000),
         },
     )  # fmt: skip
+
+
+def godiva_digits_composed() -> Recipe:
+    """`godiva_digits` with words that learn with the generator, as in the paper, and a sentence for each of two digits:
+    on captions that tell one of them (`data make digits --doubles 0.85 --captions 4 --alone 0.9`)."""
+    recipe = godiva_digits()
+    assert isinstance(recipe.system, GodivaConfig)
+    generator = replace(recipe.system.generator, text_dim=2, words=2048, text_layers=2, composed=True)
+    return replace(
+        recipe, name="godiva_digits_composed", text="words:2048", system=replace(recipe.system, generator=generator)
+    )
 
 
 def godiva_sprites() -> Recipe:

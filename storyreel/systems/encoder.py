@@ -125,9 +125,9 @@ class EncoderSystem(System):
 
 
 def distinct(text: Tensor, mask: Tensor) -> Tensor:
-    """bool (b, b): true where two captions differ, told by the sum of their token states."""
-    sums = (text.float() * mask[..., None]).sum(1)
-    far = (sums[:, None] - sums[None]).abs().amax(-1) > 1e-3
+    """bool (b, b): true where two captions, states (b, l, d) and mask (b, l), differ in a token or in their length."""
+    tokens = (text.float() * mask[..., None]).flatten(1)
+    far = torch.cdist(tokens, tokens, p=torch.inf) > 1e-3
     return far | (mask.sum(1)[:, None] != mask.sum(1)[None])
 
 

@@ -52,6 +52,7 @@ from storyreel.systems.godiva_tokenizer import FrameVQVAE, FrameVQVAEConfig
 from storyreel.systems.godiva_waves import WaveDecoder
 from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
 from storyreel.systems.pixels import beginning, check_matte, shown
+from storyreel.systems.sentences import encoded_sentences
 
 Offset = tuple[int, int, int]  # frames, rows, columns
 
@@ -79,6 +80,7 @@ class GeneratorConfig:
     text_layers: Depth = 0  # of a transformer on the text, which is trained with the network; not in the paper
     words: int = 0  # size of a learned word embedding, for the text encoder "words:N"; 0: the encoder's states
     text_tokens: Count = 35
+    composed: bool = False  # captions tell one thing of several, and several sentences are asked for at once
     drop_text: Share = 0.1  # for guidance
     guidance: float = 1.0
     top_k: int = 10  # 0: all
@@ -142,12 +144,8 @@ class Generator(Stage):
     def tokenizer(self) -> FrameVQVAE:
         return self._frozen[0]
 
-    def memory(self, text: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Text as the layers see it (b, l, d') and its mask; cut to `text_tokens`, which is said once."""
-        return self.learned_text(text, mask)
-
     def text_memory(self, text: Tensor) -> list[KeysValues]:
-        """The keys and values of what `memory` gave, in every layer."""
+        """The keys and values of what `learned_text` gave (b, l, d'), in every layer."""
         return [block.to_text.keys_values(text) for block in self.blocks]  # pyright: ignore
 
     def hidden(self, codes: Tensor, memory: list[KeysValues], mask: Tensor) -> Tensor:
@@ -178,7 +176,7 @@ class Generator(Stage):
 
     def logits(self, codes: Tensor, text: Tensor, mask: Tensor) -> list[Tensor]:
         """For each part of a code, (b, n, values of the part): what the whole of `codes` gives at once."""
-        text, mask = self.memory(text, mask)
+        text, mask = self.learned_text(text, mask)
         return self.logits_of(self.hidden(codes, self.text_memory(text), mask), codes.flatten(1, 2))
 
     def logits_of(self, x: Tensor, codes: Tensor) -> list[Tensor]:
@@ -197,7 +195,7 @@ class Generator(Stage):
         Of an image (`length` 1) the first frame is scored, of a clip with given frames (`context`) the others.
         """
         codes = (batch if "codes" in batch else self.prepare(batch))["codes"].long()
-        text, mask = self.memory(batch["text"], batch["text_mask"])
+        text, mask = self.learned_text(batch["text"], batch["text_mask"])
         dropped = drawn(len(text), self.config.drop_text, tick.rng, text.device)
         text, mask = without_text(text, mask, self.null_text, dropped)
         flat = codes.flatten(1, 2)
@@ -236,6 +234,7 @@ class Generator(Stage):
     ) -> Tensor:
         """Text (b, l, d) and mask, perhaps `prefix` codes (b, t', p, g) -> codes (b, t, p, g), exact and cached.
 
+        A text (b, k, l, d) are k sentences that hold at once (`systems.sentences`).
         on_token(done, of, codes so far) after each row. ValueError for a prefix that is no code or too long, more
         frames than there are positions, or a model that gives NaN.
         """
@@ -295,6 +294,10 @@ class GodivaConfig:
     refiner: PaletteRefinerConfig | None = None  # paints what the tokenizer decodes anew; not in the paper
     fps: FramesASecond = 8
 
+    def __post_init__(self) -> None:
+        if self.generator.composed and self.refiner:
+            raise ValueError("generator.composed: a refiner reads one sentence alone")
+
     @property
     def frames(self) -> int:
         """Frames a clip."""
@@ -316,6 +319,7 @@ class Godiva(System):
         self.tokenizer = config.tokenizer.build()
         self.generator = Generator(config.generator, self.tokenizer)
         self.text_dim = config.generator.text_dim
+        self.composes = config.generator.composed
         self.refiner = refiner_of(config.refiner, config.tokenizer.channels, self.text_dim)
 
     @property
@@ -340,9 +344,11 @@ class Godiva(System):
         new = frames - (request.options.image is not None)
         known = start[:, :, max(0, start.shape[2] + new - self.config.frames) :]  # as far back as there are positions
         device = self.generator.start.device
-        states, mask = text([request.options.prompt])
+        states, mask = encoded_sentences([request.options.prompt], [request], text)
         count = len(rng)
-        cond: Batch = {"text": states.expand(count, -1, -1), "text_mask": mask.expand(count, -1)}
+        cond: Batch = {
+            "text": states.expand(count, *states.shape[1:]), "text_mask": mask.expand(count, *mask.shape[1:])
+        }  # fmt: skip
         if known.shape[2]:
             cond["prefix"] = self.tokenizer.encode(known.to(device)).expand(count, -1, -1, -1)
 

@@ -6,7 +6,7 @@ the tokens before it, and what is computed is what the whole forward pass comput
     T  keeps every line: (places, frames)          R  keeps the columns of this frame, and of the one before if wide
     C  keeps this row, and the one above if wide
 
-Axes: b videos, r rows of the batch (b, or 2 b with guidance: with text, then without), a heads, k width of a head,
+Axes: b videos, r rows of the batch (b, or with guidance those with text, then b without), a heads, k width of a head,
 d width, l text tokens. Written with plain matrix products and buffers that are made once: at this size the
 time goes into calling operators, not into arithmetic.
 """
@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from storyreel.nn.null_text import everywhere, without_text
+from storyreel.systems.sentences import branches, guided
 
 if TYPE_CHECKING:
     from storyreel.systems.godiva import Generator
@@ -119,8 +119,10 @@ class Decoder:
         device, self.videos = model.start.device, len(text)
         self.dtype = self._dtype(device.type)
         with torch.autocast(device.type, enabled=False):
-            text, mask = model.memory(text.to(device), mask.to(device))
-            text, mask = self._branches(text.float(), mask)
+            text, mask, self.branches = branches(
+                text.to(device), mask.to(device), sampling.guidance, model.learned_text, model.null_text
+            )
+            text = text.float()
             self.rows = len(text)
             self.tables = [table.to(self.dtype) for table in model.tokenizer.tables()]
             self.embed = model.embed.weight.to(self.dtype).T
@@ -151,16 +153,6 @@ class Decoder:
         room = layer.length * 2 if layer.wide else layer.length
         layer.cache = self.places.new_zeros(2, self.rows, layer.heads, lines, room, layer.width)
         layer.keys, layer.values = layer.cache.flatten(1, 2)  # (r a, lines, room, k) each
-
-    def _branches(self, text: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Both branches of guidance as one batch; only one where the other would not count."""
-        guidance = self.sampling.guidance
-        if guidance == 1:
-            return text, mask
-        empty, empty_mask = without_text(text, mask, self.model.null_text, everywhere(text))
-        if guidance == 0:
-            return empty, empty_mask
-        return torch.cat([text, empty]), torch.cat([mask, empty_mask])
 
     def run(
         self, rng: Sequence[torch.Generator], prefix: Tensor | None, on_token: Callable[[int, int, Tensor], None] | None
@@ -212,7 +204,7 @@ class Decoder:
 
     def _logits(self, states: Tensor) -> list[Tensor]:
         """Of states (r, n, d) of known tokens."""
-        cond = self.codes.repeat(self.rows // self.videos, 1, 1)
+        cond = self.codes.repeat(self.branches, 1, 1)
         with torch.autocast(self.codes.device.type, enabled=False):
             return self.model.logits_of(self.model.norm(states.float()), cond)
 
@@ -222,8 +214,8 @@ class Decoder:
         t, i, j = n // (height * width), n // width % height, n % width
         beside = self.vectors.index_select(1, self.beside[n]).view(self.videos, -1)
         x = torch.addmm(self.places[n], beside, self.embed)
-        if self.rows > self.videos:
-            x = x.repeat(2, 1)
+        if self.branches > 1:
+            x = x.repeat(self.branches, 1)
         for layer in self.layers:
             if n:
                 layer.turn(i, j)
@@ -235,11 +227,9 @@ class Decoder:
         x = self.model.norm(x.float())
         for part, head in enumerate(self.model.heads):
             before = self.codes[:, n, :part]
-            logits = head(x, before.repeat(self.rows // self.videos, 1))
-            if self.rows > self.videos:
-                cond, uncond = logits.float().chunk(2)
-                logits = uncond.lerp(cond, self.sampling.guidance)
-            self.codes[:, n, part] = self.sampling.draw(logits.float(), chances[part])
+            logits = head(x, before.repeat(self.branches, 1)).float()
+            logits = guided(logits, self.branches, self.sampling.guidance)
+            self.codes[:, n, part] = self.sampling.draw(logits, chances[part])
 
     def _enter(self, n: int) -> None:
         """Token n is known: later ones may look at its vector."""

@@ -4,7 +4,7 @@ By Eq. 10 and 11 a token depends on those that are behind it on no axis. So the 
 column number depend on none of each other, and a video takes t + h + w - 2 steps in place of t * h * w. Nothing is
 approximated: each token has its own random number, and what is drawn is what `Decoder` draws one by one.
 
-Axes: m tokens of a wave, b videos, r rows of the batch (b, or 2 b with guidance), a heads, k width of a head, d width,
+Axes: m tokens of a wave, b videos, r rows of the batch (b, or more with guidance), a heads, k width of a head, d width,
 l tokens of text, s tokens of a line. In a wave each line of an axis has one token at most.
 """
 
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from storyreel.systems.godiva_decoding import Decoder, Layer
+from storyreel.systems.sentences import guided
 
 
 class WaveDecoder(Decoder):
@@ -70,8 +71,8 @@ class WaveDecoder(Decoder):
         t, i, j = wave // (height * width), wave // width % height, wave % width
         beside = self.vectors[:, self.neighbours[wave]].flatten(2)  # (b, m, neighbours of it)
         x = (beside @ self.embed).transpose(0, 1) + self.places[wave]
-        if self.rows > self.videos:
-            x = x.repeat(1, 2, 1)
+        if self.branches > 1:
+            x = x.repeat(1, self.branches, 1)
         place = {"T": (i * width + j, t), "R": (t * width + j, i), "C": (t * height + i, j)}
         for layer in self.layers:
             x = _through(layer, x, *place[layer.axis])
@@ -83,10 +84,8 @@ class WaveDecoder(Decoder):
         x = self.model.norm(x.float())
         drawn = torch.zeros(m, b, len(self.model.heads), dtype=torch.long, device=x.device)
         for part, head in enumerate(self.model.heads):
-            logits = head(x, drawn[..., :part].repeat(1, self.rows // b, 1)).float()  # (m, r, values)
-            if self.rows > b:
-                cond, uncond = logits.split(b, 1)
-                logits = uncond.lerp(cond, self.sampling.guidance)
+            logits = head(x, drawn[..., :part].repeat(1, self.branches, 1)).float()  # (m, r, values)
+            logits = guided(logits, self.branches, self.sampling.guidance, 1)
             drawn[..., part] = self.sampling.draw(logits.flatten(0, 1), chances[:, part].flatten()).view(m, b)
         return drawn.transpose(0, 1)
 

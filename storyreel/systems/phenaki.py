@@ -37,7 +37,7 @@ from storyreel.clip import Clip
 from storyreel.field_ranges import Count, Depth, Frames, FramesASecond, SamplingSteps, Share, Width
 from storyreel.nn.attention import Block, KeysValues
 from storyreel.nn.gumbel import gumbel
-from storyreel.nn.null_text import drawn, everywhere, without_text
+from storyreel.nn.null_text import drawn, without_text
 from storyreel.nn.text_adapter import LearnedText
 from storyreel.systems.base import (
     Batch,
@@ -53,9 +53,9 @@ from storyreel.systems.base import (
 )
 from storyreel.systems.phenaki_decoder import PaletteDecoder, PaletteDecoderConfig
 from storyreel.systems.phenaki_graphs import graphs_of
-from storyreel.systems.phenaki_sentences import encoded_sentences
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
 from storyreel.systems.pixels import beginning, check_matte, shown
+from storyreel.systems.sentences import branches, encoded_sentences, guided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +231,10 @@ class MaskGit(Stage):
         if steps < 1:
             raise ValueError(f"steps: wanted at least 1, got {steps}")
         choice_temperature = c.temperature if temperature is None else temperature
-        memory, text_mask, num_branches = self._guided_memory(cond["text"], cond["text_mask"], guidance)
+        text, text_mask, num_branches = branches(
+            cond["text"], cond["text_mask"], guidance, self.learned_text, self.null_text
+        )
+        memory = self.text_memory(text)
         codes = self._begin(cond)
         units = holes_left = int((codes[0] == self.mask_id).sum())
         for step in range(steps):
@@ -261,22 +264,6 @@ class MaskGit(Stage):
             codes[:, : cond["prefix"].shape[1]] = cond["prefix"]
         return codes
 
-    def _guided_memory(self, text: Tensor, mask: Tensor, guidance: float) -> tuple[list[KeysValues], Tensor, int]:
-        """The branches of guidance as one batch, first the sentences, then no text; only one where it alone counts."""
-        b, sentences = len(text), text.shape[1] if text.ndim == 4 else 1
-        if text.ndim == 4:
-            text, mask = (each.transpose(0, 1).flatten(0, 1) for each in (text, mask))
-        absent = ~mask.any(1)
-        text, mask = self.learned_text(text, mask)
-        if sentences > 1:
-            text, mask = without_text(text, mask, self.null_text, absent)
-        if guidance == 1 and sentences == 1:
-            return self.text_memory(text), mask, 1
-        null, null_mask = without_text(text[:b], mask[:b], self.null_text, everywhere(text[:b]))
-        if guidance == 0:
-            return self.text_memory(null), null_mask, 1
-        return self.text_memory(torch.cat([text, null])), torch.cat([mask, null_mask]), sentences + 1
-
     def _guess(
         self,
         codes: Tensor,
@@ -293,12 +280,7 @@ class MaskGit(Stage):
         states = self.hidden(codes.repeat(num_branches, 1, 1, 1), memory, text_mask)
         holes = (codes == self.mask_id).any(-1)  # (b, t, p)
         logits = self.to_logits(states[holes.flatten(1).repeat(num_branches, 1)]).float()  # (m, sum of sizes)
-        if num_branches == 2:
-            cond, uncond = logits.chunk(2)
-            logits = uncond.lerp(cond, guidance)
-        elif num_branches > 2:
-            *each, uncond = logits.chunk(num_branches)
-            logits = uncond + guidance * sum(cond - uncond for cond in each)
+        logits = guided(logits, num_branches, guidance)
         counts = holes.flatten(1).sum(1).tolist()
         values, confidence = [], []
         for x in logits.split(self.tokenizer.sizes, -1):
