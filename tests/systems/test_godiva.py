@@ -17,6 +17,7 @@ from storyreel.systems.godiva import Generator, GeneratorConfig
 from storyreel.systems.godiva_decoding import Decoder, Sampling
 from storyreel.systems.godiva_tokenizer import FrameVQVAEConfig
 from storyreel.systems.godiva_waves import WaveDecoder
+from storyreel.systems.sentences import guided
 
 FRAMES, GRID = 3, 4
 TOKENS = FRAMES * GRID * GRID
@@ -205,6 +206,29 @@ def test_guidance_one_is_conditional_and_zero_unconditional(model: Generator):
     assert untold.equal(model.sample({"text": text, "text_mask": mask}, rng=rngs(1, 2), guidance=1.0))
     assert not told.equal(untold)
     assert told.equal(model.sample(asked, rng=rngs(1, 2), guidance=1 + 1e-7))
+
+
+@pytest.mark.numerics
+@torch.no_grad()
+def test_what_each_of_two_sentences_adds_is_added_up(model: Generator):
+    given, guidance = cond(model), 1.5
+    text, mask = given["text"], given["text_mask"]
+    two = text[:, None].repeat(1, 2, 1, 1)
+    two[:, 1] = two[:, 1].flip(0)  # each video has the other's sentence for its second
+    two_masks = torch.stack([mask, mask.flip(0)], 1)
+    kind = WaveDecoder if model.config.context == "sparse" else Decoder
+    decoder = kind(model, two, two_masks, FRAMES, Sampling(guidance=guidance))
+    codes = batch(model)["codes"]
+    null, null_mask = without_text(text, mask, model.null_text, torch.ones(2, dtype=torch.bool))
+    wanted = [model.logits(codes, *each) for each in ((text, mask), (text.flip(0), mask.flip(0)), (null, null_mask))]
+    for part, got in enumerate(decoder.replay(codes)):
+        torch.testing.assert_close(got, torch.cat([each[part] for each in wanted]), atol=1e-4, rtol=1e-4)
+    one, other, none = (each[0] for each in wanted)
+    rows = torch.cat([one, other, none])
+    torch.testing.assert_close(guided(rows, 3, guidance), none + guidance * (one - none) + guidance * (other - none))
+    both = model.sample({"text": two, "text_mask": two_masks}, rng=rngs(1, 2), guidance=guidance)
+    alone = model.sample({"text": two[1:], "text_mask": two_masks[1:]}, rng=rngs(2), guidance=guidance)
+    assert alone[0].equal(both[1]), "on the other video of the batch"
 
 
 def test_what_is_drawn_is_distributed_as_it_should_be():

@@ -323,16 +323,6 @@ def test_sentences_that_hold_at_once_are_added_up():
     made = model.sample(both, rng=rngs(1), guidance=2.0)
     first = {"text": states[:1], "text_mask": mask[:1]}
     assert not made.equal(model.sample(first, rng=rngs(1), guidance=2.0)), "the second sentence is heard"
-    memory, seen, branches = model._guided_memory(both["text"], both["text_mask"], 2.0)
-    assert (branches, len(seen)) == (3, 3)
-    told = [model.learned_text(states[i : i + 1], mask[i : i + 1])[0] for i in range(2)]
-    for keys, wanted in zip(memory, zip(*(model.text_memory(each) for each in told), strict=True), strict=True):
-        for branch, each in enumerate(wanted):
-            torch.testing.assert_close(keys[0][branch], each[0][0])
-    mask = torch.stack([mask[:1], torch.zeros_like(mask[1:])], 1)
-    memory, seen, _ = model._guided_memory(both["text"], mask, 2.0)
-    torch.testing.assert_close(memory[0][0][1], memory[0][0][2], msg="no token is no text")
-    assert seen[1].equal(seen[2])
 
 
 def test_sentences_depend_on_no_other_video_of_the_batch():
