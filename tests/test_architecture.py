@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1] / "storyreel"
 FILES = sorted(ROOT.rglob("*.py"))
 
 # Each folder or module of the package -> what it may import, besides itself. `systems` means its contracts alone
-# (systems/base.py, systems/cascade*.py, systems/palette*.py, systems/pixels.py); KNOWS_SYSTEMS may import the systems
+# (systems/base.py, cascade*.py, palette*.py, pixels.py and sentences.py there); KNOWS_SYSTEMS may import the systems
 # themselves.
 MAY_IMPORT = {
     "numbers": set(),
@@ -161,7 +161,7 @@ FOR_ALL |= {"callable_package", "wording", "csv_file"}  # what people read
 FOR_ALL |= {"tensor_header", "network_folder", "model_folder", "outline"}  # what is on disk, before it is believed
 FOR_ALL |= {"whole_file", "parquet_file", "archive", "tar_file"}
 FOR_ALL |= {"hub_client", "hub_network", "model_card"}  # what the hub gives and reads
-CONTRACTS = {"base", "cascade", "cascade_stage", "palette", "palette_refiner", "pixels"}
+CONTRACTS = {"base", "cascade", "cascade_stage", "palette", "palette_refiner", "pixels", "sentences"}
 KNOWS_SYSTEMS = {"recipes", "published_svd"}
 
 

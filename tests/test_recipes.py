@@ -65,6 +65,7 @@ def test_its_numbers_agree(recipe_name: str):
         "hash:1": 1,
         "words:32768": 2,
         "words:2048": 2,
+        "words:1024": 2,
         CLIP: 768,
     }
     dims["clip:laion/CLIP-ViT-H-14-laion2B-s32B-b79K"] = 1024
