@@ -9,7 +9,6 @@ trainer or any system. It is an `Extractor` and a `TextVideo` (see `storyreel.ev
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from storyreel.clip import Clip
 from storyreel.field_ranges import checked
-from storyreel.model_folder import read_settings, weights_file
+from storyreel.model_folder import own_folders, read_settings, weights_file
 from storyreel.names import expanded
 from storyreel.nn.dual_encoder import DualEncoder, DualEncoderConfig
 from storyreel.outline import build_to_fit
@@ -194,9 +193,8 @@ def find_encoder(name: str | Path) -> Path:
 
 def encoders_here() -> dict[str, Path]:
     """World -> folder of the encoders that are here: those that ship, and those in $STORYREEL_MODELS."""
-    own = [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
     found: dict[str, Path] = {}
-    for folder in (Path(__file__).parent / "pretrained", *own):
+    for folder in (Path(__file__).parent / "pretrained", *own_folders()):
         for card in sorted(folder.glob(f"{PREFIX}*/model.json")):
             found.setdefault(card.parent.name.removeprefix(PREFIX), card.parent)
     return found

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VIDEO_SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng", ".png", ".mkv")  # of files that `generate` writes
+CLIP_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif", ".webp", ".apng")  # of anybody's clips
 LEFT = (
     r"(.*/)?(\.[^/]*\.[0-9a-f]{8}(\.\w+)?|\.?[^/]+\.tmp-\d+(\.png)?|\.[^/]+\.span\.tmp"
     r"|\.tmp-checkpoint-[^/]+(/[^/]+)?)"
@@ -167,3 +168,13 @@ def recognised(folder: Path, kind: str) -> str | None:
             if layout.holds in file.read(READ):
                 return None
     return next(iter(sorted(os.listdir(folder))), None)
+
+
+def clip_files(path: Path) -> list[Path]:
+    """The clips of a folder and its subfolders, sorted. FileNotFoundError or ValueError when there is none."""
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path}: no such folder of clips")
+    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in CLIP_SUFFIXES and not f.name.startswith("."))
+    if not files:
+        raise ValueError(f"{path}: no clips in it ({' '.join(CLIP_SUFFIXES)})")
+    return files

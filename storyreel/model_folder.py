@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,6 +64,11 @@ def weights_file(folder: Path, component: str) -> Path:
     file = folder / component / "model.safetensors"
     shared = SHARED / component / file.name
     return shared if folder.resolve().parent == SHIPPED and shared.exists() and not file.exists() else file
+
+
+def own_folders() -> list[Path]:
+    """The folders in $STORYREEL_MODELS, a list of paths."""
+    return [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
 
 
 def read_card(folder: Path) -> str:

@@ -198,14 +198,6 @@ def check_place(path: Path) -> None:
         raise NotADirectoryError(20, "is a file, wanted a folder", str(path))
 
 
-def owner_of(path: str | Path) -> str | None:
-    """The kind in the marker of a folder; None where there is none."""
-    try:
-        return str(read_json(Path(path) / MARKER).get("kind"))
-    except (ValueError, OSError):
-        return None
-
-
 def _read(path: Path, kind: str) -> Owned:
     value = read_json(path / MARKER)
     if value.get("storyreel") != VERSION:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storyreel.names import expanded
-from storyreel.wording import nearest
+from storyreel.wording import suggestion
 
 HUB = "https://huggingface.co"
 CLIP_B32 = f"{HUB}/openai/clip-vit-base-patch32/resolve/3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"
@@ -181,9 +181,7 @@ ENTRIES = {
 def entry(name: str) -> Weights:
     """The weights of this name. ValueError suggests the nearest."""
     if name not in ENTRIES:
-        near = nearest(name, ENTRIES)
-        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(ENTRIES)}"
-        raise ValueError(f"weights: none are called {name!r}; {hint}")
+        raise ValueError(f"weights: none are called {name!r}; {suggestion(name, ENTRIES)}")
     return ENTRIES[name]
 
 

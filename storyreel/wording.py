@@ -1,9 +1,9 @@
-"""Numbers with their nouns, as sentences have them, and the name that somebody may have meant."""
+"""Numbers with their nouns, as sentences have them, the name that somebody may have meant, and columns."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 MAX_NAME = 100  # characters; comparing a longer one, from a file, would take its length in time and memory
 
@@ -15,6 +15,26 @@ def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
     ('phenaki', None)
     """
     return next(iter(difflib.get_close_matches(name, known, 1, alike)), None) if len(name) <= MAX_NAME else None
+
+
+def suggestion(name: str, known: Collection[str], there: str = "there are", more: str = "") -> str:
+    """What an error says of an unknown name: the one that was meant, or all that there are.
+
+    >>> suggestion("phenaky", ["phenaki", "godiva"]), suggestion("x", ["phenaki", "godiva"])
+    ("did you mean 'phenaki'?", 'there are phenaki, godiva')
+    """
+    near = nearest(name, known)
+    return f"did you mean {near!r}?" if near else f"{there} {', '.join(known) or 'none'}{more}"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines, their texts one below the other.
+
+    >>> columns([("NAME", "SIZE"), ("phenaki", "3 MB")])
+    ['NAME     SIZE', 'phenaki  3 MB']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -11,6 +11,7 @@ import typer
 
 from storyreel import worlds
 from storyreel.screen_text import one_line
+from storyreel.wording import columns
 
 app = typer.Typer(add_completion=False)
 
@@ -252,9 +253,7 @@ def weights(
     for row in rows:
         size = f"{row['bytes'] / 1e6:.0f} MB" if row["bytes"] else "unknown"
         cells.append((str(row["name"]), "yes" if row["here"] else "no", size, str(row["about"])))
-    wide = [max(len(cell[i]) for cell in cells) for i in range(3)]
-    for cell in cells:
-        print("  ".join(f"{text:{width}}" for text, width in zip(cell[:3], wide, strict=True)), cell[3], sep="  ")
+    print(*columns(cells), sep="\n")
 
 
 @app.command()
@@ -352,6 +351,4 @@ def _table(rows: list[dict[str, Any]]) -> None:
         cells.append(
             (one_line(row["name"]), one_line(row["system"]), weights, f"{row['megabytes']} MB", one_line(row["about"]))
         )
-    wide = [max(len(cell[i]) for cell in cells) for i in range(4)]
-    for cell in cells:
-        print("  ".join(f"{text:{size}}" for text, size in zip(cell[:4], wide, strict=True)), cell[4], sep="  ")
+    print(*columns(cells), sep="\n")

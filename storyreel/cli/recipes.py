@@ -26,7 +26,7 @@ def recipes(
 
     from storyreel import recipes as known
     from storyreel.recipe import as_json as in_json
-    from storyreel.wording import amount
+    from storyreel.wording import amount, columns
 
     if name:
         print(json.dumps(in_json(known.get(name)), indent=1, ensure_ascii=False))
@@ -39,9 +39,7 @@ def recipes(
     lines = [("recipe", "system", "parameters", "clips", "models that are here")]
     for row in rows:
         lines.append((row["name"], row["system"], amount(row["parameters"]), row["clips"], ", ".join(row["models"])))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    print(*columns(lines), sep="\n")
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -31,13 +31,11 @@ _HOPELESS = 0.01  # belief below which an interval is not refined
 _STRICT_EDGE = 5.0  # the same for wipes, which moving shots spoil more
 
 
-def find_transitions(detail: np.ndarray, chroma: np.ndarray) -> list[Transition]:
-    """All transitions in a window of frames. detail: uint8 (n, 36, 64) luma; chroma: uint8 (n, 2, 9, 16)."""
-    return find_all(detail, chroma)[0]
-
-
 def find_all(detail: np.ndarray, chroma: np.ndarray) -> tuple[list[Transition], list[Transition]]:
-    """The transitions of a window, and what may be one but is not believed."""
+    """The transitions of a window of frames, and what may be one but is not believed.
+
+    detail: uint8 (n, 36, 64) luma; chroma: uint8 (n, 2, 9, 16).
+    """
     if len(detail) < 2:
         return [], []
     evidence = gather(detail, chroma)
@@ -84,9 +82,7 @@ def gradual(evidence: Evidence, found: list[Transition]) -> tuple[list[Transitio
     return taken[len(found) :], [one for one in doubted if not _touches(one, taken, 0)]
 
 
-def proposals(
-    evidence: Evidence, taken: list[Transition], hopeless: float = _HOPELESS
-) -> Iterator[tuple[int, int, Kind, np.ndarray]]:
+def proposals(evidence: Evidence, taken: list[Transition]) -> Iterator[tuple[int, int, Kind, np.ndarray]]:
     """(first frame, length, kind, features) of intervals that may be gradual transitions, best first.
 
     What lies over a transition that the caller has put into `taken` is left out, and so is what is nearly the same as
@@ -101,7 +97,7 @@ def proposals(
         proposed.append((start, start + length))
         if spread(evidence, start - 1, start + length) < WIDE:
             continue  # something small came or went
-        if belief_in(kind, features_of(evidence, blends, start, length)) < hopeless:
+        if belief_in(kind, features_of(evidence, blends, start, length)) < _HOPELESS:
             continue
         start, length = _refined(evidence, blends, start, length, kind)
         one = Transition(start, start + length - 1, kind, 0.0)

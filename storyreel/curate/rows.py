@@ -17,7 +17,7 @@ from storyreel.curate.scores import measured
 from storyreel.curate.sources import Source
 from storyreel.names import bare
 from storyreel.parquet_file import read_parquet
-from storyreel.read_errors import one_line
+from storyreel.read_errors import one_line, printable
 
 if TYPE_CHECKING:
     from storyreel.curate.footage import FilmInfo
@@ -219,7 +219,4 @@ def _number(value: Any) -> float | None:
 
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # a lone surrogate that is no byte of a file name
-        return text.encode("utf-8", "backslashreplace").decode()
+    return printable(text)

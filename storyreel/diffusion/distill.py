@@ -22,13 +22,6 @@ from storyreel.diffusion.samplers import Denoise, ddim_step
 from storyreel.diffusion.schedules import Level, over
 
 
-def draw_scales(count: int, low: float, high: float, rng: torch.Generator) -> Tensor:
-    """Guidance scales (count,) uniform in [low, high], for a student that reads it (Meng et al., Section 3.1)."""
-    if not 0 <= low <= high:
-        raise ValueError(f"guidance: expected a range from 0, got {low} to {high}")
-    return low + (high - low) * torch.rand(count, generator=rng, device=rng.device)
-
-
 @torch.no_grad()
 def guidance_target(
     teacher: Network,

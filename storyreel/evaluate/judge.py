@@ -50,9 +50,9 @@ class JudgeConfig:
 class Residual(nn.Module):
     """x + two 3x3 convolutions; the second starts at zero, so that a new block changes nothing."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, dilation: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(dim, dim, 3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(dim, dim, 3, padding=dilation, dilation=dilation, bias=False)
         self.norm1 = nn.BatchNorm2d(dim)
         self.conv2 = nn.Conv2d(dim, dim, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(dim)

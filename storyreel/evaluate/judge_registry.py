@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from storyreel.json_file import read_object
+from storyreel.model_folder import own_folders
 from storyreel.tensor_header import check_regular
-from storyreel.wording import nearest
+from storyreel.wording import suggestion
 from storyreel.worlds import names
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
@@ -28,26 +28,21 @@ def find_judge(name: str | Path) -> Path:
             f"judge {str(name)!r}: is not trained yet; `storyreel evaluate train-judge --data DIR -o judge-{short}` "
             "makes it"
         )
-    near = nearest(short, there)
-    hint = f"did you mean {near!r}?" if near else f"there are {', '.join(there) or 'none'}, or give a judge folder"
+    hint = suggestion(short, there, more=", or give a judge folder")
     raise ValueError(f"judge: no judge {str(name)!r}; {hint}")
 
 
 def judges() -> dict[str, Path]:
     """Short name -> folder of each judge that ships or lies in a folder of $STORYREEL_MODELS."""
-    own = [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
-    cards = [card for folder in (*reversed(own), PRETRAINED) for card in sorted(folder.glob("judge-*/judge.json"))]
+    cards = [
+        card for folder in (*reversed(own_folders()), PRETRAINED) for card in sorted(folder.glob("judge-*/judge.json"))
+    ]
     return {card.parent.name.removeprefix("judge-"): card.parent for card in cards}
 
 
 def kind_of(path: Path) -> str:
     """Which kind of judge lies in this folder."""
     return str(document_of(path)["kind"])
-
-
-def facts_of(path: Path) -> dict[str, Any]:
-    """What its training wrote down."""
-    return document_of(path)["facts"]
 
 
 def document_of(path: Path) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from typing import Any
 
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
-
-SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif", ".webp", ".apng")
+from storyreel.layouts import clip_files
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,6 @@ def find_clips(
     if not found:
         raise ValueError(f"{path}: no clip to judge: {hint}")
     return found[:limit]
-
-
-def clip_files(path: Path) -> list[Path]:
-    """The clips of a folder and its subfolders, sorted. FileNotFoundError or ValueError when there is none."""
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path}: no such folder of clips")
-    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-    if not files:
-        raise ValueError(f"{path}: no clips in it ({' '.join(SUFFIXES)})")
-    return files
 
 
 def attributes_by_caption(folder: DatasetFolder, split: str | None = None) -> dict[str, dict[str, Any]]:

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from storyreel.clip import Clip
-from storyreel.evaluate.judge import as_seen, to_video
+from storyreel.evaluate.judge import Residual, as_seen, to_video
 from storyreel.evaluate.judge_folder import read_judge, write_judge
 from storyreel.evaluate.judge_registry import find_judge
 from storyreel.evaluate.score import AttributeAccuracy, Report
@@ -48,21 +47,6 @@ class LocatorConfig:
         return Locator(self)
 
 
-class Dilated(nn.Module):
-    """x + two dilated 3x3 convolutions; the second starts at zero."""
-
-    def __init__(self, dim: int, dilation: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(dim, dim, 3, padding=dilation, dilation=dilation, bias=False)
-        self.norm1 = nn.BatchNorm2d(dim)
-        self.conv2 = nn.Conv2d(dim, dim, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(dim)
-        nn.init.zeros_(self.norm2.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))))
-
-
 class Locator(nn.Module):
     """`locator(frames)` gives maps; `read(clips)` digits with their motions; `accuracy(clips, wanted)` a report."""
 
@@ -75,7 +59,7 @@ class Locator(nn.Module):
         self.trunk = nn.Sequential(
             nn.Conv2d(1, half, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(half), nn.ReLU(),
             nn.Conv2d(half, config.dim, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(config.dim), nn.ReLU(),
-            *(Dilated(config.dim, dilation) for dilation in config.dilations),
+            *(Residual(config.dim, dilation) for dilation in config.dilations),
         )  # fmt: skip
         self.head = nn.Conv2d(config.dim, len(config.classes), 1)
         nn.init.constant_(self.head.bias, -4.0)  # pyright: ignore[reportArgumentType]  # most places hold no digit

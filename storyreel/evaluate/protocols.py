@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from storyreel.json_file import read_object
-from storyreel.wording import nearest
+from storyreel.wording import suggestion
 
 FVD = ("fvd", "kvd")
 FID = ("fid", "kid")
@@ -137,9 +137,7 @@ def protocol_named(name: str) -> Protocol:
             return Protocol.from_json(read_object(name))
         except ValueError as error:
             raise ValueError(f"{name}: wanted a protocol as JSON: {error}") from None
-    near = nearest(name, PROTOCOLS)
-    hint = f"did you mean {near!r}?" if near else f"there are {', '.join(PROTOCOLS)}"
-    raise ValueError(f"protocol: no {name!r}; {hint}")
+    raise ValueError(f"protocol: no {name!r}; {suggestion(name, PROTOCOLS)}")
 
 
 def codec_of(files: Iterable[Path]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storyreel.evaluate.decode import Source
-from storyreel.evaluate.judged_clips import clip_files
+from storyreel.layouts import clip_files
 from storyreel.numbers import is_whole
 
 LOOKED_AT = 32  # files whose length and rate are asked for, to say what is usual

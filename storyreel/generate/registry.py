@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from storyreel import hub_client
 from storyreel.hub import describe as pipelines
 from storyreel.hub import reference
-from storyreel.model_folder import read_card, read_headers, read_model, weights_file
+from storyreel.model_folder import own_folders, read_card, read_headers, read_model, weights_file
 from storyreel.names import expanded
 from storyreel.published_svd.files import describe as describe_published
 from storyreel.published_svd.files import opens_here
@@ -26,8 +25,11 @@ def folders() -> list[Path]:
     """
     import platformdirs
 
-    own = [Path(item) for item in os.environ.get("STORYREEL_MODELS", "").split(os.pathsep) if item]
-    return [Path(__file__).parents[1] / "pretrained", *own, Path(platformdirs.user_data_dir("storyreel")) / "models"]
+    return [
+        Path(__file__).parents[1] / "pretrained",
+        *own_folders(),
+        Path(platformdirs.user_data_dir("storyreel")) / "models",
+    ]
 
 
 def here() -> dict[str, Path]:

@@ -323,30 +323,6 @@ class VideoUNet(nn.Module):
         """What a net for images lacks; the rest is a net for images."""
         return [p for layer in self.temporal_layers() for p in layer.parameters()]
 
-    def become_image_net(self) -> None:
-        """Make every temporal layer the identity, as it is at birth: each frame passes as a picture."""
-        for layer in self.temporal_layers():
-            layer.become_identity()
-
-    @torch.no_grad()
-    def grow_from(self, other: VideoUNet) -> None:
-        """Take the weights of a net with fewer inputs. What `extra` adds to the stem begins at zero, so that this net
-        gives what the other gives. ValueError for a weight of another shape."""
-        theirs = other.state_dict()
-        for name, mine in self.state_dict().items():
-            if name not in theirs:
-                if (name.startswith("from_") and ".2." in name) or name.startswith("fine.from_extra."):
-                    mine.zero_()  # it says nothing yet, and can learn to
-                continue
-            old = theirs[name]
-            if name in ("stem.weight", "fine.stem.weight") and old.shape[1] < mine.shape[1]:
-                mine.zero_()
-                mine[:, : old.shape[1]] = old
-            elif old.shape == mine.shape:
-                mine.copy_(old)
-            else:
-                raise ValueError(f"{name}: is {list(old.shape)}, expected {list(mine.shape)}")
-
 
 def _each(values: tuple[T, ...], count: int) -> tuple[T, ...]:
     return values * count if len(values) == 1 else values

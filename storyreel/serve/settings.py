@@ -20,7 +20,7 @@ from storyreel.options.input_clip import INPUTS
 from storyreel.serve.errors import ApiError
 from storyreel.serve.files import LOSSLESS
 from storyreel.serve.ticks import expected_of, judge_of
-from storyreel.wording import nearest
+from storyreel.wording import suggestion
 
 if TYPE_CHECKING:
     from storyreel.serve.files import VideoFiles
@@ -98,8 +98,7 @@ def read_fields(body: Mapping[str, Any]) -> dict[str, Any]:
     known, found = fields_of(GenerateOptions), {}
     for name, value in body.items():
         if name not in FIELDS:
-            near = nearest(name, FIELDS)
-            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(FIELDS)}"
+            hint = suggestion(name, FIELDS)
             raise ApiError(400, f"Unknown parameter: {shown(name)}; {hint}", param=name[:100], code="unknown_parameter")
         if value is None or value == "":
             continue

@@ -18,7 +18,7 @@ from storyreel.serve.served import Served, served
 from storyreel.serve.settings import Wanted, check_inputs, kind_of_upload, plain_settings, read_fields, understand
 from storyreel.serve.table import RIGHT, Video, VideoTable, right_of
 from storyreel.storage import write_bytes
-from storyreel.wording import nearest
+from storyreel.wording import suggestion
 
 MAX_KEY = 255  # characters of an Idempotency-Key
 MAX_QUEUE = 10_000  # videos that may wait
@@ -62,9 +62,7 @@ class Studio:
             return next(iter(self.models.values()))
         if isinstance(name, str) and name in self.models:
             return self.models[name]
-        near = nearest(str(name).lower(), self.models)
-        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(self.models)}"
-        message = f"The model {str(name)[:100]!r} does not exist; {hint}"
+        message = f"The model {str(name)[:100]!r} does not exist; {suggestion(str(name).lower(), self.models)}"
         raise ApiError(400, message, param="model", code="model_not_found")
 
     # -- new videos ------------------------------------------------------------------------------------------

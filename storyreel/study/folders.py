@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storyreel import video_io
-
-SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif", ".webp", ".apng")
+from storyreel.layouts import clip_files
 
 
 @dataclass(frozen=True)
@@ -19,16 +18,6 @@ class Found:
     file: Path
     key: tuple[str, int]
     prompt: str
-
-
-def clip_files(folder: Path) -> list[Path]:
-    """The clips of a folder and its subfolders, sorted. FileNotFoundError, ValueError: there are none."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder of clips")
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-    if not files:
-        raise ValueError(f"{folder}: no clips in it ({' '.join(SUFFIXES)})")
-    return files
 
 
 def model_names(folders: Sequence[Path]) -> list[str]:

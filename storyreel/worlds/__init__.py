@@ -19,7 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from storyreel.wording import nearest
+from storyreel.wording import suggestion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -238,9 +238,7 @@ def names() -> list[str]:
 def find(name: str) -> World:
     """ValueError names the nearest world."""
     if name not in names():
-        near = nearest(name, names())
-        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(names())}"
-        raise ValueError(f"no world {name!r}; {hint}")
+        raise ValueError(f"no world {name!r}; {suggestion(name, names())}")
     return importlib.import_module(f"{__name__}.{name}").WORLD
 
 
@@ -253,9 +251,7 @@ def named_in(*texts: str) -> str:
 def check_known(name: str, known: Collection[str], what: str) -> None:
     """ValueError names the nearest known setting."""
     if name not in known:
-        near = nearest(name, known)
-        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(known)}"
-        raise ValueError(f"{what} has no setting {name!r}; {hint}")
+        raise ValueError(f"{what} has no setting {name!r}; {suggestion(name, known, 'it has')}")
 
 
 def check_ranges(maker: Any, *, min_frames: int = 1, max_frames: int = 256, min_size: int = 16) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("cv2", reason="needs the extra storyreel[curation]")
 
-from storyreel.curate.cuts import find_transitions
+from storyreel.curate.cuts import find_all
 from storyreel.curate.spans import Kind, Transition, spans_between
 
 
@@ -25,7 +25,7 @@ def textured(seed: int, count: int, speed: float = 0.5) -> np.ndarray:
 
 def found(frames: np.ndarray) -> list[Transition]:
     chroma = np.full((len(frames), 2, 9, 16), 128, np.uint8)
-    return find_transitions(np.clip(frames, 0, 255).astype(np.uint8), chroma)
+    return find_all(np.clip(frames, 0, 255).astype(np.uint8), chroma)[0]
 
 
 def blend(first: np.ndarray, second: np.ndarray, length: int) -> np.ndarray:

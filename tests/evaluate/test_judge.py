@@ -13,7 +13,7 @@ from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.write import write_folder
 from storyreel.evaluate.judge import Judge, JudgeConfig, to_video, without_background
-from storyreel.evaluate.judge_registry import facts_of
+from storyreel.evaluate.judge_registry import document_of
 from storyreel.evaluate.judge_training import JudgeTraining, find_classes, train_judge
 from storyreel.evaluate.judged_clips import find_clips
 
@@ -101,7 +101,7 @@ def test_saved_and_loaded_it_says_the_same(trained, tmp_path: Path):
     judge = trained[0]
     judge.save(tmp_path / "judge", card="# toy", facts={"steps": 150})
     again = Judge.load(tmp_path / "judge")
-    assert facts_of(tmp_path / "judge") == {"steps": 150}
+    assert document_of(tmp_path / "judge")["facts"] == {"steps": 150}
     video = to_video(np.stack([judge.see(clip) for clip, _ in toy_items(8, 3)]))
     for name, said in judge(video).items():
         torch.testing.assert_close(again(video)[name], said, atol=0.02, rtol=0)  # half precision on disk

@@ -225,27 +225,6 @@ def test_checkpointing_changes_no_gradient():
         torch.testing.assert_close(found[1][name], grad, msg=lambda m, name=name: f"{name}: {m}")
 
 
-@pytest.mark.parametrize("fine", [{}, {"patch": 2, "fine": 8}])
-def test_a_net_grows_new_inputs_without_a_change(fine: dict[str, int]):
-    small, x = make(**fine), video()
-    large = make(extra=4, fps=True, **fine)
-    large.grow_from(small)
-    torch.testing.assert_close(run(large, x), run(small, x))
-
-
-def test_a_net_does_not_grow_wider():
-    small = make()
-    with pytest.raises(ValueError, match=r"stem.weight: is \[16, 3, 3, 3\], expected \[24, 3, 3, 3\]"):
-        make(widths=(24, 32), head_dim=8).grow_from(small)
-
-
-def test_it_becomes_an_image_net_again():
-    net, x = make(), video()
-    before = run(net, x, video=torch.tensor([False, False]))
-    net.become_image_net()
-    assert run(net, x).equal(before)
-
-
 def test_what_is_refused():
     net, x = make(), video()
     told = inputs(net, x)

@@ -10,7 +10,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storyreel.wording import nearest
+from storyreel.wording import suggestion
 
 if TYPE_CHECKING:
     from storyreel.evaluate.benchmarks.prompt_list import PromptList
@@ -60,7 +60,5 @@ def write_real(name: str, folder: str | Path, *, source: Path | None = None, gro
 
 def _module(name: str) -> Any:
     if name not in names():
-        near = nearest(name, names())
-        hint = f"did you mean {near!r}?" if near else f"there is {', '.join(names())}"
-        raise ValueError(f"benchmark: no benchmark {name!r}; {hint}")
+        raise ValueError(f"benchmark: no benchmark {name!r}; {suggestion(name, names(), 'there is')}")
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

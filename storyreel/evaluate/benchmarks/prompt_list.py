@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from storyreel.evaluate.judged_clips import clip_files, prompt_of
+from storyreel.evaluate.judged_clips import prompt_of
 from storyreel.json_file import parse_json
+from storyreel.layouts import clip_files
 from storyreel.ownership import claim_file
 from storyreel.storage import write_bytes
 from storyreel.whole_file import read_bytes, read_text

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from storyreel import worlds
 from storyreel.names import expanded
-from storyreel.wording import nearest
+from storyreel.wording import suggestion
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,8 +99,7 @@ def load_extractor(name: str, *, weights: str | Path | None = None) -> Extractor
     if kind == "t5" and where:
         raise ValueError(f"extractor: {name} reads sentences alone; clip:... and siglip:... see pictures as well")
     if maker is None:
-        near = nearest(name, names())
-        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(names())}, clip:ORG/NAME, siglip:ORG/NAME"
+        hint = suggestion(name, names(), more=", clip:ORG/NAME, siglip:ORG/NAME")
         raise ValueError(f"extractor: no {name!r}; {hint}")
     module = importlib.import_module(f"storyreel.evaluate.extractors.{maker}")
     return module.load(name, None if weights is None else expanded(weights))

@@ -9,7 +9,7 @@ from functools import cache
 
 from storyreel.evaluate.metric import Metric
 from storyreel.options.declare import names
-from storyreel.wording import nearest
+from storyreel.wording import suggestion
 
 
 @cache
@@ -43,7 +43,5 @@ def named(value: str | Sequence[str]) -> tuple[str, ...]:
     found = names([name.lower() for name in names(value, "metrics")], "metrics")
     for name in found:
         if name not in metrics():
-            near = nearest(name, metrics())
-            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(metrics())}"
-            raise ValueError(f"metrics: no {name!r}; {hint}")
+            raise ValueError(f"metrics: no {name!r}; {suggestion(name, metrics())}")
     return found
