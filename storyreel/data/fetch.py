@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from storyreel.archive import Limits, unpack
 from storyreel.data.download import download
+from storyreel.ownership import check_place
 from storyreel.storage import check_writable, digest_of, sweep, temporary_name
 from storyreel.worlds import Pictures, find, names
 
@@ -36,7 +37,8 @@ def fetch_pictures(world: str, out: Path, url: str | None = None) -> int:
     """
     out, pictures = Path(out), pictures_of(world)
     url = url or pictures.url
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    check_place(out)
+    if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out}: is there already; give a new or an empty folder")
     out = Path(os.path.realpath(out))
     check_writable(out.parent)

@@ -3,8 +3,8 @@
     python tests/campaigns/hostile_out.py [VERB...]
 
 Prints a line of counts, and each fault: bytes that changed or went, something that was left after a refusal, a
-refusal that is no line of its own, a folder of somebody else's that was written into. Exits 1 if there is one. The
-verbs are those of the command line itself: one that is new and in neither list is a fault too.
+refusal that is no line of its own or is not about the place, a folder of somebody else's that was written into. Exits
+1 if there is one. The verbs are those of the command line itself: one that is new and in neither list is a fault too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import importlib
 import io
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -118,9 +119,13 @@ CASES = [
     Case("models convert F", lambda b, o: ["models", "convert", b / "in/svd", "-o", o], "svd", ".safetensors", True),
     Case("models fetch", lambda b, o: ["models", "fetch", "inception-2015", "-o", o], ""),
     Case("models export", lambda b, o: ["models", "export", b / "in/run", "-o", o], "run"),
-    Case("models export --web", lambda b, o: ["models", "export", b / "in/model", "--web", o], "model"),
+    Case(
+        "models export --web",
+        lambda b, o: ["models", "export", b / "in/digits", "--web", o, "--runtime", b / "in/notes"],
+        "digits",
+    ),
     Case("models text", lambda b, o: ["models", "text", "--words", "digits", "-o", o], ""),
-    Case("data sheets", lambda b, o: ["data", "sheets", "--source", b / "lpc", "-o", o], "", ".tar.xz", True),
+    Case("data sheets", lambda b, o: ["data", "sheets", "--source", b / "cache/lpc", "-o", o], "", ".tar.xz", True),
     Case("curate", lambda b, o: ["curate", b / "in/footage", "-o", o], "footage"),
     Case("curate --redo", lambda b, o: ["curate", b / "in/footage", "-o", o, "--redo"], "footage"),
     Case(
@@ -195,7 +200,7 @@ CASES = [
     Case("generate", lambda b, o: ["generate", "an orc", "-m", b / "in/model", "-o", o, "-q"], "", ".gif", True),
     Case(
         "generate --image",
-        lambda b, o: ["generate", "an orc", "-m", b / "in/model", "--variation", b / "in/clips/a/a.webp", "-o", o],
+        lambda b, o: ["generate", "an orc", "-m", b / "in/model", "--image", b / "in/clips/a/a.webp", "-o", o],
         "clips/a/a.webp",
         ".webp",
         True,
@@ -231,8 +236,8 @@ CASES = [
     ),
     Case(
         "evaluate train-judge",
-        lambda b, o: ["evaluate", "train-judge", "--data", b / "in/data", "-o", o, "--train-steps", 1, "-q"],
-        "data",
+        lambda b, o: ["evaluate", "train-judge", "--data", b / "in/judged", "-o", o, "--train-steps", 2, "-q"],
+        "judged",
     ),
     Case(
         "leaderboard",
@@ -313,11 +318,18 @@ def prepare(box: Path) -> None:
     from storyreel.ownership import claim
     from storyreel.published_svd.layouts import convert
     from storyreel.study.create import create
+    from storyreel.worlds.sprites_sheets import drawn_sheets
 
     data = box / "in"
     rng = np.random.default_rng(0)
     noise = [Clip(rng.integers(0, 256, (6, 16, 16, 3), np.uint8), 8, f"noise {i}") for i in range(3)]
     write_folder(data / "data", [(clip, {"split": "train"}) for clip in noise], workers=1)
+    colours = [{"split": "train", "attributes": {"color": ("red", "blue")[i % 2]}} for i in range(10)]
+    write_folder(data / "judged", [(noise[i % 3], facts) for i, facts in enumerate(colours)], workers=1)
+    for sheet in drawn_sheets():
+        (box / "cache/lpc" / sheet).parent.mkdir(parents=True, exist_ok=True)
+        (box / "cache/lpc" / sheet).write_bytes(b"a sheet")
+    shutil.copytree(TESTS.parent / "storyreel/pretrained/phenaki-digits", data / "digits")
     make_tiny(data / "model")
     make_tiny_sprites(data / "tiny-sprites")
     convert(make_svd(data / "svd"), data / "svd.safetensors")
@@ -442,6 +454,17 @@ def _digest(path: Path) -> str:
     return DIGESTS[path][1]
 
 
+def names_place(said: str, place: str, cwd: Path) -> bool:
+    """Whether a refusal is about the place that was given: it begins with it, its folder, or what lies in it."""
+    where = cwd / place
+    known = {place, str(where), str(where.resolve()), str(where.parent)}
+    known |= {f"--cache {name}" for name in known}
+    if where.is_dir():
+        known |= set(os.listdir(where))
+    about = said.removeprefix("storyreel: error: ").split(": ")[0]
+    return about in known or any(about.startswith(f"{name}/") for name in (str(where), str(where.resolve())))
+
+
 def faults_of(case: Case, box: Path) -> Iterator[tuple[str, list[str]]]:
     """(the place, what went wrong there) for each hostile place of one case."""
     for what, place, cwd in places(case, box):
@@ -457,6 +480,8 @@ def faults_of(case: Case, box: Path) -> Iterator[tuple[str, list[str]]]:
         said = err.splitlines()
         if code == 1 and not (said and said[-1].startswith("storyreel: error: ") and "Traceback" not in err):
             wrong.append(f"no line of its own: {err.strip()[-300:]}")
+        elif code == 1 and not names_place(said[-1], place, cwd):
+            wrong.append(f"refused for something else: {said[-1]}")
         if code not in (0, 1, 2):
             wrong.append(f"exit code {code}")
         for name in new:

@@ -38,6 +38,7 @@ from storyreel.storage import is_temporary  # noqa: E402
 OPERATIONS = ("replace", "rename", "link", "unlink", "mkdir", "rmdir", "fsync")
 ALIKE = {LOCK, ".lock", ".edits.lock", "timing.jsonl"}  # what may differ between two runs: locks, and the clock
 PLANTED = "mine, not storyreel's"
+SURVIVES = 4  # one life in so many and one ends, so that what kills leave is compared often, and not once
 
 
 @dataclass
@@ -228,6 +229,13 @@ def _begin_text(box: Path, out: Path) -> None:
         minilm_words.load_tokenizer(files["tokenizer.json"])
 
 
+def _judge(out: Path) -> dict[str, Any]:
+    """All of it; the card, whose digest is in the marker, names the folder."""
+    found: dict[str, Any] = files(out, lambda name: name in (MARKER, "README.md"))
+    found["README.md"] = (out / "README.md").read_text().replace(out.name, "NAME")
+    return found | {MARKER: json.loads((out / MARKER).read_text()) | {"cards": None}}
+
+
 def _names(out: Path) -> list[str]:
     return sorted(files(out))
 
@@ -285,7 +293,7 @@ VERBS = [
     Verb("models text", _case("models text"), files, _begin_text, slow=True, warm=True),
     Verb("evaluate", _evaluate, _report),
     Verb("evaluate benchmark", _case("evaluate benchmark"), _names, slow=True, warm=True),
-    Verb("evaluate train-judge", _case("evaluate train-judge"), files, slow=True),
+    Verb("evaluate train-judge", _case("evaluate train-judge"), _judge, slow=True),
     Verb("leaderboard", _case("leaderboard", *UNTHREADED), _names, slow=True, warm=True),
     Verb("study create", _study, _items, plants=()),
     Verb("study export", _case("study export"), files, slow=True),
@@ -387,7 +395,8 @@ def kill(verb: Verb, box: Path, kills: int, rng: random.Random) -> Count:
         count.folders += 1
         verb.begin(box, out)
         while True:
-            status = life(out, rng.randint(1, count.moments) if count.kills < kills else 0)
+            moment = rng.randint(1, count.moments + count.moments // SURVIVES + 1)  # beyond the last: it may end
+            status = life(out, moment if count.kills < kills else 0)
             if status == -signal.SIGKILL:
                 count.kills += 1
                 planted = planted or plant(out, verb.plants)

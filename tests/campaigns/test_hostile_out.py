@@ -54,6 +54,7 @@ def test_no_verb_changes_a_foreign_byte(tmp_path: Path):
         (lambda p: (p / "photo.jpg").write_text("gone"), "changed or removed"),
         (lambda p: (p / "photo.jpg").unlink(), "changed or removed"),
         (lambda p: (p / "more.txt").write_text("new"), "left "),
+        (lambda p: None, "refused for something else: storyreel: error: no"),
     ],
 )
 def test_the_campaign_sees_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm, seen: str):

@@ -22,6 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS.parent), str(TESTS)]  # the package beside it, here and in the child, installed or not
+
 SECONDS = 10.0  # of the processor, which a busy machine does not change
 PATIENCE = 90.0
 MEMORY = 1 << 30  # bytes

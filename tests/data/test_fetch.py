@@ -45,6 +45,15 @@ def test_pictures_and_texts_are_unpacked(tmp_path):
         fetch_pictures("sprites", tmp_path / "lpc", url)
 
 
+def test_a_place_that_is_no_folder_is_refused_before_anything_is_downloaded(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    for name, words in (("file", "is a file"), ("link", "leads nowhere")):
+        with pytest.raises(OSError, match=words):
+            fetch_pictures("sprites", tmp_path / name, "file:///absent")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "link"]
+
+
 def test_over_http(tmp_path):
     archive(tmp_path / "a.tar.gz", GOOD)
 
