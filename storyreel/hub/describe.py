@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storyreel.hub.families import family_of, limits_of
+from storyreel.hub.families import Family, Limits, family_of, limits_of
+from storyreel.hub.makes import makes
 from storyreel.hub.reference import INDEX, components, has_network, missing, name_of, read_index
+from storyreel.hub.signature import signature_of
 from storyreel.hub_client import SETTINGS
 from storyreel.tensor_header import TensorInfo, read_header, sha256_once
 
@@ -47,7 +49,17 @@ def describe(folder: Path) -> dict[str, Any]:
         "megabytes": round(sum(each.bytes for each in found.values()) / 1e6, 1),
         "about": f"a pipeline of diffusers, {family.fps} frames a second",
         "conditional": bool({"tokenizer", "text_encoder"} & components(index).keys()),
+        **_makes(folder, index, family, limits),
     }
+
+
+def _makes(folder: Path, index: dict[str, Any], family: Family, limits: Limits) -> dict[str, Any]:
+    """What the studio asks of a model; {} where diffusers is missing or lacks the class, which loading tells."""
+    try:
+        found = signature_of(index["_class_name"])
+    except ValueError:
+        return {}
+    return {"makes": makes(folder, family, limits, found).as_json()}
 
 
 def weights(folder: Path) -> dict[str, Weights]:

@@ -40,6 +40,7 @@ class Family:
     on a GPU, `vae_dtype` of its autoencoder where that differs. names: where an argument is not called as in `USUAL`.
     extra: arguments that are always passed. siblings: setting -> the class that serves it with the same weights.
     variants: (component, key, value, changes): another row where a component's settings say so; "" for the index.
+    usual_frames: (component, key) of its settings that say how many frames it makes, where its call does not.
     """
 
     fps: int
@@ -51,6 +52,7 @@ class Family:
     extra: Mapping[str, Any] = field(default_factory=dict)
     siblings: Mapping[str, str] = field(default_factory=dict)
     variants: tuple[tuple[str, str, Any, Mapping[str, Any]], ...] = ()
+    usual_frames: tuple[str, str] = ("", "")
 
     def argument(self, setting: str) -> str:
         return self.names.get(setting, USUAL.get(setting, ""))
@@ -67,10 +69,17 @@ FAMILIES = {
     "LTX": Family(
         25, 8, 32, names={"fps": "frame_rate"}, siblings={"image": "LTXImageToVideoPipeline"},
     ),
+    "LTX2": Family(
+        24, 8, 32, names={"fps": "frame_rate"}, siblings={"image": "LTX2ImageToVideoPipeline"},
+    ),
     "HunyuanVideo": Family(24),
-    "CogVideoX": Family(8, siblings=_COG, variants=(("transformer", "patch_size_t", 2, {"fps": 16}),)),
+    "CogVideoX": Family(
+        8, siblings=_COG, variants=(("transformer", "patch_size_t", 2, {"fps": 16}),),
+        usual_frames=("transformer", "sample_frames"),
+    ),
     "StableVideoDiffusion": Family(
         7, 1, 64, "float16", names={"guidance": "max_guidance_scale"}, extra={"decode_chunk_size": 8},
+        usual_frames=("unet", "num_frames"),
     ),
     "Mochi": Family(30, 6),
     "Allegro": Family(15, 4, 8),
@@ -95,11 +104,13 @@ def family_of(folder: Path, index: Mapping[str, Any]) -> Family:
     names = [name for name in FAMILIES if kind.startswith(name)]
     if not names:
         raise ValueError(f"{folder}: {kind} is none of the video pipelines that are known: {', '.join(FAMILIES)}")
-    found = FAMILIES[max(names, key=len)]
+    found = FAMILIES[name := max(names, key=len)]
     for component, key, value, changes in found.variants:
         settings = component_settings(folder, component) if component else index
         if settings.get(key) == value:
             found = replace(found, **changes)
+    if kind != f"{name}Pipeline":  # the weights of a class for pictures or control fit no other
+        found = replace(found, siblings={})
     return found
 
 

@@ -18,11 +18,6 @@ DOWN = re.compile(r"(.*)[._]lora[._](?:A|down)\b")
 """The name of the first of the two factors of a layer, as trainers write it."""
 
 
-def takes_lora(kind: Any) -> bool:
-    """Whether a pipeline class of diffusers can load LoRA files."""
-    return hasattr(kind, "load_lora_weights") and hasattr(kind, "set_adapters")
-
-
 def apply(pipe: Any, files: Sequence[Lora]) -> None:
     """Change the networks of a pipeline by these files alone; those of before are taken out.
 

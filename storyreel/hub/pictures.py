@@ -22,6 +22,14 @@ def fitted(clip: Clip, height: int, width: int, fit: Literal["crop", "pad"] | No
     return [ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS) for picture in pictures]
 
 
+def following(before: Clip, clip: Clip, fit: Literal["crop", "pad"] | None) -> Clip:
+    """A clip after the one that it goes on from, whose frames stand as they were given, at its size."""
+    height, width = clip.size
+    same = before.size == clip.size
+    given = before.over().frames if same else np.stack([np.asarray(p) for p in fitted(before, height, width, fit)])
+    return clip.replace(frames=np.concatenate([given, clip.frames]))
+
+
 def cut(frames: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     """(t, h, w, c) -> the middle of each frame, `size` (height, width)."""
     if size is None:

@@ -7,10 +7,9 @@ cannot make is made larger and cut back. Latents that are not numbers end it wit
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,15 @@ from PIL import Image
 from torch import Tensor
 
 from storyreel.clip import Clip
-from storyreel.hub import levers, lora
+from storyreel.hub import levers, lora, stories
 from storyreel.hub.describe import variant_of
-from storyreel.hub.families import Family, component_settings, family_of, limits_of
+from storyreel.hub.families import Family, family_of, limits_of
+from storyreel.hub.makes import served, usual_frames, usual_size
 from storyreel.hub.memory import NAMES as PRECISIONS
 from storyreel.hub.memory import chosen_mode, place
-from storyreel.hub.pictures import cut, fitted, preview_of
+from storyreel.hub.pictures import cut, fitted, following, preview_of
 from storyreel.hub.reference import check_components, name_of, read_index, title
+from storyreel.hub.signature import REQUIRED, signature_of
 from storyreel.hub_network import in_silence
 from storyreel.options.generation import GenerateOptions
 from storyreel.options.lora import Lora
@@ -55,7 +56,7 @@ class HubPipeline(System):
         """ValueError: a class that this version of diffusers does not have, or a family that is not known."""
         super().__init__()
         self.folder, self.index = folder, read_index(folder)
-        self.called = title(name_of(folder))
+        self.kind, self.called = str(self.index["_class_name"]), title(name_of(folder))
         self.family: Family = family_of(folder, self.index)
         self.limits = limits_of(folder, self.family)
         self.fps = Fraction(self.family.fps)
@@ -63,11 +64,11 @@ class HubPipeline(System):
         self._loaded: dict[tuple[Any, ...], Any] = {}
         self._lora: tuple[Lora, ...] = ()  # those in the loaded weights
         self._mode = "none"
-        accepted = self._accepted
-        self.conditional = "prompt" in accepted
-        own = self._served() & {"negative", "image_end", "variation", "motion"}
-        own |= {"lora"} if lora.takes_lora(class_named(str(self.index["_class_name"]))) else set()
-        own |= levers.served(self.index)
+        class_named(self.kind)
+        found = signature_of(self.kind)
+        self._accepted, self._served = found.arguments, served(self.family, found)
+        self.conditional = "prompt" in self._accepted
+        own = self._served & {"negative", "image_end", "variation", "motion", "lora"} | levers.served(self.index)
         self.serves = frozenset({"size", "precision", *own, *(() if self.conditional else ("no prompt",))})
 
     @property
@@ -80,32 +81,22 @@ class HubPipeline(System):
 
     @property
     def steps(self) -> int:
-        return int(self._accepted[self.family.argument("steps")].default)
+        return int(self._accepted[self.family.argument("steps")])
 
     @property
     def guidance(self) -> float | None:
         found = self._accepted.get(self.family.argument("guidance"))
-        return float(found.default) if found is not None and isinstance(found.default, (int, float)) else None
-
-    @cached_property
-    def _accepted(self) -> Mapping[str, inspect.Parameter]:
-        return arguments_of(str(self.index["_class_name"]))
-
-    def _served(self) -> set[str]:
-        """The settings that the class, or another one with the same weights, has an argument for."""
-        accepted = self._accepted
-        own = {name for name in ("negative", "image", "image_end", "variation", "motion", "fps")
-               if self.family.argument(name) in accepted}  # fmt: skip
-        if "variation" in own and "image" in accepted:  # `video` beside `image` is a condition, not one to change
-            own.discard("variation")
-        return (
-            own | self.family.siblings.keys() | ({"extend"} if "image" in own | self.family.siblings.keys() else set())
-        )
+        return float(found) if isinstance(found, (int, float)) else None
 
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
-        options = request.options
-        self._check(options)
-        kind = str(self.index["_class_name"])
+        self._check(request.options)
+        if request.options.story:
+            return stories.told(request, self.fps, self._made, on_progress)
+        return self._made(request, on_progress)
+
+    def _made(self, request: Request, on_progress: OnProgress, part: int = 0) -> Clip:
+        """The video of one prompt, after the clip that it goes on from. part: of a story; each has noise of its own."""
+        options, kind = request.options, self.kind
         for setting, sibling in self.family.siblings.items():
             if getattr(options, setting) is not None or (setting == "image" and options.extend is not None):
                 kind = sibling
@@ -115,7 +106,7 @@ class HubPipeline(System):
             self._use_lora(options)
             arguments = self._arguments(kind, options)
             with (
-                _own_noise(request, self._device) as generator,
+                _own_noise(request, part, self._device) as generator,
                 levers.using(pipe, options, offloaded=self._mode != "none"),
             ):
                 try:
@@ -125,6 +116,8 @@ class HubPipeline(System):
                     raise ValueError(f"{self.called}: the memory of the GPU is full; {more}") from None
         frames = self._frames(out, options)
         clip = Clip.from_tensor(frames, options.fps or self.fps, options.prompt)
+        if options.extend is not None:
+            clip = following(options.extend, clip, options.fit)
         said = {name: value for name, value in arguments.items() if isinstance(value, (int, float))}
         meta: dict[str, Any] = {"pipeline": self._about(pipe, kind) | {"arguments": said}}
         for name in ("steps", "guidance"):
@@ -134,20 +127,19 @@ class HubPipeline(System):
 
     def _check(self, options: GenerateOptions) -> None:
         """ValueError names a setting that the pipeline has no argument for."""
-        served = self._served()
         for name in STARTS:
-            if getattr(options, name) is not None and name not in served:
-                raise ValueError(f"{name}: {self.called} ({self.index['_class_name']}) takes none")
+            if getattr(options, name) is not None and name not in self._served:
+                raise ValueError(f"{name}: {self.called} ({self.kind}) takes none")
         if options.transparent:
             raise ValueError(f"transparent: {self.called} has no matte")
-        if options.story:
-            raise ValueError(f"story: {self.called} makes a video from one prompt")
-        needs = self._accepted.get("image")
-        if needs is not None and needs.default is inspect.Parameter.empty and not (options.image or options.extend):
-            raise ValueError(
-                f"image: {self.called} ({self.index['_class_name']}) makes a video of a picture; expected one"
-            )
-        if self.conditional and not options.prompt:
+        if options.story and "story" not in self._served:
+            lacks = "picture to go on from" if self.conditional else "prompt"
+            raise ValueError(f"story: {self.called} ({self.kind}) takes no {lacks}; it makes single videos")
+        if options.story and (options.image_end is not None or options.variation is not None):
+            raise ValueError("story: is made of prompts alone, after an image or a clip; leave the others out")
+        if self._accepted.get("image") is REQUIRED and options.image is None and options.extend is None:
+            raise ValueError(f"image: {self.called} ({self.kind}) makes a video of a picture; expected one")
+        if self.conditional and not all(options.prompts):
             raise ValueError("prompt: it is empty; expected a sentence")
 
     def _precision(self, options: GenerateOptions) -> str:
@@ -162,8 +154,7 @@ class HubPipeline(System):
         precision = self._precision(options)
         if (key := (kind, precision, options.layerwise)) in self._loaded:
             return self._loaded[key]
-        own = str(self.index["_class_name"])
-        if kind == own:
+        if kind == self.kind:
             self._loaded.clear()  # one set of weights at a time
             self._lora = ()
             self._mode = chosen_mode(self.folder, self._device, precision, options.layerwise)
@@ -172,7 +163,7 @@ class HubPipeline(System):
                 levers.cast_layerwise(pipe, getattr(torch, PRECISIONS[precision]))
             pipe = place(pipe, self._device, self._mode)
         else:
-            parts, found = self._pipe(own, options).components, class_named(kind)
+            parts, found = self._pipe(self.kind, options).components, class_named(kind)
             taken = inspect.signature(found.__init__).parameters
             pipe = found(**{name: part for name, part in parts.items() if name in taken})
         pipe.set_progress_bar_config(disable=True)
@@ -185,24 +176,25 @@ class HubPipeline(System):
             return
         self._lora = ()
         with in_silence():
-            lora.apply(self._pipe(str(self.index["_class_name"]), options), options.lora)
+            lora.apply(self._pipe(self.kind, options), options.lora)
         self._lora = options.lora
 
     def _arguments(self, kind: str, options: GenerateOptions) -> dict[str, Any]:
         """What the pipeline is called with."""
-        accepted, named = arguments_of(kind), self.family.argument
-        start = options.image or options.extend
-        height, width = self._size(accepted, options)
-        count = options.frames
-        if count is None and (usual := accepted.get(named("frames"))) is not None and isinstance(usual.default, int):
-            count = usual.default
+        accepted, named = signature_of(kind).arguments, self.family.argument
+        start = options.image if options.image is not None else options.extend
+        if options.size is not None:
+            height, width = self.limits.side(options.size[1]), self.limits.side(options.size[0])
+        else:
+            height, width = usual_size(self.folder, accepted, self.limits)
+        count = usual_frames(self.folder, self.family, accepted) if options.frames is None else options.frames
         if count is not None:  # the first frame of what follows a clip is the clip's last
             count = self.limits.frames(count + (options.extend is not None))
         values: dict[str, Any] = {
             named("prompt"): options.prompt,
             named("negative"): options.negative,
             named("frames"): count,
-            named("steps"): options.steps or accepted[named("steps")].default,
+            named("steps"): options.steps or accepted[named("steps")],
             named("guidance"): options.guidance,
             named("motion"): options.motion,
             named("fps"): None if options.fps is None else round(options.fps),
@@ -212,30 +204,19 @@ class HubPipeline(System):
             **self.family.extra,
         }
         if start is not None:
-            values[named("image")] = fitted(start, height, width, options.fit)[-1]
+            last = start.replace(frames=start.frames[-1:])
+            values[named("image")] = fitted(last, height, width, options.fit)[0]
         if options.image_end is not None:
             values[named("image_end")] = fitted(options.image_end, height, width, options.fit)[0]
         if options.variation is not None:
             values[named("variation")] = self._varied(options, height, width)
         found = {name: value for name, value in values.items() if value is not None and name in accepted}
-        guidance = accepted.get(named("guidance"))
-        if guidance is not None and isinstance(guidance.default, (int, float)):
-            found.setdefault(named("guidance"), float(guidance.default))
+        if isinstance(guidance := accepted.get(named("guidance")), (int, float)):
+            found.setdefault(named("guidance"), float(guidance))
         for name in ("guidance", "motion", "negative"):
             if getattr(options, name) is not None and named(name) not in accepted:
                 raise ValueError(f"{name}: {self.called} ({kind}) takes none")
         return found
-
-    def _size(self, accepted: Mapping[str, inspect.Parameter], options: GenerateOptions) -> tuple[int, int]:
-        """(height, width) that are made: what is asked for, or the usual of the class or of its network."""
-        if options.size is not None:
-            return self.limits.side(options.size[1]), self.limits.side(options.size[0])
-        usual = [accepted[side].default for side in ("height", "width")]
-        if not all(isinstance(side, int) for side in usual):
-            network = component_settings(self.folder, "transformer")
-            usual = [network.get(f"sample_{side}") for side in ("height", "width")]
-            usual = [side * 8 if isinstance(side, int) else 512 for side in usual]  # of latents
-        return self.limits.side(usual[0]), self.limits.side(usual[1])
 
     def _varied(self, options: GenerateOptions, height: int, width: int) -> list[Image.Image]:
         """The frames of the clip to change, as many as the model can make; the last one is repeated at the end."""
@@ -246,7 +227,7 @@ class HubPipeline(System):
 
     def _callback(self, kind: str, on_progress: OnProgress) -> dict[str, Any]:
         """Arguments that have the pipeline report each step; {} where its class has no callback."""
-        if "callback_on_step_end" not in arguments_of(kind):
+        if "callback_on_step_end" not in signature_of(kind).arguments:
             return {}
 
         def report(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -300,9 +281,10 @@ class HubPipeline(System):
 
 
 @contextmanager
-def _own_noise(request: Request, device: torch.device) -> Iterator[torch.Generator]:
+def _own_noise(request: Request, part: int, device: torch.device) -> Iterator[torch.Generator]:
     """The generator of a video, on the CPU. What draws from PyTorch's own in the block depends on the video as well."""
     generator = request.rng()
+    generator.manual_seed((generator.initial_seed() + part * 0xA24BAED4963EE407) % 2**63)
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
         torch.manual_seed(generator.initial_seed())
@@ -323,11 +305,6 @@ def class_named(kind: str) -> Any:
     if not isinstance(found, type) or not issubclass(found, DiffusionPipeline):
         raise ValueError(f"{kind}: is no pipeline of diffusers {diffusers.__version__}")
     return found
-
-
-def arguments_of(kind: str) -> Mapping[str, inspect.Parameter]:
-    """What the call of a pipeline class takes."""
-    return inspect.signature(class_named(kind).__call__).parameters
 
 
 def load_pipeline(folder: Path, kind: str, dtype: str, family: Family) -> Any:

@@ -32,7 +32,7 @@ def run(options: LeaderboardOptions, bar: Bar = silent) -> tuple[dict[str, Any],
     prompts = _prompts(entries, options)
     with claim(options.out, "leaderboard", inputs=[*(each.path for each in entries), options.real, options.prompts]):
         entrants = [_entrant(each, prompts, options, bar) for each in entries]
-        document = _board(entrants, prompts, options)
+        document = _board(entrants, prompts, options, _length(entries, options)[1])
         return document, write_leaderboard(document, options.out)
 
 
@@ -43,10 +43,28 @@ def _prompts(entries: list[Entry], options: LeaderboardOptions) -> PromptList | 
         return None
     if not any(options.is_set(name) for name in SOURCES):
         raise ValueError(f"{models[0].name}: makes its clips now; wanted --prompts, --benchmark or --world")
-    settings: dict[str, Any] = {} if options.frames is None else {"frames": options.frames}
+    frames, _ = _length(entries, options)
+    settings: dict[str, Any] = {} if frames is None else {"frames": frames}
     if all(has_matte(each.path) for each in models):
         settings["transparent"] = True  # a judge sees figures best without a ground
     return prompts_of(options, settings)
+
+
+def _length(entries: list[Entry], options: LeaderboardOptions) -> tuple[int | None, tuple[str, ...]]:
+    """(frames of the clips, notes): as they are set; the least of the models' own lengths, where these differ, since
+    scores of clips of two lengths are not compared; else None, for their own."""
+    if options.frames is not None:
+        return options.frames, ()
+    from storyreel.generate import registry
+
+    makes = {each.name: registry.describe(each.path).get("makes") for each in entries if each.kind == "model"}
+    known = {name: made["frames"] for name, made in makes.items() if isinstance(made, dict) and made.get("frames")}
+    if len(set(known.values())) < 2:
+        return None, ()
+    least = min(known.values())
+    own = ", ".join(f"{name} {frames}" for name, frames in known.items())
+    note = f"the models' own lengths differ ({own} frames); clips have {least} where the prompt sets none"
+    return least, (note,)
 
 
 def _check_names(entries: list[Entry]) -> None:
@@ -80,13 +98,16 @@ def _entrant(entry: Entry, prompts: PromptList | None, options: LeaderboardOptio
     return entrant_of(entry, report, clips, page, out)
 
 
-def _board(entrants: list[Entrant], prompts: PromptList | None, options: LeaderboardOptions) -> dict[str, Any]:
+def _board(
+    entrants: list[Entrant], prompts: PromptList | None, options: LeaderboardOptions, notes: tuple[str, ...]
+) -> dict[str, Any]:
     from storyreel.evaluate.report.leaderboard import Terms, document_of
 
     machines = {str(e.seconds["machine"]): e.name for e in entrants if e.seconds}
-    notes = ()
     if len(machines) > 1:
-        notes = (f"seconds were measured on different machines: {'; '.join(f'{n}: {m}' for m, n in machines.items())}",)
+        notes += (
+            f"seconds were measured on different machines: {'; '.join(f'{n}: {m}' for m, n in machines.items())}",
+        )
     source, seed = (prompts.source, options.seed) if prompts else ("", None)
     return document_of(entrants, Terms(source, seed, "; ".join(machines), _command(), notes), options.by)
 

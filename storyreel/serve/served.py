@@ -42,7 +42,8 @@ def abilities_of(info: Mapping[str, Any]) -> Abilities:
         able = Abilities.of(makes) if isinstance(makes, dict) else Abilities()
     except ValueError:
         return Abilities()
-    return replace(able, cannot=able.cannot | SERVED_BY_PIPELINES) if isinstance(makes, dict) else able
+    ours = isinstance(makes, dict) and not info.get("pipeline")
+    return replace(able, cannot=able.cannot | SERVED_BY_PIPELINES) if ours else able
 
 
 def served(folder: Path) -> Served:

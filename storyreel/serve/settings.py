@@ -173,8 +173,10 @@ def understand(
 
 def check_inputs(model: Served, inputs: Collection[str]) -> None:
     """ApiError, 400, where a model makes nothing without a picture or a clip, and none was sent."""
-    needs = model.abilities.needs
-    if needs is not None and needs not in inputs:
+    needs, known = model.abilities.needs, set(inputs)
+    if "extend" in known and "extend" not in model.abilities.cannot:
+        known.add("image")  # it begins with the last frame
+    if needs is not None and needs not in known:
         message = f"input_reference: {model.name} makes nothing without {needs}; expected a file"
         raise ApiError(400, message, param="input_reference", code="missing_parameter")
 

@@ -173,7 +173,7 @@ class Studio:
                 name, suffix = kind_of_upload(plain)
                 kept[name] = self.files.input_file(id, name, suffix)
                 os.replace(kept.pop("sent"), kept[name])
-            check_inputs(model, kept)
+            check_inputs(model, {*kept, *(("extend",) if row.get("follows") else ())})
             wanted = understand(values, model, kept, row.get("follows"))
             if row.get("extends") and "extend" not in kept:
                 raise ApiError(400, "video: expected a clip, got a picture", param="video", code="invalid_file")

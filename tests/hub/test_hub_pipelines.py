@@ -165,7 +165,8 @@ def test_pictures_and_clips_go_where_a_class_takes_them(loaded: Load, picture: C
     assert begun.meta["pipeline"]["class"] == "LTXImageToVideoPipeline"
     assert not np.array_equal(begun.frames, make(ltx, settings("ltx", picture)).frames)
     onward = make(ltx, settings("ltx", picture, extend=begun, frames=4))
-    assert len(onward) == 4  # what follows, without the frame that it goes on from
+    assert len(onward) == len(begun) + 4  # the clip as it was given, and what follows it
+    assert np.array_equal(onward.frames[: len(begun)], begun.frames)
     assert onward.meta["pipeline"]["arguments"]["num_frames"] == 9
     changed = make(wan, settings("wan", picture, variation=begun, frames=4))
     assert changed.meta["pipeline"]["class"] == "WanVideoToVideoPipeline"
@@ -289,13 +290,18 @@ def test_each_family_has_classes_in_diffusers():
 def test_ours_and_theirs_on_one_leaderboard_and_in_one_study(
     pipeline: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    (tmp_path / "p.csv").write_text(f'prompt,steps,frames\n"{PROMPT}",2,5\n"a red monkey",2,5\n')
+    (tmp_path / "p.csv").write_text('prompt,steps\n"an orc walking",2\n"a woman casting a spell",2\n')
     theirs = shutil.copytree(pipeline("cogvideox"), tmp_path / "theirs")
-    args = ["phenaki-digits", f"hub:{theirs}", "--prompts", str(tmp_path / "p.csv"), "--metrics", "flicker,dynamic"]
+    args = ["phenaki-sprites", f"hub:{theirs}", "--prompts", str(tmp_path / "p.csv"), "--metrics", "flicker,dynamic"]
     code, err = run([*args, "-o", str(tmp_path / "board"), "--json"], capsys, "leaderboard")
     assert code == 0, err
     board = json.loads((tmp_path / "board" / "leaderboard.json").read_text())
-    assert {model["name"] for model in board["models"]} == {"phenaki-digits", "theirs"}
+    assert {model["name"] for model in board["models"]} == {"phenaki-sprites", "theirs"}
+    assert board["notes"] == [
+        "the models' own lengths differ (phenaki-sprites 8, theirs 9 frames); clips have 8 where the prompt sets none"
+    ]
+    clips = sorted((tmp_path / "board" / "clips").rglob("*.mkv"))
+    assert [len(storyreel.read(clip)) for clip in clips] == [8] * 4
     assert {model["parameters"] for model in board["models"]} >= {storyreel.load(theirs).info["parameters"]}
     folders = sorted(str(folder) for folder in (tmp_path / "board" / "clips").iterdir())
     assert len(folders) == 2
