@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,18 +48,23 @@ def signature_of(kind: str) -> Signature:
                 calls = [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__call__"]
                 if calls:
                     bases = tuple(ast.unparse(base).rpartition(".")[2] for base in node.bases)
-                    return Signature(_arguments(calls[0].args), bases)
+                    return Signature(_arguments(calls[0].args, file.parent), bases)
     raise ValueError(f"{kind}: is no pipeline of diffusers {version('diffusers')}")
 
 
-def _arguments(found: ast.arguments) -> dict[str, Any]:
+def _arguments(found: ast.arguments, folder: Path) -> dict[str, Any]:
     plain = [*found.posonlyargs, *found.args]
     defaults: list[ast.expr | None] = [None] * (len(plain) - len(found.defaults)) + list(found.defaults)
     pairs = [*zip(plain, defaults, strict=True), *zip(found.kwonlyargs, found.kw_defaults, strict=True)]
-    return {each.arg: REQUIRED if default is None else _constant(default) for each, default in pairs[1:]}
+    return {each.arg: REQUIRED if default is None else _constant(default, folder) for each, default in pairs[1:]}
 
 
-def _constant(value: ast.expr) -> Any:
+def _constant(value: ast.expr, folder: Path) -> Any:
+    """folder: where the value of a name is looked for, as in `height: int = TARGET_HEIGHT`."""
     with suppress(ValueError):
         return ast.literal_eval(value)
+    if isinstance(value, ast.Name):
+        for file in folder.glob("*.py"):
+            if found := re.search(rf"^{value.id} = ([\d.]+)$", file.read_text(encoding="utf-8"), re.MULTILINE):
+                return ast.literal_eval(found[1])
     return None
