@@ -91,7 +91,7 @@ class HubPipeline(System):
     def generate(self, request: Request, text: TextEncoder, on_progress: OnProgress) -> Clip:
         self._check(request.options)
         if request.options.story:
-            return stories.told(request, self.fps, self._made, on_progress)
+            return stories.make_story(request, self.fps, self._made, on_progress)
         return self._made(request, on_progress)
 
     def _made(self, request: Request, on_progress: OnProgress, part: int = 0) -> Clip:

@@ -12,7 +12,9 @@ from storyreel.options.input_clip import InputClip
 from storyreel.systems.base import OnProgress, Progress, Request
 
 
-def told(request: Request, fps: Fraction, make: Callable[[Request, OnProgress, int], Clip], tell: OnProgress) -> Clip:
+def make_story(
+    request: Request, fps: Fraction, make: Callable[[Request, OnProgress, int], Clip], tell: OnProgress
+) -> Clip:
     """The clip of `request.options.story`. fps: of the model. make: of (request of one prompt, on_progress, number of
     the part). Its `meta` is that of the last part, with the arguments of all."""
     options = request.options
