@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import shlex
 import shutil
@@ -25,10 +24,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+from parts.results import machine, write_results
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # tests.movies
 HERE = Path(__file__).parent
@@ -429,19 +429,9 @@ def speed(folder: Path, beside: bool, repeats: int, sizes: list[int]) -> list[di
     return rows
 
 
-def machine() -> str:
-    model = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
-    load = f"load average at the end {os.getloadavg()[0]:.2f}"
-    return f"{model or platform.machine()}, {os.cpu_count()} threads, Python {platform.python_version()}, {load}"
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
-
-
 def page(result: dict[str, Any]) -> str:
     """The results as markdown."""
-    parts = [f"# Measuring films, {result['date']}", result["machine"], f"`{result['command']}` repeats it."]
+    parts = [result["machine"], f"`{result['command']}` repeats it."]
     if "accuracy" in result:
         first, stop = result["accuracy"]["seeds"]
         parts.append(
@@ -453,7 +443,7 @@ def page(result: dict[str, Any]) -> str:
     if "speed" in result:
         told = "Frames a second of wall and of processor time; times as fast as the naive chain; share of decode alone."
         parts += [told, _table(result["speed"])]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -487,7 +477,7 @@ def main() -> None:
     said = shlex.join(["python", "benchmarks/curate.py", *sys.argv[1:]])
     if options.movies:
         said = said.replace(shlex.quote(str(options.movies)), "DIR")
-    result: dict[str, Any] = {"date": str(date.today()), "command": said}
+    result: dict[str, Any] = {"command": said}
     if options.copies:
         with tempfile.TemporaryDirectory() as scratch:
             seeds = range(options.first, options.first + options.seeds)
@@ -506,12 +496,9 @@ def main() -> None:
             result["accuracy"] = accuracy(seeds, folder, beside, options.lines)
         if not options.accuracy and not options.drawn and not options.looks:
             result["speed"] = speed(folder, beside, options.repeats, options.sizes)
-    result["machine"] = machine()
-    (HERE / "results").mkdir(exist_ok=True)
+    result["machine"] = machine(os.cpu_count() or 1)
     parts = [part for part in ("speed", "accuracy", "drawn", "looks") if getattr(options, part)]
-    name = "-".join(["curate", *parts])
-    (HERE / "results" / f"{name}-{result['date']}.md").write_text(page(result))
-    (HERE / "results" / f"{name}-{result['date']}.json").write_text(json.dumps(result, indent=1) + "\n")
+    write_results("-".join(["curate", *parts]), "Measuring films", page(result), **result)
     print(page(result))
 
 

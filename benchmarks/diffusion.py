@@ -13,17 +13,14 @@ installed without their dependencies into benchmarks/.peers, which git ignores.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
 import time
-from datetime import date
-from pathlib import Path
 
-from contenders.child import Child, Result, install, machine
+from contenders.child import Child, Result, alternate, install
+from parts.results import machine, write_results
 
-HERE = Path(__file__).parent
 PACKAGES = ("imagen-pytorch==2.1.0", "make-a-video-pytorch==0.4.0", "diffusers==0.42.1", "beartype==0.23.1")
 PEERS = {
     "imagen": "imagen-pytorch `Unet3D`",
@@ -44,11 +41,7 @@ def measure(peer: str, task: str, args: argparse.Namespace) -> dict[str, Result]
         print(f"{PEERS[peer]}, {TASKS[task]}: {name} begins", file=sys.stderr)
         script = ("diffusion.py", peer, task, *name.split(), args.threads, args.warm, args.size)
         children[name] = Child(*script)
-    for turn in range(args.reps):
-        print(f"{PEERS[peer]}, {TASKS[task]}: {turn + 1} of {args.reps}", file=sys.stderr)
-        for child in children.values():
-            child.repeat()
-    return {name: child.end() for name, child in children.items()}
+    return alternate(children, args.reps, f"{PEERS[peer]}, {TASKS[task]}")
 
 
 def processor(result: Result) -> float:
@@ -101,18 +94,16 @@ def main() -> None:
     print(told)
     if args.smoke:
         return
-    day, on = date.today().isoformat(), machine(args.threads, ", ".join(PACKAGES[:3]))
+    on = machine(args.threads, ", ".join(PACKAGES[:3]))
     page = (
-        f"# Video U-Nets side by side, {day}\n\n{on}.\nTwo videos of 16 frames of {args.size}x{args.size}. Median of "
+        f"{on}.\nTwo videos of 16 frames of {args.size}x{args.size}. Median of "
         f"{args.reps} repetitions after {args.warm} to warm up, contenders taking turns; "
         f"{time.perf_counter() - began:.0f} s in all. `make bench-diffusion` repeats it.\n\n{told}\n\n{TARGETS}\n\n"
-        f"{NOTES}"
+        f"{NOTES.rstrip()}"
     )
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"diffusion-{day}.md").write_text(page)
     plain = {peer: {t: {n: vars(r) for n, r in e.items()} for t, e in each.items()} for peer, each in results.items()}
-    whole = {"date": day, "machine": on, "reps": args.reps, "size": args.size, "results": plain}
-    (HERE / "results" / f"diffusion-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
+    found = {"machine": on, "reps": args.reps, "size": args.size, "results": plain}
+    write_results("diffusion", "Video U-Nets side by side", page, **found)
 
 
 NOTES = """## What is compared

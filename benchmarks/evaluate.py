@@ -17,21 +17,19 @@ pass spends outside its network, stand beside it. The network is I3D with random
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from parts.results import machine, write_results
 from torch import Tensor
 
-HERE = Path(__file__).parent
 PIECE, BATCH = 16, 4  # clips of a turn, and of one call of the network
 TARGETS = {400: 8.0, 2048: 10.0}
 BAR = """Bars: at least 8 times as fast as sqrtm at d = 400 and 10 times at d = 2048, to 1e-8; the pass within 10 % of
@@ -207,16 +205,6 @@ def page(each: dict[int, dict[str, dict[str, Any]]], passed: dict[str, Any], n: 
     return "\n".join(lines)
 
 
-def machine(threads: int) -> str:
-    import platform
-
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    cpu = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
-    load = Path("/proc/loadavg").read_text().split()[0] if Path("/proc/loadavg").exists() else "unknown"
-    python = f"Python {platform.python_version()}, torch {torch.__version__}"
-    return f"{cpu}, {threads} threads, {platform.system()}, {python}, load average at the end {load}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reps", type=int, default=3)
@@ -235,13 +223,12 @@ def main() -> None:
     print(told)
     if args.smoke:
         return
-    day = date.today().isoformat()
-    head = f"# Evaluating, beside other ways to the same figures, {day}\n\n{machine(args.threads)}.\n"
-    head += f"Median of {args.reps} repetitions, taking turns. `make bench-evaluate` repeats it.\n\n"
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"evaluate-{day}.md").write_text(f"{head}{told}\n\n{BAR}\n")
-    whole = {"date": day, "machine": machine(args.threads), "reps": args.reps, "frechet": each, "throughput": passed}
-    (HERE / "results" / f"evaluate-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
+    on = machine(args.threads)
+    head = f"{on}.\nMedian of {args.reps} repetitions, taking turns. `make bench-evaluate` repeats it."
+    found = {"machine": on, "reps": args.reps, "frechet": each, "throughput": passed}
+    write_results(
+        "evaluate", "Evaluating, beside other ways to the same figures", f"{head}\n\n{told}\n\n{BAR}", **found
+    )
 
 
 if __name__ == "__main__":

@@ -14,15 +14,12 @@ to run. Text encoders: the peer's one layer is in its numbers, ours (frozen stat
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from datetime import date
-from pathlib import Path
 
-from contenders.child import Child, Result, install, machine
+from contenders.child import Child, Result, install
+from parts.results import machine, write_results
 
-HERE = Path(__file__).parent
 PACKAGES = (
     "nuwa-pytorch==0.7.8",
     "unfoldNd==0.2.3",
@@ -138,22 +135,19 @@ def main() -> None:
     told = f"## A video of {TOKENS:,} tokens, guidance 2\n\n{table(video, 'token', TOKENS)}\n\n{told}"
     told = f"{told}\n\n## Time a token against the number of tokens\n\n{grown}"
     print(told)
-    day, notes = date.today().isoformat(), NOTES + (QUICK if args.quick else "")
+    on, notes = machine(args.threads, PACKAGES[0]), NOTES + (QUICK if args.quick else "")
     page = (
-        f"# GODIVA beside nuwa-pytorch, {day}\n\n{machine(args.threads, PACKAGES[0])}.\n"
-        f"Median of {args.reps} repetitions (the peer's "
+        f"{on}.\nMedian of {args.reps} repetitions (the peer's "
         f"video: one), training steps and waves after one to warm up, contenders taking turns; "
-        f"{time.perf_counter() - began:.0f} s in all. `make bench-godiva` repeats it.\n\n{told}\n\n{TARGETS}\n\n{notes}"
+        f"{time.perf_counter() - began:.0f} s in all. `make bench-godiva` repeats it.\n\n"
+        f"{told}\n\n{TARGETS}\n\n{notes.rstrip()}"
     )
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"godiva-{day}.md").write_text(page)
     plain = {
         "video": {n: vars(r) for n, r in video.items()},
         "train": {n: vars(r) for n, r in train.items()},
         "scale": {how: {n: vars(r) for n, r in each.items()} for how, each in scaled.items()},
     }
-    whole = {"date": day, "machine": machine(args.threads, PACKAGES[0]), "reps": args.reps, "results": plain}
-    (HERE / "results" / f"godiva-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
+    write_results("godiva", "GODIVA beside nuwa-pytorch", page, machine=on, reps=args.reps, results=plain)
 
 
 QUICK = """- This was a `--quick` run: the peer's first frame, too, was integrated, from steps after 1, 64, 128 and 256

@@ -13,15 +13,15 @@ eager run. On a CPU it is always `--quick`: one small clip, one repetition, noth
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
+
+from parts.results import write_results
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "contenders")]
@@ -283,11 +283,8 @@ def main() -> None:
         sys.exit(1)
     if args.quick:
         return
-    (HERE / "results").mkdir(exist_ok=True)
-    stem = HERE / "results" / f"gpu-{date.today().isoformat()}"
-    stem.with_suffix(".md").write_text(f"# Networks on one device\n\n{head}\n\n{table(rows)}\n")
-    whole = {"machine": head, "peak": peak, "rows": [asdict(row) for row in rows]}
-    stem.with_suffix(".json").write_text(json.dumps(whole, indent=1) + "\n")
+    found = {"peak": peak, "rows": [asdict(row) for row in rows]}
+    write_results("gpu", "Networks on one device", f"{head}\n\n{table(rows)}", machine=head, **found)
 
 
 def _install() -> None:

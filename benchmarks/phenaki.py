@@ -12,13 +12,11 @@ ignores; see `contenders/phenaki.py` for what it needs to run.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
-from datetime import date
 from pathlib import Path
 
-from contenders.child import Child, Result, install, machine
+from contenders.child import Child, Result, alternate, install
+from parts.results import machine, write_results
 
 HERE = Path(__file__).parent
 PACKAGES = (
@@ -47,11 +45,7 @@ def measure(task: str, args: argparse.Namespace) -> dict[str, Result]:
     children = {
         name: Child("phenaki.py", task, *name.split(), args.threads, 1 if args.smoke else 3) for name in CONTENDERS
     }
-    for turn in range(args.reps):
-        print(f"{TASKS[task]}: {turn + 1} of {args.reps}", file=sys.stderr)
-        for child in children.values():
-            child.repeat()
-    return {name: child.end() for name, child in children.items()}
+    return alternate(children, args.reps, TASKS[task])
 
 
 def table(results: dict[str, dict[str, Result]]) -> str:
@@ -90,16 +84,13 @@ def main() -> None:
     print(told)
     if args.smoke:
         return
-    day = date.today().isoformat()
+    on = machine(args.threads, PACKAGES[0])
     page = (
-        f"# Phenaki beside phenaki-pytorch, {day}\n\n{machine(args.threads, PACKAGES[0])}.\n"
-        f"Median of {args.reps} repetitions "
+        f"{on}.\nMedian of {args.reps} repetitions "
         f"after three to warm up, contenders taking turns; {time.perf_counter() - began:.0f} s in all. "
         f"`make bench-phenaki` repeats it.\n\n"
-        f"{told}\n\n{TARGETS}\n\n{(HERE / 'contenders' / 'phenaki.md').read_text()}"
+        f"{told}\n\n{TARGETS}\n\n{(HERE / 'contenders' / 'phenaki.md').read_text().rstrip()}"
     )
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"phenaki-{day}.md").write_text(page)
     data = {
         t: {
             n: {"seconds": r.seconds, "peak": r.peak, "parameters": r.parameters, "failed": r.failed}
@@ -107,8 +98,7 @@ def main() -> None:
         }
         for t, each in results.items()
     }
-    whole = {"date": day, "machine": machine(args.threads, PACKAGES[0]), "reps": args.reps, "results": data}
-    (HERE / "results" / f"phenaki-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
+    write_results("phenaki", "Phenaki beside phenaki-pytorch", page, machine=on, reps=args.reps, results=data)
 
 
 if __name__ == "__main__":

@@ -11,21 +11,18 @@ and says nothing of guidance or of errors that a network makes.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
-from datetime import date
 from functools import partial
-from pathlib import Path
 
 import torch
 from parts.exact import ring
+from parts.results import write_results
 from torch import Tensor
 
 from storyreel.diffusion.samplers import Sampler, ancestral, ddim, dpm_solver, heun, starting_noise, stochastic
 from storyreel.diffusion.schedules import Cosine, Level, karras, uniform_logsnr, uniform_time
 
-HERE = Path(__file__).parent
 BUDGETS = (4, 8, 16, 32, 64, 128)
 DATA, SCHEDULE = ring(8, deviation=0.1), Cosine()
 
@@ -114,11 +111,8 @@ def main() -> None:
     print(told)
     if args.smoke:
         return
-    day = date.today().isoformat()
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"samplers-{day}.md").write_text(f"# Samplers on an exact mixture, {day}\n\n{told}")
-    whole = {"date": day, "torch": torch.__version__, "budgets": budgets, "flow": flow, "data": drawn}
-    (HERE / "results" / f"samplers-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
+    found = {"torch": torch.__version__, "budgets": budgets, "flow": flow, "data": drawn}
+    write_results("samplers", "Samplers on an exact mixture", told.rstrip(), **found)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,14 @@ repetitions alternate between the processes. Without a checkout ours are timed a
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
-from datetime import date
 from pathlib import Path
 
-from contenders.child import Child, Result, machine
+from contenders.child import Child, Result, alternate
+from parts.results import machine, write_results
 
-HERE = Path(__file__).parent
 PEER = "released code"
 WHO = {  # label -> who, precision
     PEER: ("peer", "fp32"),
@@ -41,11 +39,7 @@ def measure(task: str, args: argparse.Namespace) -> dict[str, Result]:
         label: Child("stylesv.py", task, name, args.checkout or "-", precision, args.threads, 1)
         for label, (name, precision) in who.items()
     }
-    for turn in range(args.reps):
-        for label, child in children.items():
-            print(f"{task}: {label}, {turn + 1} of {args.reps}", file=sys.stderr)
-            child.repeat()
-    return {label: child.end() for label, child in children.items()}
+    return alternate(children, args.reps, task)
 
 
 def processor(result: Result) -> float:
@@ -90,13 +84,11 @@ def main() -> None:
     print(told)
     if args.smoke or not args.checkout:
         return
-    day, where = date.today().isoformat(), machine(args.threads, "StyleSV as released")
-    page = f"# StyleSV beside its released code, {day}\n\n{where}.\n"
-    page += f"{args.reps} repetitions after one to warm up, contenders taking turns; `make bench-stylesv`.\n\n"
-    (HERE / "results" / f"stylesv-{day}.md").write_text(f"{page}{told}\n\n{TARGETS}\n\n{NOTES}")
+    on = machine(args.threads, "StyleSV as released")
+    page = f"{on}.\n{args.reps} repetitions after one to warm up, contenders taking turns; `make bench-stylesv`."
+    page += f"\n\n{told}\n\n{TARGETS}\n\n{NOTES.rstrip()}"
     plain = {task: {label: vars(r) for label, r in found.items()} for task, found in results.items()}
-    whole = {"date": day, "machine": where, "reps": args.reps, "results": plain}
-    (HERE / "results" / f"stylesv-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
+    write_results("stylesv", "StyleSV beside its released code", page, machine=on, reps=args.reps, results=plain)
 
 
 if __name__ == "__main__":

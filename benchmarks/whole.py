@@ -12,19 +12,17 @@ peer is compared with our fewest steps whose distance is not above its own.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
-from contenders.child import Child, Result, install, machine
+from contenders.child import Child, Result, install
+from parts.results import machine, write_results
 from safetensors.torch import load_file, save_file
 
-HERE = Path(__file__).parent
 PACKAGES = ("imagen-pytorch==2.1.0", "beartype==0.23.1")
 SIZE, FRAMES, GUIDANCE, DEFAULT = 16, 8, 2.0, 1000
 NAMES = {"peer": "imagen-pytorch", "ours": "ours"}
@@ -133,17 +131,15 @@ def main() -> None:
     print(told)
     if args.smoke:
         return
-    day, on = date.today().isoformat(), machine(args.threads, PACKAGES[0])
+    on = machine(args.threads, PACKAGES[0])
     sizes = ", ".join(f"{NAMES[who]} {result.parameters / 1e6:.2f} M" for who, result in results.items())
     page = (
-        f"# Text to frames beside imagen-pytorch, {day}\n\n{on}.\n{args.clips} videos of {FRAMES} frames of "
+        f"{on}.\n{args.clips} videos of {FRAMES} frames of "
         f"{SIZE}x{SIZE} after {args.steps} training steps of {args.batch}; {sizes}; guidance {GUIDANCE:g}; bf16; "
-        f"{time.perf_counter() - began:.0f} s in all. `make bench-whole` repeats it.\n\n{told}\n\n{NOTES}"
+        f"{time.perf_counter() - began:.0f} s in all. `make bench-whole` repeats it.\n\n{told}\n\n{NOTES.rstrip()}"
     )
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / f"whole-{day}.md").write_text(page)
-    whole = {"date": day, "machine": on, "rows": rows, "clips": args.clips, "steps": args.steps, "batch": args.batch}
-    (HERE / "results" / f"whole-{day}.json").write_text(json.dumps(whole, indent=1) + "\n")
+    found = {"machine": on, "rows": rows, "clips": args.clips, "steps": args.steps, "batch": args.batch}
+    write_results("whole", "Text to frames beside imagen-pytorch", page, **found)
 
 
 NOTES = """Target: at equal distance at least 50 times as fast.

@@ -1,9 +1,8 @@
-"""Contenders in processes of their own, what they run on, and how their packages get here."""
+"""Contenders in processes of their own, and how their packages get here."""
 
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -73,19 +72,13 @@ class Child:
         return self.result
 
 
-def machine(threads: int, peer: str) -> str:
-    import torch
-
-    cpu = next((x.split(":")[1].strip() for x in _lines("/proc/cpuinfo") if x.startswith("model name")), "unknown")
-    load = " ".join(_lines("/proc/loadavg")[0].split()[:3]) if _lines("/proc/loadavg") else "unknown"
-    return (
-        f"{cpu}, {threads} threads, {platform.system()}, Python {platform.python_version()}, "
-        f"torch {torch.__version__}, {peer}, load average at the end {load}"
-    )
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
+def alternate(children: dict[str, Child], reps: int, what: str) -> dict[str, Result]:
+    """Repeat each of them in turn, so often, so that a busy moment of the machine hits everybody; then end them."""
+    for turn in range(reps):
+        print(f"{what}: {turn + 1} of {reps}", file=sys.stderr)
+        for child in children.values():
+            child.repeat()
+    return {name: child.end() for name, child in children.items()}
 
 
 def install(packages: Sequence[str]) -> None:
