@@ -31,7 +31,7 @@ from storyreel.recipe import Recipe
 from storyreel.systems.video_gan import VideoStage
 from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_take import Take
-from storyreel.train.cost import cost_of
+from storyreel.train.cost import costs
 
 RECIPE = "stylesv"
 FULL = "full"
@@ -130,7 +130,7 @@ def arm(base: str, steps: int, name: str, quick: bool = False) -> Arm:
         raise ValueError(f"--recipe {base}: expected a recipe of a video GAN")
     whole = _with(whole, config, {"images": steps, "videos": max(1, steps // 2)})
     if name == FULL:
-        return Arm(whole, _flops(whole))
+        return Arm(whole, _flops(whole, _step_costs(whole)))
     total = arm(base, steps, FULL, quick).flops
     if name in WITHOUT:
         return _as_long(_with(whole, replace(config, **WITHOUT[name])), total)
@@ -158,19 +158,20 @@ def _with(recipe: Recipe, system: VideoGanConfig, steps: dict[str, int] | None =
 
 def _as_long(recipe: Recipe, total: float) -> Arm:
     """With all its steps multiplied so that they cost `total` FLOPs."""
-    share = total / _flops(recipe)
+    each = _step_costs(recipe)
+    share = total / _flops(recipe, each)
     stages = {name: replace(one, steps=max(1, round(one.steps * share))) for name, one in recipe.stages.items()}
     made = replace(recipe, stages=stages)
-    return Arm(made, _flops(made))
+    return Arm(made, _flops(made, each))
 
 
-def _flops(recipe: Recipe) -> float:
-    return sum(_step(recipe, name) * one.steps for name, one in recipe.stages.items())
+def _step_costs(recipe: Recipe) -> dict[str, float]:
+    """FLOPs of a step of each stage."""
+    return {name: cost.step for name, cost in costs(recipe).items()}
 
 
-def _step(recipe: Recipe, name: str) -> float:
-    with torch.device("meta"):
-        return cost_of(recipe.system.build(), name, recipe.stages[name]).step
+def _flops(recipe: Recipe, each: dict[str, float]) -> float:
+    return sum(each[name] * one.steps for name, one in recipe.stages.items())
 
 
 def _steps(settings: Settings) -> int:
