@@ -146,7 +146,47 @@ def svd() -> Any:
     )  # fmt: skip
 
 
-TINY: dict[str, Callable[[], Any]] = {"wan": wan, "ltx": ltx, "cogvideox": cogvideox, "hunyuan": hunyuan, "svd": svd}
+def wan_image() -> Any:
+    import diffusers as d
+    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    of_text = wan()
+    network = d.WanTransformer3DModel(
+        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=36, out_channels=16,
+        text_dim=32, freq_dim=256, ffn_dim=32, num_layers=1, cross_attn_norm=True,
+        qk_norm="rms_norm_across_heads", rope_max_seq_len=32, image_dim=4,
+    )  # fmt: skip
+    sizes = CLIPVisionConfig(
+        hidden_size=4, projection_dim=4, num_hidden_layers=2, num_attention_heads=2, image_size=32,
+        intermediate_size=16, patch_size=1,
+    )  # fmt: skip
+    return d.WanImageToVideoPipeline(
+        transformer=network, vae=of_text.vae, scheduler=of_text.scheduler, text_encoder=of_text.text_encoder,
+        tokenizer=of_text.tokenizer, image_encoder=CLIPVisionModelWithProjection(sizes),
+        image_processor=CLIPImageProcessor(crop_size=32, size=32), transformer_2=None,
+    )  # fmt: skip
+
+
+def cogvideox_image() -> Any:
+    import diffusers as d
+
+    of_text = cogvideox()
+    network = d.CogVideoXTransformer3DModel(
+        num_attention_heads=2, attention_head_dim=16, in_channels=8, out_channels=4, time_embed_dim=2,
+        text_embed_dim=32, num_layers=1, sample_width=4, sample_height=4, sample_frames=9, patch_size=2,
+        temporal_compression_ratio=4, max_text_seq_length=226, use_rotary_positional_embeddings=True,
+        use_learned_positional_embeddings=True,
+    )  # fmt: skip
+    return d.CogVideoXImageToVideoPipeline(
+        transformer=network, vae=of_text.vae, scheduler=of_text.scheduler, text_encoder=of_text.text_encoder,
+        tokenizer=of_text.tokenizer,
+    )  # fmt: skip
+
+
+TINY: dict[str, Callable[[], Any]] = {
+    "wan": wan, "ltx": ltx, "cogvideox": cogvideox, "hunyuan": hunyuan, "svd": svd, "wan-image": wan_image,
+    "cogvideox-image": cogvideox_image,
+}  # fmt: skip
 
 
 def write_tiny(name: str, folder: Path) -> Path:

@@ -75,3 +75,21 @@ def test_a_clip_stands_before_what_follows_it(name: str, loaded: Load, picture: 
     begun = make(model, {**options, "frames": 5, "image": Clip(before.frames[-1:])})
     assert np.array_equal(onward.frames[3:], begun.frames[1:])
     assert make(model, {**options, "extend": before, "size": "32x32"}).size == (32, 32)
+
+
+@pytest.mark.parametrize("name", ["wan-image", "cogvideox-image"])
+def test_classes_that_make_nothing_without_a_picture(name: str, loaded: Load, picture: Clip):
+    model = loaded(name)
+    options = {"prompt": "a knight walking left", "frames": 6, "steps": 2, "size": "32x32"}
+    begun = make(model, {**options, "image": picture})
+    assert (len(begun), begun.meta["pipeline"]["arguments"]["num_frames"]) == (6, 9)
+    other = Clip(255 - picture.frames)
+    assert not np.array_equal(make(model, {**options, "image": other}).frames, begun.frames)
+    onward = make(model, {**options, "extend": begun})
+    assert np.array_equal(onward.frames[:6], begun.frames)
+    assert len(onward) == 12
+    for more, said in ({}, "image: "), ({"variation": begun}, "variation: "):
+        with pytest.raises(ValueError, match=f"{said}{name}"):
+            make(model, {**options, **more})
+    parts = [(prompt, float(5 / model.fps)) for prompt in ("a knight", "a monkey")]
+    assert len(make(model, {"story": parts, "image": picture, "steps": 2, "size": "32x32"})) == 10
