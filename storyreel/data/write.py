@@ -135,6 +135,7 @@ def write_world(
         table = _write_chunks(path, world, seed, (have, clips), workers)
         said = f"{clips:,} clips of the world `{made_as['world']}`, seed {seed}, made by `storyreel data make`."
         write_card(folder, table, [said], str(made_as["world"]))
+        remove_parts(path)  # last: a folder without them is whole, its card too
     return DatasetFolder.open(path)
 
 
@@ -158,7 +159,6 @@ def _write_chunks(
     table = pa.concat_tables(tables, promote_options="permissive")
     if chunks:
         table = write_table(table, path)
-    remove_parts(path)
     return table
 
 

@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -62,6 +63,18 @@ def test_a_made_folder_and_one_that_grew(tmp_path: Path, monkeypatch: pytest.Mon
     assert head["license"] == ["apache-2.0"]
     assert [each["split"] for each in head["configs"][0]["data_files"]] == ["train", "held_out"]
     assert json.loads((many.path / "dataset.json").read_text())["world"] == "digits"
+
+
+def test_a_set_that_was_killed_before_its_card_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    world, plan = worlds.find("digits").maker(), {"world": "digits"}
+    with monkeypatch.context() as killed:
+        killed.setattr("storyreel.data.write.write_card", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            write_world(tmp_path / "d", world, 2, 0, workers=1, plan=plan)
+    assert not (tmp_path / "d/README.md").exists()
+    write_world(tmp_path / "d", world, 2, 0, workers=1, plan=plan)
+    assert "2 clips of the world" in (tmp_path / "d/README.md").read_text()
+    assert not (tmp_path / "d/.parts").exists()
 
 
 def test_a_card_that_a_person_edited_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
