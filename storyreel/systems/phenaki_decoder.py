@@ -24,7 +24,7 @@ from storyreel.nn.attention import Block
 from storyreel.nn.gumbel import gumbel
 from storyreel.nn.null_text import drawn, without_text
 from storyreel.systems.base import Batch, Loss, Tick
-from storyreel.systems.palette import PaletteConfig, PaletteStage
+from storyreel.systems.palette import PaletteConfig, PaletteStage, ReadText
 from storyreel.systems.phenaki_tokenizer import CViViT, unfolded
 
 
@@ -88,15 +88,16 @@ class PaletteDecoder(PaletteStage[PaletteDecoderConfig]):
         Alpha is in [-1, 1]; where it is not above 0, the color is that of the background.
         """
         self.tokenizer.check(codes)
-        return self.painted(self.features(codes, text, text_mask))
+        read = self.read_text(text, text_mask)
+        return self.painted(self.features(codes, read), read.colors)
 
-    def features(self, codes: Tensor, text: Tensor, text_mask: Tensor, some: Tensor | None = None) -> Tensor:
+    def features(self, codes: Tensor, read: ReadText, some: Tensor | None = None) -> Tensor:
         """Of each pixel, (b, f, h, w, e); of the frames `some` (b, f) of each clip, where not all are wanted."""
         c, (b, t) = self.tokenizer.config, codes.shape[:2]
         with torch.no_grad():
             x = self.tokenizer.quantize.lookup(codes)
         x = self.tokenizer.through_time(self.time, x.flatten(0, 1), b).flatten(0, 1) + self.position
-        x = self.with_text(x, self.read_text(text, text_mask))
+        x = self.with_text(x, read)
         frames = unfolded(x.unflatten(0, (b, t)), self.to_frame, self.to_tube, c.tube)
         if some is not None:
             frames = frames.take_along_dim(some[:, :, None, None], 1)
@@ -114,8 +115,9 @@ class PaletteDecoder(PaletteStage[PaletteDecoderConfig]):
         text, text_mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
         some = torch.rand(len(video), video.shape[2], generator=tick.rng, device=tick.rng.device)
         some = some.argsort(1)[:, : c.frames].to(video.device)
-        x = self.features(codes, text, text_mask, some)
-        return self.loss_of(x, video.take_along_dim(some[:, None, :, None, None], 2), tick.rng)
+        read = self.read_text(text, text_mask)
+        x = self.features(codes, read, some)
+        return self.loss_of(x, video.take_along_dim(some[:, None, :, None, None], 2), tick.rng, read.colors)
 
     def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:
         return self.decode(cond["codes"], cond["text"], cond["text_mask"])

@@ -51,8 +51,10 @@ class FramesGraph(nn.Module):
             pixels = ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0)  # (f, h, w, c)
             rgb, solid = pixels[..., :3], pixels[..., 3:] > 127
         else:
-            x = self.decoder.features(codes[None], text, torch.ones_like(text[..., 0]) > 0)[0]  # (f, h, w, e)
-            at = torch.stack([self.decoder.to_color(frame).argmax(-1) for frame in x])  # a frame at a time: memory
+            read = self.decoder.read_text(text, torch.ones_like(text[..., 0]) > 0)
+            x = self.decoder.features(codes[None], read)[0]  # (f, h, w, e)
+            named = 0 if read.colors is None else read.colors[0]
+            at = torch.stack([(self.decoder.to_color(frame) + named).argmax(-1) for frame in x])  # to save memory
             rgb = ((self.decoder.colors + 1) * 127.5).round().to(torch.uint8)[at]
             solid = self.decoder.to_alpha(x) > 0
         opaque = torch.full_like(rgb[..., :1], 255)

@@ -94,6 +94,7 @@ class Sprites:
     partial: float = setting(0.15, "Share of captions that leave things out, of the grammar's.", before=0.15)
     short: float = setting(0.12, "Share of captions of one to three attributes, of the grammar's.", before=0.12)
     turnaround: bool = setting(False, "One pose, seen from all sides: the frames of a clip are a turn.", before=False)
+    bearded: float = setting(0.4, "Share of men with a beard or a mustache.", before=0.4)
     cell: int = setting(CELL, "Pixels a side: 64; of 128 fewer long weapons are cut, of 192 none.", before=CELL)
 
     def __post_init__(self) -> None:
@@ -105,6 +106,10 @@ class Sprites:
         for name in ("partial", "short"):
             if self.language == 1 and getattr(self, name) != own[name]:
                 raise ValueError(f"{name}: only language 2 has such a share")
+        if not 0 <= self.bearded <= 1:
+            raise ValueError(f"bearded: expected 0 to 1, got {self.bearded}")
+        if not self.balance and self.bearded != own["bearded"]:
+            raise ValueError("bearded: only characters of balance=true have such a share")
         self._mix  # noqa: B018, checks the shares
         if self.turnaround and (self.frames % len(FACINGS) or self.carried):
             raise ValueError(f"turnaround: expected frames=4, or a multiple, and carried=0, got {self.frames} frames")
@@ -175,7 +180,7 @@ class Sprites:
             return draw_character
         from storyreel.worlds.sprites_balance import draw_balanced
 
-        return draw_balanced
+        return lambda rng: draw_balanced(rng, bearded=self.bearded)
 
     @cached_property
     def _mix(self) -> sprites_captions.Mix:

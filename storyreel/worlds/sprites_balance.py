@@ -64,16 +64,17 @@ def shipped_weights() -> Weights:
     return read_json(FILE)
 
 
-def draw_balanced(rng: np.random.Generator, weights: Weights | None = None) -> Character:
-    """A random character with an action and a facing. `weights`: in place of those that ship."""
-    return _Draw(random.Random(int(rng.integers(2**62))), shipped_weights() if weights is None else weights).character()
+def draw_balanced(rng: np.random.Generator, weights: Weights | None = None, *, bearded: float = FACIAL) -> Character:
+    """A random character with an action and a facing. `weights`: in place of those that ship. bearded: share of men."""
+    own = random.Random(int(rng.integers(2**62)))
+    return _Draw(own, shipped_weights() if weights is None else weights, bearded).character()
 
 
 class _Draw:
     """The choices of one character."""
 
-    def __init__(self, rng: random.Random, weights: Weights) -> None:
-        self.rng, self.weights = rng, weights
+    def __init__(self, rng: random.Random, weights: Weights, bearded: float) -> None:
+        self.rng, self.weights, self.bearded = rng, weights, bearded
 
     def one(self, attribute: str, options: Sequence[str]) -> str:
         own = self.weights.get(attribute, {})
@@ -148,7 +149,7 @@ class _Draw:
                 seen |= {"hair_color": color, "hair_style": style}
         elif not covered and seen["head"] == "bare head":
             seen["hair_style"] = "bald"
-        if sex == "male" and body != "skeleton" and self.rng.random() < FACIAL:
+        if sex == "male" and body != "skeleton" and self.rng.random() < self.bearded:
             kind = list(FACIAL_HAIR)[int(self.rng.random() * len(FACIAL_HAIR))]
             layers.append(("facial_hair", f"facial/male/{kind}/{shade}"))
             if not behind and kind != "fiveoclock" and seen["head"] not in ("metal helmet", "golden helmet"):
