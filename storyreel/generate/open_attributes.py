@@ -118,7 +118,7 @@ def sentences_of(info: Mapping[str, Any], options: GenerateOptions) -> dict[str,
     if world is None or world.sentences is None:
         return {}
     found = {prompt: tuple(world.sentences(prompt)) for prompt in options.prompts}
-    return {prompt: sentences for prompt, sentences in found.items() if len(sentences) > 1}
+    return {prompt: sentences for prompt, sentences in found.items() if sentences != (prompt,)}
 
 
 def notes_of(info: Mapping[str, Any], options: GenerateOptions, seed: int, index: int) -> list[str]:

@@ -1,7 +1,8 @@
 """What the world `digits` is called in English: the caption forms of three papers, and paraphrases.
 
 A caption may tell one of two digits alone. A model that has learnt those can be asked for two at once by the sentences
-that `sentences` takes a prompt apart into, one for each digit.
+that `sentences` takes a prompt apart into, one for each digit. What is said of a single digit becomes such a sentence,
+too, so that words which no caption has are understood.
 """
 
 from __future__ import annotations
@@ -67,29 +68,43 @@ ONE_OF_TWO = (
     "two digits, one of them {a} moving {m}",
     "one of two digits is {a} and moves {m}",
 )
+MORE_PHRASES: dict[str, tuple[str, ...]] = {  # read, never written
+    "up and down": ("up then down then up", "bouncing vertically", "upwards and downwards"),
+    "left and right": ("back and forth", "to and fro", "sideways", "right and left", "leftwards and rightwards"),
+    "left then right": ("left, then right", "left and then right", "leftward then rightward"),
+    "right then left": ("right, then left", "right and then left", "rightward then leftward"),
+    "up then down": ("up, then down", "up and then down", "upward then downward"),
+    "down then up": ("down, then up", "down and then up", "downward then upward"),
+    "up": ("upward", "to the top", "toward the top", "rising", "rises", "climbs"),
+    "left": ("leftward", "to the left side", "toward the left"),
+    "down": ("downward", "to the bottom", "toward the bottom", "falling", "falls", "sinks", "drops"),
+    "right": ("rightward", "to the right side", "toward the right"),
+}
 _DIGIT = re.compile(rf"(?<![\w.,])(?:{'|'.join(NAMES)}|\d)(?!\w|[.,]\d|\s+digits\b)")
-_SAID = {phrase: motion for motion, forms in PHRASES.items() for phrase in forms}
+_SAID = {
+    phrase: motion for forms_of in (MORE_PHRASES, PHRASES) for motion, forms in forms_of.items() for phrase in forms
+}
 _LONGEST_FIRST = sorted(_SAID, key=len, reverse=True)
 _MOTION = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _LONGEST_FIRST))})(?!\w)")
 _SPEED = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(phrase) for forms in SPEEDS.values() for phrase in forms)})(?!\w)")
 
 
 def sentences(prompt: str) -> list[str]:
-    """What is said of each of two digits, a sentence for each, as training captions say it of one of two; of any other
-    prompt, itself."""
+    """What is said of each of one or two digits, a sentence for each, as training captions say it; of any other prompt,
+    itself."""
     text = prompt.lower()
     found = list(_DIGIT.finditer(text))
-    if len(found) != 2:
+    if len(found) not in (1, 2):
         return [prompt]
-    ends = [found[1].start(), len(text)]
+    form = SINGLE[0] if len(found) == 1 else ONE_OF_TWO[0]
     said = []
-    for digit, end in zip(found, ends, strict=True):
+    for digit, end in zip(found, [*(other.start() for other in found[1:]), len(text)], strict=True):
         motions = list(_MOTION.finditer(text, digit.end(), end))
         if len(motions) != 1:
             return [prompt]
         pace = _SPEED.search(text, digit.end(), end)
         motion = _SAID[motions[0][0]] + (f" {pace[0]}" if pace else "")
-        said.append(ONE_OF_TWO[0].format(d=NAMES.index(digit[0]) if digit[0] in NAMES else digit[0], m=motion))
+        said.append(form.format(d=NAMES.index(digit[0]) if digit[0] in NAMES else digit[0], m=motion))
     return said
 
 

@@ -30,12 +30,27 @@ def test_every_caption_of_two_digits_is_taken_apart():
 @pytest.mark.parametrize(
     "prompt",
     [
-        "", "Digit 3 moves up.", "a 3 and a 5", "A 3 goes up, then a 5.", "Digit 1 moves up while digit 10 moves down.",
+        "", "Digit 3 hops.", "Digit 3 goes up, stays and goes left.", "a 3 and a 5", "A 3 goes up, then a 5.",
+        "Digit 1 moves up while digit 10 moves down.",
         "three sevens", "a 3 moves up while a 5 moves left and a 7 moves down", "a cat moves up while a dog moves down",
     ],
 )  # fmt: skip
-def test_what_is_no_sentence_of_two_digits_stays_as_it_is(prompt: str):
+def test_what_says_nothing_of_one_or_two_digits_stays_as_it_is(prompt: str):
     assert list(sentences(prompt)) == [prompt]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("show me a 3 that climbs", "Digit 3 is moving up."),
+        ("Digit 3 moves up.", "Digit 3 is moving up."),
+        ("a lonely seven drifting back and forth, fast", "Digit 7 is moving left and right fast."),
+        ("an eight, first up, then down", "Digit 8 is moving up then down."),
+        ("the number 0 goes downward", "Digit 0 is moving down."),
+    ],
+)
+def test_what_is_said_of_one_digit_is_said_as_captions_say_it(prompt: str, said: str):
+    assert list(sentences(prompt)) == [said]
 
 
 def test_the_world_takes_prompts_apart():
