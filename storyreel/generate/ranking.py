@@ -17,6 +17,7 @@ from storyreel.worlds import find, named_in
 DEFAULT = 4  # candidates
 RANKING = "-ranking"  # what the name of a world's judge that ranks ends with
 CLOSENESS = 0.5  # how much the encoder's cosine counts beside the share of attributes that are right
+EQUALS = 0.05  # how much beside the share of things that are found: only between equals
 CLIP = ("clip-vit-l-14", "clip-vit-b-32")  # tried in this order
 
 
@@ -72,6 +73,27 @@ class AttributeRanker:
         return [all(found[name] == value for name, value in read.items()) for found in self._judge.read(clips)]
 
 
+class ThingRanker:
+    """The share of the things said that a judge finds, doing what is said, and between equals a world's encoder."""
+
+    def __init__(self, encoder: Ranker, judge: Any, wanted: Callable[[str], Mapping[str, Sequence[str]]]) -> None:
+        """judge: a `storyreel.evaluate.locator.Locator`. wanted: the things that a prompt says are there."""
+        self.name = f"{encoder.name}+judge"
+        self._encoder, self._judge, self._wanted = encoder, judge, wanted
+
+    def rank(self, prompt: str, clips: Sequence[Clip]) -> list[float]:
+        from storyreel.evaluate.locator import pairs
+
+        close, wanted = self._encoder.rank(prompt, clips), self._wanted(prompt)
+        if not wanted:
+            return close
+        scores = []
+        for seen, cosine in zip(self._judge.read([clip.over((0, 0, 0)) for clip in clips]), close, strict=True):
+            right = [found[name] == value for found, said in pairs(seen, wanted) for name, value in said.items()]
+            scores.append(sum(right) / len(right) + EQUALS * cosine)
+        return scores
+
+
 def load_ranker(encoder: str | None, about: Iterable[str]) -> Ranker:
     """The encoder of this name or folder; None: of the world that a model's names (`about`) tell, else CLIP.
 
@@ -104,13 +126,20 @@ def default_candidates(name: str, info: Mapping[str, Any]) -> int:
 
 def _with_judge(encoder: Ranker, world: str) -> Ranker:
     """The encoder, and the world's judge that ranks, where there is one."""
-    from storyreel.evaluate.judge import Judge
     from storyreel.evaluate.judge_registry import judges
 
-    read = find(world).read
-    if read is None or world + RANKING not in judges():
+    about, name = find(world), world + RANKING
+    if name not in judges():
         return encoder
-    return AttributeRanker(encoder, Judge.load(world + RANKING), read)
+    if about.wanted is not None:
+        from storyreel.evaluate.locator import Locator
+
+        return ThingRanker(encoder, Locator.load(name), about.wanted)
+    if about.read is not None:
+        from storyreel.evaluate.judge import Judge
+
+        return AttributeRanker(encoder, Judge.load(name), about.read)
+    return encoder
 
 
 def _load(name: str) -> Ranker:

@@ -231,6 +231,7 @@ WORLD = World(
     say=Digits.say,
     describe=describe,
     sentences=digits_language.sentences,
+    wanted=digits_language.wanted,
     licence="Licence: Apache-2.0.",
     pictures=Pictures(name="MNIST's IDX files"),
 )

@@ -92,19 +92,31 @@ _SPEED = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(phrase) for forms in SPEEDS
 def sentences(prompt: str) -> list[str]:
     """What is said of each of one or two digits, a sentence for each, as training captions say it; of any other prompt,
     itself."""
+    said = _things(prompt)
+    form = SINGLE[0] if len(said) == 1 else ONE_OF_TWO[0]
+    return [form.format(d=digit, m=f"{motion} {pace}".rstrip()) for digit, motion, pace in said] or [prompt]
+
+
+def wanted(prompt: str) -> dict[str, list[str]]:
+    """`digits` and `motions` of one or two digits, as the world's judge reads them; of any other prompt, nothing."""
+    said = _things(prompt)
+    return {"digits": [digit for digit, _, _ in said], "motions": [motion for _, motion, _ in said]} if said else {}
+
+
+def _things(prompt: str) -> list[tuple[str, str, str]]:
+    """(digit, motion, pace or "") of each of one or two digits whose motion is said; else none at all."""
     text = prompt.lower()
     found = list(_DIGIT.finditer(text))
     if len(found) not in (1, 2):
-        return [prompt]
-    form = SINGLE[0] if len(found) == 1 else ONE_OF_TWO[0]
+        return []
     said = []
     for digit, end in zip(found, [*(other.start() for other in found[1:]), len(text)], strict=True):
         motions = list(_MOTION.finditer(text, digit.end(), end))
         if len(motions) != 1:
-            return [prompt]
+            return []
         pace = _SPEED.search(text, digit.end(), end)
-        motion = _SAID[motions[0][0]] + (f" {pace[0]}" if pace else "")
-        said.append(form.format(d=NAMES.index(digit[0]) if digit[0] in NAMES else digit[0], m=motion))
+        name = str(NAMES.index(digit[0])) if digit[0] in NAMES else digit[0]
+        said.append((name, _SAID[motions[0][0]], pace[0] if pace else ""))
     return said
 
 
