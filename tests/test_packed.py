@@ -105,9 +105,9 @@ def test_infinity_is_refused():
 
 def test_the_command_names_what_it_made(tmp_path, capsys):
     with pytest.raises(SystemExit) as done:
-        main(["models", "pack", "encoder-digits", "-o", str(tmp_path / "small")])
+        main(["models", "pack", "godiva-digits", "-o", str(tmp_path / "small")])
     assert done.value.code == 0
-    assert "MB, was 5." in capsys.readouterr().out
+    assert "MB, was 7." in capsys.readouterr().out
     with pytest.raises(SystemExit) as done:
         main(["models", "pack", "nobody", "-o", str(tmp_path / "other")])
     assert done.value.code == 1

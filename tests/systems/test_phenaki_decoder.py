@@ -81,7 +81,8 @@ def test_before_it_learns_the_text_changes_nothing() -> None:
     decoder, given = make(), batch()
     decoder.begin()
     first, second = (
-        decoder.features(codes(decoder, 6), text, given["text_mask"]) for text in (given["text"], given["text"] * 5)
+        decoder.features(codes(decoder, 6), decoder.read_text(text, given["text_mask"]))
+        for text in (given["text"], given["text"] * 5)
     )
     assert torch.equal(first, second)
 
@@ -101,6 +102,28 @@ def test_it_learns_from_the_text_which_color_where_codes_do_not_tell(drop: float
     real, alpha = given["video"], given["video"][:, 3:] > 0
     right = (made[:, :3] == real[:, :3]).all(1, keepdim=True)[alpha].float().mean()
     assert (right > 0.9) if drop == 0 else (right < 0.7)
+
+
+def test_the_text_alone_makes_colors_likelier() -> None:
+    decoder, given = make(replace(CONFIG, text_layers=1, text_colors=True)), batch()
+    decoder.loss(given, tick()).total.backward()
+    last = decoder.named[-1].weight
+    assert last.grad is not None
+    assert last.grad.any()
+    with torch.no_grad():
+        decoder.to_alpha.bias.fill_(9.0)  # all is visible
+        decoder.named[-1].weight.zero_()
+        decoder.to_color.weight.zero_()
+        decoder.to_color.bias.zero_()
+        decoder.to_color.bias[1] = 1.0
+        before = decoder.decode(codes(decoder, 6), given["text"], given["text_mask"])
+        last.copy_(torch.randn_like(last) * 9)
+        made = decoder.decode(codes(decoder, 6), given["text"], given["text_mask"])
+        wanted = decoder.read_text(given["text"], given["text_mask"]).colors
+        assert wanted is not None
+        wanted = (wanted + decoder.to_color.bias).argmax(-1)
+    assert (before[:, :3] == decoder.colors[1][:, None, None, None]).all()
+    assert (made[:, :3] == decoder.colors[wanted][:, :, None, None, None]).all()
 
 
 class Stubborn:

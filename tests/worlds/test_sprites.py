@@ -132,6 +132,26 @@ def test_splits_and_given_frames():
     assert all(held_out(r["attributes"]) == (r["split"] == "held_out") for r in rows)
 
 
+def test_men_wear_beards_as_often_as_is_wished():
+    rng = np.random.default_rng(0)
+    shares = []
+    for wished in (0.0, 0.4, 1.0):
+        men = [draw_balanced(rng, bearded=wished) for _ in range(1500)]
+        men = [who for who in men if who.attributes["sex"] == "male"]
+        shares.append(sum(any("facial/" in sheet for _, sheet in who.sheets) for who in men) / len(men))
+    assert shares[0] == 0
+    assert 0.33 < shares[1] < 0.47
+    assert shares[2] == 1
+
+
+@needs_sheets
+def test_the_share_of_beards_has_a_range():
+    with pytest.raises(ValueError, match=r"bearded: expected 0 to 1, got 1\.5"):
+        Sprites(source=SHEETS, bearded=1.5)
+    with pytest.raises(ValueError, match="bearded: only characters of balance=true"):
+        Sprites(source=SHEETS, bearded=0.9, balance=False)
+
+
 def test_every_value_of_an_attribute_is_seen_about_equally_often():
     """Two thirds of the torsos and four of the shoes are made for women alone, whence the wider bounds there."""
     bounds = {"torso": (0.45, 2.1), "sex": (0.75, 1.25), "feet": (0.65, 1.6), "weapon": (0.55, 1.75)}
