@@ -4,7 +4,7 @@
 | ----------------------- | ---------- | ---------------- | ---------------- | ------------------------------ |
 | phenaki_tiny            | 0.1 M      | 5 x 16x16        | tests            | learns a batch by heart        |
 | phenaki_digits          | 6 M        | 10 x 32x32       | 2 CPU cores      | see docs/results.md            |
-| phenaki_digits_composed | 6 M        | 10 x 32x32       | one CPU core     | see docs/log.md                |
+| phenaki_digits_composed | 6 M        | 10 x 32x32       | one CPU core     | see docs/results.md            |
 | phenaki_sprites         | 8 M        | 8 x 64x64, matte | 2 CPU cores      | see docs/results.md            |
 | phenaki_24gb            | 0.2 B      | 11 x 128x128     | own footage      | not trained yet                |
 | phenaki_small           | 0.2 B      | 11 x 128x128     | one GPU, not yet | --                             |
@@ -111,7 +111,7 @@ def phenaki_sprites() -> Recipe:
 
 
 def phenaki_digits() -> Recipe:
-    """Ships as `phenaki-digits`: ten frames of 32x32, one and three tubes of three, in 64 tokens of six digits each.
+    """Shipped as `phenaki-digits` until November 2026: ten frames of 32x32, one and three tubes of three, in 64 tokens of six digits each.
 
     A data set of 64x64 is reduced; its digits are 14 pixels tall then, and the judge still reads all of them.
     """
@@ -138,7 +138,7 @@ def phenaki_digits() -> Recipe:
 
 
 def phenaki_digits_composed() -> Recipe:
-    """`phenaki_digits` with words that learn with the prior, and a sentence for each of two digits: on captions that
+    """Ships as `phenaki-digits`: `phenaki_digits` with words that learn with the prior, and a sentence for each of two digits: on captions that
     tell one of them (`data make digits --doubles 0.85 --captions 4 --alone 0.9`)."""
     recipe = phenaki_digits()
     assert isinstance(recipe.system, PhenakiConfig)
