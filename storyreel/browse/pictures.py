@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -24,6 +26,7 @@ from storyreel.browse.filmline import FilmLine, spread
 from storyreel.curate.export import Export, export_clip, span_of
 from storyreel.numbers import MAX_FPS, rational
 from storyreel.span import Span
+from storyreel.storage import sweep, temporary_name
 
 STRIP_SHAPE = 7.1  # width of a strip of a clip, in heights
 STRIP_HIGH, AROUND_HIGH = 108, 120  # pixels
@@ -116,10 +119,14 @@ class Pictures:
         self.turns = Turns(max(1, min(4, os.cpu_count() or 1)))
         self._strips = Kept(ROOM)
         self._videos = Kept(FILM_ROOM, lambda file: file.unlink(missing_ok=True))
-        self._folder = tempfile.TemporaryDirectory(prefix="storyreel-browse-")
+        place = Path(tempfile.gettempdir())
+        sweep(place)  # what a server that was killed has left
+        self._folder = temporary_name(place / "browse")
+        self._folder.mkdir(mode=0o700)
+        self._closed = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def close(self) -> None:
-        self._folder.cleanup()
+        self._closed()
 
     def strip(self, row: Mapping[str, Any], line: FilmLine, gone: Callable[[], bool]) -> bytes:
         """JPEG: a few frames of the clip side by side. ValueError, OSError: neither film nor clip can be read."""
@@ -165,7 +172,7 @@ class Pictures:
         return made, "video/mp4"
 
     def _made(self, row: Mapping[str, Any], gone: Callable[[], bool]) -> tuple[Path, int]:
-        file = Path(self._folder.name) / f"{row['clip']}.mp4"
+        file = self._folder / f"{row['clip']}.mp4"
         how = Export(side=PREVIEW_SIDE, crf=25, preset="ultrafast")
         with self.turns.turn(gone):
             export_clip((preview_of(row), str(file), how))

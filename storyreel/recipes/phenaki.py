@@ -111,7 +111,8 @@ def phenaki_sprites() -> Recipe:
 
 
 def phenaki_digits() -> Recipe:
-    """Shipped as `phenaki-digits` until November 2026: ten frames of 32x32, one and three tubes of three, in 64 tokens of six digits each.
+    """Shipped as `phenaki-digits` until November 2026: ten frames of 32x32, one and three tubes of three, in 64 tokens of
+    six digits each.
 
     A data set of 64x64 is reduced; its digits are 14 pixels tall then, and the judge still reads all of them.
     """
@@ -138,8 +139,8 @@ def phenaki_digits() -> Recipe:
 
 
 def phenaki_digits_composed() -> Recipe:
-    """Ships as `phenaki-digits`: `phenaki_digits` with words that learn with the prior, and a sentence for each of two digits: on captions that
-    tell one of them (`data make digits --doubles 0.85 --captions 4 --alone 0.9`)."""
+    """Ships as `phenaki-digits`: `phenaki_digits` with words that learn with the prior, and a sentence for each of two
+    digits: on captions that tell one of them (`data make digits --doubles 0.85 --captions 4 --alone 0.9`)."""
     recipe = phenaki_digits()
     assert isinstance(recipe.system, PhenakiConfig)
     prior = replace(recipe.system.prior, text_dim=2, words=2048, text_layers=2, composed=True)

@@ -57,7 +57,8 @@ def test_a_model_of_a_world_is_ranked_by_its_encoder_and_its_judge_and_a_named_e
     monkeypatch.setattr(ranking, "_load", lambda name: Dark())
     assert load_ranker(None, ["phenaki-sprites"]).name == "dark-v1+judge"
     assert load_ranker("sprites", ["phenaki-sprites"]).name == "dark-v1"
-    assert load_ranker(None, ["phenaki-digits"]).name == "dark-v1", "this world has no judge that ranks"
+    assert load_ranker(None, ["phenaki-digits"]).name == "dark-v1+judge"
+    assert load_ranker(None, ["stylesv-skies"]).name == "dark-v1", "this world has no judge that ranks"
     assert load_ranker(None, ["my model"]).name == "dark-v1"
 
 
@@ -72,7 +73,8 @@ SPRITES = {"recipe": {"name": "phenaki_sprites"}, "together": 4}
         ("mine", SPRITES | {"together": 1}, 1),
         ("mine", {"recipe": {"name": "phenaki_sprites"}}, 1),
         ("mine", SPRITES | {"together": "x"}, 1),
-        ("phenaki-digits", {"recipe": {"name": "phenaki_digits"}, "together": 4}, 1),
+        ("phenaki-digits", {"recipe": {"name": "phenaki_digits"}, "together": 4}, 4),
+        ("stylesv-skies", {"recipe": {"name": "stylesv_skies"}, "together": 4}, 1),
         ("mine", {"together": 4}, 1),
     ],
 )
