@@ -356,9 +356,9 @@ def test_recipes_are_listed_with_their_size_and_models(call):
     code, out, _ = call("recipes", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
     assert code == 0
-    assert rows["phenaki_digits"]["models"] == ["phenaki-digits"]
-    assert rows["phenaki_digits"]["clips"] == "10 x 32x32"
-    assert 6e6 < rows["phenaki_digits"]["parameters"] < 8e6
+    assert rows["phenaki_digits_composed"]["models"] == ["phenaki-digits"]
+    assert rows["phenaki_digits_composed"]["clips"] == "10 x 32x32"
+    assert 6e6 < rows["phenaki_digits_composed"]["parameters"] < 8e6
     assert list(rows["phenaki_tiny"]["stages"]) == ["tokenizer", "prior"]
     code, out, _ = call("recipes", "phenaki_tiny")
     assert json.loads(out)["stages"]["prior"]["steps"] == 100

@@ -111,8 +111,8 @@ def phenaki_sprites() -> Recipe:
 
 
 def phenaki_digits() -> Recipe:
-    """Shipped as `phenaki-digits` until November 2026: ten frames of 32x32, one and three tubes of three, in 64 tokens of
-    six digits each.
+    """Shipped as `phenaki-digits` until November 2026: ten frames of 32x32, one and three tubes of three, in 64 tokens
+    of six digits each.
 
     A data set of 64x64 is reduced; its digits are 14 pixels tall then, and the judge still reads all of them.
     """
