@@ -121,8 +121,8 @@ CASES = [
     Case("models export", lambda b, o: ["models", "export", b / "in/run", "-o", o], "run"),
     Case(
         "models export --web",
-        lambda b, o: ["models", "export", b / "in/digits", "--web", o, "--runtime", b / "in/notes"],
-        "digits",
+        lambda b, o: ["models", "export", b / "in/paged", "--web", o, "--runtime", b / "in/notes"],
+        "paged",
     ),
     Case("models text", lambda b, o: ["models", "text", "--words", "digits", "-o", o], ""),
     Case("data sheets", lambda b, o: ["data", "sheets", "--source", b / "cache/lpc", "-o", o], "", ".tar.xz", True),
@@ -329,7 +329,7 @@ def prepare(box: Path) -> None:
     for sheet in drawn_sheets():
         (box / "cache/lpc" / sheet).parent.mkdir(parents=True, exist_ok=True)
         (box / "cache/lpc" / sheet).write_bytes(b"a sheet")
-    shutil.copytree(TESTS.parent / "storyreel/pretrained/phenaki-digits", data / "digits")
+    shutil.copytree(TESTS.parent / "storyreel/pretrained/phenaki-sprites", data / "paged")
     make_tiny(data / "model")
     make_tiny_sprites(data / "tiny-sprites")
     convert(make_svd(data / "svd"), data / "svd.safetensors")

@@ -186,7 +186,7 @@ def _case(name: str, *more: Any) -> Callable[[Path, Path], None]:
 
 
 def _page(box: Path, out: Path) -> None:
-    cli("models", "export", "phenaki-digits", "--web", out, "--runtime", box / "onnxruntime-web")
+    cli("models", "export", "phenaki-sprites", "--web", out, "--runtime", box / "onnxruntime-web")
 
 
 def _begin_page(box: Path, out: Path) -> None:
@@ -202,7 +202,7 @@ def _begin_page(box: Path, out: Path) -> None:
     for name in runtime.FILES:
         (folder / name).write_text(name)
         runtime.FILES[name] = hashlib.sha256(name.encode()).hexdigest()
-    networks, model = box / "networks", load("phenaki-digits", device="cpu")
+    networks, model = box / "networks", load("phenaki-sprites", device="cpu")
     networks.mkdir()
     found = export._write_networks(networks, model, model.system.graphs() or {}, lambda line: None)
 
