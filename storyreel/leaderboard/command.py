@@ -29,21 +29,21 @@ def run(options: LeaderboardOptions, bar: Bar = silent) -> tuple[dict[str, Any],
         raise ValueError(f"--world {options.world}: expected {' or '.join(worlds.names())}")
     entries = [Entry.of(text) for text in options.entries]
     _check_names(entries)
-    prompts = _prompts(entries, options)
+    frames, notes = _length(entries, options)
+    prompts = _prompts(entries, options, frames)
     with claim(options.out, "leaderboard", inputs=[*(each.path for each in entries), options.real, options.prompts]):
         entrants = [_entrant(each, prompts, options, bar) for each in entries]
-        document = _board(entrants, prompts, options, _length(entries, options)[1])
+        document = _board(entrants, prompts, options, notes)
         return document, write_leaderboard(document, options.out)
 
 
-def _prompts(entries: list[Entry], options: LeaderboardOptions) -> PromptList | None:
+def _prompts(entries: list[Entry], options: LeaderboardOptions, frames: int | None) -> PromptList | None:
     """Those that models get now; None where no entry is a model."""
     models = [each for each in entries if each.kind == "model"]
     if not models:
         return None
     if not any(options.is_set(name) for name in SOURCES):
         raise ValueError(f"{models[0].name}: makes its clips now; wanted --prompts, --benchmark or --world")
-    frames, _ = _length(entries, options)
     settings: dict[str, Any] = {} if frames is None else {"frames": frames}
     if all(has_matte(each.path) for each in models):
         settings["transparent"] = True  # a judge sees figures best without a ground

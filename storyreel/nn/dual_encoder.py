@@ -100,16 +100,15 @@ class TextTower(nn.Module):
     def __init__(self, config: DualEncoderConfig):
         super().__init__()
         c = config
-        self.learned_text = LearnedText(c.text_dim, c.dim, words=c.words, tokens=c.text_tokens) if c.words else None
-        self.states = nn.Linear(c.dim if c.words else c.text_dim, c.dim)
+        self.learned_text = LearnedText(c.text_dim, c.dim, words=c.words, tokens=c.text_tokens if c.words else 0)
+        self.states = nn.Linear(self.learned_text.dim, c.dim)
         self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.text_depth))
         self.norm = nn.LayerNorm(c.dim)
         self.to_text = nn.Linear(c.dim, c.embed)
 
     def forward(self, text: Tensor, mask: Tensor) -> Tensor:
         """States (b, l, s) and mask (b, l), true where there is a token -> (b, e) of unit length."""
-        if self.learned_text is not None:
-            text, mask = self.learned_text(text, mask)
+        text, mask = self.learned_text(text, mask)
         x = self.states(text)
         for block in self.blocks:
             x = block(x, mask[:, None, None, :])

@@ -60,6 +60,7 @@ __all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_ou
 TURN = ("down", "left", "up", "right")  # facings in the order of a turn
 CELL, OVERSIZE = 64, 192  # pixels of a cell of the sheets, and of those of long weapons
 CELLS = (64, 128, 192)
+BEARDED = 0.4  # share of men with a beard or a mustache
 COMMIT = "2668274d5a96c91584172f2d299b90f0a8c0caac"
 
 
@@ -94,7 +95,7 @@ class Sprites:
     partial: float = setting(0.15, "Share of captions that leave things out, of the grammar's.", before=0.15)
     short: float = setting(0.12, "Share of captions of one to three attributes, of the grammar's.", before=0.12)
     turnaround: bool = setting(False, "One pose, seen from all sides: the frames of a clip are a turn.", before=False)
-    bearded: float = setting(0.4, "Share of men with a beard or a mustache.", before=0.4)
+    bearded: float = setting(BEARDED, "Share of men with a beard or a mustache.", before=BEARDED)
     cell: int = setting(CELL, "Pixels a side: 64; of 128 fewer long weapons are cut, of 192 none.", before=CELL)
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from storyreel.json_file import read_json
-from storyreel.worlds.sprites import Character, compose_character, held_out
+from storyreel.worlds.sprites import BEARDED, Character, compose_character, held_out
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
@@ -42,7 +42,7 @@ FILE = Path(__file__).with_suffix(".json")
 Weights = dict[str, dict[str, float]]
 ACCESSORIES = {"hands": (HANDS, 0.35), "belt": (BELTS, 0.45), "cape": (CAPES, 0.45)}  # and how often one is worn
 HELMETS = ("metal helmet", "golden helmet", "kettle hat", "leather cap", "chain hood")  # no hair is seen under them
-BARE_HEAD, UNDRESSED, BALD, FACIAL, EARS, EYES = 0.35, 0.3, 0.06, 0.4, 0.2, 0.3
+BARE_HEAD, UNDRESSED, BALD, EARS, EYES = 0.35, 0.3, 0.06, 0.2, 0.3
 UNARMED = {"walk": 0.45, "thrust": 0.35, "slash": 0.05, "shoot": 0.0}  # share of each action without a weapon
 WOMEN = 1.5  # as many as men: two thirds of the torsos are made for women alone
 EYE_COLORS = ("blue", "brown", "gray", "green", "orange", "purple", "red", "yellow")
@@ -64,7 +64,7 @@ def shipped_weights() -> Weights:
     return read_json(FILE)
 
 
-def draw_balanced(rng: np.random.Generator, weights: Weights | None = None, *, bearded: float = FACIAL) -> Character:
+def draw_balanced(rng: np.random.Generator, weights: Weights | None = None, *, bearded: float = BEARDED) -> Character:
     """A random character with an action and a facing. `weights`: in place of those that ship. bearded: share of men."""
     own = random.Random(int(rng.integers(2**62)))
     return _Draw(own, shipped_weights() if weights is None else weights, bearded).character()
