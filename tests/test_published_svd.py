@@ -55,7 +55,7 @@ def test_what_is_written_opens_in_diffusers(folder: Path, tmp_path: Path):
 def test_all_published_names_have_their_place():
     with torch.device("meta"):
         unet, vae = (c.build().state_dict() for c in (SvdUNetConfig(), AutoencoderConfig()))
-    made = to_sgm({"unet": dict(unet), "vae": dict(vae), "image_encoder": vision()}, "here")
+    made = to_sgm({"unet": dict(unet), "vae": dict(vae), "image_encoder": vision()})
     counts = {prefix: sum(n.startswith(prefix) for n in made) for prefix in (keys.UNET, keys.FIRST_STAGE)}
     assert counts == {keys.UNET: 1428, keys.FIRST_STAGE: 372}
     of_unet = {n.removeprefix(keys.UNET): tuple(t.shape) for n, t in made.items() if n.startswith(keys.UNET)}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def convert(source: str | Path, out: str | Path) -> list[str]:
         if os.path.lexists(out):
             raise ValueError(f"{out}: is there already; expected a new file")
         sweep(out.parent)
-        write_tensors(out, to_sgm(read_folder(source), str(source)))
+        write_tensors(out, to_sgm(read_folder(source)))
         return []
     if out.suffix == ".safetensors":
         raise ValueError(f"{out}: expected a folder for what a single file holds")
@@ -60,15 +61,16 @@ def read_folder(folder: Path) -> dict[str, Tensors]:
         found[part] = read_tensors(part_file(folder, part))
     found["image_encoder"].pop("vision_model.embeddings.position_ids", None)  # of older files: 0, 1, 2, ...
     for part, tensors in found.items():
-        expected = _expected(part, tensors, f"{folder / part}")
-        _check(expected, {name: tuple(t.shape) for name, t in tensors.items()}, f"{folder / part}")
+        with _sized(f"{folder / part}", tensors):
+            expected = _like(part, tensors)
+        _check(expected, tensors, f"{folder / part}")
     return found
 
 
-def to_sgm(parts: Mapping[str, Tensors], where: str) -> Tensors:
+def to_sgm(parts: Mapping[str, Tensors]) -> Tensors:
     """The tensors of a folder, by their names in the single file."""
     out: Tensors = {}
-    rename = _renamer(parts["unet"], where)
+    rename = _renamer(parts["unet"])
     out |= {rename(name): tensor for name, tensor in parts["unet"].items()}
     levels = _levels(parts["vae"])
     for name, tensor in parts["vae"].items():
@@ -85,21 +87,17 @@ def from_sgm(tensors: Tensors, where: str) -> tuple[dict[str, Tensors], list[str
     """The tensors of the single file as those of a folder's parts, and the names of what was left out."""
     unused = {name for name in tensors if keys.LEFT_OUT.fullmatch(name)}
     rest = {name: tensor for name, tensor in tensors.items() if name not in unused}
-    own = {prefix: {n: t for n, t in rest.items() if n.startswith(prefix)} for prefix in (keys.UNET, keys.CLIP)}
-    if not own[keys.UNET] or f"{keys.PICTURE}quant_conv.weight" not in rest:
+    if not any(name.startswith(keys.UNET) for name in rest) or f"{keys.PICTURE}quant_conv.weight" not in rest:
         raise ValueError(f"{where}: lacks {keys.UNET}* or {keys.PICTURE}*; {_likely(tensors)}")
-    shapes = {name: tuple(tensor.shape) for name, tensor in rest.items()}
-    config = _unet_of_sgm(own[keys.UNET], where)
-    vae = _vae_of_sgm(rest, where)
-    parts: dict[str, Any] = {"unet": _meta(config.build), "vae": _meta(vae.build)}
-    parts["image_encoder"] = _vision_names(own[keys.CLIP], where)
-    expected = {name: tuple(t.shape) for name, t in to_sgm(parts, where).items()}
-    _check(expected, shapes, where)
-    rename = _renamer(parts["unet"], where)
+    with _sized(where, tensors):
+        parts = {part: _like(part, found) for part, found in _sizes_of_sgm(rest).items()}
+        expected = to_sgm(parts)
+    _check(expected, rest, where)
+    rename, levels = _renamer(parts["unet"]), _levels(parts["vae"])
     found: dict[str, Tensors] = {"unet": {name: rest[rename(name)] for name in parts["unet"]}, "vae": {}}
     for name in parts["vae"]:
         prefix = keys.FIRST_STAGE if name.startswith("decoder.") else keys.PICTURE
-        tensor = rest[prefix + keys.autoencoder_name(name, len(vae.widths))]
+        tensor = rest[prefix + keys.autoencoder_name(name, levels)]
         found["vae"][name] = tensor[..., 0, 0].contiguous() if keys.is_flat(name) else tensor
     found["image_encoder"] = _vision_from_sgm(rest, parts["image_encoder"])
     return found, sorted(unused)
@@ -108,20 +106,23 @@ def from_sgm(tensors: Tensors, where: str) -> tuple[dict[str, Tensors], list[str
 # -- what a file should hold -----------------------------------------------------------------------------------
 
 
-def _expected(part: str, tensors: Tensors, where: str) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of a network with the widths of these tensors."""
+@contextmanager
+def _sized(where: str, tensors: Tensors) -> Iterator[None]:
+    """ValueError, one line, where tensors do not say how large a network is."""
     try:
-        if part == "unet":
-            made = _meta(_unet_config(tensors).build)
-        elif part == "vae":
-            made = _meta(_vae_config(tensors).build)
-        else:
-            made = _vision_like(tensors)
+        yield
     except KeyError as error:
         raise ValueError(f"{where}: lacks {error.args[0]!r}; {_likely(tensors)}") from None
-    except (ValueError, IndexError) as error:  # a weight with fewer axes
+    except (ValueError, IndexError, RuntimeError) as error:  # a weight with fewer axes
         raise ValueError(f"{where}: cannot be such a network ({error}); {_likely(tensors)}") from None
-    return {name: tuple(tensor.shape) for name, tensor in made.items()}
+
+
+def _like(part: str, tensors: Tensors) -> Tensors:
+    """Empty tensors of a network with the widths of these."""
+    if part == "image_encoder":
+        return _vision_like(tensors)
+    config = _unet_config(tensors) if part == "unet" else _vae_config(tensors)
+    return _meta(config.build)
 
 
 def _meta(build: Callable[[], torch.nn.Module]) -> Tensors:
@@ -162,45 +163,45 @@ def _vae_config(tensors: Tensors) -> AutoencoderConfig:
     )
 
 
-def _unet_of_sgm(tensors: Tensors, where: str) -> SvdUNetConfig:
-    """The network of the single file: its blocks are numbered through, and each level but the last ends with `op`."""
-    here = {name.removeprefix(keys.UNET): tensor for name, tensor in tensors.items()}
-    try:
-        count = _count(here, r"input_blocks\.(\d+)\.", MAX_LEVELS * (MAX_BLOCKS + 1))
-        ends = [i for i in range(count) if f"input_blocks.{i}.0.op.weight" in here]
-        per_level = ends[0] if ends else count - 1
-        levels = range(len(ends) + 1)
-        widths = tuple(here[f"input_blocks.{1 + i * per_level}.0.in_layers.2.weight"].shape[0] for i in levels)
-        attends = [f"input_blocks.{1 + i * per_level}.1.norm.weight" in here for i in levels]
-        context = next(t.shape[1] for n, t in here.items() if n.endswith("transformer_blocks.0.attn2.to_k.weight"))
-        blocks = per_level - 1 if ends else per_level
-        return SvdUNetConfig(
-            in_channels=here["input_blocks.0.0.weight"].shape[1], out_channels=here["out.2.weight"].shape[0],
-            widths=widths, heads=tuple(_heads(w) if a else 0 for w, a in zip(widths, attends, strict=True)),
-            blocks=blocks, context=context, conditions=1,
-            condition_features=here["label_emb.0.0.weight"].shape[1], groups=1,
-        )  # fmt: skip
-    except (KeyError, StopIteration) as error:
-        missing = error.args[0] if error.args else "attention"
-        raise ValueError(f"{where}: lacks {keys.UNET}{missing}; {_likely(tensors)}") from None
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"{where}: {keys.UNET}*: cannot be such a network ({error}); {_likely(tensors)}") from None
+class _Renamed(dict[str, Tensor]):
+    """Those tensors of the single file that have these names in a folder; one that is missing is named as there."""
+
+    def __init__(self, tensors: Tensors, names: Iterable[str], rename: Callable[[str], str]):
+        super().__init__({name: tensors[other] for name in names if (other := rename(name)) in tensors})
+        self.rename = rename
+
+    def __missing__(self, name: str) -> Tensor:
+        raise KeyError(self.rename(name))
 
 
-def _vae_of_sgm(tensors: Tensors, where: str) -> AutoencoderConfig:
-    here = {n.removeprefix(keys.FIRST_STAGE): t for n, t in tensors.items() if n.startswith(keys.FIRST_STAGE)}
-    try:
-        levels = _count(here, r"encoder\.down\.(\d+)\.", MAX_LEVELS)
-        return AutoencoderConfig(
-            channels=here["encoder.conv_in.weight"].shape[1], latent_channels=here["decoder.conv_in.weight"].shape[1],
-            widths=tuple(here[f"encoder.down.{i}.block.0.conv1.weight"].shape[0] for i in range(levels)),
-            blocks=_count(here, r"encoder\.down\.0\.block\.(\d+)\.", MAX_BLOCKS), groups=1,
-        )  # fmt: skip
-    except (KeyError, ValueError, IndexError) as error:
-        raise ValueError(f"{where}: lacks {keys.FIRST_STAGE}* ({error}); {_likely(tensors)}") from None
+def _sizes_of_sgm(tensors: Tensors) -> dict[str, Tensors]:
+    """Part -> the tensors that say how large its network is. Blocks of the U-Net are numbered through in the single
+    file, and each level but the last ends with `op`. KeyError, ValueError: they do not."""
+    count = _count(tensors, rf"{re.escape(keys.UNET)}input_blocks\.(\d+)\.", MAX_LEVELS * (MAX_BLOCKS + 1))
+    ends = (i for i in range(count) if f"{keys.UNET}input_blocks.{i}.0.op.weight" in tensors)
+    blocks = next(ends, count) - 1
+    levels, attention = range(MAX_LEVELS), "attentions.0.transformer_blocks.0.attn2.to_k.weight"
+    each = [
+        *(f"resnets.{j}.spatial_res_block.conv1.weight" for j in range(blocks)),
+        "attentions.0.norm.weight",
+        attention,
+    ]
+    unet = [f"down_blocks.{i}.{name}" for i in levels for name in each]
+    unet += ["conv_in.weight", "conv_out.weight", "add_embedding.linear_1.weight"]
+    vae = [f"encoder.down_blocks.{i}.resnets.{j}.conv1.weight" for i in levels for j in range(MAX_BLOCKS + 1)]
+    vae += ["encoder.conv_in.weight", "decoder.conv_in.weight"]
+    vision = [f"vision_model.encoder.layers.{i}.mlp.fc1.weight" for i in range(MAX_LAYERS + 1)]
+    vision += [*keys.VISION, "visual_projection.weight"]
+    found = {
+        "unet": _Renamed(tensors, unet, lambda name: keys.unet_name(name, blocks, frozenset())),
+        "vae": _Renamed(tensors, vae, lambda name: keys.FIRST_STAGE + keys.autoencoder_name(name, 0)),
+        "image_encoder": _Renamed(tensors, vision, keys.vision_name),
+    }
+    found["image_encoder"]["visual_projection.weight"] = found["image_encoder"]["visual_projection.weight"].T
+    return dict(found)
 
 
-def _renamer(unet: Mapping[str, Tensor], where: str) -> Callable[[str], str]:
+def _renamer(unet: Mapping[str, Tensor]) -> Callable[[str], str]:
     blocks = _count(unet, r"down_blocks\.0\.resnets\.(\d+)\.", MAX_BLOCKS)
     attends = frozenset(int(n.split(".")[1]) for n in unet if re.match(r"up_blocks\.\d+\.attentions\.", n))
     return lambda name: keys.unet_name(name, blocks, attends)
@@ -226,14 +227,14 @@ def _count(names: Iterable[str], pattern: str, most: int) -> int:
     return len(numbered)
 
 
-def _check(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], where: str) -> None:
+def _check(expected: Tensors, found: Tensors, where: str) -> None:
     """ValueError names the first names that are missing, too many or misshapen, and the likely layout."""
     missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-    wrong = [name for name in sorted(expected.keys() & found.keys()) if expected[name] != found[name]]
+    wrong = [name for name in sorted(expected.keys() & found.keys()) if expected[name].shape != found[name].shape]
     said = [f"lacks {_some(missing)}" if missing else "", f"has unknown {_some(extra)}" if extra else ""]
     if wrong:
         one = wrong[0]
-        said.append(f"{one} is {list(found[one])}, expected {list(expected[one])}")
+        said.append(f"{one} is {list(found[one].shape)}, expected {list(expected[one].shape)}")
     if any(said):
         raise ValueError(f"{where}: {'; '.join(filter(None, said))}; {_likely(found)}")
 
@@ -290,26 +291,6 @@ def _vision_to_sgm(tensors: Tensors) -> Tensors:
         elif not (".k_proj." in name or ".v_proj." in name):
             out[keys.vision_name(name)] = tensor.T.contiguous() if name == "visual_projection.weight" else tensor
     return out
-
-
-def _vision_names(tensors: Tensors, where: str) -> Tensors:
-    """Empty tensors of a folder's encoder, as wide and deep as the single file's."""
-    here = {name.removeprefix(keys.CLIP): tensor for name, tensor in tensors.items()}
-    try:
-        found = {f"vision_model.encoder.layers.{i}.x": here["proj"]
-                 for i in range(_count(here, r"transformer\.resblocks\.(\d+)\.", MAX_LAYERS))}  # fmt: skip
-        found |= {
-            "vision_model.embeddings.class_embedding": here["class_embedding"],
-            "vision_model.embeddings.patch_embedding.weight": here["conv1.weight"],
-            "vision_model.embeddings.position_embedding.weight": here["positional_embedding"],
-            "visual_projection.weight": here["proj"].T,
-            "vision_model.encoder.layers.0.mlp.fc1.weight": here["transformer.resblocks.0.mlp.c_fc.weight"],
-        }
-        return _vision_like(found)
-    except KeyError as error:
-        raise ValueError(f"{where}: lacks {keys.CLIP}{error.args[0]}; {_likely(tensors)}") from None
-    except (ValueError, IndexError, RuntimeError) as error:
-        raise ValueError(f"{where}: {keys.CLIP}*: cannot be such a network ({error}); {_likely(tensors)}") from None
 
 
 def _vision_from_sgm(tensors: Tensors, names: Iterable[str]) -> Tensors:

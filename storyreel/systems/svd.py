@@ -40,11 +40,17 @@ from storyreel.systems.svd_image import ImageSvd
 from storyreel.systems.svd_interpolation import WINDOW, InterpolatingSvd
 from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage, ReconstructionLoss
-from storyreel.systems.svd_request import check_request, makes_of, request_conditions, sampled_clips
+from storyreel.systems.svd_request import (
+    BEYOND,
+    check_length,
+    check_request,
+    makes_of,
+    request_conditions,
+    sampled_clips,
+)
 from storyreel.systems.svd_turnaround import TurningSvd
 from storyreel.systems.svd_unet import SvdUNetConfig
 
-BEYOND = 4  # a video may have so many times the frames that the model was trained on
 DIFFUSION = ("images", "videos", "text_to_video", "image_to_video")
 LATER = ("turnaround", "interpolation")
 
@@ -127,7 +133,8 @@ class SvdConfig:
 
     @property
     def _main(self) -> DiffusionConfig:
-        return self.turnaround or self.interpolation or self.text_to_video or self.image_to_video
+        of_text = None if self.picture else self.text_to_video
+        return self.turnaround or self.interpolation or of_text or self.image_to_video
 
     def build(self) -> Svd | ImageSvd | TurningSvd | InterpolatingSvd:
         if self.turnaround:
@@ -213,11 +220,7 @@ class Svd(System):
         check_request(options, config, "this model makes a video from one prompt or one picture")
         if not options.prompt and not options.image:
             raise ValueError("prompt: it is empty; expected a sentence, or an image")
-        longest = BEYOND * config.frames
-        if options.frames is not None and not 1 <= options.frames <= longest:
-            raise ValueError(f"frames: this model makes 1 to {longest} frames, got {options.frames}")
-        if options.frames is not None and options.frames > config.frames:
-            warnings.warn(f"frames: {options.frames} are more than the {config.frames} it was trained on", stacklevel=2)
+        check_length(options.frames, config.frames)
         row = stage.config
         highest = max(config.fps, row.max_fps) if row.slowed else config.fps
         if options.fps is not None and not config.fps <= options.fps <= highest:

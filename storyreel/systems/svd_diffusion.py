@@ -29,11 +29,11 @@ from storyreel.diffusion.noise_laws import LAWS, check_law, preserving_law
 from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
 from storyreel.diffusion.samplers import OnStep, draw_noise, starting_noise
 from storyreel.diffusion.sampling import Sampling
-from storyreel.diffusion.schedules import draw_times
+from storyreel.diffusion.schedules import Level, draw_times
 from storyreel.field_ranges import FramesASecond, Share
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.nn.video_resample import cut_to_aspect
-from storyreel.systems.base import Batch, Loss, Tick, first_texts
+from storyreel.systems.base import Batch, Loss, Stage, Tick, first_texts
 from storyreel.systems.cascade_stage import FingerprintedStage, Shape, noise_like
 from storyreel.systems.svd_motion import BUCKETS, USUAL_BUCKET, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
@@ -116,14 +116,119 @@ def noised_picture(
     return encode(noisy[:, :, None]).float(), sigma
 
 
-class DiffusionStage(FingerprintedStage):
+class LatentStage(Stage):
+    """A network that predicts v of latents: what it is told of clips, its error, how it is sampled."""
+
+    surveyed = ("motion",)
+    name: str
+    in_time = True  # False where it learns from single frames, and makes such
+    speeds: Tensor
+    """The map of motion buckets of the clips that it learnt from, float32 (256,): see `svd_motion.quantiles`."""
+
+    def __init__(self, row: DiffusionConfig, shape: Shape):
+        super().__init__()
+        self.row, self.shape = row, shape
+        self.register_buffer("speeds", torch.zeros(BUCKETS))
+
+    @property
+    def network(self) -> SvdUNet:
+        raise NotImplementedError
+
+    @property
+    def gradient_checkpointing(self) -> bool:
+        return self.network.gradient_checkpointing
+
+    @gradient_checkpointing.setter
+    def gradient_checkpointing(self, on: bool) -> None:
+        self.network.gradient_checkpointing = on
+
+    # -- what is known of clips --------------------------------------------------------------------------------
+
+    def latents_of(self, video: Tensor) -> Tensor:
+        """(b, c, t, h, w) -> latents at deviation one."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def prepare(self, batch: Batch) -> Batch:
+        """`latents` of all frames, the `motion` of the clip in pixels a second, and its `first` frame, uint8."""
+        video = cut_to_aspect(batch["video"], self.shape.height, self.shape.width)
+        return {
+            "latents": self.latents_of(video).half(),
+            "motion": flow_speed(video, self.shape.fps),
+            "first": ((video[:, :, 0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8),
+        }
+
+    @torch.no_grad()
+    def survey(self, entries: Mapping[str, Tensor]) -> None:
+        """The map of motion buckets, from the speeds of all training clips."""
+        self.speeds.copy_(quantiles(entries["motion"]))
+
+    # -- training and sampling ---------------------------------------------------------------------------------
+
+    def error(self, x: Tensor, times: Tensor, read: Mapping[str, Any], rng: torch.Generator) -> Loss:
+        """The squared error of v of latents x, noised to the levels of `times` (b,), meaned over the batch."""
+        level = preserving_law(self.row.noise, self.row.shift).level(times)
+        noise = noise_like(x, rng)
+        z = diffuse(x, noise, level)
+        return Loss(diffusion_loss(self.v(z, level.each(z).logsnr, read), x, noise, level).mean())
+
+    def v(self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any], *, reuse: Reuse | None = None) -> Tensor:
+        """v of noisy latents at deviation one."""
+        if "beside" in read:
+            z = torch.cat([z, read["beside"].to(z.dtype).expand(-1, -1, z.shape[2], -1, -1)], 1)
+        rest = {name: value for name, value in read.items() if name != "beside"}
+        return self.network(z, logsnr, in_time=self.in_time, reuse=reuse, **rest)
+
+    def conditioning(
+        self, cond: Batch, rng: Sequence[torch.Generator], *, guided: bool
+    ) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """What the network reads of a condition, and, where `guided`, what it reads without it."""
+        raise NotImplementedError
+
+    def noise(self, read: Mapping[str, Any], frames: int, levels: Level, rng: Sequence[torch.Generator]) -> Tensor:
+        """What sampling begins with, (b, c, t, h, w)."""
+        raise NotImplementedError
+
+    def sampling(self, cond: Batch) -> Sampling:
+        return self.row.sampling
+
+    @torch.no_grad()
+    def sample(
+        self,
+        cond: Batch,
+        *,
+        rng: Sequence[torch.Generator],
+        steps: int | None = None,
+        guidance: float | None = None,
+        frames: int | None = None,
+        reuse: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> Tensor:
+        """Latents (b, c, t, h, w) at deviation one, one video a generator. cond: see `conditioning`.
+
+        reuse: see `svd_unet.Reuse`; None: the whole network always. ValueError for steps or guidance out of range, and
+        NaN (the step is named).
+        """
+        s = self.sampling(cond)
+        steps, guidance = s.resolve(steps, guidance)
+        frames = frames or (self.shape.frames if self.in_time else 1)
+        levels = s.levels(preserving_law(self.row.noise, self.row.shift), steps)
+        guidances = s.guidance_of(guidance, levels, frames)
+        read, uncond = self.conditioning(cond, rng, guided=is_guided(guidances))
+        network = partial(self.v, reuse=Reuse(reuse) if reuse else None)
+        denoiser = Denoiser(network, read, uncond, guidances, "v")
+        z = self.noise(read, frames, levels, rng).to(self.speeds.device, torch.float32)
+        try:
+            return s.method(denoiser, z, levels, rng=rng, on_step=on_step, gamma=s.gamma or None)
+        except ValueError as error:
+            raise ValueError(f"stage {self.name!r}: {error}") from None
+
+
+class DiffusionStage(LatentStage, FingerprintedStage):
     """See the module. pictures: it learns from single frames. image: a picture lies beside the noisy latents."""
 
     needs_text = True
     prepared_by = ("autoencoder",)
-    surveyed = ("motion",)
-    speeds: Tensor
-    """The map of motion buckets, float32 (256,): see `svd_motion.quantiles`."""
 
     def __init__(
         self,
@@ -137,14 +242,13 @@ class DiffusionStage(FingerprintedStage):
         pictures: bool = False,
         image: bool = False,
     ):
-        super().__init__()
-        self.name, self.config, self.shape, self.pictures, self.image = name, config, shape, pictures, image
+        super().__init__(config, shape)
+        self.name, self.config, self.pictures, self.image, self.in_time = name, config, pictures, image, not pictures
         self._frozen = (decoder, before)  # in a tuple, so that their weights are not weights of this stage
         self.unet: SvdUNet = unet.build()
         self.unet.begin_at_zero()
         self.null_text = nn.Parameter(torch.zeros(unet.context))
         self.image_tokens = nn.Linear(IMAGE_PATCH**2 * unet.out_channels, unet.context) if image else None
-        self.register_buffer("speeds", torch.zeros(BUCKETS))
         self.set_fingerprint(f"{name}: {shape}, {unet}", f"({name} at {shape})")
 
     @property
@@ -156,12 +260,8 @@ class DiffusionStage(FingerprintedStage):
         return self._frozen[0]
 
     @property
-    def gradient_checkpointing(self) -> bool:
-        return self.unet.gradient_checkpointing
-
-    @gradient_checkpointing.setter
-    def gradient_checkpointing(self, on: bool) -> None:
-        self.unet.gradient_checkpointing = on
+    def network(self) -> SvdUNet:
+        return self.unet
 
     def parameters_for(self, turn: str) -> list[nn.Parameter]:
         """All, or those of the layers in space."""
@@ -188,22 +288,8 @@ class DiffusionStage(FingerprintedStage):
                 mine.zero_()
                 mine[:, : old.shape[1]].copy_(old)
 
-    # -- what is known of clips --------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def prepare(self, batch: Batch) -> Batch:
-        """`latents` of all frames, the `motion` of the clip in pixels a second, and its `first` frame, uint8."""
-        video = cut_to_aspect(batch["video"], self.shape.height, self.shape.width)
-        return {
-            "latents": self.autoencoder.encode(video).half(),
-            "motion": flow_speed(video, self.shape.fps),
-            "first": ((video[:, :, 0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8),
-        }
-
-    @torch.no_grad()
-    def survey(self, entries: Mapping[str, Tensor]) -> None:
-        """The map of motion buckets, from the speeds of all training clips."""
-        self.speeds.copy_(quantiles(entries["motion"]))
+    def latents_of(self, video: Tensor) -> Tensor:
+        return self.autoencoder.encode(video)
 
     # -- training ----------------------------------------------------------------------------------------------
 
@@ -225,13 +311,9 @@ class DiffusionStage(FingerprintedStage):
             dropped = dropped | drawn(len(x), self.config.drop, rng, device)
         text, mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
         read["context"], read["context_mask"] = self._context(text, mask, read.pop("tokens", None))
-        level = preserving_law(self.config.noise, self.config.shift).level(times)
-        noise = noise_like(x, rng)
-        z = diffuse(x, noise, level)
         if alone is not None and not self.pictures:
             read["pictures"] = alone.to(device)
-        v = self.v(z, level.each(z).logsnr, read, in_time=not self.pictures)
-        return Loss(diffusion_loss(v, x, noise, level).mean())
+        return self.error(x, times, read, rng)
 
     def _bare(self, count: int, rng: torch.Generator, device: torch.device) -> Tensor:
         """bool (count,): the clips of a batch that have no picture beside them, and keep their caption."""
@@ -281,66 +363,26 @@ class DiffusionStage(FingerprintedStage):
 
     # -- sampling ----------------------------------------------------------------------------------------------
 
-    def v(
-        self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any], *, in_time: bool = True, reuse: Reuse | None = None
-    ) -> Tensor:
-        """v of noisy latents at deviation one."""
-        if "beside" in read:
-            z = torch.cat([z, read["beside"].to(z.dtype).expand(-1, -1, z.shape[2], -1, -1)], 1)
-        rest = {name: value for name, value in read.items() if name != "beside"}
-        return self.unet(z, logsnr, in_time=in_time, reuse=reuse, **rest)
-
-    def _sampling(self, cond: Batch) -> Sampling:
+    def sampling(self, cond: Batch) -> Sampling:
         """Guidance is that of all frames where no first one is given."""
+        s = self.row.sampling
         given = not self.image or "image" in cond
-        return (
-            self.config.sampling if given else replace(self.config.sampling, frame_guidance="constant", min_guidance=1)
-        )
+        return s if given else replace(s, frame_guidance="constant", min_guidance=1)
 
-    def resolve(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
-        """The steps and the guidance of a sample. ValueError for what this stage cannot do."""
-        return self.config.sampling.resolve(steps, guidance)
-
-    @torch.no_grad()
-    def sample(
-        self,
-        cond: Batch,
-        *,
-        rng: Sequence[torch.Generator],
-        steps: int | None = None,
-        guidance: float | None = None,
-        frames: int | None = None,
-        reuse: int | None = None,
-        on_step: OnStep | None = None,
-    ) -> Tensor:
-        """Latents (b, c, t, h, w), one video a generator. reuse: see `svd_unet.Reuse`; None: the whole network always.
-
-        cond: `text`, `text_mask`; `motion`, buckets (b,), and `fps` (b,), where they are not those of a usual clip; for
-        a stage with a picture, `image` (b, c', 1, h', w') in [-1, 1], without which it makes a video of the text.
-        ValueError for steps or guidance out of range,
-        and NaN (the step is named).
-        """
-        s, device = self._sampling(cond), self.fingerprint.device
-        steps, guidance = self.resolve(steps, guidance)
-        frames = frames or (1 if self.pictures else self.shape.frames)
-        levels = s.levels(preserving_law(self.config.noise, self.config.shift), steps)
-        guidances = s.guidance_of(guidance, levels, frames)
-        read, uncond = self._conditioning(cond, rng, guided=is_guided(guidances))
-        network = partial(self.v, in_time=not self.pictures, reuse=Reuse(reuse) if reuse else None)
-        denoiser = Denoiser(network, read, uncond, guidances, "v")
+    def noise(self, read: Mapping[str, Any], frames: int, levels: Level, rng: Sequence[torch.Generator]) -> Tensor:
         patch = self.autoencoder.config.patch
         size = (len(rng), self.unet.config.out_channels, frames, self.shape.height // patch, self.shape.width // patch)
-        z = starting_noise(size, levels, rng).to(device, torch.float32)
-        try:
-            return s.method(denoiser, z, levels, rng=rng, on_step=on_step, gamma=s.gamma or None)
-        except ValueError as error:
-            raise ValueError(f"stage {self.name!r}: {error}") from None
+        return starting_noise(size, levels, rng)
 
-    def _conditioning(
+    def conditioning(
         self, cond: Batch, rng: Sequence[torch.Generator], *, guided: bool
     ) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """What the network reads, and, where `guided`, what it reads without text and picture, of a clip that moves as
-        usual: a bucket that is asked for is guided, too."""
+        usual: a bucket that is asked for is guided, too.
+
+        cond: `text`, `text_mask`; `motion`, buckets (b,), and `fps` (b,), where they are not those of a usual clip; for
+        a stage with a picture, `image` (b, c', 1, h', w') in [-1, 1], without which it makes a video of the text.
+        """
         text, mask = (cond[name].to(self.fingerprint.device) for name in ("text", "text_mask"))
         usual = torch.ones(len(text), device=text.device)
         fps = cond.get("fps", self.shape.fps * usual).to(usual)

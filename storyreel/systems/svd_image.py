@@ -20,7 +20,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,38 +27,23 @@ from torch import Tensor, nn
 
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
-from storyreel.diffusion.denoiser import Denoiser, is_guided
-from storyreel.diffusion.noise_laws import preserving_law
-from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
-from storyreel.diffusion.samplers import OnStep, draw_noise
-from storyreel.diffusion.schedules import draw_times
+from storyreel.diffusion.samplers import draw_noise
+from storyreel.diffusion.schedules import Level, draw_times
 from storyreel.nn.null_text import drawn
 from storyreel.nn.video_resample import cut_to_aspect
-from storyreel.systems.base import (
-    Batch,
-    Loss,
-    OnProgress,
-    Request,
-    Stage,
-    System,
-    TextEncoder,
-    Tick,
-    generators,
-)
-from storyreel.systems.cascade_stage import noise_like
+from storyreel.systems.base import Batch, Loss, OnProgress, Request, Stage, System, TextEncoder, Tick, generators
 from storyreel.systems.svd_autoencoder import Autoencoder
-from storyreel.systems.svd_diffusion import AUGMENTATION, conditions, noised_picture, slowed_frames
+from storyreel.systems.svd_diffusion import AUGMENTATION, LatentStage, conditions, noised_picture, slowed_frames
 from storyreel.systems.svd_lora import Factors, digest
-from storyreel.systems.svd_motion import BUCKETS, USUAL_BUCKET, bucket_of, flow_speed, quantiles
+from storyreel.systems.svd_motion import USUAL_BUCKET, bucket_of
 from storyreel.systems.svd_picture import PictureEncoder, fitted
-from storyreel.systems.svd_request import makes_of, sampled_clips
-from storyreel.systems.svd_unet import Reuse, SvdUNet
+from storyreel.systems.svd_request import BEYOND, check_length, check_request, makes_of, sampled_clips
+from storyreel.systems.svd_unet import SvdUNet
 
 if TYPE_CHECKING:
     from storyreel.systems.svd import SvdConfig
 
 ENCODED = 2**21  # pixels that are encoded at once
-BEYOND = 4  # a video may have so many times the frames that the model was trained on
 MIN_FPS, MAX_FPS = 5, 30  # of the published model's training
 MAX_SIDE = 4096
 
@@ -83,23 +67,16 @@ class FrozenStage(Stage):
         raise NotImplementedError("this network makes no videos by itself")
 
 
-class ImageStage(Stage):
+class ImageStage(LatentStage):
     """The diffusion network, its conditioning and its training. Subclasses say which of its weights learn."""
 
-    surveyed = ("motion",)
-    speeds: Tensor
-    """The map of motion buckets of the clips that it was tuned on, float32 (256,); zeros before that."""
+    name = "image_to_video"
 
     def __init__(self, config: SvdConfig, autoencoder: FrozenStage, encoder: FrozenStage):
-        super().__init__()
+        super().__init__(config.image_to_video, config.shape)
         assert config.picture is not None
-        self.config, self.picture, self.row = config, config.picture, config.image_to_video
+        self.config, self.picture = config, config.picture
         self._frozen = (autoencoder, encoder)  # in a tuple, so that their weights are not weights of this stage
-        self.register_buffer("speeds", torch.zeros(BUCKETS))
-
-    @property
-    def network(self) -> SvdUNet:
-        raise NotImplementedError
 
     @property
     def autoencoder(self) -> Autoencoder:
@@ -108,14 +85,6 @@ class ImageStage(Stage):
     @property
     def encoder(self) -> PictureEncoder:
         return self._frozen[1].net  # pyright: ignore[reportReturnType]
-
-    @property
-    def gradient_checkpointing(self) -> bool:
-        return self.network.gradient_checkpointing
-
-    @gradient_checkpointing.setter
-    def gradient_checkpointing(self, on: bool) -> None:
-        self.network.gradient_checkpointing = on
 
     @property
     def prepared_from(self) -> str:
@@ -132,20 +101,12 @@ class ImageStage(Stage):
 
     @torch.no_grad()
     def prepare(self, batch: Batch) -> Batch:
-        """`latents` of all frames at deviation one, `motion` in pixels a second, the `first` frame, uint8, and its
-        `embedding`."""
-        shape = self.config.shape
-        video = cut_to_aspect(batch["video"], shape.height, shape.width)
-        return {
-            "latents": (self.encode(video) * self.autoencoder.config.scale).half(),
-            "motion": flow_speed(video, shape.fps),
-            "first": ((video[:, :, 0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8),
-            "embedding": self.encoder(video[:, :, 0]).half(),
-        }
+        """The `embedding` of the first frame as well."""
+        video = cut_to_aspect(batch["video"], self.shape.height, self.shape.width)
+        return super().prepare({"video": video}) | {"embedding": self.encoder(video[:, :, 0]).half()}
 
-    @torch.no_grad()
-    def survey(self, entries: Mapping[str, Tensor]) -> None:
-        self.speeds.copy_(quantiles(entries["motion"]))
+    def latents_of(self, video: Tensor) -> Tensor:
+        return self.encode(video) * self.autoencoder.config.scale
 
     def encode(self, video: Tensor) -> Tensor:
         """(b, 3, t, h, w) -> the mode of its latents, not scaled, a few frames at once."""
@@ -154,72 +115,45 @@ class ImageStage(Stage):
         mode = torch.cat([self.autoencoder.encode(part).mode for part in frames.split(count)])[:, :, 0]
         return mode.view(len(video), -1, *mode.shape[1:]).transpose(1, 2)
 
-    # -- training ----------------------------------------------------------------------------------------------
+    # -- training and sampling ---------------------------------------------------------------------------------
 
     def loss(self, batch: Batch, tick: Tick) -> Loss:
         """The squared error of v. CLIP's embedding and the latents of the picture are dropped independently."""
         entries = batch if "latents" in batch else {**batch, **self.prepare(batch)}
         x, rng, row = entries["latents"].float(), tick.rng, self.row
         b, device = len(x), x.device
-        x, fps = slowed_frames(x, row, self.config.shape.fps, None, rng)
+        x, fps = slowed_frames(x, row, self.shape.fps, None, rng)
         times = draw_times(b, rng, spread=True)
         beside, sigma = noised_picture(row, self.encode, entries["first"], times, rng)
         embedding = entries["embedding"].float()[:, None]
         unread, unseen = drawn(b, row.drop, rng, device), drawn(b, row.drop, rng, device)
         motion = bucket_of(entries["motion"].to(device), self.speeds)
-        level = preserving_law(row.noise, row.shift).level(times)
-        noise = noise_like(x, rng)
-        z = diffuse(x, noise, level)
         read = {
             "context": torch.where(unread.view(-1, 1, 1), 0, embedding),
             "beside": torch.where(unseen.view(-1, 1, 1, 1, 1), 0, beside),
             "conditions": conditions(fps, motion, sigma),
         }
-        return Loss(diffusion_loss(self.v(z, level.each(z).logsnr, read), x, noise, level).mean())
+        return self.error(x, times, read, rng)
 
-    # -- sampling ----------------------------------------------------------------------------------------------
-
-    def v(self, z: Tensor, logsnr: Tensor, read: Mapping[str, Any], *, reuse: Reuse | None = None) -> Tensor:
-        """v of noisy latents at deviation one."""
-        entered = torch.cat([z, read["beside"].to(z.dtype).expand(-1, -1, z.shape[2], -1, -1)], 1)
-        return self.network(entered, logsnr, read["context"], read["conditions"], reuse=reuse)
-
-    @torch.no_grad()
-    def sample(
-        self,
-        cond: Batch,
-        *,
-        rng: Sequence[torch.Generator],
-        steps: int | None = None,
-        guidance: float | None = None,
-        frames: int | None = None,
-        reuse: int | None = None,
-        on_step: OnStep | None = None,
-    ) -> Tensor:
-        """Latents (b, c, t, h, w) at deviation one, a video a generator. reuse: see `svd_unet.Reuse`.
-
-        cond: `image` (b, 3, h', w') in [-1, 1], and `fps` and `motion` (b,) where they are not the usual ones.
-        ValueError for steps or guidance out of range, and NaN (the step is named).
-        """
-        s, count = self.row.sampling, frames or self.config.shape.frames
-        steps, guidance = s.resolve(steps, guidance)
-        levels = s.levels(preserving_law(self.row.noise, self.row.shift), steps)
-        guidances = s.guidance_of(guidance, levels, count)
+    def conditioning(
+        self, cond: Batch, rng: Sequence[torch.Generator], *, guided: bool
+    ) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """cond: `image` (b, 3, h', w') in [-1, 1], and `fps` and `motion` (b,) where they are not the usual ones."""
         image = cond["image"].to(self.speeds.device)
         usual = torch.ones(len(rng), device=image.device)
         noisy = image[:, :, None] + AUGMENTATION * draw_noise((len(rng), 3, 1, *image.shape[2:]), rng).to(image)
-        fps, motion = cond.get("fps", self.config.shape.fps * usual), cond.get("motion", USUAL_BUCKET * usual)
+        fps, motion = cond.get("fps", self.shape.fps * usual), cond.get("motion", USUAL_BUCKET * usual)
         read: dict[str, Any] = {
             "context": self.encoder(image)[:, None].float(),
             "beside": self.encode(noisy).float(),
             "conditions": conditions(fps.to(usual), motion.to(usual), AUGMENTATION * usual),
         }
-        uncond = {**read, "context": 0 * read["context"], "beside": 0 * read["beside"]}
-        network = partial(self.v, reuse=Reuse(reuse)) if reuse else self.v
-        denoiser = Denoiser(network, read, uncond if is_guided(guidances) else None, guidances, "v")
-        noise = draw_noise((len(rng), count, *read["beside"].shape[1:2], *read["beside"].shape[3:]), rng)
-        z = noise.transpose(1, 2).to(image.device, torch.float32)
-        return s.method(denoiser, z, levels, rng=rng, on_step=on_step)
+        return read, {**read, "context": 0 * read["context"], "beside": 0 * read["beside"]} if guided else None
+
+    def noise(self, read: Mapping[str, Any], frames: int, levels: Level, rng: Sequence[torch.Generator]) -> Tensor:
+        """Drawn frame by frame."""
+        b, c, _, h, w = read["beside"].shape
+        return draw_noise((b, frames, c, h, w), rng).transpose(1, 2)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents at deviation one -> video, `config.chunk` frames at once."""
@@ -331,14 +265,6 @@ class ImageSvd(System):
     def stages(self) -> dict[str, Stage]:
         return self._stages
 
-    @property
-    def steps(self) -> int:
-        return self.config.image_to_video.sampling.steps
-
-    @property
-    def guidance(self) -> float:
-        return self.config.image_to_video.sampling.guidance
-
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
         options, count, stage = attempts[0].options, len(attempts), self.image_stage
@@ -356,28 +282,18 @@ class ImageSvd(System):
     def _check(self, request: Request) -> tuple[int, int]:
         """Height and width of the video. ValueError names what cannot be served; what was not trained is warned of."""
         options, config = request.options, self.config
-        for name in ("extend", "story"):
-            if getattr(options, name):
-                raise ValueError(f"{name}: this model makes a video from one picture")
+        check_request(options, config, "this model makes a video from one picture")
         if options.image is None:
             raise ValueError("image: this model makes a video from a picture; expected one")
-        if options.transparent:
-            raise ValueError("transparent: this model has no matte; it was trained without transparency")
         width, height = options.size or (config.shape.width, config.shape.height)
         multiple = self._multiple
         if height % multiple or width % multiple or max(height, width) > MAX_SIDE:
             raise ValueError(f"size: expected multiples of {multiple} up to {MAX_SIDE}, got {width}x{height}")
-        longest = BEYOND * config.frames
-        if options.frames is not None and not 1 <= options.frames <= longest:
-            raise ValueError(f"frames: this model makes 1 to {longest} frames, got {options.frames}")
-        if options.frames is not None and options.frames > config.frames:
-            warnings.warn(f"frames: {options.frames} are more than the {config.frames} it was trained on", stacklevel=2)
+        check_length(options.frames, config.frames)
         if options.fps is not None and not MIN_FPS <= options.fps <= MAX_FPS:
             warnings.warn(
                 f"fps: it was trained at {MIN_FPS} to {MAX_FPS} frames a second, not {options.fps}", stacklevel=2
             )
-        if options.image.has_alpha:
-            warnings.warn("image: this model has no matte; what is transparent becomes grey", stacklevel=2)
         h, w = options.image.size
         if h * width != w * height and options.fit is None:
             warnings.warn(f"image: {w}x{h} is cropped to the shape of {width}x{height}; --fit pad keeps all of it",

@@ -19,8 +19,9 @@ from storyreel.systems.pixels import check_matte, shown
 
 if TYPE_CHECKING:
     from storyreel.systems.svd import SvdConfig
-    from storyreel.systems.svd_diffusion import DiffusionStage
-    from storyreel.systems.svd_image import ImageStage
+    from storyreel.systems.svd_diffusion import LatentStage
+
+BEYOND = 4  # a video may have so many times the frames that the model was trained on
 
 
 def request_conditions(
@@ -53,6 +54,16 @@ def check_request(options: GenerateOptions, config: SvdConfig, makes: str) -> No
             warnings.warn(f"{name}: this model has no matte; what is transparent becomes grey", stacklevel=3)
 
 
+def check_length(frames: int | None, trained: int) -> None:
+    """ValueError for more than `BEYOND` times the frames that a model was trained on; of any more it is warned."""
+    if frames is None:
+        return
+    if not 1 <= frames <= BEYOND * trained:
+        raise ValueError(f"frames: this model makes 1 to {BEYOND * trained} frames, got {frames}")
+    if frames > trained:
+        warnings.warn(f"frames: {frames} are more than the {trained} it was trained on", stacklevel=3)
+
+
 def makes_of(system: Any, max_frames: int | None, *, needs: str | None = None) -> Abilities:
     """What a model of SVD makes. It goes on from no clip, and tells no story."""
     config: SvdConfig = system.config
@@ -64,7 +75,7 @@ def makes_of(system: Any, max_frames: int | None, *, needs: str | None = None) -
 
 
 def sampled_clips(
-    stage: DiffusionStage | ImageStage,
+    stage: LatentStage,
     decode: Callable[[Tensor], Tensor],
     cond: Batch,
     attempts: Sequence[Request],

@@ -91,7 +91,7 @@ def test_each_stage_begins_with_the_weights_of_the_one_before():
         stage.begin()
         beside = {"beside": torch.randn(4, 4, 1, 8, 8)} if stage.image else {}
         with torch.no_grad():
-            torch.testing.assert_close(stage.v(z, logsnr, read | beside), before.v(z, logsnr, read))
+            torch.testing.assert_close(stage.v(z, logsnr, read | beside), before.unet(z, logsnr, **read))
 
 
 def test_the_stage_of_pictures_learns_the_layers_in_space_alone():
@@ -283,11 +283,11 @@ def test_a_motion_bucket_is_guided_against_the_usual_one():
     stage, given = one_network().image_stage, batch(1)
     cond = {"text": given["text"], "text_mask": given["text_mask"], "image": given["video"][:, :, :1]}
     rng = [torch.Generator().manual_seed(5)]
-    read, uncond = stage._conditioning({**cond, "motion": torch.tensor([200.0])}, rng, guided=True)
+    read, uncond = stage.conditioning({**cond, "motion": torch.tensor([200.0])}, rng, guided=True)
     assert uncond is not None
     assert (read["conditions"][0, 1], uncond["conditions"][0, 1]) == (200, USUAL_BUCKET)
     assert torch.equal(read["conditions"][:, [0, 2]], uncond["conditions"][:, [0, 2]]), "all else is the same"
-    read, uncond = stage._conditioning(cond, rng, guided=True)
+    read, uncond = stage.conditioning(cond, rng, guided=True)
     assert uncond is not None
     assert torch.equal(read["conditions"], uncond["conditions"]), "nothing was asked for"
 
