@@ -37,13 +37,8 @@ class Evidence:
         return len(self.luma)
 
     @cached_property
-    def colour(self) -> np.ndarray:
-        """luma and chroma at one size: float32 (n, 3, 18, 32)."""
-        return np.concatenate([self.luma[:, None], self.chroma.repeat(2, 2).repeat(2, 3)], 1)
-
-    @cached_property
     def coarse(self) -> np.ndarray:
-        """The same at half that size: float32 (n, 3, 9, 16)."""
+        """luma and chroma at the size of chroma: float32 (n, 3, 9, 16)."""
         luma = self.luma.reshape(len(self), 9, 2, 16, 2).mean((2, 4))
         return np.concatenate([luma[:, None], self.chroma], 1)
 

@@ -29,9 +29,6 @@ class HashedWords(StateEncoder):
         """The words, lower-case, after a mark for the start that even an empty caption has."""
         return ["<start>", *_WORD.findall(caption.lower())][: self.max_tokens if self.truncate else None]
 
-    def count_tokens(self, caption: str) -> int:
-        return len(self.words(caption))
-
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         rows = []
         for caption in captions:

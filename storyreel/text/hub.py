@@ -41,9 +41,6 @@ class HubEncoder(StateEncoder):
         self._model.to(device)
         return super().to(device)
 
-    def count_tokens(self, caption: str) -> int:
-        return len(self._tokenizer(caption)["input_ids"])
-
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         cut = {"truncation": True, "max_length": self.max_tokens} if self.truncate else {}
         tokens = self._tokenizer(

@@ -50,9 +50,6 @@ class MiniLM(StateEncoder):
         self._bert.to(device)
         return super().to(device)
 
-    def count_tokens(self, caption: str) -> int:
-        return len(self._tokenizer.encode(caption).ids)
-
     def ids(self, captions: Sequence[str]) -> list[list[int]]:
         """The rows of the word embedding that each caption needs."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch(list(captions))]

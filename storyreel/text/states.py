@@ -41,10 +41,6 @@ class StateEncoder(ABC):
         return self
 
     @abstractmethod
-    def count_tokens(self, caption: str) -> int:
-        """Tokens that the caption takes, marks for start and end included."""
-
-    @abstractmethod
     def encode(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """The states (b, l, dim) float32 and mask (b, l) of a batch padded to its longest caption."""
 
