@@ -20,13 +20,13 @@ from reproductions import svd_comparisons as comparisons
 from reproductions import svd_identity, svd_turnaround
 from reproductions.claims import MissingError, Todo, run_claims
 from reproductions.kept import make_once
+from reproductions.motion_control import motion_control, rank_correlation, speed_of
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from reproductions.svd_report import BUCKETS, ENOUGH, report
 from reproductions.svd_training import RECIPE, Nets
 from storyreel import worlds
 from storyreel.clip import Clip
-from storyreel.evaluate.motion_control import motion_control, rank_correlation, speed_of
 from storyreel.generate.model import Model, load
 from storyreel.options.generation import GenerateOptions
 from storyreel.systems.svd import Svd

@@ -60,35 +60,10 @@ _PLACES = {
 }
 
 __all__ = [
-    "Cancelled",
-    "Clip",
-    "DatasetFolder",
-    "Engine",
-    "GenerateOptions",
-    "Model",
-    "Progress",
-    "Recipe",
-    "Request",
-    "Run",
-    "Stage",
-    "System",
-    "TextEncoder",
-    "curate",
-    "evaluate",
-    "get_engine",
-    "load",
-    "load_model",
-    "load_text_encoder",
-    "models",
-    "override",
-    "read",
-    "read_meta",
-    "read_story",
-    "save_model",
-    "sheet",
-    "train",
-    "write",
-]
+    "Cancelled", "Clip", "DatasetFolder", "Engine", "GenerateOptions", "Model", "Progress", "Recipe", "Request", "Run",
+    "Stage", "System", "TextEncoder", "curate", "evaluate", "get_engine", "load", "load_model", "load_text_encoder",
+    "models", "override", "read", "read_meta", "read_story", "save_model", "sheet", "train", "write",
+]  # fmt: skip
 
 
 class Cancelled(Exception):

@@ -58,34 +58,21 @@ class Layout:
 
 KINDS: dict[str, Layout] = {
     "run": Layout(
-        "a training run",
-        "recipe.json",
-        b'"stages"',
-        rf"recipe\.json|data\.json|[a-z0-9_]+/({STAGE})|model/({MODEL})",
-        "*/final.json",
-        folders=r"[a-z0-9_]+(/(checkpoint-\d+|samples|tensorboard))?",
+        "a training run", "recipe.json", b'"stages"', rf"recipe\.json|data\.json|[a-z0-9_]+/({STAGE})|model/({MODEL})",
+        "*/final.json", folders=r"[a-z0-9_]+(/(checkpoint-\d+|samples|tensorboard))?",
     ),
     "model": Layout("a model", "model.json", b'"storyreel"', MODEL),
     "made-dataset": Layout(
-        "a dataset of `data make`",
-        "dataset.json",
-        b'"world"',
-        rf"dataset\.json|{TABLES}|clips/\d{{6,}}\.mkv|\.parts/\d{{8}}-\d{{8}}\.parquet",
-        folders=r"clips|\.parts",
+        "a dataset of `data make`", "dataset.json", b'"world"',
+        rf"dataset\.json|{TABLES}|clips/\d{{6,}}\.mkv|\.parts/\d{{8}}-\d{{8}}\.parquet", folders=r"clips|\.parts",
     ),
     "imported-dataset": Layout(
-        "an imported dataset",
-        "dataset.json",
-        b'"import"',
-        rf"dataset\.json|{TABLES}|skipped\.jsonl|clips/\d{{6,}}\.mkv|\.parts/\d{{8}}\.json",
-        folders=r"clips|\.parts",
+        "an imported dataset", "dataset.json", b'"import"',
+        rf"dataset\.json|{TABLES}|skipped\.jsonl|clips/\d{{6,}}\.mkv|\.parts/\d{{8}}\.json", folders=r"clips|\.parts",
     ),
     "curated-dataset": Layout(
-        "a curated dataset",
-        "curation/curate.json",
-        b'"measure"',
-        rf"{TABLES}|clips/{CLIP}|curation/({CURATION}|shelf/{CLIP})",
-        doing="curating into",
+        "a curated dataset", "curation/curate.json", b'"measure"',
+        rf"{TABLES}|clips/{CLIP}|curation/({CURATION}|shelf/{CLIP})", doing="curating into",
         folders="clips|curation(/(shelf|films|answers))?",
     ),
     "dataset": Layout("a dataset", folders="clips"),
@@ -93,48 +80,37 @@ KINDS: dict[str, Layout] = {
     "clips": Layout("generated clips"),
     "report": Layout("a report", "report.json", b'"evaluation"', REPORT),
     "text": Layout(
-        "a packed text encoder", "text.json", b'"storyreel_text"', r"text\.json|model\.safetensors|tokenizer\.json"
+        "a packed text encoder", "text.json", b'"storyreel_text"', r"text\.json|model\.safetensors|tokenizer\.json",
     ),
     "judge": Layout("a judge", "judge.json", b'"storyreel_judge"', r"judge\.json|model\.safetensors|README\.md"),
     "leaderboard": Layout(
-        "a leaderboard",
-        "leaderboard.json",
-        b'"leaderboard"',
+        "a leaderboard", "leaderboard.json", b'"leaderboard"',
         rf"leaderboard\.(html|json|tex)|reports/[^/]+/({REPORT})|clips/[^/]+-[0-9a-f]{{8}}/[^/]+\.mkv",
         folders="(reports|clips)(/[^/]+)?",
     ),
     "reproduction": Layout(
-        "a reproduction",
-        "results.json",
-        b'"reproduces"',
+        "a reproduction", "results.json", b'"reproduces"',
         r"results\.(json|md)|[\w.-]+\.(png|webp|gif|mp4|svg|txt)|[a-z0-9_-]+/.*",  # where each folder has a kind
         folders="[a-z0-9_-]+",
     ),
     "ablation": Layout(
-        "an ablation of thresholds",
-        "sweeps.csv",
-        b"limit,value",
+        "an ablation of thresholds", "sweeps.csv", b"limit,value",
         r"(sweeps|flips)\.csv|README\.md|[\w.]+\.svg|subsets/[\w-]+/(metadata\.parquet|clips/[\w-]+\.span)",
         folders=r"subsets(/[\w-]+(/clips)?)?",
     ),
     "diffusers": Layout(
-        "a model in diffusers' layout",
-        "model_index.json",
-        b'"_class_name"',
+        "a model in diffusers' layout", "model_index.json", b'"_class_name"',
         r"model_index\.json|[a-z_]+/([a-z_]+\.json|(diffusion_pytorch_)?model\.safetensors)",
     ),
     "studio": Layout("a studio of videos", doing="serving", folders="videos|inputs"),
     "lora": Layout(
-        "factors in PEFT's layout",
-        "adapter_config.json",
-        b'"peft_type"',
-        r"adapter_(config\.json|model\.safetensors)",
+        "factors in PEFT's layout", "adapter_config.json", b'"peft_type"', r"adapter_(config\.json|model\.safetensors)",
     ),
     "study": Layout("a study"),
     "sheets": Layout("sprite sheets"),
     "page": Layout("a page of a model"),
     "weights": Layout("published weights"),
-}
+}  # fmt: skip
 
 
 PASSED = re.compile(f"{LEFT}|{OURS}", re.DOTALL)

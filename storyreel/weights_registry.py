@@ -18,6 +18,9 @@ from storyreel.wording import suggestion
 HUB = "https://huggingface.co"
 CLIP_B32 = f"{HUB}/openai/clip-vit-base-patch32/resolve/3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"
 CLIP_L14 = f"{HUB}/openai/clip-vit-large-patch14/resolve/32bd64288804d66eefd0ccbe215aa642df71cc41"
+OPEN_SORA = f"{HUB}/spaces/LanguageBind/Open-Sora-Plan-v1.0.0/resolve/810fa8c4bdb3a4c8eec9bd57375c29bde6fb46de"
+INCEPTION = "weights-inception-2015-12-05-6726825d"
+VIDEOMAE = "vit_g_hybrid_pt_1200e_ssv2_ft"
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,10 @@ ENTRIES = {
     for entry in (
         Weights(
             name="i3d-k400",
-            files=(
-                WeightFile(
-                    "i3d_pretrained_400.pt",
-                    f"{HUB}/spaces/LanguageBind/Open-Sora-Plan-v1.0.0/resolve/"
-                    "810fa8c4bdb3a4c8eec9bd57375c29bde6fb46de/opensora/eval/fvd/videogpt/i3d_pretrained_400.pt",
-                    None,
-                    None,
-                    "i3d_pretrained_400.safetensors",
-                ),
-            ),
+            files=(WeightFile(
+                "i3d_pretrained_400.pt", f"{OPEN_SORA}/opensora/eval/fvd/videogpt/i3d_pretrained_400.pt", None, None,
+                "i3d_pretrained_400.safetensors",
+            ),),
             licence="Apache-2.0 (deepmind/kinetics-i3d)",
             about="I3D of TF-Hub (deepmind/i3d-kinetics-400/1), which FVD is defined on, converted by VideoGPT. "
             "rgb_imagenet.pt of piergiaj has the same names and other weights: FVD differs with it",
@@ -79,16 +76,12 @@ ENTRIES = {
         ),
         Weights(
             name="inception-2015",
-            files=(
-                WeightFile(
-                    "weights-inception-2015-12-05-6726825d.pth",
-                    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-                    "weights-inception-2015-12-05-6726825d.pth",
-                    "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-                    95_628_359,
-                    "weights-inception-2015-12-05-6726825d.safetensors",
-                ),
-            ),
+            files=(WeightFile(
+                f"{INCEPTION}.pth",
+                f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION}.pth",
+                "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2", 95_628_359,
+                f"{INCEPTION}.safetensors",
+            ),),
             licence="Apache-2.0 (TensorFlow's inception-2015-12-05, converted by torch-fidelity and pytorch-fid)",
             about="Inception-v3 as FID, KID and the Inception Score of frames use it",
             mirrors=("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
@@ -96,29 +89,17 @@ ENTRIES = {
         ),
         Weights(
             name="c3d-ucf101",
-            files=(
-                WeightFile(
-                    "conv3d_deepnetA_ucf.npz",
-                    "https://github.com/rezoo/tgan2/releases/download/v1.0/conv3d_deepnetA_ucf.npz",
-                    None,
-                    None,
-                ),
-                WeightFile("mean2.npz", "https://github.com/rezoo/tgan2/releases/download/v1.0/mean2.npz", None, None),
-            ),
+            files=tuple(WeightFile(name, f"https://github.com/rezoo/tgan2/releases/download/v1.0/{name}", None, None)
+                        for name in ("conv3d_deepnetA_ucf.npz", "mean2.npz")),
             licence="not stated with the file (C3D of Facebook, converted by the authors of TGANv2)",
             about="C3D, Sports-1M then UCF-101, for the Inception Score of videos",
         ),
         Weights(
             name="videomae-ssv2",
-            files=(
-                WeightFile(
-                    "vit_g_hybrid_pt_1200e_ssv2_ft.pth",
-                    f"{HUB}/OpenGVLab/InternVideoMAE_models/resolve/main/mae-g/vit_g_hybrid_pt_1200e_ssv2_ft.pth",
-                    None,
-                    None,
-                    "vit_g_hybrid_pt_1200e_ssv2_ft.safetensors",
-                ),
-            ),
+            files=(WeightFile(
+                f"{VIDEOMAE}.pth", f"{HUB}/OpenGVLab/InternVideoMAE_models/resolve/main/mae-g/{VIDEOMAE}.pth",
+                None, None, f"{VIDEOMAE}.safetensors",
+            ),),
             licence="not stated with the file (VideoMAE V2 of OpenGVLab; its code is MIT)",
             about="VideoMAE V2 ViT-g/14, fine-tuned on Something-Something V2: the content-debiased FVD "
             "(cd-fvd). 4 GB; 1.01 B parameters, so seconds a clip on a CPU",
@@ -126,25 +107,13 @@ ENTRIES = {
         Weights(
             name="clip-vit-b-32",
             files=(
-                WeightFile(
-                    "pytorch_model.bin",
-                    f"{CLIP_B32}/pytorch_model.bin",
-                    "a63082132ba4f97a80bea76823f544493bffa8082296d62d71581a4feff1576f",
-                    605_247_071,
-                    "model.safetensors",
-                ),
-                WeightFile(
-                    "config.json",
-                    f"{CLIP_B32}/config.json",
-                    "b575ef3c36f2a057fa19e221650105052d61cc9c1a972ec15019c6261ec98770",
-                    4_186,
-                ),
-                WeightFile(
-                    "tokenizer.json",
-                    f"{CLIP_B32}/tokenizer.json",
-                    "b556ac8c99757ffb677208af34bc8c6721572114111a6e0aaf5fa69ff0b8d842",
-                    2_224_041,
-                ),
+                WeightFile("pytorch_model.bin", f"{CLIP_B32}/pytorch_model.bin",
+                           "a63082132ba4f97a80bea76823f544493bffa8082296d62d71581a4feff1576f", 605_247_071,
+                           "model.safetensors"),
+                WeightFile("config.json", f"{CLIP_B32}/config.json",
+                           "b575ef3c36f2a057fa19e221650105052d61cc9c1a972ec15019c6261ec98770", 4_186),
+                WeightFile("tokenizer.json", f"{CLIP_B32}/tokenizer.json",
+                           "b556ac8c99757ffb677208af34bc8c6721572114111a6e0aaf5fa69ff0b8d842", 2_224_041),
             ),
             licence="MIT (openai/CLIP; the Hugging Face page states none)",
             about="CLIP ViT-B/32: CLIPSIM, RM and R-precision as GODIVA and NUWA measured them",
@@ -152,24 +121,12 @@ ENTRIES = {
         Weights(
             name="clip-vit-l-14",
             files=(
-                WeightFile(
-                    "model.safetensors",
-                    f"{CLIP_L14}/model.safetensors",
-                    "a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",
-                    1_710_540_580,
-                ),
-                WeightFile(
-                    "config.json",
-                    f"{CLIP_L14}/config.json",
-                    "8a09b467700c58138c29d53c605b34ebc69beaadd13274a8a2af8ad2c2f4032a",
-                    4_519,
-                ),
-                WeightFile(
-                    "tokenizer.json",
-                    f"{CLIP_L14}/tokenizer.json",
-                    "a83e0809aa4c3af7208b2df632a7a69668c6d48775b3c3fe4e1b1199d1f8b8f4",
-                    2_224_003,
-                ),
+                WeightFile("model.safetensors", f"{CLIP_L14}/model.safetensors",
+                           "a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb", 1_710_540_580),
+                WeightFile("config.json", f"{CLIP_L14}/config.json",
+                           "8a09b467700c58138c29d53c605b34ebc69beaadd13274a8a2af8ad2c2f4032a", 4_519),
+                WeightFile("tokenizer.json", f"{CLIP_L14}/tokenizer.json",
+                           "a83e0809aa4c3af7208b2df632a7a69668c6d48775b3c3fe4e1b1199d1f8b8f4", 2_224_003),
             ),
             licence="MIT (openai/CLIP)",
             about="CLIP ViT-L/14, for curation and for papers that used it",

@@ -22,29 +22,11 @@ VIEWS = ("all", "kept", "rejected", "changed", "manual")
 ORDERS = ("film", "margin", *MEASURED)
 MOST = 120  # clips a page
 SHOWN = (
-    "clip",
-    "source",
-    "start",
-    "end",
-    "start_seconds",
-    "end_seconds",
-    "seconds",
-    "fps",
-    "before",
-    "after",
-    "licence",
-)
+    "clip", "source", "start", "end", "start_seconds", "end_seconds", "seconds", "fps", "before", "after", "licence",
+)  # fmt: skip
 PLAIN = (
-    *SHOWN,
-    "source_path",
-    "num_frames",
-    "width",
-    "height",
-    "bars",
-    "motion_resolution",
-    "text_resolution",
-    "split",
-)
+    *SHOWN, "source_path", "num_frames", "width", "height", "bars", "motion_resolution", "text_resolution", "split",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -228,9 +228,7 @@ def text(
 
 
 @app.command()
-def weights(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-) -> None:
+def weights(as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False) -> None:
     """List the published weights that evaluate can use: what for, how large, and whether they are here.
 
     storyreel models weights

@@ -140,8 +140,7 @@ def report(
 
 @app.command()
 def export(
-    folder: Folder,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, .csv or .json.")],
+    folder: Folder, out: Annotated[Path, typer.Option("--out", "-o", help="File to write, .csv or .json.")]
 ) -> None:
     """Write every vote with the names of models, prompts and questions.
 

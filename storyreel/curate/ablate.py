@@ -125,10 +125,7 @@ def ablate(dataset: str | Path, out: str | Path) -> dict[str, Any]:
 
 
 def _write_ablation(
-    folder: Owned,
-    rows: list[dict[str, Any]],
-    thresholds: Thresholds,
-    edits: Mapping[str, Mapping[str, Any]],
+    folder: Owned, rows: list[dict[str, Any]], thresholds: Thresholds, edits: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     out, found = folder.path, sweeps(rows, thresholds)
     names, together, alone = overlap(rows)

@@ -78,11 +78,7 @@ class Film:
         self._base = Fraction(stream.time_base or Fraction(1, 1000))
         rate = rate_of(stream)
         self.rate = rate if rate and 1 / SLOWEST >= rate >= SLOWEST else Fraction(25)
-        self._facts = {
-            "container": self.kind,
-            "codec": context.name,
-            "audio": bool(container.streams.audio),
-        }
+        self._facts = {"container": self.kind, "codec": context.name, "audio": bool(container.streams.audio)}
         convert = VideoReformatter()
         size = None
         for frame in self._decoded(container, stream):

@@ -22,39 +22,11 @@ from storyreel.whole_file import read_text
 
 MAX_MANIFEST = 1 << 28  # bytes; a million films take about 100 MB
 MANIFESTS = (".txt", ".csv", ".jsonl", ".parquet")
-VIDEOS = frozenset(
-    [
-        ".3g2",
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".divx",
-        ".f4v",
-        ".flv",
-        ".gif",
-        ".m2ts",
-        ".m2v",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".nut",
-        ".ogg",
-        ".ogm",
-        ".ogv",
-        ".rm",
-        ".rmvb",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".y4m",
-    ]
-)
+VIDEOS = frozenset([
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4",
+    ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogg", ".ogm", ".ogv", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv",
+    ".y4m",
+])  # fmt: skip
 SIDECARS = frozenset((".txt", ".json", ".srt", ".vtt"))
 PATH_COLUMNS = ("path", "file", "file_name", "filename", "source", "video")
 LICENCE_COLUMNS = ("licence", "license")

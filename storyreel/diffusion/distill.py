@@ -24,14 +24,7 @@ from storyreel.diffusion.schedules import Level, over
 
 @torch.no_grad()
 def guidance_target(
-    teacher: Network,
-    z: Tensor,
-    level: Level,
-    *,
-    cond: Any,
-    uncond: Any,
-    guidance: float | Tensor,
-    predict: Kind = "v",
+    teacher: Network, z: Tensor, level: Level, *, cond: Any, uncond: Any, guidance: float | Tensor, predict: Kind = "v"
 ) -> Tensor:
     """What the guided teacher sees in z: equation (4) of Meng et al. guidance: one for all, or one a sample (b,)."""
     each = over(guidance, z) if isinstance(guidance, Tensor) else guidance

@@ -12,14 +12,7 @@ from torch import Tensor
 from storyreel.data.dataset import Dataset
 from storyreel.data.pack import Pack
 from storyreel.evaluate.judge import as_seen, to_video
-from storyreel.evaluate.judge_training import (
-    JudgeTraining,
-    OnStep,
-    batches,
-    descend,
-    device,
-    learnt_and_unseen,
-)
+from storyreel.evaluate.judge_training import JudgeTraining, OnStep, batches, descend, device, learnt_and_unseen
 from storyreel.evaluate.locator import STRIDE, Locator, LocatorConfig, pairs
 from storyreel.evaluate.score import AttributeAccuracy, Report
 

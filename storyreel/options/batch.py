@@ -64,8 +64,7 @@ class BatchOptions(GridOptions):
         ),
     ] = None
     text: Annotated[
-        Path | None,
-        Setting("Folder of a packed text encoder, of `storyreel models text`.", panel=RUNNING),
+        Path | None, Setting("Folder of a packed text encoder, of `storyreel models text`.", panel=RUNNING)
     ] = None
 
     @property

@@ -58,8 +58,7 @@ class EvaluateOptions(Options):
     split: Annotated[str, Setting("Only rows of this split of CLIPS (or --wanted): train, held_out.")] = ""
     limit: Annotated[int | None, Range(1, 10**9), Setting("At most this many clips.")] = None
     real_split: Annotated[
-        str,
-        Setting("Only rows of this split of --real.", panel=REAL, needs=("real",), lacks="there are no real clips"),
+        str, Setting("Only rows of this split of --real.", panel=REAL, needs=("real",), lacks="there are no real clips")
     ] = ""
     controls: Annotated[bool, Setting("Also measure damaged real clips; controls by default.", panel=REAL)] = True
     cache: Annotated[bool, Setting("Keep what real clips gave for the next run; cache by default.", panel=REAL)] = True

@@ -111,8 +111,7 @@ class GenerateOptions(Options):
         int | None,
         Range(2, 100),
         Setting(
-            "Run the whole network only once in so many steps, of a model that can: faster and coarser.",
-            panel=LENGTH,
+            "Run the whole network only once in so many steps, of a model that can: faster and coarser.", panel=LENGTH
         ),
     ] = None
     image: Annotated[InputClip | None, _input("A picture to start from.")] = None
@@ -139,8 +138,7 @@ class GenerateOptions(Options):
         _input("A video to put frames between, of a model that does it.", excludes=("image", "extend", "variation")),
     ] = None
     negative: Annotated[
-        str | None,
-        Setting("What the video should not show, of a model of the hub that reads it.", read=_prompt),
+        str | None, Setting("What the video should not show, of a model of the hub that reads it.", read=_prompt)
     ] = None
     motion: Annotated[
         int | None,
@@ -158,8 +156,7 @@ class GenerateOptions(Options):
     ] = None
     transparent: Annotated[bool, Setting("Nothing behind the figure.")] = False
     loop: Annotated[
-        bool,
-        Setting("Cut it where its end leads back to its beginning; play it there and back where no cut does."),
+        bool, Setting("Cut it where its end leads back to its beginning; play it there and back where no cut does.")
     ] = False
     stage: Annotated[str | None, Setting("Stop after this stage of a cascade: a smaller video.", panel=CASCADE)] = None
     size: Annotated[
@@ -191,8 +188,7 @@ class GenerateOptions(Options):
         ),
     ] = ()
     tiling: Annotated[
-        bool,
-        Setting("Decode in tiles, of a model of the hub: less memory; seams may be seen.", panel=CASCADE),
+        bool, Setting("Decode in tiles, of a model of the hub: less memory; seams may be seen.", panel=CASCADE)
     ] = False
     layerwise: Annotated[
         bool,

@@ -28,10 +28,7 @@ class LeaderboardOptions(Options):
     ]  # fmt: skip
     out: Annotated[Path, Setting("Folder for the page, the table and the clips.", flags=("--out", "-o"))]
     by: Annotated[str, Setting("The score to sort by; the first one by default.")] = ""
-    prompts: Annotated[
-        Path | None,
-        Setting("A file of prompts: .txt .jsonl .json .csv", panel=PROMPTS),
-    ] = None
+    prompts: Annotated[Path | None, Setting("A file of prompts: .txt .jsonl .json .csv", panel=PROMPTS)] = None
     benchmark: Annotated[
         str, Setting("The prompts of a benchmark, such as moving-digits.", panel=PROMPTS, excludes=("prompts",))
     ] = ""

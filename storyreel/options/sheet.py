@@ -74,8 +74,7 @@ class SheetOptions(GridOptions):
         ),
     ] = ()
     loop: Annotated[
-        bool,
-        Setting("Animations that play once, such as a slash, go there and back, so that all of them loop."),
+        bool, Setting("Animations that play once, such as a slash, go there and back, so that all of them loop.")
     ] = False
     scale: Annotated[
         tuple[int, ...],

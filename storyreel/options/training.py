@@ -23,8 +23,7 @@ class TrainOptions(Options):
     ] = ()
     out: Annotated[Path | None, Setting("Run folder; the same again resumes it.", flags=("--out", "-o"))] = None
     sets: Annotated[
-        tuple[str, ...],
-        Setting("Change the recipe: stages.tokenizer.steps=100; may be repeated.", flags=("--set",)),
+        tuple[str, ...], Setting("Change the recipe: stages.tokenizer.steps=100; may be repeated.", flags=("--set",))
     ] = ()
     stage: Annotated[str | None, Setting("Train this stage alone; those of a cascade in any order.")] = None
     init: Annotated[Path | None, Setting("Start from the weights of a model folder or a run.")] = None

@@ -152,12 +152,7 @@ class Studio:
         return found
 
     def _add(
-        self,
-        values: Mapping[str, Any],
-        model: Served,
-        upload: bytes | None,
-        inputs: Mapping[str, Path],
-        **row: Any,
+        self, values: Mapping[str, Any], model: Served, upload: bytes | None, inputs: Mapping[str, Path], **row: Any
     ) -> Video:
         if self.table.counts().get("queued", 0) >= MAX_QUEUE:
             raise ApiError(429, f"{MAX_QUEUE} videos wait already; try again later.", code="queue_full")

@@ -22,16 +22,8 @@ frames of each clip are given rather than told by its caption; `text` float (b, 
 
 
 SERVED_BY_SOME = (
-    "image_end",
-    "backward",
-    "variation",
-    "interpolate",
-    "motion",
-    "reuse",
-    "start",
-    "negative",
-    "precision",
-)
+    "image_end", "backward", "variation", "interpolate", "motion", "reuse", "start", "negative", "precision",
+)  # fmt: skip
 """Options that a system refuses unless its `serves` names them. `size` is another: see `Abilities.any_size`."""
 
 

@@ -58,11 +58,7 @@ Offset = tuple[int, int, int]  # frames, rows, columns
 
 NEIGHBOURS: dict[str, tuple[Offset, ...]] = {  # the earlier tokens beside which a token enters
     "sparse": ((-1, 0, 0), (0, -1, 0), (0, 0, -1)),
-    "causal": (
-        *((-1, i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)),
-        *((0, -1, j) for j in (-1, 0, 1)),
-        (0, 0, -1),
-    ),
+    "causal": (*((-1, i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)), *((0, -1, j) for j in (-1, 0, 1)), (0, 0, -1)),
 }
 
 

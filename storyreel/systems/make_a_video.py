@@ -307,10 +307,7 @@ class Making:
         if r.prompt.strip():
             states, mask = self._states
             return self.system.prior.sample(
-                {"text": states, "text_mask": mask},
-                rng=self.rng,
-                steps=r.steps,
-                guidance=r.guidance,
+                {"text": states, "text_mask": mask}, rng=self.rng, steps=r.steps, guidance=r.guidance
             )
         clips = [c for c in (r.image, r.image_end, r.extend, r.variation) if c is not None]
         seen = torch.cat([self._pixels(c, encoder.config.size) for c in clips], 2)

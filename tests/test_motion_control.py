@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from reproductions.motion_control import motion_control, rank_correlation, speed_of
 from storyreel.clip import Clip
-from storyreel.evaluate.motion_control import motion_control, rank_correlation, speed_of
 
 
 def moving(pixels: int, fps: int = 8) -> Clip:
