@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -70,7 +70,7 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
         kind = kind if kind in (int, float, bool, Path) else str
         flag = setting.replace("_", "-")
         flags = [f"--{flag}/--no-{flag}"] if kind is bool else [f"--{flag}"]
-        shown = Annotated[Optional[kind], typer.Option(*flags, help=_help(uses))]  # noqa: UP045
+        shown = Annotated[kind | None, typer.Option(*flags, help=_help(uses))]
         options.append(inspect.Parameter(setting, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=shown))
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
     command.__signature__ = inspect.Signature([*own, *options])  # pyright: ignore[reportFunctionMemberAccess]

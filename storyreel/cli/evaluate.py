@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,7 +48,7 @@ def benchmark(
     name: Annotated[str, typer.Argument(help="Of a fixed list of prompts, such as moving-digits or sprites.")],
     clips: Annotated[Path, typer.Argument(help="Folder of the answers.")],
     judge: Annotated[str, typer.Option(help="Another judge; the result is then not comparable.")] = "",
-    out: Annotated[Optional[Path], typer.Option("--out", "-o", help="Folder for the result.")] = None,  # noqa: UP045
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the result.")] = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:

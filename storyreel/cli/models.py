@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -109,8 +109,7 @@ def lora(
     source: Annotated[Path, typer.Argument(help="Model of svd_lora; with --into, a folder or file of PEFT.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
     into: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Published weights, to write them with the factors merged into them."),
+        Path | None, typer.Option(help="Published weights, to write them with the factors merged into them.")
     ] = None,
 ) -> None:
     """Write the factors of Stable Video Diffusion in PEFT's layout, or merge such factors into published weights.
@@ -137,23 +136,22 @@ def export(
         str, typer.Argument(metavar="RUN|MODEL", help="Run folder; with --web a model's name or folder.")
     ],
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", "-o", help="Folder for the model of a run, whose training need not be finished."),
     ] = None,
     web: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--web", help="Folder for a static page that runs the model in the visitor's browser."),
     ] = None,
     packed: Annotated[
-        Optional[bool],  # noqa: UP045
+        bool | None,
         typer.Option("--packed/--half", help="int8 or float16.  [default: float16 where the files are small enough]"),
     ] = None,
     max_mb: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option("--max-mb", min=0.001, help="Megabytes that a file may have.  [default: 15]"),
+        float | None, typer.Option("--max-mb", min=0.001, help="Megabytes that a file may have.  [default: 15]")
     ] = None,
     runtime: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--runtime", help="With --web: folder of npm's package onnxruntime-web.  [default: downloaded]"),
     ] = None,
 ) -> None:
@@ -258,8 +256,7 @@ def weights(as_json: Annotated[bool, typer.Option("--json", help="One JSON docum
 def fetch(
     name: Annotated[str, typer.Argument(help="Whose weights: i3d-k400, inception-2015, ORG/NAME[@REVISION], ...")],
     out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--out", "-o", help="Folder to put them into; then name it to evaluate."),
+        Path | None, typer.Option("--out", "-o", help="Folder to put them into; then name it to evaluate.")
     ] = None,
     unverified: Annotated[
         bool, typer.Option("--unverified", help="Also files without a published digest; the first one is trusted.")
@@ -291,12 +288,10 @@ def push(
     model: Annotated[str, typer.Argument(help="Name or folder of a model of storyreel.")],
     repository: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Where; it is made if it is not there.")],
     licence: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--license", help="Of the card, such as apache-2.0.  [default: what the card says]"),
+        str | None, typer.Option("--license", help="Of the card, such as apache-2.0.  [default: what the card says]")
     ] = None,
     report: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Folder of storyreel evaluate, whose figures go into the card."),
+        Path | None, typer.Option(help="Folder of storyreel evaluate, whose figures go into the card.")
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="For its owners alone, if it is new.")] = False,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -29,27 +29,26 @@ def reproduce(
         str, typer.Argument(help="phenaki, godiva, imagen-video, make-a-video, svd, svd-curation or stylesv.")
     ],
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", "-o", help="Folder for results.md, results.json, pictures.  [default: reproduce-PAPER]"),
     ] = None,
     only: Annotated[str | None, typer.Option(help="One claim alone, such as story; ablation; noise.")] = None,
     minutes: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option(help="Training time, about, of all that a claim compares.  [default: 60; 2 with --quick]"),
     ] = None,
     steps: Annotated[
         int | None, typer.Option("--train-steps", help="Training steps of each, instead of minutes.")
     ] = None,
     count: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option("--num-prompts", help="Prompts of each measurement, instead of its own number."),
+        int | None, typer.Option("--num-prompts", help="Prompts of each measurement, instead of its own number.")
     ] = None,
-    source: Annotated[Optional[Path], typer.Option(help="Folder of the LPC sheets; not needed.")] = None,  # noqa: UP045
+    source: Annotated[Path | None, typer.Option(help="Folder of the LPC sheets; not needed.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few clips of everything: a look, no result.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other stories and prompts.")] = 7,
     recipe: Annotated[str, typer.Option(help="What is trained; that of the world by default.")] = "",
-    model: Annotated[Optional[list[str]], typer.Option(help="WORLD=MODEL, or NAME=MODEL; may be repeated.")] = None,  # noqa: UP045
-    judge: Annotated[Optional[list[str]], typer.Option(help="WORLD=JUDGE; may be repeated.")] = None,  # noqa: UP045
+    model: Annotated[list[str] | None, typer.Option(help="WORLD=MODEL, or NAME=MODEL; may be repeated.")] = None,
+    judge: Annotated[list[str] | None, typer.Option(help="WORLD=JUDGE; may be repeated.")] = None,
     encoder: Annotated[
         str, typer.Option(help="Who ranks candidates or scores captions, a name or a folder.")
     ] = "digits",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def serve(
     models: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(help="Names or folders of models; all that are here by default.", metavar="MODEL"),
     ] = None,
     out: Annotated[
@@ -26,13 +26,9 @@ def serve(
         str, typer.Option(help="Address to listen at; others than this machine need --token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 8420,
-    token: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="What a request must show: Authorization: Bearer TOKEN."),
-    ] = None,
+    token: Annotated[str | None, typer.Option(help="What a request must show: Authorization: Bearer TOKEN.")] = None,
     allow_host: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Another name that this server is asked for by; may be repeated."),
+        list[str] | None, typer.Option(help="Another name that this server is asked for by; may be repeated.")
     ] = None,
     devices: Annotated[
         str, typer.Option(help="A worker process for each, such as cuda:0,cuda:1; one on the usual device by default.")
@@ -44,7 +40,7 @@ def serve(
         int, typer.Option(min=1, max=256, help="Replicas of --engine ray; each gets a card where there are cards.")
     ] = 1,
     show: Annotated[
-        Optional[list[Path]],  # noqa: UP045
+        list[Path] | None,
         typer.Option(help="A curated dataset, a study, a report or a leaderboard, at /pages/NAME/; may be repeated."),
     ] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the studio in the browser.")] = False,

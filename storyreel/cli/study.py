@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -27,15 +27,15 @@ def create(
     preset: Annotated[str, typer.Option(help="make-a-video or godiva.")] = "make-a-video",
     seed: Annotated[int, typer.Option(min=0, help="Decides sides, order and catch trials.")] = 0,
     questions: Annotated[str, typer.Option(help="Only these of the preset, separated by commas.")] = "",
-    raters: Annotated[Optional[int], typer.Option(min=1, help="Votes wanted a pair.")] = None,  # noqa: UP045
-    per_rater: Annotated[Optional[int], typer.Option(min=0, help="Pairs a rater sees; 0 for all.")] = None,  # noqa: UP045
-    prompts: Annotated[Optional[int], typer.Option("--num-prompts", min=1, help="At most so many prompts.")] = None,  # noqa: UP045
+    raters: Annotated[int | None, typer.Option(min=1, help="Votes wanted a pair.")] = None,
+    per_rater: Annotated[int | None, typer.Option(min=0, help="Pairs a rater sees; 0 for all.")] = None,
+    prompts: Annotated[int | None, typer.Option("--num-prompts", min=1, help="At most so many prompts.")] = None,
     catch: Annotated[
         int, typer.Option(min=-1, help="Catch trials a rater, of each kind; -1: one for every 12 pairs.")
     ] = -1,
     ties: Annotated[bool, typer.Option(help="Whether raters may say that two clips are alike.")] = True,
     watch: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option(min=0, max=60, help="Seconds before an answer; the clip's length, at most 4, by default."),
     ] = None,
     names: Annotated[str, typer.Option(help="What reports call the models, separated by commas.")] = "",
