@@ -1,22 +1,24 @@
 """Phenaki: videos of any length from a text that may change, by masked prediction of video tokens.
 
 Villegas et al., "Phenaki: Variable Length Video Generation From Open Domain Textual Descriptions", 2022,
-https://arxiv.org/abs/2210.02399. Two stages, trained in this order, and a third where a recipe has it:
+https://arxiv.org/abs/2210.02399. Two stages, trained in this order, and one or two more where a recipe has them:
 
     video --CViViT.encode--> codes --MaskGit.sample(text)--> codes --CViViT.decode--> video
                                                              codes, text --PaletteDecoder.decode--> video
+                                              video, text --PaletteRefiner.refined--> video
 
 Axes: b batch, c channels, f frames of pixels, t latent frames, p patches a latent frame, g digits a code, n = t * p
 tokens, u = n * g units (a vector quantiser has one digit, and then units are tokens), l text tokens, d width.
 Videos are float (b, c, f, h, w) in [-1, 1]; codes are int64 (b, t, p, g).
 
-Differs from the paper: a convolutional trunk between pixels and tokens (`widths` longer than one; the paper has
-linear patches alone); finite scalar quantisation whose digits are masked and predicted one by one (`levels`); an L1
-term (`l1`); a decoder that reads the text and paints with a palette (`phenaki_decoder`). The paper recipe leaves all of
-these off. T5 stands for T5X; the shipped models read MiniLM's states, or a text encoder of the dataset's own words
-(`minilm-words`) where a recipe says. Words may learn with the prior (`words`, `text_layers`), and a prompt that tells
-of several things be composed of a sentence for each (`composed`), as Liu et al., "Compositional Visual Generation with
-Composable Diffusion Models", 2022, https://arxiv.org/abs/2206.01714, Section 3, compose the noise of a diffusion model.
+Differs from the paper: a convolutional trunk between pixels and tokens (`widths` longer than one; the paper has linear
+patches alone); finite scalar quantisation whose digits are masked and predicted one by one (`levels`); an L1 term
+(`l1`); a decoder that reads the text and paints with a palette (`phenaki_decoder`), and one that paints what was
+decoded once more (`palette_refiner`). The paper recipe leaves all of these off. T5 stands for T5X; the shipped models
+read MiniLM's states, or a text encoder of the dataset's own words (`minilm-words`) where a recipe says. Words may
+learn with the prior (`words`, `text_layers`), and a prompt that tells of several things be composed of a sentence for
+each (`composed`), as Liu et al., "Compositional Visual Generation with Composable Diffusion Models", 2022,
+https://arxiv.org/abs/2206.01714, Section 3, compose the noise of a diffusion model.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ from storyreel.systems.base import (
     Tick,
     first_texts,
 )
+from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
 from storyreel.systems.phenaki_decoder import PaletteDecoder, PaletteDecoderConfig
 from storyreel.systems.phenaki_graphs import graphs_of
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
@@ -305,12 +308,13 @@ class PhenakiConfig:
     tokenizer: CViViTConfig = field(default_factory=CViViTConfig)
     prior: MaskGitConfig = field(default_factory=MaskGitConfig)
     decoder: PaletteDecoderConfig | None = None  # in place of the tokenizer's own; not in the paper
+    refiner: PaletteRefinerConfig | None = None  # paints what is decoded anew; not in the paper
     fps: FramesASecond = 8
     carry: Frames = 5  # K, the last frames of a clip that the next one begins with
 
     def __post_init__(self) -> None:
-        if self.prior.composed and self.decoder:
-            raise ValueError("prior.composed: a decoder that reads the text reads one sentence alone")
+        if self.prior.composed and (self.decoder or self.refiner):
+            raise ValueError("prior.composed: a decoder or a refiner that reads the text reads one sentence alone")
         if not 1 <= self.tokenizer.latent_frames(self.carry) < self.prior.latent_frames:
             raise ValueError(f"carry: {self.carry} frames leave nothing to make in a clip of {self.frames}")
 
@@ -342,13 +346,15 @@ class Phenaki(System):
         self.prior = MaskGit(config.prior, self.tokenizer)
         self.decoder = PaletteDecoder(config.decoder, self.tokenizer, self.prior) if config.decoder else None
         self.text_dim = config.prior.text_dim
+        self.refiner = refiner_of(config.refiner, config.tokenizer.channels, self.text_dim)
         self.composes = config.prior.composed
         self.mixes = not self.composes
 
     @property
     def stages(self) -> dict[str, Stage]:
-        stages: dict[str, Stage] = {"tokenizer": self.tokenizer, "prior": self.prior}
-        return stages if self.decoder is None else {**stages, "decoder": self.decoder}
+        stages: dict[str, Stage | None] = {"tokenizer": self.tokenizer, "prior": self.prior}
+        stages |= {"decoder": self.decoder, "refiner": self.refiner}
+        return {name: stage for name, stage in stages.items() if stage is not None}
 
     @property
     def makes(self) -> Abilities:
@@ -361,11 +367,16 @@ class Phenaki(System):
     def graphs(self) -> dict[str, Any]:
         return graphs_of(self)
 
-    def decode(self, codes: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Codes (b, t, p, g) and the text (b, l, d) with its mask that they were made for -> (b, c, f, h, w)."""
+    def decode(self, codes: Tensor, text: Tensor, text_mask: Tensor, *, refine: bool = True) -> Tensor:
+        """Codes (b, t, p, g) and the text (b, l, d) with its mask that they were made for -> (b, c, f, h, w).
+
+        refine: by the refiner, if there is one, which takes the colors from the text.
+        """
         if self.decoder is None:
-            return self.tokenizer.decode(codes)
-        return self.decoder.decode(codes, text, text_mask)
+            video = self.tokenizer.decode(codes)
+        else:
+            video = self.decoder.decode(codes, text, text_mask)
+        return video if self.refiner is None or not refine else self.refiner.refined(video, text, text_mask)
 
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
@@ -448,7 +459,11 @@ class _Run:
             on_step=self._report(made, carried, text, mask),
         )
         self.done += 1
-        return s.decode(codes, text, mask)[:, :, carried:]
+        return self._decode(codes, text, mask)[:, :, carried:]
+
+    def _decode(self, codes: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """Who is seen in a given picture or clip looks as there, whatever the text says: it is not refined."""
+        return self.system.decode(codes, text, mask, refine=not (self.options.image or self.options.extend))
 
     def _report(self, made: Tensor, carried: int, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
         """Tells of a step. A preview is all that is there: what is `made`, and the clip that is being sampled."""
@@ -457,7 +472,7 @@ class _Run:
         def report(step: int, steps: int, codes: Tensor) -> None:
             def preview(number: int = 0) -> Clip:
                 one = slice(number, number + 1)
-                new = self.system.decode(codes[one], text[one], mask[one])[:, :, carried:]
+                new = self._decode(codes[one], text[one], mask[one])[:, :, carried:]
                 video = shown(torch.cat([made[one], new], 2), transparent=self.options.transparent)
                 return Clip.from_tensor(video[0], fps)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from storyreel.systems.palette import PaletteStage, ReadText
 from storyreel.systems.pixels import shown
 
 if TYPE_CHECKING:
@@ -43,24 +44,31 @@ class FramesGraph(nn.Module):
 
     def __init__(self, system: Phenaki) -> None:
         super().__init__()
-        self.tokenizer, self.decoder = system.tokenizer, system.decoder
+        self.tokenizer, self.decoder, self.refiner = system.tokenizer, system.decoder, system.refiner
 
     def forward(self, codes: Tensor, text: Tensor) -> Tensor:
+        everything = torch.ones_like(text[..., 0]) > 0
         if self.decoder is None:
-            video = shown(self.tokenizer.decode(codes[None]), transparent=True)[0]
-            pixels = ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0)  # (f, h, w, c)
-            rgb, solid = pixels[..., :3], pixels[..., 3:] > 127
+            video = self.tokenizer.decode(codes[None])
         else:
-            read = self.decoder.read_text(text, torch.ones_like(text[..., 0]) > 0)
-            x = self.decoder.features(codes[None], read)[0]  # (f, h, w, e)
-            named = 0 if read.colors is None else read.colors[0]
-            at = torch.stack([(self.decoder.to_color(frame) + named).argmax(-1) for frame in x])  # to save memory
-            rgb = ((self.decoder.colors + 1) * 127.5).round().to(torch.uint8)[at]
-            solid = self.decoder.to_alpha(x) > 0
-        opaque = torch.full_like(rgb[..., :1], 255)
-        if self.decoder is None and self.tokenizer.config.channels == 3:
-            return torch.cat([rgb, opaque], -1)
-        return torch.where(solid, torch.cat([rgb, opaque], -1), torch.zeros_like(opaque))
+            read = self.decoder.read_text(text, everything)
+            video = _painted(self.decoder, self.decoder.features(codes[None], read), read)
+        if self.refiner is not None:
+            read = self.refiner.read_text(text, everything)
+            video = _painted(self.refiner, self.refiner.features(video.clamp(-1, 1), read), read)
+        video = shown(video, transparent=True)[0]
+        pixels = ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0)  # (f, h, w, c)
+        opaque = torch.full_like(pixels[..., :1], 255)
+        seen = torch.cat([pixels[..., :3], opaque], -1)
+        return seen if pixels.shape[-1] == 3 else torch.where(pixels[..., 3:] > 127, seen, torch.zeros_like(opaque))
+
+
+def _painted(stage: PaletteStage[Any], x: Tensor, read: ReadText) -> Tensor:
+    """As `PaletteStage.painted` of one video, frame by frame, to save memory: (1, f, h, w, e) -> (1, 4, f, h, w)."""
+    named = 0 if read.colors is None else read.colors[0]
+    at = torch.stack([(stage.to_color(frame) + named).argmax(-1) for frame in x[0]])
+    alpha = 2 * stage.to_alpha(x[0]).sigmoid() - 1
+    return torch.cat([stage.colors[at], alpha], -1).permute(3, 0, 1, 2)[None]
 
 
 def graphs_of(system: Phenaki) -> dict[str, Any]:

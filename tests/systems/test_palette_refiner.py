@@ -163,7 +163,10 @@ class Words(TextEncoder):
         return states, torch.ones(len(captions), 1, dtype=torch.bool)
 
 
-@pytest.mark.parametrize("name", ["godiva_sprites", "imagen_video_four", "make_a_video_sprites", "svd_sprites"])
+NAMES = ["godiva_sprites", "imagen_video_four", "make_a_video_sprites", "phenaki_sprites", "svd_sprites"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_systems_end_with_it_unless_a_stage_is_asked_for(name: str) -> None:
     recipe = get(name)
     assert "refiner" in recipe.stages
@@ -187,6 +190,7 @@ def test_systems_end_with_it_unless_a_stage_is_asked_for(name: str) -> None:
     others: dict[str, dict[str, Any]] = {
         "imagen_video_four": {"prompt": "a word", "stage": "ssr2"},
         "make_a_video_sprites": {"image": picture},
+        "phenaki_sprites": {"image": picture},
         "svd_sprites": {"image": picture},
     }
     if name in others:  # a stage that is asked for, or a picture, which says more than a text
@@ -201,7 +205,11 @@ def _small(name: str) -> Any:
         tokenizer = replace(system.tokenizer, size=16, patch=8, dim=16, widths=(8, 16))
         generator = replace(system.generator, frames=2, dim=16, heads=2, mlp=16, layers="TRC")
         system = replace(system, tokenizer=tokenizer, generator=generator)
-    size = 16 if name == "godiva_sprites" else 64
+    elif name == "phenaki_sprites":
+        tokenizer = replace(system.tokenizer, size=16, dim=16, heads=2, mlp=16, widths=(8, 16))
+        prior = replace(system.prior, dim=16, heads=2, mlp=16)
+        system = replace(system, tokenizer=tokenizer, prior=prior, decoder=None)
+    size = 16 if name in ("godiva_sprites", "phenaki_sprites") else 64
     return replace(system, refiner=replace(CONFIG, size=size, text_dim=384))
 
 
