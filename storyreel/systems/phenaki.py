@@ -347,6 +347,7 @@ class Phenaki(System):
         self.decoder = PaletteDecoder(config.decoder, self.tokenizer, self.prior) if config.decoder else None
         self.text_dim = config.prior.text_dim
         self.refiner = refiner_of(config.refiner, config.tokenizer.channels, self.text_dim)
+        self.paints = self.refiner is not None
         self.composes = config.prior.composed
         self.mixes = not self.composes
 
@@ -367,16 +368,12 @@ class Phenaki(System):
     def graphs(self) -> dict[str, Any]:
         return graphs_of(self)
 
-    def decode(self, codes: Tensor, text: Tensor, text_mask: Tensor, *, refine: bool = True) -> Tensor:
-        """Codes (b, t, p, g) and the text (b, l, d) with its mask that they were made for -> (b, c, f, h, w).
-
-        refine: by the refiner, if there is one, which takes the colors from the text.
-        """
+    def decode(self, codes: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
+        """Codes (b, t, p, g) and the text (b, l, d) with its mask that they were made for -> (b, c, f, h, w), which
+        the refiner has not seen yet."""
         if self.decoder is None:
-            video = self.tokenizer.decode(codes)
-        else:
-            video = self.decoder.decode(codes, text, text_mask)
-        return video if self.refiner is None or not refine else self.refiner.refined(video, text, text_mask)
+            return self.tokenizer.decode(codes)
+        return self.decoder.decode(codes, text, text_mask)
 
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
@@ -389,7 +386,8 @@ class Phenaki(System):
         made = made.expand(len(rng), -1, -1, -1, -1)
         start = 0 if request.options.image or not request.options.extend else made.shape[2]
         total = sum(frames for _, frames in parts)
-        run = _Run(self, request, rng, on_progress, self._clips(parts, made.shape[2], start))
+        looks = text([request.looks]) if request.looks else None
+        run = _Run(self, request, rng, on_progress, self._clips(parts, made.shape[2], start), made[:1], looks)
         ends = 0
         for number, (_, frames) in enumerate(parts):
             ends += frames
@@ -436,10 +434,19 @@ class _Run:
     """Videos in the making, one a generator: the settings, and how far they are."""
 
     def __init__(
-        self, system: Phenaki, request: Request, rng: Sequence[torch.Generator], on_progress: OnProgress, clips: int
+        self,
+        system: Phenaki,
+        request: Request,
+        rng: Sequence[torch.Generator],
+        on_progress: OnProgress,
+        clips: int,
+        given: Tensor,
+        looks: tuple[Tensor, Tensor] | None,
     ):
+        """clips: how many times the sampler will run. given: the frames (1, c, t, h, w) of the request; looks: states
+        and mask of a sentence of who they show."""
         self.system, self.options, self.on_progress = system, request.options, on_progress
-        self.rng, self.clips, self.done = rng, clips, 0
+        self.rng, self.clips, self.done, self.given, self.looks = rng, clips, 0, given, looks
 
     def clip(self, made: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """The frames that follow what is `made` (b, c, f, h, w): a whole clip, or one after the carried frames."""
@@ -462,8 +469,15 @@ class _Run:
         return self._decode(codes, text, mask)[:, :, carried:]
 
     def _decode(self, codes: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        """Who is seen in a given picture or clip looks as there, whatever the text says: it is not refined."""
-        return self.system.decode(codes, text, mask, refine=not (self.options.image or self.options.extend))
+        """The refiner takes the looks from the text; from a sentence about what is given; or, without one, leaves who
+        is given as they are."""
+        video, refiner = self.system.decode(codes, text, mask), self.system.refiner
+        if refiner is None or (self.given.shape[2] and self.looks is None):
+            return video
+        if self.looks is None:
+            return refiner.refined(video, text, mask)
+        text, mask = (each.to(video.device).expand(len(video), *each.shape[1:]) for each in self.looks)
+        return refiner.refined(video, text, mask, picture=self.given)
 
     def _report(self, made: Tensor, carried: int, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
         """Tells of a step. A preview is all that is there: what is `made`, and the clip that is being sampled."""
