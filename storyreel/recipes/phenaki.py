@@ -18,9 +18,7 @@ from dataclasses import replace
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.recipes._refiner import sprites_refiner
 from storyreel.systems.phenaki import MaskGitConfig, PhenakiConfig
-from storyreel.systems.phenaki_decoder import PaletteDecoderConfig
 from storyreel.systems.phenaki_tokenizer import CViViTConfig
-from storyreel.worlds import find
 
 
 def phenaki_paper() -> Recipe:
@@ -100,14 +98,12 @@ def phenaki_sprites() -> Recipe:
                 latent_frames=2, dim=224, depth=5, heads=7, mlp=896, text_dim=384,
                 steps=24, guidance=3.0, temperature=4.0,
             ),
-            decoder=PaletteDecoderConfig(palette=find("sprites").commonest_colors(768)),
             refiner=sprites_refiner(),
             carry=1,
         ),
         stages={
             "tokenizer": StageRecipe(data=replace(data, batch=24), optim=SMALL, steps=3_000),
             "prior": StageRecipe(data=data, optim=SMALL, steps=4_000),
-            "decoder": StageRecipe(data=replace(data, batch=24), optim=SMALL, steps=2_000),
             "refiner": StageRecipe(data=replace(data, batch=64), optim=SMALL, steps=3_000),
         },
     )  # fmt: skip
