@@ -2,8 +2,9 @@
 
 What a prompt leaves open is drawn from the seed with the world's weights. Where the world has a reader and a writer of
 captions (`World.read`, `World.caption`), the text is a caption of what was read and drawn; otherwise what was drawn is
-added to the prompt. A model's card has the attributes under `training.attributes`; where it was made before there were
-any, they are those of the world that its data or its recipe names. Where there is none, the prompt stays as it is.
+added to the prompt, and words that no caption has give way to those of captions (`World.reworded`). A model's card has
+the attributes under `training.attributes`; where it was made before there were any, they are those of the world that
+its data or its recipe names. Where there is none, the prompt stays as it is.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ def completed(
 
     def seen(prompt: str) -> str:
         if not world or not world.caption or not {**found, **made}:
-            return _with(prompt, made, attributes)
+            text = _with(prompt, made, attributes)
+            return world.reworded(text) if world and world.reworded else text
         own = read(prompt, attributes, world)
         shown = {n: v for n, v in {**found, **made}.items() if not set(attributes[n].fixed_by) & set(own.values())}
         shown |= own
@@ -126,7 +128,7 @@ def notes_of(info: Mapping[str, Any], options: GenerateOptions, seed: int, index
     seen, made = completed_for(info, options, seed, index)
     notes = [f"{note_of(made, attributes_of(info))} (--as-written leaves it open)"] if made else []
     world = trained_world(info)
-    if world and world.caption and seen.prompts != options.prompts:
+    if world and (world.caption or world.reworded) and seen.prompts != options.prompts:
         notes += [f"as the model reads it: {' | '.join(seen.prompts)}"]
     return notes
 

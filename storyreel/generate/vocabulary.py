@@ -17,6 +17,7 @@ _SMALL = frozenset(
     _WORD.findall(
         "a an the and or of in on at to from with without by for as is are was be being has have his her its their "
         "he she it they this that these those who which while then there no not very my your our some someone somebody "
+        "all could would can please pls plz want need like draw make show give create generate animate animation "
         "something into through over under onto up down out off near against around across but so just like"
     )
 )
@@ -62,20 +63,30 @@ def note_for(
             )
     if not attributes:
         return None
+    lacking = {phrase: value for prompt in prompts for phrase, value in _lacking(prompt, world).items()}
+    noted = {word for phrase in lacking for word in _WORD.findall(phrase)}
     near = {word: name for a in attributes.values() for name, value in a.values.items() for word in value.near}
     words = {
         word: None
         for prompt in prompts
         for word in content_words(prompt)
-        if not _forms(word) & vocabulary and (_forms(word) & near.keys() or not _matters(word, prompt, world))
+        if word not in noted
+        and not _forms(word) & vocabulary
+        and (_forms(word) & near.keys() or not _matters(word, prompt, world))
     }
-    return "; ".join(_nearest(word, near, {*spoken, *known}) for word in list(words)[:MOST]) or None
+    notes = [f"{phrase}: not in this model's world; {value} is" for phrase, value in lacking.items()]
+    return "; ".join([*notes, *(_nearest(word, near, {*spoken, *known}) for word in words)][:MOST]) or None
 
 
 def _spoken(attributes: Mapping[str, Attribute]) -> set[str]:
     """What says the values of attributes."""
     values = (value for attribute in attributes.values() for value in attribute.values.values())
     return {word for value in values for word in (*value.words, *value.implied_by)}
+
+
+def _lacking(prompt: str, world: World | None) -> Mapping[str, str]:
+    """Phrases for what a world has not -> what its reader takes in their place."""
+    return world.lacking(prompt) if world and world.lacking else {}
 
 
 def _understood(prompt: str, world: World | None) -> tuple[Mapping[str, str], Mapping[str, str]]:

@@ -125,6 +125,8 @@ class World:
     learn from it, a sentence for cards. palette: file of its colors, six hex digits each, and the side of its clips.
     channels: of its clips, 4 where they have a matte.
     read: a prompt -> the attributes that it says, with their values. implied: what goes with that and is not said.
+    lacking: a prompt -> phrases for what the world has not -> what is read in their place.
+    reworded: a prompt -> what it says of few things in words that captions have, where it has others; or the prompt.
     complete: attributes, random numbers, whether the likeliest is wanted -> what else a clip of these may show.
     drawable: a prompt, attributes -> those of them that its clips can show together, or what comes nearest.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
@@ -146,6 +148,8 @@ class World:
     channels: int = 3
     read: Callable[[str], Mapping[str, str]] | None = None
     implied: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
+    lacking: Callable[[str], Mapping[str, str]] | None = None
+    reworded: Callable[[str], str] | None = None
     complete: Callable[[Mapping[str, str], np.random.Generator, bool], Mapping[str, str]] | None = None
     drawable: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None

@@ -11,9 +11,10 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def said(prompt: str, attributes: Mapping[str, Attribute]) -> dict[str, str]:
-    """Attribute -> the value that the prompt says, the longest phrase first."""
+    """Attribute -> the value that the prompt says, the longest phrase first; else the one nearest to what it says."""
     runs = runs_of(prompt)
-    return {name: value for name, a in attributes.items() if (value := longest(runs, a, "words"))}
+    found = {name: longest(runs, a, "words") or longest(runs, a, "near") for name, a in attributes.items()}
+    return {name: value for name, value in found.items() if value}
 
 
 def runs_of(text: str) -> set[str]:

@@ -30,6 +30,7 @@ import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.worlds import Attribute, Described, Pictures, Value, World, check_ranges, digits_language, setting
+from storyreel.worlds.attribute_words import said
 from storyreel.worlds.digits_source import glyphs, glyphs_digest
 
 MOTIONS = (
@@ -210,26 +211,40 @@ def describe(key: Sequence[int], split: str, phrasing: str) -> Described:
     return Described(row["caption"], {n: row["attributes"][n] for n in row["mentions"][0]}, lambda _: clip)
 
 
+ATTRIBUTES = {
+    "digits": Attribute(
+        values={str(n): Value(words=(str(n), name)) for n, name in enumerate(digits_language.NAMES)}, judged=False
+    ),
+    "motions": Attribute(
+        values={
+            motion: Value(words=digits_language.PHRASES[motion], weight=1.0, phrase=f"moving {motion}")
+            for motion in MOTIONS
+        },
+        judged=False,
+    ),
+    "speeds": Attribute(
+        values={speed: Value(words=phrases) for speed, phrases in digits_language.SPEEDS.items()}, judged=False
+    ),
+}
+
+
+def read(prompt: str) -> dict[str, str]:
+    """Attribute -> the value that the prompt says, a motion in whatever words."""
+    found = said(prompt, ATTRIBUTES)
+    motions = digits_language.wanted(prompt).get("motions") or [
+        found.get("motions") or digits_language.motion_of(prompt)
+    ]
+    return found | ({"motions": motions[0]} if motions[0] else {})
+
+
 WORLD = World(
     name="digits",
     maker=Digits,
-    attributes={
-        "digits": Attribute(
-            values={str(n): Value(words=(str(n), name)) for n, name in enumerate(digits_language.NAMES)}, judged=False
-        ),
-        "motions": Attribute(
-            values={
-                motion: Value(words=digits_language.PHRASES[motion], weight=1.0, phrase=f"moving {motion}")
-                for motion in MOTIONS
-            },
-            judged=False,
-        ),
-        "speeds": Attribute(
-            values={speed: Value(words=phrases) for speed, phrases in digits_language.SPEEDS.items()}, judged=False
-        ),
-    },
+    attributes=ATTRIBUTES,
     say=Digits.say,
     describe=describe,
+    read=read,
+    reworded=digits_language.reworded,
     sentences=digits_language.sentences,
     wanted=digits_language.wanted,
     licence="Licence: Apache-2.0.",

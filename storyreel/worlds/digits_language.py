@@ -69,16 +69,26 @@ ONE_OF_TWO = (
     "one of two digits is {a} and moves {m}",
 )
 MORE_PHRASES: dict[str, tuple[str, ...]] = {  # read, never written
-    "up and down": ("up then down then up", "bouncing vertically", "upwards and downwards"),
+    "up and down": (
+        "up then down then up",
+        "bouncing vertically",
+        "upwards and downwards",
+        "bouncing around",
+        "hopping",
+        "hops",
+        "jumping",
+        "jumps",
+        "bobbing",
+    ),
     "left and right": ("back and forth", "to and fro", "sideways", "right and left", "leftwards and rightwards"),
     "left then right": ("left, then right", "left and then right", "leftward then rightward"),
     "right then left": ("right, then left", "right and then left", "rightward then leftward"),
     "up then down": ("up, then down", "up and then down", "upward then downward"),
     "down then up": ("down, then up", "down and then up", "downward then upward"),
     "up": ("upward", "to the top", "toward the top", "rising", "rises", "climbs"),
-    "left": ("leftward", "to the left side", "toward the left"),
+    "left": ("leftward", "to the left side", "toward the left", "right to left", "from right to left"),
     "down": ("downward", "to the bottom", "toward the bottom", "falling", "falls", "sinks", "drops"),
-    "right": ("rightward", "to the right side", "toward the right"),
+    "right": ("rightward", "to the right side", "toward the right", "left to right", "from left to right"),
 }
 _DIGIT = re.compile(rf"(?<![\w.,])(?:{'|'.join(NAMES)}|\d)(?!\w|[.,]\d|\s+digits\b)")
 _SAID = {
@@ -97,6 +107,26 @@ def sentences(prompt: str) -> list[str]:
     return [form.format(d=digit, m=f"{motion} {pace}".rstrip()) for digit, motion, pace in said] or [prompt]
 
 
+def reworded(prompt: str) -> str:
+    """What is said of one or two digits in a caption's words, where it is said in words that captions have not; or the
+    prompt itself."""
+    written = {phrase for phrases in PHRASES.values() for phrase in phrases}
+    said = _things(prompt)
+    if not said or all(motion[0] in written for motion in _MOTION.finditer(prompt.lower())):
+        return prompt
+    form = SINGLE[0] if len(said) == 1 else DOUBLE[0]
+    moved = [f"{motion} {pace}".rstrip() for _, motion, pace in said]
+    return form.format(
+        **dict(zip("de", (digit for digit, _, _ in said), strict=False)), **dict(zip("mn", moved, strict=False))
+    )
+
+
+def motion_of(prompt: str) -> str | None:
+    """The first motion that the prompt says, in any words."""
+    found = _MOTION.search(prompt.lower())
+    return _SAID[found[0]] if found else None
+
+
 def wanted(prompt: str) -> dict[str, list[str]]:
     """`digits` and `motions` of one or two digits, as the world's judge reads them; of any other prompt, nothing."""
     said = _things(prompt)
@@ -112,7 +142,7 @@ def _things(prompt: str) -> list[tuple[str, str, str]]:
     said = []
     for digit, end in zip(found, [*(other.start() for other in found[1:]), len(text)], strict=True):
         motions = list(_MOTION.finditer(text, digit.end(), end))
-        if len(motions) != 1:
+        if len({_SAID[motion[0]] for motion in motions}) != 1:
             return []
         pace = _SPEED.search(text, digit.end(), end)
         name = str(NAMES.index(digit[0])) if digit[0] in NAMES else digit[0]

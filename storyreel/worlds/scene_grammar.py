@@ -108,17 +108,21 @@ def attribute(
     *,
     drawn: Mapping[str, tuple[float, str]] = {},
     near: Mapping[str, tuple[str, ...]] = {},
+    implied: Mapping[str, tuple[str, ...]] = {},
     fixed_by: tuple[str, ...] = (),
 ) -> Attribute:
     """The declaration of an attribute: value -> further words than the grammar's.
 
-    drawn: value -> (weight, phrase) where a prompt leaves it open. near: words for what there is not.
+    drawn: value -> (weight, phrase) where a prompt leaves it open. near: words for what there is not. implied: words
+    of other attributes that it goes with.
     """
     made = {}
     for value, more in values.items():
         weight, phrase = drawn.get(value, (0.0, ""))
         words = tuple(dict.fromkeys((*grammar.words(name, value), *more, value)))
-        made[value] = Value(words=words, weight=weight, phrase=phrase, near=near.get(value, ()))
+        made[value] = Value(
+            words=words, implied_by=implied.get(value, ()), near=near.get(value, ()), weight=weight, phrase=phrase
+        )
     return Attribute(values=made, fixed_by=fixed_by)
 
 

@@ -418,6 +418,7 @@ WORLD = World(
     phrasings=("plain", *sprites_captions.PHRASINGS),
     read=sprites_reader.read_freely,
     implied=sprites_reader.implied,
+    lacking=sprites_reader.lacking,
     drawable=lambda prompt, found: drawable(frozenset(sprites_reader.tokens_of(prompt)), found),
     caption=sprites_captions.restated,
     complete=lambda said, rng, likeliest=False: completed(

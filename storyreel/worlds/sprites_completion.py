@@ -15,6 +15,7 @@ CLOTHES = ("torso", "legs", "feet")
 WEIGHT = {"torso": 40.0, "body": 20.0, "sex": 20.0, "head": 15.0, "action": 10.0, "legs": 8.0}
 GILDED = ("golden armor", "golden greaves", "golden boots")
 UNUSUAL = (*GILDED, "bare chest", "bare feet", "formal suit", None)
+MONSTERS = ("orc", "red orc")  # who are men unless somebody says so
 ARMOR, GOWNS = ("plate armor", "golden armor", "chain mail", "tabard"), ("dress", "robe")
 ONLY_WITH = {  # what the names of the torsos end with that these are worn with, unless somebody says so
     "metal greaves": ARMOR, "metal boots": ARMOR, "white slippers": GOWNS, "gray slippers": GOWNS,
@@ -25,6 +26,7 @@ PLAIN = {"torso": "white shirt", "legs": "teal pants", "feet": "brown shoes"}  #
 COVERED = (  # heads whose hair no caption mentions
     "metal helmet", "golden helmet", "chain hood", "cloth hood", "kettle hat", "leather cap",
 )  # fmt: skip
+HELMETS = COVERED[:3] + COVERED[4:5]  # worn with armor
 HAIR = {"brown": 4, "black": 3, "blonde": 2, "red": 1}  # and how likely; the first is the likeliest
 HAIR_STYLES = {
     "male": ("plain hair", "messy hair", "parted hair", "hair with bangs"),
@@ -48,13 +50,17 @@ def completed(
     def odd_for(seen: Mapping[str, str | None]) -> tuple[str | None, ...]:
         """What is not worn with this torso unless somebody says so."""
         torso = said.get("torso", seen.get("torso")) or ""
-        return (*(GILDED if bones else UNUSUAL), *(v for v, torsos in ONLY_WITH.items() if not torso.endswith(torsos)))
+        unfit = [value for value, torsos in ONLY_WITH.items() if not torso.endswith(torsos)]
+        if (torso.endswith(ARMOR) and said.get("head") not in HELMETS) or (torso.endswith(GOWNS) and "sex" not in said):
+            unfit.append(torso)
+        return (*(GILDED if bones else UNUSUAL), *unfit)
 
     def fit(seen: Mapping[str, str | None]) -> float:
         right = sum(WEIGHT.get(name, 5.0) for name, value in said.items() if seen.get(name) == value)
         odd_values = odd_for(seen)
         odd = sum(seen.get(name) in odd_values for name in CLOTHES if name not in said)
-        return right - 4.0 * odd - 2.0 * (seen.get("cape") is not None)
+        wild = "sex" not in said and said.get("body") in MONSTERS and seen.get("sex") != "male"
+        return right - 4.0 * odd - 10.0 * wild - 2.0 * (seen.get("cape") is not None)
 
     best = max((draw(rng) for _ in range(DRAWS)), key=fit)
     names = CLOTHES if bones else ("sex", *CLOTHES)

@@ -34,6 +34,12 @@ PRONOUNS = {word: sex for sex, words in _WORDS["pronouns"].items() for word in w
 CLAD_IN: list[str] = _WORDS["clad_in"]  # before a color that all clothes have
 AFTER_CLOTHES: list[str] = _WORDS["after_clothes"]  # after it, where no garment is named
 HOLDING: list[str] = _WORDS["holding"]  # before what is carried
+DENYING: list[str] = _WORDS["denying"]  # before what is not there
+BETWEEN: list[str] = _WORDS["between"]  # words that may stand between
+ADJECTIVES: list[str] = _WORDS["adjectives"]  # that may stand between a color and its garment
+GROWN: list[str] = _WORDS["grown"]  # children, of whom there are none
+PLAIN: dict[str, list[str]] = _WORDS["plain"]  # "attribute=value" -> nouns of garments that say no color
+LIKE = frozenset(name for names in _WORDS["like"].values() for name in names)  # who is not in the world
 WHISKERS: dict[str, list[str]] = _WORDS["whiskers"]
 HAIR_STYLES: dict[str, list[str]] = _WORDS["styles"]  # after its color
 HAIR_IS: list[str] = _WORDS["hair_is"]  # between "hair" and its color
@@ -60,12 +66,24 @@ def meanings() -> Iterator[tuple[str, Meaning]]:
         yield from ((form, (("action", action),)) for verb in verbs for form in inflected(verb))
     for phrase, meaning in _each(_WORDS["facing"], "facing"):
         yield from ((phrase.format(us=us), meaning) for us in (_WORDS["us"] if "{us}" in phrase else [""]))
+
+
+def nearest() -> Iterator[tuple[str, Meaning]]:
+    """(phrase for what the world has not, what comes nearest)."""
     yield from ((word, (near,)) for near, words in NEAR.items() for word in words)  # pyright: ignore[reportReturnType]
+    yield from _colored(alike=False)
+    yield from _in_other_colors({label: group for group, worn in GARMENT.items() for label in worn})
+
+
+def colors() -> Iterator[str]:
+    """Words for the colors of garments."""
+    for color in (*COLOR, *_WORDS["nearest"]):
+        yield from (color, *(COLOR[color].all if color in COLOR else ()), *_WORDS["colors"].get(color, ()))
 
 
 def looks() -> Iterator[tuple[str, Meaning]]:
     """(calling, what somebody of it looks like)."""
-    for look, names in _WORDS["looks"].items():
+    for look, names in (*_WORDS["like"].items(), *_WORDS["looks"].items()):
         meaning = tuple((a, v) for a, _, v in (part.partition("=") for part in look.split(", ")))
         yield from ((name, meaning) for name in names)
 
@@ -93,16 +111,22 @@ def _each(values: Mapping[str, list[str]], attribute: str) -> Iterator[tuple[str
         yield from ((phrase, ((attribute, value),)) for phrase in phrases)
 
 
-def _colored() -> Iterator[tuple[str, Meaning]]:
-    """Garments by color: those that there are, by all nouns and colors that come near."""
+def _alike(kinds: str, label: str) -> bool:
+    """Whether a garment may go by the name of the first of these kinds: a shirt is a tunic, pants are no skirt."""
+    kind = kinds.split(" or ")[0]
+    return kind not in ("skirt", "dress") or label.endswith(kind)
+
+
+def _colored(alike: bool = True) -> Iterator[tuple[str, Meaning]]:
+    """Garments by color: those that there are, by all nouns and colors that come near. alike: or what is worn
+    instead."""
     groups = {label: group for group, worn in GARMENT.items() for label in worn}
     for kinds, nouns in _WORDS["garments"].items():
         labels = (f"{color} {kind}" for kind in kinds.split(" or ") for color in COLOR)
-        for label in filter(groups.__contains__, labels):
+        for label in (label for label in labels if label in groups and _alike(kinds, label) == alike):
             color = label.split()[0]
             colors = (color, *SHADE.get(label, COLOR[color]).all, *_WORDS["colors"].get(color, ()))
             yield from ((f"{said} {noun}", ((groups[label], label),)) for said, noun in product(colors, nouns))
-    yield from _in_other_colors(groups)
 
 
 def _in_other_colors(groups: Mapping[str, str]) -> Iterator[tuple[str, Meaning]]:

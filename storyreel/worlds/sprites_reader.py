@@ -1,8 +1,8 @@
 """Reads a prompt about the sprites world: which attributes it says, and which words mean nothing here.
 
-The thesaurus is searched for the longest phrase at each place. It is a lexicon and no parser: it does not know what
-"not" denies, and of two people it makes one. `read` knows the words of the captions alone, `read_freely` also those of
-`sprites_free_words`, which count where nothing more definite is said.
+The thesaurus is searched for the longest phrase at each place. It is a lexicon and no parser: of two people it makes
+one. `read` knows the words of the captions alone, `read_freely` also those of `sprites_free_words`, which count where
+nothing more definite is said; it mends slips of the pen and leaves out what is denied (`sprites_spelling`).
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain, product
 
-from storyreel.wording import nearest
+import numpy as np
+
 from storyreel.worlds import sprites_free_words as free_words
 from storyreel.worlds import sprites_language
 from storyreel.worlds import sprites_words as words
-from storyreel.worlds.sprites_captions import BRITISH
+from storyreel.worlds.sprites_captions import BRITISH, restated
 from storyreel.worlds.sprites_completion import COVERED
 from storyreel.worlds.sprites_free_words import Meaning
 from storyreel.worlds.sprites_phrases import BARE
+from storyreel.worlds.sprites_spelling import Phrase, affirmed, color_first, spelled
 from storyreel.worlds.sprites_wardrobe import GARMENT
 from storyreel.worlds.sprites_words import VERBS, Phrases
 
@@ -36,6 +38,7 @@ CARRIED = ("spear", "dagger", "shield")  # weapons that walking people are drawn
 SIDEWAYS = ("slash", "thrust", "shoot")  # attacks that are seen best from the side
 UNARMED = {"slash": "saber", "thrust": "spear"}  # what an attack with no weapon is made with
 CLOSED_HELMET, OPEN_HELMET = "metal helmet", "kettle hat"
+NAKED = {"head": "bare head", "feet": "bare feet"}  # where something on them is denied
 FIGHTING = frozenset(form for verb in ("attack", "fight", "strike") for form in free_words.inflected(verb))
 _TOKEN = re.compile(r"[^\W_]+(?:'s)?|[,.;:/|!?()\n]")
 
@@ -56,7 +59,7 @@ def read(prompt: str) -> Reading:
     """What the prompt says of a character: "a raven-haired orc" -> {"hair_color": "black", "body": "orc"}."""
     said: dict[str, str] = {}
     conflicts, rest = [], []
-    for words_, meaning in _phrases(prompt, lexicon):
+    for words_, meaning in _phrases(tokens_of(prompt), lexicon):
         if meaning is None:
             rest += [word for word in words_ if word[0].isalnum()]
         for name, value in meaning or ():
@@ -70,25 +73,37 @@ def read(prompt: str) -> Reading:
 def read_freely(prompt: str) -> dict[str, str]:
     """The same in words that no caption has: "a drow priestess, back to us" -> {"body": "dark elf", "sex": "female",
     "facing": "up"}. What such words say gives way to what the captions' words say."""
-    known = lexicon()
+    known, kinds = lexicon(), free_words.PLAIN
     said: dict[str, str] = {}
     less: dict[str, str] = {}
-    fighting = False
-    for phrase, meaning in _phrases(_spelled(prompt), _free_lexicon):
+    plain: list[str] = []
+    fighting = noun = False
+    tokens, denied = _words(prompt)
+    for phrase, meaning in _phrases(tokens, _free_lexicon):
+        plain += [kind for kind in kinds if phrase[-1] in kinds[kind] and not meaning]
         if meaning is None:
             meaning = free_words.sexed(phrase[0])  # a fisherwoman
         definite = known.get(phrase)
+        sexed = False
         for name, value in definite or meaning or ():
             definite_words = definite is not None and not (name == "sex" and phrase[-1] in _roles())
+            if name == "sex" and not definite_words:
+                sexed = True
+                if noun:  # of a barbarian queen, the queen counts
+                    less.pop("sex", None)
             (said if definite_words else less).setdefault(name, value)
+        noun = sexed
         fighting |= bool(FIGHTING & set(phrase))
     weak = {name: value for name, value in less.items() if name not in said}
+    for name, value in chain(_plain(plain, tokens), ((n, NAKED[n]) for n in _denied(denied) if n in NAKED)):
+        if name not in said:
+            weak.setdefault(name, value)
     action = _attack_with(said.get("weapon") or weak.get("weapon")) or {"action": "slash"}
-    weapon, holding = weak.get("weapon", said.get("weapon")), set(tokens_of(prompt)) & set(free_words.HOLDING)
+    weapon, holding = weak.get("weapon", said.get("weapon")), set(tokens) & set(free_words.HOLDING)
     if holding and not fighting and "action" not in said and weapon in (None, *CARRIED):
         weak.setdefault("action", "walk")
-    weak |= dict(_one_color(prompt, {**weak, **said}))
-    pronouns = ({"sex": free_words.PRONOUNS[word]} for word in tokens_of(prompt) if word in free_words.PRONOUNS)
+    weak |= dict(_one_color(tokens, {**weak, **said}))
+    pronouns = ({"sex": free_words.PRONOUNS[word]} for word in tokens if word in free_words.PRONOUNS)
     return _open_faced(next(pronouns, {}) | (action if fighting else {}) | weak | said)
 
 
@@ -97,28 +112,73 @@ def _open_faced(said: dict[str, str]) -> dict[str, str]:
     return said | {"head": OPEN_HELMET} if "facial_hair" in said and said.get("head") == CLOSED_HELMET else said
 
 
-def _one_color(prompt: str, said: Mapping[str, str]) -> Meaning:
+def _plain(kinds: list[str], tokens: Phrase) -> Iterator[tuple[str, str]]:
+    """Garments of no color: in the one that a calling has, as the robe of a wizard is blue, or a plain one."""
+    worn = [value for _, meaning in _phrases(tokens, _callings) for _, value in meaning or ()]
+    for kind in kinds:
+        attribute, _, label = kind.partition("=")
+        alike = (value for value in worn if value.split()[-1] == label.split()[-1])
+        yield attribute, next(alike, label)
+
+
+def _denied(phrases: tuple[Phrase, ...]) -> set[str]:
+    """The attributes that these phrases would say."""
+    whiskers = {word for names in free_words.WHISKERS.values() for word in names}
+    names = {name for phrase in phrases for name, _ in _free_lexicon().get(phrase) or ()}
+    return names | ({"facial_hair"} if any(whiskers & set(phrase) for phrase in phrases) else set())
+
+
+def _one_color(tokens: Phrase, said: Mapping[str, str]) -> Meaning:
     """ "a ninja in black": a robe, or a woman's dress, of that color; () where clothes are named."""
     if "torso" in said:
         return ()
-    tokens, known = tokens_of(prompt), _free_lexicon()
+    known = _free_lexicon()
     garment = "dress" if said.get("sex") == "female" else "robe"
+    clad = any("torso" in dict(meaning or ()) for _, meaning in _phrases(tokens, _callings))
+    found: Meaning = ()
     for before, color, after in zip(tokens, tokens[1:], (*tokens[2:], "."), strict=False):
-        worn = known.get((color, garment))
+        worn = known.get((color, garment), ())
         ends = not after[0].isalnum() or after in free_words.AFTER_CLOTHES
         ends |= any(name in ("action", "facing") for name, _ in known.get((after,)) or ())
-        if worn and before in free_words.CLAD_IN and ends:
+        if not worn or not ends or not (before in free_words.CLAD_IN or (found and before == "and")):
+            continue
+        if (color, garment) not in _stand_ins():
             return worn
-    return ()
+        found = found or worn
+    return () if clad else found  # a jester in yellow wears what jesters wear
+
+
+def lacking(prompt: str) -> dict[str, str]:
+    """What the prompt says that the world has not, and what is read in its place: "a zombie in a yellow dress" ->
+    {"zombie": "skeleton", "yellow dress": "white dress"}."""
+    said, tokens = read_freely(prompt), _words(prompt)[0]
+    found: dict[str, str] = {}
+    for phrase, _ in _phrases(tokens, _free_lexicon):
+        for name, value in _stand_ins().get(phrase, ()):
+            if said.get(name) == value:
+                found.setdefault(" ".join(phrase), value)
+        if phrase[-1] in free_words.GROWN:
+            found[" ".join(phrase)] = "a grown person"
+    for phrase, meaning in _phrases(tokens, _callings):
+        if " ".join(phrase) in free_words.LIKE:
+            found[" ".join(phrase)] = restated(dict(meaning or ()), np.random.default_rng(0))
+    return found
 
 
 def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
     """What goes with what is said: a knight's armor, a mage's spell, the thrust of a spear; never what is said."""
     found: dict[str, str] = {}
-    for _, meaning in _phrases(prompt, _callings):
+    tokens, denied = _words(prompt)
+    for _, meaning in _phrases(tokens, _callings):
         for name, value in meaning or ():
             if name not in said:
                 found.setdefault(name, value)
+    for name in _denied(denied):
+        found.pop(name, None)
+    if found.get("head") in COVERED and {"hair_color", "hair_style"} & set(said):
+        found.pop("head")  # whose hair is said has it seen
+    if said.get("sex", found.get("sex")) == "female":
+        found.pop("facial_hair", None)
     if said.get("body") == "skeleton":  # nobody sees of what sex a skeleton is, and an archer of bones wears no leather
         found = {name: value for name, value in found.items() if name == "action" or value == "red bandana"}
     if said.get("sex", found.get("sex")) == "female" and found.get("torso") in MENS:
@@ -136,33 +196,71 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
     covered = said.get("head", found.get("head")) in COVERED
     if beard and not covered and "hair_color" not in said:
         found["hair_color"] = beard.split()[0]
-    elif not beard and (kind := _whiskers(prompt)):
+    elif not beard and (kind := _whiskers(tokens)):
         color = said.get("hair_color") or found.get("hair_color", "brown")
         found |= {"facial_hair": f"{color} {kind}"} | ({} if covered or "hair_color" in said else {"hair_color": color})
+    elif found.get("facial_hair") and "hair_color" in said:
+        found["facial_hair"] = f"{said['hair_color']} {found['facial_hair'].partition(' ')[2]}"
+    if {"facial_hair"} & {*said, *found} and found.get("head") == CLOSED_HELMET:
+        found["head"] = OPEN_HELMET
     return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
 
 
-def _whiskers(prompt: str) -> str | None:
+def _whiskers(tokens: Phrase) -> str | None:
     """ "a bearded man" -> "beard", of a color that is not said."""
-    return next((kind for kind, names in free_words.WHISKERS.items() if set(names) & set(tokens_of(prompt))), None)
+    return next((kind for kind, names in free_words.WHISKERS.items() if set(names) & set(tokens)), None)
 
 
-def _spelled(prompt: str) -> str:
-    """The prompt with long words that are nearly words of the thesaurus spelled as these are."""
-    return " ".join(map(_nearly, tokens_of(prompt)))
+@lru_cache(maxsize=512)
+def _words(prompt: str) -> tuple[Phrase, tuple[Phrase, ...]]:
+    """(the words of the prompt as the thesaurus spells them, without what is denied; the phrases that are denied)."""
+    tokens = tuple(chain.from_iterable(map(_nearly, tokens_of(prompt))))
+    tokens = color_first(tokens, _free_lexicon().keys(), _garments(), _colors(), free_words.ADJECTIVES)
+    longest = max(_longest(_free_lexicon), _longest(_callings))
+    return affirmed(tokens, _all_phrases(), longest, free_words.DENYING, free_words.BETWEEN)
+
+
+@lru_cache(maxsize=1)
+def _all_phrases() -> frozenset[Phrase]:
+    return frozenset(_free_lexicon().keys() | _callings().keys())
 
 
 @lru_cache(maxsize=4096)
-def _nearly(word: str) -> str:
-    known = _vocabulary()
-    if len(word) <= 5 or word in known or word.endswith(("'s", "woman")):  # a fisherwoman is no fisherman
-        return word
-    return nearest(word, known, 0.9) or word
+def _nearly(word: str) -> Phrase:
+    found = spelled(word, _vocabulary(), _nouns())
+    return tuple(SPELLING.get(each, each) for each in found)
 
 
-def _phrases(prompt: str, words_of: Callable[[], Lexicon]) -> Iterator[tuple[tuple[str, ...], Meaning | None]]:
-    """The prompt cut into the longest phrases that are known, with their meanings, and single words (None)."""
-    tokens, known, longest, at = tokens_of(prompt), words_of(), _longest(words_of), 0
+@lru_cache(maxsize=1)
+def _nouns() -> frozenset[str]:
+    """Words that say what somebody is, wears or has in hand by themselves."""
+    known = chain(_free_lexicon().items(), _callings().items())
+    found = {phrase[0] for phrase, meaning in known if len(phrase) == 1 and meaning}
+    return frozenset(found - {phrase[0] for phrase, _ in _deeds() if len(phrase) == 1})
+
+
+@lru_cache(maxsize=1)
+def _deeds() -> tuple[tuple[Phrase, Meaning], ...]:
+    found = _free_lexicon().items()
+    return tuple((p, m) for p, m in found if any(name in ("action", "facing") for name, _ in m))
+
+
+@lru_cache(maxsize=1)
+def _garments() -> frozenset[Phrase]:
+    """("red", "dress") and the like."""
+    known, colors = _free_lexicon().items(), _colors()
+    return frozenset(p for p, m in known if len(p) == 2 and p[0] in colors and m and m[0][0] in GARMENT)
+
+
+@lru_cache(maxsize=1)
+def _colors() -> frozenset[str]:
+    """Single words for colors of garments."""
+    return frozenset(word for word in free_words.colors() if " " not in word and "-" not in word)
+
+
+def _phrases(tokens: Phrase, words_of: Callable[[], Lexicon]) -> Iterator[tuple[Phrase, Meaning | None]]:
+    """The words cut into the longest phrases that are known, with their meanings, and single words (None)."""
+    known, longest, at = words_of(), _longest(words_of), 0
     while at < len(tokens):
         lengths = range(min(longest, len(tokens) - at), 0, -1)
         length = next((n for n in lengths if tokens[at : at + n] in known), 1)
@@ -171,7 +269,7 @@ def _phrases(prompt: str, words_of: Callable[[], Lexicon]) -> Iterator[tuple[tup
         at += length
 
 
-@lru_cache
+@cache
 def _longest(words_of: Callable[[], Lexicon]) -> int:
     """Words of its longest phrase."""
     return max(map(len, words_of()))
@@ -203,9 +301,18 @@ def lexicon() -> Lexicon:
 def _free_lexicon() -> Lexicon:
     """The captions' words, those of the first captions, and those that no caption has; the first meaning counts."""
     found = dict(lexicon())
-    for phrase, meaning in chain(_first_captions(), _free_hair(), free_words.meanings()):
+    for phrase, meaning in chain(_first_captions(), _free_hair(), free_words.meanings(), free_words.nearest()):
         found.setdefault(tokens_of(phrase), meaning)
     return found
+
+
+@lru_cache(maxsize=1)
+def _stand_ins() -> Lexicon:
+    """The phrases for what the world has not, with what comes nearest."""
+    known = _free_lexicon()
+    found = ((tokens_of(phrase), meaning) for phrase, meaning in free_words.nearest())
+    own = {tokens_of(phrase) for phrase, _ in chain(_first_captions(), _free_hair(), free_words.meanings())}
+    return {p: m for p, m in found if known[p] == m and p not in own and p not in lexicon()}
 
 
 def thesaurus() -> dict[str, object]:
@@ -231,18 +338,32 @@ def thesaurus() -> dict[str, object]:
         "unarmed": UNARMED,
         "carried": CARRIED,
         "holding": free_words.HOLDING,
+        "denying": free_words.DENYING,
+        "between": free_words.BETWEEN,
+        "naked": NAKED,
+        "plain": free_words.PLAIN,
+        "colors": sorted(_colors()),
+        "adjectives": free_words.ADJECTIVES,
+        "nouns": sorted(_nouns()),
+        "garments": sorted(" ".join(phrase) for phrase in _garments()),
+        "stand_ins": sorted(" ".join(phrase) for phrase in _stand_ins()),
     }
 
 
 def _free_hair() -> Iterator[tuple[str, Meaning]]:
     """ "azure locks", "hair as black", "mint-haired", "white hair in a bun"."""
+    for color in words.EYES:
+        yield from ((f"{word} {end}", (("eyes", color),)) for word in free_words.HAIR_COLORS.get(color, ())
+                    for end in ("eyes", "eyed"))  # fmt: skip
     more = {word: (("hair_color", value),) for value, names in free_words.HAIR_COLORS.items() for word in names}
     for color, meaning in ({**more, **_hair_colors()}).items():
         if color:
             yield from ((f"{color} {noun}", meaning) for noun in ("hair", "haired", "hairs", *free_words.HAIR_NOUNS))
             yield from ((f"hair {be} {color}", meaning) for be in ("", *free_words.HAIR_IS))
-        for style, names in free_words.HAIR_STYLES.items():
-            patterns = (name if "{c}" in name else f"{{c}} {name}" for name in names)
+        for style in words.HAIR_STYLE:
+            names = free_words.HAIR_STYLES.get(style, ())
+            patterns = [name if "{c}" in name else f"{{c}} {name}" for name in names]
+            patterns += [name.removeprefix("a ") for name in words.HAIR_STYLE[style].all if "{c}" in name]
             yield from ((" ".join(p.format(c=color).split()), (("hair_style", style), *meaning)) for p in patterns)
 
 
@@ -254,7 +375,7 @@ def _roles() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _vocabulary() -> frozenset[str]:
-    return frozenset(chain.from_iterable((*_free_lexicon(), *_callings())))
+    return frozenset(chain(SPELLING, chain.from_iterable(_all_phrases())))
 
 
 @lru_cache(maxsize=1)

@@ -30,7 +30,7 @@ def test_every_caption_of_two_digits_is_taken_apart():
 @pytest.mark.parametrize(
     "prompt",
     [
-        "", "Digit 3 hops.", "Digit 3 goes up, stays and goes left.", "a 3 and a 5", "A 3 goes up, then a 5.",
+        "", "Digit 3 spins.", "Digit 3 goes up, stays and goes left.", "a 3 and a 5", "A 3 goes up, then a 5.",
         "Digit 1 moves up while digit 10 moves down.",
         "three sevens", "a 3 moves up while a 5 moves left and a 7 moves down", "a cat moves up while a dog moves down",
     ],

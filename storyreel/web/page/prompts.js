@@ -19,7 +19,10 @@ export class Prompts {
     if (!this.thesaurus) return;
     this.phrases = new Map(Object.entries(this.thesaurus.phrases));
     this.callings = new Map(Object.entries(this.thesaurus.callings));
-    this.known = new Set([...this.phrases.keys(), ...this.callings.keys()].flatMap((phrase) => phrase.split(" ")));
+    const phrases = [...this.phrases.keys(), ...this.callings.keys()];
+    this.known = new Set([...Object.keys(this.thesaurus.spelling), ...phrases.flatMap((phrase) => phrase.split(" "))]);
+    this.garments = new Set(this.thesaurus.garments);
+    this.colors = new Set(this.thesaurus.colors);
   }
 
   // {text: what the model reads, added: [what the prompt does not say and was drawn]}
@@ -48,23 +51,34 @@ export class Prompts {
 
   // Attribute -> value, by the thesaurus. What no caption says gives way to what one says.
   read(prompt) {
-    const { roles, fighting, pronouns, helmets, holding, carried } = this.thesaurus;
+    const { roles, fighting, pronouns, helmets, holding, carried, plain, naked } = this.thesaurus;
     const [said, less] = [{}, {}];
-    let fights = false;
-    for (const { words, meaning } of cut(this.#spelled(prompt), this.phrases)) {
+    const kinds = [];
+    let [fights, noun] = [false, false];
+    const { kept, denied } = this.#words(prompt);
+    for (const { words, meaning } of cut(kept, this.phrases)) {
+      if (!(meaning?.length > 1)) kinds.push(...Object.keys(plain).filter((kind) => plain[kind].includes(words.at(-1))));
       const [definite, ...pairs] = meaning ?? [0, ...sexed(words[0])];
+      let says = false;
       for (const [name, value] of pairs) {
         const target = definite && !(name === "sex" && roles.includes(words.at(-1))) ? said : less;
+        if (name === "sex" && target === less) {
+          says = true;
+          if (noun) delete less.sex; // of a barbarian queen, the queen counts
+        }
         target[name] ??= value;
       }
+      noun = says;
       fights ||= words.some((word) => fighting.includes(word));
     }
-    const holds = tokens(prompt, this.thesaurus).some((word) => holding.includes(word));
+    for (const [name, value] of this.#plain(kinds, kept)) if (!(name in said)) less[name] ??= value;
+    for (const name of this.#denied(denied)) if (name in naked && !(name in said)) less[name] ??= naked[name];
+    const holds = kept.some((word) => holding.includes(word));
     const weapon = said.weapon ?? less.weapon;
     if (holds && !fights && !said.action && (!weapon || carried.includes(weapon))) less.action ??= "walk";
-    const all = { ...this.#oneColor(prompt, { ...less, ...said }), ...less, ...said };
+    const all = { ...this.#oneColor(kept, { ...less, ...said }), ...less, ...said };
     if (all.facial_hair && all.head in helmets) said.head = helmets[all.head];
-    const pronoun = tokens(prompt, this.thesaurus).find((word) => word in pronouns);
+    const pronoun = kept.find((word) => word in pronouns);
     return {
       ...(pronoun ? { sex: pronouns[pronoun] } : {}),
       ...(fights ? { action: this.thesaurus.attacks[all.weapon] ?? "slash" } : {}),
@@ -72,27 +86,52 @@ export class Prompts {
     };
   }
 
+  // Garments of no color: in the one that a calling has, or a plain one.
+  #plain(kinds, words) {
+    const worn = [...cut(words, this.callings)].flatMap(({ meaning }) => (meaning ?? []).map(([, value]) => value));
+    return kinds.map((kind) => {
+      const [name, label] = kind.split("=");
+      return [name, worn.find((value) => value.split(" ").at(-1) === label.split(" ").at(-1)) ?? label];
+    });
+  }
+
+  // The attributes that these phrases would say.
+  #denied(phrases) {
+    const whiskers = Object.values(this.thesaurus.whiskers).flat();
+    const names = phrases.flatMap((phrase) => (this.phrases.get(phrase.join(" ")) ?? []).slice(1).map(([name]) => name));
+    if (phrases.some((phrase) => phrase.some((word) => whiskers.includes(word)))) names.push("facial_hair");
+    return [...new Set(names)];
+  }
+
   // "a ninja in black": a robe, or a woman's dress, of that color, where no clothes are named.
-  #oneColor(prompt, said) {
+  #oneColor(words, said) {
     if ("torso" in said) return {};
-    const { clad_in, after_clothes } = this.thesaurus;
-    const words = tokens(prompt, this.thesaurus);
+    const { clad_in, after_clothes, stand_ins } = this.thesaurus;
+    const clad = [...cut(words, this.callings)].some(({ meaning }) => (meaning ?? []).some(([name]) => name === "torso"));
+    const garment = said.sex === "female" ? "dress" : "robe";
+    let found = null;
     const says = (word, names) => (this.phrases.get(word) ?? []).slice(1).some(([name]) => names.includes(name));
     for (let i = 0; i + 1 < words.length; i++) {
-      const [, ...worn] = this.phrases.get(`${words[i + 1]} ${said.sex === "female" ? "dress" : "robe"}`) ?? [];
+      const [, ...worn] = this.phrases.get(`${words[i + 1]} ${garment}`) ?? [];
       const after = words[i + 2] ?? ".";
       const ends = !/^[\p{L}\p{N}]/u.test(after) || after_clothes.includes(after) || says(after, ["action", "facing"]);
-      if (worn.length && clad_in.includes(words[i]) && ends) return Object.fromEntries(worn);
+      if (!worn.length || !ends || !(clad_in.includes(words[i]) || (found && words[i] === "and"))) continue;
+      if (!stand_ins.includes(`${words[i + 1]} ${garment}`)) return Object.fromEntries(worn);
+      found ??= Object.fromEntries(worn);
     }
-    return {};
+    return clad ? {} : found ?? {};
   }
 
   // What goes with what is said: a knight's armor, the thrust of a spear.
   #implied(prompt, said) {
-    const { covered, attacks, whiskers, mens, unarmed, sideways } = this.thesaurus;
+    const { covered, attacks, whiskers, mens, unarmed, sideways, helmets } = this.thesaurus;
     let found = {};
-    for (const { meaning } of cut(tokens(prompt, this.thesaurus), this.callings))
+    const { kept: words, denied } = this.#words(prompt);
+    for (const { meaning } of cut(words, this.callings))
       for (const [name, value] of meaning ?? []) if (!(name in said)) found[name] ??= value;
+    for (const name of this.#denied(denied)) delete found[name];
+    if (covered.includes(found.head) && (said.hair_color || said.hair_style)) delete found.head;
+    if ((said.sex ?? found.sex) === "female") delete found.facial_hair;
     if (said.body === "skeleton")
       found = Object.fromEntries(Object.entries(found).filter(([name, v]) => name === "action" || v === "red bandana"));
     if ((said.sex ?? found.sex) === "female" && mens.includes(found.torso)) delete found.torso;
@@ -103,7 +142,6 @@ export class Prompts {
     const does = said.action ?? found.action;
     if (does in unarmed && !said.weapon && !found.weapon) found.weapon = unarmed[does];
     if (!said.facing && (sideways.includes(does) || [said.weapon, found.weapon].includes("spear"))) found.facing = "right";
-    const words = tokens(prompt, this.thesaurus);
     const kind = Object.keys(whiskers).find((each) => whiskers[each].some((word) => words.includes(word)));
     if (said.facial_hair) {
       if (!said.hair_color && !hidden) found.hair_color = said.facial_hair.split(" ")[0];
@@ -111,22 +149,42 @@ export class Prompts {
       const color = said.hair_color ?? found.hair_color ?? "brown";
       if (!said.hair_color && !hidden) found.hair_color = color;
       found.facial_hair = `${color} ${kind}`;
+    } else if (found.facial_hair && said.hair_color) {
+      found.facial_hair = `${said.hair_color} ${found.facial_hair.split(" ").slice(1).join(" ")}`;
     }
+    if ((said.facial_hair ?? found.facial_hair) && found.head in helmets) found.head = helmets[found.head];
     if (said.body === "dark elf") found.ears = "elven";
     return found;
   }
 
-  // Words with one wrong letter are read as the word that they nearly are.
-  #spelled(prompt) {
-    return tokens(prompt, this.thesaurus).map((word) => {
-      if (word.length < 6 || word.endsWith("'s") || this.known.has(word)) return word;
-      let [best, found] = [0.9, word]; // the likeness that Python's difflib is asked for
-      for (const other of this.known) {
-        const alike = Math.abs(other.length - word.length) < 2 ? likeness(word, other) : 0;
-        if (alike >= best) [best, found] = [alike, other];
-      }
-      return found;
-    });
+  // {kept: the words as the thesaurus spells them, without what is denied, denied: [phrases]}
+  #words(prompt) {
+    const { spelling, adjectives, denying, between } = this.thesaurus;
+    const american = (word) => (Object.hasOwn(spelling, word) ? spelling[word] : word);
+    const spelled = tokens(prompt, this.thesaurus).flatMap((word) => this.#spelled(word)).map(american);
+    const words = colorFirst(spelled, this.phrases, this.garments, this.colors, adjectives);
+    return affirmed(words, (phrase) => this.phrases.has(phrase) || this.callings.has(phrase), denying, between);
+  }
+
+  // A word with a slip as the word that it nearly is, and two words in one as two.
+  #spelled(word) {
+    if (word.length < 5 || word.endsWith("'s") || this.known.has(word)) return [word];
+    for (let i = 0; i + 1 < word.length; i++) {
+      const other = word.slice(0, i) + word[i + 1] + word[i] + word.slice(i + 2);
+      if (this.known.has(other)) return [other];
+    }
+    if (word.length < 6) return [word];
+    for (let i = 3; i <= word.length - 3; i++) {
+      const [first, second] = [word.slice(0, i), word.slice(i)];
+      if (this.known.has(first) && this.thesaurus.nouns.includes(second)) return [first, second];
+    }
+    if (word.endsWith("woman")) return [word];
+    let [best, found] = [0.9, word]; // the likeness that Python's difflib is asked for
+    for (const other of this.known) {
+      const alike = Math.abs(other.length - word.length) < 2 ? likeness(word, other) : 0;
+      if (alike >= best) [best, found] = [alike, other];
+    }
+    return [found];
   }
 
   // Of random characters the one that fits what is said: the parts of it that are left open and seen.
@@ -247,6 +305,58 @@ function* cut(words, known) {
     yield { words: phrase, meaning: known.get(phrase.join(" ")) ?? null };
     at += length;
   }
+}
+
+// The words with a garment's color right before it, as storyreel/worlds/sprites_spelling.py has it.
+function colorFirst(tokens, phrases, garments, colors, adjectives) {
+  const words = [...tokens];
+  tokens.forEach((color, at) => {
+    if (!colors.has(color)) return;
+    let end = at + 1;
+    while (adjectives.includes(tokens[end])) end++;
+    const whole = [at, at + 1].some((from) => phrases.has(tokens.slice(from, end + 1).join(" ")));
+    if (end > at + 1 && !whole && garments.has(`${color} ${tokens[end]}`)) {
+      words.fill("", at + 1, end);
+      return;
+    }
+    const before = at - 1 - (at > 1 && [":", "in", "is", "of"].includes(tokens[at - 1]) ? 1 : 0);
+    if (before < 0 || (before > 0 && colors.has(tokens[before - 1])) || !garments.has(`${color} ${tokens[before]}`)) return;
+    if (phrases.has(`${color} ${tokens[at + 1]}`)) return;
+    const noun = words[before];
+    words.fill("", before, at + 1);
+    [words[before], words[before + 1]] = [color, noun];
+  });
+  return words.filter(Boolean);
+}
+
+// {kept: the words without the phrases that they deny, denied: those phrases}: "no beard", "neither hat nor cape".
+function affirmed(tokens, known, denying, between) {
+  const length = (at) => {
+    for (let n = Math.min(10, tokens.length - at); n > 0; n--) if (known(tokens.slice(at, at + n).join(" "))) return n;
+    return 0;
+  };
+  const [kept, denied] = [[], []];
+  const drop = (from) => {
+    denied.push(tokens.slice(from, from + length(from)));
+    return from + length(from);
+  };
+  for (let at = 0; at < tokens.length; ) {
+    const stem = tokens[at].slice(0, -4);
+    if (tokens[at].endsWith("less") && known(stem) && !known(tokens[at])) {
+      denied.push([stem]);
+      at++;
+      continue;
+    }
+    let after = at + 1;
+    while (between.includes(tokens[after])) after++;
+    if (!denying.includes(tokens[at]) || length(at) > 1 || !length(after)) {
+      kept.push(tokens[at++]);
+      continue;
+    }
+    at = drop(after);
+    while (["or", "nor"].includes(tokens[at]) && length(at + 1)) at = drop(at + 1);
+  }
+  return { kept, denied };
 }
 
 function sexed(noun) {
