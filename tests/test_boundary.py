@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import tomllib
+import warnings
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,17 @@ UNEXPECTED = [
     (UnicodeEncodeError("utf-8", "b\udcff", 1, 2, "surrogates not allowed"), "unexpected UnicodeEncodeError"),
     (TypeError("\x1b[2J\u202e"), "unexpected TypeError: \\x1b[2J\\u202e"),
 ]
+
+
+def test_a_warning_is_one_line_said_once(capsys: pytest.CaptureFixture[str]):
+    with warnings.catch_warnings(), boundary("paint"):
+        warnings.simplefilter("always")
+        for _ in range(2):
+            warnings.warn("fps: it was trained at 8,\n  not 60", stacklevel=1)
+            warnings.warn("frames: 20 are more than 8", stacklevel=1)
+    assert capsys.readouterr().err == (
+        "storyreel: note: fps: it was trained at 8, not 60\nstoryreel: note: frames: 20 are more than 8\n"
+    )
 
 
 @pytest.mark.parametrize("module", sorted(EXTRAS))

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,7 +50,7 @@ def run_verb(verb: str, app: Any, args: list[str], defaults: Callable[[], dict[s
 @contextmanager
 def boundary(verb: str) -> Iterator[None]:
     """Turns what is raised in the block into a line on stderr and a SystemExit; text is printed with escapes."""
-    with guarded_streams(), _threads_reported(verb):
+    with guarded_streams(), _threads_reported(verb), _warnings_noted():
         try:
             try:
                 yield
@@ -181,6 +182,24 @@ def write_details(verb: str, error: BaseException) -> Path | None:
     except OSError:
         return None
     return file
+
+
+@contextmanager
+def _warnings_noted() -> Iterator[None]:
+    """A warning is one line, said once, without the place in the source, which says nothing to who reads it."""
+    noted: set[str] = set()
+
+    def note(message: Warning | str, *place: Any, **more: Any) -> None:
+        line = one_line(" ".join(str(message).split()))
+        if line not in noted:
+            noted.add(line)
+            print(f"storyreel: note: {line}", file=sys.stderr, flush=True)
+
+    before, warnings.showwarning = warnings.showwarning, note
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 @contextmanager

@@ -42,16 +42,22 @@ def request_conditions(
 
 
 def check_request(options: GenerateOptions, config: SvdConfig, makes: str) -> None:
-    """ValueError for a clip to go on from, a story, and a matte that the model has not; a matte that is lost is warned
-    of. makes: what the model makes, for the error."""
+    """ValueError for a clip to go on from, a story, and a matte that the model has not; a matte that is lost, and a
+    picture of another shape that is cropped, are warned of. makes: what the model makes, for the error."""
     for name in ("extend", "story"):
         if getattr(options, name):
             raise ValueError(f"{name}: {makes}")
     check_matte(options, config.channels)
     for name in ("image", "image_end", "interpolate"):
         given = getattr(options, name)
-        if config.channels == 3 and given is not None and given.has_alpha:
+        if given is None:
+            continue
+        if config.channels == 3 and given.has_alpha:
             warnings.warn(f"{name}: this model has no matte; what is transparent becomes grey", stacklevel=3)
+        (h, w), shape = given.size, config.shape
+        if h * shape.width != w * shape.height and options.fit is None:
+            warnings.warn(f"{name}: {w}x{h} is cropped to the shape of {shape.width}x{shape.height}; --fit pad keeps "
+                          "all of it", stacklevel=3)  # fmt: skip
 
 
 def check_length(frames: int | None, trained: int) -> None:

@@ -76,8 +76,13 @@ class VideoStage(GanStage):
                 mine.copy_(theirs[name])
 
     def real(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Frames at whole times."""
-        video = batch["video"]
+        """Frames at whole times. ValueError: clips of another length than the model's."""
+        video, count = batch["video"], self.config.clip_frames
+        if video.shape[2] != count:
+            raise ValueError(
+                f"clip_frames: expected clips of {count} frames, got {video.shape[2]}; set system.clip_frames and "
+                "stages.videos.data.frames to the same number"
+            )
         times = self.clip_times(len(video), rng, whole=True).to(video.device)
         index = times.long().view(len(video), 1, -1, 1, 1)
         return video.gather(2, index.expand(-1, video.shape[1], -1, *video.shape[3:])), times

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -244,6 +245,12 @@ def test_what_it_was_not_trained_on_is_warned_of():
         assert made_by(made, prompt="an orc", fps=30, steps=1).fps == 30
     with pytest.warns(UserWarning, match="image: this model has no matte"):
         made_by(made, image=picture(alpha=True), steps=1)
+    wide = Clip(np.full((1, 16, 24, 3), 90, np.uint8))
+    with pytest.warns(UserWarning, match="image: 24x16 is cropped to the shape of 16x16; --fit pad keeps all of it"):
+        made_by(made, image=wide, steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made_by(made, image=wide, steps=1, fit="pad")
 
 
 def test_nan_is_named_with_its_stage_and_step():

@@ -230,6 +230,27 @@ def test_training_stops_at_the_last_checkpoint_where_scores_saturate(tmp_path: P
     assert found.step == 10
 
 
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_clips_of_another_length_are_refused(count: int):
+    recipe = tiny()
+    other = replace(recipe, stages={**recipe.stages, "videos": replace(recipe.stages["videos"], data=replace(
+        recipe.stages["videos"].data, frames=count))})  # fmt: skip
+    with pytest.raises(ValueError, match=f"clip_frames: expected clips of 4 frames, got {count}; set system.clip_frames"):
+        loss_of(made().videos, other, "videos", "critic", 0)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 16, 100])
+@pytest.mark.parametrize("count", [1, 5, 17])
+def test_every_length_of_video_and_of_chunk_gives_the_same_frames(chunk: int, count: int):
+    system = moving(made())
+    request = Request.of(prompt="", frames=count, seed=5)
+    whole = system.generate(request, TEXT, lambda _: None)
+    system.chunk = chunk
+    parts = system.generate(request, TEXT, lambda _: None)
+    assert parts.frames.shape == (count, 16, 16, 3)
+    assert abs(whole.frames.astype(int) - parts.frames).max() <= 1
+
+
 # -- augmentation ----------------------------------------------------------------------------------------------
 
 
