@@ -72,7 +72,10 @@ def howto100m(
 @app.command()
 def manifest(
     file: Annotated[
-        Path, typer.Argument(help="Table, a row a clip: .csv, .tsv, .jsonl, .parquet, .txt (ID START END).")
+        Path,
+        typer.Argument(
+            help="Table, a row a clip: .csv, .tsv, .jsonl, .parquet, .txt (ID START END); or a folder of them."
+        ),
     ],
     videos: Videos,
     out: Out,
@@ -90,7 +93,8 @@ def manifest(
     """
     from dataclasses import replace
 
-    from storyreel.data.imports.manifest import LAYOUTS, Layout, columns_of, import_manifest
+    from storyreel.data.imports.entries import columns_of
+    from storyreel.data.imports.manifest import LAYOUTS, Layout, import_manifest
     from storyreel.worlds import check_known
 
     if layout:

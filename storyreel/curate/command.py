@@ -13,8 +13,10 @@ from storyreel.curate.models import Models
 from storyreel.curate.picture_captions import is_model
 from storyreel.curate.screen import Screen
 from storyreel.curate.settings import Settings, Where
+from storyreel.curate.sources import MEANINGS
 from storyreel.curate.thresholds import Thresholds
 from storyreel.curate.write import Written
+from storyreel.data.imports.entries import columns_of
 from storyreel.options.curation import CurateOptions
 from storyreel.ownership import check_apart, check_owner
 from storyreel.recipe import override
@@ -45,7 +47,8 @@ def run(options: CurateOptions, screen: Screen) -> Written:
     done = pipeline.curate(
         options.footage, options.out, settings, thresholds,
         steps=options.steps or pipeline.STEPS,
-        where=Where(options.engine, options.workers), redo=options.redo, retry=options.retry, screen=screen,
+        where=Where(options.engine, options.workers), redo=options.redo, retry=options.retry,
+        columns=columns_of(options.columns, MEANINGS), videos=options.videos, screen=screen,
     )  # fmt: skip
     if shards is not None:
         from storyreel.data.export import export_webdataset

@@ -8,7 +8,7 @@ is written film by film, and everything after it is a function of these files al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,17 +70,20 @@ def curate(
     where: Where = Where(),
     redo: bool = False,
     retry: bool = False,
+    columns: Mapping[str, str] | None = None,
+    videos: Path | None = None,
     screen: Screen | None = None,
     job: Job = measure_film,
 ) -> Written:
     """Curate `footage` into the dataset folder; films of earlier calls stay in it.
 
     redo: throw away what another configuration measured. retry: try films again that could not be read.
+    columns, videos: of manifests, as for `find_sources`.
     ValueError or OSError: no footage, a folder of another configuration or in use, a full disk. What a single film
     does wrong is listed, and the others go on.
     """
     steps = check_steps(steps)
-    films, others = find_sources(footage)
+    films, others = find_sources(footage, columns, videos)
     if not films and not others:
         raise ValueError("no footage was given; wanted files, folders or a manifest")
     if not films:

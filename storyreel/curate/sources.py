@@ -1,7 +1,8 @@
 """What is to be curated: files, folders and manifests become a sorted list of films, and what is no film is listed.
 
 A manifest is a .txt (a path a line), .csv, .jsonl or .parquet with a column `path`; further columns travel with every
-clip of the film: `licence` and `caption` have a meaning, all others are carried as text.
+clip of the film: `licence` and `caption` have a meaning, all others are carried as text. Where a table of a public
+dataset calls its columns otherwise, `columns` says which is what, and films are found by their names without suffix.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ VIDEOS = frozenset([
 SIDECARS = frozenset((".txt", ".json", ".srt", ".vtt"))
 PATH_COLUMNS = ("path", "file", "file_name", "filename", "source", "video")
 LICENCE_COLUMNS = ("licence", "license")
+MEANINGS = ("path", "caption", "licence", "split")  # that --columns may name
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,17 @@ class Source:
         return cls(**value)
 
 
-def find_sources(footage: Sequence[str | Path]) -> tuple[list[Source], list[tuple[str, str]]]:
+def find_sources(
+    footage: Sequence[str | Path], columns: Mapping[str, str] | None = None, videos: Path | None = None
+) -> tuple[list[Source], list[tuple[str, str]]]:
     """(films sorted by name, (file, why it is none) of everything else that lies there).
 
-    ValueError or OSError: something that is not there, an empty folder, a manifest that cannot be read.
+    columns: meaning (MEANINGS) -> the column of manifests that has it. videos: the folder of their films; None: that of
+    the manifest. ValueError or OSError: something that is not there, an empty folder, a manifest that cannot be read.
     """
+    manifests = [path for path in map(Path, footage) if path.suffix.lower() in MANIFESTS and not path.is_dir()]
+    if not manifests and (columns or videos):
+        raise ValueError(f"{'columns' if columns else 'videos'}: there is no table among the footage")
     films: dict[str, Source] = {}  # by path
     others: list[tuple[str, str]] = []
     for given in footage:
@@ -75,7 +83,7 @@ def find_sources(footage: Sequence[str | Path]) -> tuple[list[Source], list[tupl
         elif not path.exists():
             raise FileNotFoundError(2, "no such file or folder", printable(str(path)))
         elif path.suffix.lower() in MANIFESTS:
-            entries = list(_read_manifest(path))
+            entries = list(_read_manifest(path, columns or {}, videos))
         else:
             entries = [(path.name, path, {})]
         for name, file, said in entries:
@@ -166,21 +174,44 @@ def real_path(text: str) -> str:
     return found if os.path.exists(found) else text
 
 
-def _read_manifest(path: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
-    """(name, file, columns as text) for each row. Paths are relative to the manifest."""
+def _read_manifest(
+    path: Path, columns: Mapping[str, str], videos: Path | None
+) -> Iterator[tuple[str, Path, dict[str, str]]]:
+    """(name, file, columns as text) for each row. Paths are relative to `videos`, or to the manifest."""
     readers = {".txt": _lines, ".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+    folder, path_column = videos or path.parent, columns.get("path")
+    path_columns = (path_column,) if path_column else PATH_COLUMNS
+    there = films_by_name(folder) if path_column or videos else {}
     count = 0
     for where, row in readers[path.suffix.lower()](path):
-        column = next((c for c in PATH_COLUMNS if row.get(c)), None)
+        column = next((c for c in path_columns if row.get(c) not in (None, "")), None)
         if column is None:
-            raise ValueError(f"{where}: no path; wanted a column {' or '.join(PATH_COLUMNS[:2])}")
+            names = f'"{path_column}"' if path_column else " or ".join(PATH_COLUMNS[:2])
+            raise ValueError(f"{where}: no path; expected a column {names}; --columns path=NAME says which has it")
+        if lost := [c for meaning, c in columns.items() if c not in row]:
+            raise ValueError(f'{where}: expected a column "{lost[0]}", as --columns says')
         said = {str(k).strip(): _text(v) for k, v in row.items() if k != column and v is not None}
+        for meaning, c in columns.items():
+            if meaning != "path" and c in said:
+                said[meaning] = said.pop(c)
         given = Path(os.path.expanduser(str(row[column])))
+        file = folder / given
+        if not file.exists():
+            file = there.get(given.name) or there.get(given.stem) or file
         name = given.name if given.is_absolute() or ".." in given.parts else str(given)
-        yield name, path.parent / given, said
+        yield name if file.name == given.name else file.name, file, said
         count += 1
     if not count:
-        raise ValueError(f"{path}: no films in it; wanted at least one row")
+        raise ValueError(f"{path}: no films in it; expected at least one row")
+
+
+def films_by_name(folder: Path) -> dict[str, Path]:
+    """Name without suffix -> the film of that name in a folder and its subfolders, the first in sorted order."""
+    found: dict[str, Path] = {}
+    for file in _walk(folder):
+        if file.suffix.lower() in VIDEOS:
+            found.setdefault(file.stem, file)
+    return found
 
 
 def _text(value: Any) -> str:

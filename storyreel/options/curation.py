@@ -55,6 +55,14 @@ class CurateOptions(Options):
     sidecar: Annotated[
         Path | None, Setting("Folder of sidecar files, if not beside the films.", read=_folder, text=Path)
     ] = None
+    columns: Annotated[
+        str, Setting("Of a manifest, such as path=videoid,caption=name; also licence, split.", metavar="TEXT")
+    ] = ""
+    videos: Annotated[
+        Path | None,
+        Setting("Folder of a manifest's films, found by path or by name; the manifest's own by default.",
+                read=_folder, text=Path),
+    ] = None  # fmt: skip
     webdataset: Annotated[Path | None, Setting("Also write the kept clips as shards into here.")] = None
     image_captioner: Annotated[Path | None, Setting("Model folder: captions the middle frame.", panel=MODELS)] = None
     video_captioner: Annotated[Path | None, Setting("Model folder: captions three frames.", panel=MODELS)] = None

@@ -102,7 +102,11 @@ def test_manifests(tmp_path: Path, kind: str):
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("a.csv", b"film,licence\nx,y\n", "line 2: no path; wanted a column path or file"),
+        (
+            "a.csv",
+            b"film,licence\nx,y\n",
+            "line 2: no path; expected a column path or file; --columns",
+        ),
         ("a.csv", b"path,licence\na.mp4,b,c\n", "line 2: more cells than columns"),
         ("a.jsonl", b"{}\n", "line 1: no path"),
         ("a.jsonl", b"[1]\n", "line 1: wanted a JSON object"),
@@ -116,6 +120,34 @@ def test_broken_manifests_are_refused(tmp_path: Path, name: str, content: bytes,
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=why):
         find_sources([tmp_path / name])
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_columns_of_public_tables_are_named(tmp_path: Path, kind: str):
+    """WebVid's names of columns; films lie in folders of their own, and the table names them without suffix."""
+    film(tmp_path / "videos" / "000001_000050" / "1066674784.mp4")
+    rows = [
+        {"videoid": "1066674784", "duration": "PT00H00M02S", "name": "a cat"},
+        {"videoid": "99", "duration": "PT00H00M02S", "name": "not there"},
+    ]
+    path = tmp_path / f"results.{kind}"
+    if kind == "csv":
+        path.write_text("videoid,duration,name\n" + "".join(",".join(row.values()) + "\n" for row in rows))
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    columns = {"path": "videoid", "caption": "name"}
+    ((found,), others) = find_sources([path], columns, tmp_path / "videos")
+    assert (found.name, found.caption, found.carried) == ("1066674784.mp4", "a cat", {"duration": "PT00H00M02S"})
+    assert others == [(str(tmp_path / "videos" / "99"), "no such file")]
+    assert find_sources([path], columns)[0] == [found], "beside the manifest"
+    with pytest.raises(ValueError, match=r'expected a column "title", as --columns says'):
+        find_sources([path], {**columns, "caption": "title"})
+    with pytest.raises(ValueError, match=r'no path; expected a column "id"'):
+        find_sources([path], {"path": "id"})
+    with pytest.raises(ValueError, match="columns: there is no table among the footage"):
+        find_sources([tmp_path / "videos"], columns)
 
 
 def test_a_film_that_a_manifest_names_and_that_is_not_there_is_listed(tmp_path: Path):

@@ -77,14 +77,17 @@ def test_kinetics_cut_and_uncut(tmp_path: Path, imported: Any):
     movie(tmp_path / "v" / "lmnopqrstuv.mp4", 3.0, 8)
     (tmp_path / "k.csv").write_text(
         "label,youtube_id,time_start,time_end,split\narchery,abcdefghijk,0,1,train\n"
-        "surfing water,lmnopqrstuv,1,2,val\n"
+        "surfing water,lmnopqrstuv,1,2,validate\n"
         "surfing water,lmnopqrstuv,2,1,test\n"
+        "surfing water,lmnopqrstuv,1,2,private\n"
     )
     folder = imported("manifest", tmp_path / "k.csv", "--videos", tmp_path / "v", "--layout", "kinetics")
     assert folder.splits == ["train", "val"]
     assert folder.all_captions == [["archery"], ["surfing water"]]
     assert [len(folder.clip(i)) for i in (0, 1)] == [10, 10]
     assert levels(folder.clip(1))[0] == 8  # from second 1 on
+    left = (tmp_path / "out" / "skipped.jsonl").read_text()
+    assert "split 'private': expected train, val, test or held_out" in left
 
 
 def test_hd_vila_spans_of_one_video(tmp_path: Path, imported: Any):
@@ -108,10 +111,14 @@ def test_taichi_and_youtube_driving(tmp_path: Path, imported: Any):
     movie(tmp_path / "v" / "def.mp4", 2.0)
     (tmp_path / "t.csv").write_text(
         "video_id,start,end,bbox,fps,subject_id,height,width,partition\n"
-        'abc.mp4,10,20,"1-2-3-4",10.0,s,24,32,train\ndef.mp4,5,15,"1-2-3-4",10.0,s,24,32,test\n'
+        'abc.mp4,10,20,"8-0-24-16",10.0,s,24,32,train\ndef.mp4,5,15,"8-0-24-16",10.0,s,24,32,test\n'
+        'def.mp4,5,15,"8-0-8-16",10.0,s,24,32,test\ndef.mp4,5,15,"8-0",10.0,s,24,32,test\n'
     )
     folder = imported("manifest", tmp_path / "t.csv", "--videos", tmp_path / "v", "--layout", "taichi")
     assert folder.splits == ["train", "test"]
+    assert [folder.clip(i).size for i in (0, 1)] == [(24, 32), (16, 16)]  # cut already; cut to its box
+    left = (tmp_path / "out" / "skipped.jsonl").read_text()
+    assert left.count("expected a right and a bottom") == left.count("expected LEFT-TOP-RIGHT-BOTTOM") == 1
     assert [levels(folder.clip(i))[0] for i in (0, 1)] == [0, 5]
     assert [len(folder.clip(i)) for i in (0, 1)] == [10, 10]
     assert folder.all_captions == [[], []]
@@ -135,6 +142,33 @@ def test_parquet_of_pictures(tmp_path: Path, imported: Any):
     folder = imported(*args)
     assert folder.clip(0).frames.shape == (1, 16, 16, 3)
     assert folder.all_captions == [["a gray square"]]
+
+
+def test_a_folder_of_tables_as_img2dataset_writes_it(tmp_path: Path, imported: Any):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for shard in range(2):
+        key = f"{shard:05d}0000"
+        picture(tmp_path / "laion" / f"{shard:05d}" / f"{key}.jpg", 80 + 40 * shard)
+        table = {"caption": [f"square {shard}", "gone"], "key": [key, f"{key}9"], "status": ["success", "failed"]}
+        pq.write_table(pa.table(table), tmp_path / "laion" / f"{shard:05d}.parquet")
+        (tmp_path / "laion" / f"{shard:05d}_stats.json").write_text("{}")
+    folder = imported("manifest", tmp_path / "laion", "--videos", tmp_path / "laion", "--layout", "laion")
+    assert folder.all_captions == [["square 0"], ["square 1"]]
+    assert [levels(folder.clip(i)) for i in (0, 1)] == [[8], [12]]
+
+
+def test_pictures_within_a_table_and_a_folder_without_one_are_named(tmp_path: Path, imported: Any):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    videos = ("--videos", movie(tmp_path / "v" / "a.mp4").parent)
+    pq.write_table(pa.table({"jpg": [b"a picture"], "caption": ["x"]}), tmp_path / "bytes.parquet")
+    err = imported("manifest", tmp_path / "bytes.parquet", *videos, "--columns", "path=jpg", code=1)
+    assert "jpg: expected the name of a file, got bytes" in err
+    (tmp_path / "none").mkdir()
+    assert "no tables in it" in imported("manifest", tmp_path / "none", *videos, "--layout", "laion", code=1)
 
 
 def test_frame_folders_of_skytimelapse(tmp_path: Path, imported: Any):

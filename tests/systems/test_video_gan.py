@@ -235,7 +235,9 @@ def test_clips_of_another_length_are_refused(count: int):
     recipe = tiny()
     other = replace(recipe, stages={**recipe.stages, "videos": replace(recipe.stages["videos"], data=replace(
         recipe.stages["videos"].data, frames=count))})  # fmt: skip
-    with pytest.raises(ValueError, match=f"clip_frames: expected clips of 4 frames, got {count}; set system.clip_frames"):
+    with pytest.raises(
+        ValueError, match=f"clip_frames: expected clips of 4 frames, got {count}; set system.clip_frames"
+    ):
         loss_of(made().videos, other, "videos", "critic", 0)
 
 

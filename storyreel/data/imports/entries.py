@@ -15,7 +15,14 @@ from storyreel.numbers import number
 MAX_SECONDS = 10**9
 SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+MEANINGS = ("path", "caption", "start", "end", "split", "rate")
+SPLITS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validate": "val", "validation": "val",
+    "dev": "val", "test": "test", "testing": "test", "held_out": "held_out",
+}  # fmt: skip
+"""What published tables and folders call a split -> what it is called here."""
 Refused: TypeAlias = tuple[str, str]  # what, and why
+Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom, in shares of width and height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +30,7 @@ class Entry:
     """One clip to be written.
 
     index: its number in the annotation, whether or not its video is there, so that it stays the same.
-    name: how it is called in lists. span: seconds of `file` to cut; None takes all of it.
+    name: how it is called in lists. span: seconds of `file` to cut; None takes all of it. box: the part of the picture.
     row: further columns. rate: frames a second of a folder of pictures or of an array; videos know theirs. part: which
     clip of an array.
     """
@@ -37,6 +44,7 @@ class Entry:
     row: Mapping[str, Any] = field(default_factory=dict)
     rate: Fraction = Fraction(25)
     part: int = 0
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,26 @@ def videos_in(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, P
             found.setdefault(name, file)
     if not found:
         raise ValueError(f"{folder}: no videos in it ({' '.join(suffixes)})")
+    return found
+
+
+def columns_of(text: str, meanings: Sequence[str] = MEANINGS) -> dict[str, str]:
+    """`path=videoid,caption=name` -> meaning -> column. ValueError names a meaning that there is not."""
+    found: dict[str, str] = {}
+    for pair in filter(None, text.split(",")):
+        meaning, equals, column = (part.strip() for part in pair.partition("="))
+        if meaning not in meanings or not equals or not column:
+            raise ValueError(f"--columns: expected {', '.join(f'{m}=COLUMN' for m in meanings)}, got {pair!r}")
+        found[meaning] = column
+    return found
+
+
+def split_of(value: Any, otherwise: str) -> str:
+    """The split that a table says. ValueError: one that is none, which must not be trained on by mistake."""
+    if value is None or not str(value).strip():
+        return otherwise
+    if (found := SPLITS.get(str(value).strip().lower())) is None:
+        raise ValueError(f"split {str(value)[:40]!r}: expected train, val, test or held_out")
     return found
 
 

@@ -17,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 from storyreel import sniff
 from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered
 from storyreel.clip import Clip
+from storyreel.data.imports.entries import Box
 from storyreel.read_errors import reading
 from storyreel.video_io import decoded, open_container, pixels_of, rate_of, video_stream
 
@@ -28,12 +29,13 @@ def read_span(
     *,
     fps: Fraction | None = None,
     size: int | None = None,
+    box: Box | None = None,
     max_frames: int = MAX_FRAMES,
 ) -> Clip:
     """What a video shows from `start` to `end` (seconds), without decoding all of it or holding whole frames.
 
     end: None for its end. fps: frames a second, each the one on the screen in the middle of its time; None for the
-    video's own rate. size: the middle square, resized; None leaves frames as they are.
+    video's own rate. size: the middle square, resized; None leaves frames as they are. box: this part of the picture.
     ValueError: an animation or a picture, corrupt, or nothing shown in that span. OSError: not there, not readable.
     """
     path = Path(path)
@@ -48,7 +50,7 @@ def read_span(
             frames: list[np.ndarray] = []
             for picture, times in _shown(container, stream, (start, end), fps or own, path):
                 check_size(path, picture.shape[0], picture.shape[1], 1, MAX_PIXELS)
-                made = middle(picture, size)
+                made = middle(inside(picture, box), size)
                 check_size(path, made.shape[0], made.shape[1], len(frames) + times, MAX_PIXELS, max_frames)
                 frames += [made] * times
     if not frames or len({frame.shape for frame in frames}) != 1:
@@ -91,6 +93,16 @@ def _moments(start: Fraction, at: Fraction, end: Fraction | None, fps: Fraction)
     """How many middles of frames at `fps`, counted from `start`, lie before `at` and before `end`."""
     until = at if end is None else min(at, end)
     return max(0, math.ceil((until - start) * fps - Fraction(1, 2)))
+
+
+def inside(picture: np.ndarray, box: Box | None) -> np.ndarray:
+    """The part of a picture within a box, at least a pixel of it."""
+    if box is None:
+        return picture
+    height, width = picture.shape[:2]
+    left, top = (min(int(share * side), side - 1) for share, side in zip(box[:2], (width, height), strict=True))
+    right, bottom = (round(share * side) for share, side in zip(box[2:], (width, height), strict=True))
+    return picture[top : max(bottom, top + 1), left : max(right, left + 1)]
 
 
 def middle(picture: np.ndarray, size: int | None) -> np.ndarray:

@@ -135,7 +135,7 @@ def cut_clip(entry: Entry, shape: Shape) -> Clip:
         end = float(length) if length else None
     if end is not None:
         start, end = shape.cut(start, end)
-    return read_span(entry.file, start, end, fps=shape.fps, size=shape.size)
+    return read_span(entry.file, start, end, fps=shape.fps, size=shape.size, box=entry.box)
 
 
 def _without(chunk: Chunk, death: Death) -> Chunk:

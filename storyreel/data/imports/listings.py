@@ -6,12 +6,10 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape, digest_of_files, videos_in
+from storyreel.data.imports.entries import SPLITS, Annotation, Entry, Refused, Shape, digest_of_files, videos_in
 from storyreel.data.imports.folder import Imported, write_import
 from storyreel.data.imports.pictures import array_of, frames_in
 from storyreel.whole_file import lines_of
-
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 def import_frames(

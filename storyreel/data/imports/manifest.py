@@ -18,20 +18,21 @@ from storyreel.data.imports.entries import (
     PICTURES,
     SUFFIXES,
     Annotation,
+    Box,
     Entry,
     Refused,
     Shape,
     digest_of_files,
     seconds_of,
+    split_of,
     videos_in,
 )
 from storyreel.data.imports.folder import Imported, write_import
-from storyreel.data.imports.listings import SPLITS
 from storyreel.json_file import parse_json
 from storyreel.names import stays_inside
 from storyreel.whole_file import lines_of, opened_text
 
-MEANINGS = ("path", "caption", "start", "end", "split", "rate")
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # of a folder
 Row = Mapping[str, Any]
 
 
@@ -39,12 +40,15 @@ Row = Mapping[str, Any]
 class Layout:
     """columns: meaning -> the column that has it. cut: from a row, what a file that is cut already may be called.
 
-    clips: the rows of the clips of a row, where it has several. rate: start and end are numbers of frames at that rate.
+    clips: the rows of the clips of a row, where it has several. box: the part of the picture that a row is about, which
+    is there alone in a file that is cut already; ValueError: no such part.
+    Where a row has a `rate`, start and end are numbers of frames at that rate.
     """
 
     columns: Mapping[str, str]
     cut: Callable[[Row], str | None] = lambda row: None
     clips: Callable[[Row], list[Row]] | None = None
+    box: Callable[[Row], Box | None] = lambda row: None
 
 
 def _kinetics(row: Row) -> str | None:
@@ -58,6 +62,21 @@ def _taichi(row: Row) -> str | None:
         return f"{name}#{int(row['start']):06d}#{int(row['end']):06d}"
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _taichi_box(row: Row) -> Box | None:
+    """ "bbox" is LEFT-TOP-RIGHT-BOTTOM in pixels of a video of `width` times `height`."""
+    if row.get("bbox") in (None, ""):
+        return None
+    text, ends = f"bbox {row['bbox']!r}"[:80], (row.get("width"), row.get("height"))
+    width, height = (_seconds(end) for end in ends)
+    sides = [_seconds(part) for part in str(row["bbox"]).split("-")]
+    if not width or not height or len(sides) != 4 or None in sides:
+        raise ValueError(f"{text} of {ends[0]}x{ends[1]}: expected LEFT-TOP-RIGHT-BOTTOM, and a width and a height")
+    left, top, right, bottom = (min(1.0, side / of) for side, of in zip(sides, (width, height) * 2, strict=True))
+    if right <= left or bottom <= top:
+        raise ValueError(f"{text}: expected a right and a bottom beyond left and top")
+    return left, top, right, bottom
 
 
 def _hd_vila(row: Row) -> list[Row]:
@@ -84,36 +103,29 @@ LAYOUTS = {
         _hd_vila,
     ),
     "taichi": Layout(
-        {"path": "video_id", "start": "start", "end": "end", "split": "partition", "rate": "fps"}, _taichi
+        {"path": "video_id", "start": "start", "end": "end", "split": "partition", "rate": "fps"},
+        _taichi,
+        box=_taichi_box,
     ),
     "youtube-driving": Layout({"path": "id", "start": "start", "end": "end"}),
     "laion": Layout({"path": "key", "caption": "caption"}),
 }
 
 
-def columns_of(text: str) -> dict[str, str]:
-    """`path=videoid,caption=name` -> meaning -> column. ValueError names a meaning that there is not."""
-    found: dict[str, str] = {}
-    for pair in filter(None, text.split(",")):
-        meaning, equals, column = (part.strip() for part in pair.partition("="))
-        if meaning not in MEANINGS or not equals or not column:
-            raise ValueError(f"--columns: expected {', '.join(f'{m}=COLUMN' for m in MEANINGS)}, got {pair!r}")
-        found[meaning] = column
-    return found
-
-
 def import_manifest(
     file: Path, videos: Path, out: Path, layout: Layout, *, split: str = "", shape: Shape | None = None,
     workers: int | None = None,
 ) -> Imported:  # fmt: skip
-    """Write the dataset folder `out`, a clip a row. split: of all rows, where the table does not say.
+    """Write the dataset folder `out`, a clip a row. file: a table, or a folder of some. split: of all rows, where the
+    table does not say.
 
     Missing and broken videos and rows are left out and listed. ValueError, OSError: no such table, no such column,
     nothing left.
     """
     if "path" not in layout.columns:
         raise ValueError("--columns: expected path=COLUMN, the column that names the videos")
-    plan = {"import": "manifest", "file": digest_of_files([file]), "columns": dict(layout.columns), "split": split}
+    tables = tables_of(file)
+    plan = {"import": "manifest", "file": digest_of_files(tables), "columns": dict(layout.columns), "split": split}
     asked = read(file, videos, layout, split)
     return write_import(out, asked, shape or Shape(), plan=plan, workers=workers, inputs=[file, videos])
 
@@ -124,26 +136,38 @@ def read(file: Path, videos: Path, layout: Layout, split: str = "") -> Annotatio
     entries: list[Entry] = []
     refused: list[Refused] = []
     index = 0
-    for where, row in rows_of(file, layout.columns["path"], refused):
+    for where, row in (row for table in tables_of(file) for row in rows_of(table, layout.columns["path"], refused)):
         for number, each in enumerate(layout.clips(row) if layout.clips else [row]):
             name = f"{where}, clip {number + 1}" if layout.clips else where
-            made = _entry(index, name, each, layout, videos, there, split)
+            try:
+                entries.append(_entry(index, name, each, layout, videos, there, split))
+            except ValueError as error:
+                refused.append((name, str(error)))
             index += 1
-            if isinstance(made, Entry):
-                entries.append(made)
-            else:
-                refused.append((name, made))
     return Annotation(entries, refused)
+
+
+def tables_of(path: Path) -> list[Path]:
+    """A table, or those of a folder in the order of their names. ValueError: a folder without one."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(each for each in path.iterdir() if each.suffix.lower() in TABLES and not each.name.startswith("."))
+    if not found:
+        raise ValueError(f"{path}: no tables in it ({' '.join(TABLES)})")
+    return found
 
 
 def _entry(
     index: int, where: str, row: Row, layout: Layout, videos: Path, there: Mapping[str, Path], split: str
-) -> Entry | str:
-    """An entry, or why there is none."""
+) -> Entry:
+    """The entry of a row. ValueError: why there is none."""
     values = {meaning: row.get(column) for meaning, column in layout.columns.items()}
-    path = str(values["path"]) if values["path"] not in (None, "") else ""
+    if isinstance(values["path"], (bytes, dict, list)):
+        kind = type(values["path"]).__name__
+        raise ValueError(f"{layout.columns['path']}: expected the name of a file, got {kind}")
+    path = "" if values["path"] is None else str(values["path"])
     if not path:
-        return f"has no {layout.columns['path']}"
+        raise ValueError(f"has no {layout.columns['path']}")
     cut = layout.cut(row)
     known, stem = (
         there.get(cut or ""),
@@ -151,28 +175,33 @@ def _entry(
     )
     file = known or there.get(stem)
     if file is None or not stays_inside(path):
-        return f"no such video in {videos}: {path[:80]}"
+        raise ValueError(f"no such video in {videos}: {path[:80]}")
     own = there.get(stem) if "/" not in path else next(
         (f for f in (videos / path, *(videos / f"{path}{s}" for s in SUFFIXES)) if f.is_file()), file
     )  # fmt: skip
-    span = None
-    if known is None and ("start" in values or "end" in values):
-        rate = _seconds(values.get("rate")) or 1.0
-        start, end = _seconds(values.get("start")), _seconds(values.get("end"))
-        if start is None or end is None or end <= start:
-            return f"times {values.get('start')!r} to {values.get('end')!r}: expected seconds, the end later"
-        span = (start / rate, end / rate)
-    of = str(values.get("split") or "").lower()
+    span = None if known else _span(values)
     said = " ".join(str(values["caption"]).split()) if values.get("caption") not in (None, "") else ""
     return Entry(
         index=index,
         name=where,
         file=known or own or file,
         captions=(said,) if said else (),
-        split=SPLITS.get(of, split or "train"),
+        split=split_of(values.get("split"), split or "train"),
         span=span,
+        box=None if known else layout.box(row),
         row={"id": path, **({"source_start": span[0], "source_end": span[1]} if span else {})},
     )
+
+
+def _span(values: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Seconds from and to; None where the table has no times. ValueError: no times of which the end is later."""
+    if "start" not in values and "end" not in values:
+        return None
+    rate = _seconds(values.get("rate")) or 1.0
+    start, end = _seconds(values.get("start")), _seconds(values.get("end"))
+    if start is None or end is None or end <= start:
+        raise ValueError(f"times {values.get('start')!r} to {values.get('end')!r}: expected seconds, the end later")
+    return start / rate, end / rate
 
 
 def rows_of(file: Path, needed: str, refused: list[Refused]) -> Iterator[tuple[str, Row]]:
