@@ -294,10 +294,6 @@ class ImageSvd(System):
             warnings.warn(
                 f"fps: it was trained at {MIN_FPS} to {MAX_FPS} frames a second, not {options.fps}", stacklevel=2
             )
-        h, w = options.image.size
-        if h * width != w * height and options.fit is None:
-            warnings.warn(f"image: {w}x{h} is cropped to the shape of {width}x{height}; --fit pad keeps all of it",
-                          stacklevel=2)  # fmt: skip
         if isinstance(self.image_stage, LoraStage):
             self.image_stage.check_base()
         return height, width

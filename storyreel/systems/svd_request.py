@@ -48,16 +48,17 @@ def check_request(options: GenerateOptions, config: SvdConfig, makes: str) -> No
         if getattr(options, name):
             raise ValueError(f"{name}: {makes}")
     check_matte(options, config.channels)
+    width, height = options.size or (config.shape.width, config.shape.height)
     for name in ("image", "image_end", "interpolate"):
         given = getattr(options, name)
         if given is None:
             continue
         if config.channels == 3 and given.has_alpha:
             warnings.warn(f"{name}: this model has no matte; what is transparent becomes grey", stacklevel=3)
-        (h, w), shape = given.size, config.shape
-        if h * shape.width != w * shape.height and options.fit is None:
-            warnings.warn(f"{name}: {w}x{h} is cropped to the shape of {shape.width}x{shape.height}; --fit pad keeps "
-                          "all of it", stacklevel=3)  # fmt: skip
+        h, w = given.size
+        if h * width != w * height and options.fit is None:
+            warnings.warn(f"{name}: {w}x{h} is cropped to the shape of {width}x{height}; --fit pad keeps all of it",
+                          stacklevel=3)  # fmt: skip
 
 
 def check_length(frames: int | None, trained: int) -> None:
