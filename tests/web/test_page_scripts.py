@@ -34,6 +34,8 @@ PROMPTS = [
     "a ninja in black", "a girl all in white", "a woman in blue walking", "a man in black boots",
     "a farmer in brown overalls", "a dwarf with a red beard", "a viking with a red beard and an iron helmet",
     "zombie pirate", "Gandalf casting a fireball", "a girl with white hair in a bun walks up to a door", "Robin Hood",
+    "not a knight but a farmer, no hat or beard", "a knihgt with a waraxe", "cape: blue, a red silk dress",
+    "a jester in yellow and red", "a barbarian queen", "a nun in a robe", "a greybeard, hoodless",
 ]  # fmt: skip
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from storyreel.generate.open_attributes import completed
+from storyreel.generate.vocabulary import note_for
+from storyreel.options.generation import GenerateOptions
 from storyreel.worlds.digits import MOTIONS, WORLD, Digits
 from storyreel.worlds.digits_language import SPEEDS, caption, sentences
 
@@ -81,3 +86,24 @@ def test_captions_that_tell_one_of_two():
 def test_a_share_has_a_range():
     with pytest.raises(ValueError, match=r"alone: expected 0 to 1, got 1\.5"):
         Digits(alone=1.5)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seen"),
+    [
+        ("a big nine climbs", "Digit 9 is moving up."),
+        ("a 2 rises and a 7 falls down slowly", "Digit 2 moves up while digit 7 moves down slowly."),
+        ("a nine moves straight up", "a nine moves straight up"),
+        ("two digits", "two digits"),
+    ],
+)
+def test_words_that_no_caption_has_are_said_in_those_of_captions(prompt: str, seen: str):
+    assert WORLD.reworded
+    assert WORLD.reworded(prompt) == seen
+
+
+def test_what_the_world_reads_is_neither_drawn_nor_unknown():
+    options = GenerateOptions.of({"prompt": "a nine climbs"})
+    assert completed(options, WORLD.attributes, 3, 0, WORLD) == (replace(options, prompt="Digit 9 is moving up."), {})
+    assert note_for(["a nine climbs"], ["nine", "up"], "m", WORLD.attributes, WORLD) is None
+    assert "spins" in str(note_for(["a nine spins"], ["nine", "up"], "m", WORLD.attributes, WORLD))

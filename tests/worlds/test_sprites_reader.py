@@ -10,7 +10,7 @@ from storyreel.evaluate.benchmarks.sprites import labels
 from storyreel.worlds.sprites import WORLD, draw_character
 from storyreel.worlds.sprites_captions import restated
 from storyreel.worlds.sprites_free_words import inflected
-from storyreel.worlds.sprites_reader import implied, read, read_freely
+from storyreel.worlds.sprites_reader import implied, lacking, read, read_freely
 
 
 @pytest.mark.parametrize(
@@ -210,3 +210,76 @@ def test_beards_have_the_color_of_the_hair():
         found = WORLD.read(prompt)
         both = {**WORLD.implied(prompt, found), **found}
         assert (both.get("hair_color"), both["facial_hair"]) == (hair, beard)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a viking with a red beard", {"torso": "leather armor", "head": "kettle hat"}),
+        ("a bearded knight", {"head": "kettle hat", "facial_hair": "brown beard"}),
+        ("a knight with long red hair", {"head": None, "torso": "plate armor"}),
+        ("a dwarf with black hair", {"facial_hair": "black beard", "head": None}),
+        ("a dwarf woman", {"facial_hair": None}),
+        ("a dwarf without a beard", {"facial_hair": None, "head": "kettle hat"}),
+        ("not a knight but a farmer", {"torso": "brown shirt", "head": None}),
+        ("a wizzard", {"torso": "blue robe"}),
+    ],
+)
+def test_callings_hide_and_add_nothing_against_what_is_said(prompt: str, expected: dict[str, str | None]):
+    found = implied(prompt, read_freely(prompt))
+    assert {name: found.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("neither hat nor boots", {"head": "bare head", "feet": "bare feet"}),
+        ("no hood or beard", {"head": "bare head"}),
+        ("a king who isn't wearing a crown", {"sex": "male", "head": "bare head"}),
+        ("a knihgt with a sheild", {"weapon": "shield"}),
+        ("a greybeard with a waraxe", {"facial_hair": "gray beard", "weapon": "mace"}),
+        ("cape: blue, a red silk dress", {"cape": "blue cape", "torso": "red dress"}),
+        ("a man in black", {"sex": "male", "torso": "black robe"}),
+        ("a nun in a robe", {"sex": "female", "torso": "black robe"}),
+        ("a robe", {"torso": "brown robe"}),
+        ("a jester in yellow and red", {"torso": "red robe"}),
+        ("a warrior queen", {"sex": "female"}),
+        ("a blacksmith swinging a hammer", {"sex": "male", "weapon": "mace", "action": "slash"}),
+    ],
+)
+def test_slips_compounds_denials_and_other_orders(prompt: str, expected: dict[str, str]):
+    assert read_freely(prompt) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a girl in a yellow dress", {"yellow dress": "white dress"}),
+        ("a purple hood", {"purple hood": "cloth hood"}),
+        ("a red skirt", {"red skirt": "red pants"}),
+        ("a green hood", {"green hood": "cloth hood"}),
+        ("a straw hat", {"straw hat": "leather cap"}),
+        ("a teal gown", {"teal gown": "blue dress"}),
+        ("a reptile", {"reptile": "orc"}),
+        ("a demon", {"demon": "red orc"}),
+        ("a child", {"child": "a grown person"}),
+        ("a goblin who is an orc", {"goblin": "orc"}),
+        ("a red dress and a brown skirt", {}),
+    ],
+)
+def test_what_there_is_not_is_said_with_what_comes_nearest(prompt: str, expected: dict[str, str]):
+    assert lacking(prompt) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "like"),
+    [
+        ("a vampire", "black robe"),
+        ("a ghost", "white dress"),
+        ("a scarecrow", "leather cap"),
+        ("a werewolf", "red orc"),
+    ],
+)
+def test_who_there_is_not_looks_like_somebody(prompt: str, like: str):
+    assert like in lacking(prompt)[prompt.removeprefix("a ")]
+    assert like in implied(prompt, read_freely(prompt)).values()
