@@ -59,7 +59,8 @@ def completed(
         right = sum(WEIGHT.get(name, 5.0) for name, value in said.items() if seen.get(name) == value)
         odd_values = odd_for(seen)
         odd = sum(seen.get(name) in odd_values for name in CLOTHES if name not in said)
-        wild = "sex" not in said and said.get("body") in MONSTERS and seen.get("sex") != "male"
+        men = "sex" not in said and (said.get("body") in MONSTERS or "facial_hair" in said)
+        wild = men and seen.get("sex") != "male"
         return right - 4.0 * odd - 10.0 * wild - 2.0 * (seen.get("cape") is not None)
 
     best = max((draw(rng) for _ in range(DRAWS)), key=fit)

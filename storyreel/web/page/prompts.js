@@ -193,7 +193,12 @@ export class Prompts {
     const names = Object.keys(c.values);
     const bones = said.body === "skeleton";
     const unfit = ([, torsos], seen) => !torsos.some((torso) => (said.torso ?? seen.torso ?? "").endsWith(torso));
+    const ends = (torso, names) => names.some((name) => torso.endsWith(name));
+    const unfitTorso = (torso) =>
+      (ends(torso, c.armor) && !c.helmets.includes(said.head)) || (ends(torso, c.gowns) && !said.sex);
+    const wild = (seen) => !said.sex && seen.sex !== "male" && (c.monsters.includes(said.body) || "facial_hair" in said);
     const unusual = (seen) => [
+      ...[said.torso ?? seen.torso ?? ""].filter(unfitTorso),
       ...(bones ? c.gilded : c.unusual),
       ...Object.entries(c.only_with).filter((each) => unfit(each, seen)).map(([value]) => value),
     ];
@@ -204,7 +209,7 @@ export class Prompts {
       const right = Object.entries(said).reduce(
         (sum, [name, value]) => sum + (seen[name] === value ? (c.weights[name] ?? 5) : 0), 0);
       const odd = c.clothes.filter((name) => !(name in said) && unusual(seen).includes(seen[name])).length;
-      const fit = right - 4 * odd - 2 * (seen.cape !== null);
+      const fit = right - 4 * odd - 10 * wild(seen) - 2 * (seen.cape !== null);
       if (fit > most) [best, most] = [seen, fit];
     }
     let found = {};
