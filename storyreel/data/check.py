@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from storyreel.data.child_process import report
-from storyreel.data.folder import SPLITS, DatasetFolder, read_clip
-from storyreel.data.parallel import Death, default_workers, progress, run
-from storyreel.read_errors import BROKEN, one_line, persevering
+from storyreel.data.folder import SPLITS, DatasetFolder, FileReader
+from storyreel.data.parallel import progress, run
+from storyreel.engine import cores
 
 CHUNK = 64
 
@@ -52,11 +50,11 @@ class Report:
 def check(folder: DatasetFolder, workers: int | None = None) -> Report:
     """Decode every clip and compare it with its row."""
     spans = [range(start, min(start + CHUNK, len(folder))) for start in range(0, len(folder), CHUNK)]
-    jobs = [[_job(folder, row) for row in span] for span in spans]
+    jobs = [folder.reader(span) for span in spans]
     found: list[tuple[str | None, tuple[int, int, int, float]]] = []
-    workers = min(workers or default_workers(), len(jobs)) or 1
+    workers = min(workers or cores(), len(jobs)) or 1
     with progress("checking", len(folder)) as advance:
-        for chunk in run(_look, jobs, workers=workers, without=_without):
+        for chunk in run(_look, jobs, workers=workers, without=FileReader.without):
             found += chunk
             advance(len(chunk))
     good = [facts for why, facts in found if why is None]
@@ -76,34 +74,12 @@ def check(folder: DatasetFolder, workers: int | None = None) -> Report:
     )
 
 
-def _job(folder: DatasetFolder, row: int) -> Path | str:
-    try:
-        return folder.file(row)
-    except ValueError as error:
-        return str(error)
-
-
-def _look(files: list[Path | str]) -> list[tuple[str | None, tuple[int, int, int, float]]]:
-    found = []
-    for place, file in enumerate(files):
-        report(place)
-        found.append(_look_at(file))
-    return found
-
-
-def _without(files: list[Path | str], death: Death) -> list[Path | str]:
-    return [*files[: death.at], str(death), *files[death.at + 1 :]]
-
-
-def _look_at(file: Path | str) -> tuple[str | None, tuple[int, int, int, float]]:
-    """Why the clip is refused (None when it is not), and its frames, height, width, seconds."""
-    try:
-        if isinstance(file, str):
-            raise ValueError(file)
-        clip = persevering(lambda: read_clip(file))
-        return None, (len(clip), *clip.size, clip.seconds)
-    except (ValueError, OSError, MemoryError, *BROKEN) as error:
-        return one_line(error), (0, 0, 0, 0.0)
+def _look(files: FileReader) -> list[tuple[str | None, tuple[int, int, int, float]]]:
+    """For each file why it is refused (None when it is not), and its frames, height, width, seconds."""
+    return [
+        (clip, (0, 0, 0, 0.0)) if isinstance(clip, str) else (None, (len(clip), *clip.size, clip.seconds))
+        for clip in files
+    ]
 
 
 def _notes(folder: DatasetFolder, found: list[tuple[str | None, tuple[int, int, int, float]]]) -> list[tuple[str, str]]:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
 from storyreel.data.child_process import report
-from storyreel.data.dataset import NotNow
-from storyreel.data.parallel import Death, default_workers
+from storyreel.data.dataset import Dataset, NotNow
+from storyreel.data.parallel import Death
 from storyreel.data.write import METADATA, PLAN, write_folder, write_world
 from storyreel.json_file import parse_json, read_json
 from storyreel.layouts import SPLITS
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["METADATA", "SPLITS", "DatasetFolder", "read_clip", "write_folder", "write_world"]
 
 
-class DatasetFolder:
+class DatasetFolder(Dataset):
     """The rows and clips of one dataset folder; nothing is decoded until it is asked for."""
 
     def __init__(self, path: Path, table: pa.Table) -> None:
@@ -61,21 +61,6 @@ class DatasetFolder:
     def __len__(self) -> int:
         return self.table.num_rows
 
-    def __repr__(self) -> str:
-        return f"DatasetFolder({str(self.path)!r}, {len(self)} clips)"
-
-    @property
-    def packing(self) -> str:
-        return "decoding"
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    @property
-    def max_workers(self) -> int:
-        return default_workers()
-
     @property
     def columns(self) -> list[str]:
         return self.table.column_names
@@ -83,32 +68,6 @@ class DatasetFolder:
     def column(self, name: str) -> list[Any] | None:
         """The values of one column, a row each; None where the table has no such column."""
         return self.table.column(name).to_pylist() if name in self.table.column_names else None
-
-    @cached_property
-    def file_names(self) -> list[str]:
-        return self.table.column("file_name").to_pylist()
-
-    @cached_property
-    def splits(self) -> list[str]:
-        """ "train" or "held_out" for each row; a missing column or value means "train"."""
-        return [s or "train" for s in self.column("split") or [None] * len(self)]
-
-    @cached_property
-    def contexts(self) -> list[int]:
-        """Leading frames that are given, for each row."""
-        return [int(c or 0) for c in self.column("context") or [0] * len(self)]
-
-    @property
-    def has_captions(self) -> bool:
-        return any(self.all_captions)
-
-    @cached_property
-    def all_captions(self) -> list[list[str]]:
-        """Every caption of each row, without repetition; an empty list where there is none."""
-        several = self.column("captions") or [None] * len(self)
-        single = self.column("caption") or [None] * len(self)
-        given = ([*(many or []), one] if one else (many or []) for many, one in zip(several, single, strict=True))
-        return [list(dict.fromkeys(c for c in row if c and c.strip())) for row in given]
 
     @cached_property
     def attributes(self) -> list[dict[str, Any]]:
@@ -134,9 +93,6 @@ class DatasetFolder:
             except ValueError as error:
                 raise ValueError(f"{self.path / METADATA}: row {index}: attributes: {error}") from None
         return row
-
-    def captions(self, index: int) -> list[str]:
-        return self.all_captions[index]
 
     def file(self, index: int) -> Path:
         """Where the clip lies. Raises ValueError for a name that leaves the folder."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
@@ -32,7 +33,7 @@ MIX, DRAW = 1, 3  # streams of random numbers; source.ORDER is another
 MAX_WORKERS = 8  # processes that read for a GPU
 
 
-class Loader:
+class Loader(TorchDataset[Batch]):
     """Draws batches from weighted dataset folders.
 
     folders: (folder, weight) each; weights are shares of the items and need not sum to 1.
@@ -119,6 +120,9 @@ class Loader:
             self.sources[number].draw(made, here, where[here], which[here], image[here])
         return made
 
+    def __getitem__(self, step: int) -> Batch:
+        return self.raw(step)
+
     def raw(self, step: int) -> Batch:
         """The batch as it is kept, on the CPU: `video` uint8 (b, t, h, w, c), `text` float16 (b, l, d)."""
         draw = self.draw(step)
@@ -128,7 +132,8 @@ class Loader:
             frames = [source.pack.frames(row)[at] for (source, row), at in zip(items, draw.frames, strict=True)]
             batch["video"] = torch.from_numpy(np.stack(frames))
         else:
-            batch |= _gather(items)
+            each = [source.prepared.batch([row]) for source, row in items if source.prepared]
+            batch |= {name: torch.cat([one[name] for one in each]) for name in each[0]}
         if self.sources[0].text is not None:
             batch["text"], batch["text_mask"] = _texts([source for source, _ in items], draw.caption)
         return batch
@@ -146,18 +151,16 @@ class Loader:
         """batch(start), batch(start + 1), ... for ever; where the data are on disk, `workers` processes read ahead."""
         if self.resident is not None:
             yield from map(self.batch, itertools.count(start))
-        more: dict[str, Any] = {"prefetch_factor": 2, "worker_init_fn": _deaf} if self.workers else {}
-        steps = DataLoader(
-            _Steps(self),
+        batches = DataLoader(
+            self,
             batch_size=None,  # an index is a step, what it gives is a batch
-            sampler=_From(start),
+            sampler=range(start, sys.maxsize),
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # the global one is left alone
-            **more,
+            worker_init_fn=_deaf,
         )
-        for raw in steps:
-            yield self.finished(raw)
+        yield from map(self.finished, batches)
 
     def _items(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sources and rows (n,) of the items with these numbers in the whole training."""
@@ -183,26 +186,6 @@ class Loader:
             seen[mine] = np.arange(mine.sum())
         self._mixed = {**dict(list(self._mixed.items())[-3:]), period: (order, seen)}
         return order, seen
-
-
-class _Steps(TorchDataset[Batch]):
-    """The raw batches of a loader by their steps."""
-
-    def __init__(self, loader: Loader) -> None:
-        self.loader = loader
-
-    def __getitem__(self, step: int) -> Batch:
-        return self.loader.raw(step)
-
-
-class _From:
-    """start, start + 1, ... for ever."""
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-
-    def __iter__(self) -> Iterator[int]:
-        return itertools.count(self.start)
 
 
 def _deaf(worker: int) -> None:
@@ -235,23 +218,9 @@ def _pattern(weights: Sequence[float]) -> np.ndarray:
     return np.repeat(np.arange(len(weights)), np.diff(edges, prepend=0) + 1)
 
 
-def _gather(picked: list[tuple[Source, int]]) -> Batch:
-    """Prepared entries of items that may come from several folders."""
-    made: dict[str, list[Any]] = {}
-    for source, row in picked:
-        assert source.prepared is not None
-        for name, value in source.prepared.batch([row]).items():
-            made.setdefault(name, []).append(value)
-    return {name: torch.cat(values) for name, values in made.items()}
-
-
 def _texts(sources: Sequence[Source], captions: np.ndarray) -> tuple[Tensor, Tensor]:
     """Token states float16 (b, l, d) of one caption an item, padded to the longest of the batch, and their mask."""
-    rows = []
-    for source, caption in zip(sources, captions.tolist(), strict=True):
-        assert source.text is not None
-        rows.append(torch.from_numpy(source.text.rows(caption).copy()))
-    mask = torch.zeros(len(rows), max(len(row) for row in rows), dtype=torch.bool)
-    for item, row in enumerate(rows):
-        mask[item, : len(row)] = True
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), mask
+    pairs = zip(sources, captions.tolist(), strict=True)
+    rows = [torch.from_numpy(source.text.rows(caption).copy()) for source, caption in pairs if source.text]
+    mask = [torch.ones(len(row), dtype=torch.bool) for row in rows]
+    return pad_sequence(rows, batch_first=True), pad_sequence(mask, batch_first=True)

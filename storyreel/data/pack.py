@@ -83,10 +83,10 @@ class Pack:
             starts[first : first + SHARD] = np.cumsum(span) - span
         self._starts = starts
 
-    def frames(self, row: int, first: int = 0, count: int | None = None) -> np.ndarray:
-        """uint8 (count, size, size, channels), a view into the memory map."""
-        start = int(self._starts[row]) + first
-        return self.shard(row // SHARD)[start : start + (int(self.counts[row]) if count is None else count)]
+    def frames(self, row: int) -> np.ndarray:
+        """uint8 (t, size, size, channels), a view into the memory map."""
+        start = int(self._starts[row])
+        return self.shard(row // SHARD)[start : start + int(self.counts[row])]
 
     def shard(self, number: int) -> np.ndarray:
         """uint8 (frames, size, size, channels): those of SHARD clips in the order of their rows, memory-mapped."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import traceback
@@ -25,14 +24,6 @@ A = TypeVar("A")
 B = TypeVar("B")
 LINE_EVERY = 30.0  # seconds, of the progress in a log
 DEATHS = 3  # of the worker processes of one item
-
-
-def default_workers() -> int:
-    """As many as there are cores for this process."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows
-        return os.cpu_count() or 1
 
 
 @contextmanager

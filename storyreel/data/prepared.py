@@ -41,17 +41,6 @@ class TextStates:
         """float16 (l, dim): the states of the caption with this number, not copied."""
         return self.states[self.starts[caption] : self.starts[caption] + self.lengths[caption]]
 
-    def batch(self, captions: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Of the captions with these numbers: float32 (b, l, dim) padded with 0, mask bool (b, l)."""
-        longest = max(1, int(self.lengths[list(captions)].max()))
-        states = torch.zeros(len(captions), longest, self.states.shape[1])
-        mask = torch.zeros(len(captions), longest, dtype=torch.bool)
-        for item, caption in enumerate(captions):
-            row = self.rows(caption)
-            states[item, : len(row)] = torch.from_numpy(row.astype(np.float32))
-            mask[item, : len(row)] = True
-        return states, mask
-
     @classmethod
     def open(cls, encoder: TextEncoder, captions: Sequence[str], cache: Path | None) -> TextStates:
         """Encode each distinct caption once, or map what an earlier call encoded."""

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.clip import Clip
+from storyreel.data.dataset import Dataset
 from storyreel.data.folder import METADATA, FileReader, read_clip
-from storyreel.data.parallel import default_workers
 from storyreel.json_file import parse_json
 from storyreel.tar_file import tar_members
 from storyreel.whole_file import without_waiting
@@ -69,11 +69,10 @@ class ShardReader(FileReader):
         return file.clip()
 
 
-class Shards:
-    """The samples of shards as a dataset (`storyreel.data.dataset.Dataset`)."""
+class Shards(Dataset):
+    """The samples of shards as a dataset."""
 
-    packing = "decoding"
-    world = ""
+    caption_columns = ("captions", "text", "caption")
 
     def __init__(self, path: Path, samples: list[tuple[Member, dict[str, Any]]]) -> None:
         self.path = path
@@ -95,17 +94,6 @@ class Shards:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __repr__(self) -> str:
-        return f"Shards({str(self.path)!r}, {len(self)} clips)"
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    @property
-    def max_workers(self) -> int:
-        return default_workers()
-
     @property
     def columns(self) -> list[str]:
         return list(dict.fromkeys(["file_name", "captions", *(name for _, row in self.samples for name in row)]))
@@ -119,36 +107,6 @@ class Shards:
     @cached_property
     def file_names(self) -> list[str]:
         return [f"{member.shard.name}/{member.name}" for member, _ in self.samples]
-
-    @cached_property
-    def splits(self) -> list[str]:
-        return [
-            row["split"] if isinstance(row.get("split"), str) and row["split"] else "train" for _, row in self.samples
-        ]
-
-    @cached_property
-    def contexts(self) -> list[int]:
-        return [row["context"] if isinstance(row.get("context"), int) else 0 for _, row in self.samples]
-
-    @property
-    def has_captions(self) -> bool:
-        return any(self.all_captions)
-
-    @cached_property
-    def all_captions(self) -> list[list[str]]:
-        made = []
-        for _, row in self.samples:
-            several = row.get("captions")
-            every = [*(several if isinstance(several, list) else []), row.get("text"), row.get("caption")]
-            made.append(list(dict.fromkeys(said for said in every if isinstance(said, str) and said.strip())))
-        return made
-
-    def captions(self, index: int) -> list[str]:
-        return self.all_captions[index]
-
-    @cached_property
-    def attributes(self) -> list[dict[str, Any]]:
-        return [row["attributes"] if isinstance(row.get("attributes"), dict) else {} for _, row in self.samples]
 
     def clip(self, index: int) -> Clip:
         captions = self.captions(index)

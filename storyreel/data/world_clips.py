@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.clip import Clip
+from storyreel.data.dataset import Dataset
 from storyreel.data.pack import SHARD, cache_folder
-from storyreel.data.parallel import default_workers, progress, run
+from storyreel.data.parallel import progress, run
+from storyreel.engine import cores
 from storyreel.json_file import read_object
 from storyreel.names import expanded
 from storyreel.numbers import is_digits
@@ -88,11 +90,14 @@ def _whole(text: str, name: str, low: int, high: int) -> int:
     return int(text)
 
 
-class WorldClips:
-    """`clips` clips of a world as a dataset (`storyreel.data.dataset.Dataset`).
+class WorldClips(Dataset):
+    """`clips` clips of a world as a dataset.
 
     world: a frozen dataclass with `make(seed, index)`, picklable, whose fields say what it makes.
     """
+
+    packing = "composing"
+    caption_columns = ("captions",)
 
     def __init__(
         self, world: Any, clips: int, seed: int = 0, *, path: Path | None = None, cache: Path | None = None
@@ -101,7 +106,7 @@ class WorldClips:
             raise ValueError(f"world: expected a dataclass, whose fields say what it makes, got {type(world).__name__}")
         self.made_by: Any = world
         self.clips, self.seed, self.cache = clips, seed, cache
-        self._path = path
+        self.path = path or Path(f"{self.world}:?clips={clips}&seed={seed}")
         self._read: dict[str, list[Any]] = {}
 
     def __len__(self) -> int:
@@ -120,10 +125,6 @@ class WorldClips:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     @property
-    def packing(self) -> str:
-        return "composing"
-
-    @property
     def world(self) -> str:
         return type(self.made_by).__name__.lower()
 
@@ -132,17 +133,13 @@ class WorldClips:
         return f"{self.world}?clips={self.clips}&seed={self.seed}"
 
     @property
-    def path(self) -> Path:
-        return self._path or Path(f"{self.world}:?clips={self.clips}&seed={self.seed}")
-
-    @property
     def columns(self) -> list[str]:
         return ["caption", "num_frames", "width", "height", "fps", *SAID, *LABELS]
 
     @property
     def max_workers(self) -> int:
         """Worker processes do not have the classes of the caller's own script."""
-        return 1 if type(self.made_by).__module__ == "__main__" else default_workers()
+        return 1 if type(self.made_by).__module__ == "__main__" else cores()
 
     # -- rows ----------------------------------------------------------------------------------------------
 
@@ -161,28 +158,9 @@ class WorldClips:
             return [captions[0] if captions else "" for captions in self._column("captions")]
         return self._column(name) if name in (*SAID, *LABELS) else None
 
-    @cached_property
-    def splits(self) -> list[str]:
-        return self._column("split")
-
-    @cached_property
-    def contexts(self) -> list[int]:
-        return self._column("context")
-
     @property
     def has_captions(self) -> bool:
         return bool(self.made_by.make(self.seed, 0)[1].get("captions"))
-
-    @cached_property
-    def all_captions(self) -> list[list[str]]:
-        return self._column("captions")
-
-    def captions(self, index: int) -> list[str]:
-        return self.all_captions[index]
-
-    @cached_property
-    def attributes(self) -> list[dict[str, Any]]:
-        return self._column("attributes")
 
     def row(self, index: int) -> dict[str, Any]:
         return {name: self._column(name)[index] for name in (*SAID, *LABELS)}

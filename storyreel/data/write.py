@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
 from storyreel.data.card import CARD, METADATA, split_table, write_card
-from storyreel.data.parallel import default_workers, progress, run
+from storyreel.data.parallel import progress, run
+from storyreel.engine import cores
 from storyreel.json_file import read_object
 from storyreel.layouts import SPLITS
 from storyreel.ownership import Owned, claim, remove_names
@@ -57,7 +58,7 @@ def write_folder(
         raise ValueError(f"{path}: already holds a dataset; give another folder, or remove it first")
     with claim(path, "dataset") as folder:
         (path / "clips").mkdir(exist_ok=True)
-        workers = workers or default_workers()
+        workers = workers or cores()
         rows = []
         with progress("writing", None) as advance:
             for row in run(partial(write_item, path), _numbered(folder, items), workers=workers, threads=True):
@@ -147,7 +148,7 @@ def _write_chunks(
     have, clips = goal
     chunks = [(start, min(start + CHUNK, clips)) for start in range(len(have) if have else 0, clips, CHUNK)]
     todo = [c for c in chunks if not _part(path, *c).exists()]
-    workers = min(workers or default_workers(), len(todo)) or 1
+    workers = min(workers or cores(), len(todo)) or 1
     if type(world).__module__ == "__main__":
         workers = 1  # worker processes do not have the caller's script
     with progress("making clips", clips) as advance:

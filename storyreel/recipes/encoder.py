@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from storyreel import worlds
 from storyreel.nn.dual_encoder import DualEncoderConfig
-from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
+from storyreel.recipe import Data, Recipe, StageRecipe, tiny_stage
+from storyreel.recipes._small import SMALL
 from storyreel.systems.encoder import EncoderConfig
 
 OWN_WORDS = {
@@ -40,7 +41,7 @@ def of_world(name: str) -> Recipe:
         stages={
             "dual": StageRecipe(
                 data=Data(frames=frames, size=64, channels=world.channels, batch=96),
-                optim=Optim(lr=1e-3, muon=0.02, warmup=50, weight_decay=0.01),
+                optim=replace(SMALL, warmup=50),
                 steps=600,
                 ema=0.99,
                 checkpoint_every=100,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
-from storyreel.recipes._refiner import sprites_refiner
+from storyreel.recipes._small import SMALL, sprites_refiner
 from storyreel.systems.godiva import GeneratorConfig, GodivaConfig
 from storyreel.systems.godiva_tokenizer import FrameVQVAEConfig
 
@@ -51,10 +51,6 @@ def godiva_small() -> Recipe:
             "generator": StageRecipe(data=data, optim=Optim(lr=5e-4, warmup=5_000), steps=200_000),
         },
     )  # fmt: skip
-
-
-SMALL = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
-"""For the shipped models. Muon learns in a third of the steps that AdamW alone takes (docs/log.md)."""
 
 
 def godiva_digits() -> Recipe:

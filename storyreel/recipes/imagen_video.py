@@ -15,12 +15,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from storyreel.diffusion.sampling import Sampling
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
-from storyreel.recipes._refiner import sprites_refiner
+from storyreel.recipes._small import SMALL, sprites_refiner
 from storyreel.systems.cascade import Kind
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.imagen_video import ImagenVideoConfig, StageConfig
@@ -139,6 +140,11 @@ def imagen_video_small() -> Recipe:
     )
 
 
+def _sprites_stage(steps: int, images: float = 0.0, batch: int = 16, **optim: float) -> StageRecipe:
+    data = Data(frames=8, size=64, channels=4, image_share=images, batch=batch)
+    return StageRecipe(data=data, optim=replace(SMALL, **optim), steps=steps, ema=0.998, checkpoint_every=250)
+
+
 def imagen_video_sprites() -> Recipe:
     """Ships as `imagen-video-sprites`: one second in 3, 4, 6 and at last 8 frames; 16, 32, 48 and at last 64 pixels
     a side, with a matte. The world's clips have eight frames, so no stage can double as the paper's do.
@@ -177,30 +183,18 @@ def imagen_video_sprites() -> Recipe:
         whole_clips=True,
         refiner=sprites_refiner(),
     )
-    data = Data(frames=8, size=64, channels=4)
-
-    def train(steps: int, images: float = 0.125, batch: int = 16) -> StageRecipe:
-        optim = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
-        return StageRecipe(
-            data=replace(data, image_share=images, batch=batch),
-            optim=optim,
-            steps=steps,
-            ema=0.998,
-            checkpoint_every=250,
-        )
-
     return Recipe(
         name="imagen_video_sprites",
         system=system,
         stages={
-            "base": train(3_500, batch=32),
-            "tsr1": train(1_000, 0.0),
-            "ssr1": train(2_000),
-            "ssr2": train(1_000),
-            "tsr2": train(800, 0.0),
-            "tsr3": train(800, 0.0),
-            "ssr3": train(1_600),
-            "refiner": replace(train(3_000, 0.0, batch=64), ema=0.995),
+            "base": _sprites_stage(3_500, 0.125, batch=32),
+            "tsr1": _sprites_stage(1_000),
+            "ssr1": _sprites_stage(2_000, 0.125),
+            "ssr2": _sprites_stage(1_000, 0.125),
+            "tsr2": _sprites_stage(800),
+            "tsr3": _sprites_stage(800),
+            "ssr3": _sprites_stage(1_600, 0.125),
+            "refiner": replace(_sprites_stage(3_000, batch=64), ema=0.995),
         },
     )
 
@@ -246,18 +240,7 @@ def imagen_video_four() -> Recipe:
         whole_clips=True,
         refiner=sprites_refiner(),
     )
-    data = Data(frames=8, size=64, channels=4)
-
-    def train(steps: int, images: float = 0.0, batch: int = 16) -> StageRecipe:
-        optim = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01, final_lr=0.01)
-        return StageRecipe(
-            data=replace(data, image_share=images, batch=batch),
-            optim=optim,
-            steps=steps,
-            ema=0.998,
-            checkpoint_every=250,
-        )
-
+    train = partial(_sprites_stage, final_lr=0.01)
     return Recipe(
         name="imagen_video_four",
         system=system,

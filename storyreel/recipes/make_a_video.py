@@ -24,7 +24,7 @@ from storyreel.nn.clip import ClipConfig, TowerConfig
 from storyreel.nn.dual_encoder import DualEncoderConfig
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
-from storyreel.recipes._refiner import sprites_refiner
+from storyreel.recipes._small import SMALL, sprites_refiner
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.make_a_video import MakeAVideoConfig
 from storyreel.systems.make_a_video_networks import NetConfig
@@ -148,9 +148,8 @@ def make_a_video_sprites() -> Recipe:
     )
 
     def train(steps: int, batch: int) -> StageRecipe:
-        optim = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
         data = Data(frames=8, size=64, channels=4, batch=batch)
-        return StageRecipe(data=data, optim=optim, steps=steps, ema=0.998, checkpoint_every=250)
+        return StageRecipe(data=data, optim=SMALL, steps=steps, ema=0.998, checkpoint_every=250)
 
     stages = {
         "prior": train(4_000, 192),

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
-from storyreel.recipes._refiner import sprites_refiner
+from storyreel.recipes._small import SMALL, sprites_refiner
 from storyreel.systems.phenaki import MaskGitConfig, PhenakiConfig
 from storyreel.systems.phenaki_tokenizer import CViViTConfig
 
@@ -74,10 +74,6 @@ def phenaki_24gb() -> Recipe:
             "prior": replace(small.stages["prior"], data=data, accumulate=4, steps=100_000),
         },
     )
-
-
-SMALL = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
-"""For the shipped models. Muon learns in a third of the steps that AdamW alone takes (docs/log.md)."""
 
 
 def phenaki_sprites() -> Recipe:

@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from storyreel.diffusion.sampling import Sampling
-from storyreel.recipe import Data, Optim, Recipe, StageRecipe
-from storyreel.recipes._refiner import sprites_refiner
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
+from storyreel.recipes._small import SMALL, sprites_refiner
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.svd import SvdConfig
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
@@ -63,9 +63,6 @@ def svd_paper() -> Recipe:
             "image_to_video": StageRecipe(data=data, optim=Optim(lr=3e-5), steps=100_000, ema=ema),
         },
     )
-
-
-SMALL = Optim(lr=1e-3, muon=0.02, warmup=100, weight_decay=0.01)
 
 
 def svd_sprites() -> Recipe:
@@ -143,10 +140,7 @@ def svd_tiny() -> Recipe:
     data = Data(frames=4, size=16, batch=8)
     few = Sampling(steps=6, sampler="euler", grid="karras", sigma_min=0.01, sigma_max=100.0, guidance=2.0)
     row = DiffusionConfig
-    stage = StageRecipe(
-        data=data, optim=Optim(lr=3e-3, warmup=10), steps=100, precision="fp32", ema=0.9,
-        checkpoint_every=50, sample_every=100,
-    )  # fmt: skip
+    stage = tiny_stage(data)
     return Recipe(
         name="svd_tiny",
         system=SvdConfig(

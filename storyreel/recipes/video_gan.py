@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from storyreel.recipe import Data, Optim, Recipe, StageRecipe
+from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.systems.video_gan import VideoGanConfig
 
 ADAM = Optim(lr=2.5e-3, betas=(0.0, 0.99), weight_decay=0.0, warmup=0, final_lr=0.2, clip_norm=100.0)
@@ -27,39 +27,24 @@ ADAM = Optim(lr=2.5e-3, betas=(0.0, 0.99), weight_decay=0.0, warmup=0, final_lr=
 
 def stylesv_skies() -> Recipe:
     """StyleSV at 64 pixels for the world `skies`."""
-    images = StageRecipe(
-        data=Data(frames=1, size=64, batch=16, image_share=1.0),
-        optim=ADAM,
-        steps=8_000,
-        ema=0.998,
-        checkpoint_every=200,
-        sample_every=0,
-    )
-    return Recipe(
-        name="stylesv_skies",
-        system=VideoGanConfig(
-            z_dim=128, w_dim=128, motion_dim=64, layers=6, margin=5, channel_base=1024, channel_max=128, low_rank=4,
-            anchor_kernel=5, periods=(16, 512), critic_base=1024, critic_max=128, r1=1.0, truncation=0.85,
-        ),
-        stages={
-            "images": images,
-            "videos": replace(images, data=Data(frames=16, size=64, batch=8), steps=4_000),
-        },
-        text="hash:32",
+    system = VideoGanConfig(
+        z_dim=128, w_dim=128, motion_dim=64, layers=6, margin=5, channel_base=1024, channel_max=128, low_rank=4,
+        anchor_kernel=5, periods=(16, 512), critic_base=1024, critic_max=128, r1=1.0, truncation=0.85,
     )  # fmt: skip
+    return _preset("stylesv_skies", system, steps=(8_000, 4_000))
 
 
-def _preset(name: str, system: VideoGanConfig, text: str = "hash:32") -> Recipe:
-    """A recipe of one of the five: 64 pixels, 16 frames."""
+def _preset(name: str, system: VideoGanConfig, text: str = "hash:32", steps: tuple[int, int] = (20_000,) * 2) -> Recipe:
+    """64 pixels, 16 frames. steps: of images, where they are learned first, and of videos."""
     videos = StageRecipe(
         data=Data(frames=16, size=64, batch=8),
         optim=ADAM,
-        steps=20_000,
+        steps=steps[1],
         ema=0.998,
         checkpoint_every=200,
         sample_every=0,
     )
-    images = replace(videos, data=Data(frames=1, size=64, batch=16, image_share=1.0))
+    images = replace(videos, data=Data(frames=1, size=64, batch=16, image_share=1.0), steps=steps[0])
     stages = {"images": images, "videos": videos} if system.image_pretraining else {"videos": videos}
     return Recipe(name=name, system=system, stages=stages, text=text)
 
@@ -114,15 +99,8 @@ def ircgan() -> Recipe:
 
 def video_gan_tiny() -> Recipe:
     """The same code at toy size, for tests and for a first look."""
-    images = StageRecipe(
-        data=Data(frames=1, size=16, batch=8, image_share=1.0),
-        optim=replace(ADAM, lr=5e-3),
-        steps=60,
-        precision="fp32",
-        ema=0.9,
-        checkpoint_every=30,
-        sample_every=60,
-    )
+    tiny = tiny_stage(Data(frames=1, size=16, batch=8, image_share=1.0), steps=60, checkpoint_every=30)
+    images = replace(tiny, optim=replace(ADAM, lr=5e-3))
     return Recipe(
         name="video_gan_tiny",
         system=VideoGanConfig(

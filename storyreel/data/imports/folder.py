@@ -22,7 +22,7 @@ from storyreel.data.card import write_card
 from storyreel.data.child_process import report
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape
-from storyreel.data.parallel import Death, default_workers, progress, run
+from storyreel.data.parallel import Death, progress, run
 from storyreel.data.write import (
     METADATA,
     PARTS,
@@ -35,6 +35,7 @@ from storyreel.data.write import (
     write_item,
     write_table,
 )
+from storyreel.engine import cores
 from storyreel.json_file import read_object
 from storyreel.ownership import claim, remove_names
 from storyreel.read_errors import BROKEN, one_line, persevering
@@ -105,7 +106,7 @@ def _write(
     chunks: list[Chunk] = [(todo[i : i + CHUNK], {}) for i in range(0, len(todo), CHUNK)]
     with progress("cutting clips", len(annotation.entries)) as advance:
         advance(len(annotation.entries) - len(todo))
-        workers = min(workers or default_workers(), len(chunks)) or 1
+        workers = min(workers or cores(), len(chunks)) or 1
         for count in run(partial(_import_chunk, path, shape), chunks, workers=workers, without=_without):
             advance(count)
     skipped = _read_parts(path, rows)
