@@ -160,7 +160,7 @@ def seconds_a_batch(loader: BatchSource, count: int = 3) -> float:
     for _ in range(count):
         next(batches)
     seconds = (time.perf_counter() - began) / count
-    del batches  # which ends its thread
+    del batches  # which ends the processes that read
     return seconds
 
 
