@@ -9,7 +9,6 @@ the device itself, where all of the data lie when they fit. Bytes travel; they b
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from torch.utils.data import Dataset as TorchDataset
 from storyreel.data.dataset import Dataset
 from storyreel.data.resident import Draw, Resident
 from storyreel.data.source import Source, to_video
+from storyreel.engine import cores
 from storyreel.recipe import Data
 from storyreel.systems.base import Batch, TextEncoder
 
@@ -83,7 +83,7 @@ class Loader(TorchDataset[Batch]):
         self._shares = np.bincount(self._pattern, minlength=len(self.sources))
         self._mixed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         if workers is None:
-            workers = 0 if self.device.type == "cpu" else min(MAX_WORKERS, max(1, (os.cpu_count() or 2) - 1))
+            workers = 0 if self.device.type == "cpu" else min(MAX_WORKERS, max(1, cores() - 1))
         self.workers = workers
         self.resident = Resident.open(self.sources, self.device, resident)
 
