@@ -125,7 +125,7 @@ def test_it_is_made_trained_on_judged_and_compared(squares, storyreel, tmp_path,
 
     query = "squares:?clips=20&side=5&seed=0"
     assert open_dataset(query).all_captions == folder.all_captions
-    monkeypatch.setattr("storyreel.data.world_clips.default_workers", lambda: 1)  # others do not have this file
+    monkeypatch.setattr("storyreel.data.world_clips.cores", lambda: 1)  # others do not have this file
     short = [f"--set=stages.{stage}.steps=1" for stage in ("tokenizer", "prior")]
     run = ("train", "phenaki_tiny", "--data", query, "-o", tmp_path / "run", *short, "--quiet")
     assert storyreel(*run)[0] == 0
