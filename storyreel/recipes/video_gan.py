@@ -29,12 +29,14 @@ def stylesv_skies() -> Recipe:
     """StyleSV at 64 pixels for the world `skies`."""
     system = VideoGanConfig(
         z_dim=128, w_dim=128, motion_dim=64, layers=6, margin=5, channel_base=1024, channel_max=128, low_rank=4,
-        anchor_kernel=5, periods=(16, 512), critic_base=1024, critic_max=128, r1=1.0, truncation=0.85,
+        anchor_kernel=5, periods=(16, 512), critic_base=1024, critic_max=128, r1=0.1, truncation=0.85,
     )  # fmt: skip
     return _preset("stylesv_skies", system, steps=(8_000, 4_000))
 
 
-def _preset(name: str, system: VideoGanConfig, text: str = "hash:32", steps: tuple[int, int] = (20_000,) * 2) -> Recipe:
+def _preset(
+    name: str, system: VideoGanConfig, text: str = "hash:32", steps: tuple[int, int] = (20_000, 20_000)
+) -> Recipe:
     """64 pixels, 16 frames. steps: of images, where they are learned first, and of videos."""
     videos = StageRecipe(
         data=Data(frames=16, size=64, batch=8),

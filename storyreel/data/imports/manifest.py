@@ -70,8 +70,9 @@ def _taichi_box(row: Row) -> Box | None:
         return None
     text, ends = f"bbox {row['bbox']!r}"[:80], (row.get("width"), row.get("height"))
     width, height = (_seconds(end) for end in ends)
-    sides = [_seconds(part) for part in str(row["bbox"]).split("-")]
-    if not width or not height or len(sides) != 4 or None in sides:
+    parts = [_seconds(part) for part in str(row["bbox"]).split("-")]
+    sides = [part for part in parts if part is not None]
+    if not width or not height or len(sides) != 4 or len(parts) != 4:
         raise ValueError(f"{text} of {ends[0]}x{ends[1]}: expected LEFT-TOP-RIGHT-BOTTOM, and a width and a height")
     left, top, right, bottom = (min(1.0, side / of) for side, of in zip(sides, (width, height) * 2, strict=True))
     if right <= left or bottom <= top:
