@@ -471,7 +471,7 @@ def main() -> None:
     beside = peers()
     if not shutil.which("ffmpeg"):
         print(
-            "without the naive chain, export and 720 lines: wanted the program ffmpeg (apt install ffmpeg)",
+            "without the naive chain, export and 720 lines: expected the program ffmpeg (apt install ffmpeg)",
             file=sys.stderr,
         )
     said = shlex.join(["python", "benchmarks/curate.py", *sys.argv[1:]])

@@ -87,7 +87,7 @@ def variants(recipe: str, steps: int, tokenizer_steps: int) -> dict[str, Variant
     """Name -> variant, the full one with `steps` steps and the others with as many FLOPs."""
     config = resolve(recipe, ()).system
     if not isinstance(config, GodivaConfig):
-        raise ValueError(f"--recipe {recipe}: wanted a recipe of GODIVA")
+        raise ValueError(f"--recipe {recipe}: expected a recipe of GODIVA")
     made: dict[str, Variant] = {}
     for name in ("full", *(n for n in NAMES if n != "full")):
         layers = layers_of(name, config.generator.layers)

@@ -48,7 +48,7 @@ def run_claims(
 def chosen(only: str | None, claims: Sequence[str]) -> Sequence[str]:
     """All of them, or one. ValueError where there is no such claim."""
     if only is not None and only not in claims:
-        raise ValueError(f"--only {only}: wanted one of {', '.join(claims)}")
+        raise ValueError(f"--only {only}: expected one of {', '.join(claims)}")
     return claims if only is None else (only,)
 
 
@@ -66,7 +66,7 @@ class Claims:
         empty: dict[str, Any] = {"reproduces": paper, "parts": {}}
         self.results = read_json(self.file) if self.file.exists() else empty
         if self.results.get("reproduces") != paper or not isinstance(self.results.get("parts"), dict):
-            raise ValueError(f"{self.file}: wanted the results of storyreel reproduce {paper}; give another folder")
+            raise ValueError(f"{self.file}: expected the results of storyreel reproduce {paper}; give another folder")
 
     @property
     def parts(self) -> dict[str, Part]:

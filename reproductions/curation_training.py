@@ -82,7 +82,7 @@ def base_model(name: str) -> tuple[PhenakiConfig, Path]:
     folder = registry.find(name)
     config = load_model(folder)[1].system
     if not isinstance(config, PhenakiConfig):
-        raise ValueError(f"--model digits={name}: wanted a model of Phenaki")
+        raise ValueError(f"--model digits={name}: expected a model of Phenaki")
     return config, folder
 
 

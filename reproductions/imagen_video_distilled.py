@@ -149,7 +149,7 @@ def _given(settings: Settings, size: Size) -> Trained:
     for name, place in settings.models.items():
         model = load(place)
         if not isinstance(model.system, ImagenVideo):
-            raise ValueError(f"--model {name}={place}: wanted a model of Imagen Video")
+            raise ValueError(f"--model {name}={place}: expected a model of Imagen Video")
         row = {n: s for n, s in model.system.cascade().items() if isinstance(s, DiffusionStage)}
         distill, text = row["base"].config.distill, model.text
         told[name] = {"digest": model.digest, "distilled": distill.final if distill.on else None}

@@ -206,7 +206,7 @@ def _shared(recipe: str, world: str) -> tuple[str, ...]:
     """What all networks change: digits have no matte."""
     resolved = resolve(recipe, ())
     if not isinstance(resolved.system, ImagenVideoConfig):
-        raise ValueError(f"--recipe {recipe}: wanted a recipe of Imagen Video")
+        raise ValueError(f"--recipe {recipe}: expected a recipe of Imagen Video")
     if world == "sprites" or resolved.system.channels == 3:
         return ()
     return ("system.channels=3", *(f"stages.{stage}.data.channels=3" for stage in resolved.stages))

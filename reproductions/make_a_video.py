@@ -67,7 +67,7 @@ class Bench:
         """ValueError where there is no model, or one of another system."""
         model = load(settings.models.get("sprites", MODEL))
         if not isinstance(model.system, MakeAVideo):
-            raise ValueError(f"--model sprites={model.name}: wanted a model of Make-A-Video")
+            raise ValueError(f"--model sprites={model.name}: expected a model of Make-A-Video")
         return cls(settings, model, model.system, Size.of(settings))
 
     def data(self, *, held: bool = False) -> DatasetFolder:

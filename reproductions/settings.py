@@ -56,11 +56,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes <= 100_000:
-            raise ValueError(f"--minutes: wanted more than 0, got {self.minutes:g}")
+            raise ValueError(f"--minutes: expected more than 0, got {self.minutes:g}")
         if self.steps is not None and self.steps < 1:
-            raise ValueError(f"--train-steps: wanted at least 1, got {self.steps}")
+            raise ValueError(f"--train-steps: expected at least 1, got {self.steps}")
         if self.count is not None and self.count < 1:
-            raise ValueError(f"--num-prompts: wanted at least 1, got {self.count}")
+            raise ValueError(f"--num-prompts: expected at least 1, got {self.count}")
         if self.phrasing not in PHRASINGS:
             raise ValueError(f"--phrasing: expected one of {', '.join(PHRASINGS)}, got {self.phrasing!r}")
         for option, given in (("--model", self.models), ("--judge", self.judges)):

@@ -139,7 +139,7 @@ def steps_for(recipe: str, minutes: float, file: Path) -> int:
 def tokenizer_of(recipe: str) -> CViViT:
     config = resolve(recipe, ()).system
     if not isinstance(config, PhenakiConfig):
-        raise ValueError(f"--recipe {recipe}: wanted a recipe of Phenaki")
+        raise ValueError(f"--recipe {recipe}: expected a recipe of Phenaki")
     return config.tokenizer.build()
 
 

@@ -36,10 +36,10 @@ def check_size(path: Path, height: int, width: int, frames: int, max_pixels: int
     """ValueError with one clear line when a frame, or all of them together, would not fit."""
     if height * width > max_pixels:
         raise ValueError(
-            f"{path}: {width}x{height} is {height * width / 1e6:.1f} megapixels, wanted at most {max_pixels / 1e6:g}"
+            f"{path}: {width}x{height} is {height * width / 1e6:.1f} megapixels, expected at most {max_pixels / 1e6:g}"
         )
     if frames > max_frames:
-        raise ValueError(f"{path}: holds more than {max_frames} frames, wanted at most that")
+        raise ValueError(f"{path}: holds more than {max_frames} frames, expected at most that")
     total = frames * height * width
     if total > SMALL_TOTAL and total > min(MAX_TOTAL, PIXELS_A_BYTE * (size := _bytes_of(path))):
         of = f" in {size} bytes" if total <= MAX_TOTAL else ""

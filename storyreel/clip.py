@@ -37,9 +37,9 @@ class Clip:
     def __post_init__(self) -> None:
         frames = np.ascontiguousarray(self.frames)
         if frames.ndim != 4 or frames.shape[-1] not in (3, 4) or 0 in frames.shape:
-            raise ValueError(f"frames: wanted a non-empty (t, h, w, 3 or 4) array, got shape {frames.shape}")
+            raise ValueError(f"frames: expected a non-empty (t, h, w, 3 or 4) array, got shape {frames.shape}")
         if frames.dtype != np.uint8:
-            raise ValueError(f"frames: wanted uint8, got {frames.dtype}")
+            raise ValueError(f"frames: expected uint8, got {frames.dtype}")
         fps = rational(self.fps, "fps", 0, MAX_FPS, above=True).limit_denominator(1_001_000)
         if fps <= 0:
             raise ValueError(f"fps: expected more than 0, got {float(self.fps)}")
@@ -124,7 +124,7 @@ class Clip:
     def resample(self, num_frames: int) -> Clip:
         """`num_frames` frames over the same duration, each the nearest in time."""
         if num_frames < 1:
-            raise ValueError(f"num_frames: wanted at least 1, got {num_frames}")
+            raise ValueError(f"num_frames: expected at least 1, got {num_frames}")
         t = len(self)
         index = [min(t - 1, ((2 * i + 1) * t) // (2 * num_frames)) for i in range(num_frames)]
         return self.replace(frames=self.frames[index], fps=self.fps * num_frames / t)

@@ -79,7 +79,7 @@ class Encoder:
     def text_embeddings(self, prompts: Sequence[str]) -> Tensor:
         """float32 (n, e) of unit length. ValueError for a string in place of a list, and for a sentence too long."""
         if isinstance(prompts, str) or not prompts:
-            raise ValueError("prompts: wanted a list of sentences, got " + ("one string" if prompts else "none"))
+            raise ValueError("prompts: expected a list of sentences, got " + ("one string" if prompts else "none"))
         if self._text is None:
             from storyreel.text import load_text_encoder
 
@@ -158,7 +158,7 @@ def load_encoder(name: str | Path) -> Encoder:
         values = {k: v for k, v in recipe["system"][STAGE].items() if k in known}
         name, text = recipe["name"], recipe["text"]
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{where}: wanted the model of an encoder; it lacks {error}") from None
+        raise ValueError(f"{where}: expected the model of an encoder; it lacks {error}") from None
     config = checked(DualEncoderConfig, values, f"{where}: {STAGE}")
     text = checked(str, text, f"{where}: text")
     file = weights_file(folder, STAGE)

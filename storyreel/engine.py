@@ -38,12 +38,12 @@ class Engine(Protocol):
 def get_engine(name: str = "local", workers: int | None = None) -> Engine:
     """The engine "local" or "ray". workers: processes or tasks at a time; None lets the engine choose."""
     if workers is not None and workers < 1:
-        raise ValueError(f"workers: wanted at least 1, got {workers}")
+        raise ValueError(f"workers: expected at least 1, got {workers}")
     if name == "local":
         return Local(workers or 1)
     if name == "ray":
         return Ray(workers)
-    raise ValueError(f"engine: wanted local or ray, got {name!r}")
+    raise ValueError(f"engine: expected local or ray, got {name!r}")
 
 
 def cores() -> int:

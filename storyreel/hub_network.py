@@ -65,7 +65,7 @@ def load(where: str, what: str, kinds: dict[str, str], label: str) -> tuple[Any,
             raise ValueError(f"it lacks {missing[0]}")
     except Exception as error:  # of transformers, the hub, safetensors, tokenizers: each has its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{what}: wanted a {label} with model.safetensors ({one_line(reason)[:160]})") from None
+        raise ValueError(f"{what}: expected a {label} with model.safetensors ({one_line(reason)[:160]})") from None
     tokenizer.padding_side = "right"  # that of SigLIP 2 says left, and the network reads the pads on the right
     return tokenizer, network.eval().requires_grad_(False)
 
@@ -96,4 +96,4 @@ def _check_tokenizer(folder: Path) -> None:
     """transformers would make one that knows no words."""
     alone, pair = ("tokenizer.json", "*.model", "vocab.txt"), ("vocab.json", "merges.txt")
     if not any(any(folder.glob(file)) for file in alone) and not all((folder / file).is_file() for file in pair):
-        raise ValueError("wanted tokenizer.json, or vocab.json with merges.txt, or a *.model beside it")
+        raise ValueError("expected tokenizer.json, or vocab.json with merges.txt, or a *.model beside it")

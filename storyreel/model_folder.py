@@ -25,16 +25,16 @@ def read_model(folder: Path) -> dict[str, Any]:
     """model.json, whose entries have their types: `system` and `digest` text, `recipe` an object, `components` name ->
     `sha256` and `parameters`. ValueError, one line, for anything else."""
     if folder.suffix in PICKLES and not folder.is_dir():
-        raise ValueError(f"{folder}: is a pickle, which can run code when it is opened; wanted a model folder")
+        raise ValueError(f"{folder}: is a pickle, which can run code when it is opened; expected a model folder")
     file = folder / "model.json"
     if not file.exists():
         raise ValueError(f"{folder}: is no model folder (there is no model.json in it)")
     info = read_settings(file)
     components, recipe = info.get("components"), info.get("recipe")
     if info.get("storyreel") != 1 or not isinstance(recipe, dict) or not isinstance(components, dict):
-        raise ValueError(f"{file}: wanted a model of storyreel, with recipe and components")
+        raise ValueError(f"{file}: expected a model of storyreel, with recipe and components")
     if not 0 < len(components) <= MAX_COMPONENTS or not all(map(_is_component, components, components.values())):
-        raise ValueError(f"{file}: wanted a model of storyreel, with a name, sha256 and parameters of each component")
+        raise ValueError(f"{file}: expected a model of storyreel, with a name, sha256 and parameters of each component")
     if info.get("digest") != digest_of_components(components):
         raise ValueError(f"{file}: its digest does not fit its components; it was changed")
     for key, value in (("system", info.get("system")), ("recipe.name", recipe.get("name", ""))):

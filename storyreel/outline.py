@@ -68,7 +68,7 @@ def check_fit(own: Mapping[str, Tensor], found: Mapping[str, TensorInfo], where:
         info = found[name]
         if tensor.is_floating_point() != info.is_floating_point:
             kind = "fractions" if tensor.is_floating_point() else "whole numbers"
-            raise ValueError(f"{where}: {name} is {info.dtype}, wanted {kind}")
+            raise ValueError(f"{where}: {name} is {info.dtype}, expected {kind}")
 
 
 def check_memory(network: nn.Module, saved: Mapping[int, Tensor], where: str) -> None:

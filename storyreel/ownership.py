@@ -195,7 +195,7 @@ def check_place(path: Path) -> None:
     if path.is_symlink() and not path.exists():
         raise FileNotFoundError(2, "is a link that leads nowhere, expected a folder", str(path))
     if path.exists() and not path.is_dir():
-        raise NotADirectoryError(20, "is a file, wanted a folder", str(path))
+        raise NotADirectoryError(20, "is a file, expected a folder", str(path))
 
 
 def _read(path: Path, kind: str) -> Owned:
@@ -283,7 +283,7 @@ def check_file(out: str | Path, ours: bool, inputs: Iterable[str | Path | None] 
     out = Path(out)
     check_apart(out, [given for given in inputs if given is not None and not Path(given).is_dir()])
     if out.is_dir():
-        raise IsADirectoryError(21, "is a folder, wanted a file name", str(out))
+        raise IsADirectoryError(21, "is a folder, expected a file name", str(out))
     if (out.exists() or out.is_symlink()) and not ours:
         raise FileExistsError(17, "is there already and was not written by storyreel; give another name", str(out))
 

@@ -18,10 +18,10 @@ _MOV_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 def kind(path: Path) -> str:
     """One of PICTURES or MOVIES, or "json". ValueError or OSError with one clear line otherwise."""
     if path.is_dir():
-        raise IsADirectoryError(21, "is a folder, wanted a video or picture file", str(path))
+        raise IsADirectoryError(21, "is a folder, expected a video or picture file", str(path))
     size = path.stat().st_size
     if size == 0:
-        raise ValueError(f"{path}: the file is empty, wanted a video or a picture")
+        raise ValueError(f"{path}: the file is empty, expected a video or a picture")
     with path.open("rb") as file:
         head = file.read(16)
         found = _kind(head, path.suffix.lower())

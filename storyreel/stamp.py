@@ -55,7 +55,7 @@ def dump(doc: dict[str, Any], ascii_only: bool = False) -> str:
     except UnicodeEncodeError:  # a lone surrogate: only the escaped form can hold it
         text = json.dumps(doc, ensure_ascii=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"meta: wanted values that JSON can hold: {error}") from error
+        raise ValueError(f"meta: expected values that JSON can hold: {error}") from error
     if len(text) > LIMIT:
         raise ValueError(f"meta: the JSON is {len(text)} characters long, expected at most {LIMIT}")
     parse_json(text, "meta")

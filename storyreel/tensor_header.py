@@ -60,7 +60,7 @@ def check_shapes(own: Mapping[str, Sequence[int]], found: Mapping[str, Sequence[
         raise ValueError(f"{where}: {'lacks' if missing else 'has unknown'} {names[0][:200]!r}{more}")
     for name, shape in own.items():
         if tuple(shape) != tuple(found[name]):
-            raise ValueError(f"{where}: {name} is {list(found[name])}, wanted {list(shape)}")
+            raise ValueError(f"{where}: {name} is {list(found[name])}, expected {list(shape)}")
 
 
 def check_regular(path: Path) -> int:
@@ -81,13 +81,13 @@ def check_no_pickle(path: Path) -> None:
     if not path.exists():
         near = next((p for p in sorted(path.parent.glob(f"{path.stem}.*")) if p.suffix in PICKLES), None)
         if near:
-            raise ValueError(f"{near}: is a pickle, which can run code when it is opened; wanted {path.name}")
+            raise ValueError(f"{near}: is a pickle, which can run code when it is opened; expected {path.name}")
     check_regular(path)
     with path.open("rb") as file:
         start = file.read(9)
     looks_pickled = start[:2] == b"PK" or start[:1] == b"\x80"
     if looks_pickled and start[8:9] != b"{":  # the length of a header, which comes first, can begin so
-        raise ValueError(f"{path}: is a pickle with the name of a safetensors file; wanted safetensors")
+        raise ValueError(f"{path}: is a pickle with the name of a safetensors file; expected safetensors")
 
 
 def shards(index: Path) -> list[str]:

@@ -79,9 +79,11 @@ def write(
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
-        raise ValueError(f"{path}: unknown format {suffix or 'without a suffix'!r}, wanted one of {' '.join(FORMATS)}")
+        raise ValueError(
+            f"{path}: unknown format {suffix or 'without a suffix'!r}, expected one of {' '.join(FORMATS)}"
+        )
     if quality is not None and not 1 <= quality <= 100:
-        raise ValueError(f"quality: wanted 1 to 100, got {quality}")
+        raise ValueError(f"quality: expected 1 to 100, got {quality}")
     if lossless and suffix in (".mp4", ".webm", ".gif"):
         raise ValueError(f"{path}: {suffix} is never lossless here, wanted .mkv, .apng, .webp or .png")
     if grid is not None and suffix != ".png":
@@ -118,7 +120,7 @@ def _factor(clip: Clip | ClipStream, scale: int | str | None, suffix: str) -> in
         return factor
     factor = 1 if scale is None else int(scale) if str(scale).isdecimal() else 0
     if not 1 <= factor <= 64:
-        raise ValueError(f"scale: wanted 'auto' or a whole number from 1 to 64, got {scale!r}")
+        raise ValueError(f"scale: expected 'auto' or a whole number from 1 to 64, got {scale!r}")
     return factor
 
 

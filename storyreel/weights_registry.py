@@ -162,7 +162,7 @@ def find_weights(name: str, weights: Path | None = None) -> dict[str, Path]:
         first, *others = wanted.files
         if others:
             names = ", ".join(file.read for file in wanted.files)
-            raise ValueError(f"{weights}: wanted a folder with {names}, the weights of {name}")
+            raise ValueError(f"{weights}: expected a folder with {names}, the weights of {name}")
         if not weights.is_file():
             raise ValueError(f"{weights}: is missing")
         refuse_pickle(weights)

@@ -16,7 +16,7 @@ def noise(*shape: int) -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [(2, 4, 4), (0, 4, 4, 3), (2, 0, 4, 3), (2, 4, 4, 1), (2, 4, 4, 5)])
 def test_wrong_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="frames: wanted"):
+    with pytest.raises(ValueError, match="frames: expected"):
         Clip(np.zeros(shape, np.uint8))
 
 

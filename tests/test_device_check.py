@@ -96,7 +96,7 @@ def test_on_a_gpu(tiny):  # noqa: F811
         (("--models", "nothing-like-it"), "'nothing-like-it' is not known"),
         (("--train-steps", "0"), "--train-steps: expected at least 1, got 0"),
         (("--batch", "0"), "--batch: expected at least 1, got 0"),
-        (("--device", "abacus"), "--device: wanted cpu, cuda, ... or auto, got 'abacus'"),
+        (("--device", "abacus"), "--device: expected cpu, cuda, ... or auto, got 'abacus'"),
         (("--device", "cuda:7"), "finds no CUDA device here; expected cpu or auto"),
     ],
 )

@@ -198,7 +198,7 @@ def test_errors(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         load_extractor("digits-v1")
     with pytest.raises(ValueError, match="did you mean 'sprites'"):
         load_encoder("spritse")
-    with pytest.raises(ValueError, match="is the extractor 'tiny-v1', wanted 'sprites-v1'"):
+    with pytest.raises(ValueError, match="is the extractor 'tiny-v1', expected 'sprites-v1'"):
         load_extractor("sprites-v1", weights=folder)
     monkeypatch.setenv("STORYREEL_MODELS", str(folder.parent))
     assert load_encoder("tiny").digest == load_encoder(folder).digest
@@ -210,7 +210,7 @@ def test_errors(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ValueError, match="damaged"):
         load_encoder(broken)
     (broken / "model.json").write_text(json.dumps({**told, "components": {}}))
-    with pytest.raises(ValueError, match="wanted the model of an encoder; it lacks 'dual'"):
+    with pytest.raises(ValueError, match="expected the model of an encoder; it lacks 'dual'"):
         load_encoder(broken)
 
 

@@ -86,9 +86,9 @@ def test_a_worker_that_dies_is_one_clear_error():
 
 
 def test_what_is_no_engine_is_refused():
-    with pytest.raises(ValueError, match="wanted local or ray, got 'slurm'"):
+    with pytest.raises(ValueError, match="expected local or ray, got 'slurm'"):
         get_engine("slurm")
-    with pytest.raises(ValueError, match="workers: wanted at least 1"):
+    with pytest.raises(ValueError, match="workers: expected at least 1"):
         get_engine("local", 0)
 
 

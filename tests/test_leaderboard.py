@@ -137,13 +137,13 @@ def test_too_few_clips_are_told_once(tmp_path: Path, capsys):
     from storyreel.evaluate.report.leaderboard import Entrant, Terms, document_of
 
     reports = [json.loads((tmp_path / "board" / "reports" / name / "report.json").read_text()) for name in "ab"]
-    for report, warning in zip(reports, ("9 clips, wanted 2048", "9 clips, wanted 2048"), strict=True):
+    for report, warning in zip(reports, ("9 clips, expected 2048", "9 clips, expected 2048"), strict=True):
         report["scores"][0]["warning"] = warning
     entrants = [Entrant(name, report) for name, report in zip("ab", reports, strict=True)]
-    assert document_of(entrants, Terms())["notes"] == ["flicker: 9 clips, wanted 2048"]
+    assert document_of(entrants, Terms())["notes"] == ["flicker: 9 clips, expected 2048"]
     reports[1]["scores"][0]["warning"] = "and worse"
     notes = document_of(entrants, Terms())["notes"]
-    assert notes == ["flicker of a: 9 clips, wanted 2048 (there is one for b too)"]
+    assert notes == ["flicker of a: 9 clips, expected 2048 (there is one for b too)"]
     reports[0]["scores"][0]["warning"] = None
     assert document_of(entrants, Terms())["notes"] == ["flicker of b: and worse"]
 
@@ -164,9 +164,9 @@ def test_unequal_terms_are_refused_in_one_line(tmp_path: Path, capsys):
 @pytest.mark.parametrize(
     ("args", "code", "line"),
     [
-        (["tiny"], 2, "wanted two models or more"),
+        (["tiny"], 2, "expected two models or more"),
         (["tiny", "tiny"], 1, "two of the models are called 'tiny'"),
-        (["tiny", "a=tiny"], 1, "tiny: makes its clips now; wanted --prompts, --benchmark or --world"),
+        (["tiny", "a=tiny"], 1, "tiny: makes its clips now; expected --prompts, --benchmark or --world"),
         (["tiny", "a=tiny", "--world", "sprits"], 1, "--world sprits: expected digits or "),
         (["tiny", "a=tiny", "--benchmark", "moving-digit"], 1, "did you mean 'moving-digits'?"),
         (["tiny", "a=tiny", "--world", "digits", "--benchmark", "moving-digits"], 2, "--benchmark is given as well"),

@@ -56,7 +56,7 @@ def test_components_of_a_model_are_folders_in_it(tmp_path, component):
 
     told = {"storyreel": 1, "recipe": {}, "components": {component: {"sha256": "0" * 64, "parameters": 1}}}
     (tmp_path / "model.json").write_text(json.dumps(told))
-    refused = "wanted a model of storyreel, with a name, sha256 and parameters of each component"
+    refused = "expected a model of storyreel, with a name, sha256 and parameters of each component"
     with pytest.raises(ValueError, match=refused):
         load_tensors(tmp_path)
 

@@ -291,8 +291,8 @@ def test_the_verb(tmp_path: Path, shop: dict[str, str], capsys: pytest.CaptureFi
 
     for args, code, words in (
         (["nobody"], 2, "no paper 'nobody'"),
-        (["phenaki", "--only", "fame"], 1, "wanted one of tokens, story, combinations, reconstruction"),
-        (["phenaki", "--minutes", "0"], 1, "--minutes: wanted more than 0"),
+        (["phenaki", "--only", "fame"], 1, "expected one of tokens, story, combinations, reconstruction"),
+        (["phenaki", "--minutes", "0"], 1, "--minutes: expected more than 0"),
         (["phenaki", "--quick", "--minutes", "60"], 2, "--minutes: --quick is given as well"),
         (["phenaki", "--train-steps", "3", "--minutes", "60"], 2, "--minutes: --train-steps is given as well"),
         (["phenaki", "--model", "sprites"], 2, "WORLD=NAME"),

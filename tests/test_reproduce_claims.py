@@ -83,7 +83,7 @@ def test_results_of_another_paper_are_refused(paper: str, tmp_path: Path, capsys
     with pytest.raises(SystemExit) as end:
         main(["reproduce", paper, "-o", str(tmp_path)])
     assert end.value.code == 1
-    assert f"wanted the results of storyreel reproduce {paper}; give another folder" in capsys.readouterr().err
+    assert f"expected the results of storyreel reproduce {paper}; give another folder" in capsys.readouterr().err
     assert (tmp_path / "results.json").read_text() == other
 
 
@@ -93,7 +93,7 @@ def test_count_is_of_prompts_and_part_of_what_a_result_depends_on(tmp_path: Path
     assert "count" not in usual.how, "what was measured before there was a count stays"
     assert few.how == usual.how | {"count": 12}
     assert "--num-prompts 12" in few.command
-    with pytest.raises(ValueError, match="--num-prompts: wanted at least 1, got 0"):
+    with pytest.raises(ValueError, match="--num-prompts: expected at least 1, got 0"):
         Settings(out=tmp_path, count=0)
 
 

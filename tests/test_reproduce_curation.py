@@ -169,5 +169,5 @@ def test_what_is_measured_is_kept(reproduced: Path, shop: dict[str, str], monkey
     curation.run(settings_for(reproduced, shop, said))
     assert {line.split(":")[0] for line in said} == {"filters", "real", "arm-curated", "arm-random"}
     assert (reproduced / "results.json").read_text() == before
-    with pytest.raises(ValueError, match="--only ablation: wanted one of filters, training"):
+    with pytest.raises(ValueError, match="--only ablation: expected one of filters, training"):
         curation.run(settings_for(reproduced, shop, said), "ablation")

@@ -39,7 +39,7 @@ def test_all_five_cost_the_same():
         assert recipe.system.generator.context == "sparse"  # pyright: ignore
         assert recipe.stages["generator"].steps == one.steps
         assert f"layers={one.layers}" in one.command(TINY, Path("d"), Path("r"))
-    with pytest.raises(ValueError, match="wanted a recipe of GODIVA"):
+    with pytest.raises(ValueError, match="expected a recipe of GODIVA"):
         variants("phenaki_tiny", 10, 10)
 
 
@@ -143,8 +143,8 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "results.json").write_text('{"reproduces": "phenaki", "parts": {}}')
     for args, words in (
-        (["--only", "fame", "-o", str(tmp_path / "r")], "wanted one of ablation, figure4"),
-        (["-o", str(tmp_path / "other")], "wanted the results of storyreel reproduce godiva"),
+        (["--only", "fame", "-o", str(tmp_path / "r")], "expected one of ablation, figure4"),
+        (["-o", str(tmp_path / "other")], "expected the results of storyreel reproduce godiva"),
     ):
         with pytest.raises(SystemExit) as end:
             main(["reproduce", "godiva", *args])

@@ -204,8 +204,8 @@ def test_a_given_model_takes_the_place_of_the_small_ones(encoder: str, tmp_path:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--only", "fame"], "wanted one of prediction, augmentation, joint, distillation, stages"),
-        (["--recipe", "phenaki_tiny"], "wanted a recipe of Imagen Video"),
+        (["--only", "fame"], "expected one of prediction, augmentation, joint, distillation, stages"),
+        (["--recipe", "phenaki_tiny"], "expected a recipe of Imagen Video"),
         (["--model", "imagen-video-sprites=nowhere"], "nowhere"),
     ],
 )

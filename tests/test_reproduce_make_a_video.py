@@ -54,10 +54,10 @@ def test_what_is_measured_is_kept_and_what_is_unknown_refused(reproduced: tuple[
     said: list[str] = []
     run(settings_for(out, model, said))
     assert [line.split(":")[0] for line in said] == list(CLAIMS)
-    with pytest.raises(ValueError, match="--only fame: wanted one of motion, start"):
+    with pytest.raises(ValueError, match="--only fame: expected one of motion, start"):
         run(settings_for(out, model, []), "fame")
     other = make_tiny(out / "phenaki")
-    with pytest.raises(ValueError, match="wanted a model of Make-A-Video"):
+    with pytest.raises(ValueError, match="expected a model of Make-A-Video"):
         run(settings_for(out, other, []))
 
 

@@ -67,7 +67,7 @@ def test_a_gif_of_long_delays(tmp_path: Path):
     pictures = [Image.fromarray(frame) for frame in np.tile(FRAMES, (100, 1, 1, 1))]
     shown = [10, 655_350] * 200
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=shown)
-    assert refused(tmp_path / "a.gif").endswith("holds more than 10000 frames, wanted at most that")
+    assert refused(tmp_path / "a.gif").endswith("holds more than 10000 frames, expected at most that")
 
 
 def test_an_atlas_of_long_durations(tmp_path: Path):

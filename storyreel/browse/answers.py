@@ -45,11 +45,11 @@ class Asked:
         for f in fields(cls):
             value = said.get(f.name, f.default)
             if not isinstance(value, type(f.default)):
-                raise ValueError(f"{f.name}: wanted {type(f.default).__name__}")
+                raise ValueError(f"{f.name}: expected {type(f.default).__name__}")
             made[f.name] = value
         asked = cls(**made)
         if asked.view not in VIEWS or asked.order not in ORDERS or len(asked.query) > 500:
-            raise ValueError(f"wanted a view of {', '.join(VIEWS)} and an order of {', '.join(ORDERS)}")
+            raise ValueError(f"expected a view of {', '.join(VIEWS)} and an order of {', '.join(ORDERS)}")
         return asked
 
 

@@ -113,13 +113,15 @@ def _maker(world: worlds.World, options: dict[str, Any]) -> tuple[worlds.ClipMak
         try:
             options["fps"] = frame_rate(options["fps"])
         except ValueError:
-            raise typer.BadParameter(f"wanted a number such as 8, got {options['fps']!r}", param_hint="--fps") from None
+            raise typer.BadParameter(
+                f"expected a number such as 8, got {options['fps']!r}", param_hint="--fps"
+            ) from None
     folder = options.pop(place, None)
     if folder is None and world.needs_folder:
         fetch = (
             f" (`storyreel data fetch {world.name} -o FOLDER` gets it)" if world.pictures and world.pictures.url else ""
         )
-        raise typer.BadParameter(f"wanted the folder of {world.pictures_name}{fetch}", param_hint=f"--{place}")
+        raise typer.BadParameter(f"expected the folder of {world.pictures_name}{fetch}", param_hint=f"--{place}")
     made = world.make(folder, options)
     # where a folder lies says nothing about the clips, and would not let the dataset be moved
     values = {name: (getattr(made, name), s.metadata["before"]) for name, s in world.settings.items()}
@@ -162,7 +164,7 @@ def preview(
     from storyreel.ownership import claim_file
 
     if out.suffix.lower() not in (".png", ".jpg", ".webp"):
-        raise typer.BadParameter(f"wanted a .png, got {out.name!r}", param_hint="--out")
+        raise typer.BadParameter(f"expected a .png, got {out.name!r}", param_hint="--out")
     claim_file(out, is_preview(out))
     write_preview(contact_sheet(DatasetFolder.open(folder), clips, split), out)
     typer.echo(str(out))
@@ -205,7 +207,7 @@ def sheets(
     if pictures is None or pictures.pack is None:
         raise typer.BadParameter(f"the world {world} has no pictures to pack", param_hint="--world")
     if not out.name.endswith(".tar.xz"):
-        raise typer.BadParameter(f"wanted a .tar.xz, got {out.name!r}", param_hint="--out")
+        raise typer.BadParameter(f"expected a .tar.xz, got {out.name!r}", param_hint="--out")
     count = pictures.pack(source, out)
     typer.echo(f"{out}: {count} files, {out.stat().st_size / 2**20:.1f} MiB")
 

@@ -173,7 +173,7 @@ def _rate(text: str, option: str, such_as: int) -> Fraction:
     try:
         return frame_rate(text)
     except ValueError:
-        raise typer.BadParameter(f"wanted a number such as {such_as}, got {text!r}", param_hint=option) from None
+        raise typer.BadParameter(f"expected a number such as {such_as}, got {text!r}", param_hint=option) from None
 
 
 def _shape(size: int | None, fps: str | None, seconds: float | None) -> Shape:

@@ -82,7 +82,7 @@ def pack(
 
     folder = registry.find(name)
     if out.resolve() == folder.resolve():
-        raise typer.BadParameter("wanted another folder than the model's own", param_hint="--out")
+        raise typer.BadParameter("expected another folder than the model's own", param_hint="--out")
     made = pack_model(folder, out, step)
     before, after = (sum(f.stat().st_size for f in p.rglob("*.safetensors")) / 1e6 for p in (folder, made))
     print(f"{made}: {after:.1f} MB, was {before:.1f} MB")

@@ -117,6 +117,6 @@ def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
     for each in given or []:
         world, equals, name = each.partition("=")
         if not equals or not name:
-            raise typer.BadParameter(f"wanted WORLD=NAME, got {each!r}", param_hint=option)
+            raise typer.BadParameter(f"expected WORLD=NAME, got {each!r}", param_hint=option)
         found[world] = name
     return found

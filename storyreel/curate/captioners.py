@@ -31,13 +31,13 @@ def load_captioner(folder: str | Path, kind: str = "image", *, pictures: int = 3
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
-        raise ValueError(f"{folder}: wanted a folder with config.json, model.safetensors and a tokenizer")
+        raise ValueError(f"{folder}: expected a folder with config.json, model.safetensors and a tokenizer")
     if not list(folder.glob("*.safetensors")):
         raise ValueError(f"{folder}: holds no .safetensors; pickled weights are never loaded")
     try:
         found = read_object(folder / "config.json").get("model_type")
     except ValueError:
-        raise ValueError(f"{folder}/config.json: wanted a JSON object") from None
+        raise ValueError(f"{folder}/config.json: expected a JSON object") from None
     if found in ("blip", "git"):
         return Transformers(folder, found, kind)
     from storyreel.curate.picture_captions import VisionLanguage

@@ -62,7 +62,7 @@ def _ask(url: str, messages: Messages, models: Models) -> Any:
     url = url.rstrip("/")
     url = url if url.endswith("/chat/completions") else f"{url}/chat/completions"
     if not url.startswith(("http://", "https://")):
-        raise NoAnswer(f"{url}: wanted an http address", again=False)
+        raise NoAnswer(f"{url}: expected an http address", again=False)
     body = {"model": models.chat_model, "messages": list(messages), "temperature": 0, "max_tokens": 200, "seed": 0}
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if models.chat_key and (key := os.environ.get(models.chat_key)):
@@ -152,7 +152,7 @@ def plain_sentence(answer: Any) -> str:
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     text = _CHATTER.sub("", text).strip().strip('"*`').strip()
     if len(text.split()) < 3 or len(text) > LONGEST:
-        raise NoAnswer(f"the answer has {len(text.split())} words and {len(text)} characters, wanted a sentence")
+        raise NoAnswer(f"the answer has {len(text.split())} words and {len(text)} characters, expected a sentence")
     if _REFUSALS.search(text.lower()):
         raise NoAnswer("the answer is a refusal")
     words = re.findall(r"[^\W\d_]{2,}", text.lower())

@@ -112,5 +112,5 @@ def split(text: str) -> tuple[str, str]:
     """NAME=VALUE."""
     path, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"--set {text}: wanted NAME=VALUE, such as motion.min=0.5")
+        raise ValueError(f"--set {text}: expected NAME=VALUE, such as motion.min=0.5")
     return path, value

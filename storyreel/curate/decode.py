@@ -121,7 +121,7 @@ class Film:
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.max_pixels:
-            raise ValueError(f"{self.path}: {width}x{height} pixels a frame, wanted at most {self.max_pixels}")
+            raise ValueError(f"{self.path}: {width}x{height} pixels a frame, expected at most {self.max_pixels}")
 
     @property
     def info(self) -> FilmInfo:

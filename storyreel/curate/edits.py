@@ -60,7 +60,7 @@ def add_edit(dataset: str | Path, clip: str, **change: Any) -> None:
     ValueError, and nothing is stored: another kind of value, or a caption that is no text (a lone surrogate).
     """
     if not change or set(change) - {"keep", "caption"}:
-        raise ValueError(f"edit of {clip}: wanted keep or caption, got {', '.join(change) or 'nothing'}")
+        raise ValueError(f"edit of {clip}: expected keep or caption, got {', '.join(change) or 'nothing'}")
     check_edit({"clip": clip, **change})
     file = own_file(dataset, EDITS)
     with locked(file.with_name(".edits.lock"), f"{file}: is being written by another process", wait=EDIT_WAIT):

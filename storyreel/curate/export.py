@@ -33,9 +33,9 @@ class Export:
 
     def __post_init__(self) -> None:
         if self.side is not None and self.side < 16:
-            raise ValueError(f"export.side: wanted at least 16 pixels, got {self.side}")
+            raise ValueError(f"export.side: expected at least 16 pixels, got {self.side}")
         if not 0 <= self.crf <= 51:
-            raise ValueError(f"export.crf: wanted 0 to 51, got {self.crf}")
+            raise ValueError(f"export.crf: expected 0 to 51, got {self.crf}")
 
     @property
     def suffix(self) -> str:

@@ -23,7 +23,7 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
             if not isinstance(value, dict):
                 raise ValueError
         except ValueError:
-            raise ValueError(f"{file}, line {number}: is damaged, wanted a JSON object") from None
+            raise ValueError(f"{file}, line {number}: is damaged, expected a JSON object") from None
         yield value
 
 

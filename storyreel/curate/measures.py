@@ -37,10 +37,10 @@ class MeasureSettings:
     def __post_init__(self) -> None:
         for name in ("samples_per_second", "flow_step"):
             if not 0 < getattr(self, name) <= 60:
-                raise ValueError(f"{name}: wanted more than 0 and at most 60, got {getattr(self, name)}")
+                raise ValueError(f"{name}: expected more than 0 and at most 60, got {getattr(self, name)}")
         for name, least in (("flow_long_side", 32), ("text_long_side", 0), ("trim", 0), ("max_pixels", 1)):
             if getattr(self, name) < least:
-                raise ValueError(f"{name}: wanted at least {least}, got {getattr(self, name)}")
+                raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
 
     def as_json(self) -> dict[str, Any]:
         """What measures depend on: a network counts by the bytes of its file, and not at all when there is none."""

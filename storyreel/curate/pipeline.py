@@ -85,7 +85,7 @@ def curate(
     steps = check_steps(steps)
     films, others = find_sources(footage, columns, videos)
     if not films and not others:
-        raise ValueError("no footage was given; wanted files, folders or a manifest")
+        raise ValueError("no footage was given; expected files, folders or a manifest")
     if not films:
         raise ValueError(f"no film among the footage: {shown([f'{name} {why}' for name, why in others])}")
     screen = screen or Screen(quiet=True)

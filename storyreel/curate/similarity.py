@@ -72,7 +72,7 @@ def load_aesthetics(folder: Path) -> tuple[Callable[[np.ndarray], float], str]:
 
     head_file = folder / "head.safetensors"
     if not head_file.is_file() or not (folder / "clip" / "config.json").is_file():
-        raise ValueError(f"{folder}: wanted clip/ (transformers' CLIP, safetensors) and head.safetensors in it")
+        raise ValueError(f"{folder}: expected clip/ (transformers' CLIP, safetensors) and head.safetensors in it")
     check_network_folder(folder / "clip")
     try:
         head = load_file(str(head_file))

@@ -76,7 +76,7 @@ def find_sources(
         if path.is_dir():
             found = list(_walk(path))
             if not found:
-                raise ValueError(f"{printable(str(path))}: the folder holds no files; wanted footage")
+                raise ValueError(f"{printable(str(path))}: the folder holds no files; expected footage")
             entries: list[tuple[str, Path, dict[str, str]]] = [(str(f.relative_to(path)), f, {}) for f in found]
             stems = {(f.parent, f.stem) for f in found if f.suffix.lower() in VIDEOS}
             entries = [e for e in entries if not _is_sidecar(e[1], stems)]
@@ -236,7 +236,7 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise ValueError(f"{path}, line {reader.line_num}: more cells than columns")
             yield f"{path}, line {reader.line_num}", row
     except csv.Error as error:
-        raise ValueError(f"{path}: wanted CSV: {error}") from None
+        raise ValueError(f"{path}: expected CSV: {error}") from None
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -246,9 +246,9 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             row = parse_json(line)
         except ValueError as error:
-            raise ValueError(f"{path}, line {number}: wanted JSON: {error}") from None
+            raise ValueError(f"{path}, line {number}: expected JSON: {error}") from None
         if not isinstance(row, dict):
-            raise ValueError(f"{path}, line {number}: wanted a JSON object")
+            raise ValueError(f"{path}, line {number}: expected a JSON object")
         yield f"{path}, line {number}", row
 
 

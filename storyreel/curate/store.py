@@ -246,9 +246,9 @@ def read_object(file: Path) -> dict[str, Any]:
     try:
         value = read_json(file, max_bytes=1 << 30)
     except (ValueError, UnicodeDecodeError):
-        raise ValueError(f"{file}: is damaged, wanted JSON") from None
+        raise ValueError(f"{file}: is damaged, expected JSON") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{file}: is damaged, wanted a JSON object")
+        raise ValueError(f"{file}: is damaged, expected a JSON object")
     return value
 
 

@@ -49,7 +49,7 @@ class Watch:
 
     def __post_init__(self) -> None:
         if self.patience <= 0 or self.tries < 1:
-            raise ValueError(f"patience and tries: wanted more than 0, got {self.patience} and {self.tries}")
+            raise ValueError(f"patience and tries: expected more than 0, got {self.patience} and {self.tries}")
 
 
 class Worker:

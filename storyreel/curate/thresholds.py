@@ -34,11 +34,11 @@ class _Limits:
             for part in fields(limit):
                 value = getattr(limit, part.name)
                 if value is not None and not math.isfinite(value):
-                    raise ValueError(f"{f.name}.{part.name}: wanted a finite number or none, got {value}")
+                    raise ValueError(f"{f.name}.{part.name}: expected a finite number or none, got {value}")
             if isinstance(limit, Limit) and limit.min is not None and limit.max is not None and limit.min > limit.max:
                 raise ValueError(f"{f.name}: min {limit.min} is above max {limit.max}, nothing can be kept")
         if self.duplicates.share is not None and not 0 <= self.duplicates.share <= 0.5:
-            raise ValueError(f"duplicates.share: wanted 0 to 0.5, got {self.duplicates.share}")
+            raise ValueError(f"duplicates.share: expected 0 to 0.5, got {self.duplicates.share}")
 
     def as_json(self) -> dict[str, dict[str, float | None]]:
         return {

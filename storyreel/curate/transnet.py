@@ -45,7 +45,7 @@ def _session(path: str) -> Any:
         import onnxruntime
     except ImportError:
         raise ValueError(
-            "measure.transnet: wanted the package onnxruntime; pip install 'storyreel[curation]'"
+            "measure.transnet: expected the package onnxruntime; pip install 'storyreel[curation]'"
         ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -58,7 +58,7 @@ def _session(path: str) -> Any:
     wanted = [1, WINDOW, *SIZE, 3]  # a side that the file leaves open has a name or None instead
     fits = len(inputs) == 1 and len(inputs[0].shape) == len(wanted)
     if not fits or any(isinstance(a, int) and a != b for a, b in zip(inputs[0].shape, wanted, strict=True)):
-        raise ValueError(f"{path}: takes {inputs[0].shape}, wanted TransNetV2's (1, {WINDOW}, 27, 48, 3); {WHERE}")
+        raise ValueError(f"{path}: takes {inputs[0].shape}, expected TransNetV2's (1, {WINDOW}, 27, 48, 3); {WHERE}")
     return session
 
 
@@ -94,7 +94,7 @@ class TransNet:
         rows = [_likely(out.astype(np.float32).ravel()) for out in outputs if out.size == WINDOW]
         if not rows:
             shapes = [list(out.shape) for out in outputs]
-            raise ValueError(f"{self.path}: gives {shapes}, wanted TransNetV2's numbers of {WINDOW} frames; {WHERE}")
+            raise ValueError(f"{self.path}: gives {shapes}, expected TransNetV2's numbers of {WINDOW} frames; {WHERE}")
         for out, row in ((self.single, rows[0]), (self.many, rows[1 if len(rows) > 1 else 0])):
             out.extend(row[SIDE : WINDOW - SIDE].tolist())
         self.frames = self.frames[WINDOW - 2 * SIDE :]

@@ -29,7 +29,7 @@ def export_webdataset(folder: DatasetFolder, out: Path, shard: int = 1000, *, dr
     shards of another dataset.
     """
     if shard < 1:
-        raise ValueError(f"shard: wanted at least 1 clip, got {shard}")
+        raise ValueError(f"shard: expected at least 1 clip, got {shard}")
     virtual = sum(name.endswith(".span") for name in folder.file_names)
     if virtual:
         raise ValueError(f"{folder.path}: {virtual} clips are virtual; curate with --set export.format=mp4 first")

@@ -48,7 +48,7 @@ def fetch_pictures(world: str, out: Path, url: str | None = None) -> int:
         work.mkdir()
         archive, unpacked = work / "archive.tar.gz", work / "unpacked"
         if not url.startswith(("https://", "http://", "file://")):
-            raise ValueError(f"{url}: wanted an address that begins with https://")
+            raise ValueError(f"{url}: expected an address that begins with https://")
         download(url, archive, limit=MAX_DOWNLOAD, name="downloading")
         root = _unpacked(pictures, archive, unpacked, url)
         count = sum(file.is_file() for file in root.rglob("*"))

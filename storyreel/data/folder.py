@@ -49,10 +49,10 @@ class DatasetFolder(Dataset):
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such dataset folder")
         if not file.is_file():
-            raise ValueError(f"{path}: not a dataset folder; wanted a {METADATA} in it")
+            raise ValueError(f"{path}: not a dataset folder; expected a {METADATA} in it")
         table = read_parquet(file)
         if "file_name" not in table.column_names:
-            raise ValueError(f"{file}: wanted a column 'file_name', got {', '.join(table.column_names) or 'none'}")
+            raise ValueError(f"{file}: expected a column 'file_name', got {', '.join(table.column_names) or 'none'}")
         table = _checked(table, file)
         if table.column("file_name").null_count:
             raise ValueError(f"{file}: column 'file_name' has {table.column('file_name').null_count} empty rows")
@@ -219,6 +219,8 @@ def _checked(table: pa.Table, file: Path) -> pa.Table:
             try:
                 column = table.column(name).cast(kind)
             except pa.ArrowException:
-                raise ValueError(f"{file}: column {name!r} is {table.schema.field(name).type}, wanted {kind}") from None
+                raise ValueError(
+                    f"{file}: column {name!r} is {table.schema.field(name).type}, expected {kind}"
+                ) from None
             table = table.set_column(table.column_names.index(name), name, column)
     return table

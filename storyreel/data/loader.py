@@ -195,21 +195,21 @@ def _deaf(worker: int) -> None:
 
 def _check(folders: Sequence[tuple[Dataset, float]], data: Data, rank: int, world: int) -> None:
     if not folders:
-        raise ValueError("folders: wanted at least one dataset folder")
+        raise ValueError("folders: expected at least one dataset folder")
     for folder, weight in folders:
         if not (weight > 0 and np.isfinite(weight)):
             raise ValueError(f"{folder.path}: the weight must be more than 0, got {weight}")
     for name in ("frames", "size", "batch"):
         if getattr(data, name) < 1:
-            raise ValueError(f"data.{name}: wanted at least 1, got {getattr(data, name)}")
+            raise ValueError(f"data.{name}: expected at least 1, got {getattr(data, name)}")
     if data.channels not in (3, 4):
-        raise ValueError(f"data.channels: wanted 3 or 4, got {data.channels}")
+        raise ValueError(f"data.channels: expected 3 or 4, got {data.channels}")
     if not 0 <= data.image_share <= 1:
-        raise ValueError(f"data.image_share: wanted 0 to 1, got {data.image_share}")
+        raise ValueError(f"data.image_share: expected 0 to 1, got {data.image_share}")
     if not 0 <= rank < world:
-        raise ValueError(f"rank: wanted 0 to {world - 1}, got {rank}")
+        raise ValueError(f"rank: expected 0 to {world - 1}, got {rank}")
     if data.batch % world:
-        raise ValueError(f"data.batch: wanted a multiple of the {world} processes, got {data.batch}")
+        raise ValueError(f"data.batch: expected a multiple of the {world} processes, got {data.batch}")
 
 
 def _pattern(weights: Sequence[float]) -> np.ndarray:

@@ -141,10 +141,10 @@ def _prepare(
     if not first:
         return False
     if not key:
-        raise ValueError("prepare_key: wanted a digest of what the prepared entries depend on, got nothing")
+        raise ValueError("prepare_key: expected a digest of what the prepared entries depend on, got nothing")
     for name, value in first.items():
         if len(value) != 1:
-            raise ValueError(f"prepare: entry {name!r} has shape {tuple(value.shape)}, wanted the batch first")
+            raise ValueError(f"prepare: entry {name!r} has shape {tuple(value.shape)}, expected the batch first")
     saved = path / "saved.json"
     done = read_json(saved, max_bytes=1 << 30) if saved.exists() else 0
     need_space(path, sum(v.nbytes for v in first.values()) * (len(rows) - done))

@@ -27,7 +27,7 @@ def need_captions(folder: Dataset) -> None:
     if not folder.has_captions:
         columns = ", ".join(folder.columns)
         empty = {"caption", "captions"} & set(folder.columns)
-        reason = "all of them are empty" if empty else f"wanted a column 'caption' or 'captions', got {columns}"
+        reason = "all of them are empty" if empty else f"expected a column 'caption' or 'captions', got {columns}"
         raise ValueError(f"{folder.path / METADATA}: has no captions, which training on text needs; {reason}")
 
 

@@ -118,7 +118,7 @@ def write_world(
 
     path = Path(path)
     if clips < 1:
-        raise ValueError(f"clips: wanted at least 1, got {clips}")
+        raise ValueError(f"clips: expected at least 1, got {clips}")
     made_as: dict[str, Any] = json.loads(
         json.dumps({"world": type(world).__name__.lower(), **(plan or {}), "seed": seed})
     )

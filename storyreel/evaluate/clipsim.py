@@ -64,7 +64,7 @@ def r_precision(videos: Tensor, texts: Tensor, prompts: Sequence[str], *, seed: 
     for i, prompt in enumerate(prompts):
         first.setdefault(prompt, i)
     if len(first) < 2:
-        raise ValueError("r-precision: wanted clips of at least 2 different prompts")
+        raise ValueError("r-precision: expected clips of at least 2 different prompts")
     rows = np.array(list(first.values()))
     rng, near = np.random.default_rng(seed), (videos.double() @ texts.double()[torch.from_numpy(rows)].T).numpy()
     own = {prompt: k for k, prompt in enumerate(first)}

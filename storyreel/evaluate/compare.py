@@ -42,9 +42,9 @@ def read_report(path: Path) -> dict[str, Any]:
     try:
         said = read_json(file, max_bytes=1 << 30)
     except ValueError:
-        raise ValueError(f"{file}: wanted a report of `storyreel evaluate --out`, which is JSON") from None
+        raise ValueError(f"{file}: expected a report of `storyreel evaluate --out`, which is JSON") from None
     if not isinstance(said, dict) or said.get("kind") != "evaluation":
-        raise ValueError(f"{file}: wanted a report of `storyreel evaluate --out` (kind 'evaluation')")
+        raise ValueError(f"{file}: expected a report of `storyreel evaluate --out` (kind 'evaluation')")
     if said.get("storyreel") != 1:
         raise ValueError(f"{file}: is of version {said.get('storyreel')!r}, this one reads version 1")
     return said

@@ -38,7 +38,7 @@ def frechet_distance(x: Tensor, y: Tensor, *, ddof: int = 1) -> float:
     """
     for features in (x, y):
         if features.ndim != 2 or features.shape[1] != x.shape[-1]:
-            raise ValueError(f"features: wanted two of (n, d), got {tuple(x.shape)} and {tuple(y.shape)}")
+            raise ValueError(f"features: expected two of (n, d), got {tuple(x.shape)} and {tuple(y.shape)}")
         check_finite(features)
         if len(features) < 2:
             raise ValueError(f"features: a Frechet distance wants at least 2 vectors a side, got {len(features)}")

@@ -25,7 +25,7 @@ def inception_score(logits: Tensor, *, splits: int = SPLITS, seed: int = SHUFFLE
     """
     check_finite(logits, "logits")
     if logits.ndim != 2 or len(logits) < splits:
-        raise ValueError(f"logits: wanted at least {splits} rows, one a split, got {tuple(logits.shape)}")
+        raise ValueError(f"logits: expected at least {splits} rows, one a split, got {tuple(logits.shape)}")
     order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(seed))
     log_p = logits.detach().to("cpu", torch.float64)[order].log_softmax(1)
     found = torch.tensor([score_of(part) for part in log_p.tensor_split(splits)])

@@ -61,7 +61,7 @@ def read_judge(path: Path, kind: str, make: type[Config[M]]) -> M:
     """
     document, file = document_of(path), path / "model.safetensors"
     if document["kind"] != kind:
-        raise ValueError(f"{path}: a judge of the kind {shown(document['kind'])}, wanted {kind!r}")
+        raise ValueError(f"{path}: a judge of the kind {shown(document['kind'])}, expected {kind!r}")
     try:
         config = checked(make, document["config"], "config")
     except ValueError as error:

@@ -55,5 +55,5 @@ def document_of(path: Path) -> dict[str, Any]:
     except ValueError:
         raise ValueError(f"{file}: not a judge's JSON document") from None
     if missing:
-        raise ValueError(f"{file}: wanted {', '.join(sorted(missing))} in it")
+        raise ValueError(f"{file}: expected {', '.join(sorted(missing))} in it")
     return document

@@ -28,7 +28,7 @@ class LocatedClips:
         self.wanted = [every[i] for i in self.rows]
         widths = folder.column("width")
         if widths is None:
-            raise ValueError(f"{folder.path}: wanted a column 'width', the pixels that `centres` are counted in")
+            raise ValueError(f"{folder.path}: expected a column 'width', the pixels that `centres` are counted in")
         self.grow = [config.size / widths[i] for i in self.rows]  # canvas pixels to the judge's
 
     def __len__(self) -> int:

@@ -38,7 +38,7 @@ class Moments:
     def update(self, features: Tensor) -> None:
         """Add (b, d) features. ValueError for another shape, NaN or infinity."""
         if features.ndim != 2 or features.shape[1] != self.dim:
-            raise ValueError(f"features: wanted (n, {self.dim}), got {tuple(features.shape)}")
+            raise ValueError(f"features: expected (n, {self.dim}), got {tuple(features.shape)}")
         check_finite(features)
         x = features.detach().to("cpu", torch.float64)
         self.n += len(x)

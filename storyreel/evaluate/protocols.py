@@ -65,7 +65,7 @@ class Protocol:
         try:
             made = cls(**known)
         except TypeError as error:
-            raise ValueError(f"protocol: wanted the fields of this version: {error}") from None
+            raise ValueError(f"protocol: expected the fields of this version: {error}") from None
         if "hash" in said and said["hash"] != made.hash:
             raise ValueError(f"protocol {made.name}: its hash is {said['hash']}, its fields say {made.hash}")
         return made
@@ -136,7 +136,7 @@ def protocol_named(name: str) -> Protocol:
         try:
             return Protocol.from_json(read_object(name))
         except ValueError as error:
-            raise ValueError(f"{name}: wanted a protocol as JSON: {error}") from None
+            raise ValueError(f"{name}: expected a protocol as JSON: {error}") from None
     raise ValueError(f"protocol: no {name!r}; {suggestion(name, PROTOCOLS)}")
 
 

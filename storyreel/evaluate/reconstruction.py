@@ -30,7 +30,7 @@ def ssim(made: Tensor, real: Tensor) -> float:
     """
     check_same(made, real)
     if min(made.shape[1:3]) < WINDOW:
-        raise ValueError(f"ssim: wanted frames of at least {WINDOW}x{WINDOW}, got {made.shape[2]}x{made.shape[1]}")
+        raise ValueError(f"ssim: expected frames of at least {WINDOW}x{WINDOW}, got {made.shape[2]}x{made.shape[1]}")
     x, y = (v.permute(0, 3, 1, 2).flatten(0, 1)[:, None].double() for v in (made, real))
     mx, my = _smooth(x), _smooth(y)
     vx, vy, both = _smooth(x * x) - mx * mx, _smooth(y * y) - my * my, _smooth(x * y) - mx * my
@@ -63,7 +63,7 @@ def check_same(made: Tensor, real: Tensor) -> None:
     """ValueError unless both are (t, h, w, 3) of one shape."""
     if made.shape != real.shape or made.ndim != 4:
         raise ValueError(
-            f"reconstruction: wanted clips of one length and size, got {tuple(made.shape)}, {tuple(real.shape)}"
+            f"reconstruction: expected clips of one length and size, got {tuple(made.shape)}, {tuple(real.shape)}"
         )
 
 

@@ -51,7 +51,7 @@ def motion_of(track: np.ndarray, free: float, weights: np.ndarray | None = None)
     """
     track = np.asarray(track, np.float64)
     if track.ndim != 2 or track.shape[1] != 2 or len(track) < 3:
-        raise ValueError(f"track: wanted (3 or more frames, 2), got shape {track.shape}")
+        raise ValueError(f"track: expected (3 or more frames, 2), got shape {track.shape}")
     w = np.ones(len(track)) if weights is None else np.asarray(weights, np.float64) + 1e-6
     w = w / w.sum()
     middle = w @ track

@@ -43,7 +43,7 @@ def _prompts(entries: list[Entry], options: LeaderboardOptions, frames: int | No
     if not models:
         return None
     if not any(options.is_set(name) for name in SOURCES):
-        raise ValueError(f"{models[0].name}: makes its clips now; wanted --prompts, --benchmark or --world")
+        raise ValueError(f"{models[0].name}: makes its clips now; expected --prompts, --benchmark or --world")
     settings: dict[str, Any] = {} if frames is None else {"frames": frames}
     if all(has_matte(each.path) for each in models):
         settings["transparent"] = True  # a judge sees figures best without a ground

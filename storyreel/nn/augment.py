@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 class Augment(nn.Module):
-    """Augments clips (b, c, f, h, w) in [-1, 1]. target: wanted mean sign of real scores; speed: clips for p to go from
+    """Augments clips (b, c, f, h, w) in [-1, 1]. target: mean sign wanted of real scores; speed: clips for p to go from
     0 to 1."""
 
     def __init__(self, target: float, speed: float = 500_000):

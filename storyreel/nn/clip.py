@@ -30,7 +30,7 @@ class TowerConfig:
 
     def __post_init__(self) -> None:
         if self.hidden_act not in ("quick_gelu", "gelu"):
-            raise ValueError(f"hidden_act: wanted quick_gelu or gelu, got {self.hidden_act!r}")
+            raise ValueError(f"hidden_act: expected quick_gelu or gelu, got {self.hidden_act!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

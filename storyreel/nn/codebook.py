@@ -21,7 +21,7 @@ class CodeUsage(nn.Module):
     def __init__(self, num_codes: int, window: int):
         super().__init__()
         if window < 1:
-            raise ValueError(f"window: wanted at least 1 step, got {window}")
+            raise ValueError(f"window: expected at least 1 step, got {window}")
         self.window = window
         self.register_buffer("idle", torch.full((num_codes,), window, dtype=torch.int32))  # steps since it occurred
         self.register_buffer("counts", torch.zeros(num_codes))  # occurrences, forgotten over the window
@@ -70,7 +70,7 @@ class Codebook(nn.Module):
     def __init__(self, num_codes: int, dim: int, *, beta: float = 0.25, average: float = 0.0):
         super().__init__()
         if not 0 <= average < 1:
-            raise ValueError(f"average: wanted at least 0 and less than 1, got {average}")
+            raise ValueError(f"average: expected at least 0 and less than 1, got {average}")
         self.sizes, self.beta, self.average = (num_codes,), beta, average
         vectors = torch.randn(num_codes, dim) * dim**-0.5
         if average:

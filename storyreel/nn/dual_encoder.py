@@ -133,7 +133,7 @@ class DualEncoder(nn.Module):
         """What is known of every frame by itself: (b, t, d). ValueError for a video of another size."""
         c = self.config
         if video.ndim != 5 or video.shape[1] not in (3, 4) or tuple(video.shape[3:]) != (c.size, c.size):
-            raise ValueError(f"video: wanted (b, 3 or 4, t, {c.size}, {c.size}), got {tuple(video.shape)}")
+            raise ValueError(f"video: expected (b, 3 or 4, t, {c.size}, {c.size}), got {tuple(video.shape)}")
         b, _, t = video.shape[:3]
         images = video[:, :3].transpose(1, 2).flatten(0, 1)  # (b * t, 3, h, w)
         return self.frame_tower(images).unflatten(0, (b, t))
@@ -145,7 +145,7 @@ class DualEncoder(nn.Module):
     def feature(self, looks: Tensor) -> Tensor:
         """The feature (b, f) of one window of `config.frames` frames. ValueError for another number of them."""
         if looks.shape[1] != self.config.frames:
-            raise ValueError(f"video: wanted {self.config.frames} frames a window, got {looks.shape[1]}")
+            raise ValueError(f"video: expected {self.config.frames} frames a window, got {looks.shape[1]}")
         return self.time_tower(looks)
 
     def video(self, feature: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def grey(frames: Tensor) -> Tensor:
 def flow_of(frames: Tensor) -> Flow:
     """Of uint8 (t, h, w, 3) frames, t at least 2. ValueError for another shape."""
     if frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) < 2:
-        raise ValueError(f"frames: wanted (t, h, w, 3) with t at least 2, got {tuple(frames.shape)}")
+        raise ValueError(f"frames: expected (t, h, w, 3) with t at least 2, got {tuple(frames.shape)}")
     return flow_between(grey(frames[:-1]), grey(frames[1:]))
 
 

@@ -75,9 +75,9 @@ class I3D(nn.Module):
     def endpoints(self, video: Tensor, upto: str = "Mixed_5c") -> Iterator[tuple[str, Tensor]]:
         """(name, features) from the first endpoint to `upto`. ValueError for a video or a name that does not fit."""
         if upto not in ENDPOINTS:
-            raise ValueError(f"upto: wanted one of {', '.join(ENDPOINTS)}, got {upto!r}")
+            raise ValueError(f"upto: expected one of {', '.join(ENDPOINTS)}, got {upto!r}")
         if video.ndim != 5 or video.shape[1] != 3 or not video.numel():
-            raise ValueError(f"video: wanted (b, 3, f, h, w), got {tuple(video.shape)}")
+            raise ValueError(f"video: expected (b, 3, f, h, w), got {tuple(video.shape)}")
         x = video
         for name in ENDPOINTS[: ENDPOINTS.index(upto) + 1]:
             if name == "Pool":  # published for 224x224, where 7x7 is the whole picture; a smaller one is pooled whole

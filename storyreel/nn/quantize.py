@@ -49,7 +49,7 @@ class FiniteScalarQuantizer(nn.Module):
     def __init__(self, dim: int, levels: tuple[int, ...]):
         super().__init__()
         if not levels or min(levels) < 2:
-            raise ValueError(f"levels: wanted at least 2 a dimension, got {levels}")
+            raise ValueError(f"levels: expected at least 2 a dimension, got {levels}")
         self.sizes = tuple(levels)
         self.down = nn.Linear(dim, len(levels))
         self.up = nn.Linear(len(levels), dim)

@@ -37,7 +37,7 @@ class VGG16(nn.Module):
     def forward(self, picture: Tensor) -> list[Tensor]:
         """The features at the five taps, finest first."""
         if picture.ndim != 4 or picture.shape[1] != 3 or min(picture.shape[2:]) < 16:
-            raise ValueError(f"picture: wanted (n, 3, h, w) of at least 16x16, got {tuple(picture.shape)}")
+            raise ValueError(f"picture: expected (n, 3, h, w) of at least 16x16, got {tuple(picture.shape)}")
         mean, std = (torch.tensor(v, device=picture.device)[:, None, None] for v in (MEAN, STD))
         x, found = ((picture.float() + 1) / 2 - mean) / std, []
         for index, layer in enumerate(self.features):

@@ -54,7 +54,7 @@ class VideoMAE(nn.Module):
         """The normalised mean of the tokens (b, d). ValueError for clips of another shape."""
         c = self.config
         if clips.ndim != 5 or tuple(clips.shape[1:]) != (3, c.frames, c.size, c.size):
-            raise ValueError(f"clips: wanted (b, 3, {c.frames}, {c.size}, {c.size}), got {tuple(clips.shape)}")
+            raise ValueError(f"clips: expected (b, 3, {c.frames}, {c.size}, {c.size}), got {tuple(clips.shape)}")
         x = self.patch_embed(clips)
         x = x + sinusoids(x.shape[1], c.dim).to(x)
         for block in self.blocks:

@@ -78,4 +78,4 @@ class LeaderboardOptions(Options):
 
     def check(self) -> None:
         if len(self.entries) < 2:
-            raise ConflictError("entries", "wanted two models or more")
+            raise ConflictError("entries", "expected two models or more")

@@ -59,7 +59,7 @@ class Browsing:
         parts = isinstance(given, dict) and all(isinstance(part, dict) for part in given.values())
         numbers = [value for part in given.values() for value in part.values()] if parts else [""]
         if any(isinstance(v, bool) or not isinstance(v, (int, float, type(None))) for v in numbers):
-            raise ValueError("thresholds: wanted numbers or none")
+            raise ValueError("thresholds: expected numbers or none")
         return Thresholds.from_json(given)
 
     def decide(self, said: dict[str, Any]) -> Any:
@@ -70,7 +70,7 @@ class Browsing:
         state = self.desk.state()
         offset, count = said.get("offset", 0), said.get("count", 48)
         if any(not isinstance(n, int) or isinstance(n, bool) or not 0 <= n < 1 << 40 for n in (offset, count)):
-            raise ValueError("offset, count: wanted whole numbers")
+            raise ValueError("offset, count: expected whole numbers")
         return answers.a_page(state, self._thresholds(said, state), answers.Asked.from_json(said), offset, count)
 
     def clip(self, said: dict[str, Any]) -> Any:
@@ -94,11 +94,11 @@ class Browsing:
         change = {name: said[name] for name in ("keep", "caption") if name in said}
         keep, caption = change.get("keep"), change.get("caption")
         if not isinstance(keep, (bool, type(None))) or not isinstance(caption, (str, type(None))):
-            raise ValueError("wanted keep: true, false or null, or caption: text or null")
+            raise ValueError("expected keep: true, false or null, or caption: text or null")
         if isinstance(caption, str):
             change["caption"] = caption = " ".join(caption.split())
             if len(caption) > MOST_CAPTION:
-                raise ValueError(f"caption: wanted at most {MOST_CAPTION} characters, got {len(caption)}")
+                raise ValueError(f"caption: expected at most {MOST_CAPTION} characters, got {len(caption)}")
         state = self.desk.edit(state.table.clips[place], **change)
         (brief,) = answers.briefly(state, self._thresholds(said, state), [place])
         return brief

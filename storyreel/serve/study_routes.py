@@ -45,9 +45,9 @@ class Voting:
     def vote(self, request: Request, said: dict[str, Any]) -> Any:
         token, trial, answer, watched = _token(request), said.get("trial"), said.get("answer"), said.get("watched", 0)
         if not isinstance(trial, str) or not isinstance(answer, str):
-            raise ApiError(400, "wanted a trial and an answer")
+            raise ApiError(400, "expected a trial and an answer")
         if isinstance(watched, bool) or not isinstance(watched, (int, float)):
-            raise ApiError(400, "watched: wanted seconds")
+            raise ApiError(400, "watched: expected seconds")
         with self._stored():
             self.votes.vote(token, trial, answer, watched)
         return self.state(request, said)
@@ -90,7 +90,7 @@ def router(study: Study, votes: Votes) -> APIRouter:
 def _token(request: Request) -> str:
     token = bearer(request.headers.get("authorization", ""))
     if not token:
-        raise ApiError(401, "wanted a token; open the study's page to begin")
+        raise ApiError(401, "expected a token; open the study's page to begin")
     return token
 
 

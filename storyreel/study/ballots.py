@@ -130,7 +130,7 @@ def export(study: Study, path: str | Path) -> int:
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".json"):
-        raise ValueError(f"{path}: wanted a .csv or .json")
+        raise ValueError(f"{path}: expected a .csv or .json")
     claim_file(path, _is_export(path), [study.folder / PLAN, study.votes_file])
     found = list(rows(study))
     with replacing(path) as (made,):

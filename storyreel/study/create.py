@@ -76,7 +76,7 @@ def create(
     pairs, unpaired = clip_folders.pair(paths, unreadable)
     names = options.names or tuple(clip_folders.model_names(paths))
     if len(names) != len(paths) or len(set(names)) < len(names):
-        raise ValueError(f"names: wanted {len(paths)} different ones, got {', '.join(names)}")
+        raise ValueError(f"names: expected {len(paths)} different ones, got {', '.join(names)}")
     if options.prompts is not None:
         kept = set(list(dict.fromkeys(p.prompt for p in pairs))[: options.prompts])
         pairs = [p for p in pairs if p.prompt in kept]
@@ -111,7 +111,7 @@ def _readable(pairs: list[Pairing], unreadable: dict[Path, str]) -> list[Pairing
 def _preset(chosen: Preset, options: StudyOptions) -> Preset:
     known = [q.name for q in chosen.questions]
     if strange := [name for name in options.questions if name not in known]:
-        raise ValueError(f"questions: the preset has no {strange[0]!r}, wanted some of {', '.join(known)}")
+        raise ValueError(f"questions: the preset has no {strange[0]!r}, expected some of {', '.join(known)}")
     return replace(
         chosen,
         questions=tuple(q for q in chosen.questions if not options.questions or q.name in options.questions),
@@ -126,7 +126,7 @@ def _check_free(out: Path) -> None:
         held = " and its votes" if (out / VOTES).exists() else ""
         raise FileExistsError(f"{out}: there is a study already{held}; choose another folder")
     if out.exists() and (not out.is_dir() or {file.name for file in out.iterdir()} - {*NOTHING, MARKER}):
-        raise FileExistsError(f"{out}: is not empty; wanted a new or empty folder")
+        raise FileExistsError(f"{out}: is not empty; expected a new or empty folder")
 
 
 def _write(study: Study, pairs: list[Pairing], options: StudyOptions, on_clip: Callable[[int, int], None]) -> Study:

@@ -28,7 +28,7 @@ def model_names(folders: Sequence[Path]) -> list[str]:
     """
     whole = [folder.resolve().parts for folder in folders]
     if len(set(whole)) < len(whole):
-        raise ValueError("wanted different folders, one is named twice: " + ", ".join(map(str, folders)))
+        raise ValueError("expected different folders, one is named twice: " + ", ".join(map(str, folders)))
     depth = 1
     while len({parts[-depth:] for parts in whole}) < len(whole):
         depth += 1
@@ -90,7 +90,9 @@ def find(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> 
         stems = [str(file.relative_to(folder).with_suffix("")) for file in of_model]
         repeated = next((stem for stem in stems if stems.count(stem) > 1), None)
         if repeated is not None:
-            raise ValueError(f"{folder}: two clips are named {repeated!r}; wanted names that differ before the suffix")
+            raise ValueError(
+                f"{folder}: two clips are named {repeated!r}; expected names that differ before the suffix"
+            )
         found.append([Found(f, (s, 0), p) for f, s, p in zip(of_model, stems, said, strict=True)])
     by_key = {clip.key: clip.prompt for clips in found for clip in clips if clip.prompt}
     return [[Found(c.file, c.key, by_key.get(c.key) or spoken(Path(c.key[0]).name)) for c in clips] for clips in found]
@@ -116,7 +118,7 @@ def pair(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> 
     ValueError: fewer than two folders, or two of them share no prompt.
     """
     if len(folders) < 2:
-        raise ValueError(f"wanted at least two folders of clips to compare, got {len(folders)}")
+        raise ValueError(f"expected at least two folders of clips to compare, got {len(folders)}")
     names = model_names(folders)
     found = [{clip.key: clip for clip in clips} for clips in find(folders, unreadable)]
     pairs: list[Pairing] = []
@@ -127,7 +129,7 @@ def pair(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> 
             if not shared:
                 raise ValueError(
                     f"{folders[a]} and {folders[b]}: no clip of {names[a]} has the prompt or the file name of one of "
-                    f"{names[b]}; wanted clips made from the same prompts"
+                    f"{names[b]}; expected clips made from the same prompts"
                 )
             for key in shared:
                 one, other = found[a][key], found[b][key]

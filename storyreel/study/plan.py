@@ -106,9 +106,9 @@ class Study:
 
     def _check(self) -> None:
         if not self.models or not self.questions or not self.items:
-            raise ValueError("wanted models, questions and items")
+            raise ValueError("expected models, questions and items")
         if set(self.ties) - {TIE, BOTH_BAD}:
-            raise ValueError(f"ties: wanted some of {TIE}, {BOTH_BAD}, got {', '.join(self.ties)}")
+            raise ValueError(f"ties: expected some of {TIE}, {BOTH_BAD}, got {', '.join(self.ties)}")
         for item in self.items:
             if item.kind not in (PAIR, NOISE, SAME) or not all(map(CLIP_NAME.fullmatch, item.files)):
                 raise ValueError(f"items: cannot use {item}")

@@ -56,5 +56,5 @@ PRESETS = {
 def preset(name: str) -> Preset:
     """ValueError when there is no such preset."""
     if name not in PRESETS:
-        raise ValueError(f"preset: there is no {name!r}, wanted one of {', '.join(PRESETS)}")
+        raise ValueError(f"preset: there is no {name!r}, expected one of {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -192,9 +192,9 @@ class Votes:
         answer to a trial that has one, 425 before the clips could have been watched.
         """
         if answer not in self.study.answers:
-            raise Refused(400, f"answer: wanted one of {', '.join(self.study.answers)}")
+            raise Refused(400, f"answer: expected one of {', '.join(self.study.answers)}")
         if not isfinite(watched) or not 0 <= watched < 1e6:
-            raise Refused(400, "watched: wanted seconds")
+            raise Refused(400, "watched: expected seconds")
         with self._write() as db:
             rater, now = self._rater(db, token), time.time()
             known = db.execute(

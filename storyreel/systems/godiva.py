@@ -94,7 +94,7 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         if not self.layers or set(self.layers) - set("TRC"):
-            raise ValueError(f"layers: wanted letters T, R and C, as in TRCTRC, got {self.layers!r}")
+            raise ValueError(f"layers: expected letters T, R and C, as in TRCTRC, got {self.layers!r}")
         if self.context not in NEIGHBOURS:
             raise ValueError(f"context: expected {' or '.join(NEIGHBOURS)}, got {self.context!r}")
         self.sampling(None)
@@ -242,7 +242,7 @@ class Generator(Stage):
         if prefix is not None:
             self.tokenizer.check(prefix)
             if prefix.shape[1] > frames:
-                raise ValueError(f"prefix: wanted at most {frames} frames, got {prefix.shape[1]}")
+                raise ValueError(f"prefix: expected at most {frames} frames, got {prefix.shape[1]}")
         kind = WaveDecoder if c.context == "sparse" else Decoder
         decoder = kind(self, cond["text"], cond["text_mask"], frames, c.sampling(guidance))
         return decoder.run(rng, prefix, on_token)

@@ -45,11 +45,11 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if self.top_k < 0:
-            raise ValueError(f"top_k: wanted at least 0, got {self.top_k}")
+            raise ValueError(f"top_k: expected at least 0, got {self.top_k}")
         if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p: wanted more than 0 and at most 1, got {self.top_p}")
+            raise ValueError(f"top_p: expected more than 0 and at most 1, got {self.top_p}")
         if not self.temperature >= 0:
-            raise ValueError(f"temperature: wanted at least 0, got {self.temperature}")
+            raise ValueError(f"temperature: expected at least 0, got {self.temperature}")
 
     def draw(self, logits: Tensor, chance: Tensor) -> Tensor:
         """Logits (b, k) and numbers in [0, 1) (b,) -> values (b,), by the inverse of the distribution."""

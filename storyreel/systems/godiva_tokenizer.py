@@ -54,7 +54,7 @@ class FrameVQVAEConfig:
 
     def __post_init__(self) -> None:
         if self.patch < 2 or self.patch & (self.patch - 1) or self.size % self.patch:
-            raise ValueError(f"patch: wanted a power of two that divides size {self.size}, got {self.patch}")
+            raise ValueError(f"patch: expected a power of two that divides size {self.size}, got {self.patch}")
         if self.widths and self.widths[-1] != self.dim:
             raise ValueError(f"widths: the last must be dim {self.dim}, got {self.widths}")
         if self.patch % 2 ** max(len(self.widths) - 1, 0):
@@ -98,7 +98,7 @@ class FrameVQVAE(Stage):
         """(b, c, t, h, w) in [-1, 1] -> codes (b, t, p, g)."""
         c = self.config
         if video.ndim != 5 or video.shape[1] != c.channels or video.shape[-2:] != (c.size, c.size):
-            raise ValueError(f"video: wanted {c.channels} channels of {c.size}x{c.size}, got {tuple(video.shape)}")
+            raise ValueError(f"video: expected {c.channels} channels of {c.size}x{c.size}, got {tuple(video.shape)}")
         codes = self.quantize(self._vectors(rearrange(video, "b c t h w -> (b t) c h w")))[1]
         return self._join(codes).unflatten(0, (len(video), -1))
 
@@ -115,7 +115,7 @@ class FrameVQVAE(Stage):
         """ValueError unless these are codes (b, t, p, g) of this tokenizer, every part in its range."""
         wanted = (self.config.grid**2, len(self.sizes))
         if codes.ndim != 4 or tuple(codes.shape[2:]) != wanted or 0 in codes.shape:
-            raise ValueError(f"codes: wanted (b, t, {wanted[0]}, {wanted[1]}), got {tuple(codes.shape)}")
+            raise ValueError(f"codes: expected (b, t, {wanted[0]}, {wanted[1]}), got {tuple(codes.shape)}")
         for part, size in enumerate(self.sizes):
             low, high = (int(v) for v in codes[..., part].aminmax())
             if low < 0 or high >= size:

@@ -52,7 +52,7 @@ class PaletteConfig:
         """uint8 (k, 3). ValueError where the palette is no list of colors."""
         digits = "".join(self.palette.split())
         if not digits or len(digits) % 6 or not all(c in "0123456789abcdefABCDEF" for c in digits):
-            raise ValueError("palette: wanted colors of six hex digits each")
+            raise ValueError("palette: expected colors of six hex digits each")
         return torch.frombuffer(bytearray.fromhex(digits), dtype=torch.uint8).view(-1, 3)
 
 

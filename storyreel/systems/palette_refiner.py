@@ -55,7 +55,7 @@ class PaletteRefinerConfig(PaletteConfig):
         super().__post_init__()
         if self.size % self.patch or self.patch % 2 ** (len(self.widths) - 1):
             raise ValueError(
-                f"patch: wanted a divisor of size {self.size} and a multiple of {2 ** (len(self.widths) - 1)}, got "
+                f"patch: expected a divisor of size {self.size} and a multiple of {2 ** (len(self.widths) - 1)}, got "
                 f"{self.patch}"
             )
 
@@ -73,7 +73,7 @@ def refiner_of(config: PaletteRefinerConfig | None, channels: int, text_dim: int
     if config is None:
         return None
     if channels != 4:
-        raise ValueError(f"refiner: wanted videos of 4 channels, got {channels}")
+        raise ValueError(f"refiner: expected videos of 4 channels, got {channels}")
     return replace(config, text_dim=text_dim).build()
 
 
@@ -104,7 +104,7 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         picture: (1, 4, t, h'', w'') of whom it shows, whose colors are preferred (`PaletteStage.preferred`).
         """
         if video.ndim != 5 or video.shape[1] != 4:
-            raise ValueError(f"video: wanted (b, 4, f, h, w), got {tuple(video.shape)}")
+            raise ValueError(f"video: expected (b, 4, f, h, w), got {tuple(video.shape)}")
         read = self.read_text(text, text_mask)
         colors = read.colors
         if picture is not None:

@@ -232,7 +232,7 @@ class MaskGit(Stage):
         c = self.config
         steps, guidance = c.steps if steps is None else steps, c.guidance if guidance is None else guidance
         if steps < 1:
-            raise ValueError(f"steps: wanted at least 1, got {steps}")
+            raise ValueError(f"steps: expected at least 1, got {steps}")
         choice_temperature = c.temperature if temperature is None else temperature
         text, text_mask, num_branches = branches(
             cond["text"], cond["text_mask"], guidance, self.learned_text, self.null_text
@@ -409,7 +409,7 @@ class Phenaki(System):
         if request.options.story:
             short = [s for _, s in request.options.story if not s > 0]
             if short:
-                raise ValueError(f"story: a part of {short[0]} seconds; wanted more than 0")
+                raise ValueError(f"story: a part of {short[0]} seconds; expected more than 0")
             parts = [(prompt, max(1, round(seconds * fps))) for prompt, seconds in request.options.story]
         else:
             parts = [(request.options.prompt, c.frames if request.options.frames is None else request.options.frames)]

@@ -52,7 +52,7 @@ class PaletteDecoder(PaletteStage[PaletteDecoderConfig]):
         super().__init__(config)
         c = tokenizer.config
         if c.channels != 4 or not c.widths:
-            raise ValueError("decoder: wanted a tokenizer of four channels, with a convolutional trunk (`widths`)")
+            raise ValueError("decoder: expected a tokenizer of four channels, with a convolutional trunk (`widths`)")
         self._frozen, self._prior = (tokenizer,), (prior,)  # in tuples, so that their weights are not this stage's
         self.register_buffer("sizes", torch.tensor(tokenizer.sizes), persistent=False)  # values of each digit
         self.time = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))

@@ -50,7 +50,7 @@ class Judges:
         for term, weight in self.weights.items():
             name, file = self.files[term]
             if weight and file and not Path(file).is_file():
-                raise ValueError(f"tokenizer.{name}: {file} is not there; wanted the weights of {LAYOUT[name]}")
+                raise ValueError(f"tokenizer.{name}: {file} is not there; expected the weights of {LAYOUT[name]}")
             if weight and not file:
                 lines.append(
                     f"the {term} term (weight {weight:g}) is off, for want of weights: give a safetensors file of "

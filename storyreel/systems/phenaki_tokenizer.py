@@ -83,7 +83,7 @@ class CViViTConfig:
         if frames < 1 or (frames - 1) % self.tube:
             low = 1 + (max(frames, 1) - 1) // self.tube * self.tube
             near = f"{low} or {low + self.tube}"
-            raise ValueError(f"frames: wanted 1 + a multiple of {self.tube} (as {near}), got {frames}")
+            raise ValueError(f"frames: expected 1 + a multiple of {self.tube} (as {near}), got {frames}")
         return 1 + (frames - 1) // self.tube
 
     def build(self) -> CViViT:
@@ -160,7 +160,7 @@ class CViViT(Stage):
         """ValueError unless these are codes (b, t, p, g) of this tokenizer, every digit in its range."""
         wanted = (self.config.grid**2, len(self.sizes))
         if codes.ndim != 4 or tuple(codes.shape[2:]) != wanted or 0 in codes.shape:
-            raise ValueError(f"codes: wanted (b, t, {wanted[0]}, {wanted[1]}), got {tuple(codes.shape)}")
+            raise ValueError(f"codes: expected (b, t, {wanted[0]}, {wanted[1]}), got {tuple(codes.shape)}")
         for digit, size in enumerate(self.sizes):
             low, high = (int(v) for v in codes[..., digit].aminmax())
             if low < 0 or high >= size:
@@ -235,7 +235,7 @@ class CViViT(Stage):
     def _encode(self, video: Tensor) -> Tensor:
         c = self.config
         if video.shape[1] != c.channels or video.shape[-2:] != (c.size, c.size):
-            raise ValueError(f"video: wanted {c.channels} channels of {c.size}x{c.size}, got {tuple(video.shape)}")
+            raise ValueError(f"video: expected {c.channels} channels of {c.size}x{c.size}, got {tuple(video.shape)}")
         b, t = len(video), c.latent_frames(video.shape[2])
         x = rearrange(self.trunk(rearrange(video, "b c f h w -> (b f) c h w")), "(b f) p d -> b f p d", b=b)
         tokens = self.from_frame(x[:, :1])

@@ -60,7 +60,7 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
     truncate: cut captions that are longer than the encoder's `max_tokens` instead of raising ValueError.
     """
     if bulk not in ("fp32", "bf16"):
-        raise ValueError(f"bulk: wanted fp32 or bf16, got {bulk!r}")
+        raise ValueError(f"bulk: expected fp32 or bf16, got {bulk!r}")
     kind, _, rest = name.partition(":")
     if name == "minilm" and os.environ.get(PACKED):
         name, kind, rest = f"minilm-words:{os.environ[PACKED]}", "minilm-words", os.environ[PACKED]
@@ -88,13 +88,15 @@ def load_text_encoder(name: str, *, bulk: str = "fp32", truncate: bool = False) 
         from storyreel.text.hashed import HashedWords
 
         if not is_digits(rest) or not 1 <= int(rest) <= 65_536:
-            raise ValueError(f"text encoder {name!r}: wanted hash:<dim> with dim from 1 to 65536, such as hash:64")
+            raise ValueError(f"text encoder {name!r}: expected hash:<dim> with dim from 1 to 65536, such as hash:64")
         return HashedWords(int(rest), truncate=truncate)
     if kind == "words":
         from storyreel.text.numbered import NumberedWords
 
         if not is_digits(rest) or not 2 <= int(rest) <= 65_536:
-            raise ValueError(f"text encoder {name!r}: wanted words:<count> with 2 to 65536 words, such as words:16384")
+            raise ValueError(
+                f"text encoder {name!r}: expected words:<count> with 2 to 65536 words, such as words:16384"
+            )
         return NumberedWords(int(rest), truncate=truncate)
     near = nearest(kind, [known.partition(":")[0] for known in _KINDS])
     hint = f"did you mean {near!r}? " if near else ""

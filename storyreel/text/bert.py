@@ -35,7 +35,9 @@ class Bert:
         self.weights = weights
         missing = [name for name in self._names() if name not in weights]
         if missing:
-            raise ValueError(f"BERT weights lack {missing[0]!r} and {len(missing) - 1} more; wanted a BERT checkpoint")
+            raise ValueError(
+                f"BERT weights lack {missing[0]!r} and {len(missing) - 1} more; expected a BERT checkpoint"
+            )
         # Queries, keys and values in one product: fewer and larger matrix products for short sentences.
         self._qkv = [(self._joined(i, "weight"), self._joined(i, "bias")) for i in range(config.num_hidden_layers)]
 

@@ -39,7 +39,7 @@ def check_sha256(path: Path, wanted: str, *, what: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wanted:
         raise ValueError(
-            f"{what}: {path} has sha256 {found[:16]}..., wanted {wanted[:16]}...; delete and install again"
+            f"{what}: {path} has sha256 {found[:16]}..., expected {wanted[:16]}...; delete and install again"
         )
     _write(memory, {**known, str(path): seen})
 

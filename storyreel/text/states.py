@@ -49,9 +49,9 @@ class StateEncoder(ABC):
     def __call__(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """-> states float32 (b, l, dim), mask bool (b, l). ValueError for a caption over `max_tokens`."""
         if isinstance(captions, str):
-            raise ValueError("captions: wanted a list of sentences, got one string; put it into a list")
+            raise ValueError("captions: expected a list of sentences, got one string; put it into a list")
         if not captions:
-            raise ValueError("captions: wanted at least one sentence, got an empty list")
+            raise ValueError("captions: expected at least one sentence, got an empty list")
         for caption in captions:
             if len(caption) > MOST_CHARACTERS and not self.truncate:
                 self._refuse(caption, f"{len(caption)} characters")

@@ -51,7 +51,7 @@ def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     for setting in settings:
         path, equals, value = setting.partition("=")
         if not equals or not path:
-            raise ValueError(f"--set {setting}: wanted field=value, such as stages.tokenizer.optim.lr=3e-4")
+            raise ValueError(f"--set {setting}: expected field=value, such as stages.tokenizer.optim.lr=3e-4")
         changes.append((path.strip(), value.strip()))
     return override_all(recipe, changes)
 
@@ -251,7 +251,7 @@ def device_of(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"--device: wanted cpu, cuda, ... or auto, got {name!r}") from None
+        raise ValueError(f"--device: expected cpu, cuda, ... or auto, got {name!r}") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         have = f"{torch.cuda.device_count()} CUDA devices" if torch.cuda.is_available() else "no CUDA device"
         raise ValueError(f"--device {name}: PyTorch {torch.__version__} finds {have} here; expected cpu or auto")
@@ -395,12 +395,12 @@ def begin_from(system: System, path: Path) -> None:
     else:
         finals = sorted(path.glob("*/final.json"))
         if not finals:
-            raise ValueError(f"{path}: wanted a model folder (with model.json) or a run with a finished stage")
+            raise ValueError(f"{path}: expected a model folder (with model.json) or a run with a finished stage")
         from storyreel.run import StageRun
 
         found = {f.parent.name: StageRun(f.parent, f.parent.name).final_tensors() for f in finals}
     if not set(found) & set(system.stages):
-        raise ValueError(f"{path}: has {', '.join(found)}; wanted one of {', '.join(system.stages)}")
+        raise ValueError(f"{path}: has {', '.join(found)}; expected one of {', '.join(system.stages)}")
     found = system.adopt(found)
     for name, stage in system.stages.items():
         if name in found:

@@ -18,7 +18,7 @@ def contact_sheet(video: Tensor, gap: int = 2) -> np.ndarray:
     Alpha is shown over a chequerboard, values that are not finite in magenta; at most 16 frames, evenly chosen.
     """
     if video.ndim != 5 or video.shape[1] not in (1, 3, 4):
-        raise ValueError(f"video: wanted (b, 1 or 3 or 4, t, h, w), got {tuple(video.shape)}")
+        raise ValueError(f"video: expected (b, 1 or 3 or 4, t, h, w), got {tuple(video.shape)}")
     frames = video.shape[2]
     if frames > MAX_FRAMES:
         video = video[:, :, [i * (frames - 1) // (MAX_FRAMES - 1) for i in range(MAX_FRAMES)]]

@@ -49,7 +49,7 @@ def first_alone(make: Callable[[], T], rank: int, world: int) -> T:
 def make_distributed(kind: Kind, stage: Stage) -> Single:
     """Before the optimizers are made: FSDP replaces the parameters of `stage` by their shards."""
     if not dist.is_initialized():
-        raise ValueError(f"--parallel {kind}: wanted a process group; start with torchrun")
+        raise ValueError(f"--parallel {kind}: expected a process group; start with torchrun")
     device = next(stage.parameters()).device
     with torch.no_grad():
         for tensor in [*stage.parameters(), *stage.buffers()]:
@@ -59,7 +59,7 @@ def make_distributed(kind: Kind, stage: Stage) -> Single:
     if kind == "fsdp":
         shard(stage)
         return Sharded(device)
-    raise ValueError(f"--parallel: wanted ddp or fsdp, got {kind!r}")
+    raise ValueError(f"--parallel: expected ddp or fsdp, got {kind!r}")
 
 
 class _Group(Single):

@@ -348,7 +348,7 @@ def _fill(target: dict[str, Tensor], source: dict[str, Tensor], where: str, rank
         if name not in source or name not in target:
             raise ValueError(f"{where}: {'lacks' if name not in source else 'has unknown'} {name!r}")
         if source[name].shape != target[name].shape:
-            raise ValueError(f"{where}: {name} is {list(source[name].shape)}, wanted {list(target[name].shape)}")
+            raise ValueError(f"{where}: {name} is {list(source[name].shape)}, expected {list(target[name].shape)}")
     for name, tensor in target.items():
         ranks.fill(tensor, source[name])
 

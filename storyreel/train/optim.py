@@ -37,7 +37,9 @@ def parameters_of(stage: Stage, where: str) -> dict[str, dict[str, nn.Parameter]
             if key not in names:
                 raise ValueError(f"{where}: turn {turn!r} has a parameter that is not of the stage")
             if key in taken:
-                raise ValueError(f"{where}: {names[key]} belongs to the turns {taken[key]!r} and {turn!r}; wanted one")
+                raise ValueError(
+                    f"{where}: {names[key]} belongs to the turns {taken[key]!r} and {turn!r}; expected one"
+                )
             taken[key] = turn
         found[turn] = {names[key]: p for key, p in mine.items()}
     return found
@@ -105,7 +107,7 @@ class Average:
 
     def __init__(self, params: Mapping[str, nn.Parameter], decay: float):
         if not 0 <= decay < 1:
-            raise ValueError(f"ema: wanted at least 0 and less than 1, got {decay}")
+            raise ValueError(f"ema: expected at least 0 and less than 1, got {decay}")
         self.params, self.decay = dict(params), decay
         self.tensors = {n: p.detach().clone().float() for n, p in self.params.items()}
 

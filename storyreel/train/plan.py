@@ -39,11 +39,11 @@ class Machine:
 
     def __post_init__(self) -> None:
         if self.gpus < 1:
-            raise ValueError(f"--gpus: wanted at least 1, got {self.gpus}")
+            raise ValueError(f"--gpus: expected at least 1, got {self.gpus}")
         if not self.tflops > 0:
-            raise ValueError(f"--tflops: wanted more than 0, got {self.tflops:g}")
+            raise ValueError(f"--tflops: expected more than 0, got {self.tflops:g}")
         if not 0 < self.mfu <= 1:
-            raise ValueError(f"--mfu: wanted more than 0 and at most 1, got {self.mfu:g}")
+            raise ValueError(f"--mfu: expected more than 0 and at most 1, got {self.mfu:g}")
 
     def seconds(self, flops: float) -> float:
         return flops / (self.gpus * self.tflops * 1e12 * self.mfu)
@@ -59,7 +59,7 @@ def machine(gpus: int, gpu: str, tflops: float | None, mfu: float) -> Machine:
     if tflops is not None:
         return Machine(gpus=gpus, tflops=tflops, mfu=mfu, memory=None)
     if gpu not in DEVICES:
-        raise ValueError(f"--gpu {gpu}: wanted one of {', '.join(DEVICES)}, or --tflops")
+        raise ValueError(f"--gpu {gpu}: expected one of {', '.join(DEVICES)}, or --tflops")
     speed, memory = DEVICES[gpu]
     return Machine(gpus=gpus, tflops=speed, mfu=mfu, memory=memory)
 

@@ -30,6 +30,8 @@ def encoder_tensors(name: str) -> tuple[dict[str, Tensor], str]:
     try:
         digest = str(read_json(folder / "model.json")["components"][STAGE]["sha256"])
     except (KeyError, TypeError):
-        raise ValueError(f"{folder / 'model.json'}: wanted the model of an encoder, with a component {STAGE}") from None
+        raise ValueError(
+            f"{folder / 'model.json'}: expected the model of an encoder, with a component {STAGE}"
+        ) from None
     found = read_weights(folder / STAGE / "model.safetensors", digest)
     return {n.removeprefix("net."): tensor for n, tensor in found.items()}, digest

@@ -77,7 +77,7 @@ class Digits:
         if not 0 <= self.alone <= 1:
             raise ValueError(f"alone: expected 0 to 1, got {self.alone}")
         if self.digits not in ("1", "2", "both"):
-            raise ValueError(f"digits: wanted 1, 2 or both, got {self.digits!r}")
+            raise ValueError(f"digits: expected 1, 2 or both, got {self.digits!r}")
         if self.digits != "both" and self.doubles != 0.5:
             raise ValueError(f"doubles: expected digits both, got {self.digits}")
         if self.mnist is not None:
@@ -107,7 +107,7 @@ class Digits:
         drawn = "held_out" if rng.random() < self.held_out_share else "train"
         split = split or drawn
         if split not in ("train", "held_out"):
-            raise ValueError(f"split: wanted train or held_out, got {split!r}")
+            raise ValueError(f"split: expected train or held_out, got {split!r}")
         count = self._count(rng)
         pairs = _draw_pairs(rng, count, split)
         speeds = [str(rng.choice(SPEEDS)) for _ in pairs]

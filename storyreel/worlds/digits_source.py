@@ -70,7 +70,7 @@ def _samples() -> tuple[np.ndarray, np.ndarray]:
 
 def _mnist(folder: Path, side: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; wanted MNIST's IDX files in it")
+        raise FileNotFoundError(f"{folder}: no such folder; expected MNIST's IDX files in it")
     train = _pair(folder, "train", side)
     if _find(folder, "t10k", "images") is not None:
         return {"train": train, "held_out": _pair(folder, "t10k", side)}
@@ -95,11 +95,11 @@ def _pair(folder: Path, part: str, side: int) -> tuple[np.ndarray, np.ndarray]:
             raise FileNotFoundError(f"{folder}: no {part}-{kind}-idx{number}-ubyte (or .gz)")
     images, labels = read_idx(files[0], IMAGES), read_idx(files[1], LABELS)  # pyright: ignore[reportArgumentType]
     if images.shape[1:] != (28, 28):
-        raise ValueError(f"{files[0]}: pictures of {images.shape[2]}x{images.shape[1]}, wanted 28x28")
+        raise ValueError(f"{files[0]}: pictures of {images.shape[2]}x{images.shape[1]}, expected 28x28")
     if len(images) != len(labels):
         raise ValueError(f"{files[1]}: {len(labels)} labels for {len(images)} pictures")
     if len(labels) and labels.max() > 9:
-        raise ValueError(f"{files[1]}: a label {labels.max()}, wanted 0 to 9")
+        raise ValueError(f"{files[1]}: a label {labels.max()}, expected 0 to 9")
     if side != 28:
         from PIL import Image
 
@@ -119,5 +119,5 @@ def read_idx(file: Path, magic: int) -> np.ndarray:
     shape = tuple(int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(rank))
     wanted = 4 + 4 * rank + int(np.prod(shape, dtype=object))
     if len(raw) != wanted:
-        raise ValueError(f"{file}: {len(raw)} bytes, wanted {wanted}: cut short or not MNIST")
+        raise ValueError(f"{file}: {len(raw)} bytes, expected {wanted}: cut short or not MNIST")
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)

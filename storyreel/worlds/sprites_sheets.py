@@ -55,7 +55,7 @@ def check_sheets(folder: Path) -> None:
     """ValueError names the first sheet that is missing, and how many are."""
     if not (folder / "body" / "male" / "light.png").is_file():
         raise ValueError(
-            f"source: {folder} holds no body/male/light.png; wanted the folder of the Liberated Pixel Cup "
+            f"source: {folder} holds no body/male/light.png; expected the folder of the Liberated Pixel Cup "
             "sheets (`storyreel data fetch sprites -o FOLDER` gets it)"
         )
     if missing := [name for name in drawn_sheets() if not (folder / name).is_file()]:

@@ -185,7 +185,7 @@ def test_captioners_load_published_forms_and_speak(checkpoints: dict[str, Path],
 def test_captioners_refuse_what_they_are_not(checkpoints: dict[str, Path], tmp_path: Path):
     from storyreel.curate.captioners import load_captioner
 
-    with pytest.raises(ValueError, match=r"wanted a folder with config\.json"):
+    with pytest.raises(ValueError, match=r"expected a folder with config\.json"):
         load_captioner(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     (tmp_path / "pytorch_model.bin").touch()

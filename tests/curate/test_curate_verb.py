@@ -61,7 +61,7 @@ def test_from_footage_to_filter_to_ablation(curate: Run):
         (("absent", "-o", "set"), 1, "absent: no such file or folder"),
         (("in", "-o", "set", "--set", "motion.mni=2"), 1, "no field 'mni'; did you mean 'min'?"),
         (("in", "-o", "set", "--set", "motion.min=fast"), 1, "motion.min wants a number, got 'fast'"),
-        (("in", "-o", "set", "--set", "motion"), 1, "wanted NAME=VALUE"),
+        (("in", "-o", "set", "--set", "motion"), 1, "expected NAME=VALUE"),
         (("in", "-o", "set", "--set", "moton.min=1"), 1, "did you mean 'motion'?"),
         (("in", "-o", "set", "--set", "export.format=avi"), 1, "export.format wants one of mp4, mkv, virtual"),
         (("in", "-o", "set", "--engine", "slurm"), 2, "expected local or ray, got 'slurm'"),
@@ -78,7 +78,7 @@ def test_from_footage_to_filter_to_ablation(curate: Run):
         (("in", "-o", "set", "--chat-model", "x"), 2, "there is no chat"),
         (("filter", "in", "--set", "measure.trim=3"), 1, "was not curated here"),
         (("ablate", "in"), 2, "Missing option '--out'"),
-        (("in/a.mp4", "-o", "in/a.mp4"), 1, "is a file, wanted a folder"),
+        (("in/a.mp4", "-o", "in/a.mp4"), 1, "is a file, expected a folder"),
     ],
 )
 def test_mistakes_end_in_one_line(curate: Run, args: tuple[Any, ...], code: int, why: str):

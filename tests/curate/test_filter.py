@@ -69,7 +69,7 @@ def test_thresholds_survive_json_and_refuse_nonsense():
         Thresholds.from_json({"colour": {"min": 1}})
     with pytest.raises(ValueError, match="min 3 is above max 1"):
         Thresholds(blur=Limit(min=3, max=1))
-    with pytest.raises(ValueError, match=r"blur\.min: wanted a finite number"):
+    with pytest.raises(ValueError, match=r"blur\.min: expected a finite number"):
         Thresholds(blur=Limit(min=float("nan")))
 
 
@@ -106,7 +106,7 @@ def test_decisions_survive_filtering(tmp_path: Path):
         folder = DatasetFolder.open(tmp_path / "out")
         assert [folder.row(i)["clip"] for i in range(len(folder))] == [bad]
         assert folder.captions(0) == ["kept by hand"]
-    with pytest.raises(ValueError, match="wanted keep or caption"):
+    with pytest.raises(ValueError, match="expected keep or caption"):
         add_edit(tmp_path / "out", good, colour="red")
 
 

@@ -81,7 +81,7 @@ def test_aesthetics_are_a_linear_function_of_unit_embeddings(tmp_path: Path, hea
 def test_a_head_that_does_not_fit_is_refused(head_folder: Path, tmp_path: Path):
     from safetensors.torch import save_file
 
-    with pytest.raises(ValueError, match=r"wanted clip/ .* and head\.safetensors"):
+    with pytest.raises(ValueError, match=r"expected clip/ .* and head\.safetensors"):
         load_aesthetics(tmp_path)
     (tmp_path / "clip").symlink_to(head_folder / "clip")
     save_file({"weight": torch.randn(1, 9), "bias": torch.zeros(1)}, str(tmp_path / "head.safetensors"))

@@ -63,7 +63,7 @@ def test_what_is_no_film_is_listed_with_the_reason(tmp_path: Path):
 
 def test_nothing_to_curate_is_said_in_one_line(tmp_path: Path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="empty: the folder holds no files; wanted footage"):
+    with pytest.raises(ValueError, match="empty: the folder holds no files; expected footage"):
         run(tmp_path / "empty", tmp_path / "out")
     (tmp_path / "empty" / "a.txt").write_text("x")
     with pytest.raises(ValueError, match=r"no film among the footage: .*a\.txt is no video"):
@@ -109,8 +109,8 @@ def test_manifests(tmp_path: Path, kind: str):
         ),
         ("a.csv", b"path,licence\na.mp4,b,c\n", "line 2: more cells than columns"),
         ("a.jsonl", b"{}\n", "line 1: no path"),
-        ("a.jsonl", b"[1]\n", "line 1: wanted a JSON object"),
-        ("a.jsonl", b"{\n", "line 1: wanted JSON"),
+        ("a.jsonl", b"[1]\n", "line 1: expected a JSON object"),
+        ("a.jsonl", b"{\n", "line 1: expected JSON"),
         ("a.parquet", b"nonsense", "not a readable Parquet file"),
         ("a.txt", b"\xff\xfe", "expected text in UTF-8"),
         ("a.txt", b"# nothing\n", "no films in it"),

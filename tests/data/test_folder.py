@@ -122,7 +122,7 @@ def test_another_plan_is_refused(tmp_path):
 def test_bad_folders_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such dataset folder"):
         DatasetFolder.open(tmp_path / "none")
-    with pytest.raises(ValueError, match=r"not a dataset folder; wanted a metadata\.parquet"):
+    with pytest.raises(ValueError, match=r"not a dataset folder; expected a metadata\.parquet"):
         DatasetFolder.open(tmp_path)
     (tmp_path / "metadata.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(ValueError, match="not a readable Parquet file"):
@@ -132,9 +132,9 @@ def test_bad_folders_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"caption": ["a"]}, "wanted a column 'file_name', got caption"),
-        ({"file_name": ["a"], "captions": ["a"]}, "column 'captions' is string, wanted list"),
-        ({"file_name": ["a"], "context": ["none"]}, "column 'context' is string, wanted int32"),
+        ({"caption": ["a"]}, "expected a column 'file_name', got caption"),
+        ({"file_name": ["a"], "captions": ["a"]}, "column 'captions' is string, expected list"),
+        ({"file_name": ["a"], "context": ["none"]}, "column 'context' is string, expected int32"),
         ({"file_name": [None, "a"]}, "has 1 empty rows"),
     ],
 )

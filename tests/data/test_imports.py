@@ -110,14 +110,14 @@ def test_broken_annotations_are_listed(tmp_path: Path, msr_vtt: list[Path]):
     left_out = [f"{what}: {why}" for what, why in made.skipped]
     for words in (
         "test_videodatainfo.json: is not JSON: Expecting value, line 1",
-        "videos[4]: wanted an object",
-        "videos[5]: wanted an object",
+        "videos[4]: expected an object",
+        "videos[5]: expected an object",
         "video0: comes a second time",
         "video5: split 'holdout'",
         "video6: times 0.5 to 0.1",
-        "sentences[6]: wanted an object",
-        "sentences[7]: wanted an object",
-        "sentences[8]: wanted an object",
+        "sentences[6]: expected an object",
+        "sentences[7]: expected an object",
+        "sentences[8]: expected an object",
     ):
         assert any(words in line for line in left_out), words
 
@@ -209,7 +209,7 @@ def test_howto100m_spans_become_clips(tmp_path: Path, howto: dict[str, Path]):
     assert "2 captions" in left_out["gone0000000"]
     assert left_out["uneven00000"] == "has 1 of 'start' and 2 of 'end' and 1 of 'text'"
     assert left_out["silent00000"] == "has no captions"
-    assert left_out["v1.csv, line 7"] == "wanted 5 columns"
+    assert left_out["v1.csv, line 7"] == "expected 5 columns"
     assert "notwanted00" not in left_out
     movie(howto["videos"] / "gone0000000.mkv")
     later = import_howto100m(**howto, out=tmp_path / "out", shape=Shape(size=16), workers=1).folder
@@ -295,8 +295,8 @@ def test_the_verbs_say_what_is_wrong_in_one_line(
         ([*msr, "--annotations", tmp_path / "bad.json", "--videos", videos], 1, "is not JSON"),
         ([*msr, "--annotations", tmp_path / "gone.json", "--videos", videos], 1, "gone.json"),
         ([*msr, "--annotations", msr_vtt[0], "--videos", tmp_path / "other"], 1, "nothing could be imported"),
-        ([*msr, "--annotations", msr_vtt[0], "--videos", videos, "--size", 2], 1, "--size: wanted 8"),
-        ([*msr, "--annotations", msr_vtt[0], "--videos", videos, "--fps", "x"], 2, "wanted a number"),
+        ([*msr, "--annotations", msr_vtt[0], "--videos", videos, "--size", 2], 1, "--size: expected 8"),
+        ([*msr, "--annotations", msr_vtt[0], "--videos", videos, "--fps", "x"], 2, "expected a number"),
         ([*how, "--captions", tmp_path / "bad.json"], 1, "is not JSON"),
         ([*how, "--captions", howto["captions"], "--csv", tmp_path / "bad.csv"], 1, "column video_id"),
     ):

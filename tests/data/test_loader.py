@@ -186,7 +186,7 @@ def test_prepared_entries_replace_the_video(tmp_path):
 
 def test_prepared_entries_need_a_key(tmp_path):
     folder = make(tmp_path / "d", count=1)
-    with pytest.raises(ValueError, match="prepare_key: wanted a digest"):
+    with pytest.raises(ValueError, match="prepare_key: expected a digest"):
         Loader([(folder, 1)], DATA, prepare=lambda batch: {"codes": batch["length"]}, cache=tmp_path / "c")
 
 
@@ -308,9 +308,9 @@ def test_interrupted_caches_go_on(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"batch": 0}, "data.batch: wanted at least 1"),
+        ({"batch": 0}, "data.batch: expected at least 1"),
         ({"frames": 0}, "data.frames"),
-        ({"channels": 2}, "data.channels: wanted 3 or 4, got 2"),
+        ({"channels": 2}, "data.channels: expected 3 or 4, got 2"),
         ({"image_share": 2.0}, "data.image_share"),
     ],
 )

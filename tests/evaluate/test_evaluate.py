@@ -189,7 +189,7 @@ def test_workers_and_batches_change_nothing(made: Path, real: Path):
         (["{made}", "--weights", "x.safetensors"], 2, "Invalid value for --weights: FILE needs one extractor"),
         (["{made}", "--metrics", "judge"], 1, "nothing says which world these clips are of"),
         (["{made}", "--compare", "a", "b"], 2, "--compare is a command now: storyreel evaluate compare REPORT REPORT"),
-        (["compare", "{real}/dataset.json", "{real}/metadata.parquet"], 1, "wanted a report"),
+        (["compare", "{real}/dataset.json", "{real}/metadata.parquet"], 1, "expected a report"),
         (["{made}", "--split", "train", "--metrics", "flicker"], 1, "wants a dataset folder"),
     ],
 )  # fmt: skip

@@ -181,7 +181,7 @@ def test_inception_reads_the_published_layout(own_weights: Path):
     assert len(extractor.digest) == 64
     assert extractor.features(frames(1, 1, 8, 8)).shape == (1, 1, 2048)
     checkpoint["fc.weight"] = torch.zeros(1000, 2048)
-    with pytest.raises(ValueError, match=r"x: fc.weight is \[1000, 2048\], wanted \[1008, 2048\]"):
+    with pytest.raises(ValueError, match=r"x: fc.weight is \[1000, 2048\], expected \[1008, 2048\]"):
         filled(InceptionV3, checkpoint, "x")
     del checkpoint["Mixed_6e.branch_pool.bn.bias"]
     with pytest.raises(ValueError, match=r"x: lacks 'Mixed_6e\.branch_pool\.bn\.bias'"):
@@ -235,14 +235,14 @@ def test_c3d_reads_the_published_layout(tmp_path: Path):
     assert extractor.logits(clips).shape == (2, 101)
     with pytest.raises(ValueError, match="wants clips of 16 frames, got 17"):
         extractor.logits(frames(1, 17, 30, 40))
-    with pytest.raises(ValueError, match=r"conv1a.weight is \[2, 3, 3, 3, 3\], wanted \[64, 3, 3, 3, 3\]"):
+    with pytest.raises(ValueError, match=r"conv1a.weight is \[2, 3, 3, 3, 3\], expected \[64, 3, 3, 3, 3\]"):
         load_extractor("c3d-ucf101", weights=tmp_path)
 
 
 def test_c3d_refuses_other_files(tmp_path: Path):
     files = c3d_files(tmp_path, (2, 3, 4, 5), 6)
     np.savez(files["mean2.npz"], mean=np.zeros((3, 16, 112, 112)))
-    with pytest.raises(ValueError, match=r"mean is \[3, 16, 112, 112\], wanted \[3, 16, 128, 171\]"):
+    with pytest.raises(ValueError, match=r"mean is \[3, 16, 112, 112\], expected \[3, 16, 128, 171\]"):
         c3d_tensors(files)
     odd: Any = {"conv9/W": np.zeros(3)}
     np.savez(files["conv3d_deepnetA_ucf.npz"], **odd)
@@ -251,7 +251,7 @@ def test_c3d_refuses_other_files(tmp_path: Path):
     np.savez(files["conv3d_deepnetA_ucf.npz"], a=np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match=r"is not a whole \.npz of plain arrays"):
         c3d_tensors(files)
-    with pytest.raises(ValueError, match=r"wanted a folder with conv3d_deepnetA_ucf\.npz, mean2\.npz"):
+    with pytest.raises(ValueError, match=r"expected a folder with conv3d_deepnetA_ucf\.npz, mean2\.npz"):
         load_extractor("c3d-ucf101", weights=files["mean2.npz"])
 
 
@@ -339,7 +339,7 @@ def test_any_clip_and_any_siglip_by_name_equal_transformers(kind: str, tmp_path:
 def test_names_of_extractors_that_cannot_be(tmp_path: Path):
     folder = write_encoder("clip", tmp_path / "mine")
     for name, said in (
-        (f"siglip:{folder}", r"wanted a SigLIP with model.safetensors \(it is a clip\)"),
+        (f"siglip:{folder}", r"expected a SigLIP with model.safetensors \(it is a clip\)"),
         (f"t5:{folder}", "reads sentences alone; clip:... and siglip:... see pictures as well"),
         (f"clip:{tmp_path}/none", "extractor clip:.*: there is no folder"),
         ("clip:", "no 'clip:'; there are .*siglip:ORG/NAME"),
@@ -359,14 +359,14 @@ def test_clip_cuts_long_texts_and_says_so_once(tmp_path: Path):
         long = extractor.text_embeddings(["cat " * 20, "dog"])
     assert torch.allclose(long[1], extractor.text_embeddings(["dog"])[0], atol=1e-5), "padding is not seen"
     assert torch.allclose(long[0], extractor.text_embeddings(["cat " * 8])[0], atol=1e-5)
-    with pytest.raises(ValueError, match="wanted a list of sentences, got one string"):
+    with pytest.raises(ValueError, match="expected a list of sentences, got one string"):
         extractor.text_embeddings("dog")
 
 
 def test_clip_says_what_a_folder_lacks(tmp_path: Path):
     folder = clip_folder(tmp_path / "clip")
     (folder / "merges.txt").unlink()
-    with pytest.raises(ValueError, match=r"wanted tokenizer\.json, or vocab\.json with merges\.txt"):
+    with pytest.raises(ValueError, match=r"expected tokenizer\.json, or vocab\.json with merges\.txt"):
         load_extractor("clip-vit-b-32", weights=folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(ValueError, match="is a pickle, which can run code when it is opened; convert it once: python"):

@@ -70,7 +70,7 @@ def test_it_downloads_once(folder: Path):
 
 
 def test_another_content_is_not_kept(folder: Path):
-    with pytest.raises(ValueError, match=f"its sha256 is .*, wanted {DIGEST}; nothing is kept"):
+    with pytest.raises(ValueError, match=f"its sha256 is .*, expected {DIGEST}; nothing is kept"):
         fetch("toy", opener=Server(DATA[::-1]))
     assert left(folder) == []
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def test_a_file_without_a_digest_is_taken_on_demand_and_pinned(monkeypatch: pyte
     assert left(folder) == ["digests.json", "toy.safetensors"]
     assert json.loads((folder / "digests.json").read_text()) == {"toy.safetensors": {"url": moving, "sha256": DIGEST}}
     (folder / "toy.safetensors").unlink()
-    with pytest.raises(ValueError, match=f"wanted {DIGEST}; nothing is kept"):
+    with pytest.raises(ValueError, match=f"expected {DIGEST}; nothing is kept"):
         fetch("toy", unverified=True, opener=Server(b"another file"))
     assert left(folder) == ["digests.json"]
     fetch("toy", opener=Server(), tell=lines.append)

@@ -112,7 +112,7 @@ def test_bad_features_are_named():
         frechet_distance(broken, x)
     with pytest.raises(ValueError, match="at least 2"):
         frechet_distance(x[:1], x)
-    with pytest.raises(ValueError, match=r"wanted two of \(n, d\)"):
+    with pytest.raises(ValueError, match=r"expected two of \(n, d\)"):
         frechet_distance(x, drawn(20, 5, 1))
     with pytest.raises(ValueError, match="cannot merge 5 of them with 4"):
         Moments.of(x).merge(Moments.empty(5))

@@ -118,8 +118,8 @@ def test_the_full_size_judge_is_small_enough_to_ship(tmp_path: Path):
     [
         (lambda p: (p / "model.safetensors").write_bytes(b"x" * 50), "its SHA-256 is not the one in judge.json"),
         (lambda p: (p / "judge.json").write_text("{"), "not a judge's JSON document"),
-        (lambda p: (p / "judge.json").write_text('{"config": {}}'), "wanted facts, kind, sha256 in it"),
-        (lambda p: _edit(p, "frames", 8), "wanted [16, 32, 3, 3]"),
+        (lambda p: (p / "judge.json").write_text('{"config": {}}'), "expected facts, kind, sha256 in it"),
+        (lambda p: _edit(p, "frames", 8), "expected [16, 32, 3, 3]"),
         (lambda p: _edit(p, "hats", 8), "not the settings of a judge"),
     ],
 )

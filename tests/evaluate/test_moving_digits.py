@@ -130,7 +130,7 @@ def test_videos_are_found_by_number_and_by_a_list(tmp_path: Path, asked: PromptL
     still().save(folder / "0001.gif", metadata=False)  # three files now, so names alone count
     assert {i: f.name for i, f in find_videos(folder, asked).files.items()} == {2: "0001.gif"}
     (folder / "prompts.txt").rename(folder / "prompts.jsonl")
-    with pytest.raises(ValueError, match=r"prompts\.jsonl: wanted a line"):
+    with pytest.raises(ValueError, match=r"prompts\.jsonl: expected a line"):
         find_videos(folder, asked)
 
 
@@ -182,4 +182,4 @@ def test_the_verb_writes_the_prompts(tmp_path: Path, asked: PromptList, capsys: 
     with pytest.raises(SystemExit) as end:
         main(["data", "prompts", "moving-digits", "-o", str(tmp_path / "prompts.csv")])
     assert end.value.code == 1
-    assert "wanted a .txt or a .jsonl" in capsys.readouterr().err
+    assert "expected a .txt or a .jsonl" in capsys.readouterr().err

@@ -224,6 +224,6 @@ def test_what_was_seen_is_held_against_what_was_wanted():
 
 
 def test_another_kind_of_document_is_refused(tmp_path: Path):
-    with pytest.raises(ValueError, match="wanted a document of kind 'evaluation', got 'comparison'"):
+    with pytest.raises(ValueError, match="expected a document of kind 'evaluation', got 'comparison'"):
         write_report({"kind": "comparison"}, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -57,7 +57,7 @@ def test_what_hardly_moves_stands_still():
 
 
 def test_too_short_a_track_is_refused():
-    with pytest.raises(ValueError, match=r"track: wanted \(3 or more frames, 2\)"):
+    with pytest.raises(ValueError, match=r"track: expected \(3 or more frames, 2\)"):
         motion_of(np.zeros((2, 2)), FREE)
 
 

@@ -252,7 +252,7 @@ def test_networks_of_others_come_by_the_same_client_once_that_is_agreed_to(hub: 
     if kind == "captions":
         assert {file.name for file in folder_of("them/t5").iterdir()} == {"config.json", "model.safetensors"}
     else:
-        with pytest.raises(ValueError, match="text encoder t5:them/t5: wanted"):
+        with pytest.raises(ValueError, match="text encoder t5:them/t5: expected"):
             load_text_encoder("t5:them/t5")  # nothing in it is a network
     assert sorted(hub.downloads()) == ["config.json", "model.safetensors"]
 

@@ -126,9 +126,9 @@ def test_features_stop_where_they_are_asked_to(net):
     video = torch.randn(1, 3, 4, 32, 32)
     assert net.features(video, "Conv3d_2c_3x3").shape == (1, 192, 2, 8, 8)
     assert net.features(video, "Mixed_4b").shape[1] == 512
-    with pytest.raises(ValueError, match="upto: wanted one of"):
+    with pytest.raises(ValueError, match="upto: expected one of"):
         net.features(video, "Mixed_9z")
-    with pytest.raises(ValueError, match="video: wanted"):
+    with pytest.raises(ValueError, match="video: expected"):
         net.features(video[:, :1], "Mixed_3b")
 
 

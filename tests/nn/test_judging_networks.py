@@ -142,7 +142,7 @@ def test_clip_has_the_published_size():
 
 
 def test_clip_says_what_is_wrong():
-    with pytest.raises(ValueError, match="hidden_act: wanted quick_gelu or gelu, got 'relu'"):
+    with pytest.raises(ValueError, match="hidden_act: expected quick_gelu or gelu, got 'relu'"):
         TowerConfig(hidden_act="relu")
     small = TowerConfig(
         hidden_size=24, intermediate_size=32, num_hidden_layers=1, num_attention_heads=3, image_size=16, patch_size=4

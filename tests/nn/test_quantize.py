@@ -76,5 +76,5 @@ def test_every_level_can_be_reached():
 
 
 def test_a_digit_of_one_level_is_refused():
-    with pytest.raises(ValueError, match="levels: wanted at least 2"):
+    with pytest.raises(ValueError, match="levels: expected at least 2"):
         FiniteScalarQuantizer(16, (4, 1))

@@ -77,5 +77,5 @@ def test_places_are_sinusoids():
 
 
 def test_clips_of_another_shape():
-    with pytest.raises(ValueError, match=r"wanted \(b, 3, 4, 28, 28\), got \(1, 3, 5, 28, 28\)"):
+    with pytest.raises(ValueError, match=r"expected \(b, 3, 4, 28, 28\), got \(1, 3, 5, 28, 28\)"):
         small()(torch.rand(1, 3, 5, 28, 28))

@@ -127,13 +127,13 @@ def test_odd_input_is_one_line_and_leaves_nothing(
         ([a, a], "named twice"),
         ([a, tmp_path / "nowhere"], "no such folder"),
         ([a, empty], "no clips in it"),
-        ([a, full], "wanted clips made from the same prompts"),
+        ([a, full], "expected clips made from the same prompts"),
         ([a, torn], "one.mp4"),
         ([full, twice], "two clips are named 'z'"),
         (numbers, "no prompt is known"),
         ([a, b, "--preset", "best"], "there is no 'best'"),
         ([a, b, "--questions", "beauty"], "no 'beauty'"),
-        ([a, b, "--names", "x"], "wanted 2 different ones"),
+        ([a, b, "--names", "x"], "expected 2 different ones"),
     ]
     for args, words in cases:
         status, said, err = run(capsys, *args, "-o", out)

@@ -251,10 +251,10 @@ def test_what_is_drawn_is_distributed_as_it_should_be():
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"top_k": -1}, "top_k: wanted at least 0, got -1"),
-        ({"top_p": 0.0}, "top_p: wanted more than 0 and at most 1, got 0.0"),
-        ({"temperature": -1.0}, "temperature: wanted at least 0, got -1.0"),
-        ({"layers": "TRX"}, "layers: wanted letters T, R and C, as in TRCTRC, got 'TRX'"),
+        ({"top_k": -1}, "top_k: expected at least 0, got -1"),
+        ({"top_p": 0.0}, "top_p: expected more than 0 and at most 1, got 0.0"),
+        ({"temperature": -1.0}, "temperature: expected at least 0, got -1.0"),
+        ({"layers": "TRX"}, "layers: expected letters T, R and C, as in TRCTRC, got 'TRX'"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(how: dict[str, Any], message: str):
@@ -328,7 +328,7 @@ def test_what_cannot_be_sampled_is_refused():
     data = batch(model, frames=4)
     with pytest.raises(ValueError, match="codes: this model has positions for 3 frames of 16 tokens, got 4 of 16"):
         model.loss(data, tick())
-    with pytest.raises(ValueError, match="prefix: wanted at most 1 frames, got 2"):
+    with pytest.raises(ValueError, match="prefix: expected at most 1 frames, got 2"):
         model.sample({**cond(model), "prefix": batch(model)["codes"][:, :2]}, rng=rngs(1, 2), frames=1)
     for context in ("sparse", "causal"):
         model = make(context)

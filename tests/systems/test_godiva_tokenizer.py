@@ -198,7 +198,7 @@ def test_a_step_may_see_a_few_frames_of_each_clip():
 
 
 def test_bad_input_is_refused(tokenizer: FrameVQVAE):
-    with pytest.raises(ValueError, match="video: wanted 3 channels of 16x16, got"):
+    with pytest.raises(ValueError, match="video: expected 3 channels of 16x16, got"):
         tokenizer.encode(clips(size=32))
     good = tokenizer.encode(clips())
     for value in (-1, tokenizer.sizes[0]):
@@ -206,9 +206,9 @@ def test_bad_input_is_refused(tokenizer: FrameVQVAE):
         bad[0, 1, 2, 0] = value
         with pytest.raises(ValueError, match=rf"codes: token ids must be in \[0, {tokenizer.sizes[0]}\), got {value}"):
             tokenizer.decode(bad)
-    with pytest.raises(ValueError, match=r"codes: wanted \(b, t, 16, "):
+    with pytest.raises(ValueError, match=r"codes: expected \(b, t, 16, "):
         tokenizer.decode(good[:, :, :9])
-    with pytest.raises(ValueError, match="patch: wanted a power of two that divides size 64, got 3"):
+    with pytest.raises(ValueError, match="patch: expected a power of two that divides size 64, got 3"):
         FrameVQVAEConfig(patch=3)
 
 

@@ -115,7 +115,7 @@ def test_any_size_comes_in_and_its_own_size_goes_out() -> None:
     for size, frames in ((8, 3), (16, 1), (32, 5)):
         made = refiner.refined(torch.zeros(2, 4, frames, size, size), given["text"], given["text_mask"])
         assert made.shape == (2, 4, frames, 16, 16)
-    with pytest.raises(ValueError, match="video: wanted"):
+    with pytest.raises(ValueError, match="video: expected"):
         refiner.refined(torch.zeros(2, 3, 1, 16, 16), given["text"], given["text_mask"])
 
 
@@ -144,10 +144,10 @@ def test_a_video_depends_on_itself_alone() -> None:
 
 
 def test_what_is_wrong_is_refused() -> None:
-    with pytest.raises(ValueError, match="patch: wanted a divisor"):
+    with pytest.raises(ValueError, match="patch: expected a divisor"):
         replace(CONFIG, size=20)
     tiny: Any = get("imagen_video_tiny").system
-    with pytest.raises(ValueError, match="refiner: wanted videos of 4 channels"):
+    with pytest.raises(ValueError, match="refiner: expected videos of 4 channels"):
         replace(tiny, refiner=CONFIG).build()
 
 

@@ -249,7 +249,7 @@ def test_a_sample_depends_on_its_own_seed_alone(prior: MaskGit):
 
 def test_what_cannot_be_sampled_is_refused():
     prior = make()
-    with pytest.raises(ValueError, match="steps: wanted at least 1, got 0"):
+    with pytest.raises(ValueError, match="steps: expected at least 1, got 0"):
         prior.sample(cond(prior), rng=rngs(1, 2), steps=0)
     prefix = torch.full((2, 1, 4, 1), 32)
     with pytest.raises(ValueError, match=r"codes: digit 0 must be in \[0, 32\), got 32"):

@@ -168,11 +168,11 @@ def test_the_tokenizer_is_left_alone_and_what_a_prompt_gives_does_not_depend_on_
 
 @pytest.mark.parametrize("palette", ["", "ff00", "gg0000", "ff0000 1"])
 def test_a_palette_that_is_none_is_refused(palette: str) -> None:
-    with pytest.raises(ValueError, match="palette: wanted colors of six hex digits"):
+    with pytest.raises(ValueError, match="palette: expected colors of six hex digits"):
         make(replace(CONFIG, palette=palette))
 
 
 def test_a_tokenizer_without_matte_or_trunk_is_refused() -> None:
     for tokenizer in (replace(TOKENIZER, channels=3), replace(TOKENIZER, widths=())):
-        with pytest.raises(ValueError, match="decoder: wanted a tokenizer of four channels"):
+        with pytest.raises(ValueError, match="decoder: expected a tokenizer of four channels"):
             PaletteDecoder(CONFIG, tokenizer.build())

@@ -196,7 +196,7 @@ def test_what_cannot_be_made_is_refused_before_anything_is_sampled(model: Phenak
 def test_carried_frames_must_fit():
     with pytest.raises(ValueError, match="carry: 5 frames leave nothing to make in a clip of 5"):
         make(carry=5)
-    with pytest.raises(ValueError, match="wanted 1 \\+ a multiple of 2"):
+    with pytest.raises(ValueError, match="expected 1 \\+ a multiple of 2"):
         make(carry=2)
 
 

@@ -101,12 +101,12 @@ def test_one_clip_does_not_see_another():
 
 
 def test_frames_that_do_not_fill_a_tube_are_refused():
-    with pytest.raises(ValueError, match=r"frames: wanted 1 \+ a multiple of 2 \(as 3 or 5\), got 4"):
+    with pytest.raises(ValueError, match=r"frames: expected 1 \+ a multiple of 2 \(as 3 or 5\), got 4"):
         make().encode(clip(4))
 
 
 def test_another_size_is_refused():
-    with pytest.raises(ValueError, match="video: wanted 3 channels of 8x8"):
+    with pytest.raises(ValueError, match="video: expected 3 channels of 8x8"):
         make().encode(torch.zeros(1, 3, 1, 16, 16))
 
 
@@ -120,7 +120,7 @@ def test_codes_out_of_range_are_refused(value: int, told: str):
 
 
 def test_codes_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"codes: wanted \(b, t, 4, 1\), got \(1, 2, 3, 1\)"):
+    with pytest.raises(ValueError, match=r"codes: expected \(b, t, 4, 1\), got \(1, 2, 3, 1\)"):
         make().decode(torch.zeros(1, 2, 3, 1, dtype=torch.long))
 
 

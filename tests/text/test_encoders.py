@@ -42,8 +42,8 @@ def test_hashed_words_refuse_or_cut_what_is_too_long():
     ("name", "message"),
     [
         ("minilmm", "did you mean 'minilm'"),
-        ("hash:none", "wanted hash:<dim>"),
-        ("hash:0", "wanted hash:<dim>"),
+        ("hash:none", "expected hash:<dim>"),
+        ("hash:0", "expected hash:<dim>"),
         ("t5:", "is not known"),
         ("clip", "There are: minilm, minilm-words:<folder>, t5:"),
     ],
@@ -128,17 +128,17 @@ def test_a_network_of_another_kind_or_with_less_in_it_is_refused(kind, label, ti
     from safetensors.torch import load_file, save_file
 
     other = {"t5": "clip", "clip": "siglip", "siglip": "t5"}[kind]
-    with pytest.raises(ValueError, match=rf"wanted a {label} with model.safetensors \(it is a {other}\)"):
+    with pytest.raises(ValueError, match=rf"expected a {label} with model.safetensors \(it is a {other}\)"):
         load_text_encoder(f"{kind}:{tiny(other)}")
     folder = shutil.copytree(tiny(kind), tmp_path / "less")
     tensors = load_file(folder / "model.safetensors")
     gone = next(name for name in tensors if "layer_norm1" in name or "encoder.block.0.layer.0.layer_norm" in name)
     del tensors[gone]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=rf"wanted a {label} with model.safetensors \(it lacks .*layer_norm"):
+    with pytest.raises(ValueError, match=rf"expected a {label} with model.safetensors \(it lacks .*layer_norm"):
         load_text_encoder(f"{kind}:{folder}")
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(ValueError, match=r"wanted tokenizer.json, or vocab.json with merges.txt"):
+    with pytest.raises(ValueError, match=r"expected tokenizer.json, or vocab.json with merges.txt"):
         load_text_encoder(f"{kind}:{folder}")
 
 
@@ -150,7 +150,7 @@ def test_pickles_and_absent_folders_are_refused(kind, label, tiny, tmp_path):
     shutil.copytree(tiny(kind), folder)
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
-    with pytest.raises(ValueError, match=rf"text encoder {kind}:.*: wanted a {label} with model\.safetensors"):
+    with pytest.raises(ValueError, match=rf"text encoder {kind}:.*: expected a {label} with model\.safetensors"):
         load_text_encoder(f"{kind}:{folder}")
     with pytest.raises(ValueError, match=f"text encoder {kind}:.*: there is no folder"):
         load_text_encoder(f"{kind}:{tmp_path}/nowhere")

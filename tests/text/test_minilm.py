@@ -88,7 +88,7 @@ def test_a_changed_file_is_refused(tmp_path, monkeypatch):
     file = tmp_path / "weights"
     file.write_bytes(b"right")
     right = "27042f4e6eb7d0b2a7ee4026c6bf4e0c2bb3b6a4a9c0e2a4e0b5f7d1b8f0a8d3"
-    with pytest.raises(ValueError, match=r"weights has sha256 .*, wanted 27042f4e"):
+    with pytest.raises(ValueError, match=r"weights has sha256 .*, expected 27042f4e"):
         check_sha256(file, right, what="text encoder")
 
 

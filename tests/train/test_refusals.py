@@ -151,7 +151,7 @@ def test_more_steps_go_on(tmp_path):
     [
         (dict(gradient_checkpointing=True), r"gradient_checkpointing: ToyTokenizer cannot"),
         (dict(accumulate=3), r"data\.batch: 4 clips cannot be split evenly"),
-        (dict(ema=1.0), "ema: wanted"),
+        (dict(ema=1.0), "ema: expected"),
     ],
 )
 def test_settings_that_cannot_be_followed(tmp_path, changes, said):

@@ -222,10 +222,10 @@ def test_mnist_files(mnist):
     [
         ("train-images-idx3-ubyte", b"\x00\x00\x08\x03\x00\x00", "not an IDX file"),
         ("train-images-idx3-ubyte", idx(np.zeros((40, 28, 28)))[:-5], "cut short"),
-        ("train-images-idx3-ubyte", idx(np.zeros((40, 9, 9))), "wanted 28x28"),
+        ("train-images-idx3-ubyte", idx(np.zeros((40, 9, 9))), "expected 28x28"),
         ("train-labels-idx1-ubyte.gz", gzip.compress(idx(np.arange(40) % 10), mtime=0)[:-12], "damaged gzip"),
         ("train-labels-idx1-ubyte.gz", idx(np.arange(30) % 10), "30 labels for 40 pictures"),
-        ("train-labels-idx1-ubyte.gz", idx(np.arange(40)), "wanted 0 to 9"),
+        ("train-labels-idx1-ubyte.gz", idx(np.arange(40)), "expected 0 to 9"),
         ("train-labels-idx1-ubyte.gz", None, "no train-labels"),
     ],
     ids=["not_idx", "cut_short", "wrong_size", "damaged", "too_few", "not_a_digit", "missing"],

@@ -70,7 +70,7 @@ export function duration(seconds) {
 
 const SAID = { "motion.min": "static" };
 
-// "motion 0.11, wanted at least 0.25"
+// "motion 0.11, expected at least 0.25"
 export function reason(why, short = false) {
   if (why.name === "manual") return "dropped by hand";
   if (why.name === "error") return "could not be written";
@@ -82,7 +82,7 @@ export function reason(why, short = false) {
   const name = SAID[why.name] ? `${SAID[why.name]}: ${field}` : field.replaceAll("_", " ");
   const wanted = side === "min" ? "<" : ">";
   return short ? `${name} ${number(why.value)} ${wanted} ${number(why.limit)}`
-    : `${name} is ${number(why.value)}, wanted at ${side === "min" ? "least" : "most"} ${number(why.limit)}`;
+    : `${name} is ${number(why.value)}, expected at ${side === "min" ? "least" : "most"} ${number(why.limit)}`;
 }
 
 export function debounced(wait, call) {

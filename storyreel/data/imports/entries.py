@@ -68,11 +68,11 @@ class Shape:
 
     def __post_init__(self) -> None:
         if self.size is not None and not 8 <= self.size <= 4096:
-            raise ValueError(f"--size: wanted 8 to 4096 pixels, got {self.size}")
+            raise ValueError(f"--size: expected 8 to 4096 pixels, got {self.size}")
         if self.fps is not None and not 0 < self.fps <= 240:
-            raise ValueError(f"--fps: wanted more than 0, at most 240, got {self.fps}")
+            raise ValueError(f"--fps: expected more than 0, at most 240, got {self.fps}")
         if self.seconds is not None and not 0 < self.seconds < math.inf:
-            raise ValueError(f"--seconds: wanted more than 0, got {self.seconds:g}")
+            raise ValueError(f"--seconds: expected more than 0, got {self.seconds:g}")
 
     def cut(self, start: float, end: float) -> tuple[float, float]:
         """The span that is kept of start to end."""

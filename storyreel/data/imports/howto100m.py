@@ -81,12 +81,12 @@ def read_table(file: Path, refused: list[Refused]) -> dict[str, dict[str, str]]:
             raise ValueError(f"{file}: is not CSV: {error}") from None
         if "video_id" not in names:
             got = " ".join(", ".join(names).split())[:80] or "none"
-            raise ValueError(f"{file}: wanted a header with the column video_id, got {got}")
+            raise ValueError(f"{file}: expected a header with the column video_id, got {got}")
         reader.fieldnames = names
         try:
             for row in reader:
                 if None in row or None in row.values() or not row["video_id"].strip():
-                    refused.append((f"{file.name}, line {reader.line_num}", f"wanted {len(names)} columns"))
+                    refused.append((f"{file.name}, line {reader.line_num}", f"expected {len(names)} columns"))
                     continue
                 kept = {column: row[column].strip() for column in COLUMNS if column in names}
                 found.setdefault(row["video_id"].strip(), kept)
@@ -122,18 +122,18 @@ def _captioned(path: Path, refused: list[Refused]) -> Iterator[tuple[str, Any]]:
 def stream_object(file: TextIO) -> Iterator[tuple[str, Any]]:
     """The (key, value) pairs of one large JSON object, never all at once. ValueError where it is no JSON."""
     text = _Text(file)
-    text.expect("{", "wanted a JSON object such as {id: {start, end, text}}")
+    text.expect("{", "expected a JSON object such as {id: {start, end, text}}")
     if text.peek() == "}":
         return
     while True:
         if text.peek() != '"':
-            raise ValueError(f"is not JSON: wanted a key at character {text.where}")
+            raise ValueError(f"is not JSON: expected a key at character {text.where}")
         key = text.value()
-        text.expect(":", "is not JSON: wanted ':'")
+        text.expect(":", "is not JSON: expected ':'")
         yield key, text.value()
         if text.peek() == "}":
             return
-        text.expect(",", "is not JSON: wanted ',' or '}'")
+        text.expect(",", "is not JSON: expected ',' or '}'")
 
 
 class _Text:
@@ -188,7 +188,7 @@ def _wrong_with(captions: Any) -> str | None:
     found = captions if isinstance(captions, dict) else {}
     lists = [found[name] for name in LISTS if isinstance(found.get(name), list)]
     if len(lists) != len(LISTS):
-        return 'wanted an object with the lists "start", "end" and "text"'
+        return 'expected an object with the lists "start", "end" and "text"'
     if len({len(each) for each in lists}) != 1:
         return f"has {' and '.join(f'{len(each)} of {name!r}' for name, each in zip(LISTS, lists, strict=True))}"
     return None
@@ -201,7 +201,7 @@ def _entries(
         begin, stop = seconds_of(start), seconds_of(end)
         caption = " ".join(text.split()) if isinstance(text, str) else ""
         if begin is None or stop is None or stop <= begin:
-            refused.append((f"{name}[{number}]", f"times {start!r} to {end!r}: wanted seconds, the end later"))
+            refused.append((f"{name}[{number}]", f"times {start!r} to {end!r}: expected seconds, the end later"))
         elif not caption:
             refused.append((f"{name}[{number}]", "has no caption"))
         else:

@@ -76,27 +76,27 @@ def _documents(files: Sequence[Path], refused: list[Refused]) -> Iterator[tuple[
             continue
         lists = [document.get(name) if isinstance(document, dict) else None for name in ("videos", "sentences")]
         if not all(isinstance(each, list) for each in lists):
-            refused.append((str(file), 'wanted an object with the lists "videos" and "sentences"'))
+            refused.append((str(file), 'expected an object with the lists "videos" and "sentences"'))
             continue
         good += 1
         yield file.name, document
     if not good:
-        what, why = refused[0] if refused else ("annotations", "wanted at least one file")
+        what, why = refused[0] if refused else ("annotations", "expected at least one file")
         raise ValueError(f"{what}: {why}")
 
 
 def _wrong_with(video: Any, said: dict[str, dict[str, Any]]) -> str | None:
     """Why an item of "videos" cannot be used; None when it can."""
     if not isinstance(video, dict) or not isinstance(video.get("video_id"), str) or not video["video_id"]:
-        return 'wanted an object with a "video_id"'
+        return 'expected an object with a "video_id"'
     if video["video_id"] in said:
         return "comes a second time"
     if video.get("split") not in SPLITS:
-        return f"split {video.get('split')!r}: wanted train, validate or test"
+        return f"split {video.get('split')!r}: expected train, validate or test"
     if "start time" in video or "end time" in video:
         start, end = seconds_of(video.get("start time")), seconds_of(video.get("end time"))
         if start is None or end is None or end <= start:
-            return f"times {video.get('start time')!r} to {video.get('end time')!r}: wanted seconds, the end later"
+            return f"times {video.get('start time')!r} to {video.get('end time')!r}: expected seconds, the end later"
     return None
 
 
@@ -109,7 +109,7 @@ def _captions(
         for number, sentence in enumerate(document["sentences"]):
             caption = sentence.get("caption") if isinstance(sentence, dict) else None
             if not isinstance(caption, str) or not caption.strip() or not isinstance(sentence.get("video_id"), str):
-                refused.append((f"{where}: sentences[{number}]", 'wanted an object with "video_id" and "caption"'))
+                refused.append((f"{where}: sentences[{number}]", 'expected an object with "video_id" and "caption"'))
                 continue
             if sentence["video_id"] in found:  # one of a video that was refused went with it
                 place = sentence.get("sen_id")

@@ -76,7 +76,7 @@ class PromptList:
         elif path.suffix.lower() == ".jsonl":
             lines = [json.dumps({"prompt": p.prompt, "name": p.name}) for p in self.prompts]
         else:
-            raise ValueError(f"{path}: wanted a .txt or a .jsonl")
+            raise ValueError(f"{path}: expected a .txt or a .jsonl")
         content = ("\n".join(lines) + "\n").encode()
         claim_file(path, path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content)
         return content
@@ -130,7 +130,7 @@ def find_videos(path: str | Path, asked: PromptList) -> Found:
             found[index] = file
     if not found:
         raise ValueError(
-            f"{path}: none of its {len(files)} videos answers a prompt of the benchmark; wanted the prompt in each "
+            f"{path}: none of its {len(files)} videos answers a prompt of the benchmark; expected the prompt in each "
             f"file's metadata, or names such as {asked.prompts[0].name}.mp4, or a prompts.txt beside them"
         )
     return Found(found, strangers, again)
@@ -151,5 +151,5 @@ def _list_of(path: Path) -> list[str]:
             try:
                 return [str(parse_json(line)["prompt"]) for line in lines]
             except (ValueError, KeyError, TypeError):
-                raise ValueError(f'{file}: wanted a line such as {{"prompt": "..."}} for each video') from None
+                raise ValueError(f'{file}: expected a line such as {{"prompt": "..."}} for each video') from None
     return []

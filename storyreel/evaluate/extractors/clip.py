@@ -94,7 +94,7 @@ class ClipFeatures:
     def text_embeddings(self, prompts: Sequence[str]) -> Tensor:
         """float32 (n, d) of unit length. Texts of too many tokens are cut, and that is warned of once."""
         if isinstance(prompts, str) or not prompts:
-            raise ValueError("prompts: wanted a list of sentences, got " + ("one string" if prompts else "none"))
+            raise ValueError("prompts: expected a list of sentences, got " + ("one string" if prompts else "none"))
         parts = [self._texts(prompts[first : first + 64]) for first in range(0, len(prompts), 64)]
         return F.normalize(torch.cat(parts), dim=-1)
 

@@ -107,10 +107,10 @@ def _convert(folder: Path, file: WeightFile) -> str:
 def _download(file: WeightFile, target: Path, known: str | None, opener: Opener) -> str:
     """The file at `target`; its sha256, which is the known one where there is one."""
     if not file.url.startswith("https://"):
-        raise ValueError(f"{file.url}: wanted an address that begins with https://")
+        raise ValueError(f"{file.url}: expected an address that begins with https://")
     limit = file.size or MOST
     with replacing(target) as (made,):
         found = download(file.url, made, limit=limit, name=file.name, expected=file.size, opener=opener)
         if known not in (None, found):
-            raise ValueError(f"{file.url}: its sha256 is {found}, wanted {known}; nothing is kept")
+            raise ValueError(f"{file.url}: its sha256 is {found}, expected {known}; nothing is kept")
     return found

@@ -125,7 +125,7 @@ def c3d_tensors(files: dict[str, Path]) -> dict[str, Tensor]:
         raise ValueError(f"{where}: lacks 'mean'")
     clip = mean["mean"]
     if clip.numel() != 3 * FRAMES * 128 * 171:
-        raise ValueError(f"{where}: mean is {list(clip.shape)}, wanted [3, {FRAMES}, 128, 171]")
+        raise ValueError(f"{where}: mean is {list(clip.shape)}, expected [3, {FRAMES}, 128, 171]")
     found["mean"] = clip.reshape(3, FRAMES, 128, 171)[:, :, 8 : 8 + SIDE, 8 : 8 + SIDE]
     return found
 

@@ -11,5 +11,5 @@ def load(name: str, weights: Path | None) -> Encoder:
     """The encoder, from the model folder `weights` or where models are looked for. ValueError when it is another's."""
     encoder = load_encoder(name if weights is None else weights)
     if encoder.name != name:
-        raise ValueError(f"{weights}: is the extractor {encoder.name!r}, wanted {name!r}")
+        raise ValueError(f"{weights}: is the extractor {encoder.name!r}, expected {name!r}")
     return encoder

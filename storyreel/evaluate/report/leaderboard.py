@@ -58,7 +58,7 @@ def document_of(entrants: Sequence[Entrant], terms: Terms, by: str = "") -> dict
     if not names:
         raise ValueError(f"leaderboard: no score that all have and that may be quoted ({_reasons(left_out)})")
     if by and by not in names:
-        raise ValueError(f"--by {by}: wanted one of {', '.join(names)}")
+        raise ValueError(f"--by {by}: expected one of {', '.join(names)}")
     best = {name: order(entrants, name)[0] if is_ranked(entrants[0], name) else None for name in names}
     rows = order(entrants, by or names[0])
     first = rows[0].report
@@ -89,7 +89,7 @@ def document_of(entrants: Sequence[Entrant], terms: Terms, by: str = "") -> dict
 def check_equal_terms(entrants: Sequence[Entrant]) -> None:
     """ValueError, in one line, saying which fields differ between which two models."""
     if len(entrants) < 2:
-        raise ValueError("leaderboard: wanted two models or more")
+        raise ValueError("leaderboard: expected two models or more")
     repeated = [name for name, times in Counter(e.name for e in entrants).items() if times > 1]
     if repeated:
         raise ValueError(f"leaderboard: two of the models are called {repeated[0]!r}; name one with NAME=FOLDER")

@@ -18,7 +18,7 @@ KIND = "evaluation"
 def write_report(document: dict[str, Any], clips: Path, out: Path, *, progress: bool = False) -> Path:
     """As `report.write_report`. The three files appear together or not at all."""
     if document.get("kind") != KIND:
-        raise ValueError(f"report: wanted a document of kind {KIND!r}, got {document.get('kind')!r}")
+        raise ValueError(f"report: expected a document of kind {KIND!r}, got {document.get('kind')!r}")
     ranks = rankings(document)
     files = [clips / clip["file"] for clip in document["per_clip"]]
     pictures = media.gather(files, shown_first(ranks), progress=progress)
