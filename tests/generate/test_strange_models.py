@@ -45,7 +45,7 @@ SIZES = [
     ("prior.steps", 10**9, "expected a whole number"),
     ("prior.dim", 1_000_000, "wanted"),
     ("prior.mlp", 999_999, "wanted"),
-    ("prior.depth", 1_000, "wanted|lacks|more than"),
+    ("prior.depth", 1_000, "expected|lacks|more than"),
     ("prior.latent_frames", 10**6, "wanted"),
     ("prior.text_dim", 10**6, "wanted"),
     ("tokenizer.levels", [9_999_999] * 900, "has unknown"),
