@@ -41,7 +41,7 @@ INPUTS = {
     "models lora": "source --into",
     "models export": "--runtime",
     "inspect": "file",
-    "curate": "footage --sidecar --image-captioner --video-captioner --aesthetics",
+    "curate": "footage --videos --sidecar --image-captioner --video-captioner --aesthetics",
     "curate filter": "dataset",
     "curate ablate": "dataset",
     "browse": "dataset",
@@ -329,7 +329,9 @@ def prepare(box: Path) -> None:
     for sheet in drawn_sheets():
         (box / "cache/lpc" / sheet).parent.mkdir(parents=True, exist_ok=True)
         (box / "cache/lpc" / sheet).write_bytes(b"a sheet")
-    shutil.copytree(TESTS.parent / "storyreel/pretrained/phenaki-sprites", data / "paged")
+    shipped = TESTS.parent / "storyreel/pretrained"
+    shutil.copytree(shipped / "phenaki-sprites", data / "paged")
+    shutil.copytree(shipped / "shared/refiner", data / "paged/refiner", dirs_exist_ok=True)
     make_tiny(data / "model")
     make_tiny_sprites(data / "tiny-sprites")
     convert(make_svd(data / "svd"), data / "svd.safetensors")

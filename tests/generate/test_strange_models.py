@@ -41,13 +41,13 @@ def edit(folder: Path, path: str, value: Any) -> None:
 
 SIZES = [
     ("tokenizer.num_codes", 10**9, "expected a whole number"),
-    ("tokenizer.num_codes", 9_000_000, "wanted"),
+    ("tokenizer.num_codes", 9_000_000, "expected"),
     ("prior.steps", 10**9, "expected a whole number"),
-    ("prior.dim", 1_000_000, "wanted"),
-    ("prior.mlp", 999_999, "wanted"),
+    ("prior.dim", 1_000_000, "expected"),
+    ("prior.mlp", 999_999, "expected"),
     ("prior.depth", 1_000, "expected|lacks|more than"),
-    ("prior.latent_frames", 10**6, "wanted"),
-    ("prior.text_dim", 10**6, "wanted"),
+    ("prior.latent_frames", 10**6, "expected"),
+    ("prior.text_dim", 10**6, "expected"),
     ("tokenizer.levels", [9_999_999] * 900, "has unknown"),
 ]
 

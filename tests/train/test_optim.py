@@ -152,7 +152,7 @@ def test_contact_sheet():
     assert sheet[0, 0].tolist() == [255, 0, 255]
     assert sheet[1, 1].tolist() == [160, 160, 160]
     assert contact_sheet(torch.zeros(1, 1, 1, 2, 2)).dtype == np.uint8
-    with pytest.raises(ValueError, match="wanted"):
+    with pytest.raises(ValueError, match="expected"):
         contact_sheet(torch.zeros(1, 2, 1, 2, 2))
 
 
