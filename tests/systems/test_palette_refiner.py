@@ -194,8 +194,13 @@ def test_systems_end_with_it_unless_a_stage_is_asked_for(name: str) -> None:
         "svd_sprites": {"image": picture},
     }
     if name in others:  # a stage that is asked for, or a picture, which says more than a text
-        other = system.generate(Request.of(transparent=True, **others[name], **steps), Words(), lambda progress: None)
+        asked = Request.of(transparent=True, **others[name], **steps)
+        other = system.generate(asked, Words(), lambda progress: None)
         assert not colors(other) <= palette
+        if system.paints:  # who the picture shows is said
+            painted = system.generate(replace(asked, looks="a word"), Words(), lambda progress: None)
+            new = painted.replace(frames=painted.frames[1:])  # after the picture, which stays as it is
+            assert colors(new) <= palette
 
 
 def _small(name: str) -> Any:
