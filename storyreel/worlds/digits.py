@@ -231,10 +231,9 @@ ATTRIBUTES = {
 def read(prompt: str) -> dict[str, str]:
     """Attribute -> the value that the prompt says, a motion in whatever words."""
     found = said(prompt, ATTRIBUTES)
-    motions = digits_language.wanted(prompt).get("motions") or [
-        found.get("motions") or digits_language.motion_of(prompt)
-    ]
-    return found | ({"motions": motions[0]} if motions[0] else {})
+    motion, *_ = digits_language.wanted(prompt).get("motions") or [found.get("motions")]
+    motion = motion or digits_language.motion_of(prompt)
+    return found | ({"motions": motion} if motion else {})
 
 
 WORLD = World(

@@ -201,7 +201,7 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
         found |= {"facial_hair": f"{color} {kind}"} | ({} if covered or "hair_color" in said else {"hair_color": color})
     elif found.get("facial_hair") and "hair_color" in said:
         found["facial_hair"] = f"{said['hair_color']} {found['facial_hair'].partition(' ')[2]}"
-    if {"facial_hair"} & {*said, *found} and found.get("head") == CLOSED_HELMET:
+    if "facial_hair" in {*said, *found} and found.get("head") == CLOSED_HELMET:
         found["head"] = OPEN_HELMET
     return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
 
