@@ -121,6 +121,10 @@ def _story(part: Part | None) -> Iterator[str]:
                 yield f"| {name} as told, by part | {number(share, percent=True)} | {share['n']} parts |"
         mean = judged["parts"]["mean"]
         yield f"| mean of attributes, by part | {number(mean, percent=True)} | {part['stories']} stories |"
+        if part.get("parts_real"):
+            acted = part["parts_real"]["parts"]
+            for name, share in (("action", acted["attributes"]["action"]), ("mean of attributes", acted["mean"])):
+                yield f"| {name}, real sprites read in the same way | {number(share, percent=True)} | |"
         for name, word in (("first_third", "first third of the minute"), ("last_third", "last third")):
             yield f"| all attributes, {word} | {number(judged[name], percent=True)} | {judged[name]['n']} answers |"
     else:

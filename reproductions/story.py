@@ -5,8 +5,9 @@ Each part follows its prompt, and there is no jump at the seams beyond those ins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from reproductions.kept import has_matte, make_once
@@ -15,7 +16,8 @@ from reproductions.script import Part, Script, act, write_script
 from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.evaluate.interval import ratio_of, wilson
-from storyreel.evaluate.judges import AnyJudge, check_known
+from storyreel.evaluate.judge import Judge
+from storyreel.evaluate.judges import check_known
 from storyreel.evaluate.score import AttributeAccuracy, labels
 from storyreel.evaluate.seams import Seams, differences
 from storyreel.generate.model import Model
@@ -47,6 +49,8 @@ def measure(settings: Settings) -> dict[str, Any]:
     model = settings.model("sprites")
     try:
         judge = settings.judge("sprites")
+        if not isinstance(judge, Judge):
+            raise ValueError("a judge of sprites expected, which says how likely an action is")
     except ValueError as error:
         settings.tell(f"story: parts are not judged: {error}")
         judge = None
@@ -54,7 +58,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     cycle = config.frames
     scripts = [write_script(settings.seed + i, *settings.parts) for i in range(settings.stories)]
     told, real = Seams(cycle), Seams(cycle)
-    parts = Judged(judge.attributes if judge else (), cycle)
+    parts, acted = (Judged(judge.attributes if judge else (), cycle) for _ in range(2))
     cuts: list[tuple[float, float]] = []
     pictures = []
     for number, script in enumerate(scripts):
@@ -67,6 +71,8 @@ def measure(settings: Settings) -> dict[str, Any]:
             played = act(settings.source, script, clip.fps, cycle)
             real.add(played, frames, starts)
             cuts += _cuts(clip, played, frames)
+            if judge:
+                acted.add(judge, played, script)
         if judge:
             parts.add(judge, clip, script)
         pictures.append(f"story-{seed}.png")
@@ -79,6 +85,7 @@ def measure(settings: Settings) -> dict[str, Any]:
         "frames": sum(part.frames(model.fps) for part in scripts[0].parts),
         "clips": len(starts_of_clips([p.frames(model.fps) for p in scripts[0].parts], config.frames, config.carried)),
         "parts_judged": parts.as_json() if judge else None,
+        "parts_real": acted.as_json() if judge and settings.source else None,
         "seams": seams,
         "seams_real": real.as_json() if settings.source else None,
         "boundary_to_real": ratio_of([a for a, _ in cuts], [b for _, b in cuts]).as_json() if cuts else None,
@@ -111,7 +118,13 @@ def tell_story(settings: Settings, model: Model, script: Script, seed: int) -> C
 
 @dataclass
 class Judged:
-    """Parts against their prompts. A part shows an attribute when more than half of its windows do."""
+    """Parts against their prompts. A part shows an attribute when more than half of the windows that count do.
+
+    A judge knows actions that begin with the clip, and calls a blow that it sees from its middle on a walk. When an
+    action begins in a story is not known. So of each cycle's windows, which begin a frame apart, the one counts whose
+    action the judge is surest of, whichever action that is: of real sprites it reads 95 % right so (n = 42), and 33 %
+    in windows that begin three frames late.
+    """
 
     attributes: tuple[str, ...]
     window: int
@@ -122,18 +135,22 @@ class Judged:
     def __post_init__(self) -> None:
         self.by_part, self.by_window = AttributeAccuracy(self.attributes), AttributeAccuracy(self.attributes)
 
-    def add(self, judge: AnyJudge, clip: Clip, script: Script) -> None:
+    def add(self, judge: Judge, clip: Clip, script: Script) -> None:
         """One story; it is the unit that intervals of the mean resample."""
-        windows, owner = [], []
+        windows, cycles = [], []  # clips; (part, how many windows) of each cycle
         first = 0
         for number, part in enumerate(script.parts):
-            frames = part.frames(clip.fps)
-            for start in range(first, first + max(1, frames - self.window + 1), self.window):
-                windows.append(cut(clip, start, min(start + self.window, first + frames)))
-                owner.append(number)
-            first += frames
+            end = first + part.frames(clip.fps)
+            starts = range(first, max(first, end - self.window) + 1)
+            windows += [cut(clip, start, min(start + self.window, end)) for start in starts]
+            whole = len(starts) // self.window
+            cycles += [(number, self.window)] * whole or [(number, len(starts))]
+            windows = windows[: sum(count for _, count in cycles)]
+            first = end
         check_known(judge, [part.wanted for part in script.parts])
-        seen = list(judge.read(windows))
+        likely = judge.probabilities(windows)
+        found = [(number, surest(list(islice(likely, count)))) for number, count in cycles]
+        owner, seen = [number for number, _ in found], [said for _, said in found]
         parts, every = [], []
         for number, part in enumerate(script.parts):
             mine = [labels(s) for s, o in zip(seen, owner, strict=True) if o == number]
@@ -169,6 +186,12 @@ class Judged:
             "by_place": [round(r / n, 5) if n else None for r, n in self.places],
             **ends,
         }
+
+
+def surest(likely: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, str]:
+    """What is seen in the window whose action is plainest, of attribute -> class -> probability each."""
+    best = max(likely, key=lambda one: max(one["action"].values(), default=0.0) if "action" in one else 0.0)
+    return {name: max(classes, key=classes.__getitem__) for name, classes in best.items()}
 
 
 def _majority(seen: list[dict[str, str | None]], wanted: dict[str, str | None]) -> dict[str, str | None]:

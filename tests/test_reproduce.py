@@ -130,6 +130,34 @@ def test_real_sprites_tell_the_same_story(lpc: Path):
     assert (clip.frames[0] == clip.frames[8]).all()  # after a cycle the action begins again
 
 
+@pytest.mark.parametrize("late", [0, 3])
+def test_an_action_is_read_wherever_its_cycle_begins(lpc: Path, late: int):
+    from fractions import Fraction
+
+    from reproductions.story import Judged
+    from storyreel.evaluate.judge import Judge
+
+    judge = Judge.load("sprites")
+    read = Judged(judge.attributes, CYCLE)
+    for seed in range(2):
+        script = write_script(seed, 4, 3.0)
+        clip = act(lpc, script, Fraction(8), CYCLE)
+        parts = np.split(clip.frames, len(script.parts))
+        turned = np.concatenate([np.roll(part, -late, axis=0) for part in parts])
+        read.add(judge, clip.replace(frames=turned), script)
+    found = read.as_json()["parts"]["attributes"]["action"]
+    assert found["n"] == 8
+    assert found["accuracy"] >= 0.85
+
+
+def test_what_is_seen_is_that_of_the_plainest_action():
+    from reproductions.story import surest
+
+    plain = {"action": {"walk": 0.1, "slash": 0.9}, "body": {"orc": 0.6, "human": 0.4}}
+    doubtful = {"action": {"walk": 0.6, "slash": 0.4}, "body": {"orc": 0.0, "human": 1.0}}
+    assert surest([doubtful, plain, doubtful]) == {"action": "slash", "body": "orc"}
+
+
 def test_both_codings_cost_the_same():
     from reproductions.tokens import codings
 

@@ -54,6 +54,7 @@ class CViViTConfig:
     l2: float = 1.0
     l1: float = 0.0
     chroma: float = 0.0  # of what is colour and not brightness, which squared errors hardly feel on small things
+    frozen_codes: bool = False  # only what decodes learns: the codes, and a prior trained on them, stay as they are
     first_frame: float = 1.0  # weight of the first frame's pixels beside those of each later one
     adversarial: float = 0.1
     image_perceptual: float = 0.1
@@ -122,6 +123,12 @@ class CViViT(Stage):
         if c.adversarial:
             self.turns = ("generator", "discriminator")
             self.discriminator = Discriminator(c.size, c.channels, c.discriminator)
+        if c.frozen_codes:
+            encoder = (self.trunk, self.from_frame, self.from_tube, self.encode_space, self.encode_time)
+            for part in (*encoder, self.quantize):
+                part.requires_grad_(False)
+            self.position.requires_grad_(False)
+            self.quantize.up.requires_grad_(True)
         self._judges = Judges(image=c.image_perceptual, vgg=c.vgg, video=c.video_perceptual, i3d=c.i3d)
         self.gradient_checkpointing = False
         self.capturable = self.discriminator is None

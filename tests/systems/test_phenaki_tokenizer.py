@@ -185,3 +185,19 @@ def test_settings_that_do_not_fit_are_refused():
         CViViTConfig(size=8, patch=3)
     with pytest.raises(ValueError, match="halvings do not fit"):
         CViViTConfig(patch=2, widths=(64, 128, 512))
+
+
+@pytest.mark.parametrize(("stem", "quantizer"), KINDS, ids=lambda kind: kind)
+def test_what_decodes_goes_on_learning_while_the_codes_stay(stem: str, quantizer: str):
+    tokenizer, video = make(stem, quantizer, frozen_codes=True), clip(5)
+    codes = tokenizer.encode(video)
+    descent = torch.optim.Adam(list(tokenizer.parameters_for("main")), lr=0.01)
+    losses = []
+    for _ in range(20):
+        loss = tokenizer.loss({"video": video}, tick()).total
+        descent.zero_grad()
+        loss.backward()
+        descent.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.95 * losses[0]
+    assert torch.equal(tokenizer.encode(video), codes)
