@@ -49,6 +49,9 @@ class PaletteRefinerConfig(PaletteConfig):
     tint: float = 0.4  # standard deviation of the change of each coefficient of the colors of a clip
     tinted: Share = 0.6  # of the clips whose colors are exchanged and changed
     swapped: Share = 0.5  # of the clips that another in the same pose stands for, where the batch has one
+    partly: Share = (
+        0.0  # of what is swapped or tinted, that of which some rows alone are: not all that is made is wrong
+    )
     overlap: Share = 0.7  # of two mattes, intersection over union, from which on the pose is the same
 
     def __post_init__(self) -> None:
@@ -152,7 +155,16 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         def normal(*shape: int) -> Tensor:
             return torch.randn((b, *shape), generator=rng, device=rng.device).to(video)
 
-        video = video[self._somebody_else(video[:, 3] > 0, draw() < c.swapped)]
+        def rows() -> Tensor | bool:
+            """Bool (b, 1, 1, h, 1): all rows, or, of a share of the clips, 0.2 to 0.5 of them."""
+            if not c.partly:
+                return True
+            center, height, whole = draw(3).T[..., None]
+            row = torch.arange(c.size, device=video.device) / c.size
+            return ((row - center).abs() < 0.1 + 0.15 * height).logical_or(whole >= c.partly)[:, None, None, :, None]
+
+        other = video[self._somebody_else(video[:, 3] > 0, draw() < c.swapped)]
+        video = torch.where(rows(), other, video) if c.partly else other
         sizes = (draw() * 3).long()
         small = [resized(resized(video, c.size // n, c.size // n), c.size, c.size) for n in (2, 4)]
         video = torch.stack([video, *small])[sizes, torch.arange(b, device=video.device)]
@@ -160,6 +172,7 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         mix = torch.eye(3, device=video.device)[order] + c.tint * normal(3, 3)
         tinted = torch.einsum("bij,bjfhw->bifhw", mix, video[:, :3]) + c.tint / 2 * normal(3, 1, 1, 1)
         inside = (draw() < c.tinted)[:, None, None, None, None] & (video[:, 3:] > -0.5)  # the background would tell
+        inside = inside & rows()
         video = torch.cat([torch.where(inside, tinted, video[:, :3]), video[:, 3:]], 1)
         return (video + c.noise * draw(1, 1, 1, 1) ** 2 * normal(*video.shape[1:])).clamp(-1, 1)
 

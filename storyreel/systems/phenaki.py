@@ -56,9 +56,10 @@ from storyreel.systems.base import (
 from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
 from storyreel.systems.phenaki_decoder import PaletteDecoder, PaletteDecoderConfig
 from storyreel.systems.phenaki_graphs import graphs_of
+from storyreel.systems.phenaki_sampling import Guesses
 from storyreel.systems.phenaki_tokenizer import CViViT, CViViTConfig
 from storyreel.systems.pixels import beginning, check_matte, shown
-from storyreel.systems.sentences import branches, encoded_sentences, guided
+from storyreel.systems.sentences import encoded_sentences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +215,7 @@ class MaskGit(Stage):
         steps: int | None = None,
         guidance: float | None = None,
         temperature: float | None = None,
+        given_weight: float | None = None,
         on_step: Callable[[int, int, Tensor], None] | None = None,
     ) -> Tensor:
         """MaskGIT's sampler: text (b, l, d) and mask, optionally `prefix` codes (b, t', p, g) -> codes (b, t, p, g).
@@ -225,6 +227,7 @@ class MaskGit(Stage):
         again on a cosine schedule. What is sure is judged by log-probability plus Gumbel noise that cools down
         (`temperature`; 8 in the paper's appendix). `guidance` 1 is the conditional model, 0 the unconditional one.
         More steps than there are holes fill one hole each, and the rest have nothing to do.
+        given_weight: see `Guesses`.
 
         on_step(step, steps, codes with every hole guessed) after each step.
         ValueError for fewer than one step, a prefix that is no code, or a model that gives NaN.
@@ -234,10 +237,8 @@ class MaskGit(Stage):
         if steps < 1:
             raise ValueError(f"steps: expected at least 1, got {steps}")
         choice_temperature = c.temperature if temperature is None else temperature
-        text, text_mask, num_branches = branches(
-            cond["text"], cond["text_mask"], guidance, self.learned_text, self.null_text
-        )
-        memory = self.text_memory(text)
+        given = cond["prefix"].shape[1] if "prefix" in cond else 0
+        guesses = Guesses(self, cond["text"], cond["text_mask"], guidance, given, given_weight)
         codes = self._begin(cond)
         units = holes_left = int((codes[0] == self.mask_id).sum())
         for step in range(steps):
@@ -245,7 +246,7 @@ class MaskGit(Stage):
                 if on_step:
                     on_step(step + 1, steps, codes)
                 continue
-            guess, confidence = self._guess(codes, memory, text_mask, num_branches, guidance, rng)
+            guess, confidence = guesses(codes, rng)
             left = math.floor(units * math.cos(math.pi / 2 * (step + 1) / steps)) if step + 1 < steps else 0
             noise = torch.stack([gumbel(codes.shape[1:], g) for g in rng]).to(confidence.device)
             confidence = confidence + choice_temperature * (1 - (step + 1) / steps) * noise
@@ -267,36 +268,6 @@ class MaskGit(Stage):
             codes[:, : cond["prefix"].shape[1]] = cond["prefix"]
         return codes
 
-    def _guess(
-        self,
-        codes: Tensor,
-        memory: list[KeysValues],
-        text_mask: Tensor,
-        num_branches: int,
-        guidance: float,
-        rng: Sequence[torch.Generator],
-    ) -> tuple[Tensor, Tensor]:
-        """Codes with every hole sampled, and the log-probabilities of what was sampled; both (b, t, p, g).
-
-        Logits are computed for tokens with a hole alone. Sampling is by Gumbel noise of each video's own.
-        """
-        states = self.hidden(codes.repeat(num_branches, 1, 1, 1), memory, text_mask)
-        holes = (codes == self.mask_id).any(-1)  # (b, t, p)
-        logits = self.to_logits(states[holes.flatten(1).repeat(num_branches, 1)]).float()  # (m, sum of sizes)
-        logits = guided(logits, num_branches, guidance)
-        counts = holes.flatten(1).sum(1).tolist()
-        values, confidence = [], []
-        for x in logits.split(self.tokenizer.sizes, -1):
-            noise = torch.cat([gumbel((n, x.shape[-1]), g) for n, g in zip(counts, rng, strict=True)]).to(x.device)
-            value = (x + noise).argmax(-1, keepdim=True)
-            values.append(value)
-            confidence.append(x.log_softmax(-1).gather(-1, value))
-        found = torch.cat(confidence, -1)
-        if not bool(found.isfinite().all()):
-            raise ValueError("prior: the model gave NaN or infinity; nothing was sampled")
-        guess = codes.masked_scatter(holes[..., None], torch.cat(values, -1))
-        return guess, torch.zeros(codes.shape, device=codes.device).masked_scatter(holes[..., None], found)
-
     def _mask_ids(self, units: Tensor) -> Tensor:
         return self.mask_id[units % len(self.mask_id)]
 
@@ -311,6 +282,7 @@ class PhenakiConfig:
     refiner: PaletteRefinerConfig | None = None  # paints what is decoded anew; not in the paper
     fps: FramesASecond = 8
     carry: Frames = 5  # K, the last frames of a clip that the next one begins with
+    carried_weight: float | None = None  # of the frames carried from what the text alone began; see `Guesses`
 
     def __post_init__(self) -> None:
         if self.prior.composed and (self.decoder or self.refiner):
@@ -463,6 +435,7 @@ class _Run:
             rng=self.rng,
             steps=self.options.steps,
             guidance=self.options.guidance,
+            given_weight=None if self.given.shape[2] else c.carried_weight,
             on_step=self._report(made, carried, text, mask),
         )
         self.done += 1

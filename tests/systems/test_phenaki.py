@@ -14,6 +14,7 @@ from torch import Tensor
 from storyreel.nn.null_text import drawn, without_text
 from storyreel.systems.base import Batch, Tick
 from storyreel.systems.phenaki import MaskGit, MaskGitConfig
+from storyreel.systems.phenaki_sampling import Guesses
 from storyreel.systems.phenaki_tokenizer import CViViTConfig
 
 LEVELS: dict[str, tuple[int, ...]] = {"vq": (), "fsq": (4, 3)}
@@ -205,13 +206,13 @@ def test_no_text_forgets_the_text(prior: MaskGit):
 @pytest.mark.parametrize("steps", [1, 5, 40])
 def test_holes_become_fewer_at_each_step(prior: MaskGit, monkeypatch: pytest.MonkeyPatch, steps: int):
     holes: list[list[int]] = []
-    inside = prior._guess
+    inside = Guesses.__call__
 
-    def guess(codes: Tensor, *rest: Any):
+    def guess(self: Guesses, codes: Tensor, *rest: Any):
         holes.append((codes == prior.mask_id).flatten(1).sum(1).tolist())
-        return inside(codes, *rest)
+        return inside(self, codes, *rest)
 
-    monkeypatch.setattr(prior, "_guess", guess)
+    monkeypatch.setattr(Guesses, "__call__", guess)
     told: list[tuple[int, int]] = []
 
     def on_step(step: int, of: int, codes: Tensor) -> None:
@@ -235,6 +236,28 @@ def test_a_prefix_stays(prior: MaskGit, latents: int):
     codes = prior.sample({**cond(prior), "prefix": prefix}, rng=rngs(1, 2), on_step=lambda *a: shown.append(a[2]))
     for each in [*shown, codes]:
         assert each[:, :latents].equal(prefix)
+
+
+def test_given_frames_weigh_as_much_as_is_asked(prior: MaskGit):
+    asked = cond(prior)
+    made = prior.sample(asked, rng=rngs(1, 2))
+    first, other = made[:, :1], (made[:, :1] + 1) % torch.tensor(prior.tokenizer.sizes)
+
+    def after(given: Tensor, weight: float | None) -> Tensor:
+        found = prior.sample(asked | {"prefix": given}, rng=rngs(1, 2), given_weight=weight)
+        assert found[:, :1].equal(given)
+        return found[:, 1:]
+
+    assert after(first, 0.0).equal(after(other, 0.0)), "what does not weigh is not seen"
+    assert not after(first, 1.0).equal(after(other, 1.0))
+    guessed = [Guesses(prior, asked["text"], asked["text_mask"], 1.0, 1, weight) for weight in (None, 1.0)]
+    codes = prior._begin(asked | {"prefix": first})
+    holes = (codes == prior.mask_id).any(-1)
+    torch.testing.assert_close(*(each._logits(codes, holes) for each in guessed))  # without guidance it is the same
+    one = prior.sample(
+        {name: value[1:] for name, value in asked.items()} | {"prefix": first[1:]}, rng=rngs(2), given_weight=0.5
+    )
+    assert one.equal(prior.sample(asked | {"prefix": first}, rng=rngs(1, 2), given_weight=0.5)[1:])
 
 
 def test_a_sample_depends_on_its_own_seed_alone(prior: MaskGit):
