@@ -96,6 +96,7 @@ def phenaki_sprites() -> Recipe:
             ),
             refiner=sprites_refiner(),
             carry=1,
+            carried_weight=0.5,
         ),
         stages={
             "tokenizer": StageRecipe(data=replace(data, batch=24), optim=SMALL, steps=3_000),

@@ -358,12 +358,14 @@ class Phenaki(System):
         made = made.expand(len(rng), -1, -1, -1, -1)
         start = 0 if request.options.image or not request.options.extend else made.shape[2]
         total = sum(frames for _, frames in parts)
-        looks = text([request.looks]) if request.looks else None
+        looks = encoded_sentences([attempt.looks for attempt in attempts], attempts, text) if request.looks else None
         run = _Run(self, request, rng, on_progress, self._clips(parts, made.shape[2], start), made[:1], looks)
         ends = 0
         for number, (_, frames) in enumerate(parts):
             ends += frames
             states, mask = encoded_sentences([each[number] for each in prompts], attempts, text)
+            if looks is not None and not request.options.story:
+                states, mask = looks
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
         fps = request.options.fps or Fraction(self.config.fps)
@@ -416,12 +418,15 @@ class _Run:
         looks: tuple[Tensor, Tensor] | None,
     ):
         """clips: how many times the sampler will run. given: the frames (1, c, t, h, w) of the request; looks: states
-        and mask of a sentence of who they show."""
+        (b, l, d) and mask of a sentence of who they show."""
         self.system, self.options, self.on_progress = system, request.options, on_progress
         self.rng, self.clips, self.done, self.given, self.looks = rng, clips, 0, given, looks
 
     def clip(self, made: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        """The frames that follow what is `made` (b, c, f, h, w): a whole clip, or one after the carried frames."""
+        """The frames that follow what is `made` (b, c, f, h, w): a whole clip, or one after the carried frames.
+
+        A picture that no text tells of is heard as the prior has learned to, and so keeps who it shows.
+        """
         s, c = self.system, self.system.config
         cond: Batch = {"text": text, "text_mask": mask}
         carried = c.carried(made.shape[2])
@@ -435,21 +440,21 @@ class _Run:
             rng=self.rng,
             steps=self.options.steps,
             guidance=self.options.guidance,
-            given_weight=None if self.given.shape[2] else c.carried_weight,
+            given_weight=None if self.given.shape[2] and self.looks is None else c.carried_weight,
             on_step=self._report(made, carried, text, mask),
         )
         self.done += 1
         return self._decode(codes, text, mask)[:, :, carried:]
 
-    def _decode(self, codes: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+    def _decode(self, codes: Tensor, text: Tensor, mask: Tensor, which: slice = slice(None)) -> Tensor:
         """The refiner takes the looks from the text; from a sentence about what is given; or, without one, leaves who
-        is given as they are."""
+        is given as they are. which: of the videos, those of the codes."""
         video, refiner = self.system.decode(codes, text, mask), self.system.refiner
         if refiner is None or (self.given.shape[2] and self.looks is None):
             return video
         if self.looks is None:
             return refiner.refined(video, text, mask)
-        text, mask = (each.to(video.device).expand(len(video), *each.shape[1:]) for each in self.looks)
+        text, mask = (each[which].to(video.device) for each in self.looks)
         return refiner.refined(video, text, mask, picture=self.given)
 
     def _report(self, made: Tensor, carried: int, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
@@ -459,7 +464,7 @@ class _Run:
         def report(step: int, steps: int, codes: Tensor) -> None:
             def preview(number: int = 0) -> Clip:
                 one = slice(number, number + 1)
-                new = self._decode(codes[one], text[one], mask[one])[:, :, carried:]
+                new = self._decode(codes[one], text[one], mask[one], one)[:, :, carried:]
                 video = shown(torch.cat([made[one], new], 2), transparent=self.options.transparent)
                 return Clip.from_tensor(video[0], fps)
 

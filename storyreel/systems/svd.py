@@ -201,15 +201,16 @@ class Svd(System):
         image = None if options.image is None else beginning(options, config.shape.height, config.channels)
         fps = None if options.fps is None else float(options.fps)
         cond = request_conditions(options, text, len(attempts), image=image, fps=fps)
-        said = (cond["text"], cond["text_mask"]) if image is None else None
         if attempts[0].looks:
-            said = tuple(each.expand(len(attempts), *each.shape[1:]) for each in text([attempts[0].looks]))
+            said = [text([attempt.looks]) for attempt in attempts]
+            cond["text"], cond["text_mask"] = (torch.cat(each) for each in zip(*said, strict=True))
+        painted = image is None or bool(attempts[0].looks)
 
         def decode(latents: Tensor) -> Tensor:
             video = self.decoder.decode(latents, chunk=config.chunk)
-            if self.refiner is None or said is None:
+            if self.refiner is None or not painted:
                 return video
-            states, mask = (each[: len(video)] for each in said)
+            states, mask = (cond[name][: len(video)] for name in ("text", "text_mask"))
             return self.refiner.refined(video, states, mask, picture=None if image is None else image.to(video))
 
         return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
