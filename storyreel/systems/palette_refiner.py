@@ -155,16 +155,16 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         def normal(*shape: int) -> Tensor:
             return torch.randn((b, *shape), generator=rng, device=rng.device).to(video)
 
-        def rows() -> Tensor | bool:
+        def rows() -> Tensor:
             """Bool (b, 1, 1, h, 1): all rows, or, of a share of the clips, 0.2 to 0.5 of them."""
             if not c.partly:
-                return True
+                return torch.ones(1, dtype=torch.bool, device=video.device)
             center, height, whole = draw(3).T[..., None]
             row = torch.arange(c.size, device=video.device) / c.size
             return ((row - center).abs() < 0.1 + 0.15 * height).logical_or(whole >= c.partly)[:, None, None, :, None]
 
         other = video[self._somebody_else(video[:, 3] > 0, draw() < c.swapped)]
-        video = torch.where(rows(), other, video) if c.partly else other
+        video = torch.where(rows(), other, video)
         sizes = (draw() * 3).long()
         small = [resized(resized(video, c.size // n, c.size // n), c.size, c.size) for n in (2, 4)]
         video = torch.stack([video, *small])[sizes, torch.arange(b, device=video.device)]

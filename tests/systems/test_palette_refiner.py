@@ -131,6 +131,21 @@ def test_somebody_else_is_somebody_in_the_same_pose() -> None:
     assert torch.equal(refiner._somebody_else(alone, every[:2]), torch.arange(2))
 
 
+@pytest.mark.parametrize("share", ["swapped", "tinted"])
+def test_some_rows_alone_may_be_made_worse(share: str) -> None:
+    shares = {"swapped": 0.0, "tinted": 0.0, "noise": 0.0, "partly": 1.0}
+    video = torch.full((8, 4, 1, 64, 64), 1.0)
+    video[:, :3] = torch.linspace(-0.5, 0.5, 8)[:, None, None, None, None]  # each in a color of its own
+
+    def worse(**more: float) -> torch.Tensor:
+        return make(replace(CONFIG, size=64, **(shares | more))).worse(video, torch.Generator().manual_seed(0))
+
+    changed = (worse(**{share: 1.0}) != worse()).any(1).any(1).any(-1)  # (b, rows)
+    assert changed.any(1).all()
+    assert (changed.sum(1) <= 52).all()  # half of the rows, and what the blur takes in
+    assert (worse(**{share: 1.0, "partly": 0.0}) != worse()).any(1).any(1).any(-1).all()
+
+
 def test_a_video_depends_on_itself_alone() -> None:
     refiner, given = make(), batch(6)
     with torch.no_grad():

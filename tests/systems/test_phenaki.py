@@ -250,10 +250,10 @@ def test_given_frames_weigh_as_much_as_is_asked(prior: MaskGit):
 
     assert after(first, 0.0).equal(after(other, 0.0)), "what does not weigh is not seen"
     assert not after(first, 1.0).equal(after(other, 1.0))
-    guessed = [Guesses(prior, asked["text"], asked["text_mask"], 1.0, 1, weight) for weight in (None, 1.0)]
+    as_learned, apart = (Guesses(prior, asked["text"], asked["text_mask"], 1.0, 1, weight) for weight in (None, 1.0))
     codes = prior._begin(asked | {"prefix": first})
     holes = (codes == prior.mask_id).any(-1)
-    torch.testing.assert_close(*(each._logits(codes, holes) for each in guessed))  # without guidance it is the same
+    torch.testing.assert_close(apart._logits(codes, holes), as_learned._logits(codes, holes))  # guidance aside
     one = prior.sample(
         {name: value[1:] for name, value in asked.items()} | {"prefix": first[1:]}, rng=rngs(2), given_weight=0.5
     )
