@@ -1,7 +1,7 @@
 """Stable Video Diffusion's claims, one after the other; each finished one is kept and not measured again.
 
-`motion`, `identity`, `turnaround` and `guidance` ask a trained model; `pretrained`, `curated` and `noise` train small
-networks on moving digits, for the same steps (`svd_comparisons.py`).
+`motion`, `identity`, `turnaround`, `guidance` and `reuse` ask a trained model; `pretrained`, `curated` and `noise`
+train small networks on moving digits, for the same steps (`svd_comparisons.py`).
 
 Nobody publishes how the motion bucket correlates with motion. Here videos of the same held-out prompts, of their first
 frames with the prompts, and of their first frames alone, are made at several buckets, and the flow of each is measured.
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from reproductions import svd_comparisons as comparisons
-from reproductions import svd_identity, svd_turnaround
+from reproductions import svd_identity, svd_reuse, svd_turnaround
 from reproductions.claims import MissingError, Todo, run_claims
 from reproductions.kept import make_once
 from reproductions.motion_control import motion_control, rank_correlation, speed_of
@@ -32,13 +32,13 @@ from storyreel.options.generation import GenerateOptions
 from storyreel.systems.svd import Svd
 from storyreel.systems.svd_turnaround import TurningSvd
 
-CLAIMS = ("motion", "identity", "turnaround", "guidance", "pretrained", "curated", "noise")
+CLAIMS = ("motion", "identity", "turnaround", "guidance", "reuse", "pretrained", "curated", "noise")
 COMPARED = {"pretrained": comparisons.pretrained, "curated": comparisons.curated, "noise": comparisons.noise}
 MODEL, STREAM = "svd-sprites", 0x5D
 MOTION: dict[str, tuple[str, ...]] = {  # what each is made from
     "motion-text": ("prompt",), "motion-picture": ("prompt", "image"), "motion-alone": ("image",),
 }  # fmt: skip
-TRAINED = (*MOTION, "identity", "turnaround", "guidance")  # parts that a trained model answers
+TRAINED = (*MOTION, "identity", "turnaround", "guidance", "reuse")  # parts that a trained model answers
 SHOWN = 2
 
 
@@ -86,6 +86,8 @@ def _of_model(settings: Settings) -> Todo:
                                "--model sprites=RUN/model"), asked),
         "guidance": (partial(comparisons.guidance, settings, model, world),
                      asked | {"judge": settings.judge_digest(world)}),
+        "reuse": (partial(svd_reuse.measure, settings, model, world),
+                  asked | {"prompts": svd_reuse.count(settings), "source": settings.source is not None}),
     }  # fmt: skip
 
 

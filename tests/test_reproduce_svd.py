@@ -104,6 +104,20 @@ def test_guidance_by_frame_is_compared_and_the_model_stays_as_it_is(tmp_path: Pa
     assert part["gaps"]["linear less constant"]["n"] == 2
 
 
+def test_what_reuse_between_steps_costs_is_measured(tmp_path: Path):
+    recipe = recipes.get("svd_tiny")
+    torch.manual_seed(0)
+    model = save_model(tmp_path / "svd", recipe.system.build(), recipe=recipe, card="# tiny\n", training={})
+    settings = replace(tiny(tmp_path / "out", models={"digits": str(model)}), count=4)
+    part = run(settings, "reuse")["parts"]["reuse"]
+    assert (part["n"], part["against"]) == (4, "real clips")
+    assert list(part["rows"]) == ["1", "2", "3", "4"]
+    assert all((row["gap"] is None) == (every == "1") for every, row in part["rows"].items())
+    assert all(row["seconds"]["value"] > 0 and row["real"]["n"] == 4 for row in part["rows"].values())
+    assert "| 1 of 4 steps |" in (settings.out / "results.md").read_text()
+    assert (settings.out / "reuse.png").is_file()
+
+
 def test_a_character_of_a_picture_is_compared_with_its_last_frame(tmp_path: Path, lpc: Path):
     recipe = recipes.get("svd_tiny")
     torch.manual_seed(0)

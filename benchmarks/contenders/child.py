@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import statistics
 import subprocess
@@ -82,10 +83,20 @@ def alternate(children: dict[str, Child], reps: int, what: str) -> dict[str, Res
 
 
 def install(packages: Sequence[str]) -> None:
-    """The peer and the pure Python that it imports, without dependencies, so that torch stays what it is."""
+    """The peer and the pure Python that it imports, without dependencies, so that torch stays what it is; what is
+    installed for this Python is taken from there."""
     there = {each.name.lower() for each in PEERS.glob("*.dist-info")}
-    if all(f"{p.replace('-', '_').replace('==', '-')}.dist-info".lower() in there for p in packages):
+    names = {p: f"{p.replace('-', '_').replace('==', '-')}.dist-info".lower() for p in packages}
+    packages = [p for p in packages if names[p] not in there and not _is_here(*p.split("=="))]
+    if not packages:
         return
     print(f"installing {', '.join(packages)} into {PEERS}", file=sys.stderr)
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--upgrade", "--target", str(PEERS), *packages]
     subprocess.run(pip, check=True)
+
+
+def _is_here(name: str, version: str) -> bool:
+    try:
+        return importlib.metadata.version(name) == version
+    except importlib.metadata.PackageNotFoundError:
+        return False

@@ -77,8 +77,10 @@ def manifest(
             help="Table, a row a clip: .csv, .tsv, .jsonl, .parquet, .txt (ID START END); or a folder of them."
         ),
     ],
-    videos: Videos,
     out: Out,
+    videos: Annotated[
+        Path | None, typer.Option(help="Folder of the videos; not needed where the table holds pictures.")
+    ] = None,
     columns: Annotated[str, typer.Option(help="path=videoid,caption=name; also start, end, split, rate.")] = "",
     layout: Annotated[str, typer.Option(help="webvid, kinetics, hd-vila, taichi, youtube-driving or laion.")] = "",
     split: Annotated[str, typer.Option(help="Of all rows, where the table does not say: train, val or test.")] = "",
@@ -90,6 +92,7 @@ def manifest(
     """Any table of videos or pictures, and WebVid, Kinetics, HD-VILA, Taichi-HD, YouTube Driving and LAION.
 
     storyreel data import manifest results_10M_train.csv --columns path=videoid,caption=name --videos V -o DATASET
+    storyreel data import manifest 00000.parquet --columns path=jpg,caption=caption -o DATASET --size 64
     """
     from dataclasses import replace
 

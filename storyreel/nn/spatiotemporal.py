@@ -19,7 +19,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from storyreel.nn.recompute import recomputed
+
 NORM_EPS = 1e-6  # of group normalisation before attention
+HIDDEN_CPU, HIDDEN_GPU = 2**22, 2**26  # numbers of a hidden layer at a time, where nothing is trained
 
 
 class SpatialBlock(nn.Module):
@@ -35,10 +38,10 @@ class SpatialBlock(nn.Module):
 
     def forward(self, x: Tensor, frames: int = 0, emb: Tensor | None = None, pictures: Tensor | None = None) -> Tensor:
         """As for `VideoBlock`; here `frames` and `pictures` make no difference."""
-        y = self.conv1(F.silu(self.norm1(x)))
+        y = recomputed(lambda x: self.conv1(F.silu(self.norm1(x))), x)
         if self.time_emb_proj is not None and emb is not None:
             y = y + self.time_emb_proj(F.silu(emb))[:, :, None, None]
-        y = self.conv2(F.silu(self.norm2(y)))
+        y = recomputed(lambda y: self.conv2(F.silu(self.norm2(y))), y)
         return y + (x if self.conv_shortcut is None else self.conv_shortcut(x))
 
 
@@ -52,10 +55,10 @@ class TemporalBlock(nn.Module):
         self.time_emb_proj = nn.Linear(emb, width) if emb else None
 
     def forward(self, x: Tensor, emb: Tensor | None = None) -> Tensor:
-        y = self.conv1(F.silu(self.norm1(x)))
+        y = recomputed(lambda x: self.conv1(F.silu(self.norm1(x))), x)
         if self.time_emb_proj is not None and emb is not None:
             y = y + rearrange(self.time_emb_proj(F.silu(emb)), "b t c -> b c t 1 1")
-        return x + self.conv2(F.silu(self.norm2(y)))
+        return x + recomputed(lambda y: self.conv2(F.silu(self.norm2(y))), y)
 
 
 class Mix(nn.Module):
@@ -125,18 +128,30 @@ class GatedGelu(nn.Module):
         self.proj = nn.Linear(width, 2 * hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        value, gate = self.proj(x).chunk(2, -1)
-        return value * F.gelu(gate)
+        return gated(self.proj(x))
+
+
+def gated(x: Tensor) -> Tensor:
+    value, gate = x.chunk(2, -1)
+    return value * F.gelu(gate)
 
 
 class FeedForward(nn.Module):
+    """Of tokens (n, s, width). Where nothing is trained, some of them at a time, since the hidden layer is the largest
+    tensor of the network."""
+
     def __init__(self, width: int, expand: int = 4):
         super().__init__()
-        hidden = expand * width
-        self.net = nn.Sequential(GatedGelu(width, hidden), nn.Identity(), nn.Linear(hidden, width))
+        self.hidden = expand * width
+        self.net = nn.Sequential(GatedGelu(width, self.hidden), nn.Identity(), nn.Linear(self.hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+        if torch.is_grad_enabled():
+            gate, _, leave = self.net
+            return recomputed(lambda hidden: leave(gated(hidden)), gate.proj(x))  # pyright: ignore
+        numbers = HIDDEN_CPU if x.device.type == "cpu" else HIDDEN_GPU
+        tokens = x.reshape(-1, x.shape[-1]).split(max(1, numbers // (2 * self.hidden)))
+        return torch.cat([self.net(part) for part in tokens]).view(x.shape)
 
 
 class TransformerBlock(nn.Module):

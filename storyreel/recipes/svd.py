@@ -6,6 +6,7 @@
 | svd_sprites       | 7 M        | 8 x 64x64, matte      | one CPU core | 91 % of attributes right       |
 | svd_turnaround    | 4 M        | 4 x 64x64, matte      | one CPU core | a sprite seen from all sides   |
 | svd_interpolation | 4 M        | 5 of 8 x 64x64, matte | one CPU core | four times the frames          |
+| svd_facing        | 4 M        | 8 x 64x64, matte      | one CPU core | all seen from one side         |
 | svd_paper         | 3.1 B      | 14 x 576x1024         | never        | checked for its size on `meta` |
 
 `svd_finetune` and `svd_lora` go on from published weights, whose sizes they take. The parameters are those of a model:
@@ -23,6 +24,7 @@ from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.svd import SvdConfig
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import DiffusionConfig
+from storyreel.systems.svd_factors import FactorsConfig
 from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import ReconstructionLoss
 from storyreel.systems.svd_unet import SvdUNetConfig
@@ -133,6 +135,20 @@ def svd_interpolation() -> Recipe:
         name="svd_interpolation", system=system,
         stages={"interpolation": replace(recipe.stages["image_to_video"], steps=2_000)},
     )  # fmt: skip
+
+
+def svd_facing() -> Recipe:
+    """From a trained svd_sprites (`--init RUN/model`): factors of rank 16 in its attention in time (Appendix D.4.2), on
+    clips that are seen from one side, `sprites:LPC?facing=left`."""
+    recipe = svd_sprites()
+    assert isinstance(recipe.system, SvdConfig)
+    stage = recipe.stages["image_to_video"]
+    optim = Optim(lr=1e-3, warmup=50, weight_decay=0.0)
+    return Recipe(
+        name="svd_facing",
+        system=replace(recipe.system, factors=FactorsConfig(rank=16)),
+        stages={"factors": replace(stage, optim=optim, steps=500)},
+    )
 
 
 def svd_tiny() -> Recipe:

@@ -20,39 +20,31 @@ one place (`patch`).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import lcm
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import Shape
 from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
-from storyreel.systems.pixels import beginning
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import IMAGE_PATCH, DiffusionConfig, DiffusionStage
+from storyreel.systems.svd_factors import FactoredSvd, FactorsConfig
 from storyreel.systems.svd_image import ImageSvd
 from storyreel.systems.svd_interpolation import WINDOW, InterpolatingSvd
 from storyreel.systems.svd_picture import PictureConfig
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage, ReconstructionLoss
-from storyreel.systems.svd_request import (
-    BEYOND,
-    check_length,
-    check_request,
-    makes_of,
-    request_conditions,
-    sampled_clips,
-)
+from storyreel.systems.svd_request import BEYOND, clips_of_text_or_picture, makes_of
 from storyreel.systems.svd_turnaround import TurningSvd
 from storyreel.systems.svd_unet import SvdUNetConfig
 
 DIFFUSION = ("images", "videos", "text_to_video", "image_to_video")
-LATER = ("turnaround", "interpolation")
+LATER = ("turnaround", "interpolation", "factors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +55,8 @@ class SvdConfig:
     (`pictureless`). unet: its channels follow from the latents. chunk: frames that are decoded at once; 0: all.
     picture: of a model that reads a picture alone, by CLIP, as the published weights do (`svd_image.py`); of the rows
     it has the last. turnaround, interpolation: the only row of a model that goes on from a trained one, to turn a
-    figure around, or to make frames between those of a clip. refiner: paints the video of a text anew; not in the
-    paper.
+    figure around, or to make frames between those of a clip. factors: of a model that goes on from a trained one, whose
+    networks stay as they are; of the rows it has the last. refiner: paints the video of a text anew; not in the paper.
     """
 
     shape: Shape = field(default_factory=lambda: Shape(frames=14, height=576, width=1024, fps=7))
@@ -79,6 +71,7 @@ class SvdConfig:
     picture: PictureConfig | None = None
     turnaround: DiffusionConfig | None = None
     interpolation: DiffusionConfig | None = None
+    factors: FactorsConfig | None = None
     refiner: PaletteRefinerConfig | None = None
 
     def __post_init__(self) -> None:
@@ -92,6 +85,8 @@ class SvdConfig:
             raise ValueError(f"chunk: expected 0 or more, got {self.chunk}")
         if sum(each is not None for each in (self.picture, self.turnaround, self.interpolation, self.refiner)) > 1:
             raise ValueError("turnaround: expected one of picture, turnaround, interpolation and refiner")
+        if self.factors and (self.picture or self.turnaround or self.interpolation):
+            raise ValueError("factors: expected none beside picture (which has a rank), turnaround or interpolation")
         if self.interpolation and self.shape.frames < WINDOW:
             raise ValueError(f"shape.frames: expected at least the {WINDOW} of an interpolation, got {self.frames}")
         if self.picture and self.picture.embedding != self.unet.context:
@@ -133,10 +128,12 @@ class SvdConfig:
 
     @property
     def _main(self) -> DiffusionConfig:
-        of_text = None if self.picture else self.text_to_video
+        of_text = None if self.picture or self.factors else self.text_to_video
         return self.turnaround or self.interpolation or of_text or self.image_to_video
 
-    def build(self) -> Svd | ImageSvd | TurningSvd | InterpolatingSvd:
+    def build(self) -> Svd | ImageSvd | TurningSvd | InterpolatingSvd | FactoredSvd:
+        if self.factors:
+            return FactoredSvd(self)
         if self.turnaround:
             return TurningSvd(self)
         if self.interpolation:
@@ -195,36 +192,5 @@ class Svd(System):
 
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:
-        options, config = attempts[0].options, self.config
-        stage = self.image_stage if options.image else self.text_stage
-        self._check(attempts[0], stage)
-        image = None if options.image is None else beginning(options, config.shape.height, config.channels)
-        fps = None if options.fps is None else float(options.fps)
-        cond = request_conditions(options, text, len(attempts), image=image, fps=fps)
-        if attempts[0].looks:
-            said = [text([attempt.looks]) for attempt in attempts]
-            cond["text"], cond["text_mask"] = (torch.cat(each) for each in zip(*said, strict=True))
-        painted = image is None or bool(attempts[0].looks)
-
-        def decode(latents: Tensor) -> Tensor:
-            video = self.decoder.decode(latents, chunk=config.chunk)
-            if self.refiner is None or not painted:
-                return video
-            states, mask = (cond[name][: len(video)] for name in ("text", "text_mask"))
-            return self.refiner.refined(video, states, mask, picture=None if image is None else image.to(video))
-
-        return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
-
-    def _check(self, request: Request, stage: DiffusionStage) -> None:
-        """ValueError names the field that cannot be served; what was not trained is warned of."""
-        options, config = request.options, self.config
-        check_request(options, config, "this model makes a video from one prompt or one picture")
-        if not options.prompt and not options.image:
-            raise ValueError("prompt: it is empty; expected a sentence, or an image")
-        check_length(options.frames, config.frames)
-        row = stage.config
-        highest = max(config.fps, row.max_fps) if row.slowed else config.fps
-        if options.fps is not None and not config.fps <= options.fps <= highest:
-            trained = f"{config.fps} to {highest}" if highest > config.fps else f"{config.fps}"
-            warnings.warn(f"fps: it was trained at {trained} frames a second, not {options.fps}", stacklevel=2)
-        stage.check_fingerprint()
+        stage = self.image_stage if attempts[0].options.image else self.text_stage
+        return clips_of_text_or_picture(self, stage, attempts, text, on_progress)

@@ -15,11 +15,11 @@ from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.options.generation import GenerateOptions
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEncoder
-from storyreel.systems.pixels import check_matte, shown
+from storyreel.systems.pixels import beginning, check_matte, shown
 
 if TYPE_CHECKING:
     from storyreel.systems.svd import SvdConfig
-    from storyreel.systems.svd_diffusion import LatentStage
+    from storyreel.systems.svd_diffusion import DiffusionStage, LatentStage
 
 BEYOND = 4  # a video may have so many times the frames that the model was trained on
 
@@ -112,3 +112,42 @@ def sampled_clips(
         on_step=report,
     )
     return clips(latents)
+
+
+def clips_of_text_or_picture(
+    system: Any, stage: DiffusionStage, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress
+) -> list[Clip]:
+    """The clip of each attempt at one request for a text, or a picture with or without one, by the `stage` of a system
+    that has a decoder and, maybe, a refiner. ValueError names the field that cannot be served; what was not trained is
+    warned of."""
+    options, config = attempts[0].options, system.config
+    _check_text_or_picture(options, config, stage)
+    image = None if options.image is None else beginning(options, config.shape.height, config.channels)
+    fps = None if options.fps is None else float(options.fps)
+    cond = request_conditions(options, text, len(attempts), image=image, fps=fps)
+    if attempts[0].looks:
+        said = [text([attempt.looks]) for attempt in attempts]
+        cond["text"], cond["text_mask"] = (torch.cat(each) for each in zip(*said, strict=True))
+    painted = image is None or bool(attempts[0].looks)
+
+    def decode(latents: Tensor) -> Tensor:
+        video = system.decoder.decode(latents, chunk=config.chunk)
+        if system.refiner is None or not painted:
+            return video
+        states, mask = (cond[name][: len(video)] for name in ("text", "text_mask"))
+        return system.refiner.refined(video, states, mask, picture=None if image is None else image.to(video))
+
+    return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
+
+
+def _check_text_or_picture(options: GenerateOptions, config: SvdConfig, stage: DiffusionStage) -> None:
+    check_request(options, config, "this model makes a video from one prompt or one picture")
+    if not options.prompt and not options.image:
+        raise ValueError("prompt: it is empty; expected a sentence, or an image")
+    check_length(options.frames, config.frames)
+    row = stage.config
+    highest = max(config.fps, row.max_fps) if row.slowed else config.fps
+    if options.fps is not None and not config.fps <= options.fps <= highest:
+        trained = f"{config.fps} to {highest}" if highest > config.fps else f"{config.fps}"
+        warnings.warn(f"fps: it was trained at {trained} frames a second, not {options.fps}", stacklevel=2)
+    stage.check_fingerprint()

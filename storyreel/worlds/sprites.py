@@ -95,6 +95,7 @@ class Sprites:
     partial: float = setting(0.15, "Share of captions that leave things out, of the grammar's.", before=0.15)
     short: float = setting(0.12, "Share of captions of one to three attributes, of the grammar's.", before=0.12)
     turnaround: bool = setting(False, "One pose, seen from all sides: the frames of a clip are a turn.", before=False)
+    facing: str = setting("", f"Only clips seen from this side: {', '.join(TURN)}.", before="")
     bearded: float = setting(BEARDED, "Share of men with a beard or a mustache.", before=BEARDED)
     cell: int = setting(CELL, "Pixels a side: 64; of 128 fewer long weapons are cut, of 192 none.", before=CELL)
 
@@ -107,6 +108,8 @@ class Sprites:
         for name in ("partial", "short"):
             if self.language == 1 and getattr(self, name) != own[name]:
                 raise ValueError(f"{name}: only language 2 has such a share")
+        if self.facing not in ("", *FACINGS):
+            raise ValueError(f"facing: expected one of {', '.join(TURN)}, got {self.facing!r}")
         if not 0 <= self.bearded <= 1:
             raise ValueError(f"bearded: expected 0 to 1, got {self.bearded}")
         if not self.balance and self.bearded != own["bearded"]:
@@ -136,9 +139,7 @@ class Sprites:
         split = "held_out" if rng.random() < self.held_out_share else "train"
         draw = self._draw
         character = draw(rng)
-        while held_out(character.attributes) != (split != "train") or (
-            self.turnaround and character.attributes["action"] in ONCE
-        ):
+        while not self._fits(character, held=split != "train"):
             character = draw(rng)
         context = int(rng.random() < self.carried)
         if self.turnaround:
@@ -155,6 +156,11 @@ class Sprites:
             "split": split,
         }
         return Clip(frames, self.fps, captions[0][0]), row
+
+    def _fits(self, who: Character, *, held: bool) -> bool:
+        seen = who.attributes
+        turns = not self.turnaround or seen["action"] not in ONCE
+        return held_out(seen) == held and turns and self.facing in ("", seen["facing"])
 
     @staticmethod
     def say(rng: np.random.Generator) -> Iterator[str]:

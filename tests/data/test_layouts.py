@@ -159,16 +159,51 @@ def test_a_folder_of_tables_as_img2dataset_writes_it(tmp_path: Path, imported: A
     assert [levels(folder.clip(i)) for i in (0, 1)] == [[8], [12]]
 
 
-def test_pictures_within_a_table_and_a_folder_without_one_are_named(tmp_path: Path, imported: Any):
+def encoded(grey: int, kind: str) -> bytes:
+    opened = io.BytesIO()
+    Image.fromarray(np.full((24, 32, 3), grey, np.uint8)).save(opened, kind)
+    return opened.getvalue()
+
+
+def test_pictures_in_the_rows_of_a_table(tmp_path: Path, imported: Any):
+    """Bytes as img2dataset writes them, over several groups of rows; a row that failed and one that is no picture."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    videos = ("--videos", movie(tmp_path / "v" / "a.mp4").parent)
-    pq.write_table(pa.table({"jpg": [b"a picture"], "caption": ["x"]}), tmp_path / "bytes.parquet")
-    err = imported("manifest", tmp_path / "bytes.parquet", *videos, "--columns", "path=jpg", code=1)
-    assert "jpg: expected the name of a file, got bytes" in err
+    pictures = [encoded(80, "PNG"), None, b"no picture", encoded(120, "JPEG"), encoded(160, "WEBP")]
+    table = {"caption": ["a", "b", "c", "d", "e"], "jpg": pictures, "split": ["train"] * 3 + ["test"] * 2}
+    pq.write_table(pa.table(table), tmp_path / "00000.parquet", row_group_size=2)
+    columns = ("--columns", "path=jpg,caption=caption,split=split", "--size", 16)
+    folder = imported("manifest", tmp_path / "00000.parquet", *columns)
+    assert (folder.all_captions, folder.splits) == ([["a"], ["d"], ["e"]], ["train", "test", "test"])
+    assert [levels(folder.clip(i)) for i in range(3)] == [[8], [12], [16]]
+    assert folder.clip(0).frames.shape == (1, 16, 16, 3)
+    left = (tmp_path / "out" / "skipped.jsonl").read_text().splitlines()
+    assert [("has no jpg" in line, "jpg of row 3: expected a PNG" in line) for line in left] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_pictures_as_the_hugging_face_hub_holds_them(tmp_path: Path, imported: Any):
+    """{"bytes", "path"}; where there are no bytes, the path counts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    picture(tmp_path / "v" / "b.png", 50)
+    images = [{"bytes": encoded(80, "PNG"), "path": None}, {"bytes": None, "path": "b.png"}]
+    pq.write_table(pa.table({"image": images, "text": ["one", "two"]}), tmp_path / "t.parquet")
+    columns = ("--columns", "path=image,caption=text")
+    folder = imported("manifest", tmp_path / "t.parquet", "--videos", tmp_path / "v", *columns)
+    assert folder.all_captions == [["one"], ["two"]]
+    assert [levels(folder.clip(i)) for i in range(2)] == [[8], [5]]
+
+
+def test_a_table_that_names_files_wants_their_folder(tmp_path: Path, imported: Any):
+    (tmp_path / "a.csv").write_text("id\nx\n")
+    assert "expected --videos, their folder" in imported("manifest", tmp_path / "a.csv", "--columns", "path=id", code=1)
     (tmp_path / "none").mkdir()
-    assert "no tables in it" in imported("manifest", tmp_path / "none", *videos, "--layout", "laion", code=1)
+    assert "no tables in it" in imported("manifest", tmp_path / "none", "--layout", "laion", code=1)
 
 
 def test_frame_folders_of_skytimelapse(tmp_path: Path, imported: Any):

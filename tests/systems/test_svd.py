@@ -228,6 +228,8 @@ def test_candidates_are_those_of_one_at_a_time():
     [
         ({"prompt": "an orc", "frames": 17}, "frames: this model makes 1 to 16 frames, got 17"),
         ({"prompt": "an orc", "transparent": True}, "transparent: this model has no matte"),
+        ({"prompt": "an orc", "motion": 300}, "motion: expected .* 0 to 255, got 300"),
+        ({"prompt": "an orc", "motion": -1}, "motion: expected .* 0 to 255, got -1"),
         ({}, "prompt: it is empty; expected a sentence, or an image"),
         ({"story": [["an orc", 1.0]]}, "story: this model makes a video from one prompt or one picture"),
     ],

@@ -20,6 +20,7 @@ from storyreel.model import save_model
 from storyreel.recipe import Recipe
 from storyreel.systems.base import Request
 from storyreel.systems.svd import SvdConfig
+from storyreel.systems.svd_factors import FactoredSvd, FactorsConfig
 from storyreel.systems.svd_interpolation import InterpolatingSvd, InterpolationStage
 from storyreel.systems.svd_turnaround import LaterSvd, TurningSvd
 
@@ -27,6 +28,8 @@ from storyreel.systems.svd_turnaround import LaterSvd, TurningSvd
 def config(kind: str) -> SvdConfig:
     tiny = recipes.get("svd_tiny").system
     assert isinstance(tiny, SvdConfig)
+    if kind == "factors":
+        return replace(tiny, factors=FactorsConfig(rank=2, alpha=2))
     if kind == "turnaround":
         return replace(tiny, turnaround=tiny.image_to_video)
     return replace(tiny, shape=replace(tiny.shape, frames=6), interpolation=tiny.text_to_video)
@@ -63,6 +66,24 @@ def test_each_begins_as_a_stage_of_the_trained_model():
         later("turnaround").adopt({"decoder": {}})
     own = {"turnaround": weights(later("turnaround").stage)}
     assert later("turnaround").adopt(own) is own, "a turnaround goes on as it is"
+
+
+def test_factors_change_nothing_at_first_and_learn_alone():
+    trained, made = stirred(system()), later("factors")
+    made.adopt({name: weights(stage) for name, stage in trained.stages.items()})
+    read: dict[str, Any] = {"context": torch.randn(2, 5, 32), "conditions": torch.zeros(2, 3)}
+    z, read["beside"] = torch.randn(2, 4, 4, 8, 8), torch.randn(2, 4, 1, 8, 8)
+    with torch.no_grad():
+        expected = diffusion(trained, "image_to_video").v(z, torch.zeros(2), read)
+        assert made.stage.v(z, torch.zeros(2), read).equal(expected)
+    made.stage.loss(batch(), tick()).total.backward()
+    learning = [p for p in made.parameters() if p.grad is not None and p.grad.any()]
+    assert {id(p) for p in learning} <= {id(p) for p in made.stage.parameters_for("main")}
+    assert len(learning) == len(list(made.stage.parameters_for("main"))) // 2, "those at zero; then all"
+    with pytest.raises(ValueError, match="factors goes on from image_to_video"):
+        later("factors").adopt({"decoder": {}})
+    with pytest.raises(ValueError, match=r"factors.rank: expected 1 to 1024, got 0"):
+        FactorsConfig(rank=0)
 
 
 def interpolation() -> tuple[InterpolatingSvd, InterpolationStage]:
@@ -173,6 +194,8 @@ def test_settings_that_do_not_go_together():
         replace(tiny, interpolation=tiny.videos)
     with pytest.raises(ValueError, match="expected one of picture, turnaround, interpolation and refiner"):
         replace(tiny, turnaround=tiny.videos, interpolation=tiny.videos)
+    with pytest.raises(ValueError, match="factors: expected none beside picture"):
+        replace(tiny, turnaround=tiny.videos, factors=FactorsConfig())
 
 
 def recipe_for(kind: str) -> Recipe:
@@ -191,7 +214,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.mark.parametrize("kind", ["turnaround", "interpolation"])
+@pytest.mark.parametrize("kind", ["turnaround", "interpolation", "factors"])
 def test_they_train_from_a_model_and_generate(kind: str, trained: Path, tmp_path: Path):
     recipe, data = recipe_for(kind), "digits:?clips=12&frames=8&size=16"
     with pytest.raises(ValueError, match="goes on from a trained model: give its folder with --init"):
@@ -200,11 +223,11 @@ def test_they_train_from_a_model_and_generate(kind: str, trained: Path, tmp_path
     assert found is not None
     model = storyreel.load(found, device="cpu")
     theirs = storyreel.load(trained, device="cpu").system.stages["decoder"].state_dict()
-    assert isinstance(model.system, TurningSvd | InterpolatingSvd)
+    assert isinstance(model.system, TurningSvd | InterpolatingSvd | FactoredSvd)
     assert all(tensor.equal(theirs[name]) for name, tensor in model.system.decoder.state_dict().items())
-    options: dict[str, Any] = {"image": picture()} if kind == "turnaround" else {"interpolate": movie(2)}
+    options: dict[str, Any] = {"interpolate": movie(2)} if kind == "interpolation" else {"image": picture()}
     (clip,) = model(steps=1, **options)
-    assert len(clip) == (8 if kind == "turnaround" else 5)
+    assert len(clip) == (5 if kind == "interpolation" else 8)
     assert set(clip.meta["options"]) == {"prompt", "steps", *options}
     with pytest.raises(ValueError, match="puts no frames between others"):
         storyreel.load(trained, device="cpu")(interpolate=movie(2))

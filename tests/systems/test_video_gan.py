@@ -205,7 +205,14 @@ def test_images_learn_the_colour_of_what_they_are_shown(tmp_path: Path):
         assert float(system.images.generator(w).mean()) == pytest.approx(0.5, abs=0.25)
 
 
-def test_training_stops_at_the_last_checkpoint_where_scores_saturate(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("bias", "line"),
+    [
+        (1e6, "the critic's scores are saturated"),
+        (float("nan"), "the loss is nan"),
+    ],
+)
+def test_training_stops_at_the_last_checkpoint_where_scores_saturate_or_are_nan(tmp_path: Path, bias: float, line: str):
     recipe = tiny(augment=0.0)
     settings = replace(recipe.stages["images"], steps=20, checkpoint_every=5)
     stage = made(augment=0.0).images
@@ -219,11 +226,9 @@ def test_training_stops_at_the_last_checkpoint_where_scores_saturate(tmp_path: P
         count += 1
         if count == 12:
             with torch.no_grad():
-                stage.critic.score.bias.fill_(1e6)
+                stage.critic.score.bias.fill_(bias)
 
-    with pytest.raises(
-        ValueError, match=r"stage 'images', step 13, turn 'generator': the critic's scores are saturated"
-    ):
+    with pytest.raises(ValueError, match=rf"stage 'images', step 13, turn 'generator': {line}.*; the last checkpoint"):
         train_stage(stage, loader, settings, run.stage("images"), on_step=worse)
     found = run.stage("images").load()
     assert found is not None

@@ -233,6 +233,16 @@ def test_a_turnaround_shows_one_pose_from_all_sides():
 
 
 @needs_sheets
+def test_all_clips_are_seen_from_the_side_that_is_asked_for():
+    world = Sprites(source=SHEETS, facing="left", held_out_share=0.5)
+    rows = [world.make(5, index)[1] for index in range(6)]
+    assert {row["attributes"]["facing"] for row in rows} == {"left"}
+    assert {row["split"] for row in rows} == {"train", "held_out"}
+    with pytest.raises(ValueError, match="facing: expected one of down, left, up, right, got 'north'"):
+        Sprites(source=SHEETS, facing="north")
+
+
+@needs_sheets
 def test_larger_cells_show_whole_weapons_around_the_same_figure():
     small, middle, large = (Sprites(source=SHEETS, cell=side) for side in (64, 128, 192))
     longer = 0

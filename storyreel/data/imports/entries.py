@@ -32,18 +32,19 @@ class Entry:
     index: its number in the annotation, whether or not its video is there, so that it stays the same.
     name: how it is called in lists. span: seconds of `file` to cut; None takes all of it. box: the part of the picture.
     row: further columns. rate: frames a second of a folder of pictures or of an array; videos know theirs. part: which
-    clip of an array.
+    clip of an array, or which row of a table (from 0) whose `column` holds pictures.
     """
 
-    index: int
-    name: str
     file: Path
-    captions: tuple[str, ...]
+    index: int = 0
+    name: str = ""
+    captions: tuple[str, ...] = ()
     split: str = "train"
     span: tuple[float, float] | None = None
     row: Mapping[str, Any] = field(default_factory=dict)
     rate: Fraction = Fraction(25)
     part: int = 0
+    column: str = ""
     box: Box | None = None
 
 

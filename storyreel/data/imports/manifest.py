@@ -1,7 +1,8 @@
 """Any table of videos: a row a clip, in .csv, .tsv, .jsonl, .parquet, or a .txt of "ID START END" lines.
 
 A layout says which column is what. Videos (or pictures) are found by the path of a row below their folder, or by their
-name without suffix in any subfolder; where a clip is there as its dataset's own tool cuts it, that is taken.
+name without suffix in any subfolder; where a clip is there as its dataset's own tool cuts it, that is taken. The column
+of paths may hold the pictures themselves (`table_pictures`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from storyreel.data.imports.entries import (
     videos_in,
 )
 from storyreel.data.imports.folder import Imported, write_import
+from storyreel.data.imports.table_pictures import content_of
 from storyreel.json_file import parse_json
 from storyreel.names import stays_inside
 from storyreel.whole_file import lines_of, opened_text
@@ -114,11 +116,11 @@ LAYOUTS = {
 
 
 def import_manifest(
-    file: Path, videos: Path, out: Path, layout: Layout, *, split: str = "", shape: Shape | None = None,
+    file: Path, videos: Path | None, out: Path, layout: Layout, *, split: str = "", shape: Shape | None = None,
     workers: int | None = None,
 ) -> Imported:  # fmt: skip
-    """Write the dataset folder `out`, a clip a row. file: a table, or a folder of some. split: of all rows, where the
-    table does not say.
+    """Write the dataset folder `out`, a clip a row. file: a table, or a folder of some. videos: their folder;
+    None: the table holds pictures. split: of all rows, where the table does not say.
 
     Missing and broken videos and rows are left out and listed. ValueError, OSError: no such table, no such column,
     nothing left.
@@ -131,20 +133,30 @@ def import_manifest(
     return write_import(out, asked, shape or Shape(), plan=plan, workers=workers, inputs=[file, videos])
 
 
-def read(file: Path, videos: Path, layout: Layout, split: str = "") -> Annotation:
+def read(file: Path, videos: Path | None, layout: Layout, split: str = "") -> Annotation:
     """What the table asks for, with the files of the folder `videos`."""
-    there = videos_in(videos, (*SUFFIXES, *PICTURES))
+    there = videos_in(videos, (*SUFFIXES, *PICTURES)) if videos else {}
     entries: list[Entry] = []
     refused: list[Refused] = []
     index = 0
-    for where, row in (row for table in tables_of(file) for row in rows_of(table, layout.columns["path"], refused)):
-        for number, each in enumerate(layout.clips(row) if layout.clips else [row]):
-            name = f"{where}, clip {number + 1}" if layout.clips else where
-            try:
-                entries.append(_entry(index, name, each, layout, videos, there, split))
-            except ValueError as error:
-                refused.append((name, str(error)))
-            index += 1
+    for table in tables_of(file):
+        for place, (where, row) in enumerate(rows_of(table, layout.columns["path"], refused)):
+            for number, each in enumerate(layout.clips(row) if layout.clips else [row]):
+                name = f"{where}, clip {number + 1}" if layout.clips else where
+                values = {meaning: each.get(column) for meaning, column in layout.columns.items()}
+                values["path"] = content_of(values["path"])
+                try:
+                    if isinstance(values["path"], bytes):
+                        column = layout.columns["path"]
+                        made = Entry(index=index, name=name, file=table, part=place, column=column, row={"id": name})
+                    else:
+                        made = replace(_entry(each, values, layout, videos, there), index=index, name=name)
+                    entries.append(
+                        replace(made, captions=_captions(values), split=split_of(values.get("split"), split or "train"))
+                    )
+                except ValueError as error:
+                    refused.append((name, str(error)))
+                index += 1
     return Annotation(entries, refused)
 
 
@@ -158,17 +170,21 @@ def tables_of(path: Path) -> list[Path]:
     return found
 
 
-def _entry(
-    index: int, where: str, row: Row, layout: Layout, videos: Path, there: Mapping[str, Path], split: str
-) -> Entry:
-    """The entry of a row. ValueError: why there is none."""
-    values = {meaning: row.get(column) for meaning, column in layout.columns.items()}
-    if isinstance(values["path"], (bytes, dict, list)):
-        kind = type(values["path"]).__name__
-        raise ValueError(f"{layout.columns['path']}: expected the name of a file, got {kind}")
+def _captions(values: Row) -> tuple[str, ...]:
+    said = " ".join(str(values["caption"]).split()) if values.get("caption") not in (None, "") else ""
+    return (said,) if said else ()
+
+
+def _entry(row: Row, values: Row, layout: Layout, videos: Path | None, there: Mapping[str, Path]) -> Entry:
+    """The entry of a row by the file that it names. ValueError: why there is none."""
+    column = layout.columns["path"]
+    if isinstance(values["path"], (dict, list)):
+        raise ValueError(f"{column}: expected the name of a file, or a picture, got {type(values['path']).__name__}")
     path = "" if values["path"] is None else str(values["path"])
     if not path:
-        raise ValueError(f"has no {layout.columns['path']}")
+        raise ValueError(f"has no {column}")
+    if videos is None:
+        raise ValueError(f"{column}: the table names files; expected --videos, their folder")
     cut = layout.cut(row)
     known, stem = (
         there.get(cut or ""),
@@ -181,13 +197,8 @@ def _entry(
         (f for f in (videos / path, *(videos / f"{path}{s}" for s in SUFFIXES)) if f.is_file()), file
     )  # fmt: skip
     span = None if known else _span(values)
-    said = " ".join(str(values["caption"]).split()) if values.get("caption") not in (None, "") else ""
     return Entry(
-        index=index,
-        name=where,
         file=known or own or file,
-        captions=(said,) if said else (),
-        split=split_of(values.get("split"), split or "train"),
         span=span,
         box=None if known else layout.box(row),
         row={"id": path, **({"source_start": span[0], "source_end": span[1]} if span else {})},

@@ -1,4 +1,4 @@
-"""Clips of what is no video: a folder of frames, a single picture, or one of the clips of an array."""
+"""Clips of what is no video: a folder of frames, a single picture (a file, or in a table), a clip of an array."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from storyreel.clip import Clip
 from storyreel.data.folder import read_clip
 from storyreel.data.imports.entries import PICTURES, Entry, Shape
 from storyreel.data.imports.excerpt import middle
+from storyreel.data.imports.table_pictures import picture_of
 
 MAX_CLIPS = 1_000_000  # of an array
 FAILURES = (ValueError, EOFError, OverflowError, TypeError, SyntaxError, MemoryError, RecursionError)  # of headers
 
 
 def is_pictures(file: Path) -> bool:
-    """Whether `cut` reads it: a folder, a picture, an .npy file."""
-    return file.is_dir() or file.suffix.lower() in (*PICTURES, ".npy")
+    """Whether `cut` reads it: a folder, a picture, an .npy or a .parquet file."""
+    return file.is_dir() or file.suffix.lower() in (*PICTURES, ".npy", ".parquet")
 
 
 def cut(entry: Entry, shape: Shape) -> Clip:
     """The clip of an entry, each frame the one shown in the middle of its time. ValueError, OSError: why not."""
     if entry.file.is_dir():
-        files: list[Path] | np.ndarray = frames_in(entry.file)
+        files: list[Path] | list[Clip] | np.ndarray = frames_in(entry.file)
     elif entry.file.suffix.lower() == ".npy":
         files = array_of(entry.file)[:, entry.part]
+    elif entry.column:
+        files = [picture_of(entry)]
     else:
         files = [entry.file]
     count, rate = len(files), entry.rate
@@ -46,12 +49,17 @@ def cut(entry: Entry, shape: Shape) -> Clip:
         if not 0 <= each < count:
             raise ValueError(f"{entry.file}: has {count} frames, expected one at {float(each / rate):g} s")
         if each not in shown:
-            one = files[each]
-            frame = read_clip(one).frames[0] if isinstance(one, Path) else np.repeat(np.asarray(one)[..., None], 3, -1)
-            shown[each] = middle(frame, shape.size)
+            shown[each] = middle(_frame(files[each]), shape.size)
     if len({frame.shape for frame in shown.values()}) != 1:
         raise ValueError(f"{entry.file}: its frames have different sizes")
     return Clip(np.stack([shown[each] for each in at]), fps)
+
+
+def _frame(one: Path | Clip | np.ndarray) -> np.ndarray:
+    """uint8 (h, w, c) of a picture or of a grey frame (h, w)."""
+    if isinstance(one, Path):
+        one = read_clip(one)
+    return one.frames[0] if isinstance(one, Clip) else np.repeat(np.asarray(one)[..., None], 3, -1)
 
 
 def frames_in(folder: Path) -> list[Path]:

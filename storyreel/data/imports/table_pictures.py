@@ -1,0 +1,65 @@
+"""Pictures in the rows of a Parquet table: bytes (img2dataset), or an object with `bytes` and `path` (the Hugging Face
+hub)."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storyreel.clip import Clip
+from storyreel.data.folder import read_clip
+from storyreel.data.imports.entries import Entry
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SIGNATURES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp"}
+
+
+def content_of(cell: Any) -> Any:
+    """The bytes of a picture, or the name of its file, of a cell that has either or an object of both."""
+    return (cell.get("bytes") or cell.get("path")) if isinstance(cell, dict) else cell
+
+
+def picture_of(entry: Entry) -> Clip:
+    """The picture in the entry's `column` and row `part`, a clip of one frame. ValueError, OSError: why none is."""
+    changed = entry.file.stat().st_mtime_ns
+    first = 0
+    for group, rows in enumerate(_rows_of_groups(entry.file, changed)):
+        if entry.part < first + rows:
+            cell = content_of(_group(entry.file, changed, group, entry.column)[entry.part - first].as_py())
+            return _decoded(cell, f"{entry.file}: {entry.column} of row {entry.part + 1}")
+        first += rows
+    raise ValueError(f"{entry.file}: has {first} rows, expected more than {entry.part}")
+
+
+def _decoded(content: Any, where: str) -> Clip:
+    known = (suffix for start, suffix in SIGNATURES.items() if isinstance(content, bytes) and content.startswith(start))
+    if (suffix := next(known, None)) is None:
+        raise ValueError(f"{where}: expected a PNG, JPEG or WebP picture")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"picture{suffix}"
+        file.write_bytes(content)
+        try:
+            return read_clip(file)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(file), where)) from None
+
+
+@lru_cache(maxsize=1)
+def _rows_of_groups(file: Path, changed: int) -> list[int]:
+    import pyarrow.parquet as pq
+
+    with file.open("rb") as opened:
+        metadata = pq.ParquetFile(opened).metadata
+        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+
+
+@lru_cache(maxsize=1)  # rows are read in their order
+def _group(file: Path, changed: int, group: int, column: str) -> pa.ChunkedArray:
+    import pyarrow.parquet as pq
+
+    with file.open("rb") as opened:
+        return pq.ParquetFile(opened).read_row_group(group, columns=[column]).column(0)
