@@ -19,8 +19,6 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from storyreel.nn.recompute import recomputed
-
 NORM_EPS = 1e-6  # of group normalisation before attention
 HIDDEN_CPU, HIDDEN_GPU = 2**22, 2**26  # numbers of a hidden layer at a time, where nothing is trained
 
@@ -38,10 +36,10 @@ class SpatialBlock(nn.Module):
 
     def forward(self, x: Tensor, frames: int = 0, emb: Tensor | None = None, pictures: Tensor | None = None) -> Tensor:
         """As for `VideoBlock`; here `frames` and `pictures` make no difference."""
-        y = recomputed(lambda x: self.conv1(F.silu(self.norm1(x))), x)
+        y = self.conv1(F.silu(self.norm1(x)))
         if self.time_emb_proj is not None and emb is not None:
             y = y + self.time_emb_proj(F.silu(emb))[:, :, None, None]
-        y = recomputed(lambda y: self.conv2(F.silu(self.norm2(y))), y)
+        y = self.conv2(F.silu(self.norm2(y)))
         return y + (x if self.conv_shortcut is None else self.conv_shortcut(x))
 
 
@@ -55,10 +53,10 @@ class TemporalBlock(nn.Module):
         self.time_emb_proj = nn.Linear(emb, width) if emb else None
 
     def forward(self, x: Tensor, emb: Tensor | None = None) -> Tensor:
-        y = recomputed(lambda x: self.conv1(F.silu(self.norm1(x))), x)
+        y = self.conv1(F.silu(self.norm1(x)))
         if self.time_emb_proj is not None and emb is not None:
             y = y + rearrange(self.time_emb_proj(F.silu(emb)), "b t c -> b c t 1 1")
-        return x + recomputed(lambda y: self.conv2(F.silu(self.norm2(y))), y)
+        return x + self.conv2(F.silu(self.norm2(y)))
 
 
 class Mix(nn.Module):
@@ -128,12 +126,8 @@ class GatedGelu(nn.Module):
         self.proj = nn.Linear(width, 2 * hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        return gated(self.proj(x))
-
-
-def gated(x: Tensor) -> Tensor:
-    value, gate = x.chunk(2, -1)
-    return value * F.gelu(gate)
+        value, gate = self.proj(x).chunk(2, -1)
+        return value * F.gelu(gate)
 
 
 class FeedForward(nn.Module):
@@ -147,8 +141,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled():
-            gate, _, leave = self.net
-            return recomputed(lambda hidden: leave(gated(hidden)), gate.proj(x))  # pyright: ignore
+            return self.net(x)
         numbers = HIDDEN_CPU if x.device.type == "cpu" else HIDDEN_GPU
         tokens = x.reshape(-1, x.shape[-1]).split(max(1, numbers // (2 * self.hidden)))
         return torch.cat([self.net(part) for part in tokens]).view(x.shape)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from storyreel.diffusion.denoiser import Denoiser
@@ -79,36 +77,6 @@ def test_it_is_that_of_diffusers(config: SvdUNetConfig):
     given = inputs(channels=config.in_channels)
     with torch.no_grad():
         assert off(net(*given), theirs(other, *given)) < 1e-5
-
-
-def kept(forward: Callable[[], Tensor]) -> int:
-    """Bytes that are there after a forward pass and were not before it: what its backward pass needs."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as run:
-        made = forward()  # noqa: F841, which holds them
-    return sum(event.self_cpu_memory_usage for event in run.events() or ())
-
-
-def test_training_keeps_at_most_06_of_what_diffusers_keeps():
-    net, other, given = made().train().requires_grad_(), peer(SMALL).train(), inputs()
-    ours, of_peer = kept(lambda: net(*given)), kept(lambda: theirs(other, *given))
-    assert 0 < ours <= 0.6 * of_peer
-
-
-def test_what_is_computed_again_changes_no_gradient_and_no_convolution_is(monkeypatch: pytest.MonkeyPatch):
-    net, given = made().train().requires_grad_(), inputs()
-    found: list[tuple[list[Tensor], int, int]] = []
-    for plain in (False, True):
-        if plain:
-            monkeypatch.setattr(spatiotemporal, "recomputed", lambda layers, x: layers(x))
-        with FlopCounterMode(display=False) as counter:
-            size = kept(lambda: net(*given))
-            net(*given).square().mean().backward()
-        found.append(([p.grad for p in net.parameters() if p.grad is not None], counter.get_total_flops(), size))
-        net.zero_grad()
-    (less, flops, size), (gradients, all_flops, whole) = found
-    assert all(one.equal(other) for one, other in zip(less, gradients, strict=True))
-    assert flops == all_flops
-    assert size < 0.75 * whole
 
 
 def test_a_hidden_layer_is_made_of_some_tokens_at_a_time(monkeypatch: pytest.MonkeyPatch):
