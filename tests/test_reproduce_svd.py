@@ -110,10 +110,10 @@ def test_what_reuse_between_steps_costs_is_measured(tmp_path: Path):
     model = save_model(tmp_path / "svd", recipe.system.build(), recipe=recipe, card="# tiny\n", training={})
     settings = replace(tiny(tmp_path / "out", models={"digits": str(model)}), count=4)
     part = run(settings, "reuse")["parts"]["reuse"]
-    assert (part["n"], part["against"]) == (4, "real clips")
+    assert part["n"] == 4
     assert list(part["rows"]) == ["1", "2", "3", "4"]
     assert all((row["gap"] is None) == (every == "1") for every, row in part["rows"].items())
-    assert all(row["seconds"]["value"] > 0 and row["real"]["n"] == 4 for row in part["rows"].values())
+    assert all(row["seconds"]["value"] > 0 for row in part["rows"].values())
     assert "| 1 of 4 steps |" in (settings.out / "results.md").read_text()
     assert (settings.out / "reuse.png").is_file()
 
