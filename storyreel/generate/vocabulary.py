@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from storyreel.wording import nearest
 from storyreel.worlds import Attribute, World
@@ -18,7 +18,22 @@ _SMALL = frozenset(
         "a an the and or of in on at to from with without by for as is are was be being has have his her its their "
         "he she it they this that these those who which while then there no not very my your our some someone somebody "
         "all could would can please pls plz want need like draw make show give create generate animate animation "
-        "something into through over under onto up down out off near against around across but so just like"
+        "something into through over under onto up down out off near against around across but so just like above below both "
+        "each every should must might may you me us we i who whom whose him them wear wears wearing wore worn dressed "
+        "clad looks looking look seen see let lets still very quite really kind sort bit maybe please thanks thank hello "
+        "hi also too only even either neither nor than because when where what how here if game games teh hey ok okay"
+    )
+)
+
+
+_MOODS = frozenset(  # that no picture of 64 pixels shows, and nobody misses
+    _WORD.findall(
+        "sleepy tired weary drunk shy happy sad angry grumpy cheerful brave proud fierce evil good mean kind wise lonely "
+        "young cute beautiful pretty handsome ugly cool epic awesome nice famous mysterious "
+        "mighty powerful strong weak poor rich noble humble friendly lovely quiet calm gentle wild "
+        "rugged sneaky clever silly funny crazy mad nervous scared lazy bored curious determined serious gnarled rusty torn "
+        "ripped ragged tattered dirty shabby patched muddy bloody shiny drawn drawing fancy ornate dramatic cinematic "
+        "detailed realistic pixel sprite retro style 2d 8 16 bit"
     )
 )
 
@@ -71,11 +86,16 @@ def note_for(
         for prompt in prompts
         for word in content_words(prompt)
         if word not in noted
+        and word not in _MOODS
         and not _forms(word) & vocabulary
         and (_forms(word) & near.keys() or not _matters(word, prompt, world))
     }
-    notes = [f"{phrase}: not in this model's world; {value} is" for phrase, value in lacking.items()]
-    return "; ".join([*notes, *(_nearest(word, near, {*spoken, *known}) for word in words)][:MOST]) or None
+    taken = {value for prompt in prompts for value in _understood(prompt, world)[0].values()} if world else None
+    found = lacking | {word: _nearest(word, near, {*spoken, *known}, taken) for word in words}
+    named = dict(list(found.items())[:MOST])
+    notes = [f"{phrase}: not in this model's world; {value} is" for phrase, value in named.items() if value]
+    alone = [phrase for phrase, value in named.items() if not value]
+    return "; ".join([*notes, *([f"{', '.join(alone)}: not in this model's world"] if alone else [])]) or None
 
 
 def _spoken(attributes: Mapping[str, Attribute]) -> set[str]:
@@ -111,13 +131,16 @@ def _matters(word: str, prompt: str, world: World | None) -> bool:
     return False
 
 
-def _nearest(word: str, near: Mapping[str, str], spoken: Iterable[str]) -> str:
-    """ "zombie: not in this model's world; skeleton is"."""
+def _nearest(word: str, near: Mapping[str, str], spoken: Iterable[str], taken: Collection[str] | None) -> str:
+    """What comes nearest to a word that is not known; "" for nothing. taken: what the prompt is read as, else it may be
+    anything."""
     closest = next((near[form] for form in sorted(_forms(word)) if form in near), "")
+    if closest and taken is not None and closest not in taken:
+        return ""
     if not closest and len(word) >= LONG:
         alike = sorted(each for each in spoken if each[0] == word[0] and " " not in each)
         closest = nearest(word, alike, 0.85) or ""
-    return f"{word}: not in this model's world" + (f"; {closest} is" if closest else "")
+    return closest
 
 
 def _forms(word: str) -> set[str]:

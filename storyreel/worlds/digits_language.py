@@ -8,6 +8,7 @@ too, so that words which no caption has are understood.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import numpy as np
 
@@ -85,11 +86,14 @@ MORE_PHRASES: dict[str, tuple[str, ...]] = {  # read, never written
     "right then left": ("right, then left", "right and then left", "rightward then leftward"),
     "up then down": ("up, then down", "up and then down", "upward then downward"),
     "down then up": ("down, then up", "down and then up", "downward then upward"),
-    "up": ("upward", "to the top", "toward the top", "rising", "rises", "climbs"),
+    "up": ("upward", "to the top", "toward the top", "rising", "rises", "climbs", "climbing", "rise", "ascends", "ascending"),
     "left": ("leftward", "to the left side", "toward the left", "right to left", "from right to left"),
     "down": ("downward", "to the bottom", "toward the bottom", "falling", "falls", "sinks", "drops"),
     "right": ("rightward", "to the right side", "toward the right", "left to right", "from left to right"),
 }
+PACED = {"slow": "slowly", "fast": "quickly", "quick": "quickly", "speedy": "quickly", "swift": "quickly"}
+_PACED = re.compile(rf"\b({'|'.join(PACED)})\s+(?:digit\s+|number\s+)?$")  # before a digit
+_WORD = re.compile(r"[a-z]+|\d+")
 _DIGIT = re.compile(rf"(?<![\w.,])(?:{'|'.join(NAMES)}|\d)(?!\w|[.,]\d|\s+digits\b)")
 _SAID = {
     phrase: motion for forms_of in (MORE_PHRASES, PHRASES) for motion, forms in forms_of.items() for phrase in forms
@@ -110,15 +114,21 @@ def sentences(prompt: str) -> list[str]:
 def reworded(prompt: str) -> str:
     """What is said of one or two digits in a caption's words, where it is said in words that captions have not; or the
     prompt itself."""
-    written = {phrase for phrases in PHRASES.values() for phrase in phrases}
     said = _things(prompt)
-    if not said or all(motion[0] in written for motion in _MOTION.finditer(prompt.lower())):
+    if not said or _captions_words() >= set(_WORD.findall(prompt.lower())):
         return prompt
     form = SINGLE[0] if len(said) == 1 else DOUBLE[0]
     moved = [f"{motion} {pace}".rstrip() for _, motion, pace in said]
     return form.format(
         **dict(zip("de", (digit for digit, _, _ in said), strict=False)), **dict(zip("mn", moved, strict=False))
     )
+
+
+@lru_cache(maxsize=1)
+def _captions_words() -> frozenset[str]:
+    """All words that captions have, and digits."""
+    phrases = (*(phrase for each in (PHRASES, SPEEDS) for forms in each.values() for phrase in forms), *NAMES)
+    return frozenset(_WORD.findall(" ".join((*SINGLE, *DOUBLE, *phrases, *map(str, range(10)), "an")).lower()))
 
 
 def motion_of(prompt: str) -> str | None:
@@ -134,19 +144,29 @@ def wanted(prompt: str) -> dict[str, list[str]]:
 
 
 def _things(prompt: str) -> list[tuple[str, str, str]]:
-    """(digit, motion, pace or "") of each of one or two digits whose motion is said; else none at all."""
+    """(digit, motion, pace or "") of each of one or two digits whose motion is said; else none at all. What is named
+    twice, as in "a 4 and a 9: the 4 goes up, the 9 down", is one."""
     text = prompt.lower()
     found = list(_DIGIT.finditer(text))
-    if len(found) not in (1, 2):
+    if not found:
+        return []
+    parts = [
+        (str(NAMES.index(digit[0])) if digit[0] in NAMES else digit[0], digit, end)
+        for digit, end in zip(found, [*(other.start() for other in found[1:]), len(text)], strict=True)
+    ]
+    if len(found) > 2:
+        parts = [part for part in parts if _MOTION.search(text, part[1].end(), part[2])]
+        if {digit[0] if digit[0].isdecimal() else str(NAMES.index(digit[0])) for digit in found} != {n for n, *_ in parts}:
+            return []
+    if len(parts) not in (1, 2):
         return []
     said = []
-    for digit, end in zip(found, [*(other.start() for other in found[1:]), len(text)], strict=True):
+    for name, digit, end in parts:
         motions = list(_MOTION.finditer(text, digit.end(), end))
         if len({_SAID[motion[0]] for motion in motions}) != 1:
             return []
-        pace = _SPEED.search(text, digit.end(), end)
-        name = str(NAMES.index(digit[0])) if digit[0] in NAMES else digit[0]
-        said.append((name, _SAID[motions[0][0]], pace[0] if pace else ""))
+        pace, before = _SPEED.search(text, digit.end(), end), _PACED.search(text[: digit.start()])
+        said.append((name, _SAID[motions[0][0]], pace[0] if pace else PACED[before[1]] if before else ""))
     return said
 
 

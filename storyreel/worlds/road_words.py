@@ -174,13 +174,15 @@ ATTRIBUTES: dict[str, Attribute] = {
     ),
     "time": attribute(
         GRAMMAR, "time",
-        {"day": ("noon", "sunny", "morning"), "dusk": ("twilight", "golden hour", "dawn"),
-            "night": ("midnight", "dark", "headlights")},
+        {"day": ("noon", "sunny", "morning"), "dusk": ("twilight", "golden hour"),
+            "night": ("midnight", "dark", "headlights", "after dark")},
+        near={"dusk": ("dawn", "sunrise", "daybreak", "early morning", "first light")},
+        implied={"night": ("stars", "starry", "moon", "moonlight", "moonlit", "milky way"), "day": ("sunshine", "sunlight")},
         drawn={"day": (2, "by day"), "dusk": (1, "at dusk"), "night": (1, "at night")},
     ),
     "weather": attribute(
         GRAMMAR, "weather",
-        {"clear": ("clear sky", "blue sky"), "rain": ("raining", "rainy", "wet road", "storm"), "snow": ("snowing",
+        {"clear": ("clear sky", "blue sky", "sunshine", "bright sunshine", "sunlight", "starry sky"), "rain": ("raining", "rainy", "wet road", "storm"), "snow": ("snowing",
             "snowy", "winter", "blizzard"),
          "fog": ("foggy", "mist", "misty", "haze")},
         drawn={"clear": (1, "in clear weather")},

@@ -9,6 +9,7 @@ Training never has the pairs (land, time) for which `held_out` is true; every cl
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from storyreel.worlds import World
@@ -32,13 +33,24 @@ class Skies(SceneMaker):
     render = staticmethod(render)
 
 
+_COVER = re.compile(r"\b(clouds?|cloudlets|cumulus|cirrus|wisps?)\b")
+
+
+def read(prompt: str) -> dict[str, str]:
+    """Attribute -> value that the prompt says: a few clouds, but not a few seagulls."""
+    found = said(prompt, ATTRIBUTES)
+    if "cover" in found and not _COVER.search(prompt.lower()):
+        del found["cover"]
+    return found
+
+
 WORLD = World(
     name="skies",
     maker=Skies,
     attributes=ATTRIBUTES,
     say=Skies.say,
     describe=Skies.describe,
-    read=lambda prompt: said(prompt, ATTRIBUTES),
+    read=read,
     caption=Skies.restated,
     licence=LICENCE,
 )

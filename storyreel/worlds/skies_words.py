@@ -139,6 +139,10 @@ SHORT = (
 )
 GRAMMAR = Grammar(FORMS, SHORT, BANK, PARTS)
 
+SNOWY = ("snowy", "snow capped", "snowcapped", "snow covered", "snow clad", "snow topped", "snow tipped")
+PEAKS = ("peaks", "peak", "mountains", "mountain", "summits", "summit", "mountaintops", "alps", "mountain range")
+LANDS = ("hills", "hill", "valley", "fields", "landscape", "trees", "ground")  # on which snow lies; none falls
+
 ATTRIBUTES: dict[str, Attribute] = {
     "clouds": attribute(
         GRAMMAR, "clouds",
@@ -169,7 +173,7 @@ ATTRIBUTES: dict[str, Attribute] = {
         GRAMMAR, "land",
         {"sea": ("ocean", "beach", "coast", "waves"), "lake": ("lakes", "pond"), "hills": ("hill", "meadows",
             "fields", "countryside"),
-         "mountains": ("mountain", "peaks", "summit", "alps"), "city": ("town", "skyscrapers", "skyline", "downtown",
+         "mountains": ("mountain", "peaks", "summit", "alps", *(f"{snowy} {land}" for snowy in SNOWY for land in PEAKS)), "city": ("town", "skyscrapers", "skyline", "downtown",
              "harbor")},
         drawn={"sea": (1, "over the sea"), "lake": (1, "over a mountain lake"), "hills": (1, "over rolling hills"),
                "mountains": (1, "over jagged mountains"), "city": (1, "over a city")},
@@ -180,7 +184,7 @@ ATTRIBUTES: dict[str, Attribute] = {
     "cover": attribute(GRAMMAR, "cover", {"few": ("some",), "many": ("lots of", "thick")}, fixed_by=("clear",
         "overcast", "storm")),
     "speed": attribute(
-        GRAMMAR, "speed", {"slow": ("slowly", "calm"), "fast": ("quickly", "fast", "windy")},
+        GRAMMAR, "speed", {"slow": ("slowly", "calm clouds", "calm sky"), "fast": ("quickly", "fast", "windy")},
         drawn={"slow": (1, "drifting slowly"), "fast": (1, "racing")}, fixed_by=("clear",),
     ),
     "direction": attribute(
@@ -191,13 +195,14 @@ ATTRIBUTES: dict[str, Attribute] = {
     ),
     "weather": attribute(
         GRAMMAR, "weather",
-        {"dry": ("no rain", "without rain"), "rain": ("raining", "rainy", "drizzle"), "snow": ("snowing", "snowy",
+        {"dry": ("no rain", "without rain", *(f"{snowy} {land}" for snowy in SNOWY for land in (*PEAKS, *LANDS)),
+            "snow on the peaks", "snow on the mountains"), "rain": ("raining", "rainy", "drizzle"), "snow": ("snowing", "snowy",
             "blizzard", "winter")},
         fixed_by=("clear", "wispy", "puffy"),
     ),
     "light": attribute(
         GRAMMAR, "light",
-        {"sun": ("sunny", "sunshine"), "moon": ("moonlight", "moonlit"), "stars": ("star", "starry", "milky way"),
+        {"sun": ("sunny", "sunshine"), "moon": ("moonlight", "moonlit"), "stars": ("star", "starry", "milky way", "starry night", "starry sky", "night sky"),
          "hidden": ("no sun", "no moon", "without the sun")},
         near={"stars": ("aurora", "northern lights")},
         fixed_by=("overcast", "storm"),

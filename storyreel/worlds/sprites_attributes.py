@@ -8,8 +8,8 @@ from itertools import chain
 from storyreel.worlds import Attribute, Value
 from storyreel.worlds import sprites_free_words as free_words
 from storyreel.worlds import sprites_words as words
+from storyreel.worlds.sprites_lexicon import deeds, people
 from storyreel.worlds.sprites_parts import FACIAL_HAIR, HAIR_COLORS
-from storyreel.worlds.sprites_reader import deeds, people
 from storyreel.worlds.sprites_wardrobe import GARMENT
 from storyreel.worlds.sprites_words import Phrases
 

@@ -44,6 +44,8 @@ def drawable(words: frozenset[str], attributes: Mapping[str, str]) -> dict[str, 
     which the picture cuts least."""
     found = dict(attributes)
     if found.get("sex") == "male":
+        if "facial_hair" in found and found.get("head") in CROWN:
+            del found["head"]  # rather a king with his beard than one in a closed helmet
         found |= {name: swaps[found[name]] for name, swaps in INSTEAD.items() if found.get(name) in swaps}
     if found.get("action") in ("thrust", "shoot") and found.get("sex") != "male":  # no robe is drawn in these
         dress = found.get("torso", "").replace(" robe", " dress")

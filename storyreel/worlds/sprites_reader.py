@@ -21,10 +21,10 @@ from storyreel.worlds import sprites_words as words
 from storyreel.worlds.sprites_captions import BRITISH, restated
 from storyreel.worlds.sprites_completion import COVERED
 from storyreel.worlds.sprites_free_words import Meaning
-from storyreel.worlds.sprites_phrases import BARE
-from storyreel.worlds.sprites_spelling import Phrase, affirmed, color_first, spelled
+from storyreel.worlds.sprites_lexicon import deeds, hair, hair_colors, people, things
+from storyreel.worlds.sprites_spelling import KEPT_ADJECTIVES, Phrase, affirmed, color_first, spelled
 from storyreel.worlds.sprites_wardrobe import GARMENT
-from storyreel.worlds.sprites_words import VERBS, Phrases
+from storyreel.worlds.sprites_words import VERBS
 
 Lexicon = dict[tuple[str, ...], Meaning]  # phrase, as tokens -> what it says
 SPELLING = {british: american for american, british in BRITISH.items()} | {
@@ -40,6 +40,9 @@ UNARMED = {"slash": "saber", "thrust": "spear"}  # what an attack with no weapon
 CLOSED_HELMET, OPEN_HELMET = "metal helmet", "kettle hat"
 NAKED = {"head": "bare head", "feet": "bare feet"}  # where something on them is denied
 FIGHTING = frozenset(form for verb in ("attack", "fight", "strike") for form in free_words.inflected(verb))
+THROWING = frozenset(form for verb in ("throw", "hurl", "toss") for form in free_words.inflected(verb))
+GILDED = {"metal helmet": "golden helmet", "metal greaves": "golden greaves"}  # beside golden armor
+_WITH = re.compile(r"\bw/(o\b)?")  # a knight w/o helmet
 _TOKEN = re.compile(r"[^\W_]+(?:'s)?|[,.;:/|!?()\n]")
 
 
@@ -77,9 +80,9 @@ def read_freely(prompt: str) -> dict[str, str]:
     said: dict[str, str] = {}
     less: dict[str, str] = {}
     plain: list[str] = []
-    fighting = noun = False
+    fighting = throwing = noun = False
     tokens, denied = _words(prompt)
-    for phrase, meaning in _phrases(tokens, _free_lexicon):
+    for phrase, meaning in _said_phrases(tokens):
         plain += [kind for kind in kinds if phrase[-1] in kinds[kind] and not meaning]
         if meaning is None:
             meaning = free_words.sexed(phrase[0])  # a fisherwoman
@@ -91,25 +94,44 @@ def read_freely(prompt: str) -> dict[str, str]:
                 sexed = True
                 if noun:  # of a barbarian queen, the queen counts
                     less.pop("sex", None)
-            (said if definite_words else less).setdefault(name, value)
+            target = said if definite_words else less
+            if value != "shield" and target.get(name) == "shield":
+                target[name] = value  # of a sword and a shield, the sword
+            target.setdefault(name, value)
         noun = sexed
         fighting |= bool(FIGHTING & set(phrase))
+        throwing |= bool(THROWING & set(phrase))
+    if said.get("weapon") == "shield" and "weapon" in less:
+        said["weapon"] = less["weapon"]
     weak = {name: value for name, value in less.items() if name not in said}
     for name, value in chain(_plain(plain, tokens), ((n, NAKED[n]) for n in _denied(denied) if n in NAKED)):
         if name not in said:
             weak.setdefault(name, value)
     action = _attack_with(said.get("weapon") or weak.get("weapon")) or {"action": "slash"}
+    fighting |= throwing and "weapon" in {**weak, **said}
     weapon, holding = weak.get("weapon", said.get("weapon")), set(tokens) & set(free_words.HOLDING)
     if holding and not fighting and "action" not in said and weapon in (None, *CARRIED):
         weak.setdefault("action", "walk")
     weak |= dict(_one_color(tokens, {**weak, **said}))
     pronouns = ({"sex": free_words.PRONOUNS[word]} for word in tokens if word in free_words.PRONOUNS)
-    return _open_faced(next(pronouns, {}) | (action if fighting else {}) | weak | said)
+    found = next(pronouns, {}) | (action if fighting else {}) | weak | said
+    if found.get("head") == CLOSED_HELMET and ("facial_hair" in found or _whiskers(tokens)):
+        found["head"] = OPEN_HELMET  # a beard is seen under no closed helmet
+    return found
 
 
-def _open_faced(said: dict[str, str]) -> dict[str, str]:
-    """A beard is seen under no closed helmet: whoever has both wears the iron hat that leaves the face free."""
-    return said | {"head": OPEN_HELMET} if "facial_hair" in said and said.get("head") == CLOSED_HELMET else said
+def _said_phrases(tokens: Phrase) -> list[tuple[Phrase, Meaning | None]]:
+    """The phrases of a prompt, without a verb that stands right before who is named first: a fire mage fires nothing."""
+    found = list(_phrases(tokens, _free_lexicon))
+    first = next((i for i, each in enumerate(found) if _is_somebody(*each)), 0)
+    if first and found[first - 1][0][0] in VERBS and len(found[first - 1][0]) == 1:
+        del found[first - 1]
+    return found
+
+
+def _is_somebody(phrase: Phrase, meaning: Meaning | None) -> bool:
+    said = meaning or free_words.sexed(phrase[0])
+    return phrase[-1] in _roles() or phrase in _callings() or any(name in ("sex", "body") for name, _ in said)
 
 
 def _plain(kinds: list[str], tokens: Phrase) -> Iterator[tuple[str, str]]:
@@ -138,7 +160,7 @@ def _one_color(tokens: Phrase, said: Mapping[str, str]) -> Meaning:
     found: Meaning = ()
     for before, color, after in zip(tokens, tokens[1:], (*tokens[2:], "."), strict=False):
         worn = known.get((color, garment), ())
-        ends = not after[0].isalnum() or after in free_words.AFTER_CLOTHES
+        ends = not after[0].isalnum() or after in free_words.AFTER_CLOTHES or after.endswith("ing")
         ends |= any(name in ("action", "facing") for name, _ in known.get((after,)) or ())
         if not worn or not ends or not (before in free_words.CLAD_IN or (found and before == "and")):
             continue
@@ -152,16 +174,20 @@ def lacking(prompt: str) -> dict[str, str]:
     """What the prompt says that the world has not, and what is read in its place: "a zombie in a yellow dress" ->
     {"zombie": "skeleton", "yellow dress": "white dress"}."""
     said, tokens = read_freely(prompt), _words(prompt)[0]
+    everything = {**implied(prompt, said), **said}
     found: dict[str, str] = {}
     for phrase, _ in _phrases(tokens, _free_lexicon):
         for name, value in _stand_ins().get(phrase, ()):
             if said.get(name) == value:
                 found.setdefault(" ".join(phrase), value)
+        if ("head", "tiara") in (_free_lexicon().get(phrase) or ()) and everything.get("sex") == "male":
+            found[" ".join(phrase)] = "bare head" if "facial_hair" in everything else "golden helmet"
         if phrase[-1] in free_words.GROWN:
             found[" ".join(phrase)] = "a grown person"
     for phrase, meaning in _phrases(tokens, _callings):
         if " ".join(phrase) in free_words.LIKE:
-            found[" ".join(phrase)] = restated(dict(meaning or ()), np.random.default_rng(0))
+            look = {name: value for name, value in meaning or () if everything.get(name) == value}
+            found[" ".join(phrase)] = restated(look or dict(meaning or ()), np.random.default_rng(0))
     return found
 
 
@@ -188,7 +214,7 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
     if "action" not in said:
         found |= _attack_with(said.get("weapon", found.get("weapon")))
     action = said.get("action", found.get("action"))
-    if action in UNARMED and not {"weapon"} & {*said, *found}:
+    if action in UNARMED and not {"weapon"} & {*said, *found} and not set(tokens) & set(free_words.FISTS):
         found["weapon"] = UNARMED[action]  # else a blade is seen in some frames
     if "facing" not in said and (action in SIDEWAYS or "spear" in (said.get("weapon"), found.get("weapon"))):
         found["facing"] = "right"  # from the front, blades are cut and shafts are dots
@@ -203,6 +229,8 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
         found["facial_hair"] = f"{said['hair_color']} {found['facial_hair'].partition(' ')[2]}"
     if "facial_hair" in {*said, *found} and found.get("head") == CLOSED_HELMET:
         found["head"] = OPEN_HELMET
+    if said.get("torso") == "golden armor" and action != "hurt":  # in which no golden helmet is drawn
+        found = {name: GILDED.get(value, value) for name, value in found.items()}
     return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
 
 
@@ -227,8 +255,13 @@ def _all_phrases() -> frozenset[Phrase]:
 
 @lru_cache(maxsize=4096)
 def _nearly(word: str) -> Phrase:
-    found = spelled(word, _vocabulary(), _nouns())
+    found = spelled(word, _vocabulary(), _nouns(), _ordinary())
     return tuple(SPELLING.get(each, each) for each in found)
+
+
+@lru_cache(maxsize=1)
+def _ordinary() -> frozenset[str]:
+    return frozenset(free_words.ORDINARY)
 
 
 @lru_cache(maxsize=1)
@@ -277,7 +310,8 @@ def _longest(words_of: Callable[[], Lexicon]) -> int:
 
 def tokens_of(text: str) -> tuple[str, ...]:
     """Lower-case words in American spelling and marks of punctuation; a hyphen divides words."""
-    return tuple(SPELLING.get(t) or t for t in _TOKEN.findall(text.lower().replace("-", " ").replace("’", "'")))
+    text = _WITH.sub(lambda found: "without " if found[1] else "with ", text.lower().replace("’", "'"))
+    return tuple(SPELLING.get(t) or t for t in _TOKEN.findall(text.replace("-", " ")))
 
 
 def _attack_with(weapon: str | None) -> dict[str, str]:
@@ -290,7 +324,7 @@ def _attack_with(weapon: str | None) -> dict[str, str]:
 def lexicon() -> Lexicon:
     """Phrase, as tokens -> what it says. ValueError where a phrase would say two different things."""
     found: Lexicon = {}
-    for phrase, meaning in chain(people(), _hair(), _things(), deeds()):
+    for phrase, meaning in chain(people(), hair(), things(), deeds()):
         key = tokens_of(phrase)
         if found.setdefault(key, meaning) != meaning:
             raise ValueError(f"{phrase!r} says both {found[key]} and {meaning}")
@@ -335,6 +369,12 @@ def thesaurus() -> dict[str, object]:
         "after_clothes": free_words.AFTER_CLOTHES,
         "whiskers": free_words.WHISKERS,
         "sideways": SIDEWAYS,
+        "throwing": sorted(THROWING),
+        "fists": free_words.FISTS,
+        "gilded": GILDED,
+        "ordinary": free_words.ORDINARY,
+        "kept_adjectives": KEPT_ADJECTIVES,
+        "verbs": sorted(VERBS),
         "unarmed": UNARMED,
         "carried": CARRIED,
         "holding": free_words.HOLDING,
@@ -356,7 +396,7 @@ def _free_hair() -> Iterator[tuple[str, Meaning]]:
         yield from ((f"{word} {end}", (("eyes", color),)) for word in free_words.HAIR_COLORS.get(color, ())
                     for end in ("eyes", "eyed"))  # fmt: skip
     more = {word: (("hair_color", value),) for value, names in free_words.HAIR_COLORS.items() for word in names}
-    for color, meaning in ({**more, **_hair_colors()}).items():
+    for color, meaning in ({**more, **hair_colors()}).items():
         if color:
             yield from ((f"{color} {noun}", meaning) for noun in ("hair", "haired", "hairs", *free_words.HAIR_NOUNS))
             yield from ((f"hair {be} {color}", meaning) for be in ("", *free_words.HAIR_IS))
@@ -391,7 +431,7 @@ def _first_captions() -> Iterator[tuple[str, Meaning]]:
             parts = (sprites_language.WORDS.get(part, (part,)) for part in (first, last) if part)
             spoken = (*sprites_language.WORDS.get(label, ()), *map(" ".join, product(*parts)))
             yield from ((phrase, ((group, label),)) for phrase in spoken)
-    for color, meaning in _hair_colors().items():
+    for color, meaning in hair_colors().items():
         for style in words.HAIR_STYLE if color else ():
             yield f"{color} {style}", (("hair_style", style), *meaning)
         for kind in words.FACIAL_HAIR if color else ():
@@ -404,79 +444,3 @@ def _first_captions() -> Iterator[tuple[str, Meaning]]:
             yield from (
                 (f"{phrase} {ear} {noun}", (("body", skin), ("ears", "elven"), ("sex", sex))) for noun in nouns.all
             )
-
-
-def _hair_colors() -> dict[str, Meaning]:
-    colors: dict[str, Meaning] = {"": ()}
-    for value, said in words.HAIR_COLOR.items():
-        colors |= {phrase: (("hair_color", value),) for phrase in (*said.all, *sprites_language.WORDS.get(value, ()))}
-    return colors
-
-
-def people() -> Iterator[tuple[str, Meaning]]:
-    """What people are called, and their skin and ears."""
-    persons: dict[str, Meaning] = {noun: () for noun in words.SOMEBODY}
-    for sex, said in words.SEX.items():
-        persons |= {noun: (("sex", sex),) for noun in said.all}
-    for neutral, male, female in words.ROLES.values():
-        persons |= dict.fromkeys(neutral.all, ())
-        persons |= {noun: (("sex", sex),) for sex, own in (("male", male), ("female", female)) for noun in own.all}
-    yield from persons.items()
-    for skin, said in words.SKIN.items():
-        for phrase in said.all:
-            if phrase not in words.BEFORE_NOUN:
-                yield phrase, (("body", skin),)
-                continue
-            yield from ((f"{phrase} {noun}", (("body", skin), *meaning)) for noun, meaning in persons.items())
-    yield from _each(words.PEOPLE, "body")
-    for phrase in (*words.ELVEN.all, *words.ELF.all, *words.EARS.all):
-        yield phrase, (("ears", "elven"),)
-    yield from _each(words.COMPLEXION, "body")
-    yield from ((noun, (("hair_color", color),)) for color, noun in words.HEADS.items())
-
-
-def _hair() -> Iterator[tuple[str, Meaning]]:
-    colors = _hair_colors()
-    yield from ((f"{c} {end}".strip(), m) for c, m in colors.items() if c for end in ("hair", "haired"))
-    yield from _each(words.HAIRED, "hair_color")
-    for style, said in words.HAIR_STYLE.items():
-        for pattern in said.all:
-            for color, meaning in colors.items() if "{c}" in pattern else [("", ())]:
-                yield pattern.format(c=color).removeprefix("a ").strip(), (("hair_style", style), *meaning)
-    yield from ((phrase, (("hair_style", "bald"),)) for phrase in words.BALD.all)
-    for color, said in words.HAIR_COLOR.items():
-        for c in said.all:
-            yield f"{c} bearded", (("facial_hair", f"{color} beard"),)
-            for kind, patterns in words.FACIAL_HAIR.items():
-                yield from ((p.format(c=c), (("facial_hair", f"{color} {kind}"),)) for p in patterns.all)
-    for color in words.EYES:
-        yield from ((f"{color} {end}", (("eyes", color),)) for end in ("eyes", "eyed"))
-
-
-def _things() -> Iterator[tuple[str, Meaning]]:
-    for group, labels in GARMENT.items():
-        yield from _each(labels, group)
-    for label, said in BARE.items():
-        group = next(g for g, labels in GARMENT.items() if label in labels)
-        yield from ((phrase, ((group, label),)) for phrase in said.all)
-    yield from _each(words.WEAPON, "weapon")
-
-
-def deeds() -> Iterator[tuple[str, Meaning]]:
-    """What they do, and where they face."""
-    for action, said in words.ACTION.items():
-        armed = words.ARMED[action].all if action in words.ARMED else ()
-        shared = {"attack"}
-        plain = (p.split(" {w}")[0].removesuffix(" with").removesuffix(" from") for p in armed)
-        for base in dict.fromkeys([*said.all, *(p for p in plain if p not in shared)]):
-            verb, _, more = base.partition(" ")
-            yield from ((f"{form} {more}".strip(), (("action", action),)) for form in (verb, *VERBS[verb]))
-    for value, kinds in words.FACING.items():
-        for said in kinds.values():
-            for phrase in said.all:
-                yield from ((phrase.format(p=p), (("facing", value),)) for p in ("her", "his", "their", "the", "its"))
-
-
-def _each(values: dict[str, Phrases], attribute: str) -> Iterator[tuple[str, Meaning]]:
-    for value, said in values.items():
-        yield from ((phrase, ((attribute, value),)) for phrase in said.all)

@@ -11,18 +11,23 @@ SHORTEST = 5  # letters of a word that may be another one with two letters excha
 LONG = 6  # of one that may be misspelled otherwise, or two words in one
 PART = 3  # of either word in one
 AFTER_NOUN = (":", "in", "is", "of")  # between a garment and its color
+KEPT_ADJECTIVES = ("hooded",)  # that say more than how a garment is
 ALIKE = 0.9  # of a misspelled word and the one that is meant, as difflib counts
 
 
-def spelled(word: str, words: Collection[str], nouns: Collection[str]) -> Phrase:
+def spelled(word: str, words: Collection[str], nouns: Collection[str], ordinary: Collection[str] = ()) -> Phrase:
     """The word itself where it is one of `words`, else the one that it nearly is, or the two that it is made of.
 
-    nouns: words that may end one of two words, as "axe" in "waraxe".
+    nouns: words that may end one of two words, as "axe" in "waraxe". ordinary: words that mean something else, and so
+    are no slips: "singing" is not swinging.
     """
-    if word in words or word.endswith("'s") or len(word) < SHORTEST:
+    if word in words or word in ordinary or word.endswith("'s") or len(word) < SHORTEST:
         return (word,)
+    if word.endswith("s") and word[:-1] in words:
+        return (word[:-1],)
     exchanged = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1))
-    if found := next(filter(words.__contains__, exchanged), None):
+    twice = (word[:i] + word[i + 1 :] for i in range(1, len(word)) if word[i] == word[i - 1])  # lefft
+    if found := next(filter(words.__contains__, (*exchanged, *twice)), None):
         return (found,)
     if len(word) < LONG:
         return (word,)
@@ -31,7 +36,7 @@ def spelled(word: str, words: Collection[str], nouns: Collection[str]) -> Phrase
             return word[:at], word[at:]
     if word.endswith("woman"):  # a fisherwoman is no fisherman
         return (word,)
-    return (nearest(word, words, ALIKE) or word,)
+    return (nearest(word, [each for each in words if each[:1] == word[0]], ALIKE) or word,)  # few slip in the first letter
 
 
 def affirmed(
@@ -89,7 +94,8 @@ def color_first(
             end += 1
         whole = tokens[at : end + 1] in phrases or tokens[at + 1 : end + 1] in phrases
         if end > at + 1 and not whole and (color, *tokens[end : end + 1]) in garments:
-            words[at + 1 : end] = [""] * (end - at - 1)
+            kept = [each for each in tokens[at + 1 : end] if each in KEPT_ADJECTIVES]
+            words[at:end] = [*[""] * (end - at - 1 - len(kept)), *kept, color]
             continue
         before = at - 1 - (at > 1 and tokens[at - 1] in AFTER_NOUN)
         colored = before > 0 and tokens[before - 1] in colors

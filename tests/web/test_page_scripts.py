@@ -36,6 +36,9 @@ PROMPTS = [
     "zombie pirate", "Gandalf casting a fireball", "a girl with white hair in a bun walks up to a door", "Robin Hood",
     "not a knight but a farmer, no hat or beard", "a knihgt with a waraxe", "cape: blue, a red silk dress",
     "a jester in yellow and red", "a barbarian queen", "a nun in a robe", "a greybeard, hoodless",
+    "a knight w/o helmet, w/ sheild & mace", "fire mage casting a spell", "a ninja in black throwing a knife", "lefft",
+    "a man punching", "a viking, bearded, in an iron helmet", "a paladin in golden armor, walking", "ripped jeans",
+    "a brown hooded cloak", "singing angels",
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ export class Prompts {
     const phrases = [...this.phrases.keys(), ...this.callings.keys()];
     this.known = new Set([...Object.keys(this.thesaurus.spelling), ...phrases.flatMap((phrase) => phrase.split(" "))]);
     this.garments = new Set(this.thesaurus.garments);
+    this.ordinary = new Set(this.thesaurus.ordinary);
     this.colors = new Set(this.thesaurus.colors);
   }
 
@@ -51,12 +52,12 @@ export class Prompts {
 
   // Attribute -> value, by the thesaurus. What no caption says gives way to what one says.
   read(prompt) {
-    const { roles, fighting, pronouns, helmets, holding, carried, plain, naked } = this.thesaurus;
+    const { roles, fighting, throwing, pronouns, helmets, holding, carried, plain, naked } = this.thesaurus;
     const [said, less] = [{}, {}];
     const kinds = [];
-    let [fights, noun] = [false, false];
+    let [fights, throws, noun] = [false, false, false];
     const { kept, denied } = this.#words(prompt);
-    for (const { words, meaning } of cut(kept, this.phrases)) {
+    for (const { words, meaning } of this.#saidPhrases(kept)) {
       if (!(meaning?.length > 1)) kinds.push(...Object.keys(plain).filter((kind) => plain[kind].includes(words.at(-1))));
       const [definite, ...pairs] = meaning ?? [0, ...sexed(words[0])];
       let says = false;
@@ -66,24 +67,48 @@ export class Prompts {
           says = true;
           if (noun) delete less.sex; // of a barbarian queen, the queen counts
         }
+        if (value !== "shield" && target[name] === "shield") target[name] = value; // of a sword and a shield, the sword
         target[name] ??= value;
       }
       noun = says;
       fights ||= words.some((word) => fighting.includes(word));
+      throws ||= words.some((word) => throwing.includes(word));
     }
+    if (said.weapon === "shield" && less.weapon) said.weapon = less.weapon;
     for (const [name, value] of this.#plain(kinds, kept)) if (!(name in said)) less[name] ??= value;
     for (const name of this.#denied(denied)) if (name in naked && !(name in said)) less[name] ??= naked[name];
     const holds = kept.some((word) => holding.includes(word));
     const weapon = said.weapon ?? less.weapon;
+    fights ||= throws && Boolean(weapon);
     if (holds && !fights && !said.action && (!weapon || carried.includes(weapon))) less.action ??= "walk";
     const all = { ...this.#oneColor(kept, { ...less, ...said }), ...less, ...said };
-    if (all.facial_hair && all.head in helmets) said.head = helmets[all.head];
+    if ((all.facial_hair || this.#whiskers(kept)) && all.head in helmets) said.head = helmets[all.head];
     const pronoun = kept.find((word) => word in pronouns);
     return {
       ...(pronoun ? { sex: pronouns[pronoun] } : {}),
       ...(fights ? { action: this.thesaurus.attacks[all.weapon] ?? "slash" } : {}),
       ...all, ...said,
     };
+  }
+
+  // Without a verb that stands right before who is named first: a fire mage fires nothing.
+  #saidPhrases(words) {
+    const { verbs } = this.thesaurus;
+    const found = [...cut(words, this.phrases)];
+    const first = found.findIndex(({ words, meaning }) => this.#isSomebody(words, meaning));
+    if (first > 0 && found[first - 1].words.length === 1 && verbs.includes(found[first - 1].words[0])) found.splice(first - 1, 1);
+    return found;
+  }
+
+  #isSomebody(words, meaning) {
+    const said = meaning?.length > 1 ? meaning.slice(1) : sexed(words[0]);
+    if (this.thesaurus.roles.includes(words.at(-1)) || this.callings.has(words.join(" "))) return true;
+    return said.some(([name]) => name === "sex" || name === "body");
+  }
+
+  #whiskers(words) {
+    const { whiskers } = this.thesaurus;
+    return Object.keys(whiskers).find((each) => whiskers[each].some((word) => words.includes(word)));
   }
 
   // Garments of no color: in the one that a calling has, or a plain one.
@@ -114,7 +139,7 @@ export class Prompts {
     for (let i = 0; i + 1 < words.length; i++) {
       const [, ...worn] = this.phrases.get(`${words[i + 1]} ${garment}`) ?? [];
       const after = words[i + 2] ?? ".";
-      const ends = !/^[\p{L}\p{N}]/u.test(after) || after_clothes.includes(after) || says(after, ["action", "facing"]);
+      const ends = !/^[\p{L}\p{N}]/u.test(after) || after_clothes.includes(after) || says(after, ["action", "facing"]) || after.endsWith("ing");
       if (!worn.length || !ends || !(clad_in.includes(words[i]) || (found && words[i] === "and"))) continue;
       if (!stand_ins.includes(`${words[i + 1]} ${garment}`)) return Object.fromEntries(worn);
       found ??= Object.fromEntries(worn);
@@ -124,7 +149,7 @@ export class Prompts {
 
   // What goes with what is said: a knight's armor, the thrust of a spear.
   #implied(prompt, said) {
-    const { covered, attacks, whiskers, mens, unarmed, sideways, helmets } = this.thesaurus;
+    const { covered, attacks, mens, unarmed, sideways, helmets, fists, gilded } = this.thesaurus;
     let found = {};
     const { kept: words, denied } = this.#words(prompt);
     for (const { meaning } of cut(words, this.callings))
@@ -140,9 +165,10 @@ export class Prompts {
     const action = attacks[said.weapon ?? found.weapon];
     if (!said.action && action) found.action = action;
     const does = said.action ?? found.action;
-    if (does in unarmed && !said.weapon && !found.weapon) found.weapon = unarmed[does];
+    const bare = words.some((word) => fists.includes(word));
+    if (does in unarmed && !said.weapon && !found.weapon && !bare) found.weapon = unarmed[does];
     if (!said.facing && (sideways.includes(does) || [said.weapon, found.weapon].includes("spear"))) found.facing = "right";
-    const kind = Object.keys(whiskers).find((each) => whiskers[each].some((word) => words.includes(word)));
+    const kind = this.#whiskers(words);
     if (said.facial_hair) {
       if (!said.hair_color && !hidden) found.hair_color = said.facial_hair.split(" ")[0];
     } else if (kind) {
@@ -153,25 +179,32 @@ export class Prompts {
       found.facial_hair = `${said.hair_color} ${found.facial_hair.split(" ").slice(1).join(" ")}`;
     }
     if ((said.facial_hair ?? found.facial_hair) && found.head in helmets) found.head = helmets[found.head];
+    if (said.torso === "golden armor" && does !== "hurt") // in which no golden helmet is drawn
+      for (const name of Object.keys(found)) found[name] = gilded[found[name]] ?? found[name];
     if (said.body === "dark elf") found.ears = "elven";
     return found;
   }
 
   // {kept: the words as the thesaurus spells them, without what is denied, denied: [phrases]}
   #words(prompt) {
-    const { spelling, adjectives, denying, between } = this.thesaurus;
+    const { spelling, adjectives, denying, between, kept_adjectives } = this.thesaurus;
     const american = (word) => (Object.hasOwn(spelling, word) ? spelling[word] : word);
     const spelled = tokens(prompt, this.thesaurus).flatMap((word) => this.#spelled(word)).map(american);
-    const words = colorFirst(spelled, this.phrases, this.garments, this.colors, adjectives);
+    const words = colorFirst(spelled, this.phrases, this.garments, this.colors, adjectives, kept_adjectives);
     return affirmed(words, (phrase) => this.phrases.has(phrase) || this.callings.has(phrase), denying, between);
   }
 
   // A word with a slip as the word that it nearly is, and two words in one as two.
   #spelled(word) {
-    if (word.length < 5 || word.endsWith("'s") || this.known.has(word)) return [word];
+    if (word.length < 5 || word.endsWith("'s") || this.known.has(word) || this.ordinary.has(word)) return [word];
+    if (word.endsWith("s") && this.known.has(word.slice(0, -1))) return [word.slice(0, -1)];
     for (let i = 0; i + 1 < word.length; i++) {
       const other = word.slice(0, i) + word[i + 1] + word[i] + word.slice(i + 2);
       if (this.known.has(other)) return [other];
+    }
+    for (let i = 1; i < word.length; i++) {
+      const other = word.slice(0, i) + word.slice(i + 1);
+      if (word[i] === word[i - 1] && this.known.has(other)) return [other];
     }
     if (word.length < 6) return [word];
     for (let i = 3; i <= word.length - 3; i++) {
@@ -181,7 +214,8 @@ export class Prompts {
     if (word.endsWith("woman")) return [word];
     let [best, found] = [0.9, word]; // the likeness that Python's difflib is asked for
     for (const other of this.known) {
-      const alike = Math.abs(other.length - word.length) < 2 ? likeness(word, other) : 0;
+      const near = other[0] === word[0] && Math.abs(other.length - word.length) < 2;
+      const alike = near ? likeness(word, other) : 0;
       if (alike >= best) [best, found] = [alike, other];
     }
     return [found];
@@ -235,6 +269,7 @@ export class Prompts {
     const { instead, sword, long, dresses, hidden_by } = this.drawable;
     const found = { ...seen };
     const words = tokens(prompt, this.thesaurus);
+    if (found.sex === "male" && found.facial_hair && found.head === "tiara") delete found.head;
     if (found.sex === "male")
       for (const [name, swaps] of Object.entries(instead)) found[name] = swaps[found[name]] ?? found[name];
     const dress = (found.torso ?? "").replace(" robe", " dress");
@@ -297,7 +332,8 @@ const listed = (all) => (all.length > 1 ? `${all.slice(0, -1).join(", ")} and ${
 const article = (noun) => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
 
 function tokens(text, { spelling }) {
-  const found = text.toLowerCase().replaceAll("-", " ").replaceAll("’", "'").match(TOKEN) ?? [];
+  const spoken = text.toLowerCase().replaceAll("’", "'").replace(/\bw\/(o\b)?/g, (_, o) => (o ? "without " : "with "));
+  const found = spoken.replaceAll("-", " ").match(TOKEN) ?? [];
   return found.map((word) => (Object.hasOwn(spelling, word) ? spelling[word] : word));
 }
 
@@ -313,7 +349,7 @@ function* cut(words, known) {
 }
 
 // The words with a garment's color right before it, as storyreel/worlds/sprites_spelling.py has it.
-function colorFirst(tokens, phrases, garments, colors, adjectives) {
+function colorFirst(tokens, phrases, garments, colors, adjectives, keptAdjectives) {
   const words = [...tokens];
   tokens.forEach((color, at) => {
     if (!colors.has(color)) return;
@@ -321,7 +357,9 @@ function colorFirst(tokens, phrases, garments, colors, adjectives) {
     while (adjectives.includes(tokens[end])) end++;
     const whole = [at, at + 1].some((from) => phrases.has(tokens.slice(from, end + 1).join(" ")));
     if (end > at + 1 && !whole && garments.has(`${color} ${tokens[end]}`)) {
-      words.fill("", at + 1, end);
+      const kept = tokens.slice(at + 1, end).filter((word) => keptAdjectives.includes(word));
+      words.fill("", at, end);
+      [...kept, color].reverse().forEach((word, back) => (words[end - 1 - back] = word));
       return;
     }
     const before = at - 1 - (at > 1 && [":", "in", "is", "of"].includes(tokens[at - 1]) ? 1 : 0);
