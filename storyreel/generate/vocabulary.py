@@ -15,25 +15,26 @@ MOST = 5  # unknown words that are named
 _WORD = re.compile(r"[^\W_]+")
 _SMALL = frozenset(
     _WORD.findall(
-        "a an the and or of in on at to from with without by for as is are was be being has have his her its their "
-        "he she it they this that these those who which while then there no not very my your our some someone somebody "
-        "all could would can please pls plz want need like draw make show give create generate animate animation "
-        "something into through over under onto up down out off near against around across but so just like above below both "
-        "each every should must might may you me us we i who whom whose him them wear wears wearing wore worn dressed "
-        "clad looks looking look seen see let lets still very quite really kind sort bit maybe please thanks thank hello "
-        "hi also too only even either neither nor than because when where what how here if game games teh hey ok okay"
+        "a an the and or of in on at to from with without by for as is are was be being has have his her its "
+        "their he she it they this that these those who which while then there no not very my your our some "
+        "someone somebody all could would can please pls plz want need like draw make show give create "
+        "generate animate animation something into through over under onto up down out off near against "
+        "around across but so just above below both each every should must might may you me us we i whom "
+        "whose him them wear wears wearing wore worn dressed clad looks looking look seen see let lets still "
+        "quite really kind sort bit maybe thanks thank hello hi also too only even either neither nor than "
+        "because when where what how here if game games teh hey ok okay"
     )
 )
 
 
 _MOODS = frozenset(  # that no picture of 64 pixels shows, and nobody misses
     _WORD.findall(
-        "sleepy tired weary drunk shy happy sad angry grumpy cheerful brave proud fierce evil good mean kind wise lonely "
-        "young cute beautiful pretty handsome ugly cool epic awesome nice famous mysterious "
-        "mighty powerful strong weak poor rich noble humble friendly lovely quiet calm gentle wild "
-        "rugged sneaky clever silly funny crazy mad nervous scared lazy bored curious determined serious gnarled rusty torn "
-        "ripped ragged tattered dirty shabby patched muddy bloody shiny drawn drawing fancy ornate dramatic cinematic "
-        "detailed realistic pixel sprite retro style 2d 8 16 bit"
+        "sleepy tired weary drunk shy happy sad angry grumpy cheerful brave proud fierce evil good mean kind "
+        "wise lonely young cute beautiful pretty handsome ugly cool epic awesome nice famous mysterious "
+        "mighty powerful strong weak poor rich noble humble friendly lovely quiet calm gentle wild rugged "
+        "sneaky clever silly funny crazy mad nervous scared lazy bored curious determined serious gnarled "
+        "rusty torn ripped ragged tattered dirty shabby patched muddy bloody shiny drawn drawing fancy ornate "
+        "dramatic cinematic detailed realistic pixel sprite retro style 2d 8 16 bit"
     )
 )
 

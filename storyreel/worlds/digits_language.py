@@ -86,7 +86,7 @@ MORE_PHRASES: dict[str, tuple[str, ...]] = {  # read, never written
     "right then left": ("right, then left", "right and then left", "rightward then leftward"),
     "up then down": ("up, then down", "up and then down", "upward then downward"),
     "down then up": ("down, then up", "down and then up", "downward then upward"),
-    "up": ("upward", "to the top", "toward the top", "rising", "rises", "climbs", "climbing", "rise", "ascends", "ascending"),
+    "up": ("upward", "to the top", "toward the top", "rising", "rises", "climbs", "climbing", "ascends"),
     "left": ("leftward", "to the left side", "toward the left", "right to left", "from right to left"),
     "down": ("downward", "to the bottom", "toward the bottom", "falling", "falls", "sinks", "drops"),
     "right": ("rightward", "to the right side", "toward the right", "left to right", "from left to right"),
@@ -151,12 +151,12 @@ def _things(prompt: str) -> list[tuple[str, str, str]]:
     if not found:
         return []
     parts = [
-        (str(NAMES.index(digit[0])) if digit[0] in NAMES else digit[0], digit, end)
+        (_figure(digit[0]), digit, end)
         for digit, end in zip(found, [*(other.start() for other in found[1:]), len(text)], strict=True)
     ]
     if len(found) > 2:
         parts = [part for part in parts if _MOTION.search(text, part[1].end(), part[2])]
-        if {digit[0] if digit[0].isdecimal() else str(NAMES.index(digit[0])) for digit in found} != {n for n, *_ in parts}:
+        if {_figure(digit[0]) for digit in found} != {figure for figure, *_ in parts}:
             return []
     if len(parts) not in (1, 2):
         return []
@@ -168,6 +168,11 @@ def _things(prompt: str) -> list[tuple[str, str, str]]:
         pace, before = _SPEED.search(text, digit.end(), end), _PACED.search(text[: digit.start()])
         said.append((name, _SAID[motions[0][0]], pace[0] if pace else PACED[before[1]] if before else ""))
     return said
+
+
+def _figure(name: str) -> str:
+    """nine -> 9"""
+    return str(NAMES.index(name)) if name in NAMES else name
 
 
 def one_of_two(

@@ -141,7 +141,9 @@ GRAMMAR = Grammar(FORMS, SHORT, BANK, PARTS)
 
 SNOWY = ("snowy", "snow capped", "snowcapped", "snow covered", "snow clad", "snow topped", "snow tipped")
 PEAKS = ("peaks", "peak", "mountains", "mountain", "summits", "summit", "mountaintops", "alps", "mountain range")
-LANDS = ("hills", "hill", "valley", "fields", "landscape", "trees", "ground")  # on which snow lies; none falls
+LANDS = ("hills", "hill", "valley", "fields", "landscape", "trees", "ground")
+SNOWY_PEAKS = tuple(f"{snowy} {land}" for snowy in SNOWY for land in PEAKS)  # on which snow lies; none falls
+SNOWY_LANDS = (*(f"{snowy} {land}" for snowy in SNOWY for land in LANDS), "snow on the peaks", "snow on the mountains")
 
 ATTRIBUTES: dict[str, Attribute] = {
     "clouds": attribute(
@@ -173,8 +175,8 @@ ATTRIBUTES: dict[str, Attribute] = {
         GRAMMAR, "land",
         {"sea": ("ocean", "beach", "coast", "waves"), "lake": ("lakes", "pond"), "hills": ("hill", "meadows",
             "fields", "countryside"),
-         "mountains": ("mountain", "peaks", "summit", "alps", *(f"{snowy} {land}" for snowy in SNOWY for land in PEAKS)), "city": ("town", "skyscrapers", "skyline", "downtown",
-             "harbor")},
+         "mountains": ("mountain", "peaks", "summit", "alps", *SNOWY_PEAKS),
+         "city": ("town", "skyscrapers", "skyline", "downtown", "harbor")},
         drawn={"sea": (1, "over the sea"), "lake": (1, "over a mountain lake"), "hills": (1, "over rolling hills"),
                "mountains": (1, "over jagged mountains"), "city": (1, "over a city")},
         near={"hills": ("desert", "dunes", "forest", "woods", "jungle", "valley", "plains", "prairie"),
@@ -195,14 +197,14 @@ ATTRIBUTES: dict[str, Attribute] = {
     ),
     "weather": attribute(
         GRAMMAR, "weather",
-        {"dry": ("no rain", "without rain", *(f"{snowy} {land}" for snowy in SNOWY for land in (*PEAKS, *LANDS)),
-            "snow on the peaks", "snow on the mountains"), "rain": ("raining", "rainy", "drizzle"), "snow": ("snowing", "snowy",
-            "blizzard", "winter")},
+        {"dry": ("no rain", "without rain", *SNOWY_PEAKS, *SNOWY_LANDS), "rain": ("raining", "rainy", "drizzle"),
+         "snow": ("snowing", "snowy", "blizzard", "winter")},
         fixed_by=("clear", "wispy", "puffy"),
     ),
     "light": attribute(
         GRAMMAR, "light",
-        {"sun": ("sunny", "sunshine"), "moon": ("moonlight", "moonlit"), "stars": ("star", "starry", "milky way", "starry night", "starry sky", "night sky"),
+        {"sun": ("sunny", "sunshine"), "moon": ("moonlight", "moonlit"), "stars": ("star", "starry", "milky way",
+             "starry night", "starry sky"),
          "hidden": ("no sun", "no moon", "without the sun")},
         near={"stars": ("aurora", "northern lights")},
         fixed_by=("overcast", "storm"),

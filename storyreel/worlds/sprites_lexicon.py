@@ -1,4 +1,4 @@
-"""What each phrase of the captions of the sprites world says: people, hair, what they wear and hold, deeds, directions."""
+"""What each phrase of the sprites' captions says: people, hair, what they wear and hold, deeds and directions."""
 
 from __future__ import annotations
 

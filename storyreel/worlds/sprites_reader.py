@@ -121,7 +121,7 @@ def read_freely(prompt: str) -> dict[str, str]:
 
 
 def _said_phrases(tokens: Phrase) -> list[tuple[Phrase, Meaning | None]]:
-    """The phrases of a prompt, without a verb that stands right before who is named first: a fire mage fires nothing."""
+    """The phrases of a prompt, but for a verb right before who is named first: a fire mage fires nothing."""
     found = list(_phrases(tokens, _free_lexicon))
     first = next((i for i, each in enumerate(found) if _is_somebody(*each)), 0)
     if first and found[first - 1][0][0] in VERBS and len(found[first - 1][0]) == 1:

@@ -36,7 +36,8 @@ def spelled(word: str, words: Collection[str], nouns: Collection[str], ordinary:
             return word[:at], word[at:]
     if word.endswith("woman"):  # a fisherwoman is no fisherman
         return (word,)
-    return (nearest(word, [each for each in words if each[:1] == word[0]], ALIKE) or word,)  # few slip in the first letter
+    alike = [each for each in words if each[0] == word[0]]  # few slip in the first letter
+    return (nearest(word, alike, ALIKE) or word,)
 
 
 def affirmed(

@@ -72,7 +72,7 @@ def test_nearly_all_that_other_wordings_say_is_read(group: str, least: float):
     ("prompt", "expected"),
     [
         ("a knight", {"torso": "plate armor", "head": "metal helmet", "legs": "metal greaves"}),
-        ("a knight in golden armor", {"head": "metal helmet", "legs": "metal greaves"}),
+        ("a knight in golden armor", {"head": "golden helmet", "legs": "golden greaves"}),
         ("an orc with a spear", {"action": "thrust", "facing": "right"}),
         ("an orc with a spear, walking", {"facing": "right"}),
         ("a dark elf archer", {"ears": "elven", "torso": "leather armor", "action": "shoot", "facing": "right"}),
