@@ -88,7 +88,7 @@ MORE_PHRASES: dict[str, tuple[str, ...]] = {  # read, never written
     "down then up": ("down, then up", "down and then up", "downward then upward"),
     "up": ("upward", "to the top", "toward the top", "rising", "rises", "climbs", "climbing", "ascends"),
     "left": ("leftward", "to the left side", "toward the left", "right to left", "from right to left"),
-    "down": ("downward", "to the bottom", "toward the bottom", "falling", "falls", "sinks", "drops"),
+    "down": ("downward", "to the bottom", "toward the bottom", "falling", "falls", "sinks", "drops", "descends"),
     "right": ("rightward", "to the right side", "toward the right", "left to right", "from left to right"),
 }
 PACED = {"slow": "slowly", "fast": "quickly", "quick": "quickly", "speedy": "quickly", "swift": "quickly"}

@@ -184,7 +184,8 @@ ATTRIBUTES: dict[str, Attribute] = {
     "weather": attribute(
         GRAMMAR, "weather",
         {"clear": ("clear sky", "blue sky", "sunshine", "bright sunshine", "sunlight", "starry sky"),
-         "rain": ("raining", "rainy", "wet road", "storm"), "snow": ("snowing", "snowy", "winter", "blizzard"),
+         "rain": ("raining", "rainy", "wet road", "storm", "thunderstorm"),
+         "snow": ("snowing", "snowy", "winter", "blizzard"),
          "fog": ("foggy", "mist", "misty", "haze")},
         drawn={"clear": (1, "in clear weather")},
     ),
@@ -192,7 +193,7 @@ ATTRIBUTES: dict[str, Attribute] = {
         GRAMMAR, "bend",
         {"straight": ("straight road",), "left": ("left turn", "turning left", "left curve"), "right": ("right turn",
             "turning right", "right curve"),
-         "winding": ("winding road", "curvy", "curves", "bends", "twisting")},
+         "winding": ("winding road", "curvy", "curves", "bends", "bendy", "twisting", "twisty", "curving")},
         drawn={"straight": (1, "straight ahead"), "winding": (1, "winding along")},
     ),
     "ground": attribute(GRAMMAR, "ground", {"flat": ("level",), "hilly": ("hills", "uphill", "downhill")},

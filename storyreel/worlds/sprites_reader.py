@@ -22,7 +22,7 @@ from storyreel.worlds.sprites_captions import BRITISH, restated
 from storyreel.worlds.sprites_completion import COVERED
 from storyreel.worlds.sprites_free_words import Meaning
 from storyreel.worlds.sprites_lexicon import deeds, hair, hair_colors, people, things
-from storyreel.worlds.sprites_spelling import KEPT_ADJECTIVES, Phrase, affirmed, color_first, spelled
+from storyreel.worlds.sprites_spelling import Phrase, affirmed, color_first, spelled
 from storyreel.worlds.sprites_wardrobe import GARMENT
 from storyreel.worlds.sprites_words import VERBS
 
@@ -373,7 +373,6 @@ def thesaurus() -> dict[str, object]:
         "fists": free_words.FISTS,
         "gilded": GILDED,
         "ordinary": free_words.ORDINARY,
-        "kept_adjectives": KEPT_ADJECTIVES,
         "verbs": sorted(VERBS),
         "unarmed": UNARMED,
         "carried": CARRIED,

@@ -11,7 +11,6 @@ SHORTEST = 5  # letters of a word that may be another one with two letters excha
 LONG = 6  # of one that may be misspelled otherwise, or two words in one
 PART = 3  # of either word in one
 AFTER_NOUN = (":", "in", "is", "of")  # between a garment and its color
-KEPT_ADJECTIVES = ("hooded",)  # that say more than how a garment is
 ALIKE = 0.9  # of a misspelled word and the one that is meant, as difflib counts
 
 
@@ -95,8 +94,7 @@ def color_first(
             end += 1
         whole = tokens[at : end + 1] in phrases or tokens[at + 1 : end + 1] in phrases
         if end > at + 1 and not whole and (color, *tokens[end : end + 1]) in garments:
-            kept = [each for each in tokens[at + 1 : end] if each in KEPT_ADJECTIVES]
-            words[at:end] = [*[""] * (end - at - 1 - len(kept)), *kept, color]
+            words[at + 1 : end] = [""] * (end - at - 1)
             continue
         before = at - 1 - (at > 1 and tokens[at - 1] in AFTER_NOUN)
         colored = before > 0 and tokens[before - 1] in colors

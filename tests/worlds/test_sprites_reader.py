@@ -85,7 +85,7 @@ def test_nearly_all_that_other_wordings_say_is_read(group: str, least: float):
         ("a zombie pirate", {"head": "red bandana"}),
         ("a red beard and an iron helmet", {}),
         ("a bearded man in a steel helmet", {"facial_hair": "brown beard"}),
-        ("someone in a dark hooded cloak", {"torso": "black robe"}),
+        ("someone in a dark hooded cloak", {"head": "cloth hood"}),
         (
             "Robin Hood",
             {"torso": "leather armor", "head": "leather cap", "action": "shoot", "sex": "male", "facing": "right"},

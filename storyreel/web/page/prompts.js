@@ -187,10 +187,10 @@ export class Prompts {
 
   // {kept: the words as the thesaurus spells them, without what is denied, denied: [phrases]}
   #words(prompt) {
-    const { spelling, adjectives, denying, between, kept_adjectives } = this.thesaurus;
+    const { spelling, adjectives, denying, between } = this.thesaurus;
     const american = (word) => (Object.hasOwn(spelling, word) ? spelling[word] : word);
     const spelled = tokens(prompt, this.thesaurus).flatMap((word) => this.#spelled(word)).map(american);
-    const words = colorFirst(spelled, this.phrases, this.garments, this.colors, adjectives, kept_adjectives);
+    const words = colorFirst(spelled, this.phrases, this.garments, this.colors, adjectives);
     return affirmed(words, (phrase) => this.phrases.has(phrase) || this.callings.has(phrase), denying, between);
   }
 
@@ -349,7 +349,7 @@ function* cut(words, known) {
 }
 
 // The words with a garment's color right before it, as storyreel/worlds/sprites_spelling.py has it.
-function colorFirst(tokens, phrases, garments, colors, adjectives, keptAdjectives) {
+function colorFirst(tokens, phrases, garments, colors, adjectives) {
   const words = [...tokens];
   tokens.forEach((color, at) => {
     if (!colors.has(color)) return;
@@ -357,9 +357,7 @@ function colorFirst(tokens, phrases, garments, colors, adjectives, keptAdjective
     while (adjectives.includes(tokens[end])) end++;
     const whole = [at, at + 1].some((from) => phrases.has(tokens.slice(from, end + 1).join(" ")));
     if (end > at + 1 && !whole && garments.has(`${color} ${tokens[end]}`)) {
-      const kept = tokens.slice(at + 1, end).filter((word) => keptAdjectives.includes(word));
-      words.fill("", at, end);
-      [...kept, color].reverse().forEach((word, back) => (words[end - 1 - back] = word));
+      words.fill("", at + 1, end);
       return;
     }
     const before = at - 1 - (at > 1 && [":", "in", "is", "of"].includes(tokens[at - 1]) ? 1 : 0);
