@@ -91,8 +91,8 @@ def note_for(
         and not _forms(word) & vocabulary
         and (_forms(word) & near.keys() or not _matters(word, prompt, world))
     }
-    taken = {value for prompt in prompts for value in _understood(prompt, world)[0].values()} if world else None
-    found = lacking | {word: _nearest(word, near, {*spoken, *known}, taken) for word in words}
+    understood = {value for prompt in prompts for value in _understood(prompt, world)[0].values()} if world else None
+    found = lacking | {word: _nearest(word, near, {*spoken, *known}, understood) for word in words}
     named = dict(list(found.items())[:MOST])
     notes = [f"{phrase}: not in this model's world; {value} is" for phrase, value in named.items() if value]
     alone = [phrase for phrase, value in named.items() if not value]
@@ -132,11 +132,11 @@ def _matters(word: str, prompt: str, world: World | None) -> bool:
     return False
 
 
-def _nearest(word: str, near: Mapping[str, str], spoken: Iterable[str], taken: Collection[str] | None) -> str:
-    """What comes nearest to a word that is not known; "" for nothing. taken: what the prompt is read as, else it may be
-    anything."""
+def _nearest(word: str, near: Mapping[str, str], spoken: Iterable[str], understood: Collection[str] | None) -> str:
+    """What comes nearest to a word that is not known; "" for nothing. understood: what the prompt is read as; None where
+    no reader says so, and anything may be nearest."""
     closest = next((near[form] for form in sorted(_forms(word)) if form in near), "")
-    if closest and taken is not None and closest not in taken:
+    if closest and understood is not None and closest not in understood:
         return ""
     if not closest and len(word) >= LONG:
         alike = sorted(each for each in spoken if each[0] == word[0] and " " not in each)

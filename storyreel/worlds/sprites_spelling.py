@@ -25,8 +25,8 @@ def spelled(word: str, words: Collection[str], nouns: Collection[str], ordinary:
     if word.endswith("s") and word[:-1] in words:
         return (word[:-1],)
     exchanged = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1))
-    twice = (word[:i] + word[i + 1 :] for i in range(1, len(word)) if word[i] == word[i - 1])  # lefft
-    if found := next(filter(words.__contains__, (*exchanged, *twice)), None):
+    shorter = (word[:i] + word[i + 1 :] for i in range(1, len(word)) if word[i] == word[i - 1])  # lefft
+    if found := next(filter(words.__contains__, (*exchanged, *shorter)), None):
         return (found,)
     if len(word) < LONG:
         return (word,)
