@@ -133,8 +133,8 @@ def _matters(word: str, prompt: str, world: World | None) -> bool:
 
 
 def _nearest(word: str, near: Mapping[str, str], spoken: Iterable[str], understood: Collection[str] | None) -> str:
-    """What comes nearest to a word that is not known; "" for nothing. understood: what the prompt is read as; None where
-    no reader says so, and anything may be nearest."""
+    """What comes nearest to a word that is not known; "" for nothing. understood: what the prompt is read as; None
+    where no reader says so, and anything may be nearest."""
     closest = next((near[form] for form in sorted(_forms(word)) if form in near), "")
     if closest and understood is not None and closest not in understood:
         return ""
