@@ -38,12 +38,7 @@ class BatchOptions(GridOptions):
         Setting(f"File ({' '.join(SUFFIXES)}), folder, or - for stdout.", flags=("--out", "-o"), panel=OUTPUT),
     ] = None
     model: Annotated[
-        str | None,
-        Setting(
-            "Name or folder of one that `storyreel models` lists; the first of them by default.",
-            flags=("--model", "-m"),
-            panel=RUNNING,
-        ),
+        str | None, Setting("Name or folder; see storyreel models.", flags=("--model", "-m"), panel=RUNNING)
     ] = None
     seed: Annotated[int | None, Setting("Another seed, another video; 0 by default.", panel=RUNNING)] = None
     count: Annotated[int, Range(1, MAX_COUNT), Setting("Videos of each prompt.", panel=RUNNING)] = 1
