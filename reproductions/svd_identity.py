@@ -53,15 +53,14 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
     kept, real = AttributeAccuracy(lasting), AttributeAccuracy(lasting)
     moves, real_moves = AttributeAccuracy(MOVES), AttributeAccuracy(MOVES)
     sheet: list[tuple[str, Clip]] = []
-    config: Any = model.system.config
-    count = settings.count or (3 if settings.quick else 64)
+    count, has_matte = settings.count or (3 if settings.quick else 64), "transparent" not in model.system.makes.cannot
     for index, (who, action) in enumerate(characters(settings.seed, count)):
         walk = world.clip_of(who, "")
         picture = walk.replace(frames=walk.frames[:1])
         facing = "down" if action == "hurt" else str(who.attributes["facing"])
         wanted = {"action": action, "facing": facing}
         prompt = restated(wanted, np.random.default_rng([settings.seed, STREAM, index]))
-        given = {"prompt": prompt, "image": picture, "as_written": True, "transparent": config.channels == 4}
+        given = {"prompt": prompt, "image": picture, "as_written": True, "transparent": has_matte}
         made = make_once(model, GenerateOptions.of(given), settings.seed + index, folder / f"{index:03d}.mkv")
         drawn = world.clip_of(replace(who, attributes={**who.attributes, **wanted}), "")
         last = [clip.replace(frames=clip.frames[-1:]) for clip in (made, drawn)]
