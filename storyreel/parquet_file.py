@@ -38,6 +38,23 @@ def read_parquet(path: str | Path) -> pa.Table:
         raise ValueError(f"{path}: not a readable Parquet file ({(str(error).splitlines() or [''])[0]})") from None
 
 
+def rows_of_groups(path: Path) -> list[int]:
+    """How many rows each row group has, of a file that `read_parquet` has read."""
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as file:
+        metadata = pq.ParquetFile(file).metadata
+        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+
+
+def read_group(path: Path, group: int, column: str) -> pa.ChunkedArray:
+    """One column of one row group, of a file that `read_parquet` has read."""
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as file:
+        return pq.ParquetFile(file).read_row_group(group, columns=[column]).column(0)
+
+
 def write_parquet(path: str | Path, table: pa.Table) -> None:
     """Write a table whole or not at all."""
     import pyarrow.parquet as pq

@@ -221,6 +221,13 @@ def test_wrong_usage_is_exit_code_2(generate, args, message):
     assert message in " ".join(err.split())
 
 
+@pytest.mark.parametrize("args", [(), ("--prompts", "p.txt")])
+def test_a_model_in_the_place_of_the_sentence_goes_to_its_option(call, args: tuple[str, ...]):
+    code, out, err = call("generate", "phenaki-sprites", *args)
+    assert (code, out) == (2, "")
+    assert 'phenaki-sprites is a model; expected "a sentence" -m phenaki-sprites' in " ".join(err.split())
+
+
 def test_ctrl_c_is_exit_code_130_and_leaves_finished_files_alone(tiny_folder, tmp_path):  # noqa: F811
     where = tmp_path / "many"
     command = [

@@ -72,10 +72,20 @@ def check_sources(settings: Mapping[str, Any], batch: BatchOptions) -> None:
     found = [name for name, value in said.items() if value is not None]
     if not found and batch.model is None and not {*INPUTS} & set(settings):
         raise typer.BadParameter(NOTHING)
+    if batch.model is None and _is_a_model(settings.get("prompt")):
+        name = settings["prompt"]
+        raise typer.BadParameter(f'{name} is a model; expected "a sentence" -m {name}', param_hint="PROMPT")
     if len(found) > 1 and found != ["PROMPT", "--from"]:
         raise typer.BadParameter(f"{found[0]} is given as well; expected one of the two", param_hint=found[1])
     if [str(value) for value in said.values()].count(STDIO) > 1:
         raise typer.BadParameter("stdin can be read once alone", param_hint=found[1])
+
+
+def _is_a_model(prompt: str | None) -> bool:
+    """Whether what was typed as a sentence is the name of a model that is here."""
+    from storyreel.generate import registry
+
+    return prompt is not None and " " not in prompt and "-" in prompt and prompt in registry.here()
 
 
 def run(settings: Mapping[str, Any], options: BatchOptions, *, quiet: bool = False) -> tuple[Plan, list[Done]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from storyreel.clip import Clip
 from storyreel.data.folder import read_clip
 from storyreel.data.imports.entries import Entry
+from storyreel.parquet_file import read_group, rows_of_groups
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,16 +51,9 @@ def _decoded(content: Any, where: str) -> Clip:
 
 @lru_cache(maxsize=1)
 def _rows_of_groups(file: Path, changed: int) -> list[int]:
-    import pyarrow.parquet as pq
-
-    with file.open("rb") as opened:
-        metadata = pq.ParquetFile(opened).metadata
-        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    return rows_of_groups(file)
 
 
 @lru_cache(maxsize=1)  # rows are read in their order
 def _group(file: Path, changed: int, group: int, column: str) -> pa.ChunkedArray:
-    import pyarrow.parquet as pq
-
-    with file.open("rb") as opened:
-        return pq.ParquetFile(opened).read_row_group(group, columns=[column]).column(0)
+    return read_group(file, group, column)
