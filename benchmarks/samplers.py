@@ -21,12 +21,12 @@ from parts.results import write_results
 from torch import Tensor
 
 from storyreel.diffusion.samplers import Sampler, ancestral, ddim, dpm_solver, heun, starting_noise, stochastic
-from storyreel.diffusion.schedules import Cosine, Level, karras, uniform_logsnr, uniform_time
+from storyreel.diffusion.schedules import Cosine, NoiseLevel, karras, uniform_logsnr, uniform_time
 
 BUDGETS = (4, 8, 16, 32, 64, 128)
 DATA, SCHEDULE = ring(8, deviation=0.1), Cosine()
 
-Grid = Callable[[int], Level]
+Grid = Callable[[int], NoiseLevel]
 TIME: Grid = partial(uniform_time, SCHEDULE)
 LOGSNR: Grid = partial(uniform_logsnr, SCHEDULE)
 KARRAS: Grid = partial(karras, SCHEDULE)
@@ -62,7 +62,7 @@ def from_flow(budgets: tuple[int, ...], starts: int, steps: int) -> dict[str, li
     noise = torch.randn(1, starts, 2, generator=rng(0)[0], dtype=torch.float64)
     end = dpm_solver(DATA, noise, uniform_logsnr(SCHEDULE, steps, start=-20, end=20))
 
-    def error(sampler: Sampler, levels: Level) -> float:
+    def error(sampler: Sampler, levels: NoiseLevel) -> float:
         return float((sampler(DATA, noise, levels) - end).square().sum(-1).mean().sqrt())
 
     return {name: [error(sampler, grid(n)) for n in budgets] for name, (sampler, grid) in EXACT.items()}
@@ -78,7 +78,7 @@ def sliced(one: Tensor, other: Tensor) -> float:
 def from_data(budgets: tuple[int, ...], count: int) -> dict[str, list[float]]:
     data = DATA.draw(count, rng(1)[0])
 
-    def error(sampler: Sampler, levels: Level) -> float:
+    def error(sampler: Sampler, levels: NoiseLevel) -> float:
         z = starting_noise((1, count, 2), levels, rng(2)).double()
         return sliced(sampler(DATA, z, levels, rng=rng(3))[0], data)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from storyreel import read
 from storyreel.serve import batches
 from storyreel.serve.studio import Studio
-from storyreel.serve.worker import Worker
+from storyreel.serve.worker import VideoWorker
 
 WORDS = ["king", "wizard", "knight", "lizard", "skeleton", "elf", "pirate", "queen"]  # of as many tokens each
 
@@ -30,7 +30,7 @@ class Queue:
         folder.mkdir()
         self.studio = Studio(folder, [model])
         served = next(iter(self.studio.models.values()))
-        self.worker = Worker(folder, folder.name, {served.name: str(served.folder)}, lambda event: None, device)
+        self.worker = VideoWorker(folder, folder.name, {served.name: str(served.folder)}, lambda event: None, device)
         self.wall = self.processor = 0.0
 
     def make(self, requests: list[dict[str, object]], together: bool) -> None:

@@ -20,13 +20,13 @@ from storyreel.clip import Clip
 from storyreel.curate.choose import choose
 from storyreel.curate.export import Export
 from storyreel.curate.lines import read_lines
-from storyreel.curate.pipeline import Settings as CurateSettings
+from storyreel.curate.pipeline import CurationSettings as CurateSettings
 from storyreel.curate.pipeline import curate
 from storyreel.curate.refilter import refilter, saved_thresholds
 from storyreel.curate.rows import read_rows, table_of
 from storyreel.curate.score import Limit
 from storyreel.curate.thresholds import Thresholds
-from storyreel.encoder import Encoder
+from storyreel.encoder import TextVideoEncoder
 from storyreel.evaluate.benchmarks.moving_digits import share_json
 from storyreel.evaluate.score import Share
 from storyreel.parquet_file import write_parquet
@@ -53,7 +53,7 @@ class Curated:
         return [row for row in self.rows if row["kept"]]
 
 
-def curated(out: Path, films: int, shots: int, seed: int, encoder: Encoder | None) -> Curated:
+def curated(out: Path, films: int, shots: int, seed: int, encoder: TextVideoEncoder | None) -> Curated:
     """Make the footage, curate it; what is there of the same plan is not made again. Without encoder no similarity."""
     footage, folder, mark = out / "footage", out / "curated", out / "curated.json"
     truth = make_footage(footage, films, shots, seed)
@@ -67,7 +67,7 @@ def curated(out: Path, films: int, shots: int, seed: int, encoder: Encoder | Non
     return Curated(folder, footage, rows, thresholds, truth)
 
 
-def calibrated(out: Path, shots: int, seed: int, encoder: Encoder | None) -> Thresholds:
+def calibrated(out: Path, shots: int, seed: int, encoder: TextVideoEncoder | None) -> Thresholds:
     """The default thresholds, but for text and similarity: those are set by clean footage of another seed."""
     make_footage(out / "clean", 1, max(shots, 8), seed + 1, CLEAN)
     rows = _scored(out / "clean", out / "clean-curated", Thresholds(), None)
@@ -81,7 +81,7 @@ def calibrated(out: Path, shots: int, seed: int, encoder: Encoder | None) -> Thr
     return limits
 
 
-def _scored(footage: Path, folder: Path, limits: Thresholds, encoder: Encoder | None) -> list[dict[str, Any]]:
+def _scored(footage: Path, folder: Path, limits: Thresholds, encoder: TextVideoEncoder | None) -> list[dict[str, Any]]:
     """`storyreel curate FOOTAGE -o FOLDER`, and with an encoder the column `similarity`, then `curate filter`."""
     settings = CurateSettings(export=Export(format="virtual"))
     curate([footage], folder, settings, replace(limits, similarity=Limit()))
@@ -98,7 +98,7 @@ def _scored(footage: Path, folder: Path, limits: Thresholds, encoder: Encoder | 
     return rows
 
 
-def similarities(encoder: Encoder, clips: Sequence[Clip], captions: Sequence[str]) -> list[float]:
+def similarities(encoder: TextVideoEncoder, clips: Sequence[Clip], captions: Sequence[str]) -> list[float]:
     """The cosine of each clip, as a whole, and its caption: a motion cannot be told from three single frames."""
     import torch
 

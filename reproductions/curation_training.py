@@ -19,7 +19,7 @@ from reproductions.kept import make_once
 from reproductions.pace import seconds_of, steps_in
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
-from storyreel.encoder import Encoder, as_frames
+from storyreel.encoder import TextVideoEncoder, as_frames
 from storyreel.evaluate.benchmarks.moving_digits import share_json
 from storyreel.evaluate.frechet import frechet_distance
 from storyreel.evaluate.judges import AnyJudge
@@ -136,7 +136,7 @@ def make(model: Model, asked: Sequence[Wish], seed: int, folder: Path) -> list[C
 
 
 def measure_clips(
-    clips: Sequence[Clip], asked: Sequence[Wish], judge: AnyJudge, encoder: Encoder | None, jumps: JumpDetector
+    clips: Sequence[Clip], asked: Sequence[Wish], judge: AnyJudge, encoder: TextVideoEncoder | None, jumps: JumpDetector
 ) -> dict[str, Any]:
     """Attribute accuracy, the share of clips with a cut in them, and the Frechet distance from the real clips."""
     report = judge.accuracy(clips, [wish.wanted for wish in asked]).as_json()
@@ -148,7 +148,7 @@ def measure_clips(
     return doc
 
 
-def frechet(encoder: Encoder, clips: Sequence[Clip], real: Sequence[Clip]) -> dict[str, Any]:
+def frechet(encoder: TextVideoEncoder, clips: Sequence[Clip], real: Sequence[Clip]) -> dict[str, Any]:
     """The distance in the encoder's features, with an interval from what each clip does to it."""
     x, y = (torch.cat([encoder.features(as_frames(clip)[None]) for clip in some]) for some in (clips, real))
     value = frechet_distance(x, y)

@@ -15,7 +15,7 @@ from reproductions.kept import make_once
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from storyreel.clip import Clip
-from storyreel.encoder import Encoder
+from storyreel.encoder import TextVideoEncoder
 from storyreel.evaluate.benchmarks import moving_digits
 from storyreel.evaluate.benchmarks.prompt_list import Prompt
 from storyreel.evaluate.interval import mean_of
@@ -193,7 +193,7 @@ def _row(judge: Locator, clips: Sequence[Clip], asked: Sequence[Prompt]) -> dict
     return {n: moving_digits.share_json(shares["all"][n]) for n in ("right", "digits", "motions")} | {"groups": groups}
 
 
-def _fit(encoder: Encoder | None, clips: Sequence[Clip], real: Sequence[Clip]) -> dict[str, Any]:
+def _fit(encoder: TextVideoEncoder | None, clips: Sequence[Clip], real: Sequence[Clip]) -> dict[str, Any]:
     """SIM, and RM as the mean of the ratios, of the in-domain encoder; {} without one."""
     if encoder is None:
         return {}

@@ -22,7 +22,7 @@ from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.evaluate.interval import Measured, mean_of
 from storyreel.systems.base import TextEncoder
-from storyreel.systems.imagen_video import DiffusionStage
+from storyreel.systems.imagen_video import ImagenVideoStage
 from storyreel.train.command import resolve
 
 LAST = 0.1  # of the training: the steps whose loss is its end
@@ -47,11 +47,11 @@ class Bench:
         real = asked.real(recipe.stages["base"].data.size, recipe.stages["base"].data.channels)
         return cls(workshop, asked, real, load_text_encoder(recipe.text))
 
-    def real_of(self, stage: DiffusionStage) -> Tensor | None:
+    def real_of(self, stage: ImagenVideoStage) -> Tensor | None:
         """Real clips as the stage should make them."""
         return None if self.real is None else stage.examples(self.real, torch.Generator())[0]
 
-    def low_of(self, stage: DiffusionStage) -> Tensor | None:
+    def low_of(self, stage: ImagenVideoStage) -> Tensor | None:
         """Real clips as the stage before should make them."""
         return None if self.real is None else stage._small({"video": self.real})
 
@@ -168,7 +168,7 @@ def measure_joint(settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def sampled(stage: DiffusionStage, snr: float | None) -> Iterator[None]:
+def sampled(stage: ImagenVideoStage, snr: float | None) -> Iterator[None]:
     """The video that the stage refines has another signal to noise; infinity: no noise."""
     config = stage.config
     stage.config = config if snr is None else replace(config, augmentation_snr=snr)

@@ -27,7 +27,7 @@ from reproductions.settings import Settings
 from storyreel.generate.model import load
 from storyreel.storage import replacing
 from storyreel.systems.base import TextEncoder
-from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo
+from storyreel.systems.imagen_video import ImagenVideo, ImagenVideoStage
 
 FASTER, WITHIN = 18.0, 0.05  # times, against the undistilled paper counts; and how much worse it may be
 
@@ -150,7 +150,7 @@ def _given(settings: Settings, size: Size) -> Trained:
         model = load(place)
         if not isinstance(model.system, ImagenVideo):
             raise ValueError(f"--model {name}={place}: expected a model of Imagen Video")
-        row = {n: s for n, s in model.system.cascade().items() if isinstance(s, DiffusionStage)}
+        row = {n: s for n, s in model.system.cascade().items() if isinstance(s, ImagenVideoStage)}
         distill, text = row["base"].config.distill, model.text
         told[name] = {"digest": model.digest, "distilled": distill.final if distill.on else None}
         digests[distill.final if distill.on else 0] = _short(model.digest + world)
@@ -247,7 +247,7 @@ def _kept(file: Path, way: Way, trained: Trained) -> Tensor:
 
 
 @contextmanager
-def _sampled(stage: DiffusionStage, sampler: str, two_passes: bool) -> Iterator[None]:
+def _sampled(stage: ImagenVideoStage, sampler: str, two_passes: bool) -> Iterator[None]:
     kept = stage.sampling, stage.two_passes
     stage.sampling, stage.two_passes = replace(kept[0], sampler=sampler), two_passes
     try:

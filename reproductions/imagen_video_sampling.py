@@ -17,17 +17,17 @@ from torch import Tensor
 from reproductions.combinations import Wish, score, wishes_of
 from reproductions.settings import Settings
 from storyreel.clip import Clip
-from storyreel.encoder import Encoder, as_frames
+from storyreel.encoder import TextVideoEncoder, as_frames
 from storyreel.evaluate.frechet import frechet_distance
 from storyreel.evaluate.interval import Measured, mean_of
 from storyreel.evaluate.judges import AnyJudge
 from storyreel.precision import has_bf16
 from storyreel.systems.base import Request, TextEncoder
-from storyreel.systems.imagen_video import DiffusionStage
+from storyreel.systems.imagen_video import ImagenVideoStage
 from storyreel.systems.pixels import for_model, shown
 
 RESAMPLES = 200
-Row = Mapping[str, DiffusionStage]
+Row = Mapping[str, ImagenVideoStage]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Examined:
     seed: int
     at_once: int
     judge: AnyJudge | None
-    encoder: Encoder | None
+    encoder: TextVideoEncoder | None
 
     @classmethod
     def of(cls, settings: Settings, world: str, count: int, at_once: int) -> Examined:
@@ -112,7 +112,7 @@ class Examined:
         return torch.cat([self.encoder.features(as_frames(clip)[None]) for clip in self.clips(videos, fps)])
 
 
-def encoder_of(settings: Settings, world: str) -> Encoder | None:
+def encoder_of(settings: Settings, world: str) -> TextVideoEncoder | None:
     """The world's own, unless another was named."""
     return settings.find_encoder("there are no Frechet distances", world if settings.encoder == "digits" else "")
 

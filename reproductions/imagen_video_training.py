@@ -18,7 +18,7 @@ from reproductions.pace import seconds_of, steps_in
 from reproductions.settings import Settings
 from storyreel.data.folder import DatasetFolder, write_world
 from storyreel.run import Run
-from storyreel.systems.imagen_video import DiffusionStage, ImagenVideoConfig
+from storyreel.systems.imagen_video import ImagenVideoConfig, ImagenVideoStage
 from storyreel.train.command import resolve
 from storyreel.train.stages import load_finals
 
@@ -100,7 +100,7 @@ class Workshop:
         net = self.nets[name]
         return self.settings.out / "nets" / f"{self.data.path.name}-{self.recipe}-{net.steps}-{name}"
 
-    def train(self, name: str) -> DiffusionStage:
+    def train(self, name: str) -> ImagenVideoStage:
         """The network of this name, trained from where it stands."""
         net, path = self.nets[name], self.run_of(name)
         recipe = resolve(self.recipe, net.settings)

@@ -17,15 +17,15 @@ from storyreel.nn.video_unet_blocks import TemporalAttention, TemporalConv
 from storyreel.recipe import Data
 from storyreel.systems.base import Batch, TextEncoder, Tick
 from storyreel.systems.make_a_video import MakeAVideo
-from storyreel.systems.make_a_video_networks import VideoStage
+from storyreel.systems.make_a_video_networks import SpatiotemporalStage
 
 BATCH, CHECKS = 16, 6
 LR = 1e-3
 
 
-def stage_of(system: MakeAVideo, name: str = "decoder_video") -> VideoStage:
+def stage_of(system: MakeAVideo, name: str = "decoder_video") -> SpatiotemporalStage:
     stage = system.stages[name]
-    assert isinstance(stage, VideoStage)
+    assert isinstance(stage, SpatiotemporalStage)
     return stage
 
 
@@ -95,7 +95,7 @@ def train(
     return curve
 
 
-def _loss(stage: VideoStage, batch: Batch, tick: Tick, *, paired: bool) -> Tensor:
+def _loss(stage: SpatiotemporalStage, batch: Batch, tick: Tick, *, paired: bool) -> Tensor:
     if not paired:
         return stage.loss(batch, tick).total
     assert stage.encoder is not None
@@ -109,7 +109,7 @@ def _loss(stage: VideoStage, batch: Batch, tick: Tick, *, paired: bool) -> Tenso
 class _Check:
     """The loss on clips that are not trained on, always with the same noise."""
 
-    def __init__(self, stage: VideoStage, held: DatasetFolder, shape: Data, settings: Settings):
+    def __init__(self, stage: SpatiotemporalStage, held: DatasetFolder, shape: Data, settings: Settings):
         self.stage = stage
         loader = Loader([(held, 1.0)], shape, seed=settings.seed, split=None, cache=settings.out / "cache")
         self.batches = [loader.batch(i) for i in range(max(1, len(held) // BATCH))]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from storyreel import worlds
-from storyreel.encoder import Encoder, load_encoder
+from storyreel.encoder import TextVideoEncoder, load_encoder
 from storyreel.evaluate.judges import AnyJudge, load_judge
 from storyreel.generate.model import Model, load
 
@@ -102,7 +102,7 @@ class Settings:
         """ValueError, of one line, where there is none."""
         return load(self.models.get(world, f"phenaki-{world}"))
 
-    def find_encoder(self, without: str, name: str = "") -> Encoder | None:
+    def find_encoder(self, without: str, name: str = "") -> TextVideoEncoder | None:
         """The encoder that was named, or `name`. Where there is none, None, and the user is told what is missing."""
         try:
             return load_encoder(name or self.encoder)

@@ -28,7 +28,7 @@ from storyreel.evaluate.repetition import at_anchors
 from storyreel.generate.model import Model, load
 from storyreel.options.generation import GenerateOptions
 from storyreel.recipe import Recipe
-from storyreel.systems.video_gan import VideoStage
+from storyreel.systems.video_gan import VideoGanStage
 from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_take import Take
 from storyreel.train.cost import costs
@@ -260,7 +260,7 @@ def _jolt(model: Model) -> dict[str, float] | None:
     """How much frames are jolted at anchors, in medians of second differences: the mean of some videos, four frames
     made for each of the model's, before they are rounded to 8 bits. None where motion has no anchors."""
     stage = model.system.stages["videos"]
-    assert isinstance(stage, VideoStage)
+    assert isinstance(stage, VideoGanStage)
     if stage.config.recurrent:
         return None
     distance, values = stage.config.anchor_distance, []

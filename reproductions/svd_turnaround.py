@@ -18,7 +18,7 @@ from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.evaluate.judge import Judge
-from storyreel.evaluate.score import AttributeAccuracy, Report
+from storyreel.evaluate.score import AttributeAccuracy, AttributeScores
 from storyreel.generate.model import Model
 from storyreel.options.generation import GenerateOptions
 from storyreel.worlds.sprites import Character, Sprites, after, draw_character, held_out
@@ -77,7 +77,7 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
         if index < SHOWN:
             sheet += [("real", real), ("made", made)]
     write_sheet(settings.out / "turnaround.png", sheet, frames=VIEWS, side=64)
-    made_of: Report = scores["made"].compute()
+    made_of: AttributeScores = scores["made"].compute()
     return {
         "n": made_of.clips,
         "made": made_of.as_json(),

@@ -26,7 +26,7 @@ GZIP, XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 
 
 @dataclass(frozen=True)
-class Limits:
+class ArchiveLimits:
     """What an archive may unpack to."""
 
     bytes: int
@@ -38,7 +38,7 @@ class Limits:
         return f"{self.files} files or {size}"
 
 
-def unpack(archive: Path, folder: Path, called: str, limits: Limits, suffixes: Collection[str]) -> None:
+def unpack(archive: Path, folder: Path, called: str, limits: ArchiveLimits, suffixes: Collection[str]) -> None:
     """Unpack the plain files with these suffixes (lower case) into `folder`, which is new.
 
     called: what errors call the archive. ValueError when it is broken or too large, names files outside of itself, or
@@ -49,7 +49,7 @@ def unpack(archive: Path, folder: Path, called: str, limits: Limits, suffixes: C
         _extract(tar, folder, called, limits, suffixes)
 
 
-def names_in(archive: Path, limits: Limits) -> set[str]:
+def names_in(archive: Path, limits: ArchiveLimits) -> set[str]:
     """The names of the members of an archive. ValueError as of `unpack`."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -59,7 +59,7 @@ def names_in(archive: Path, limits: Limits) -> set[str]:
 
 
 @contextmanager
-def _opened(archive: Path, plain: Path, called: str, limits: Limits) -> Iterator[BinaryIO]:
+def _opened(archive: Path, plain: Path, called: str, limits: ArchiveLimits) -> Iterator[BinaryIO]:
     """The archive, decompressed into the file `plain`, which is removed afterwards."""
     try:
         with archive.open("rb") as source, plain.open("wb") as made:
@@ -82,7 +82,7 @@ def _members_of(tar: BinaryIO, called: str) -> Iterator[TarMember]:
         raise ValueError(f"{called}: not a whole tar.gz or tar.xz archive ({error})") from None
 
 
-def _extract(tar: BinaryIO, folder: Path, called: str, limits: Limits, suffixes: Collection[str]) -> None:
+def _extract(tar: BinaryIO, folder: Path, called: str, limits: ArchiveLimits, suffixes: Collection[str]) -> None:
     members = total = 0
     whole = os.fstat(tar.fileno()).st_size
     for member in _members_of(tar, called):

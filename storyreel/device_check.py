@@ -31,7 +31,7 @@ PROMPT = "a person walks to the left"  # where the model's words are not known
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class DeviceCheckRow:
     """What was found out about a stage or a model; `error` is empty where it passed."""
 
     name: str
@@ -68,7 +68,7 @@ class Check:
         for name in self.models:
             registry.find(name)
 
-    def rows(self, before: Callable[[str], None] = lambda name: None) -> Iterator[Row]:
+    def rows(self, before: Callable[[str], None] = lambda name: None) -> Iterator[DeviceCheckRow]:
         """One after the other; a failure is a row and does not end the check. before: told what comes."""
         for name in self.recipes:
             yield from self._stages(recipes.get(name), before)
@@ -76,14 +76,16 @@ class Check:
             before(name)
             yield self._tried(name, "model", lambda name=name: self._clip(name))
 
-    def _tried(self, name: str, kind: str, work: Callable[[], Row]) -> Row:
+    def _tried(self, name: str, kind: str, work: Callable[[], DeviceCheckRow]) -> DeviceCheckRow:
         try:
             return work()
         except torch.OutOfMemoryError:
-            return Row(name=name, kind=kind, error="out of memory; a smaller --batch shows whether the rest runs")
+            return DeviceCheckRow(
+                name=name, kind=kind, error="out of memory; a smaller --batch shows whether the rest runs"
+            )
         except Exception as error:  # what breaks one stage is told, and the others are tried
             message = " ".join(str(error).split())
-            return Row(name=name, kind=kind, error=f"{type(error).__name__}: {message[:300]}")
+            return DeviceCheckRow(name=name, kind=kind, error=f"{type(error).__name__}: {message[:300]}")
         finally:
             gc.collect()
             if self.device.type == "cuda":
@@ -91,7 +93,7 @@ class Check:
 
     # -- training ----------------------------------------------------------------------------------------------
 
-    def _stages(self, recipe: Recipe, before: Callable[[str], None]) -> Iterator[Row]:
+    def _stages(self, recipe: Recipe, before: Callable[[str], None]) -> Iterator[DeviceCheckRow]:
         torch.manual_seed(0)
         system: System = recipe.system.build()
         draw_zeros(system)
@@ -111,7 +113,7 @@ class Check:
         accumulate = settings.accumulate if batch % settings.accumulate == 0 else 1
         return replace(settings, data=replace(settings.data, batch=batch), accumulate=accumulate)
 
-    def _steps_of(self, system: System, which: str, settings: StageRecipe, run: Run, name: str) -> Row:
+    def _steps_of(self, system: System, which: str, settings: StageRecipe, run: Run, name: str) -> DeviceCheckRow:
         stage = system.stages[which]
         for parameter in stage.parameters():
             parameter.requires_grad_(True)
@@ -131,14 +133,14 @@ class Check:
             trainer.step(batch, step)
         wait(self.device)
         seconds = (time.perf_counter() - began) / max(1, steps - 1)
-        return Row(
+        return DeviceCheckRow(
             name=name, kind="stage", batch=settings.data.batch, precision="bf16" if trainer.bf16 else "fp32",
             ms=seconds * 1e3, peak=peak.bytes(),
         )  # fmt: skip
 
     # -- sampling ----------------------------------------------------------------------------------------------
 
-    def _clip(self, name: str) -> Row:
+    def _clip(self, name: str) -> DeviceCheckRow:
         model = load(name, device=self.device)
         peak, prompt = Peak(self.device), prompt_for(model)
         steps = QUICK if self.quick and takes_steps(model) else None
@@ -150,7 +152,7 @@ class Check:
         seconds = time.perf_counter() - began
         if clip.frames.min() == clip.frames.max():
             raise ValueError(f"the clip is one flat colour, {int(clip.frames.min())}")
-        return Row(name=name, kind="model", batch=1, ms=seconds * 1e3, peak=peak.bytes())
+        return DeviceCheckRow(name=name, kind="model", batch=1, ms=seconds * 1e3, peak=peak.bytes())
 
 
 def shipped_recipes() -> tuple[str, ...]:
@@ -208,7 +210,7 @@ class Peak:
         return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
-def table(rows: list[Row], device: torch.device) -> str:
+def table(rows: list[DeviceCheckRow], device: torch.device) -> str:
     """What was found, as text."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     wide = max([len(row.name) for row in rows] + [20])

@@ -34,7 +34,7 @@ PREFIX, VERSION, STAGE = "encoder-", "v1", "dual"
 BATCH = 32  # windows at once
 
 
-class Encoder:
+class TextVideoEncoder:
     """A trained dual encoder, on the CPU. Frames are uint8 (b, t, h, w, 3), of any size and length."""
 
     kind: Literal["video", "frame"] = "video"
@@ -144,7 +144,7 @@ def windows(count: int, wanted: int) -> Iterator[list[int]]:
         yield list(range(first, first + wanted))
 
 
-def load_encoder(name: str | Path) -> Encoder:
+def load_encoder(name: str | Path) -> TextVideoEncoder:
     """An encoder by the name of its world ("sprites", "sprites-v1") or by its model folder (or run folder).
 
     ValueError suggests the nearest name, says how to train one that is not here, or what is wrong with the folder.
@@ -167,7 +167,7 @@ def load_encoder(name: str | Path) -> Encoder:
     tensors = {n.removeprefix("net."): t for n, t in read_weights(file, digest).items()}
     copy_into(net.state_dict(), tensors, str(file))
     world = str(name).partition("_")[2]
-    return Encoder(net, name=f"{world}-{VERSION}", digest=digest, text=text, trusted=world != "tiny")
+    return TextVideoEncoder(net, name=f"{world}-{VERSION}", digest=digest, text=text, trusted=world != "tiny")
 
 
 def find_encoder(name: str | Path) -> Path:

@@ -37,7 +37,7 @@ READ = 1 << 20  # bytes of a key file that are looked at
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """What a kind is called in messages; a file that each such folder has, with bytes in it; the names it may hold.
 
     folders: those in it that are written into, as a pattern of whole names.
@@ -56,60 +56,60 @@ class Layout:
         return re.compile(f"{self.names}|{LEFT}|{OURS}" if self.names else f"{LEFT}|{OURS}", re.DOTALL)
 
 
-KINDS: dict[str, Layout] = {
-    "run": Layout(
+KINDS: dict[str, FolderLayout] = {
+    "run": FolderLayout(
         "a training run", "recipe.json", b'"stages"', rf"recipe\.json|data\.json|[a-z0-9_]+/({STAGE})|model/({MODEL})",
         "*/final.json", folders=r"[a-z0-9_]+(/(checkpoint-\d+|samples|tensorboard))?",
     ),
-    "model": Layout("a model", "model.json", b'"storyreel"', MODEL),
-    "made-dataset": Layout(
+    "model": FolderLayout("a model", "model.json", b'"storyreel"', MODEL),
+    "made-dataset": FolderLayout(
         "a dataset of `data make`", "dataset.json", b'"world"',
         rf"dataset\.json|{TABLES}|clips/\d{{6,}}\.mkv|\.parts/\d{{8}}-\d{{8}}\.parquet", folders=r"clips|\.parts",
     ),
-    "imported-dataset": Layout(
+    "imported-dataset": FolderLayout(
         "an imported dataset", "dataset.json", b'"import"',
         rf"dataset\.json|{TABLES}|skipped\.jsonl|clips/\d{{6,}}\.mkv|\.parts/\d{{8}}\.json", folders=r"clips|\.parts",
     ),
-    "curated-dataset": Layout(
+    "curated-dataset": FolderLayout(
         "a curated dataset", "curation/curate.json", b'"measure"',
         rf"{TABLES}|clips/{CLIP}|curation/({CURATION}|shelf/{CLIP})", doing="curating into",
         folders="clips|curation(/(shelf|films|answers))?",
     ),
-    "dataset": Layout("a dataset", folders="clips"),
-    "shards": Layout("WebDataset shards"),
-    "clips": Layout("generated clips"),
-    "report": Layout("a report", "report.json", b'"evaluation"', REPORT),
-    "text": Layout(
+    "dataset": FolderLayout("a dataset", folders="clips"),
+    "shards": FolderLayout("WebDataset shards"),
+    "clips": FolderLayout("generated clips"),
+    "report": FolderLayout("a report", "report.json", b'"evaluation"', REPORT),
+    "text": FolderLayout(
         "a packed text encoder", "text.json", b'"storyreel_text"', r"text\.json|model\.safetensors|tokenizer\.json",
     ),
-    "judge": Layout("a judge", "judge.json", b'"storyreel_judge"', r"judge\.json|model\.safetensors|README\.md"),
-    "leaderboard": Layout(
+    "judge": FolderLayout("a judge", "judge.json", b'"storyreel_judge"', r"judge\.json|model\.safetensors|README\.md"),
+    "leaderboard": FolderLayout(
         "a leaderboard", "leaderboard.json", b'"leaderboard"',
         rf"leaderboard\.(html|json|tex)|reports/[^/]+/({REPORT})|clips/[^/]+-[0-9a-f]{{8}}/[^/]+\.mkv",
         folders="(reports|clips)(/[^/]+)?",
     ),
-    "reproduction": Layout(
+    "reproduction": FolderLayout(
         "a reproduction", "results.json", b'"reproduces"',
         r"results\.(json|md)|[\w.-]+\.(png|webp|gif|mp4|svg|txt)|[a-z0-9_-]+/.*",  # where each folder has a kind
         folders="[a-z0-9_-]+",
     ),
-    "ablation": Layout(
+    "ablation": FolderLayout(
         "an ablation of thresholds", "sweeps.csv", b"limit,value",
         r"(sweeps|flips)\.csv|README\.md|[\w.]+\.svg|subsets/[\w-]+/(metadata\.parquet|clips/[\w-]+\.span)",
         folders=r"subsets(/[\w-]+(/clips)?)?",
     ),
-    "diffusers": Layout(
+    "diffusers": FolderLayout(
         "a model in diffusers' layout", "model_index.json", b'"_class_name"',
         r"model_index\.json|[a-z_]+/([a-z_]+\.json|(diffusion_pytorch_)?model\.safetensors)",
     ),
-    "studio": Layout("a studio of videos", doing="serving", folders="videos|inputs"),
-    "lora": Layout(
+    "studio": FolderLayout("a studio of videos", doing="serving", folders="videos|inputs"),
+    "lora": FolderLayout(
         "factors in PEFT's layout", "adapter_config.json", b'"peft_type"', r"adapter_(config\.json|model\.safetensors)",
     ),
-    "study": Layout("a study"),
-    "sheets": Layout("sprite sheets"),
-    "page": Layout("a page of a model"),
-    "weights": Layout("published weights"),
+    "study": FolderLayout("a study"),
+    "sheets": FolderLayout("sprite sheets"),
+    "page": FolderLayout("a page of a model"),
+    "weights": FolderLayout("published weights"),
 }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ class WeightFile:
 
 
 @dataclass(frozen=True)
-class Weights:
+class ExtractorWeights:
     """What one extractor needs."""
 
     name: str
@@ -62,7 +62,7 @@ class Weights:
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Weights(
+        ExtractorWeights(
             name="i3d-k400",
             files=(WeightFile(
                 "i3d_pretrained_400.pt", f"{OPEN_SORA}/opensora/eval/fvd/videogpt/i3d_pretrained_400.pt", None, None,
@@ -74,7 +74,7 @@ ENTRIES = {
             mirrors=(f"{HUB}/flateon/FVD-I3D-torchscript (TorchScript, sha256 bec6519f66ea534e953026b4ae2c65553c17bf10"
                      "5611c746d904657e5860a5e2: nearly the same FVD, not readable here)",),
         ),
-        Weights(
+        ExtractorWeights(
             name="inception-2015",
             files=(WeightFile(
                 f"{INCEPTION}.pth",
@@ -87,14 +87,14 @@ ENTRIES = {
             mirrors=("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
                      "pt_inception-2015-12-05-6726825d.pth (the same bytes)",),
         ),
-        Weights(
+        ExtractorWeights(
             name="c3d-ucf101",
             files=tuple(WeightFile(name, f"https://github.com/rezoo/tgan2/releases/download/v1.0/{name}", None, None)
                         for name in ("conv3d_deepnetA_ucf.npz", "mean2.npz")),
             licence="not stated with the file (C3D of Facebook, converted by the authors of TGANv2)",
             about="C3D, Sports-1M then UCF-101, for the Inception Score of videos",
         ),
-        Weights(
+        ExtractorWeights(
             name="videomae-ssv2",
             files=(WeightFile(
                 f"{VIDEOMAE}.pth", f"{HUB}/OpenGVLab/InternVideoMAE_models/resolve/main/mae-g/{VIDEOMAE}.pth",
@@ -104,7 +104,7 @@ ENTRIES = {
             about="VideoMAE V2 ViT-g/14, fine-tuned on Something-Something V2: the content-debiased FVD "
             "(cd-fvd). 4 GB; 1.01 B parameters, so seconds a clip on a CPU",
         ),
-        Weights(
+        ExtractorWeights(
             name="clip-vit-b-32",
             files=(
                 WeightFile("pytorch_model.bin", f"{CLIP_B32}/pytorch_model.bin",
@@ -118,7 +118,7 @@ ENTRIES = {
             licence="MIT (openai/CLIP; the Hugging Face page states none)",
             about="CLIP ViT-B/32: CLIPSIM, RM and R-precision as GODIVA and NUWA measured them",
         ),
-        Weights(
+        ExtractorWeights(
             name="clip-vit-l-14",
             files=(
                 WeightFile("model.safetensors", f"{CLIP_L14}/model.safetensors",
@@ -135,7 +135,7 @@ ENTRIES = {
 }  # fmt: skip
 
 
-def entry(name: str) -> Weights:
+def entry(name: str) -> ExtractorWeights:
     """The weights of this name. ValueError suggests the nearest."""
     if name not in ENTRIES:
         raise ValueError(f"weights: none are called {name!r}; {suggestion(name, ENTRIES)}")

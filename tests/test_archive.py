@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from storyreel.archive import Limits, names_in, unpack
+from storyreel.archive import ArchiveLimits, names_in, unpack
 
-LIMITS = Limits(1 << 20, 100)
+LIMITS = ArchiveLimits(1 << 20, 100)
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:
@@ -28,7 +28,7 @@ def tar_of(files: dict[str, bytes]) -> bytes:
     return made.getvalue()
 
 
-def take(tmp_path: Path, data: bytes, limits: Limits = LIMITS) -> dict[str, bytes]:
+def take(tmp_path: Path, data: bytes, limits: ArchiveLimits = LIMITS) -> dict[str, bytes]:
     file = tmp_path / "archive"
     file.write_bytes(data)
     unpack(file, tmp_path / "out", "it", limits, {".txt"})
@@ -141,7 +141,7 @@ def test_an_xz_archive_asks_for_no_memory(tmp_path: Path):
     ],
     ids=["sum", "count", "one"],
 )
-def test_limits(tmp_path: Path, files: dict[str, bytes], limits: Limits):
+def test_limits(tmp_path: Path, files: dict[str, bytes], limits: ArchiveLimits):
     with pytest.raises(ValueError, match="it: the archive unpacks to more than 100 files or 1048576 bytes"):
         take(tmp_path, gzip.compress(tar_of(files)), limits)
 
@@ -149,7 +149,7 @@ def test_limits(tmp_path: Path, files: dict[str, bytes], limits: Limits):
 def test_headers_upon_headers_are_no_recursion(tmp_path: Path):
     """Thousands of headers that each announce the next one."""
     with pytest.raises(ValueError, match="not a whole"):
-        take(tmp_path, gzip.compress(bomb(tarfile.XGLTYPE, 0) * 3000), Limits(1 << 24, 100_000))
+        take(tmp_path, gzip.compress(bomb(tarfile.XGLTYPE, 0) * 3000), ArchiveLimits(1 << 24, 100_000))
 
 
 @pytest.mark.parametrize("name", ["../x.txt", "/tmp/x.txt", "a/../../x.txt", "a\\..\\x.txt"])

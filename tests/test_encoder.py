@@ -12,7 +12,7 @@ import torch
 
 from storyreel import recipes
 from storyreel.clip import Clip
-from storyreel.encoder import Encoder, as_frames, as_seen, load_encoder, windows
+from storyreel.encoder import TextVideoEncoder, as_frames, as_seen, load_encoder, windows
 from storyreel.evaluate.extractors import Extractor, TextVideo, load_extractor
 from storyreel.model import save_model
 from storyreel.nn.damage import damage
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def encoder(folder: Path) -> Encoder:
+def encoder(folder: Path) -> TextVideoEncoder:
     return load_encoder(folder)
 
 
@@ -124,7 +124,7 @@ def test_each_damage_changes_its_own_clip_alone():
     assert torch.equal(out[1].sort(1).values, video[1].sort(1).values), "shuffled frames are the same frames"
 
 
-def test_an_embedding_depends_on_its_clip_alone(encoder: Encoder):
+def test_an_embedding_depends_on_its_clip_alone(encoder: TextVideoEncoder):
     clips = frames(5, 5, 16, 16)
     for function in (encoder.features, encoder.frame_embeddings, encoder.video_embeddings):
         together = function(clips)
@@ -136,7 +136,7 @@ def test_an_embedding_depends_on_its_clip_alone(encoder: Encoder):
         assert torch.allclose(encoder.frame_embeddings(clips[:, f : f + 1])[:, 0], pictures[:, f], atol=1e-5)
 
 
-def test_a_sentence_depends_on_itself_alone(encoder: Encoder):
+def test_a_sentence_depends_on_itself_alone(encoder: TextVideoEncoder):
     prompts = ["a cat", "a much longer sentence about a dog that runs", "a cat"]
     together = encoder.text_embeddings(prompts)
     assert torch.allclose(together, torch.cat([encoder.text_embeddings([p]) for p in prompts]), atol=1e-5)
@@ -144,14 +144,14 @@ def test_a_sentence_depends_on_itself_alone(encoder: Encoder):
     assert torch.allclose(together.norm(dim=-1), torch.ones(3), atol=1e-5)
 
 
-def test_the_order_of_frames_matters_to_a_video_and_not_to_its_frames(encoder: Encoder):
+def test_the_order_of_frames_matters_to_a_video_and_not_to_its_frames(encoder: TextVideoEncoder):
     clips = frames(1, 5, 16, 16)
     back = clips.flip(1)
     assert torch.allclose(encoder.frame_embeddings(clips), encoder.frame_embeddings(back).flip(1), atol=1e-5)
     assert not torch.allclose(encoder.features(clips), encoder.features(back), atol=1e-3)
 
 
-def test_it_is_an_extractor(encoder: Encoder):
+def test_it_is_an_extractor(encoder: TextVideoEncoder):
     assert isinstance(encoder, Extractor)
     assert isinstance(encoder, TextVideo)
     assert encoder.name == "tiny-v1"
@@ -160,7 +160,7 @@ def test_it_is_an_extractor(encoder: Encoder):
         encoder.logits(frames(2, 5, 16, 16))
 
 
-def test_any_size_and_length_will_do(encoder: Encoder):
+def test_any_size_and_length_will_do(encoder: TextVideoEncoder):
     assert encoder.features(frames(1, 12, 20, 30)).shape == (1, 32)
     assert encoder.features(frames(1, 2, 16, 16)).shape == (1, 32)
     assert list(windows(12, 5)) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [7, 8, 9, 10, 11]]
@@ -180,7 +180,7 @@ def test_what_it_sees_is_what_the_loader_gives():
     assert torch.allclose(as_seen(clip, 16), to_video(clip), atol=1e-6)
 
 
-def test_rank(encoder: Encoder):
+def test_rank(encoder: TextVideoEncoder):
     clips = [Clip(f.numpy()) for f in frames(3, 5, 16, 16)]
     clips.append(Clip(np.concatenate([clips[0].frames, np.zeros((5, 16, 16, 1), np.uint8)], -1)))
     said = encoder.rank("a cat", clips)

@@ -15,7 +15,7 @@ from storyreel.diffusion.sampling import Sampling
 from storyreel.field_ranges import check_ranges, checked
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Optim, StageRecipe, as_json, from_json, override
-from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.phenaki import MaskGitConfig, PhenakiConfig
 
 
@@ -103,7 +103,7 @@ def test_any_value_in_any_place_is_taken_or_refused_in_one_line(name: str, monke
         (MaskGitConfig, {"heds": 2}, "MaskGitConfig: does not know 'heds'"),
         (PhenakiConfig, {"prior": {"depth": -1}}, "PhenakiConfig.prior.depth: expected"),
         (PhenakiConfig, {"tokenizer": []}, "PhenakiConfig.tokenizer: expected an object"),
-        (Shape, {"frames": 1, "height": 8, "width": 8}, "Shape: lacks 'fps'"),
+        (VideoShape, {"frames": 1, "height": 8, "width": 8}, "Shape: lacks 'fps'"),
         (Sampling, {"sampler": "none"}, "Sampling: sampler: "),
         (VideoUNetConfig, {"widths": [8] * 2_000}, "expected a list of at most 1000, got 2000 entries"),
         (VideoUNetConfig, {"widths": [8, 0]}, "widths\\[1\\]: expected a whole number from 1"),

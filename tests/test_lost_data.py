@@ -76,7 +76,7 @@ def curated(tmp_path: Path):
 
     from storyreel.curate.export import Export
     from storyreel.curate.measure import MeasureSettings
-    from storyreel.curate.pipeline import Settings, curate
+    from storyreel.curate.pipeline import CurationSettings, curate
     from storyreel.curate.thresholds import Thresholds
 
     for number in range(2):
@@ -84,7 +84,7 @@ def curated(tmp_path: Path):
 
     def run(out: Path = tmp_path / "set", trim: int | None = None, **how: object) -> Path:
         measure = MeasureSettings() if trim is None else MeasureSettings(trim=trim)
-        settings = Settings(measure=measure, export=Export(format="virtual"))
+        settings = CurationSettings(measure=measure, export=Export(format="virtual"))
         curate([tmp_path / "in"], out, settings, Thresholds(), where=Here(), job=stub_measure, **how)  # pyright: ignore
         return out
 

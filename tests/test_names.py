@@ -92,9 +92,9 @@ def test_a_dataset_folder_looks_at_nothing_outside(tmp_path, monkeypatch):
 
 
 def test_a_report_names_clips_of_its_folder(tmp_path):
-    from storyreel.leaderboard.entries import Entry, entrant_of
+    from storyreel.leaderboard.entries import LeaderboardEntry, entrant_of
 
-    run = Entry("other", "report", tmp_path / "report.json")
+    run = LeaderboardEntry("other", "report", tmp_path / "report.json")
     report = {"per_clip": [{"file": "../../private.mp4"}]}
     with pytest.raises(ValueError, match=r"per_clip: file '\.\./\.\./private\.mp4' leaves the folder"):
         entrant_of(run, report, tmp_path, None, tmp_path)

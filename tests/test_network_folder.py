@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from storyreel.hub.families import FAMILIES, Limits, limits_of
+from storyreel.hub.families import FAMILIES, PipelineLimits, limits_of
 from storyreel.network_folder import check_network_folder
 from storyreel.options.lora import Lora
 from storyreel.tensor_header import sha256_once
@@ -99,7 +99,7 @@ def test_what_a_pipeline_makes_is_no_multiple_of_millions(
     for part, settings in (("vae", vae), ("transformer", network)):
         (tmp_path / part).mkdir()
         (tmp_path / part / "config.json").write_text(json.dumps(settings))
-    assert limits_of(tmp_path, FAMILIES["Wan"]) == Limits(stride, multiple)
+    assert limits_of(tmp_path, FAMILIES["Wan"]) == PipelineLimits(stride, multiple)
 
 
 def test_an_adapter_leads_to_no_other_model(tmp_path: Path):

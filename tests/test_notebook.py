@@ -18,7 +18,7 @@ from tiny_model import tiny, tiny_folder  # noqa: F401
 
 import storyreel
 from storyreel import Clip
-from storyreel.evaluate.command import Result
+from storyreel.evaluate.command import EvaluationResult
 from storyreel.notebook import MAX_CLIPS, MAX_FRAMES, MAX_SIDE, ClipList, is_notebook
 
 
@@ -156,7 +156,7 @@ def test_a_notebook_shows_bars_of_videos_and_of_datasets(monkeypatch: pytest.Mon
 def test_a_report_is_shown_inline(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text('<script>let a = "b"</script>')
-    tags = Tags(Result({}, ["fvd 1"], page)._repr_html_())
+    tags = Tags(EvaluationResult({}, ["fvd 1"], page)._repr_html_())
     assert [tag for tag, _ in tags.found] == ["iframe"]
     assert tags.found[0][1]["srcdoc"] == page.read_text()
-    assert Result({}, ["a < b"])._repr_html_() == "<pre>a &lt; b</pre>"
+    assert EvaluationResult({}, ["a < b"])._repr_html_() == "<pre>a &lt; b</pre>"

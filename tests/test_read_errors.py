@@ -18,7 +18,7 @@ from storyreel.clip import Clip
 from storyreel.curate import decode
 from storyreel.curate.lines import read_lines
 from storyreel.curate.measure import MeasureSettings, measure
-from storyreel.curate.supervise import Watch, Worker
+from storyreel.curate.supervise import FilmWorker, RetryPolicy
 from storyreel.data import folder as folders
 from storyreel.data.array_file import ArrayFile
 from storyreel.data.check import check
@@ -136,12 +136,12 @@ def measure_without_memory(job: tuple[str, Any], beat: Any) -> dict[str, Any]:
 
 
 def test_a_film_that_met_a_machine_without_memory_is_tried_again(film: Path, tmp_path: Path):
-    from storyreel.curate.pipeline import Settings, curate
+    from storyreel.curate.pipeline import CurationSettings, curate
     from storyreel.curate.thresholds import Thresholds
 
     full = film.with_name("full")
     full.touch()
-    quick = Settings(measure=MeasureSettings(text_long_side=0), watch=Watch(patience=120, tries=2))
+    quick = CurationSettings(measure=MeasureSettings(text_long_side=0), watch=RetryPolicy(patience=120, tries=2))
     again = dict(settings=quick, thresholds=Thresholds(), job=measure_without_memory)
     first = curate([film], tmp_path / "out", **again)  # pyright: ignore
     assert [(bad["name"], bad["tries"]) for bad in first.refused] == [("a.mkv", 2)]
@@ -157,7 +157,7 @@ def test_ffmpeg_without_memory_is_no_damaged_frame(film: Path, monkeypatch: pyte
     class Container:
         demux = staticmethod(lambda stream: [Packet])
 
-    found = decode.Film(film, max_pixels=10**6, damaged=99)
+    found = decode.FilmReader(film, max_pixels=10**6, damaged=99)
     with pytest.raises(av.error.MemoryError):
         list(found._decoded(Container, None))
     assert found.damaged == 0
@@ -172,9 +172,9 @@ def told(job: Path, beat: Any) -> str:
 
 def test_a_worker_tries_again_when_memory_was_short(tmp_path: Path):
     (tmp_path / "once").touch()
-    worker = Worker(told)
+    worker = FilmWorker(told)
     try:
-        outcome = worker.call(tmp_path / "once", Watch(patience=120, tries=2))
+        outcome = worker.call(tmp_path / "once", RetryPolicy(patience=120, tries=2))
     finally:
         worker.stop()
     assert (outcome.result, outcome.tries, outcome.passing) == ("done", 2, False)

@@ -22,8 +22,8 @@ from storyreel.data.folder import DatasetFolder, write_folder
 from storyreel.data.pack import Pack
 from storyreel.engine import Local
 from storyreel.generate import batch
-from storyreel.generate.batch import Done, Job
-from storyreel.generate.prompts import Row
+from storyreel.generate.batch import Job, JobResult
+from storyreel.generate.prompts import PromptRow
 from storyreel.options.generation import GenerateOptions
 from storyreel.options.input_clip import InputClip
 from storyreel.study.folders import pair
@@ -94,14 +94,14 @@ def test_a_batch_lets_go_of_what_is_written(tmp_path: Path, monkeypatch: pytest.
     alive: list[weakref.ref[np.ndarray]] = []
     most = 0
 
-    def make(job: Job, on_progress: Any = None) -> Done:
+    def make(job: Job, on_progress: Any = None) -> JobResult:
         nonlocal most
         frames = np.full((8, 64, 64, 3), job.index, np.uint8)
         frames.flags.writeable = False
         clip = Clip(frames, Fraction(8), meta={"model": "m", "steps": 4})
         alive.append(weakref.ref(clip.frames))
         most = max(most, sum(ref() is not None for ref in alive))
-        return Done(job, clip)
+        return JobResult(job, clip)
 
     monkeypatch.setattr(batch, "make", make)
     jobs = [Job("m", GenerateOptions(prompt="x"), 0, n, tmp_path / f"{n}.mkv") for n in range(20)]
@@ -125,14 +125,14 @@ def test_names_that_meet_get_longer_codes_whatever_their_order(tmp_path: Path, m
         return name(options, code[:1] if len(code) == 8 else code, suffix)
 
     monkeypatch.setattr(batch, "_name", short)
-    rows = [Row(f"line {n}", GenerateOptions(prompt="a ball", seconds=1 + n), 0, None, None) for n in range(40)]
+    rows = [PromptRow(f"line {n}", GenerateOptions(prompt="a ball", seconds=1 + n), 0, None, None) for n in range(40)]
     jobs = batch.jobs_for(rows, "m", "", tmp_path, ".mp4", seed=0, count=1)
     assert len({job.path for job in jobs}) == 40
     other = batch.jobs_for(rows[::-1], "m", "", tmp_path, ".mp4", seed=0, count=1)
     assert [job.path for job in other] == [job.path for job in jobs][::-1]
     own = [
-        Row("line 1", GenerateOptions(prompt="x"), 0, None, "same"),
-        Row("line 2", GenerateOptions(prompt="y"), 0, None, "same"),
+        PromptRow("line 1", GenerateOptions(prompt="x"), 0, None, "same"),
+        PromptRow("line 2", GenerateOptions(prompt="y"), 0, None, "same"),
     ]
     with pytest.raises(ValueError, match=r"line 2: name 'same\.mp4' is taken by line 1"):
         batch.jobs_for(own, "m", "", tmp_path, ".mp4", seed=0, count=1)

@@ -68,10 +68,10 @@ def rngs(b: int) -> list[torch.Generator]:
 
 
 def decoder(model: Any, b: int, one_by_one: bool) -> Any:
-    from storyreel.systems.godiva_decoding import Decoder
+    from storyreel.systems.godiva_decoding import TokenDecoder
     from storyreel.systems.godiva_waves import WaveDecoder
 
-    kind = Decoder if one_by_one else WaveDecoder
+    kind = TokenDecoder if one_by_one else WaveDecoder
     c = model.config
     return kind(model, text(1).expand(b, -1, -1), torch.ones(b, WORDS, dtype=torch.bool), c.frames, c.sampling(None))
 
@@ -123,9 +123,9 @@ class Dense(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        from storyreel.nn.attention import Block
+        from storyreel.nn.attention import PreNormBlock
 
-        self.blocks = nn.ModuleList(Block(DIM, HEADS, 4 * DIM, TEXT_DIM) for _ in range(DEPTH))
+        self.blocks = nn.ModuleList(PreNormBlock(DIM, HEADS, 4 * DIM, TEXT_DIM) for _ in range(DEPTH))
         self.to_logits = nn.Linear(DIM, CODES)
 
     def begin(self, r: int) -> None:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from storyreel.systems.base import Tick
-    from storyreel.systems.video_gan import VideoStage
+    from storyreel.systems.video_gan import VideoGanStage
 
 SIZE, FRAMES, LAYERS, MARGIN = 64, 3, 8, 10
 WIDE, BASE, MAX = 512, 2048, 512  # of codes and styles; channels at one pixel a side, and at most
@@ -53,7 +53,7 @@ def turns(networks: dict[str, nn.Module], losses: dict[str, Callable[[], Tensor]
 
 def ours(task: str, inside: Inside) -> tuple[nn.Module, Work]:
     from storyreel.systems.base import Tick
-    from storyreel.systems.video_gan import VideoStage
+    from storyreel.systems.video_gan import VideoGanStage
     from storyreel.systems.video_gan_config import VideoGanConfig
     from storyreel.systems.video_gan_take import Take
 
@@ -62,7 +62,7 @@ def ours(task: str, inside: Inside) -> tuple[nn.Module, Work]:
         channel_base=BASE, channel_max=MAX, low_rank=0, anchor_distance=DISTANCE, anchor_kernel=KERNEL,
         periods=(DISTANCE, 1024), critic_base=BASE, critic_max=MAX, seen_frames=FRAMES, image_pretraining=False,
     )  # fmt: skip
-    stage = VideoStage(config, None)
+    stage = VideoGanStage(config, None)
     if task == "sample":
         stage.eval()
         times = torch.arange(CHUNK, dtype=torch.float64)
@@ -81,7 +81,7 @@ def ours(task: str, inside: Inside) -> tuple[nn.Module, Work]:
     return stage, turns(networks, losses, inside)
 
 
-def _loss(stage: VideoStage, batch: dict[str, Tensor], tick: Tick) -> Tensor:
+def _loss(stage: VideoGanStage, batch: dict[str, Tensor], tick: Tick) -> Tensor:
     return stage.loss(batch, tick).total
 
 

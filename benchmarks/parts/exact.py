@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from storyreel.diffusion.schedules import Level
+from storyreel.diffusion.schedules import NoiseLevel
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Gaussian:
     mean: float | Tensor = 0.0
     deviation: float | Tensor = 1.0
 
-    def __call__(self, z: Tensor, level: Level) -> Tensor:
+    def __call__(self, z: Tensor, level: NoiseLevel) -> Tensor:
         at, variance = level.like(z), self.deviation**2
         return self.mean + at.alpha * variance * (z - at.alpha * self.mean) / self.total(at)
 
-    def total(self, at: Level) -> Tensor:
+    def total(self, at: NoiseLevel) -> Tensor:
         """The variance of z."""
         return at.alpha**2 * self.deviation**2 + at.sigma**2
 
-    def flow(self, z: Tensor, here: Level, there: Level) -> Tensor:
+    def flow(self, z: Tensor, here: NoiseLevel, there: NoiseLevel) -> Tensor:
         """Where the probability flow ODE takes z from one level to another: it keeps (z - alpha mean) / deviation."""
         here, there = here.like(z), there.like(z)
         scale = (self.total(there) / self.total(here)).sqrt()
@@ -43,7 +43,7 @@ class Mixture:
     centres: Tensor
     deviation: float
 
-    def __call__(self, z: Tensor, level: Level) -> Tensor:
+    def __call__(self, z: Tensor, level: NoiseLevel) -> Tensor:
         at, near = level.like(z), level.like(z[..., None])
         centres = self.centres.to(z)
         total = at.alpha**2 * self.deviation**2 + at.sigma**2

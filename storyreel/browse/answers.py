@@ -14,7 +14,7 @@ from storyreel.browse.desk import Desk, State
 from storyreel.browse.filmline import FilmLine
 from storyreel.browse.pictures import PREVIEW_SECONDS
 from storyreel.browse.table import MEASURED
-from storyreel.curate.choose import Verdict, fill
+from storyreel.curate.choose import Selection, fill
 from storyreel.curate.scores import judged, scores
 from storyreel.curate.thresholds import Thresholds
 
@@ -108,7 +108,7 @@ def listed(state: State, thresholds: Thresholds, asked: Asked) -> np.ndarray:
     return state.remembered(("list", thresholds, asked, state.all_pairs), lambda: _listed(state, verdict, asked))
 
 
-def _listed(state: State, verdict: Verdict, asked: Asked) -> np.ndarray:
+def _listed(state: State, verdict: Selection, asked: Asked) -> np.ndarray:
     table, words = state.table, state.edits.words
     edited = np.zeros(len(table), bool)
     edited[list(state.edits.captions)] = True

@@ -16,7 +16,7 @@ import numpy as np
 from storyreel.browse.histogram import Histogram, histograms
 from storyreel.browse.table import SpanTable, stamp_of
 from storyreel.browse.twins import RANKED, Copies, Pairs
-from storyreel.curate.choose import Verdict, choose_columns
+from storyreel.curate.choose import Selection, choose_columns
 from storyreel.curate.duplicates import pairs_of
 from storyreel.curate.edits import add_edit, edits_file, read_edits
 from storyreel.curate.refilter import need_curated, saved_thresholds
@@ -86,7 +86,7 @@ class State:
                 self._found.popitem(last=False)
         return value
 
-    def verdict(self, thresholds: Thresholds) -> Verdict:
+    def verdict(self, thresholds: Thresholds) -> Selection:
         table, edits = self.table, self.edits
         scores = {**table.scores, "caption_words": edits.lengths}
         words, errors = edits.words, table.failed_to_write

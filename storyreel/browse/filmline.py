@@ -14,7 +14,7 @@ from storyreel.curate.footage import FilmInfo
 from storyreel.curate.lines import read_lines
 from storyreel.curate.measures import FilmMeasures
 from storyreel.curate.spans import Transition
-from storyreel.curate.store import Film, read_object
+from storyreel.curate.store import FilmRecord, read_object
 from storyreel.names import bare
 from storyreel.span import Span
 
@@ -108,7 +108,7 @@ class FilmLines:
                 self._lines.move_to_end(name)
                 return self._lines[name]
             if self._keys is None:
-                lines = (Film(**line) for line in read_lines(self.folder / "manifest.jsonl"))
+                lines = (FilmRecord(**line) for line in read_lines(self.folder / "manifest.jsonl"))
                 file = self.folder / "manifest.jsonl"
                 self._keys = {film.name: bare(film.film, f"{file}: film") for film in lines}
             key = self._keys.get(name)

@@ -111,7 +111,7 @@ class Kept:
         return value
 
 
-class Pictures:
+class DatasetPictures:
     """Strips and videos of one dataset. Close it when done: videos lie in a temporary folder."""
 
     def __init__(self, dataset: Path) -> None:

@@ -34,9 +34,9 @@ def curate(typed: Typed, as_json: Json = False) -> None:
     """
     options = typed.make(CurateOptions)
     from storyreel.curate.command import run
-    from storyreel.curate.screen import Screen
+    from storyreel.curate.screen import CurationScreen
 
-    done = run(options, Screen(quiet=False))
+    done = run(options, CurationScreen(quiet=False))
     _say(done, as_json)
     if not as_json:
         _say_next(done)

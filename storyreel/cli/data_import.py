@@ -12,7 +12,7 @@ import typer
 from storyreel.numbers import frame_rate
 
 if TYPE_CHECKING:
-    from storyreel.data.imports.entries import Shape
+    from storyreel.data.imports.entries import ClipCut
     from storyreel.data.imports.folder import Imported
 
 app = typer.Typer(
@@ -97,14 +97,14 @@ def manifest(
     from dataclasses import replace
 
     from storyreel.data.imports.entries import columns_of
-    from storyreel.data.imports.manifest import LAYOUTS, Layout, import_manifest
+    from storyreel.data.imports.manifest import LAYOUTS, ManifestLayout, import_manifest
     from storyreel.worlds import check_known
 
     if layout:
         check_known(layout, LAYOUTS, "--layout")
     if split not in ("", "train", "val", "test", "held_out"):
         raise typer.BadParameter(f"expected train, val, test or held_out, got {split!r}", param_hint="--split")
-    known = LAYOUTS[layout] if layout else Layout({})
+    known = LAYOUTS[layout] if layout else ManifestLayout({})
     known = replace(known, columns={**known.columns, **columns_of(columns)})
     made = import_manifest(file, videos, out, known, split=split, shape=_shape(size, fps, seconds), workers=workers)
     _tell(layout or file.name, made)
@@ -179,10 +179,10 @@ def _rate(text: str, option: str, such_as: int) -> Fraction:
         raise typer.BadParameter(f"expected a number such as {such_as}, got {text!r}", param_hint=option) from None
 
 
-def _shape(size: int | None, fps: str | None, seconds: float | None) -> Shape:
-    from storyreel.data.imports.entries import Shape
+def _shape(size: int | None, fps: str | None, seconds: float | None) -> ClipCut:
+    from storyreel.data.imports.entries import ClipCut
 
-    return Shape(size=size, fps=None if fps is None else _rate(fps, "--fps", 8), seconds=seconds)
+    return ClipCut(size=size, fps=None if fps is None else _rate(fps, "--fps", 8), seconds=seconds)
 
 
 def _tell(name: str, made: Imported) -> None:

@@ -13,7 +13,7 @@ from storyreel.cli.typed import Typed, takes
 from storyreel.options.evaluation import EvaluateOptions, JudgeTraining
 
 if TYPE_CHECKING:
-    from storyreel.evaluate.command import Result
+    from storyreel.evaluate.command import EvaluationResult
     from storyreel.evaluate.evaluation import Bar
 
 app = typer.Typer(add_completion=False)
@@ -95,7 +95,7 @@ def train_judge(
     _show(train_judge(data, out, how, _bar(quiet, "steps")), json_)
 
 
-def _show(result: Result, as_json: bool) -> None:
+def _show(result: EvaluationResult, as_json: bool) -> None:
     print(json.dumps(result.document) if as_json else result)
 
 

@@ -24,8 +24,8 @@ from storyreel.options.story import STDIN, read_text
 
 if TYPE_CHECKING:
     from storyreel.atlas import Grid
-    from storyreel.generate.batch import Done, Job
-    from storyreel.generate.prompts import Row
+    from storyreel.generate.batch import Job, JobResult
+    from storyreel.generate.prompts import PromptRow
     from storyreel.worlds import World
 
 NOTHING = "expected a prompt in quotes, or one of --story, --prompts, --from"
@@ -88,22 +88,24 @@ def _is_a_model(prompt: str | None) -> bool:
     return prompt is not None and " " not in prompt and "-" in prompt and prompt in registry.here()
 
 
-def run(settings: Mapping[str, Any], options: BatchOptions, *, quiet: bool = False) -> tuple[Plan, list[Done]]:
+def run(
+    settings: Mapping[str, Any], options: BatchOptions, *, quiet: bool = False
+) -> tuple[GenerationPlan, list[JobResult]]:
     """Check everything that can be checked, then make the videos. Errors of single videos are told on stderr."""
     from storyreel.engine import Local, cores, get_engine, wait_calmly
     from storyreel.generate import batch
     from storyreel.generate.licence_file import write_licence
 
     engine = get_engine(options.engine, options.workers)
-    plan = Plan.of(settings, options)
+    plan = GenerationPlan.of(settings, options)
     here = isinstance(engine, Local) and (engine.workers == 1 or len(plan.jobs) == 1)
 
     from functools import partial
 
     from storyreel import video_io
-    from storyreel.cli.screen import Screen
+    from storyreel.cli.screen import GenerationScreen
 
-    with _places(options, plan), Screen(len(plan.jobs), quiet=quiet) as screen:
+    with _places(options, plan), GenerationScreen(len(plan.jobs), quiet=quiet) as screen:
         for note in plan.notes:
             screen.say(f"storyreel: note: {note}")
         if here:
@@ -129,7 +131,7 @@ def run(settings: Mapping[str, Any], options: BatchOptions, *, quiet: bool = Fal
 
 
 @contextmanager
-def _places(options: BatchOptions, plan: Plan) -> Iterator[None]:
+def _places(options: BatchOptions, plan: GenerationPlan) -> Iterator[None]:
     """Where the videos go, checked before anything is made: no other file than one of ours is ever written over.
 
     The videos of a prompt file go into a folder of their own; others may go anywhere under a free name.
@@ -171,7 +173,7 @@ def _places(options: BatchOptions, plan: Plan) -> Iterator[None]:
 
 
 @dataclass
-class Plan:
+class GenerationPlan:
     """What the command line comes to."""
 
     jobs: list[Job]
@@ -200,7 +202,7 @@ class Plan:
         return found
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], batch: BatchOptions) -> Plan:
+    def of(cls, settings: Mapping[str, Any], batch: BatchOptions) -> GenerationPlan:
         from storyreel.atlas import Grid
         from storyreel.generate import registry
         from storyreel.generate.batch import Job, jobs_for, many, slug
@@ -245,7 +247,7 @@ class Plan:
             candidates = default_candidates(info["name"], info)
             options = options.with_candidates(candidates)
             rows = rows and [replace(row, options=row.options.with_candidates(candidates)) for row in rows]
-        place = Place.of(batch, options.transparent)
+        place = Destination.of(batch, options.transparent)
         grid = Grid(batch.columns, batch.padding, batch.pot, batch.cell) if place.suffix == ".png" else None
         looks = {"grid": grid, "world": trained_world(info)}
         digest = info.get("digest", "")
@@ -260,7 +262,7 @@ class Plan:
         return cls(jobs, info, scale, notes, origin.threads if origin else None, batch.to_stdout, **looks)
 
 
-def _unknown_words(rows: list[Row] | None, options: GenerateOptions, info: dict[str, Any]) -> list[str]:
+def _unknown_words(rows: list[PromptRow] | None, options: GenerateOptions, info: dict[str, Any]) -> list[str]:
     from storyreel.generate.open_attributes import attributes_of, trained_world
     from storyreel.generate.registry import is_conditional, known_words
     from storyreel.generate.vocabulary import note_for, unconditional_note
@@ -274,7 +276,7 @@ def _unknown_words(rows: list[Row] | None, options: GenerateOptions, info: dict[
 
 
 @dataclass
-class Place:
+class Destination:
     """Where files go: a folder, their suffix, and the name when one was given."""
 
     folder: Path
@@ -282,7 +284,7 @@ class Place:
     name: str | None = None
 
     @classmethod
-    def of(cls, batch: BatchOptions, transparent: bool) -> Place:
+    def of(cls, batch: BatchOptions, transparent: bool) -> Destination:
         """From -o and --format; ValueError for a suffix that is no format or has no transparency."""
         usual = ".webm" if transparent else ".mp4"
         if batch.origin is not None and batch.origin.suffix.lower() in SUFFIXES:
@@ -325,7 +327,7 @@ class Place:
         raise ValueError(f"{self.folder}: is full of files named {name}; name one with -o")
 
 
-def report(plan: Plan, results: list[Done], as_json: bool) -> None:
+def report(plan: GenerationPlan, results: list[JobResult], as_json: bool) -> None:
     """Paths, or one JSON document, on stdout. Exit code 1 when a video could not be made."""
     failed = [done for done in results if done.error is not None]
     made = [done for done in results if done.error is None]

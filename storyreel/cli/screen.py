@@ -10,14 +10,14 @@ from storyreel.screen_text import guard_stderr, one_line, rich_console
 
 if TYPE_CHECKING:
     from storyreel.clip import Clip
-    from storyreel.generate.batch import Done
+    from storyreel.generate.batch import JobResult
     from storyreel.systems.base import Progress
 
 WIDE = 40  # columns of the preview
 PREVIEW_SHARE = 0.1  # of the time that may go into previews
 
 
-class Screen:
+class GenerationScreen:
     """Use it as a context manager around a run; `progress` and `done` are the callbacks."""
 
     def __init__(self, total: int, *, quiet: bool = False) -> None:
@@ -29,7 +29,7 @@ class Screen:
         self._shown = 0.0
         self._picture: Any = ""
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> GenerationScreen:
         if not self.quiet and sys.stderr.isatty():
             from rich.live import Live
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -73,7 +73,7 @@ class Screen:
             self._shown = time.monotonic()
             self._spent += self._shown - now
 
-    def done(self, done: Done) -> None:
+    def done(self, done: JobResult) -> None:
         self._finished += 1
         if self.live:
             self._bars.update(self._videos, completed=self._finished)

@@ -48,7 +48,7 @@ def sheet(
 
 def run(options: SheetOptions, files: SheetFileOptions, *, quiet: bool = False) -> tuple[DrawnCharacter, list[Path]]:
     """Check everything that can be checked, then draw and write. What is drawn at random is told on stderr."""
-    from storyreel.cli.screen import Screen
+    from storyreel.cli.screen import GenerationScreen
     from storyreel.engine import cores, wait_calmly
     from storyreel.generate import registry
     from storyreel.generate.character import draw, layout_of
@@ -64,7 +64,7 @@ def run(options: SheetOptions, files: SheetFileOptions, *, quiet: bool = False) 
     check_places(path, options, world)
     check_writable(path.parent)
     sweep(path.parent)
-    with Screen(1, quiet=quiet) as screen:
+    with GenerationScreen(1, quiet=quiet) as screen:
         wait_calmly()
         import torch
 

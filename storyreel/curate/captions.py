@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from storyreel.curate.sources import VIDEOS, Source
+from storyreel.curate.sources import VIDEOS, FilmSource
 from storyreel.json_file import read_json
 from storyreel.numbers import number
 from storyreel.whole_file import read_bytes, read_text
@@ -28,7 +28,7 @@ _TIME = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})")
 class Captions:
     """What is known of one film without looking at it. Unreadable sidecars are noted, never fatal."""
 
-    def __init__(self, source: Source, kinds: Sequence[str], folder: Path | None = None) -> None:
+    def __init__(self, source: FilmSource, kinds: Sequence[str], folder: Path | None = None) -> None:
         self.source, self.kinds, self.notes = source, kinds, list[str]()
         self._folder = folder
         self._found: dict[str, Any] = {}

@@ -22,7 +22,7 @@ from storyreel.json_file import parse_json
 from storyreel.numbers import is_digits
 
 if TYPE_CHECKING:
-    from storyreel.curate.model_settings import Models
+    from storyreel.curate.model_settings import ModelSettings
 
 Messages = Sequence[Mapping[str, Any]]
 LONGEST = 600  # characters of an answer
@@ -42,7 +42,7 @@ class NoAnswer(Exception):
         self.again, self.after = again, after
 
 
-def answered(url: str, messages: Messages, models: Models, check: Callable[[Any], str]) -> str:
+def answered(url: str, messages: Messages, models: ModelSettings, check: Callable[[Any], str]) -> str:
     """What `check` makes of the answer, asked for at most `chat_tries` times. NoAnswer: why the last try failed."""
     last = NoAnswer("it was not asked")
     for number in range(models.chat_tries):
@@ -57,7 +57,7 @@ def answered(url: str, messages: Messages, models: Models, check: Callable[[Any]
     raise last
 
 
-def _ask(url: str, messages: Messages, models: Models) -> Any:
+def _ask(url: str, messages: Messages, models: ModelSettings) -> Any:
     """The text of the first choice. The whole of an answer must come within `chat_seconds`."""
     url = url.rstrip("/")
     url = url if url.endswith("/chat/completions") else f"{url}/chat/completions"

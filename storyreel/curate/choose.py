@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 
 from storyreel.curate.duplicates import duplicates
-from storyreel.curate.thresholds import Judged, Reason, Thresholds, columns_of, judge
+from storyreel.curate.thresholds import LimitResult, Reason, Thresholds, columns_of, judge
 
 Copies = Callable[[np.ndarray, float | None], Mapping[int, tuple[int, float]]]
 """(bool (rows,) which take part, share of bits) -> row -> (row that it repeats, share of bits that differ)."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Selection:
     """names: limits and "duplicate", "error", "manual"; failed: bool (names, rows), which rows each would reject.
 
     kept: bool (rows,) with people's decisions. margin: (rows,) the smallest distance to any limit, as a share of it,
     below 0 where one rejects; NaN where nothing judges. copies: row -> (row that it repeats, share of bits).
     """
 
-    limits: tuple[Judged, ...]
+    limits: tuple[LimitResult, ...]
     names: tuple[str, ...]
     failed: np.ndarray
     kept: np.ndarray
@@ -61,7 +61,7 @@ class Verdict:
 
 def choose_columns(
     scores: Mapping[str, np.ndarray], thresholds: Thresholds, words: np.ndarray, errors: np.ndarray, copies: Copies
-) -> Verdict:
+) -> Selection:
     """Decide on all rows. words: int8 (rows,) people's decisions: 1 keep, 0 drop, -1 none. errors: bool (rows,).
 
     A person's word comes last and overrides. Duplicates are looked for among what is kept otherwise, so that a clip
@@ -82,7 +82,7 @@ def choose_columns(
     more = [(name, mask) for name, mask in more if mask.any()]
     failed = np.concatenate([failed, np.array([mask for _, mask in more], bool).reshape(len(more), len(words))])
     names = (*(one.name for one in limits), *(name for name, _ in more))
-    verdict = Verdict(tuple(limits), names, failed, kept, margin, found, thresholds.duplicates.share or 0.0)
+    verdict = Selection(tuple(limits), names, failed, kept, margin, found, thresholds.duplicates.share or 0.0)
     for row, (_, differ) in found.items():
         margin[row] = np.fmin(margin[row], verdict.near(differ)) if not np.isnan(margin[row]) else verdict.near(differ)
     margin[errors] = -1.0
@@ -113,7 +113,7 @@ def choose(
         fill(row, verdict, place, word, lambda of: rows[of]["clip"])
 
 
-def fill(row: dict[str, Any], verdict: Verdict, place: int, word: bool | None, clip_at: Callable[[int], str]) -> None:
+def fill(row: dict[str, Any], verdict: Selection, place: int, word: bool | None, clip_at: Callable[[int], str]) -> None:
     """The decision of a row that stands at `place`, in place. word: a person's. clip_at: the id of the clip there."""
     row["duplicate_of"] = row["duplicate_share_of_bits"] = None
     if place in verdict.copies:

@@ -9,10 +9,10 @@ from typing import Any
 
 from storyreel.curate import pipeline
 from storyreel.curate.captions import KINDS, check_kinds
-from storyreel.curate.models import Models
+from storyreel.curate.models import ModelSettings
 from storyreel.curate.picture_captions import is_model
-from storyreel.curate.screen import Screen
-from storyreel.curate.settings import Settings, Where
+from storyreel.curate.screen import CurationScreen
+from storyreel.curate.settings import CurationSettings, Execution
 from storyreel.curate.sources import MEANINGS
 from storyreel.curate.thresholds import Thresholds
 from storyreel.curate.write import Written
@@ -32,10 +32,10 @@ def curate(footage: str | Path | Sequence[str | Path], out: str | Path, **option
     that could be measured.
     """
     films = [footage] if isinstance(footage, (str, Path)) else footage
-    return run(CurateOptions.of({"footage": films, "out": out, **options}), Screen(quiet=True)).checked()
+    return run(CurateOptions.of({"footage": films, "out": out, **options}), CurationScreen(quiet=True)).checked()
 
 
-def run(options: CurateOptions, screen: Screen) -> Written:
+def run(options: CurateOptions, screen: CurationScreen) -> Written:
     """Measure, caption, choose and write; the same again goes on where it stopped."""
     settings, thresholds = settings_of(options)
     shards = options.webdataset
@@ -47,7 +47,7 @@ def run(options: CurateOptions, screen: Screen) -> Written:
     done = pipeline.curate(
         options.footage, options.out, settings, thresholds,
         steps=options.steps or pipeline.STEPS,
-        where=Where(options.engine, options.workers), redo=options.redo, retry=options.retry,
+        where=Execution(options.engine, options.workers), redo=options.redo, retry=options.retry,
         columns=columns_of(options.columns, MEANINGS), videos=options.videos, screen=screen,
     )  # fmt: skip
     if shards is not None:
@@ -58,16 +58,16 @@ def run(options: CurateOptions, screen: Screen) -> Written:
     return done
 
 
-def settings_of(options: CurateOptions) -> tuple[Settings, Thresholds]:
+def settings_of(options: CurateOptions) -> tuple[CurationSettings, Thresholds]:
     image, video, aesthetics = (
         None if folder is None else str(folder)
         for folder in (options.image_captioner, options.video_captioner, options.aesthetics)
     )
-    models = Models(
+    models = ModelSettings(
         image=image, video=video, aesthetics=aesthetics, encoder=options.encoder, chat=options.chat,
         chat_model=options.chat_model,
     )  # fmt: skip
-    settings, thresholds = change(Settings(models=models), Thresholds(), options.sets)
+    settings, thresholds = change(CurationSettings(models=models), Thresholds(), options.sets)
     if options.captions is not None:
         settings = _captioned(settings, options.captions)
     if options.sidecar is not None:
@@ -75,7 +75,7 @@ def settings_of(options: CurateOptions) -> tuple[Settings, Thresholds]:
     return settings, thresholds
 
 
-def _captioned(settings: Settings, listed: Sequence[str]) -> Settings:
+def _captioned(settings: CurationSettings, listed: Sequence[str]) -> CurationSettings:
     """The kinds of `--captions`, and the model among them, which captions what those before it do not."""
     models = [name for name in listed if name not in KINDS and is_model(name)]
     if len(models) > 1:
@@ -87,7 +87,9 @@ def _captioned(settings: Settings, listed: Sequence[str]) -> Settings:
     return replace(settings, captions=kinds, models=with_model)
 
 
-def change(settings: Settings, thresholds: Thresholds, sets: Sequence[str]) -> tuple[Settings, Thresholds]:
+def change(
+    settings: CurationSettings, thresholds: Thresholds, sets: Sequence[str]
+) -> tuple[CurationSettings, Thresholds]:
     """`--set` one by one: a setting where its name begins with one, else a threshold. ValueError if wrong."""
     for each in sets:
         path, value = split(each)

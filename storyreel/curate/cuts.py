@@ -9,7 +9,7 @@ import numpy as np
 from storyreel.curate.cuts_belief import BELIEVED, DOUBTED, belief_in, features_of, usual_change
 from storyreel.curate.cuts_evidence import REACH, Evidence, gather
 from storyreel.curate.cuts_fade import fades
-from storyreel.curate.cuts_gradual import CONTEXT, LENGTHS, Blends, Fit
+from storyreel.curate.cuts_gradual import CONTEXT, LENGTHS, BlendFit, Blends
 from storyreel.curate.cuts_hard import WIDE, hard_cuts, spread
 from storyreel.curate.cuts_wipe import wipe_fit
 from storyreel.curate.spans import Kind, Transition
@@ -133,7 +133,7 @@ def _highest(values: np.ndarray, reach: int) -> np.ndarray:
     return values >= np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(1)
 
 
-def _rank(fit: Fit) -> np.ndarray:
+def _rank(fit: BlendFit) -> np.ndarray:
     """Of intervals over one another the one with the largest step is wanted, as long as it fits nearly as well."""
     return fit.step * np.exp(-_STRICT * (1 - np.minimum(fit.ramp, fit.parabola)))
 

@@ -19,7 +19,7 @@ LENGTHS = (5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70)
 
 
 @dataclass(frozen=True)
-class Fit:
+class BlendFit:
     """How well intervals of one length fit, for each first frame. Arrays of (n,); zeros where nothing fits.
 
     step: root mean square difference of what stands before and behind, levels. ramp: share of a straight (or eased)
@@ -43,12 +43,12 @@ class Blends:
         self._before = [_shifted_means(matrix, -1) for matrix in (evidence.products, evidence.texture)]
         self._behind = [_shifted_means(matrix, 1) for matrix in (evidence.products, evidence.texture)]
 
-    def fit(self, length: int, starts: np.ndarray | None = None) -> Fit:
+    def fit(self, length: int, starts: np.ndarray | None = None) -> BlendFit:
         """Intervals of `length` frames whose first frames are `starts`, or every frame that leaves room."""
         n = self.count
         every = np.arange(CONTEXT, max(CONTEXT, n - length - CONTEXT + 1))
         starts = every if starts is None else starts[(starts >= CONTEXT) & (starts <= n - length - CONTEXT)]
-        out = Fit(length, *(np.zeros(n, np.float32) for _ in range(4)))
+        out = BlendFit(length, *(np.zeros(n, np.float32) for _ in range(4)))
         if not len(starts):
             return out
         inside = starts[:, None] + np.arange(length)

@@ -46,7 +46,7 @@ class Picture:
     fields: bool
 
 
-class Film:
+class FilmReader:
     """One pass over a file: iterate for its pictures, then ask for `info`.
 
     max_pixels: of a frame. damaged: how many frames may be damaged before the film is refused.

@@ -14,7 +14,7 @@ from storyreel.curate.chat import NoAnswer, answered, plain_sentence
 from storyreel.wording import counted
 
 if TYPE_CHECKING:
-    from storyreel.curate.model_work import Models, Work
+    from storyreel.curate.model_work import ModelSettings, Work
 
 ASKED = (
     "You are given several descriptions of one short video clip, one of its middle frame and one of the whole clip. "
@@ -52,7 +52,7 @@ def fuse(work: Work, texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return known
 
 
-def fused_caption(texts: Sequence[str], models: Models) -> str:
+def fused_caption(texts: Sequence[str], models: ModelSettings) -> str:
     """One sentence from several. NoAnswer after `chat_tries` tries."""
     said = "\n".join(f"Description {i}: {text}" for i, text in enumerate(texts, 1))
     messages = [{"role": "system", "content": ASKED}, {"role": "user", "content": said}]

@@ -16,9 +16,9 @@ import numpy as np
 
 from storyreel.curate.copies import EVERY, written
 from storyreel.curate.cuts import MARGIN, find_all
-from storyreel.curate.decode import Film, Picture
+from storyreel.curate.decode import FilmReader, Picture
 from storyreel.curate.fingerprints import hash_of_frame
-from storyreel.curate.measures import FilmMeasures, MeasureSettings, Span
+from storyreel.curate.measures import FilmMeasures, MeasuredSpan, MeasureSettings
 from storyreel.curate.motion import difference, shake
 from storyreel.curate.quality import agreed_bars, quality_of
 from storyreel.curate.reduce import Thumb, small_chroma, small_luma, stretched, thumb, upright
@@ -27,7 +27,7 @@ from storyreel.curate.span_scores import scores_of
 from storyreel.curate.spans import Transition, spans_between
 from storyreel.curate.transnet import TransNet, merged
 
-__all__ = ["FilmMeasures", "MeasureSettings", "Span", "measure"]
+__all__ = ["FilmMeasures", "MeasureSettings", "MeasuredSpan", "measure"]
 
 WINDOW = 1024
 """Frames whose transitions are found at a time, besides MARGIN frames on both sides."""
@@ -46,7 +46,7 @@ def measure(
     ValueError, one line: what cannot be read. OSError: not there.
     """
     settings = settings or MeasureSettings()
-    film = Film(Path(path), max_pixels=settings.max_pixels, damaged=settings.max_damaged)
+    film = FilmReader(Path(path), max_pixels=settings.max_pixels, damaged=settings.max_damaged)
     film_pass = _FilmPass(film, settings)
     for picture in film:
         film_pass.see(picture)
@@ -60,7 +60,7 @@ def measure(
 
 
 class _FilmPass:
-    def __init__(self, film: Film, settings: MeasureSettings):
+    def __init__(self, film: FilmReader, settings: MeasureSettings):
         self.film, self.settings = film, settings
         self.thumbs: list[Thumb] = []  # from frame `first` on
         self.first = self.searched = 0  # transitions are known of frames before `searched`
@@ -70,7 +70,7 @@ class _FilmPass:
         self.transitions: list[Transition] = []
         self.doubts: list[Transition] = []
         self.known = -1  # last frame of the last of both
-        self.spans: list[Span] = []
+        self.spans: list[MeasuredSpan] = []
         self.samples: list[Sample] = []
         self.used = 0  # samples of spans that are closed
         self.rate: float | None = None  # frames a second, once the film is open
@@ -91,7 +91,7 @@ class _FilmPass:
         if len(self.thumbs) >= WINDOW + 2 * MARGIN:
             self._search(last=False)
 
-    def finish(self) -> list[Span]:
+    def finish(self) -> list[MeasuredSpan]:
         if self.network is not None:
             self.network.finish()
         self._search(last=True)
@@ -184,12 +184,12 @@ class _FilmPass:
             change = np.frombuffer(self.change, np.float32)[start + 1 : end]
             scores = scores_of(inside, start, end, change, self.settings)
             scores["frame_hashes"] = written(self.hashes[-(-start // EVERY) : -(-end // EVERY)])
-            self.spans.append(Span(start, end, scores))
+            self.spans.append(MeasuredSpan(start, end, scores))
         if not last:
             thin(self.samples[self.used :])
 
 
-def _of_bars(span: Span) -> Any:
+def _of_bars(span: MeasuredSpan) -> Any:
     """What `agreed_bars` wants of a span."""
     scores = span.scores
     return span.end - span.start, scores["bars"], scores["dark_edges"], scores["exposure"] or 0.0

@@ -52,7 +52,7 @@ class MeasureSettings:
 
 
 @dataclass(frozen=True)
-class Span:
+class MeasuredSpan:
     """Frames [start, end) of one shot, without any that a transition blends, and their raw scores by name."""
 
     start: int
@@ -66,7 +66,7 @@ class FilmMeasures:
 
     info: FilmInfo
     transitions: tuple[Transition, ...]
-    spans: tuple[Span, ...]
+    spans: tuple[MeasuredSpan, ...]
     doubts: tuple[Transition, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -81,4 +81,6 @@ class FilmMeasures:
     def from_json(cls, doc: dict[str, Any]) -> FilmMeasures:
         transitions = tuple(Transition(**each) for each in doc["transitions"])
         doubts = tuple(Transition(**each) for each in doc.get("doubts", ()))
-        return cls(FilmInfo.from_json(doc["info"]), transitions, tuple(Span(**each) for each in doc["spans"]), doubts)
+        return cls(
+            FilmInfo.from_json(doc["info"]), transitions, tuple(MeasuredSpan(**each) for each in doc["spans"]), doubts
+        )

@@ -9,7 +9,7 @@ from storyreel.field_ranges import Range
 
 
 @dataclass(frozen=True, kw_only=True)
-class Models:
+class ModelSettings:
     """Folders, names and addresses of the models; None for none. chat_seconds: of one answer, at most."""
 
     captioner: str | None = None  # of `--captions`: a folder, a name OWNER/NAME of the hub, or an http address

@@ -17,8 +17,8 @@ import numpy as np
 
 from storyreel.curate.chat import NoAnswer
 from storyreel.curate.export import span_of
-from storyreel.curate.model_settings import Models
-from storyreel.curate.screen import Screen
+from storyreel.curate.model_settings import ModelSettings
+from storyreel.curate.screen import CurationScreen
 from storyreel.curate.store import Store
 from storyreel.wording import counted
 
@@ -46,8 +46,8 @@ class Work:
 
     store: Store
     rows: Sequence[dict[str, Any]]
-    models: Models
-    screen: Screen
+    models: ModelSettings
+    screen: CurationScreen
     notes: list[str]
 
     def wanted(self) -> list[dict[str, Any]]:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 
 from storyreel.curate.captioners import load_captioner
 from storyreel.curate.fusion import fuse
-from storyreel.curate.model_work import Captioner, Models, Work, ask
+from storyreel.curate.model_work import Captioner, ModelSettings, Work, ask
 from storyreel.curate.picture_captions import Endpoint, folder_of
 from storyreel.curate.similarity import aesthetics, similarity
 
-__all__ = ["Models", "Work", "ask", "check_captioners", "picture_captioner", "run_models"]
+__all__ = ["ModelSettings", "Work", "ask", "check_captioners", "picture_captioner", "run_models"]
 
 
-def picture_captioner(models: Models) -> Captioner:
+def picture_captioner(models: ModelSettings) -> Captioner:
     """The captioner that `models.captioner` names; weights are loaded with the first clip.
 
     ValueError, one line: no such folder, no model that transformers knows, pickled weights, or not on this machine.
@@ -24,7 +24,7 @@ def picture_captioner(models: Models) -> Captioner:
     return load_captioner(folder_of(name), "video" if models.pictures > 1 else "image", pictures=models.pictures)
 
 
-def check_captioners(models: Models) -> None:
+def check_captioners(models: ModelSettings) -> None:
     """ValueError, one line, for a captioner that is not here, before the hours of work; no weights are read."""
     for kind in ("image", "video"):
         if folder := getattr(models, kind):

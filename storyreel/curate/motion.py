@@ -15,7 +15,7 @@ _STRIDE = 4  # the flow is looked at in every fourth row and column
 
 
 @dataclass(frozen=True)
-class Motion:
+class FlowSpeeds:
     """Of one pair of frames. Speeds in pixels a second at the size in which flow was found.
 
     flow: mean length of the flow; camera: of the part that one shift, turn and zoom explains; things: of the rest.
@@ -26,16 +26,16 @@ class Motion:
     things: float
 
 
-def motion_of(first: np.ndarray, second: np.ndarray, seconds: float) -> Motion:
+def motion_of(first: np.ndarray, second: np.ndarray, seconds: float) -> FlowSpeeds:
     """Of two uint8 (h, w) pictures that are `seconds` apart. Dark pictures are stretched first, so that flow sees."""
     if min(first.shape) < 16 or seconds <= 0 or difference(first, second) < _NOTHING:
-        return Motion(0.0, 0.0, 0.0)
+        return FlowSpeeds(0.0, 0.0, 0.0)
     first, second = _stretched(first, second)
     flow = cv2.calcOpticalFlowFarneback(first, second, np.empty(0), 0.5, 3, 11, 2, 5, 1.1, 0)  # pyright: ignore
     flow = flow[2:-2:_STRIDE, 2:-2:_STRIDE].reshape(-1, 2)
     camera = _camera(first.shape, flow)
     parts = (flow, camera, flow - camera)
-    return Motion(*(float(np.hypot(part[:, 0], part[:, 1]).mean()) / seconds for part in parts))
+    return FlowSpeeds(*(float(np.hypot(part[:, 0], part[:, 1]).mean()) / seconds for part in parts))
 
 
 def _stretched(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from storyreel import hub_client
 from storyreel.curate.chat import NoAnswer, answered, plain_sentence
-from storyreel.curate.model_settings import Models
+from storyreel.curate.model_settings import ModelSettings
 from storyreel.curate.model_work import digest_of_folder
 from storyreel.hub_client import RefusedDownload
 from storyreel.json_file import read_object
@@ -63,7 +63,7 @@ def question(pictures: int) -> str:
 class Endpoint:
     """Any OpenAI-style endpoint that takes pictures: JPEGs in data URLs, `chat_at_once` clips at a time."""
 
-    def __init__(self, url: str, models: Models) -> None:
+    def __init__(self, url: str, models: ModelSettings) -> None:
         self.url, self.models, self.places = url, models, places_of(models.pictures)
         self.name = f"endpoint {url} {models.chat_model} {len(self.places)} {ASKED}"
 

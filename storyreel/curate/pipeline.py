@@ -20,15 +20,15 @@ from storyreel.curate.models import check_captioners, run_models
 from storyreel.curate.requirements import check_imports, text_note
 from storyreel.curate.rows import number_copies, rows_of
 from storyreel.curate.scores import judged
-from storyreel.curate.screen import Screen
-from storyreel.curate.settings import Settings, Where
-from storyreel.curate.sources import Source, find_sources
-from storyreel.curate.store import Film, Store, read_object, shown
+from storyreel.curate.screen import CurationScreen
+from storyreel.curate.settings import CurationSettings, Execution
+from storyreel.curate.sources import FilmSource, find_sources
+from storyreel.curate.store import FilmRecord, Store, read_object, shown
 from storyreel.curate.supervise import Beat, Job, Outcome
 from storyreel.curate.thresholds import Duplicates, Thresholds
 from storyreel.curate.write import Written, write_dataset
 
-__all__ = ["STEPS", "Settings", "Where", "check_steps", "curate"]
+__all__ = ["STEPS", "CurationSettings", "Execution", "check_steps", "curate"]
 
 STEPS = ("cuts", "motion", "text", "quality", "captions", "similarity", "aesthetics", "duplicates", "write")
 
@@ -63,16 +63,16 @@ def measure_film(job: tuple[str, Any], beat: Beat) -> dict[str, Any]:
 def curate(
     footage: Sequence[str | Path],
     dataset: str | Path,
-    settings: Settings,
+    settings: CurationSettings,
     thresholds: Thresholds,
     *,
     steps: Sequence[str] = STEPS,
-    where: Where = Where(),
+    where: Execution = Execution(),
     redo: bool = False,
     retry: bool = False,
     columns: Mapping[str, str] | None = None,
     videos: Path | None = None,
-    screen: Screen | None = None,
+    screen: CurationScreen | None = None,
     job: Job = measure_film,
 ) -> Written:
     """Curate `footage` into the dataset folder; films of earlier calls stay in it.
@@ -88,7 +88,7 @@ def curate(
         raise ValueError("no footage was given; expected files, folders or a manifest")
     if not films:
         raise ValueError(f"no film among the footage: {shown([f'{name} {why}' for name, why in others])}")
-    screen = screen or Screen(quiet=True)
+    screen = screen or CurationScreen(quiet=True)
     if job is measure_film:
         check_imports()
         if "text" in steps and (note := text_note()):
@@ -124,12 +124,12 @@ def curate(
 
 def _measure(
     store: Store,
-    sources: Sequence[Source],
-    settings: Settings,
+    sources: Sequence[FilmSource],
+    settings: CurationSettings,
     thresholds: Thresholds,
-    where: Where,
+    where: Execution,
     retry: bool,
-    screen: Screen,
+    screen: CurationScreen,
     job: Job,
 ) -> None:
     """Every film that is not measured yet; each result is on disk before the next is begun in its place."""
@@ -148,28 +148,28 @@ def _measure(
     store.settle()
 
 
-def _size(source: Source) -> int:
+def _size(source: FilmSource) -> int:
     try:
         return Path(source.path).stat().st_size
     except OSError:
         return 0
 
 
-def _kept(store: Store, film: Film, source: Source, thresholds: Thresholds) -> tuple[float, float]:
+def _kept(store: Store, film: FilmRecord, source: FilmSource, thresholds: Thresholds) -> tuple[float, float]:
     """(seconds that would be kept, seconds of all spans) of one film, before duplicates and models: for the screen."""
     rows = rows_of(_read_film(store, film), source, "")
     choose(rows, thresholds)
     return sum(r["seconds"] for r in rows if r["kept"]), sum(r["seconds"] for r in rows)
 
 
-def _read_film(store: Store, film: Film) -> Any:
+def _read_film(store: Store, film: FilmRecord) -> Any:
     from storyreel.curate.measures import FilmMeasures
 
     return FilmMeasures.from_json(read_object(store.film_file(film.film)))
 
 
 def assemble(
-    store: Store, sources: Sequence[Source], settings: Settings, config: str
+    store: Store, sources: Sequence[FilmSource], settings: CurationSettings, config: str
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """(all rows, in the order of the films' names, with the captions that need no model; notes for the card)."""
     rows: list[dict[str, Any]] = []

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from storyreel import timing
 from storyreel.curate.scores import measured
-from storyreel.curate.sources import Source
+from storyreel.curate.sources import FilmSource
 from storyreel.names import bare
 from storyreel.parquet_file import read_parquet
 from storyreel.read_errors import one_line, printable
@@ -79,7 +79,7 @@ def clip_id(digest: str, start: int, end: int, config: str) -> str:
     return hashlib.sha256(f"{digest}:{start}:{end}:{config}".encode()).hexdigest()[:20]
 
 
-def rows_of(measures: FilmMeasures, source: Source, config: str) -> list[dict[str, Any]]:
+def rows_of(measures: FilmMeasures, source: FilmSource, config: str) -> list[dict[str, Any]]:
     """One row for each span of a film, in order, undecided and without captions."""
     info = measures.info
     rows = []

@@ -11,7 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from storyreel.curate.measures import MeasureSettings
-    from storyreel.curate.motion import Motion
+    from storyreel.curate.motion import FlowSpeeds
     from storyreel.curate.samples import Sample
 
 FEW_PAIRS = 4
@@ -56,7 +56,7 @@ class Seen:
         self.pictures = [sample for sample in self.samples if sample.luma is not None]
 
     @cached_property
-    def motions(self) -> list[Motion]:
+    def motions(self) -> list[FlowSpeeds]:
         """Flow is the dearest of the scores: of a long span only some pairs are looked at, evenly spread."""
         from storyreel.curate.motion import motion_of
         from storyreel.curate.samples import spread

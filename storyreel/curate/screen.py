@@ -10,7 +10,7 @@ from typing import Any
 from storyreel.screen_text import guard_stderr, one_line, rich_console
 
 
-class Screen:
+class CurationScreen:
     """Use as a context manager around a run. Without a terminal it only says what went wrong."""
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -24,7 +24,7 @@ class Screen:
         self._started = time.monotonic()
         self._frames: dict[int, int] = {}
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> CurationScreen:
         if not self.quiet and sys.stderr.isatty():
             from rich.progress import BarColumn, Progress, TextColumn
 

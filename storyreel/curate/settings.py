@@ -10,20 +10,20 @@ from typing import Any
 from storyreel.curate.captions import DEFAULT, check_kinds
 from storyreel.curate.export import Export
 from storyreel.curate.measures import MeasureSettings
-from storyreel.curate.model_work import Models
+from storyreel.curate.model_work import ModelSettings
 from storyreel.curate.requirements import missing
-from storyreel.curate.supervise import Job, Outcome, Watch, call_watched, run_watched
+from storyreel.curate.supervise import Job, Outcome, RetryPolicy, call_watched, run_watched
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class CurationSettings:
     """Everything but the thresholds. `measure` and most of `export` belong to a dataset folder for good."""
 
     measure: MeasureSettings = field(default_factory=MeasureSettings)
     export: Export = field(default_factory=Export)
-    watch: Watch = field(default_factory=Watch)
+    watch: RetryPolicy = field(default_factory=RetryPolicy)
     captions: tuple[str, ...] = DEFAULT
-    models: Models = field(default_factory=Models)
+    models: ModelSettings = field(default_factory=ModelSettings)
     sidecars: str | None = None  # folder of sidecar files, where they do not lie beside the films
 
     def __post_init__(self) -> None:
@@ -35,7 +35,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Where:
+class Execution:
     """What runs the jobs: "local" (watched processes) or "ray", and how many at a time."""
 
     engine: str = "local"
@@ -45,7 +45,7 @@ class Where:
         self,
         function: Job,
         items: Sequence[Any],
-        watch: Watch,
+        watch: RetryPolicy,
         on_result: Callable[[int, Outcome], None],
         on_beat: Callable[[int, int], None] = lambda index, frames: None,
     ) -> None:
@@ -60,7 +60,7 @@ class Where:
         self,
         function: Job,
         items: Sequence[Any],
-        watch: Watch,
+        watch: RetryPolicy,
         on_result: Callable[[int, Outcome], None],
         on_beat: Callable[[int, int], None],
     ) -> None:

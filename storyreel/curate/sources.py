@@ -35,7 +35,7 @@ MEANINGS = ("path", "caption", "licence", "split")  # that --columns may name
 
 
 @dataclass(frozen=True)
-class Source:
+class FilmSource:
     """One film: its `name` in the dataset (unique, printable), where it lies, and what its manifest said."""
 
     name: str
@@ -54,13 +54,13 @@ class Source:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Source:
+    def from_json(cls, value: Mapping[str, Any]) -> FilmSource:
         return cls(**value)
 
 
 def find_sources(
     footage: Sequence[str | Path], columns: Mapping[str, str] | None = None, videos: Path | None = None
-) -> tuple[list[Source], list[tuple[str, str]]]:
+) -> tuple[list[FilmSource], list[tuple[str, str]]]:
     """(films sorted by name, (file, why it is none) of everything else that lies there).
 
     columns: meaning (MEANINGS) -> the column of manifests that has it. videos: the folder of their films; None: that of
@@ -69,7 +69,7 @@ def find_sources(
     manifests = [path for path in map(Path, footage) if path.suffix.lower() in MANIFESTS and not path.is_dir()]
     if not manifests and (columns or videos):
         raise ValueError(f"{'columns' if columns else 'videos'}: there is no table among the footage")
-    films: dict[str, Source] = {}  # by path
+    films: dict[str, FilmSource] = {}  # by path
     others: list[tuple[str, str]] = []
     for given in footage:
         path = Path(given)
@@ -131,16 +131,16 @@ def _is_sidecar(file: Path, stems: set[tuple[Path, str]]) -> bool:
     return (file.parent, file.stem) in stems or (file.parent, Path(file.stem).stem) in stems
 
 
-def _source(name: str, file: Path, said: Mapping[str, str]) -> Source:
+def _source(name: str, file: Path, said: Mapping[str, str]) -> FilmSource:
     said = {k: v for k, v in said.items() if v not in (None, "")}
     licence = next((said.pop(c) for c in LICENCE_COLUMNS if c in said), None)
     caption = said.pop("caption", None)
-    return Source(
+    return FilmSource(
         printable(name.replace(os.sep, "/")), os.path.abspath(file), licence, caption, dict(sorted(said.items()))
     )
 
 
-def named_apart(known: Mapping[str, Source], new: Iterable[Source]) -> list[Source]:
+def named_apart(known: Mapping[str, FilmSource], new: Iterable[FilmSource]) -> list[FilmSource]:
     """`known` (by path, names kept) and `new` together, sorted by name; what is known is told anew by `new`.
 
     Two films of one name, from two folders, get their folders in front until they differ.

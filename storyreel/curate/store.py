@@ -26,7 +26,7 @@ from typing import Any
 from storyreel.curate.edits import read_edits
 from storyreel.curate.lines import append_line, read_lines, write_lines
 from storyreel.curate.requirements import BROKEN
-from storyreel.curate.sources import Source, named_apart
+from storyreel.curate.sources import FilmSource, named_apart
 from storyreel.curate.supervise import Outcome
 from storyreel.json_file import read_json
 from storyreel.layouts import CLIP, files_below
@@ -40,7 +40,7 @@ ANSWERS = re.compile(r"answers/(captions|fused|similarity|aesthetics)-[0-9a-f]{1
 
 
 @dataclass(frozen=True)
-class Film:
+class FilmRecord:
     """A line of the manifest: a film that was measured, or could not be."""
 
     name: str
@@ -67,7 +67,7 @@ class Store:
         self.path = self.dataset / "curation"
         self._inputs = list(inputs)
         self._open = ExitStack()
-        self.films: dict[str, Film] = {}
+        self.films: dict[str, FilmRecord] = {}
         self.config: dict[str, Any] = {}
 
     def __enter__(self) -> Store:
@@ -79,7 +79,7 @@ class Store:
             self.owned = stack.enter_context(claim(self.dataset, "curated-dataset", inputs=[*self._inputs, *known]))
             stack.callback(self._sweep)
             self._sweep()
-            self.films = {line["name"]: Film(**line) for line in read_lines(self.path / "manifest.jsonl")}
+            self.films = {line["name"]: FilmRecord(**line) for line in read_lines(self.path / "manifest.jsonl")}
             self._written, self._stale = self._read_written()
             self._open = stack.pop_all()
         return self
@@ -161,10 +161,10 @@ class Store:
         remove_names(self.dataset, ["curation/manifest.jsonl", *(f"curation/films/{k}.json" for k in known), *answers])
         self.films = {}
 
-    def sources(self, new: Iterable[Source] = ()) -> list[Source]:
+    def sources(self, new: Iterable[FilmSource] = ()) -> list[FilmSource]:
         """All films of the dataset, those of earlier calls and `new`, sorted by name; remembered."""
         file = self.path / "footage.jsonl"
-        known = {line["path"]: Source.from_json(line) for line in read_lines(file)}
+        known = {line["path"]: FilmSource.from_json(line) for line in read_lines(file)}
         both = named_apart(known, new)
         if both != sorted(known.values(), key=lambda s: s.name):
             write_lines(file, (source.as_json() for source in both))
@@ -172,7 +172,7 @@ class Store:
 
     # -- films ---------------------------------------------------------------------------------------------
 
-    def is_done(self, source: Source, *, retry: bool = False) -> bool:
+    def is_done(self, source: FilmSource, *, retry: bool = False) -> bool:
         """Whether the film, as it lies there now, was measured, or given up (unless `retry`, or the error may pass)."""
         film = self.films.get(source.name)
         again = film is not None and film.error is not None and (retry or film.passing or film.error.startswith(BROKEN))
@@ -184,7 +184,7 @@ class Store:
             return True  # gone or out of reach: what was measured stays true
         return (film.size, film.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
 
-    def put_film(self, source: Source, outcome: Outcome) -> Film:
+    def put_film(self, source: FilmSource, outcome: Outcome) -> FilmRecord:
         """Write what was measured, then the line that says so."""
         measured: Mapping[str, Any] | None = outcome.result
         key = _key(source.name)
@@ -200,7 +200,9 @@ class Store:
             facts = {"digest": info["digest"], "spans": len(measured["spans"]), "seconds": float(info["seconds"])}
         before = self.films.get(source.name)
         tries = outcome.tries + (before.tries if before is not None and before.passing and outcome.passing else 0)
-        film = Film(source.name, key, size, mtime, error=outcome.error, tries=tries, passing=outcome.passing, **facts)
+        film = FilmRecord(
+            source.name, key, size, mtime, error=outcome.error, tries=tries, passing=outcome.passing, **facts
+        )
         append_line(self.path / "manifest.jsonl", film.as_json())
         self.films[source.name] = film
         return film

@@ -41,7 +41,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
+class RetryPolicy:
     """How long a worker may say nothing, seconds, and how often a film is tried."""
 
     patience: float = 120.0
@@ -52,14 +52,14 @@ class Watch:
             raise ValueError(f"patience and tries: expected more than 0, got {self.patience} and {self.tries}")
 
 
-class Worker:
+class FilmWorker:
     """One child process, started when it is first needed and again after it was lost."""
 
     def __init__(self, function: Job) -> None:
         self.child = Child(partial(_answer, function))
         self.stopped = False
 
-    def call(self, item: Any, watch: Watch, on_beat: Beat = lambda frames: None) -> Outcome:
+    def call(self, item: Any, watch: RetryPolicy, on_beat: Beat = lambda frames: None) -> Outcome:
         """What became of the item. ImportError: the worker lacks a package."""
         error, kind = "", ""
         for number in range(1, watch.tries + 1):
@@ -126,13 +126,13 @@ def run_watched(
     items: Sequence[Any],
     *,
     workers: int,
-    watch: Watch,
+    watch: RetryPolicy,
     on_result: Callable[[int, Outcome], None],
     on_beat: Callable[[int, int], None] = lambda index, frames: None,
 ) -> None:
     """Each item in one of `workers` watched processes; `on_result(index, outcome)` in this thread, as they finish."""
     count = max(1, min(workers, len(items)))
-    idle = [Worker(function) for _ in range(count)]
+    idle = [FilmWorker(function) for _ in range(count)]
     everyone, lock = list(idle), threading.Lock()
 
     def call(index: int) -> Outcome:
@@ -161,10 +161,10 @@ def run_watched(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_mine: dict[Any, Worker] = {}
+_mine: dict[Any, FilmWorker] = {}
 
 
-def call_watched(function: Job, watch: Watch, item: Any) -> Outcome:
+def call_watched(function: Job, watch: RetryPolicy, item: Any) -> Outcome:
     """For engines that run tasks elsewhere: one watched child in each of their processes, used again and again."""
-    worker = _mine.setdefault(function, Worker(function))
+    worker = _mine.setdefault(function, FilmWorker(function))
     return worker.call(item, watch)

@@ -102,7 +102,7 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Judged:
+class LimitResult:
     """One limit over the rows of a table. column: of the score; failed, margin: (rows,), NaN where it does not judge.
 
     margin: how far on the good side, as a share of the limit (absolute where the limit is 0); below 0 on the bad side.
@@ -115,12 +115,12 @@ class Judged:
     margin: np.ndarray
 
 
-def judge(columns: Mapping[str, np.ndarray], thresholds: Thresholds) -> list[Judged]:
+def judge(columns: Mapping[str, np.ndarray], thresholds: Thresholds) -> list[LimitResult]:
     """Every limit that is set, in the order of the scores, over float columns; NaN (not measured) rejects nothing.
 
     Pure. Near duplicates need more than limits: `storyreel.curate.duplicates`.
     """
-    found: list[Judged] = []
+    found: list[LimitResult] = []
     for field, score in judged().items():
         limit, value = getattr(thresholds, field), columns[score.column]
         if limit.min is not None:
@@ -130,10 +130,10 @@ def judge(columns: Mapping[str, np.ndarray], thresholds: Thresholds) -> list[Jud
                 bad &= ~(other >= limit.difference_min)
                 nearer = np.fmax(margin, _margin(other - limit.difference_min, limit.difference_min))
                 margin = np.where(np.isnan(value), np.nan, nearer)
-            found.append(Judged(f"{field}.min", score.column, limit.min, bad, margin))
+            found.append(LimitResult(f"{field}.min", score.column, limit.min, bad, margin))
         if limit.max is not None:
             margin = _margin(limit.max - value, limit.max)
-            found.append(Judged(f"{field}.max", score.column, limit.max, value > limit.max, margin))
+            found.append(LimitResult(f"{field}.max", score.column, limit.max, value > limit.max, margin))
     return found
 
 

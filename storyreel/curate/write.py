@@ -14,8 +14,8 @@ from storyreel.curate.card import card
 from storyreel.curate.choose import choose, counts
 from storyreel.curate.export import ClipFiles, export_clip, put_away, span_of, write_span
 from storyreel.curate.rows import table_of
-from storyreel.curate.screen import Screen
-from storyreel.curate.settings import Settings, Where
+from storyreel.curate.screen import CurationScreen
+from storyreel.curate.settings import CurationSettings, Execution
 from storyreel.curate.store import Store
 from storyreel.curate.supervise import Outcome
 from storyreel.curate.thresholds import Thresholds
@@ -55,10 +55,10 @@ def write_dataset(
     store: Store,
     rows: list[dict[str, Any]],
     thresholds: Thresholds,
-    settings: Settings,
+    settings: CurationSettings,
     *,
-    where: Where,
-    screen: Screen,
+    where: Execution,
+    screen: CurationScreen,
     notes: Sequence[str] = (),
     export: bool = True,
 ) -> Written:
@@ -78,7 +78,9 @@ def write_dataset(
     return write_tables(store, rows, thresholds, settings.export.suffix if export else None, notes)
 
 
-def _export(store: Store, rows: Sequence[dict[str, Any]], settings: Settings, where: Where, screen: Screen) -> None:
+def _export(
+    store: Store, rows: Sequence[dict[str, Any]], settings: CurationSettings, where: Execution, screen: CurationScreen
+) -> None:
     folder, how = store.dataset / "clips", settings.export
     todo = [row for row in rows if row["kept"] and not (folder / f"{row['clip']}{how.suffix}").exists()]
     folder.mkdir(parents=True, exist_ok=True)

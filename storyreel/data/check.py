@@ -14,7 +14,7 @@ CHUNK = 64
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """What `check` found. `refused` and `notes`: (file name, what is wrong); a refused clip is never trained on."""
 
     path: str
@@ -47,7 +47,7 @@ class Report:
         return "\n".join(lines)
 
 
-def check(folder: DatasetFolder, workers: int | None = None) -> Report:
+def check(folder: DatasetFolder, workers: int | None = None) -> CheckReport:
     """Decode every clip and compare it with its row."""
     spans = [range(start, min(start + CHUNK, len(folder))) for start in range(0, len(folder), CHUNK)]
     jobs = [folder.reader(span) for span in spans]
@@ -59,7 +59,7 @@ def check(folder: DatasetFolder, workers: int | None = None) -> Report:
             advance(len(chunk))
     good = [facts for why, facts in found if why is None]
     names = folder.file_names
-    return Report(
+    return CheckReport(
         path=str(folder.path),
         rows=len(folder),
         usable=len(good),

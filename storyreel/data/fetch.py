@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from storyreel.archive import Limits, unpack
+from storyreel.archive import ArchiveLimits, unpack
 from storyreel.data.download import download
 from storyreel.ownership import check_place
 from storyreel.storage import check_writable, digest_of, sweep, temporary_name
@@ -84,7 +84,7 @@ def _unpacked(pictures: Pictures, archive: Path, folder: Path, url: str) -> Path
     url: what errors call the archive. ValueError when it is broken, holds other things than plain files, names files
     outside of itself, is too large, or holds no such pictures.
     """
-    unpack(archive, folder, url, Limits(MAX_UNPACKED, MAX_FILES), KEPT)
+    unpack(archive, folder, url, ArchiveLimits(MAX_UNPACKED, MAX_FILES), KEPT)
     found = sorted(folder.rglob(pictures.marker))
     if not found:
         raise ValueError(f"{url}: the archive holds no {pictures.marker}, which is one of {pictures.name}")

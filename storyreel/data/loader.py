@@ -23,7 +23,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from storyreel.data.dataset import Dataset
 from storyreel.data.resident import Draw, Resident
-from storyreel.data.source import Source, to_video
+from storyreel.data.source import DatasetSource, to_video
 from storyreel.engine import cores
 from storyreel.recipe import Data
 from storyreel.systems.base import Batch, TextEncoder
@@ -71,7 +71,7 @@ class Loader(TorchDataset[Batch]):
         self.refused: list[tuple[Path, str, str]] = []
         self.sources = []
         for folder, _ in folders:
-            source = Source(folder, data, text, split, cache)
+            source = DatasetSource(folder, data, text, split, cache)
             self.refused += [(folder.path, folder.file_names[row], why) for row, why in source.refused.items()]
             if rank == 0:
                 source.report()
@@ -218,7 +218,7 @@ def _pattern(weights: Sequence[float]) -> np.ndarray:
     return np.repeat(np.arange(len(weights)), np.diff(edges, prepend=0) + 1)
 
 
-def _texts(sources: Sequence[Source], captions: np.ndarray) -> tuple[Tensor, Tensor]:
+def _texts(sources: Sequence[DatasetSource], captions: np.ndarray) -> tuple[Tensor, Tensor]:
     """Token states float16 (b, l, d) of one caption an item, padded to the longest of the batch, and their mask."""
     pairs = zip(sources, captions.tolist(), strict=True)
     rows = [torch.from_numpy(source.text.rows(caption).copy()) for source, caption in pairs if source.text]

@@ -84,7 +84,7 @@ def _encode(encoder: TextEncoder, captions: list[str], path: Path) -> None:
     saved.unlink(missing_ok=True)
 
 
-class Prepared:
+class PreparedEntries:
     """The entries that a stage's `prepare` gives for each clip of a dataset, memory-mapped."""
 
     def __init__(self, entries: dict[str, tuple[np.ndarray, torch.dtype]], places: dict[int, int]) -> None:
@@ -111,7 +111,7 @@ class Prepared:
         prepare: Callable[[Batch], Batch],
         key: tuple[int, str],
         cache: Path | None,
-    ) -> Prepared | None:
+    ) -> PreparedEntries | None:
         """Run `prepare` once over all usable clips in order. None when it prepares nothing.
 
         load: rows -> the batch of whole clips that `prepare` is given.

@@ -17,7 +17,7 @@ from torch import Tensor
 from storyreel.systems.base import Batch
 
 if TYPE_CHECKING:
-    from storyreel.data.source import Source
+    from storyreel.data.source import DatasetSource
 
 SHARE = 0.4  # of the device's free memory that data may take; the rest is for the training
 
@@ -43,7 +43,7 @@ class Draw:
 class Resident:
     """The data of a loader's sources on a device."""
 
-    def __init__(self, sources: Sequence[Source], device: torch.device) -> None:
+    def __init__(self, sources: Sequence[DatasetSource], device: torch.device) -> None:
         self.device, self.sources = device, sources
         self.prepared: dict[str, Tensor] = {}
         if sources[0].prepared is None:
@@ -60,7 +60,7 @@ class Resident:
             self._first_tokens = _offsets([len(s.text.states) for s in sources if s.text])
 
     @classmethod
-    def open(cls, sources: Sequence[Source], device: torch.device, wanted: bool | None) -> Resident | None:
+    def open(cls, sources: Sequence[DatasetSource], device: torch.device, wanted: bool | None) -> Resident | None:
         """The data on the device. wanted: whatever it takes; None: on a GPU, if they fit into SHARE of what is free."""
         if wanted is None:
             wanted = device.type == "cuda" and size_of(sources) <= SHARE * torch.cuda.mem_get_info(device)[0]
@@ -115,7 +115,7 @@ class Resident:
         return {n: piece.view(part.shape) for (n, part), piece in zip(parts.items(), pieces, strict=True)}
 
 
-def size_of(sources: Sequence[Source]) -> int:
+def size_of(sources: Sequence[DatasetSource]) -> int:
     """Bytes that the data take."""
     size = 0
     for source in sources:
@@ -136,19 +136,19 @@ def _tensor(array: np.ndarray | Tensor) -> Tensor:
     return array if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
 
 
-def _shards(sources: Sequence[Source]) -> Iterator[np.ndarray]:
+def _shards(sources: Sequence[DatasetSource]) -> Iterator[np.ndarray]:
     for source in sources:
         yield from map(source.pack.shard, source.pack.shards)
 
 
-def _entries(sources: Sequence[Source], name: str) -> Iterator[Tensor]:
+def _entries(sources: Sequence[DatasetSource], name: str) -> Iterator[Tensor]:
     for source in sources:
         assert source.prepared is not None
         array, dtype = source.prepared.entries[name]
         yield torch.from_numpy(np.array(array)).view(dtype)
 
 
-def _places(source: Source) -> np.ndarray:
+def _places(source: DatasetSource) -> np.ndarray:
     """int64 (rows of the folder,): where the prepared entries of each row lie."""
     assert source.prepared is not None
     found = np.zeros(len(source.pack.counts), np.int64)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from storyreel.data.dataset import Dataset
 from storyreel.data.pack import Pack
-from storyreel.data.prepared import Prepared, TextStates
+from storyreel.data.prepared import PreparedEntries, TextStates
 from storyreel.data.resident import Draw
 from storyreel.data.write import METADATA
 from storyreel.recipe import Data
@@ -31,7 +31,7 @@ def need_captions(folder: Dataset) -> None:
         raise ValueError(f"{folder.path / METADATA}: has no captions, which training on text needs; {reason}")
 
 
-class Source:
+class DatasetSource:
     """One dataset folder as the loader sees it."""
 
     def __init__(
@@ -56,11 +56,11 @@ class Source:
             self.caption_counts = np.zeros(len(folder), np.int64)
             self.caption_counts[self.rows] = [len(captions) for captions in said.values()]
             self.caption_starts = np.cumsum(self.caption_counts) - self.caption_counts
-        self.prepared: Prepared | None = None
+        self.prepared: PreparedEntries | None = None
         self._orders: dict[int, np.ndarray] = {}
 
     def prepare(self, prepare: Callable[[Batch], Batch], key: str, cache: Path | None) -> None:
-        self.prepared = Prepared.open(self.pack, self.whole_clips, prepare, (self.data.frames, key), cache)
+        self.prepared = PreparedEntries.open(self.pack, self.whole_clips, prepare, (self.data.frames, key), cache)
 
     def whole_clips(self, rows: Sequence[int]) -> Batch:
         """What `prepare` sees: the first window of each clip."""

@@ -15,17 +15,17 @@ from torch import Tensor
 
 from storyreel.diffusion.parameterisation import diffuse
 from storyreel.diffusion.samplers import draw_noise
-from storyreel.diffusion.schedules import Level, Schedule, draw_times
+from storyreel.diffusion.schedules import NoiseLevel, Schedule, draw_times
 
 
-def draw_augmentation(schedule: Schedule, count: int, rng: torch.Generator, *, max_time: float = 1.0) -> Level:
+def draw_augmentation(schedule: Schedule, count: int, rng: torch.Generator, *, max_time: float = 1.0) -> NoiseLevel:
     """Levels (count,) for training: at times uniform in [0, max_time)."""
     if not 0 <= max_time <= 1:
         raise ValueError(f"max_time: expected a time from 0 to 1, got {max_time}")
     return schedule.level(draw_times(count, rng) * max_time)
 
 
-def augmentation_of(schedule: Schedule, snr: float) -> Level:
+def augmentation_of(schedule: Schedule, snr: float) -> NoiseLevel:
     """The level () of a signal-to-noise ratio, for sampling: Imagen Video finds 3 to 5 best. Infinity is no noise, as
     far as the schedule goes."""
     if not snr > 0:
@@ -36,7 +36,7 @@ def augmentation_of(schedule: Schedule, snr: float) -> Level:
 
 
 def augmented(
-    low: Tensor, level: Level, rng: Sequence[torch.Generator], *, same_noise: bool = False
+    low: Tensor, level: NoiseLevel, rng: Sequence[torch.Generator], *, same_noise: bool = False
 ) -> tuple[Tensor, Tensor]:
     """(the noised video, its log-SNR (b,) float32): both are inputs of the network. low: (b, c, t, h, w).
 

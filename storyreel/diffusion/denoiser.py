@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from storyreel.diffusion.parameterisation import Kind, network_input, to_x
-from storyreel.diffusion.schedules import Level
+from storyreel.diffusion.schedules import NoiseLevel
 from storyreel.diffusion.thresholding import check_quantile, dynamic_threshold
 
 Network: TypeAlias = Callable[[Tensor, Tensor, Any], Tensor]
-Guidance: TypeAlias = float | Tensor | Callable[[Level], float | Tensor]
+Guidance: TypeAlias = float | Tensor | Callable[[NoiseLevel], float | Tensor]
 """A number; a tensor that broadcasts with the video; or a function of the level that gives one of them."""
 
 
@@ -55,7 +55,7 @@ class Denoiser:
         if self.threshold:
             check_quantile(self.threshold)
 
-    def __call__(self, z: Tensor, level: Level) -> Tensor:
+    def __call__(self, z: Tensor, level: NoiseLevel) -> Tensor:
         guidance = self.guidance(level) if callable(self.guidance) else self.guidance
         if self.uncond is None or (not isinstance(guidance, Tensor) and _checked(guidance) == 1):
             (x,) = self._pass(z, level, self.cond)
@@ -71,7 +71,7 @@ class Denoiser:
             return x
         return dynamic_threshold(x, self.threshold) if self.threshold else x.clamp(-1, 1)
 
-    def _pass(self, z: Tensor, level: Level, cond: Any, count: int = 1) -> list[Tensor]:
+    def _pass(self, z: Tensor, level: NoiseLevel, cond: Any, count: int = 1) -> list[Tensor]:
         """x for each of `count` conditionings, which lie behind one another in `cond`, of one pass of the network."""
         entered, logsnr = network_input(z, level), level.each(z).logsnr
         if count > 1:

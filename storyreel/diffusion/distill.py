@@ -19,19 +19,26 @@ from torch import Tensor
 from storyreel.diffusion.denoiser import Denoiser, Network
 from storyreel.diffusion.parameterisation import Kind
 from storyreel.diffusion.samplers import Denoise, ddim_step
-from storyreel.diffusion.schedules import Level, over
+from storyreel.diffusion.schedules import NoiseLevel, over
 
 
 @torch.no_grad()
 def guidance_target(
-    teacher: Network, z: Tensor, level: Level, *, cond: Any, uncond: Any, guidance: float | Tensor, predict: Kind = "v"
+    teacher: Network,
+    z: Tensor,
+    level: NoiseLevel,
+    *,
+    cond: Any,
+    uncond: Any,
+    guidance: float | Tensor,
+    predict: Kind = "v",
 ) -> Tensor:
     """What the guided teacher sees in z: equation (4) of Meng et al. guidance: one for all, or one a sample (b,)."""
     each = over(guidance, z) if isinstance(guidance, Tensor) else guidance
     return Denoiser(teacher, cond, uncond, each, predict)(z, level)
 
 
-def halved(levels: Level) -> Level:
+def halved(levels: NoiseLevel) -> NoiseLevel:
     """The student's grid: every second entry of the teacher's, whose steps are even in number."""
     steps = len(levels) - 1
     if steps < 2 or steps % 2:
@@ -39,17 +46,19 @@ def halved(levels: Level) -> Level:
     return levels[::2]
 
 
-def draw_halving(levels: Level, count: int, rng: torch.Generator) -> tuple[Level, Level, Level]:
+def draw_halving(levels: NoiseLevel, count: int, rng: torch.Generator) -> tuple[NoiseLevel, NoiseLevel, NoiseLevel]:
     """One of the student's steps for each of `count` samples: where it starts, where the teacher's first step leads,
     and where both end; each (count,), on the teacher's grid."""
     steps = len(halved(levels)) - 1
     start = 2 * torch.randint(steps, (count,), generator=rng, device=rng.device)
-    here = Level(levels.alpha.to(rng.device), levels.sigma.to(rng.device))  # the grid goes there, none of it comes back
+    here = NoiseLevel(
+        levels.alpha.to(rng.device), levels.sigma.to(rng.device)
+    )  # the grid goes there, none of it comes back
     return here[start], here[start + 1], here[start + 2]
 
 
 @torch.no_grad()
-def progressive_target(teacher: Denoise, z: Tensor, here: Level, middle: Level, there: Level) -> Tensor:
+def progressive_target(teacher: Denoise, z: Tensor, here: NoiseLevel, middle: NoiseLevel, there: NoiseLevel) -> Tensor:
     """The x with which one DDIM step from `here` ends where two of the teacher end (Salimans & Ho 2022, Algorithm 2):
 
         x = (z'' - (sigma''/sigma) z) / (alpha'' - (sigma''/sigma) alpha)

@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 
 from storyreel.diffusion.denoiser import Guidance
-from storyreel.diffusion.schedules import Level
+from storyreel.diffusion.schedules import NoiseLevel
 
 
-def oscillating(levels: Level, *, first: int, high: float = 15.0, low: float = 1.0) -> Callable[[Level], float]:
+def oscillating(
+    levels: NoiseLevel, *, first: int, high: float = 15.0, low: float = 1.0
+) -> Callable[[NoiseLevel], float]:
     """`high` for the first steps of this grid, then low and high in turns (Imagen Video, Section 2.6).
 
     High guidance all along saturates colours; with low guidance in between it does not. Steps at `low` = 1 cost half.
     """
     known = levels.logsnr[:-1]
 
-    def scale(level: Level) -> float:
+    def scale(level: NoiseLevel) -> float:
         step = int((known - level.logsnr.to(known)).abs().argmin())
         return low if step >= first and (step - first) % 2 == 0 else high
 
@@ -38,12 +40,12 @@ def triangle(low: float, high: float, frames: int) -> Tensor:
     return (low + (high - low) * (1 - away)).view(1, 1, -1, 1, 1)
 
 
-def within(guidance: Guidance, low: float, high: float) -> Callable[[Level], float | Tensor]:
+def within(guidance: Guidance, low: float, high: float) -> Callable[[NoiseLevel], float | Tensor]:
     """The guidance at log-SNRs from `low` to `high`, and 1 elsewhere, at half the cost (Kynkäänniemi et al. 2024)."""
     if not low < high:
         raise ValueError(f"low: expected a log-SNR below {high}, got {low}")
 
-    def limited(level: Level) -> float | Tensor:
+    def limited(level: NoiseLevel) -> float | Tensor:
         if not low <= float(level.logsnr) <= high:
             return 1.0
         return guidance(level) if callable(guidance) else guidance

@@ -20,20 +20,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from storyreel.diffusion.schedules import Level
+from storyreel.diffusion.schedules import NoiseLevel
 
 Kind: TypeAlias = Literal["x", "eps", "v"]
 Weight: TypeAlias = Literal["x", "eps", "v", "truncated", "min-snr"]
 MIN_SNR = 5.0  # gamma of Hang et al. 2023
 
 
-def diffuse(x: Tensor, noise: Tensor, level: Level) -> Tensor:
+def diffuse(x: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
     """z = alpha x + sigma eps, for a level of all, or one each sample (b,)."""
     at = level.like(x)
     return at.alpha * x + at.sigma * noise
 
 
-def network_input(z: Tensor, level: Level) -> Tensor:
+def network_input(z: Tensor, level: NoiseLevel) -> Tensor:
     """z at the scale that a network wants, deviation one for data of deviation one (c_in of EDM)."""
     return z / level.like(z).norm
 
@@ -44,7 +44,7 @@ def noise_condition(logsnr: Tensor) -> Tensor:
     return -logsnr / 8
 
 
-def to_x(output: Tensor, z: Tensor, level: Level, kind: Kind) -> Tensor:
+def to_x(output: Tensor, z: Tensor, level: NoiseLevel, kind: Kind) -> Tensor:
     """The clean video that an output stands for."""
     at = level.like(z)
     if kind == "x":
@@ -56,7 +56,7 @@ def to_x(output: Tensor, z: Tensor, level: Level, kind: Kind) -> Tensor:
     raise ValueError(f"kind: expected x, eps or v, got {kind!r}")
 
 
-def from_x(x: Tensor, z: Tensor, level: Level, kind: Kind) -> Tensor:
+def from_x(x: Tensor, z: Tensor, level: NoiseLevel, kind: Kind) -> Tensor:
     """What a network of this kind would have to predict for the clean video to be x. The level must have noise."""
     at = level.like(z)
     if kind == "x":
@@ -68,12 +68,12 @@ def from_x(x: Tensor, z: Tensor, level: Level, kind: Kind) -> Tensor:
     raise ValueError(f"kind: expected x, eps or v, got {kind!r}")
 
 
-def convert(output: Tensor, z: Tensor, level: Level, have: Kind, want: Kind) -> Tensor:
+def convert(output: Tensor, z: Tensor, level: NoiseLevel, have: Kind, want: Kind) -> Tensor:
     """One kind of output to another; exact, up to rounding."""
     return output if have == want else from_x(to_x(output, z, level, have), z, level, want)
 
 
-def target(x: Tensor, noise: Tensor, level: Level, kind: Kind) -> Tensor:
+def target(x: Tensor, noise: Tensor, level: NoiseLevel, kind: Kind) -> Tensor:
     """What a network of this kind should predict: never divides, so it is exact at every level."""
     if kind == "x":
         return x
@@ -85,7 +85,7 @@ def target(x: Tensor, noise: Tensor, level: Level, kind: Kind) -> Tensor:
     raise ValueError(f"kind: expected x, eps or v, got {kind!r}")
 
 
-def log_weight(level: Level, weight: Weight) -> Tensor:
+def log_weight(level: NoiseLevel, weight: Weight) -> Tensor:
     """The logarithm of w(lambda) in w ||x - x_hat||^2, in the shape of the level.
 
     x          1
@@ -109,7 +109,7 @@ def log_weight(level: Level, weight: Weight) -> Tensor:
 
 
 def diffusion_loss(
-    output: Tensor, x: Tensor, noise: Tensor, level: Level, *, kind: Kind = "v", weight: Weight = "v"
+    output: Tensor, x: Tensor, noise: Tensor, level: NoiseLevel, *, kind: Kind = "v", weight: Weight = "v"
 ) -> Tensor:
     """The weighted squared error of a network's output, meaned over all but the batch: (b,) float32.
 
@@ -121,7 +121,7 @@ def diffusion_loss(
     return squares * (log_weight(each, weight) - log_weight(each, kind)).exp()
 
 
-def x_loss(x_hat: Tensor, target: Tensor, level: Level, *, weight: Weight = "v") -> Tensor:
+def x_loss(x_hat: Tensor, target: Tensor, level: NoiseLevel, *, weight: Weight = "v") -> Tensor:
     """w(lambda) ||target - x_hat||^2 meaned over all but the batch, (b,) float32: for targets of distillation, which
     no noise goes with."""
     squares = (x_hat.float() - target.float()).square().flatten(1).mean(1)

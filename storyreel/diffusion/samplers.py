@@ -19,9 +19,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from storyreel.diffusion.schedules import Grid, Level, over
+from storyreel.diffusion.schedules import Grid, NoiseLevel, over
 
-Denoise: TypeAlias = Callable[[Tensor, Level], Tensor]
+Denoise: TypeAlias = Callable[[Tensor, NoiseLevel], Tensor]
 OnStep: TypeAlias = Callable[[int, int, Tensor], None]
 
 
@@ -35,18 +35,18 @@ class Point:
 
     z: Tensor
     x: Tensor
-    levels: Level
+    levels: NoiseLevel
     index: int
     before: Tensor | None
     noise: Callable[[], Tensor]
     denoise: Callable[[Tensor, int], Tensor]
 
     @property
-    def here(self) -> Level:
+    def here(self) -> NoiseLevel:
         return self.levels[self.index]
 
     @property
-    def there(self) -> Level:
+    def there(self) -> NoiseLevel:
         return self.levels[self.index + 1]
 
 
@@ -69,7 +69,7 @@ class Sampler:
         """Whether a step needs z and x of a place alone, so that a large video can be sampled in parts."""
         return self.evaluations == 1 and not self.draws_noise
 
-    def evaluations_on(self, levels: Level) -> int:
+    def evaluations_on(self, levels: NoiseLevel) -> int:
         """Evaluations of the network on this grid."""
         steps = _steps(levels)
         return steps + (self.evaluations - 1) * (steps - int(levels[-1].clean))
@@ -87,7 +87,7 @@ class Sampler:
         self,
         denoise: Denoise,
         z: Tensor,
-        levels: Level,
+        levels: NoiseLevel,
         *,
         rng: Sequence[torch.Generator] = (),
         on_step: OnStep | None = None,
@@ -136,13 +136,13 @@ def draw_noise(shape: Sequence[int], rng: Sequence[torch.Generator], *, same_noi
 
 
 def starting_noise(
-    shape: Sequence[int], levels: Level, rng: Sequence[torch.Generator], *, same_noise: bool = False
+    shape: Sequence[int], levels: NoiseLevel, rng: Sequence[torch.Generator], *, same_noise: bool = False
 ) -> Tensor:
     """The z that sampling over this grid starts from: noise as wide as noisy data of deviation one is there."""
     return draw_noise(shape, rng, same_noise=same_noise) * levels[0].norm
 
 
-def ddim_step(z: Tensor, x: Tensor, here: Level, there: Level) -> Tensor:
+def ddim_step(z: Tensor, x: Tensor, here: NoiseLevel, there: NoiseLevel) -> Tensor:
     """Denoising diffusion implicit model (Song et al. 2021, equation 12 with sigma = 0): first order, nothing drawn.
 
     z_s = alpha_s x + (sigma_s / sigma_t) (z_t - alpha_t x), for one level or one a sample (b,). With alpha = 1 this is
@@ -232,12 +232,12 @@ SAMPLERS: dict[str, Sampler] = {
 """By the names that settings have."""
 
 
-def evaluations(sampler: str, levels: Level) -> int:
+def evaluations(sampler: str, levels: NoiseLevel) -> int:
     """Evaluations of the network by the sampler of this name, on this grid."""
     return SAMPLERS[sampler].evaluations_on(levels)
 
 
-def _steps(levels: Level) -> int:
+def _steps(levels: NoiseLevel) -> int:
     if levels.alpha.ndim != 1 or len(levels) < 2:
         raise ValueError(f"levels: expected a grid of at least 2, got {tuple(levels.alpha.shape)}")
     if not bool((levels.ratio.diff() < 0).all()):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from storyreel.diffusion.denoiser import Guidance
 from storyreel.diffusion.guidance import linear, oscillating, triangle
 from storyreel.diffusion.samplers import SAMPLERS, Sampler
-from storyreel.diffusion.schedules import GRIDS, Cosine, Level, Schedule
+from storyreel.diffusion.schedules import GRIDS, Cosine, NoiseLevel, Schedule
 from storyreel.field_ranges import SamplingSteps
 
 MAX_STEPS = 4096
@@ -92,12 +92,12 @@ class Sampling:
     def method(self) -> Sampler:
         return SAMPLERS[self.sampler]
 
-    def levels(self, schedule: Schedule, steps: int) -> Level:
+    def levels(self, schedule: Schedule, steps: int) -> NoiseLevel:
         """The grid, of this many steps."""
         ends = {name: getattr(self, name) for name in ("sigma_min", "sigma_max") if getattr(self, name)}
         return GRIDS[self.grid or self.method.grid](schedule, steps, **ends)
 
-    def guidance_of(self, guidance: float, levels: Level, frames: int) -> Guidance:
+    def guidance_of(self, guidance: float, levels: NoiseLevel, frames: int) -> Guidance:
         """A number of this request as the stage applies it: to every frame and step of the grid, or to each its own."""
         if self.frame_guidance != "constant" and guidance != self.min_guidance:
             shape = linear if self.frame_guidance == "linear" else triangle

@@ -1,7 +1,7 @@
 """How much signal and how much noise: levels, the schedules that training draws them from, the grids of samplers.
 
-A noisy video is z = alpha x + sigma eps. A `Level` is the pair (alpha, sigma); all else follows from it. There are two
-families: variance preserving (VP), alpha^2 + sigma^2 = 1, which the cascades use, and variance exploding (VE),
+A noisy video is z = alpha x + sigma eps. A `NoiseLevel` is the pair (alpha, sigma); all else follows from it. There are
+two families: variance preserving (VP), alpha^2 + sigma^2 = 1, which the cascades use, and variance exploding (VE),
 alpha = 1, which EDM and Stable Video Diffusion use. Everything in this package takes either.
 
 A schedule maps `time` in [0, 1], 0 clean and 1 noise, which training draws uniformly, to levels. A grid is a Level of
@@ -21,7 +21,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class NoiseLevel:
     """alpha and sigma of z = alpha x + sigma eps: two tensors of one shape, () or (b,) or, for a grid, (steps + 1,)."""
 
     alpha: Tensor
@@ -49,16 +49,16 @@ class Level:
     def __len__(self) -> int:
         return len(self.alpha)
 
-    def __getitem__(self, which: Any) -> Level:
-        return Level(self.alpha[which], self.sigma[which])
+    def __getitem__(self, which: Any) -> NoiseLevel:
+        return NoiseLevel(self.alpha[which], self.sigma[which])
 
-    def like(self, z: Tensor) -> Level:
+    def like(self, z: Tensor) -> NoiseLevel:
         """Ready to be multiplied with z (b, ...): a level for each sample gets trailing axes."""
-        return Level(over(self.alpha, z), over(self.sigma, z))
+        return NoiseLevel(over(self.alpha, z), over(self.sigma, z))
 
-    def each(self, z: Tensor) -> Level:
+    def each(self, z: Tensor) -> NoiseLevel:
         """(b,) float32 on the device of z (b, ...): what a network reads."""
-        return Level(_each(self.alpha, z), _each(self.sigma, z))
+        return NoiseLevel(_each(self.alpha, z), _each(self.sigma, z))
 
 
 def _each(values: Tensor, z: Tensor) -> Tensor:
@@ -77,14 +77,14 @@ def over(values: Tensor, z: Tensor) -> Tensor:
     return values.to(z.device, wide).view(-1, *[1] * (z.ndim - 1))
 
 
-def preserving(logsnr: Tensor) -> Level:
+def preserving(logsnr: Tensor) -> NoiseLevel:
     """The VP level of a log-SNR: alpha^2 = sigmoid(lambda). Keeps its accuracy at both ends."""
-    return Level(logsnr.sigmoid().sqrt(), (-logsnr).sigmoid().sqrt())
+    return NoiseLevel(logsnr.sigmoid().sqrt(), (-logsnr).sigmoid().sqrt())
 
 
-def exploding(logsnr: Tensor) -> Level:
+def exploding(logsnr: Tensor) -> NoiseLevel:
     """The VE level of a log-SNR: alpha = 1, sigma = exp(-lambda / 2)."""
-    return Level(torch.ones_like(logsnr), (-logsnr / 2).exp())
+    return NoiseLevel(torch.ones_like(logsnr), (-logsnr / 2).exp())
 
 
 class Schedule(Protocol):
@@ -96,11 +96,11 @@ class Schedule(Protocol):
         """The inverse of `logsnr`, where that is not clipped."""
         ...
 
-    def at(self, logsnr: Tensor) -> Level:
+    def at(self, logsnr: Tensor) -> NoiseLevel:
         """The level of a log-SNR in the schedule's family."""
         ...
 
-    def level(self, time: Tensor) -> Level: ...
+    def level(self, time: Tensor) -> NoiseLevel: ...
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,10 @@ class Cosine:
     def time(self, logsnr: Tensor) -> Tensor:
         return torch.atan(((self.shift - logsnr) / 2).exp()) * (2 / math.pi)
 
-    def at(self, logsnr: Tensor) -> Level:
+    def at(self, logsnr: Tensor) -> NoiseLevel:
         return preserving(logsnr)
 
-    def level(self, time: Tensor) -> Level:
+    def level(self, time: Tensor) -> NoiseLevel:
         return self.at(self.logsnr(time))
 
 
@@ -156,10 +156,10 @@ class LogNormal:
     def time(self, logsnr: Tensor) -> Tensor:
         return torch.special.ndtr((-logsnr / 2 - self.mean) / self.std)
 
-    def at(self, logsnr: Tensor) -> Level:
+    def at(self, logsnr: Tensor) -> NoiseLevel:
         return exploding(logsnr) if self.exploding else preserving(logsnr)
 
-    def level(self, time: Tensor) -> Level:
+    def level(self, time: Tensor) -> NoiseLevel:
         return self.at(self.logsnr(time))
 
 
@@ -178,7 +178,7 @@ def draw_times(count: int, rng: torch.Generator, *, spread: bool = False) -> Ten
 # -- grids -------------------------------------------------------------------------------------------------------
 
 
-def uniform_time(schedule: Schedule, steps: int, *, clean: bool = True) -> Level:
+def uniform_time(schedule: Schedule, steps: int, *, clean: bool = True) -> NoiseLevel:
     """Levels at times 1, 1 - 1/steps, ... 0: the grid of DDIM, of ancestral sampling and of distillation."""
     grid = schedule.level(torch.linspace(1, 0, _checked(steps) + 1, dtype=torch.float64))
     return _cleaned(grid[:-1]) if clean else grid
@@ -186,7 +186,7 @@ def uniform_time(schedule: Schedule, steps: int, *, clean: bool = True) -> Level
 
 def uniform_logsnr(
     schedule: Schedule, steps: int, *, start: float | None = None, end: float | None = None, clean: bool = True
-) -> Level:
+) -> NoiseLevel:
     """Equal steps of log-SNR from `start` (noise) to `end`: the grid that DPM-Solver++ wants (Lu et al. 2022).
 
     The defaults are NOISIEST and CLEANEST, or what the schedule has where that is less.
@@ -209,7 +209,7 @@ def karras(
     sigma_max: float = 80.0,
     rho: float = 7.0,
     clean: bool = True,
-) -> Level:
+) -> NoiseLevel:
     """EDM's grid: equal steps of sigma^(1/rho) (Karras et al. 2022, equation 5), sigma in units of the signal.
 
     Stable Video Diffusion takes 0.002 to 700.
@@ -224,14 +224,14 @@ def karras(
 
 def exponential(
     schedule: Schedule, steps: int, *, sigma_min: float | None = None, sigma_max: float | None = None
-) -> Level:
+) -> NoiseLevel:
     """`uniform_logsnr` between sigmas in units of the signal."""
     start, end = (None if sigma is None else -2 * math.log(sigma) for sigma in (sigma_max, sigma_min))
     return uniform_logsnr(schedule, steps, start=start, end=end)
 
 
 Grid: TypeAlias = Literal["time", "logsnr", "karras"]
-GRIDS: dict[Grid, Callable[..., Level]] = {"time": uniform_time, "logsnr": exponential, "karras": karras}
+GRIDS: dict[Grid, Callable[..., NoiseLevel]] = {"time": uniform_time, "logsnr": exponential, "karras": karras}
 """By the names that settings have. All but "time", which goes from end to end of the schedule, take `sigma_min` and
 `sigma_max`."""
 
@@ -246,7 +246,7 @@ def _checked(steps: int) -> int:
     return steps
 
 
-def _cleaned(grid: Level) -> Level:
+def _cleaned(grid: NoiseLevel) -> NoiseLevel:
     """The grid and, after it, no noise at all."""
     one = grid.alpha.new_ones(1)
-    return Level(torch.cat([grid.alpha, one]), torch.cat([grid.sigma, 0 * one]))
+    return NoiseLevel(torch.cat([grid.alpha, one]), torch.cat([grid.sigma, 0 * one]))

@@ -16,18 +16,18 @@ import torch
 from torch import Tensor
 
 from storyreel.diffusion.samplers import OnStep, Point, Sampler, check_finite
-from storyreel.diffusion.schedules import Level
+from storyreel.diffusion.schedules import NoiseLevel
 
 Run: TypeAlias = tuple[slice, slice]
 """Frames: which are seen, and which of them are made."""
-DenoiseRun: TypeAlias = Callable[[Tensor, Level, slice], Tensor]
+DenoiseRun: TypeAlias = Callable[[Tensor, NoiseLevel, slice], Tensor]
 """(noisy frames, level, which frames they are) -> clean ones."""
 
 
 def streamed(
     denoise: DenoiseRun,
     z: Tensor,
-    levels: Level,
+    levels: NoiseLevel,
     runs: Sequence[Run],
     *,
     sampler: Sampler,

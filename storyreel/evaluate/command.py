@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Result:
+class EvaluationResult:
     """What was measured: `document` is JSON, as in report.json; `lines`, which `str` joins, are for people."""
 
     document: dict[str, Any]
@@ -37,7 +37,7 @@ class Result:
         return "\n".join(self.lines)
 
 
-def evaluate(clips: str | Path, **options: Any) -> Result:
+def evaluate(clips: str | Path, **options: Any) -> EvaluationResult:
     """Measure the clips of a folder. Options: the fields of `EvaluateOptions`, as on the command line.
 
     ValueError or OSError, in one line, for what is wrong with the folders, the clips or the options.
@@ -45,7 +45,7 @@ def evaluate(clips: str | Path, **options: Any) -> Result:
     return run(EvaluateOptions.of({"clips": clips, **options}))
 
 
-def run(options: EvaluateOptions, bar: Bar = silent) -> Result:
+def run(options: EvaluateOptions, bar: Bar = silent) -> EvaluationResult:
     """Measure; with `out`, write the report there. A judge alone gives its accuracy."""
     return _judged(options, bar) if options.judge_alone else _measured(options, bar)
 
@@ -57,7 +57,7 @@ def place(out: Path | None, kind: str, *inputs: Path | None) -> AbstractContextM
     return nullcontext() if out is None else claim(out, kind, inputs=inputs)
 
 
-def _measured(options: EvaluateOptions, bar: Bar) -> Result:
+def _measured(options: EvaluateOptions, bar: Bar) -> EvaluationResult:
     from storyreel.evaluate.document import document_of
     from storyreel.evaluate.scores import lines_of
 
@@ -70,10 +70,10 @@ def _measured(options: EvaluateOptions, bar: Bar) -> Result:
 
             page = write_report(document, options.clips, options.out, progress=bar is not silent)
             lines += ["", f"report: {page}"]
-    return Result(document, lines, page)
+    return EvaluationResult(document, lines, page)
 
 
-def _judged(options: EvaluateOptions, bar: Bar) -> Result:
+def _judged(options: EvaluateOptions, bar: Bar) -> EvaluationResult:
     from storyreel.evaluate.judged_clips import find_clips
     from storyreel.evaluate.judges import check_known, load_judge
 
@@ -89,7 +89,7 @@ def _judged(options: EvaluateOptions, bar: Bar) -> Result:
     check_known(judge, expected)
     with bar("judging", len(found)) as advance:
         report = judge.accuracy(_opened(found, advance), expected)
-    return Result({"judge": name, "path": str(options.clips), **report.as_json()}, report.lines())
+    return EvaluationResult({"judge": name, "path": str(options.clips), **report.as_json()}, report.lines())
 
 
 def _opened(found: Iterable[JudgedClip], advance: Callable[[int], None]) -> Iterator[Clip]:
@@ -98,15 +98,17 @@ def _opened(found: Iterable[JudgedClip], advance: Callable[[int], None]) -> Iter
         advance(1)
 
 
-def compare(a: Path, b: Path) -> Result:
+def compare(a: Path, b: Path) -> EvaluationResult:
     """Two reports of the same clips' kind, score by score."""
     from storyreel.evaluate.compare import compare, document_of, lines_of, read_report
 
     found = compare(read_report(a), read_report(b))
-    return Result(document_of(a, b, found), [f"A {a}", f"B {b}", "", *lines_of(found)])
+    return EvaluationResult(document_of(a, b, found), [f"A {a}", f"B {b}", "", *lines_of(found)])
 
 
-def benchmark(name: str, clips: Path, *, judge: str = "", out: Path | None = None, quiet: bool = True) -> Result:
+def benchmark(
+    name: str, clips: Path, *, judge: str = "", out: Path | None = None, quiet: bool = True
+) -> EvaluationResult:
     """The answers of a model to a fixed list of prompts."""
     from storyreel.evaluate import benchmarks
 
@@ -117,10 +119,10 @@ def benchmark(name: str, clips: Path, *, judge: str = "", out: Path | None = Non
 
             write_json(out / f"{name}.json", document)
             lines = [*lines, "", f"report: {out / f'{name}.json'}"]
-    return Result(document, lines)
+    return EvaluationResult(document, lines)
 
 
-def train_judge(data: str, out: Path, how: JudgeTraining, bar: Bar = silent) -> Result:
+def train_judge(data: str, out: Path, how: JudgeTraining, bar: Bar = silent) -> EvaluationResult:
     """A judge of the attributes of real clips, into the folder `out`, and how often it is right on unseen ones."""
     from storyreel.data.dataset import open_dataset
     from storyreel.evaluate import judge_training, locator_training
@@ -138,4 +140,4 @@ def train_judge(data: str, out: Path, how: JudgeTraining, bar: Bar = silent) -> 
         judge.save(out, card=write_card(out.name, facts, report, held_out), facts=facts)
     document: Mapping[str, Any] = {name: facts[name] for name in ("unseen", "unseen_held_out")}
     more = ["", "of these, held-out combinations:", *held_out.lines(), "", f"judge: {out}"]
-    return Result({"judge": str(out), **document}, [*report.lines(), *more])
+    return EvaluationResult({"judge": str(out), **document}, [*report.lines(), *more])

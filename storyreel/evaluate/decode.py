@@ -25,7 +25,7 @@ AHEAD = 3  # batches that are decoded ahead
 
 
 @dataclass(frozen=True)
-class Source:
+class ClipSource:
     """A file, and what is known of it without opening it."""
 
     file: Path
@@ -38,7 +38,7 @@ class Taken:
     """A clip that counts: `frames` uint8 (t, h, w, 3) as the protocol cuts it, `clip` as it was read."""
 
     row: int  # among the clips that count, from 0 on
-    source: Source
+    source: ClipSource
     frames: Tensor
     clip: Clip
 
@@ -100,7 +100,7 @@ class Counted:
 
 
 def one_pass(
-    sources: Sequence[Source],
+    sources: Sequence[ClipSource],
     cut: Cut,
     consumers: Sequence[Consumer],
     *,
@@ -140,8 +140,8 @@ def _show(consumers: Sequence[Consumer], batch: list[Taken]) -> None:
 
 
 def _decoded(
-    sources: Sequence[Source], cut: Cut, ahead: int, workers: int
-) -> Iterator[tuple[Source, tuple[Tensor, Clip] | str | Exception]]:
+    sources: Sequence[ClipSource], cut: Cut, ahead: int, workers: int
+) -> Iterator[tuple[ClipSource, tuple[Tensor, Clip] | str | Exception]]:
     """In order, at most `ahead` decoded and not yet taken."""
 
     def decode(place: int) -> tuple[Tensor, Clip] | str | Exception:

@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from storyreel.evaluate.clipsim import by_prompt, clipsim
-from storyreel.evaluate.decode import Counted, Cut, Source, one_pass
-from storyreel.evaluate.gather import ClipRows, Gathered, Judged, Motion, Network, Pairs, Stories
+from storyreel.evaluate.decode import ClipSource, Counted, Cut, one_pass
+from storyreel.evaluate.gather import ClipRows, Gathered, JudgeReadings, MotionMeasures, Network, Pairs, Stories
 from storyreel.evaluate.judges import load_judge
 from storyreel.evaluate.metric import Inputs, Measurement, Who
-from storyreel.evaluate.planning import Item, Plan, make_plan, world_of_clips
+from storyreel.evaluate.planning import MetricPlan, PlannedMetric, make_plan, world_of_clips
 from storyreel.evaluate.protocols import Protocol, codec_of, protocol_named
 from storyreel.evaluate.real_statistics import Real, gather_real
-from storyreel.evaluate.score import Report
-from storyreel.evaluate.sources import Clips, find
+from storyreel.evaluate.score import AttributeScores
+from storyreel.evaluate.sources import ClipFolder, find
 from storyreel.options.evaluation import EvaluateOptions
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -40,17 +40,17 @@ class Evaluation:
 
     asked: EvaluateOptions
     rules: Protocol
-    clips: Clips
-    real_clips: Clips | None
-    plan: Plan
+    clips: ClipFolder
+    real_clips: ClipFolder | None
+    plan: MetricPlan
     cut: Cut
     fps: str = ""
     counted: Counted = field(default_factory=lambda: Counted(0))
     clip_rows: ClipRows = field(default_factory=ClipRows)
     rows: dict[str, Tensor] = field(default_factory=dict)
     real: Real = field(default_factory=Real)
-    judged: Judged | None = None
-    judge_report: Report | None = None
+    judged: JudgeReadings | None = None
+    judge_report: AttributeScores | None = None
     stories: Stories = field(default_factory=Stories)
     measurements: list[Measurement] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ def _look_at_made(done: Evaluation, bar: Bar) -> None:
     consumers: list[Any] = [done.clip_rows, *gathered]
     if done.plan.named("judge"):
         name = done.asked.judge or world_of_clips(done.asked, done.clips, done.real_clips)
-        done.judged = Judged(load_judge(name))
+        done.judged = JudgeReadings(load_judge(name))
         consumers.append(done.judged)
     if done.plan.named("seams"):
         consumers.append(done.stories)
@@ -113,7 +113,7 @@ def _gatherers(done: Evaluation) -> list[Gathered]:
         if item.extractor is not None and item.about.gathers:
             wanted.setdefault(item.label, Network(item.extractor, item.about.gathers))
     if done.plan.per_clip:
-        wanted["motion"] = Motion(done.plan.per_clip)
+        wanted["motion"] = MotionMeasures(done.plan.per_clip)
     if done.plan.paired and done.real_clips is not None:
         files = {s.file.stem: s.file for s in done.real_clips.sources}
         measures = {item.metric: item.about.paired for item in done.plan.items if item.about.paired}
@@ -137,19 +137,19 @@ def _look_at_real(done: Evaluation, bar: Bar) -> None:
         done.real = _gathered_real(done, done.real_clips, list(wanted.values()), bar)
     if motion := done.plan.per_clip:
         few = replace(done.real_clips, sources=done.real_clips.sources[:REAL_MOTION])
-        done.real.rows |= _gathered_real(done, few, [Motion(motion)], bar).rows
+        done.real.rows |= _gathered_real(done, few, [MotionMeasures(motion)], bar).rows
     for item in [item for item in done.plan.items if item.about.captioned]:
         _look_at_captioned(done, item, bar)
 
 
-def _gathered_real(done: Evaluation, clips: Clips, wanted: list[Gathered], bar: Bar) -> Real:
+def _gathered_real(done: Evaluation, clips: ClipFolder, wanted: list[Gathered], bar: Bar) -> Real:
     asked, cut = done.asked, replace(done.cut, real=True)
     with bar("looking at the real clips", len(clips.sources)) as advance:
         cache = _cache() if asked.cache else None
         return gather_real(clips, cut, wanted, cache=cache, batch=asked.batch, workers=asked.workers, advance=advance)
 
 
-def _look_at_captioned(done: Evaluation, item: Item, bar: Bar) -> None:
+def _look_at_captioned(done: Evaluation, item: PlannedMetric, bar: Bar) -> None:
     """CLIPSIM of the real clip of each prompt, under `captioned/EXTRACTOR` in `real.rows`: a row a prompt."""
     assert done.real_clips is not None
     inputs = Inputs(done, item, _who(done, item))
@@ -165,7 +165,7 @@ def _look_at_captioned(done: Evaluation, item: Item, bar: Bar) -> None:
     done.real.rows[f"captioned/{item.label}"] = torch.tensor(values, dtype=torch.float64)
 
 
-def _captioned(clips: Clips, prompts: set[str]) -> list[Source]:
+def _captioned(clips: ClipFolder, prompts: set[str]) -> list[ClipSource]:
     """The real clips that have one of these prompts among their captions, each under that prompt."""
     from storyreel.data.folder import DatasetFolder
 
@@ -173,10 +173,12 @@ def _captioned(clips: Clips, prompts: set[str]) -> list[Source]:
         return list(clips.sources)
     folder = DatasetFolder.open(clips.path)
     captions = {folder.file(i): folder.captions(i) for i in range(len(folder))}
-    return [Source(s.file, caption, {}) for s in clips.sources for caption in captions[s.file] if caption in prompts]
+    return [
+        ClipSource(s.file, caption, {}) for s in clips.sources for caption in captions[s.file] if caption in prompts
+    ]
 
 
-def _who(done: Evaluation, item: Item) -> Who:
+def _who(done: Evaluation, item: PlannedMetric) -> Who:
     """The fingerprint holds what this metric depends on, and nothing else."""
     rules, extractor, about = done.rules, item.extractor, item.about
     printed: dict[str, Any] = {

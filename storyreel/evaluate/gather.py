@@ -103,7 +103,7 @@ def damaged(frames: Tensor, damage: Damage, seed: int) -> Tensor:
     return frames[:1].expand_as(frames) if damage == "frozen" else frames
 
 
-class Motion(Gathered):
+class MotionMeasures(Gathered):
     """Measures of motion, float64 (n, names)."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -142,7 +142,7 @@ class Pairs(Gathered):
         return torch.tensor(rows, dtype=torch.float64)
 
 
-class Judged:
+class JudgeReadings:
     """What a judge sees in each clip, as it was read (with its alpha and at its own size)."""
 
     def __init__(self, judge: AnyJudge) -> None:

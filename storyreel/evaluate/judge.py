@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from storyreel.clip import Clip
 from storyreel.evaluate.judge_folder import read_judge, write_judge
 from storyreel.evaluate.judge_registry import find_judge
-from storyreel.evaluate.score import AttributeAccuracy, Report, labels
+from storyreel.evaluate.score import AttributeAccuracy, AttributeScores, labels
 from storyreel.field_ranges import Depth, Frames, Pixels, Share, Width
 
 KIND = "attributes"
@@ -130,7 +130,7 @@ class Judge(nn.Module):
         for found in self.probabilities(clips):
             yield {name: max(classes, key=classes.__getitem__) for name, classes in found.items()}
 
-    def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> Report:
+    def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> AttributeScores:
         """How often each attribute is as wanted; None, and attributes that `wanted` lacks, are not scored.
 
         Raises ValueError when there are fewer clips than are expected, or more.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from storyreel.evaluate.score import Report
+from storyreel.evaluate.score import AttributeScores
 from storyreel.worlds import find, named_in
 
 
-def write_card(name: str, facts: Mapping[str, Any], report: Report, held_out: Report) -> str:
+def write_card(name: str, facts: Mapping[str, Any], report: AttributeScores, held_out: AttributeScores) -> str:
     """What the judge is, what it was trained on, and how often it is right on real clips that it never saw."""
     table, rare = "\n".join(report.lines()), "\n".join(held_out.lines())
     world = named_in(name)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from storyreel.data.dataset import Dataset
 from storyreel.data.pack import Pack
 from storyreel.evaluate.judge import Judge, JudgeConfig, as_seen, to_video
-from storyreel.evaluate.score import AttributeAccuracy, Report, labels
+from storyreel.evaluate.score import AttributeAccuracy, AttributeScores, labels
 from storyreel.options.evaluation import JudgeTraining
 from storyreel.worlds import find, names
 
@@ -33,7 +33,7 @@ OnStep: TypeAlias = Callable[[int, float], None]
 """Called after each step with its number and its loss."""
 
 
-class Clips:
+class JudgeClips:
     """The usable clips among some rows of a dataset folder, with a class index an attribute."""
 
     def __init__(self, folder: Dataset, pack: Pack, config: JudgeConfig, rows: Iterable[int]) -> None:
@@ -98,7 +98,7 @@ def train_judge(
     config: JudgeConfig | None = None,
     cache: Path | None = None,
     on_step: OnStep | None = None,
-) -> tuple[Judge, Report, Report]:
+) -> tuple[Judge, AttributeScores, AttributeScores]:
     """Train on nine rows of ten, measure on the tenth. `on_step(step, loss)` after each step.
 
     Returns the judge, its report on all unseen clips, and on those of the split "held_out". Raises ValueError when
@@ -108,15 +108,15 @@ def train_judge(
         raise ValueError(f"{data.path}: no clips in it")
     config = config or _config(data, how)
     pack = Pack.open(data, config.size, 4 if config.channels == 4 else 3, cache)
-    learnt, unseen = (Clips(data, pack, config, rows) for rows in learnt_and_unseen(data, pack))
+    learnt, unseen = (JudgeClips(data, pack, config, rows) for rows in learnt_and_unseen(data, pack))
     torch.manual_seed(how.seed)  # the initial weights and dropout; everything else has its own generator
     judge = config.build().train().to(device())
     descend(judge, how, _loss(judge, learnt, how), on_step)
-    held_out = Clips(data, pack, config, (i for i in unseen.rows if data.splits[i] == "held_out"))
+    held_out = JudgeClips(data, pack, config, (i for i in unseen.rows if data.splits[i] == "held_out"))
     return judge.eval(), measure(judge, unseen), measure(judge, held_out)
 
 
-def measure(judge: Judge, clips: Clips) -> Report:
+def measure(judge: Judge, clips: JudgeClips) -> AttributeScores:
     """Accuracy of the judge on clips whose attributes are known."""
     metric, device = AttributeAccuracy(judge.attributes), judge.heads.weight.device
     with torch.inference_mode():
@@ -139,7 +139,7 @@ def _config(data: Dataset, how: JudgeTraining) -> JudgeConfig:
     )
 
 
-def _loss(judge: Judge, clips: Clips, how: JudgeTraining) -> Callable[[], Tensor]:
+def _loss(judge: Judge, clips: JudgeClips, how: JudgeTraining) -> Callable[[], Tensor]:
     """A function that gives the loss of the next batch; every epoch in a new order."""
     device = judge.heads.weight.device
     rng = np.random.default_rng(how.seed)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from storyreel.clip import Clip
 from storyreel.evaluate.judge_registry import find_judge, kind_of
-from storyreel.evaluate.score import Report, labels
+from storyreel.evaluate.score import AttributeScores, labels
 
 
 class AnyJudge(Protocol):
@@ -19,7 +19,7 @@ class AnyJudge(Protocol):
 
     def read(self, clips: Iterable[Clip]) -> Iterator[Any]: ...
 
-    def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> Report: ...
+    def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> AttributeScores: ...
 
     def save(self, path: str | Path, *, card: str = "", facts: Mapping[str, Any] | None = None) -> Path: ...
 

@@ -22,7 +22,7 @@ from storyreel.clip import Clip
 from storyreel.evaluate.judge import Residual, as_seen, to_video
 from storyreel.evaluate.judge_folder import read_judge, write_judge
 from storyreel.evaluate.judge_registry import find_judge
-from storyreel.evaluate.score import AttributeAccuracy, Report
+from storyreel.evaluate.score import AttributeAccuracy, AttributeScores
 from storyreel.evaluate.trajectory import motion_of
 from storyreel.field_ranges import Frames, Pixels, Share, Width
 
@@ -105,7 +105,7 @@ class Locator(nn.Module):
             for k in found
         ]
 
-    def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> Report:
+    def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> AttributeScores:
         """Of all digits that were wanted, how many are there, and how many move as wanted; and whether the count fits.
 
         wanted: `digits` and `motions`, a list each. ValueError when there are fewer clips than are expected, or more.

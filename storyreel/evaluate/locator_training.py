@@ -14,7 +14,7 @@ from storyreel.data.pack import Pack
 from storyreel.evaluate.judge import as_seen, to_video
 from storyreel.evaluate.judge_training import JudgeTraining, OnStep, batches, descend, device, learnt_and_unseen
 from storyreel.evaluate.locator import STRIDE, Locator, LocatorConfig, pairs
-from storyreel.evaluate.score import AttributeAccuracy, Report
+from storyreel.evaluate.score import AttributeAccuracy, AttributeScores
 
 FRAMES_A_CLIP = 4  # of each clip in a batch, at random
 
@@ -59,7 +59,7 @@ def train_locator(
     config: LocatorConfig | None = None,
     cache: Path | None = None,
     on_step: OnStep | None = None,
-) -> tuple[Locator, Report, Report]:
+) -> tuple[Locator, AttributeScores, AttributeScores]:
     """Train on nine rows of ten, measure on the tenth. `on_step(step, loss)` after each step.
 
     Returns the locator, its report on all unseen clips, and on those of the split "held_out". The dataset's
@@ -78,7 +78,7 @@ def train_locator(
     return locator, measure(locator, unseen), measure(locator, held_out)
 
 
-def measure(locator: Locator, clips: LocatedClips) -> Report:
+def measure(locator: Locator, clips: LocatedClips) -> AttributeScores:
     """Accuracy of the locator on clips whose attributes are known."""
     metric = AttributeAccuracy(locator.attributes)
     with torch.inference_mode():

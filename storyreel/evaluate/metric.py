@@ -20,7 +20,7 @@ from storyreel.evaluate.scores import Direction, Score
 if TYPE_CHECKING:
     from storyreel.evaluate.evaluation import Evaluation
     from storyreel.evaluate.motion import Moving
-    from storyreel.evaluate.planning import Item
+    from storyreel.evaluate.planning import PlannedMetric
 
 PerClip: TypeAlias = "Callable[[Moving], float]"
 Paired: TypeAlias = Callable[[Mapping[str, Path]], Callable[[Tensor, Tensor], float]]
@@ -83,7 +83,7 @@ class Inputs:
     """What a metric is computed from."""
 
     evaluation: Evaluation
-    item: Item
+    item: PlannedMetric
     who: Who
 
     @property

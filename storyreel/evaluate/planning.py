@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from storyreel.evaluate.metric import Metric
 from storyreel.evaluate.metrics import default_metrics, metrics, named, paired_metrics, per_clip_metrics
 from storyreel.evaluate.protocols import Protocol
-from storyreel.evaluate.sources import Clips
+from storyreel.evaluate.sources import ClipFolder
 from storyreel.options.evaluation import EvaluateOptions
 from storyreel.worlds import named_in, names
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Item:
+class PlannedMetric:
     """A metric to measure. `extractor` is None where it stands on none."""
 
     about: Metric
@@ -36,11 +36,11 @@ class Item:
 
 
 @dataclass
-class Plan:
-    items: list[Item] = field(default_factory=list)
+class MetricPlan:
+    items: list[PlannedMetric] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
-    def named(self, *metrics: str) -> list[Item]:
+    def named(self, *metrics: str) -> list[PlannedMetric]:
         return [item for item in self.items if item.metric in metrics]
 
     @property
@@ -54,9 +54,9 @@ class Plan:
         return tuple(item.metric for item in self.named(*paired_metrics()))
 
 
-def make_plan(asked: EvaluateOptions, rules: Protocol, clips: Clips, real: Clips | None) -> Plan:
+def make_plan(asked: EvaluateOptions, rules: Protocol, clips: ClipFolder, real: ClipFolder | None) -> MetricPlan:
     """ValueError for a metric that was asked for by name and cannot be measured; others are skipped, with a reason."""
-    plan, loaded = Plan(), Loaded(asked.files)
+    plan, loaded = MetricPlan(), Loaded(asked.files)
     world = world_of_clips(asked, clips, real)
     for metric in named(asked.metrics) or default_metrics():
         try:
@@ -69,8 +69,8 @@ def make_plan(asked: EvaluateOptions, rules: Protocol, clips: Clips, real: Clips
 
 
 def _items(
-    metric: str, asked: EvaluateOptions, rules: Protocol, world: str, loaded: Loaded, n: int, real: Clips | None
-) -> list[Item]:
+    metric: str, asked: EvaluateOptions, rules: Protocol, world: str, loaded: Loaded, n: int, real: ClipFolder | None
+) -> list[PlannedMetric]:
     about = metrics()[metric]
     if about.real and real is None:
         raise ValueError(f"{metric}: wants real clips, --real DATASET")
@@ -79,7 +79,7 @@ def _items(
     if not about.gathers:
         if metric == "judge" and not (asked.judge or world):
             raise ValueError(f"judge: nothing says which world these clips are of; name --judge {' or '.join(names())}")
-        return [Item(about)]
+        return [PlannedMetric(about)]
     fitting = [loaded[name] for name in asked.extractors if fits(loaded[name], about)]
     if asked.extractors and not fitting and asked.metrics:
         raise ValueError(f"{metric}: {', '.join(asked.extractors)} cannot give it; it wants {_kind(about)}")
@@ -90,7 +90,7 @@ def _items(
                 raise ValueError(f"{metric}: nothing says which world these clips are of; name an --extractor")
             name = f"{world}-v1"
         fitting = [loaded[name]]
-    return [Item(about, extractor) for extractor in fitting]
+    return [PlannedMetric(about, extractor) for extractor in fitting]
 
 
 class Loaded(dict[str, "Extractor"]):
@@ -133,7 +133,7 @@ def _kind(about: Metric) -> str:
     return {"text": "one of text and video", "": "one with classes"}.get(about.kind, f"one of {about.kind}s")
 
 
-def world_of_clips(asked: EvaluateOptions, clips: Clips, real: Clips | None) -> str:
+def world_of_clips(asked: EvaluateOptions, clips: ClipFolder, real: ClipFolder | None) -> str:
     """By the folders, the judge's name, or the model that made the first clip; "" where none says."""
     from storyreel import video_io
     from storyreel.data.folder import world_of

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from storyreel.evaluate.decode import Cut, one_pass
 from storyreel.evaluate.gather import ClipRows, Gathered
-from storyreel.evaluate.sources import Clips
+from storyreel.evaluate.sources import ClipFolder
 from storyreel.json_file import parse_json
 
 VERSION = 1  # of what is gathered; a new one leaves old files alone
@@ -39,7 +39,7 @@ class Real:
         return len(self.prompts)
 
 
-def key_of(clips: Clips, cut: Cut, depends: dict[str, Any], most: int | None) -> str:
+def key_of(clips: ClipFolder, cut: Cut, depends: dict[str, Any], most: int | None) -> str:
     """Hex digest of everything that the rows of `clips` depend on."""
     files = hashlib.sha256()
     for source in clips.sources:
@@ -64,7 +64,7 @@ def key_of(clips: Clips, cut: Cut, depends: dict[str, Any], most: int | None) ->
 
 
 def gather_real(
-    clips: Clips,
+    clips: ClipFolder,
     cut: Cut,
     wanted: Sequence[Gathered],
     *,

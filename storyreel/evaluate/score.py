@@ -36,7 +36,7 @@ def share_json(share: Share) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Report:
+class AttributeScores:
     """Accuracy per attribute, and their plain mean with a 95 % interval from resampling whole clips.
 
     all_right: clips of which everything that was scored is right, out of those of which something was.
@@ -121,7 +121,7 @@ class AttributeAccuracy:
         for name, counts in other.mistakes.items():
             self.mistakes.setdefault(name, Counter()).update(counts)
 
-    def compute(self, resamples: int = 1000, seed: int = 0) -> Report:
+    def compute(self, resamples: int = 1000, seed: int = 0) -> AttributeScores:
         shape = (len(self.right), len(self.attributes))
         right, asked = (np.array(x, np.int64).reshape(shape) for x in (self.right, self.asked))
         shares = {}
@@ -134,7 +134,7 @@ class AttributeAccuracy:
         known = (mean.value, mean.value) if asked.any() else (0.0, 1.0)
         scored = asked.sum(1) > 0
         whole = Share(int((right.sum(1) == asked.sum(1))[scored].sum()), int(scored.sum()))
-        return Report(shares, mean.value, mean.interval or known, len(right), whole)
+        return AttributeScores(shares, mean.value, mean.interval or known, len(right), whole)
 
 
 def mean_accuracy(right: np.ndarray, asked: np.ndarray) -> np.ndarray:

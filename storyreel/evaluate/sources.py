@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from storyreel.evaluate.decode import Source
+from storyreel.evaluate.decode import ClipSource
 from storyreel.layouts import clip_files
 from storyreel.numbers import is_whole
 
@@ -15,11 +15,11 @@ LOOKED_AT = 32  # files whose length and rate are asked for, to say what is usua
 
 
 @dataclass(frozen=True)
-class Clips:
+class ClipFolder:
     """A folder of clips: `sources` in a fixed order, `digest` of their names and sizes (or of the dataset folder)."""
 
     path: Path
-    sources: tuple[Source, ...]
+    sources: tuple[ClipSource, ...]
     digest: str
     world: str = ""  # "sprites" or "digits" where the folder says so
 
@@ -42,7 +42,7 @@ class Clips:
         return frames, rates
 
 
-def find(path: str | Path, *, split: str = "", limit: int | None = None) -> Clips:
+def find(path: str | Path, *, split: str = "", limit: int | None = None) -> ClipFolder:
     """The clips of a folder, at most `limit`, in the order of the dataset or of the sorted names.
 
     split: rows of a dataset folder of this split alone. ValueError or OSError, in one line, when there is none.
@@ -56,10 +56,10 @@ def find(path: str | Path, *, split: str = "", limit: int | None = None) -> Clip
     hashed = hashlib.sha256()
     for file in files:
         hashed.update(f"{file.relative_to(path)}:{file.stat().st_size}\n".encode("utf-8", "surrogatepass"))
-    return Clips(path, tuple(Source(file) for file in files), hashed.hexdigest(), "")
+    return ClipFolder(path, tuple(ClipSource(file) for file in files), hashed.hexdigest(), "")
 
 
-def _dataset(path: Path, split: str, limit: int | None) -> Clips:
+def _dataset(path: Path, split: str, limit: int | None) -> ClipFolder:
     from storyreel.data.folder import DatasetFolder
 
     folder = DatasetFolder.open(path)
@@ -67,6 +67,6 @@ def _dataset(path: Path, split: str, limit: int | None) -> Clips:
     if not rows:
         raise ValueError(f"{path}: no row{f' of the split {split!r}' if split else ''}")
     attributes = folder.attributes
-    sources = (Source(folder.file(i), (folder.captions(i) or [""])[0], attributes[i] or {}) for i in rows)
+    sources = (ClipSource(folder.file(i), (folder.captions(i) or [""])[0], attributes[i] or {}) for i in rows)
     digest = hashlib.sha256(f"{folder.digest}:{split}:{len(rows)}".encode()).hexdigest()
-    return Clips(path, tuple(sources), digest, folder.world)
+    return ClipFolder(path, tuple(sources), digest, folder.world)

@@ -19,7 +19,7 @@ WAYS = (("left", "right"), ("up", "down"))  # by axis: towards smaller, towards 
 
 
 @dataclass(frozen=True)
-class Motion:
+class FittedMotion:
     """What a track does. `error`: root mean square distance to the fitted motion, in pixels."""
 
     name: str  # one of the world's motions, or "still"
@@ -42,7 +42,7 @@ def _shapes(frames: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(shapes), np.array(kinds)
 
 
-def motion_of(track: np.ndarray, free: float, weights: np.ndarray | None = None) -> Motion:
+def motion_of(track: np.ndarray, free: float, weights: np.ndarray | None = None) -> FittedMotion:
     """The motion of a track.
 
     track: float (t, 2), x and y in pixels. free: how far its middle can travel from wall to wall, pixels.
@@ -59,11 +59,11 @@ def motion_of(track: np.ndarray, free: float, weights: np.ndarray | None = None)
     fits = [_fit(track[:, axis], w, free, spread[1 - axis], WAYS[axis]) for axis in (0, 1)]
     best = min(fits, key=lambda fit: fit.error)
     if best.length < LEAST:
-        return Motion("still", float(np.sqrt(spread.sum())), 0.0)
+        return FittedMotion("still", float(np.sqrt(spread.sum())), 0.0)
     return best
 
 
-def _fit(p: np.ndarray, w: np.ndarray, free: float, across: float, ways: tuple[str, str]) -> Motion:
+def _fit(p: np.ndarray, w: np.ndarray, free: float, across: float, ways: tuple[str, str]) -> FittedMotion:
     """The best shape along one axis; `across` is the variance that the other axis adds to every error."""
     shapes, kinds = _shapes(len(p))
     centred = shapes - shapes @ w[:, None]
@@ -78,7 +78,7 @@ def _fit(p: np.ndarray, w: np.ndarray, free: float, across: float, ways: tuple[s
     first, second = (ways[1], ways[0]) if forward else ways
     up, down = ("up", "down") if ways == WAYS[1] else WAYS[0]
     name = (first, f"{first} then {second}", f"{up} and {down}")[kinds[best]]
-    return Motion(name, float(np.sqrt(left[best] + across)), float(abs(clipped[best]) / free))
+    return FittedMotion(name, float(np.sqrt(left[best] + across)), float(abs(clipped[best]) / free))
 
 
 def middle_track(clip: Clip, threshold: int = 64) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from storyreel import own_clips
 from storyreel.clip import Clip, ClipStream
 from storyreel.engine import Engine
-from storyreel.generate.prompts import Row
+from storyreel.generate.prompts import PromptRow
 from storyreel.generate.provenance import is_from
 from storyreel.options.generation import GenerateOptions
 from storyreel.options.input_clip import INPUTS
@@ -38,7 +38,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
+class JobResult:
     """What became of a job: a file that was written or found, or the reason why there is none.
 
     clip: until it is written; `facts` (JSON values) are what is kept of it then.
@@ -50,7 +50,7 @@ class Done:
     reused: bool = False
     facts: dict[str, Any] | None = None
 
-    def without_clip(self) -> Done:
+    def without_clip(self) -> JobResult:
         """The same with the facts of the clip in its place: a clip has megabytes, and a batch many of them."""
         return self if self.clip is None else replace(self, clip=None, facts=_facts(self.clip))
 
@@ -76,7 +76,7 @@ def _facts(clip: Clip | ClipStream) -> dict[str, Any]:
 
 
 def jobs_for(
-    rows: Sequence[Row], model: str, digest: str, folder: Path, suffix: str, *, seed: int, count: int
+    rows: Sequence[PromptRow], model: str, digest: str, folder: Path, suffix: str, *, seed: int, count: int
 ) -> list[Job]:
     """The jobs of a prompt file, in its order.
 
@@ -122,8 +122,8 @@ def run(
     digest: str = "",
     resume: bool = False,
     on_progress: OnProgress | None = None,
-    on_done: Callable[[Done], None] | None = None,
-) -> list[Done]:
+    on_done: Callable[[JobResult], None] | None = None,
+) -> list[JobResult]:
     """Make the jobs' videos and write each as soon as it is there; results in the order of the jobs.
 
     resume: jobs whose file is there already are left as they are. A job that cannot be served gives a Done with an
@@ -131,15 +131,15 @@ def run(
     on_progress sees the steps; it works where the engine runs in this process alone, and long videos are then made
     while they are written, where the model can.
     """
-    results: dict[int, Done] = {}
+    results: dict[int, JobResult] = {}
     report = on_done or (lambda _: None)
     for place, job in enumerate(jobs):
         if resume and is_made(job, digest):
-            results[place] = Done(job, reused=True)
+            results[place] = JobResult(job, reused=True)
             report(results[place])
     todo = [place for place in range(len(jobs)) if place not in results]
 
-    def finish(number: int, done: Done) -> Done:
+    def finish(number: int, done: JobResult) -> JobResult:
         if done.clip is not None:
             write(done.clip, done.job.path)
         report(done)
@@ -151,15 +151,15 @@ def run(
     return [results[place] for place in range(len(jobs))]
 
 
-def make(job: Job, on_progress: OnProgress | None = None, stream: bool = False) -> Done:
+def make(job: Job, on_progress: OnProgress | None = None, stream: bool = False) -> JobResult:
     """What an engine runs. The model stays loaded in the process for the next job; one that cannot be loaded raises."""
     model = _model(job.model)
     try:
         made = model.stream if stream else model.make
         clip = made(job.options, job.seed, job.index, on_progress)
     except (ValueError, OSError) as error:
-        return Done(job, error=" ".join(str(error).split()))
-    return Done(job, clip)
+        return JobResult(job, error=" ".join(str(error).split()))
+    return JobResult(job, clip)
 
 
 @cache

@@ -30,7 +30,7 @@ COLUMNS = {**fields_of(GenerateOptions), **fields_of(RowOptions)}
 
 
 @dataclass(frozen=True)
-class Row:
+class PromptRow:
     """One prompt of a file."""
 
     where: str  # "prompts.csv, line 3"
@@ -40,7 +40,7 @@ class Row:
     name: str | None = None  # a file name, without folder
 
 
-def read_prompts(path: str | Path, defaults: Mapping[str, Any]) -> list[Row]:
+def read_prompts(path: str | Path, defaults: Mapping[str, Any]) -> list[PromptRow]:
     """The rows of a prompt file; `defaults` are settings for rows that do not set their own.
 
     Text: a prompt a line, # comments. .jsonl, .json: objects. .csv: a header line. "-": stdin, text or JSON. Keys or
@@ -63,7 +63,7 @@ def read_prompts(path: str | Path, defaults: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _row(where: str, entry: dict[str, Any], defaults: Mapping[str, Any], folder: Path) -> Row:
+def _row(where: str, entry: dict[str, Any], defaults: Mapping[str, Any], folder: Path) -> PromptRow:
     for key in INPUTS:
         if isinstance(entry.get(key), str):
             entry[key] = folder / expanded(entry[key])
@@ -75,7 +75,7 @@ def _row(where: str, entry: dict[str, Any], defaults: Mapping[str, Any], folder:
     for clip in (getattr(options, name) for name in INPUTS):
         if clip is not None:
             clip.let_go()  # a file may name thousands
-    return Row(where, options, more.seed, more.count, more.name)
+    return PromptRow(where, options, more.seed, more.count, more.name)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

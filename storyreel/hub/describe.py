@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storyreel.hub.families import Family, Limits, family_of, limits_of
+from storyreel.hub.families import Family, PipelineLimits, family_of, limits_of
 from storyreel.hub.makes import makes
 from storyreel.hub.reference import INDEX, components, has_network, missing, name_of, read_index
 from storyreel.hub.signature import signature_of
@@ -21,7 +21,7 @@ VARIANT = re.compile(r"\.(fp16|bf16|fp32|non_ema)[.-]")
 
 
 @dataclass(frozen=True)
-class Weights:
+class ComponentWeights:
     """The weights of one component: numbers, bytes on the disk, and its largest group of layers, in numbers."""
 
     parameters: int
@@ -53,7 +53,7 @@ def describe(folder: Path) -> dict[str, Any]:
     }
 
 
-def _makes(folder: Path, index: dict[str, Any], family: Family, limits: Limits) -> dict[str, Any]:
+def _makes(folder: Path, index: dict[str, Any], family: Family, limits: PipelineLimits) -> dict[str, Any]:
     """What the studio asks of a model; {} where diffusers is missing or lacks the class, which loading tells."""
     try:
         found = signature_of(index["_class_name"])
@@ -62,7 +62,7 @@ def _makes(folder: Path, index: dict[str, Any], family: Family, limits: Limits) 
     return {"makes": makes(folder, family, limits, found).as_json()}
 
 
-def weights(folder: Path) -> dict[str, Weights]:
+def weights(folder: Path) -> dict[str, ComponentWeights]:
     """Component -> its weights, from the headers of its files alone."""
     return {part: _weights(weight_files(folder / part)) for part in networks(folder)}
 
@@ -84,7 +84,7 @@ def variant_of(folder: Path) -> str | None:
     return min(found) if found else None
 
 
-def _weights(files: list[Path]) -> Weights:
+def _weights(files: list[Path]) -> ComponentWeights:
     tensors: dict[str, TensorInfo] = {}
     for file in files:
         tensors |= read_header(file)
@@ -94,7 +94,7 @@ def _weights(files: list[Path]) -> Weights:
         layer = number[1] if number else name.partition(".")[0]
         layers[layer] = layers.get(layer, 0) + math.prod(info.shape)
     size = sum(info.bytes for info in tensors.values())
-    return Weights(sum(layers.values()), size, max(layers.values(), default=0))
+    return ComponentWeights(sum(layers.values()), size, max(layers.values(), default=0))
 
 
 def digest_of(folder: Path) -> str:

@@ -121,7 +121,7 @@ def component_settings(folder: Path, component: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Limits:
+class PipelineLimits:
     """What a pipeline can make: k * stride + 1 frames, sides that are multiples of `multiple`."""
 
     stride: int
@@ -153,11 +153,11 @@ def notes_of_lengths(info: Mapping[str, Any], options: Iterable[GenerateOptions]
     """What a model makes in place of the lengths and sizes that are asked for, from its `describe`; each note once."""
     if "stride" not in info:
         return []
-    limits, fps = Limits(info["stride"], info["multiple"]), Fraction(info["fps"])
+    limits, fps = PipelineLimits(info["stride"], info["multiple"]), Fraction(info["fps"])
     return list(dict.fromkeys(note for each in options for note in limits.notes(each.resolve(fps))))
 
 
-def limits_of(folder: Path, family: Family) -> Limits:
+def limits_of(folder: Path, family: Family) -> PipelineLimits:
     """From the settings of its autoencoder and its network, else from the row of its family."""
     vae, network = component_settings(folder, "vae"), component_settings(folder, "transformer")
     stride = _first(vae, STRIDES) or family.stride
@@ -166,7 +166,7 @@ def limits_of(folder: Path, family: Family) -> Limits:
         patch = network.get("patch_size")
         patch = patch[-1] if isinstance(patch, list) and patch else patch
         multiple = math.lcm(multiple, space * (patch if isinstance(patch, int) and 0 < patch <= MAX_PATCH else 1))
-    return Limits(max(stride, family.stride) if family.stride > 1 else 1, multiple)
+    return PipelineLimits(max(stride, family.stride) if family.stride > 1 else 1, multiple)
 
 
 def _first(settings: Mapping[str, Any], keys: Sequence[str]) -> int | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.abilities import Abilities
-from storyreel.hub.families import Family, Limits, component_settings
+from storyreel.hub.families import Family, PipelineLimits, component_settings
 from storyreel.hub.signature import REQUIRED, Signature
 
 OF_OURS = {"backward", "interpolate", "reuse", "start", "stage", "transparent"}  # options that no pipeline serves
@@ -29,7 +29,7 @@ def served(family: Family, found: Signature) -> set[str]:
     return own | ({"lora"} if found.takes_lora else set())
 
 
-def usual_size(folder: Path, arguments: Mapping[str, Any], limits: Limits) -> tuple[int, int]:
+def usual_size(folder: Path, arguments: Mapping[str, Any], limits: PipelineLimits) -> tuple[int, int]:
     """(height, width) of a video whose size is not set: those of the class, or of its network."""
     network, found = component_settings(folder, "transformer"), []
     given = [arguments.get(side) for side in ("height", "width")]
@@ -49,7 +49,7 @@ def usual_frames(folder: Path, family: Family, arguments: Mapping[str, Any]) -> 
     return count if isinstance(count, int) and 0 < count <= 10_000 else None
 
 
-def makes(folder: Path, family: Family, limits: Limits, found: Signature) -> Abilities:
+def makes(folder: Path, family: Family, limits: PipelineLimits, found: Signature) -> Abilities:
     """For those who ask before the pipeline is loaded, such as the studio."""
     can = served(family, found)
     height, width = usual_size(folder, found.arguments, limits)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from storyreel import worlds
 from storyreel.evaluate.evaluation import Bar, silent
-from storyreel.leaderboard.entries import Entry, entrant_of, folder_of_clips, has_matte, make_clips
-from storyreel.leaderboard.prompts import PromptList, prompts_of
+from storyreel.leaderboard.entries import LeaderboardEntry, entrant_of, folder_of_clips, has_matte, make_clips
+from storyreel.leaderboard.prompts import SeededPrompts, prompts_of
 from storyreel.options.evaluation import EvaluateOptions
 from storyreel.options.leaderboard import SOURCES, LeaderboardOptions
 
@@ -27,7 +27,7 @@ def run(options: LeaderboardOptions, bar: Bar = silent) -> tuple[dict[str, Any],
 
     if options.world not in ("", *worlds.names()):
         raise ValueError(f"--world {options.world}: expected {' or '.join(worlds.names())}")
-    entries = [Entry.of(text) for text in options.entries]
+    entries = [LeaderboardEntry.of(text) for text in options.entries]
     _check_names(entries)
     frames, notes = _length(entries, options)
     prompts = _prompts(entries, options, frames)
@@ -37,7 +37,7 @@ def run(options: LeaderboardOptions, bar: Bar = silent) -> tuple[dict[str, Any],
         return document, write_leaderboard(document, options.out)
 
 
-def _prompts(entries: list[Entry], options: LeaderboardOptions, frames: int | None) -> PromptList | None:
+def _prompts(entries: list[LeaderboardEntry], options: LeaderboardOptions, frames: int | None) -> SeededPrompts | None:
     """Those that models get now; None where no entry is a model."""
     models = [each for each in entries if each.kind == "model"]
     if not models:
@@ -50,7 +50,7 @@ def _prompts(entries: list[Entry], options: LeaderboardOptions, frames: int | No
     return prompts_of(options, settings)
 
 
-def _length(entries: list[Entry], options: LeaderboardOptions) -> tuple[int | None, tuple[str, ...]]:
+def _length(entries: list[LeaderboardEntry], options: LeaderboardOptions) -> tuple[int | None, tuple[str, ...]]:
     """(frames of the clips, notes): as they are set; the least of the models' own lengths, where these differ, since
     scores of clips of two lengths are not compared; else None, for their own."""
     if options.frames is not None:
@@ -67,7 +67,7 @@ def _length(entries: list[Entry], options: LeaderboardOptions) -> tuple[int | No
     return least, (note,)
 
 
-def _check_names(entries: list[Entry]) -> None:
+def _check_names(entries: list[LeaderboardEntry]) -> None:
     """Before anything is made."""
     names = [each.name for each in entries]
     if repeated := [name for name in names if names.count(name) > 1]:
@@ -76,7 +76,7 @@ def _check_names(entries: list[Entry]) -> None:
         raise ValueError(f"a model cannot be called {bad[0]!r}: it names a folder; name it, as in NAME=FOLDER")
 
 
-def _entrant(entry: Entry, prompts: PromptList | None, options: LeaderboardOptions, bar: Bar) -> Entrant:
+def _entrant(entry: LeaderboardEntry, prompts: SeededPrompts | None, options: LeaderboardOptions, bar: Bar) -> Entrant:
     """Make what is missing, measure it, and write its own report beside."""
     from storyreel.evaluate.compare import read_report
     from storyreel.evaluate.document import document_of
@@ -99,7 +99,7 @@ def _entrant(entry: Entry, prompts: PromptList | None, options: LeaderboardOptio
 
 
 def _board(
-    entrants: list[Entrant], prompts: PromptList | None, options: LeaderboardOptions, notes: tuple[str, ...]
+    entrants: list[Entrant], prompts: SeededPrompts | None, options: LeaderboardOptions, notes: tuple[str, ...]
 ) -> dict[str, Any]:
     from storyreel.evaluate.report.leaderboard import Terms, document_of
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from storyreel.evaluate.evaluation import Bar
 from storyreel.hub.reference import INDEX, title
-from storyreel.leaderboard.prompts import PromptList
+from storyreel.leaderboard.prompts import SeededPrompts
 from storyreel.names import expanded, inside
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MADE = "made_in"  # key of a clip's metadata: seconds that it took, where, and w
 
 
 @dataclass(frozen=True)
-class Entry:
+class LeaderboardEntry:
     """A word of the command line: NAME=PATH or PATH."""
 
     name: str
@@ -29,7 +29,7 @@ class Entry:
     path: Path
 
     @classmethod
-    def of(cls, text: str) -> Entry:
+    def of(cls, text: str) -> LeaderboardEntry:
         """ValueError, in one line, where it names neither a folder of clips nor a model."""
         name, equals, place = text.partition("=")
         if not equals or os.path.exists(text):
@@ -57,7 +57,7 @@ def _name_in(report: Path) -> str:
     return str(read_report(report).get("name") or report.parent.resolve().name)
 
 
-def folder_of_clips(entry: Entry, prompts: PromptList | None, out: Path) -> Path | None:
+def folder_of_clips(entry: LeaderboardEntry, prompts: SeededPrompts | None, out: Path) -> Path | None:
     """Where an entry's clips lie, or will; None for one that is measured already."""
     if entry.kind != "model":
         return entry.path if entry.kind == "clips" else None
@@ -77,7 +77,7 @@ def has_matte(folder: Path) -> bool:
     return isinstance(found, dict) and found.get("channels") == 4
 
 
-def make_clips(entry: Entry, prompts: PromptList, folder: Path, bar: Bar) -> None:
+def make_clips(entry: LeaderboardEntry, prompts: SeededPrompts, folder: Path, bar: Bar) -> None:
     """The clips that are not there yet, lossless, one after the other; each file says how long it took, and where."""
     from storyreel.engine import cores, wait_calmly
     from storyreel.generate import batch, registry
@@ -128,7 +128,7 @@ def machine_of(device: str) -> str:
     return f"{name}, {threads} thread{'s' * (threads != 1)}"
 
 
-def entrant_of(entry: Entry, report: dict[str, Any], clips: Path, page: Path | None, out: Path) -> Entrant:
+def entrant_of(entry: LeaderboardEntry, report: dict[str, Any], clips: Path, page: Path | None, out: Path) -> Entrant:
     """A model as the leaderboard wants it: its report, and what its clips and its model folder say beside it."""
     from storyreel.evaluate.report.leaderboard import Entrant
 
@@ -156,7 +156,7 @@ def _meta(file: Path) -> dict[str, Any]:
         return {}
 
 
-def _model_of(entry: Entry, files: Sequence[Path]) -> dict[str, Any]:
+def _model_of(entry: LeaderboardEntry, files: Sequence[Path]) -> dict[str, Any]:
     """model.json of the model that made the clips, where it is at hand: on the registry, with the same weights."""
     from storyreel.generate import registry
 

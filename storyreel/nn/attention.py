@@ -67,7 +67,7 @@ class CrossAttention(nn.Module):
         return self.to_out(rearrange(out, "b h n k -> b n (h k)"))
 
 
-class Block(nn.Module):
+class PreNormBlock(nn.Module):
     """Pre-norm transformer block: self-attention, cross-attention where there is text, and a two-layer MLP."""
 
     def __init__(self, dim: int, heads: int, mlp: int, text_dim: int = 0, dropout: float = 0.0):

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from storyreel.field_ranges import Count, Depth, Frames, Pixels, Width
-from storyreel.nn.attention import Block
+from storyreel.nn.attention import PreNormBlock
 from storyreel.nn.conv import ChannelNorm, Downsampler, ResidualBlock, channels_first, channels_last
 from storyreel.nn.text_adapter import LearnedText
 
@@ -77,7 +77,7 @@ class TimeTower(nn.Module):
         super().__init__()
         c = config
         self.join = nn.Linear(2 * c.dim, c.dim)
-        self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))
+        self.blocks = nn.ModuleList(PreNormBlock(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))
         self.norm = nn.LayerNorm(c.dim)
         self.to_feature = nn.Linear(c.dim, c.feature)
         self.feature_norm = nn.LayerNorm(c.feature, elementwise_affine=False)
@@ -102,7 +102,7 @@ class TextTower(nn.Module):
         c = config
         self.learned_text = LearnedText(c.text_dim, c.dim, words=c.words, tokens=c.text_tokens if c.words else 0)
         self.states = nn.Linear(self.learned_text.dim, c.dim)
-        self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.text_depth))
+        self.blocks = nn.ModuleList(PreNormBlock(c.dim, c.heads, c.mlp) for _ in range(c.text_depth))
         self.norm = nn.LayerNorm(c.dim)
         self.to_text = nn.Linear(c.dim, c.embed)
 

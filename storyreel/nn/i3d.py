@@ -54,14 +54,14 @@ class I3D(nn.Module):
 
     def __init__(self, classes: int = 400):
         super().__init__()
-        self.Conv3d_1a_7x7 = Unit(3, 64, 7, 2)
-        self.Conv3d_2b_1x1 = Unit(64, 64, 1)
-        self.Conv3d_2c_3x3 = Unit(64, 192, 3)
+        self.Conv3d_1a_7x7 = Unit3D(3, 64, 7, 2)
+        self.Conv3d_2b_1x1 = Unit3D(64, 64, 1)
+        self.Conv3d_2c_3x3 = Unit3D(64, 192, 3)
         for name, (channels, widths) in MIXED.items():
             self.add_module(name, Mixed(channels, widths))
         for name, (kernel, stride) in POOLS.items():
             self.add_module(name, MaxPool(kernel, stride))
-        self.logits = Unit(1024, classes, 1, plain=True)
+        self.logits = Unit3D(1024, classes, 1, plain=True)
 
     def forward(self, video: Tensor) -> Tensor:
         """Logits (b, classes), the mean over time, as the published model scores a clip. FVD is measured on these."""
@@ -87,7 +87,7 @@ class I3D(nn.Module):
             yield name, x
 
 
-class Unit(nn.Module):
+class Unit3D(nn.Module):
     """Convolution, batch norm, ReLU; `plain` has a bias instead of the last two."""
 
     def __init__(self, channels: int, width: int, kernel: int, stride: int = 1, plain: bool = False):
@@ -106,10 +106,10 @@ class Mixed(nn.Module):
     def __init__(self, channels: int, widths: tuple[int, ...]):
         super().__init__()
         a, b1, b, c1, c, d = widths
-        self.b0 = Unit(channels, a, 1)
-        self.b1a, self.b1b = Unit(channels, b1, 1), Unit(b1, b, 3)
-        self.b2a, self.b2b = Unit(channels, c1, 1), Unit(c1, c, 3)
-        self.b3a, self.b3b = MaxPool((3, 3, 3), (1, 1, 1)), Unit(channels, d, 1)
+        self.b0 = Unit3D(channels, a, 1)
+        self.b1a, self.b1b = Unit3D(channels, b1, 1), Unit3D(b1, b, 3)
+        self.b2a, self.b2b = Unit3D(channels, c1, 1), Unit3D(c1, c, 3)
+        self.b3a, self.b3b = MaxPool((3, 3, 3), (1, 1, 1)), Unit3D(channels, d, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], 1)

@@ -25,11 +25,11 @@ class InceptionV3(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.Conv2d_1a_3x3 = Unit(3, 32, 3, stride=2)
-        self.Conv2d_2a_3x3 = Unit(32, 32, 3)
-        self.Conv2d_2b_3x3 = Unit(32, 64, 3, padding=1)
-        self.Conv2d_3b_1x1 = Unit(64, 80, 1)
-        self.Conv2d_4a_3x3 = Unit(80, 192, 3)
+        self.Conv2d_1a_3x3 = ConvUnit(3, 32, 3, stride=2)
+        self.Conv2d_2a_3x3 = ConvUnit(32, 32, 3)
+        self.Conv2d_2b_3x3 = ConvUnit(32, 64, 3, padding=1)
+        self.Conv2d_3b_1x1 = ConvUnit(64, 80, 1)
+        self.Conv2d_4a_3x3 = ConvUnit(80, 192, 3)
         self.Mixed_5b = BlockA(192, 32)
         self.Mixed_5c = BlockA(256, 64)
         self.Mixed_5d = BlockA(288, 64)
@@ -57,7 +57,7 @@ class InceptionV3(nn.Module):
         return features @ self.fc.weight.T
 
 
-class Unit(nn.Module):
+class ConvUnit(nn.Module):
     """Convolution, batch norm, ReLU."""
 
     def __init__(
@@ -76,13 +76,13 @@ class Unit(nn.Module):
         return F.relu(self.bn(self.conv(x)))
 
 
-def row(channels: int, width: int, length: int) -> Unit:
+def row(channels: int, width: int, length: int) -> ConvUnit:
     """A 1 x length convolution that keeps the size."""
-    return Unit(channels, width, (1, length), padding=(0, length // 2))
+    return ConvUnit(channels, width, (1, length), padding=(0, length // 2))
 
 
-def column(channels: int, width: int, length: int) -> Unit:
-    return Unit(channels, width, (length, 1), padding=(length // 2, 0))
+def column(channels: int, width: int, length: int) -> ConvUnit:
+    return ConvUnit(channels, width, (length, 1), padding=(length // 2, 0))
 
 
 def average(x: Tensor) -> Tensor:
@@ -95,11 +95,11 @@ class BlockA(nn.Module):
 
     def __init__(self, channels: int, pooled: int):
         super().__init__()
-        self.branch1x1 = Unit(channels, 64, 1)
-        self.branch5x5_1, self.branch5x5_2 = Unit(channels, 48, 1), Unit(48, 64, 5, padding=2)
-        self.branch3x3dbl_1, self.branch3x3dbl_2 = Unit(channels, 64, 1), Unit(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = Unit(96, 96, 3, padding=1)
-        self.branch_pool = Unit(channels, pooled, 1)
+        self.branch1x1 = ConvUnit(channels, 64, 1)
+        self.branch5x5_1, self.branch5x5_2 = ConvUnit(channels, 48, 1), ConvUnit(48, 64, 5, padding=2)
+        self.branch3x3dbl_1, self.branch3x3dbl_2 = ConvUnit(channels, 64, 1), ConvUnit(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = ConvUnit(96, 96, 3, padding=1)
+        self.branch_pool = ConvUnit(channels, pooled, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
@@ -112,9 +112,9 @@ class BlockB(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.branch3x3 = Unit(channels, 384, 3, stride=2)
-        self.branch3x3dbl_1, self.branch3x3dbl_2 = Unit(channels, 64, 1), Unit(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = Unit(96, 96, 3, stride=2)
+        self.branch3x3 = ConvUnit(channels, 384, 3, stride=2)
+        self.branch3x3dbl_1, self.branch3x3dbl_2 = ConvUnit(channels, 64, 1), ConvUnit(64, 96, 3, padding=1)
+        self.branch3x3dbl_3 = ConvUnit(96, 96, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
@@ -126,13 +126,13 @@ class BlockC(nn.Module):
 
     def __init__(self, inner: int, channels: int = 768):
         super().__init__()
-        self.branch1x1 = Unit(channels, 192, 1)
-        self.branch7x7_1, self.branch7x7_2 = Unit(channels, inner, 1), row(inner, inner, 7)
+        self.branch1x1 = ConvUnit(channels, 192, 1)
+        self.branch7x7_1, self.branch7x7_2 = ConvUnit(channels, inner, 1), row(inner, inner, 7)
         self.branch7x7_3 = column(inner, 192, 7)
-        self.branch7x7dbl_1, self.branch7x7dbl_2 = Unit(channels, inner, 1), column(inner, inner, 7)
+        self.branch7x7dbl_1, self.branch7x7dbl_2 = ConvUnit(channels, inner, 1), column(inner, inner, 7)
         self.branch7x7dbl_3, self.branch7x7dbl_4 = row(inner, inner, 7), column(inner, inner, 7)
         self.branch7x7dbl_5 = row(inner, 192, 7)
-        self.branch_pool = Unit(channels, 192, 1)
+        self.branch_pool = ConvUnit(channels, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
@@ -146,9 +146,9 @@ class BlockD(nn.Module):
 
     def __init__(self, channels: int = 768):
         super().__init__()
-        self.branch3x3_1, self.branch3x3_2 = Unit(channels, 192, 1), Unit(192, 320, 3, stride=2)
-        self.branch7x7x3_1, self.branch7x7x3_2 = Unit(channels, 192, 1), row(192, 192, 7)
-        self.branch7x7x3_3, self.branch7x7x3_4 = column(192, 192, 7), Unit(192, 192, 3, stride=2)
+        self.branch3x3_1, self.branch3x3_2 = ConvUnit(channels, 192, 1), ConvUnit(192, 320, 3, stride=2)
+        self.branch7x7x3_1, self.branch7x7x3_2 = ConvUnit(channels, 192, 1), row(192, 192, 7)
+        self.branch7x7x3_3, self.branch7x7x3_4 = column(192, 192, 7), ConvUnit(192, 192, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         three = self.branch3x3_2(self.branch3x3_1(x))
@@ -162,12 +162,12 @@ class BlockE(nn.Module):
     def __init__(self, channels: int, maximum: bool = False):
         super().__init__()
         self.maximum = maximum
-        self.branch1x1 = Unit(channels, 320, 1)
-        self.branch3x3_1 = Unit(channels, 384, 1)
+        self.branch1x1 = ConvUnit(channels, 320, 1)
+        self.branch3x3_1 = ConvUnit(channels, 384, 1)
         self.branch3x3_2a, self.branch3x3_2b = row(384, 384, 3), column(384, 384, 3)
-        self.branch3x3dbl_1, self.branch3x3dbl_2 = Unit(channels, 448, 1), Unit(448, 384, 3, padding=1)
+        self.branch3x3dbl_1, self.branch3x3dbl_2 = ConvUnit(channels, 448, 1), ConvUnit(448, 384, 3, padding=1)
         self.branch3x3dbl_3a, self.branch3x3dbl_3b = row(384, 384, 3), column(384, 384, 3)
-        self.branch_pool = Unit(channels, 192, 1)
+        self.branch_pool = ConvUnit(channels, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         three = self.branch3x3_1(x)

@@ -59,7 +59,7 @@ class TemporalBlock(nn.Module):
         return x + self.conv2(F.silu(self.norm2(y)))
 
 
-class Mix(nn.Module):
+class LearnedMix(nn.Module):
     """A learned share a = sigmoid(mix_factor), one for the layer: of the frames alone, or, `of_time`, of the layer in
     time; the other gets 1 - a."""
 
@@ -80,7 +80,7 @@ class Mix(nn.Module):
 class VideoBlock(nn.Module):
     """A residual block of each frame, then one over time, mixed."""
 
-    def __init__(self, spatial: SpatialBlock, temporal: TemporalBlock, mix: Mix):
+    def __init__(self, spatial: SpatialBlock, temporal: TemporalBlock, mix: LearnedMix):
         super().__init__()
         self.spatial_res_block, self.temporal_res_block, self.time_mixer = spatial, temporal, mix
 
@@ -187,7 +187,7 @@ class VideoTransformer(nn.Module):
             [TransformerBlock(width, head_dim, context, ff_in=True, expand=expand)]
         )
         self.time_pos_embed = Embedding(width, 4 * width, width)
-        self.time_mixer = Mix(0.5)
+        self.time_mixer = LearnedMix(0.5)
 
     def forward(self, x: Tensor, context: Context, frames: int, pictures: Tensor | None = None) -> Tensor:
         """(n, c, h, w); `frames` and `pictures` as for `VideoBlock`."""

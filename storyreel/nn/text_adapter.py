@@ -13,7 +13,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from storyreel.nn.attention import Block
+from storyreel.nn.attention import PreNormBlock
 
 HEAD_DIM = 32
 
@@ -26,7 +26,7 @@ class TextAdapter(nn.Module):
         if width % HEAD_DIM:
             raise ValueError(f"text_width: expected a multiple of {HEAD_DIM}, got {width}")
         self.project = nn.Linear(text_dim, width)
-        self.blocks = nn.ModuleList(Block(width, width // HEAD_DIM, 2 * width) for _ in range(layers))
+        self.blocks = nn.ModuleList(PreNormBlock(width, width // HEAD_DIM, 2 * width) for _ in range(layers))
 
     def forward(self, text: Tensor, mask: Tensor) -> Tensor:
         """mask (b, l): true where there is text."""

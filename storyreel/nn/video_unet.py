@@ -28,14 +28,14 @@ from storyreel.nn.text_adapter import TextAdapter
 from storyreel.nn.video_unet_blocks import (
     FEATURES,
     FinePath,
+    NearestUpsample,
     RMSNorm,
     SpatialAttention,
     SpatialConv,
     TemporalAttention,
     TemporalConv,
     TextMemory,
-    Unit,
-    Up,
+    UNetUnit,
     features,
     zeros,
 )
@@ -142,7 +142,7 @@ class VideoUNet(nn.Module):
             width = c.widths[level]
             self.up.append(nn.ModuleList(self._unit(level, 2 * width) for _ in range(blocks[level])))
             if level:
-                self.widen.append(Up(width, c.widths[level - 1]))
+                self.widen.append(NearestUpsample(width, c.widths[level - 1]))
         out = c.out_channels or c.channels
         self.norm = RMSNorm(c.widths[0])
         self.head = SpatialConv(c.widths[0], (c.fine or out) * area)
@@ -152,7 +152,7 @@ class VideoUNet(nn.Module):
     def _embedded(self, dim: int) -> nn.Sequential:
         return nn.Sequential(nn.Linear(dim, self.emb), nn.SiLU(), nn.Linear(self.emb, self.emb))
 
-    def _unit(self, level: int, channels: int, *, middle: bool = False) -> Unit:
+    def _unit(self, level: int, channels: int, *, middle: bool = False) -> UNetUnit:
         c, count = self.config, len(self.config.widths)
         width = c.widths[level]
         attention = _each(c.attention, count)[level]
@@ -160,7 +160,7 @@ class VideoUNet(nn.Module):
         spatial = None
         if attention or text_dim:
             spatial = SpatialAttention(width, c.head_dim, attention=attention, text_dim=text_dim, mlp=c.mlp)
-        return Unit(channels, width, self.emb, spatial, _each(c.temporal, count)[level], c.head_dim)
+        return UNetUnit(channels, width, self.emb, spatial, _each(c.temporal, count)[level], c.head_dim)
 
     @property
     def last(self) -> SpatialConv:
@@ -311,7 +311,7 @@ class VideoUNet(nn.Module):
 
     # -- temporal layers ---------------------------------------------------------------------------------------
 
-    def _units(self) -> Iterator[Unit]:
+    def _units(self) -> Iterator[UNetUnit]:
         """In the order in which `forward` comes to them."""
         for group in (*self.down, self.middle, *self.up):
             yield from group  # pyright: ignore[reportReturnType, reportGeneralTypeIssues]

@@ -202,7 +202,7 @@ class ResBlock(nn.Module):
         return y + (x if self.skip is None else self.skip(x))
 
 
-class Unit(nn.Module):
+class UNetUnit(nn.Module):
     """A residual block, then what there is of attention in space and in time."""
 
     def __init__(
@@ -261,7 +261,7 @@ class FinePath(nn.Module):
         return y
 
 
-class Up(nn.Module):
+class NearestUpsample(nn.Module):
     """Each place becomes four; the channels are brought to `width` before, where that is cheap."""
 
     def __init__(self, channels: int, width: int):

@@ -23,7 +23,7 @@ from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.recipes._small import SMALL, sprites_refiner
 from storyreel.systems.cascade import Kind
-from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.imagen_video import ImagenVideoConfig, StageConfig
 from storyreel.systems.imagen_video_distill import Distillation
 
@@ -35,7 +35,7 @@ def imagen_video_paper() -> Recipe:
     """
 
     def stage(kind: Kind, frames: int, size: tuple[int, int], fps: int, unet: VideoUNetConfig, **more: Any):
-        shape = Shape(frames=frames, height=size[0], width=size[1], fps=fps)
+        shape = VideoShape(frames=frames, height=size[0], width=size[1], fps=fps)
         steps = 256 if kind == "base" else 128
         sampling = Sampling(steps=steps, sampler="ancestral", threshold=0.995, **more.pop("sampling", {}))
         return StageConfig(
@@ -122,7 +122,7 @@ def imagen_video_small() -> Recipe:
     for name, ((frames, height, width, fps), widths, blocks) in sizes.items():
         old = paper.stages[name]
         unet = replace(old.unet, widths=widths, blocks=blocks, head_dim=32)
-        shape = Shape(frames=frames, height=height, width=width, fps=fps)
+        shape = VideoShape(frames=frames, height=height, width=width, fps=fps)
         sampling = replace(old.sampling, steps=32, sampler="dpm-solver")
         stages[name] = replace(old, shape=shape, unet=unet, sampling=sampling, crop=min(old.crop, 128), weight="v")
     optim = Optim(lr=2e-4, warmup=2_000)
@@ -155,7 +155,7 @@ def imagen_video_sprites() -> Recipe:
     """
 
     def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
-        shape = Shape(frames=frames, height=size, width=size, fps=frames)
+        shape = VideoShape(frames=frames, height=size, width=size, fps=frames)
         sampling = Sampling(steps=24, sampler="dpm-solver", guidance=more.pop("guidance", 1.5))
         return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, augmentation_snr=300.0, **more)
 
@@ -211,7 +211,7 @@ def imagen_video_four() -> Recipe:
     """
 
     def stage(kind: Kind, frames: int, size: int, unet: VideoUNetConfig, **more: Any) -> StageConfig:
-        shape = Shape(frames=frames, height=size, width=size, fps=frames)
+        shape = VideoShape(frames=frames, height=size, width=size, fps=frames)
         sampling = Sampling(steps=8, sampler="dpm-solver", guidance=more.pop("guidance", 1.0))
         return StageConfig(
             kind=kind, shape=shape, unet=unet, sampling=sampling, counted="first", chroma=3.0, augmentation_snr=300.0,
@@ -289,7 +289,7 @@ def imagen_video_tiny() -> Recipe:
             widths=(16, 24), attention=(False, attention), text=(False,), head_dim=8, mlp=1.0, middle=1, emb=32,
             temporal=("attention" if attention else "conv",), patch=patch,
         )  # fmt: skip
-        shape = Shape(frames=frames, height=size, width=size, fps=frames)
+        shape = VideoShape(frames=frames, height=size, width=size, fps=frames)
         sampling = Sampling(steps=4, sampler="dpm-solver", guidance=2.0 if attention else 1.0)
         return StageConfig(kind=kind, shape=shape, unet=unet, sampling=sampling, augmentation_snr=10.0, **more)
 

@@ -25,7 +25,7 @@ from storyreel.nn.dual_encoder import DualEncoderConfig
 from storyreel.nn.video_unet import VideoUNetConfig
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.recipes._small import SMALL, sprites_refiner
-from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.make_a_video import MakeAVideoConfig
 from storyreel.systems.make_a_video_networks import NetConfig
 from storyreel.systems.make_a_video_prior import ImageTextConfig, PriorConfig
@@ -49,7 +49,7 @@ def make_a_video_paper() -> Recipe:
     """Singer et al. 2022, Sections 3 and 4.1: the shapes as printed, clips of 30 frames a second. Widths and depths are
     ours; steps, batches and guidance are not printed."""
 
-    def net(shape: Shape, unet: VideoUNetConfig, **more: Any) -> NetConfig:
+    def net(shape: VideoShape, unet: VideoUNetConfig, **more: Any) -> NetConfig:
         guidance = more.pop("guidance", 1.0)
         sampling = Sampling(steps=250, sampler="ancestral", threshold=0.995, guidance=guidance)
         return NetConfig(shape=shape, unet=unet, sampling=sampling, augmentation_snr=10.0, **more)
@@ -199,8 +199,8 @@ def make_a_video_tiny() -> Recipe:
     return Recipe(name="make_a_video_tiny", system=system, stages=stages, text="hash:32")
 
 
-def _square(frames: int, size: int, fps: int) -> Shape:
-    return Shape(frames=frames, height=size, width=size, fps=fps)
+def _square(frames: int, size: int, fps: int) -> VideoShape:
+    return VideoShape(frames=frames, height=size, width=size, fps=fps)
 
 
 def _in_turn(stages: dict[str, StageRecipe]) -> dict[str, StageRecipe]:

@@ -20,7 +20,7 @@ from dataclasses import replace
 from storyreel.diffusion.sampling import Sampling
 from storyreel.recipe import Data, Optim, Recipe, StageRecipe, tiny_stage
 from storyreel.recipes._small import SMALL, sprites_refiner
-from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.svd import SvdConfig
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import DiffusionConfig
@@ -43,7 +43,7 @@ def svd_paper() -> Recipe:
     """
     data = Data(frames=14, size=1024, batch=768)
     adam, ema = Optim(lr=1e-4), 0.9999
-    size = Shape(frames=14, height=576, width=1024, fps=7)
+    size = VideoShape(frames=14, height=576, width=1024, fps=7)
     text = Sampling(steps=50, sampler="euler", grid="karras", sigma_min=0.002, sigma_max=700.0, guidance=7.0)
     row = DiffusionConfig
     return Recipe(
@@ -83,7 +83,7 @@ def svd_sprites() -> Recipe:
     return Recipe(
         name="svd_sprites",
         system=SvdConfig(
-            shape=Shape(frames=8, height=64, width=64, fps=8),
+            shape=VideoShape(frames=8, height=64, width=64, fps=8),
             autoencoder=AutoencoderConfig(
                 channels=4, latent_channels=8, widths=(32, 64), blocks=1, groups=8, scale=0.0, cell=2
             ),
@@ -160,7 +160,7 @@ def svd_tiny() -> Recipe:
     return Recipe(
         name="svd_tiny",
         system=SvdConfig(
-            shape=Shape(frames=4, height=16, width=16, fps=8),
+            shape=VideoShape(frames=4, height=16, width=16, fps=8),
             autoencoder=AutoencoderConfig(latent_channels=4, widths=(16, 16), blocks=1, groups=8, scale=0.0, cell=2),
             reconstruction=ReconstructionLoss(chroma=1.0),
             unet=SvdUNetConfig(
@@ -206,5 +206,5 @@ def svd_lora() -> Recipe:
 def _from_picture(picture: PictureConfig) -> SvdConfig:
     """The published model."""
     row = DiffusionConfig(noise="svd-image-to-video", drop=0.1, slowed=0.2, sampling=KARRAS)
-    shape = Shape(frames=14, height=576, width=1024, fps=7)
+    shape = VideoShape(frames=14, height=576, width=1024, fps=7)
     return SvdConfig(shape=shape, image_to_video=row, chunk=8, picture=picture)

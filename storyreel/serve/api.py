@@ -20,9 +20,9 @@ from storyreel.serve.json_routes import json_object
 from storyreel.serve.schema import CHANGE, CREATE, EXTEND, REMIX
 from storyreel.serve.settings import read_upload
 from storyreel.serve.studio import Studio
-from storyreel.serve.table import Video
+from storyreel.serve.table import VideoRow
 from storyreel.serve.video import as_json, model_as_json
-from storyreel.serve.watch import Hub, Watch
+from storyreel.serve.watch import Hub, WorkerMonitor
 
 POLL_MILLISECONDS = 500  # that clients are asked to wait before they look again
 SYNC_SECONDS = 600.0
@@ -39,7 +39,7 @@ POLL = {"openai-poll-after-ms": str(POLL_MILLISECONDS)}
 class Api:
     """What the routes share."""
 
-    def __init__(self, studio: Studio, hub: Hub, watches: list[Watch]) -> None:
+    def __init__(self, studio: Studio, hub: Hub, watches: list[WorkerMonitor]) -> None:
         self.studio, self.hub, self.watches = studio, hub, watches
 
     def wake(self) -> None:
@@ -47,7 +47,7 @@ class Api:
             watch.wake()
         self.hub.news()
 
-    def shown(self, request: Request, video: Video) -> objects.Video:
+    def shown(self, request: Request, video: VideoRow) -> objects.Video:
         return as_json(self.studio, video, str(request.base_url).rstrip("/"))
 
     async def answer(self, request: Request, function: Any, *values: Any) -> JsonAnswer:
@@ -56,7 +56,7 @@ class Api:
         self.wake()
         return JsonAnswer(await run_in_threadpool(self.shown, request, video), headers=POLL)
 
-    async def ended(self, id: str) -> Video:
+    async def ended(self, id: str) -> VideoRow:
         """Wait for the end of a video."""
         async with asyncio.timeout(SYNC_SECONDS), self.hub.listening() as news:
             while not (video := await run_in_threadpool(self.studio.video, id)).ended:
@@ -268,7 +268,7 @@ def router(api: Api) -> APIRouter:
     return routes
 
 
-def _change(studio: Studio, id: str, body: dict[str, Any]) -> Video:
+def _change(studio: Studio, id: str, body: dict[str, Any]) -> VideoRow:
     studio.video(id)
     if extra := sorted(set(body) - {"favourite", "before"}):
         raise ApiError(400, f"Unknown parameter: {extra[0][:60]!r}; there are favourite, before", param=extra[0][:60],

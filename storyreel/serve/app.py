@@ -16,17 +16,21 @@ from storyreel.serve import errors, json_routes, objects, page, studio_routes
 from storyreel.serve.api import Api, router
 from storyreel.serve.guard import Access, Guard
 from storyreel.serve.running import PageServer
-from storyreel.serve.shown import Shown, show
+from storyreel.serve.shown import ServedFolder, show
 from storyreel.serve.studio import Studio
-from storyreel.serve.watch import Hub, Watch
+from storyreel.serve.watch import Hub, WorkerMonitor
 from storyreel.stamp import made_by
 
 
 def make_app(
-    studio: Studio, hub: Hub, access: Access, devices: Sequence[str | None] = (None,), pages: Sequence[Shown] = ()
+    studio: Studio,
+    hub: Hub,
+    access: Access,
+    devices: Sequence[str | None] = (None,),
+    pages: Sequence[ServedFolder] = (),
 ) -> Guard:
     """The ASGI application of a folder that this process has claimed. devices: of the workers, None for the usual."""
-    watches = [Watch(studio, hub, device) for device in devices]
+    watches = [WorkerMonitor(studio, hub, device) for device in devices]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -86,7 +90,7 @@ def serve(
     inputs = [registry.find(name) for name in models]
     with claim(folder, "studio", inputs=inputs) as owned:
         studio, hub = Studio(owned.path.absolute(), models), Hub()
-        pages: list[Shown] = []
+        pages: list[ServedFolder] = []
         try:
             pages = show(shown, access.token)
             server = PageServer(make_app(studio, hub, access, devices, pages), access.host, port, hub.close)

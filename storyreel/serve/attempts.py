@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from storyreel.clip import Clip
 
 
-class Steps(Protocol):
+class AttemptCallback(Protocol):
     """Called after each step. number, count: which try it is; best: of those that are made."""
 
     number: int
@@ -45,7 +45,7 @@ class Attempt:
 
 
 def attempt(
-    make: Callable[[int], Clip], info: dict[str, Any], options: GenerateOptions, seed: int, steps: Steps
+    make: Callable[[int], Clip], info: dict[str, Any], options: GenerateOptions, seed: int, steps: AttemptCallback
 ) -> Attempt:
     """The clip of the first of `steps.count` seeds that a judge finds all right, else the best. make: seed -> clip."""
     best = None

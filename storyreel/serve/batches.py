@@ -12,19 +12,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from storyreel.serve.attempts import attempt
-from storyreel.serve.steps import PREVIEW_SHARE, GoneError, Steps
+from storyreel.serve.steps import PREVIEW_SHARE, GoneError, StepCallback
 
 if TYPE_CHECKING:
     from storyreel.clip import Clip
-    from storyreel.serve.table import Video
-    from storyreel.serve.worker import Worker
+    from storyreel.serve.table import VideoRow
+    from storyreel.serve.worker import VideoWorker
     from storyreel.systems.base import Progress
 
 PAYS = {"cuda", "mps"}
 """Kinds of devices where a batch is faster. On a core of a processor it is not, and the first video comes later."""
 
 
-def make_together(worker: Worker, first: Video) -> None:
+def make_together(worker: VideoWorker, first: VideoRow) -> None:
     """Make a video that a worker has claimed, and those behind it that go with it."""
     videos = [first, *_others(worker, first)]
     for video in videos:
@@ -36,9 +36,9 @@ def make_together(worker: Worker, first: Video) -> None:
         worker.tell({"event": "end", "id": video.id})
 
 
-def _made(worker: Worker, videos: Sequence[Video]) -> bool:
+def _made(worker: VideoWorker, videos: Sequence[VideoRow]) -> bool:
     """Whether the batch could be made. If not, whose mistake it is shows when each is made alone."""
-    steps = [Steps(worker, video, PREVIEW_SHARE / len(videos)) for video in videos]
+    steps = [StepCallback(worker, video, PREVIEW_SHARE / len(videos)) for video in videos]
     model, began = worker.load(videos[0].model), time.monotonic()
     asked = [(worker.options(video, model), video.seed) for video in videos]
     try:
@@ -74,7 +74,7 @@ class _Unwanted(Exception):
     """All videos of the batch were cancelled or taken away."""
 
 
-def _others(worker: Worker, first: Video) -> list[Video]:
+def _others(worker: VideoWorker, first: VideoRow) -> list[VideoRow]:
     """The videos that go into one batch with the first, claimed. The first one of a model shows what that one costs."""
     settings = first.settings
     if first.attempts > 1 or first.model not in worker.loaded or settings.get("max_tries", 1) > 1:
@@ -89,7 +89,7 @@ def _others(worker: Worker, first: Video) -> list[Video]:
     except (ValueError, OSError):  # which `make` tells
         return []
 
-    def alike(video: Video) -> bool:
+    def alike(video: VideoRow) -> bool:
         if video.model != first.model or _besides_the_prompt(video) != _besides_the_prompt(first):
             return False
         try:
@@ -100,11 +100,11 @@ def _others(worker: Worker, first: Video) -> list[Video]:
     return worker.table.take_more(worker.claim, alike, room) if room else []
 
 
-def _besides_the_prompt(video: Video) -> dict[str, Any]:
+def _besides_the_prompt(video: VideoRow) -> dict[str, Any]:
     return {name: value for name, value in video.settings.items() if name != "prompt"}
 
 
-def _report(steps: Sequence[Steps], step: Progress) -> None:
+def _report(steps: Sequence[StepCallback], step: Progress) -> None:
     """After a step of the batch: tell it of each video. One that is cancelled is made with the others, and not kept."""
     from storyreel import Cancelled
 

@@ -26,7 +26,7 @@ from storyreel.browse import answers
 from storyreel.browse.command import Running, words_of
 from storyreel.browse.desk import MOST_CAPTION, Desk, State
 from storyreel.browse.filmline import FilmLine, FilmLines
-from storyreel.browse.pictures import Gone, Pictures
+from storyreel.browse.pictures import DatasetPictures, Gone
 from storyreel.curate.thresholds import Thresholds
 from storyreel.serve import json_routes, page
 from storyreel.serve.errors import ApiError
@@ -42,7 +42,11 @@ class Browsing:
 
     def __init__(self, dataset: Any) -> None:
         self.desk = Desk(dataset)
-        self.films, self.pictures, self.running = FilmLines(self.desk.dataset), Pictures(self.desk.dataset), Running()
+        self.films, self.pictures, self.running = (
+            FilmLines(self.desk.dataset),
+            DatasetPictures(self.desk.dataset),
+            Running(),
+        )
         threading.Thread(target=self.desk.find_twins, daemon=True).start()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from storyreel.serve.objects import Estimate
 from storyreel.serve.served import Served
-from storyreel.serve.table import Video, VideoTable
+from storyreel.serve.table import VideoRow, VideoTable
 
 SAMPLE = 20  # videos that are looked at, the newest
 COSTLY = (  # settings that change the cost of a frame
@@ -40,13 +40,13 @@ def estimate(table: VideoTable, model: Served, settings: Mapping[str, Any], sinc
     }
 
 
-def _made(table: VideoTable, model: str) -> list[Video]:
+def _made(table: VideoTable, model: str) -> list[VideoRow]:
     where = "model = ? AND status = 'completed' AND json_extract(result, '$.cost.seconds') > 0"
     found = table.list(where, [model], limit=SAMPLE)
     return [each for each in found if _cost(each)["frames"] > 0]
 
 
-def _cost(video: Video) -> dict[str, float]:
+def _cost(video: VideoRow) -> dict[str, float]:
     result = video.result or {}
     return {**result.get("cost", {}), "frames": result.get("new_frames", 0)}
 

@@ -87,7 +87,7 @@ class VideoFiles:
             with suppress(OSError):
                 file.unlink()
 
-    def prepare(self, id: str, clip: Clip, format: str, scale: int | None, result: Mapping[str, Any]) -> Prepared:
+    def prepare(self, id: str, clip: Clip, format: str, scale: int | None, result: Mapping[str, Any]) -> PendingFiles:
         """Write the files of a video under a temporary name. OSError: the disk is full."""
         place = self.place(id)
         made = temporary_name(place)
@@ -97,7 +97,7 @@ class VideoFiles:
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
-        return Prepared(made, place)
+        return PendingFiles(made, place)
 
 
 def linked(source: Path, target: Path) -> None:
@@ -110,7 +110,7 @@ def linked(source: Path, target: Path) -> None:
     os.replace(made, target)
 
 
-class Prepared:
+class PendingFiles:
     """Files that are whole, and not to be seen yet."""
 
     def __init__(self, made: Path, place: Path) -> None:

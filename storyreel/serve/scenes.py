@@ -6,13 +6,13 @@ The versions of a first scene are its remixes.
 
 from __future__ import annotations
 
-from storyreel.serve.table import Video, VideoTable
+from storyreel.serve.table import VideoRow, VideoTable
 
 MAX_SCENES = 200
 MAX_VERSIONS = 100
 
 
-def story_of(table: VideoTable, video: Video) -> list[tuple[Video, list[Video]]]:
+def story_of(table: VideoTable, video: VideoRow) -> list[tuple[VideoRow, list[VideoRow]]]:
     """(chosen version, all versions, the oldest first) of each scene: those before `video`, itself, and the newest
     after it."""
     chosen = [video]
@@ -23,17 +23,17 @@ def story_of(table: VideoTable, video: Video) -> list[tuple[Video, list[Video]]]
     return [(each, _versions(table, each)) for each in chosen]
 
 
-def _followed(table: VideoTable, video: Video) -> Video | None:
+def _followed(table: VideoTable, video: VideoRow) -> VideoRow | None:
     source = video.settings.get("follows")
     return table.get(source) if isinstance(source, str) else None
 
 
-def _following(table: VideoTable, id: str) -> list[Video]:
+def _following(table: VideoTable, id: str) -> list[VideoRow]:
     where = "json_extract(settings, '$.follows') = ?"
     return table.list(where, [id], newest=True, limit=MAX_VERSIONS)[::-1]
 
 
-def _versions(table: VideoTable, video: Video) -> list[Video]:
+def _versions(table: VideoTable, video: VideoRow) -> list[VideoRow]:
     source = video.settings.get("follows")
     if isinstance(source, str):
         found = _following(table, source)

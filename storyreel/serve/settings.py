@@ -25,7 +25,7 @@ from storyreel.wording import suggestion
 if TYPE_CHECKING:
     from storyreel.serve.files import VideoFiles
     from storyreel.serve.served import Served
-    from storyreel.serve.table import Video
+    from storyreel.serve.table import VideoRow
 
 ALIASES = {
     "num_frames": "frames", "guidance_scale": "guidance", "num_inference_steps": "steps", "negative_prompt": "negative",
@@ -66,12 +66,12 @@ class Wanted:
         return values | {name: value for name, value in apart.items() if value not in ({}, 1, None)}
 
 
-def plain_settings(video: Video) -> dict[str, Any]:
+def plain_settings(video: VideoRow) -> dict[str, Any]:
     """The options of a video in the table, as JSON, without the files that came with it: those that a request has."""
     return {name: value for name, value in video.settings.items() if name in OPTIONS}
 
 
-def options_of(video: Video, files: VideoFiles) -> GenerateOptions:
+def options_of(video: VideoRow, files: VideoFiles) -> GenerateOptions:
     """The options of a video in the table, with its pictures opened.
 
     ValueError, OSError: one cannot be, or the row says what no request can, such as the path of a picture.
@@ -121,7 +121,7 @@ def read_fields(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def understand(
-    values: Mapping[str, Any], model: Served, inputs: Mapping[str, Path], follows: Video | None = None
+    values: Mapping[str, Any], model: Served, inputs: Mapping[str, Path], follows: VideoRow | None = None
 ) -> Wanted:
     """The request for one video of a model. ApiError, 400, names the field, and what this model can make.
 

@@ -24,7 +24,7 @@ MAX_PAGE = 64 << 20  # bytes
 
 
 @dataclass(frozen=True)
-class Shown:
+class ServedFolder:
     """A folder, what it holds, its routes, and what ends them. everybody: no token is asked for."""
 
     name: str
@@ -38,9 +38,9 @@ class Shown:
         return f"/pages/{self.name}/"
 
 
-def show(folders: Sequence[Path], token: str | None) -> list[Shown]:
+def show(folders: Sequence[Path], token: str | None) -> list[ServedFolder]:
     """Open folders. ValueError, OSError: one is none of these, two have one name, a page cannot show a token."""
-    found: dict[str, Shown] = {}
+    found: dict[str, ServedFolder] = {}
     for folder in folders:
         shown = _opened(folder)
         if not shown.everybody and token is not None:
@@ -50,13 +50,13 @@ def show(folders: Sequence[Path], token: str | None) -> list[Shown]:
     return list(found.values())
 
 
-def _opened(folder: Path) -> Shown:
+def _opened(folder: Path) -> ServedFolder:
     name = re.sub(r"[^\w.-]", "-", folder.resolve().name)
     if (folder / "curation").is_dir():
         from storyreel.serve import browse_routes
 
         browsing = browse_routes.Browsing(folder)
-        return Shown(name, "dataset", browse_routes.router(browsing), browsing.close)
+        return ServedFolder(name, "dataset", browse_routes.router(browsing), browsing.close)
     if (folder / "study.json").is_file():
         from storyreel.serve import study_routes
         from storyreel.study.plan import Study
@@ -64,10 +64,10 @@ def _opened(folder: Path) -> Shown:
 
         study = Study.open(folder)
         votes = Votes(study)
-        return Shown(name, "study", study_routes.router(study, votes), votes.close, everybody=True)
+        return ServedFolder(name, "study", study_routes.router(study, votes), votes.close, everybody=True)
     for page, kind in PAGES.items():
         if (folder / page).is_file():
-            return Shown(name, kind, _report(folder, page))
+            return ServedFolder(name, kind, _report(folder, page))
     kinds = "a curated dataset, a study, a report, a leaderboard"
     raise ValueError(f"--show {folder}: expected one of {kinds}; there is none")
 

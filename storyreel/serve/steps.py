@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from storyreel.clip import Clip
     from storyreel.serve.attempts import Attempt
-    from storyreel.serve.table import Video
-    from storyreel.serve.worker import Worker
+    from storyreel.serve.table import VideoRow
+    from storyreel.serve.worker import VideoWorker
     from storyreel.systems.base import Progress
 
 PREVIEW_SHARE = 0.15  # of the time that may go into previews
@@ -25,10 +25,10 @@ class GoneError(Exception):
     """The video is not this worker's any more."""
 
 
-class Steps:
+class StepCallback:
     """Called after each step of a generation. Raises Cancelled where it was cancelled, or the server stops."""
 
-    def __init__(self, worker: Worker, video: Video, share: float = PREVIEW_SHARE) -> None:
+    def __init__(self, worker: VideoWorker, video: VideoRow, share: float = PREVIEW_SHARE) -> None:
         self.worker, self.video, self.share = worker, video, share
         self.preview: Callable[[], Clip] | None = None
         self.number, self.count = 0, int(video.settings.get("max_tries", 1))

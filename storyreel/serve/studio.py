@@ -16,7 +16,7 @@ from storyreel.serve.errors import ApiError
 from storyreel.serve.files import ID, INPUTS, LOSSLESS, VideoFiles, linked
 from storyreel.serve.served import Served, served
 from storyreel.serve.settings import Wanted, check_inputs, kind_of_upload, plain_settings, read_fields, understand
-from storyreel.serve.table import RIGHT, Video, VideoTable, right_of
+from storyreel.serve.table import RIGHT, VideoRow, VideoTable, right_of
 from storyreel.storage import write_bytes
 from storyreel.wording import suggestion
 
@@ -67,7 +67,7 @@ class Studio:
 
     # -- new videos ------------------------------------------------------------------------------------------
 
-    def create(self, body: Mapping[str, Any], upload: bytes | None = None, key: str | None = None) -> Video:
+    def create(self, body: Mapping[str, Any], upload: bytes | None = None, key: str | None = None) -> VideoRow:
         """Queue a video as a request says. ApiError names the field that is wrong."""
         digest = _digest(["create", {**body, "input_reference": None}, upload and hashlib.sha256(upload).hexdigest()])
         if (found := self._made_before(key, digest)) is not None:
@@ -75,7 +75,7 @@ class Studio:
         values = read_fields(body)
         return self._add(values, self.model(values.get("model")), upload, {}, key=key, digest=digest)
 
-    def remix(self, id: str, body: Mapping[str, Any], key: str | None = None) -> Video:
+    def remix(self, id: str, body: Mapping[str, Any], key: str | None = None) -> VideoRow:
         """The same again with what the body changes: another prompt, another seed."""
         digest = _digest(["remix", id, body])
         if (found := self._made_before(key, digest)) is not None:
@@ -97,7 +97,7 @@ class Studio:
         more = {"key": key, "digest": digest, "remixed_from": id, "follows": follows}
         return self._add(merged, model, None, inputs, **more)
 
-    def extend(self, body: Mapping[str, Any], upload: bytes | None = None, key: str | None = None) -> Video:
+    def extend(self, body: Mapping[str, Any], upload: bytes | None = None, key: str | None = None) -> VideoRow:
         """A video that goes on where another one ends, which stands before it.
 
         Body: prompt, seconds (of what is new), video {"id"}, where none was sent, and other settings. A video that is
@@ -126,7 +126,7 @@ class Studio:
         inputs = {} if source is None else {"extend": source}
         return self._add(values, self.model(values["model"]), None, inputs, **more)
 
-    def _request_of(self, video: Video, without: set[str]) -> dict[str, Any]:
+    def _request_of(self, video: VideoRow, without: set[str]) -> dict[str, Any]:
         """The fields that would create a video again, as `read_fields` gives them."""
         length = {"frames", "seconds", "story"}
         changed = without | (length if without & length else set())
@@ -140,7 +140,7 @@ class Studio:
             fields["size"] = video.size
         return fields
 
-    def _made_before(self, key: str | None, digest: str) -> Video | None:
+    def _made_before(self, key: str | None, digest: str) -> VideoRow | None:
         if key is None:
             return None
         if not 0 < len(key) <= MAX_KEY:
@@ -153,7 +153,7 @@ class Studio:
 
     def _add(
         self, values: Mapping[str, Any], model: Served, upload: bytes | None, inputs: Mapping[str, Path], **row: Any
-    ) -> Video:
+    ) -> VideoRow:
         if self.table.counts().get("queued", 0) >= MAX_QUEUE:
             raise ApiError(429, f"{MAX_QUEUE} videos wait already; try again later.", code="queue_full")
         id, kept = f"video_{secrets.token_hex(16)}", {}
@@ -193,7 +193,7 @@ class Studio:
 
     # -- videos that are there -------------------------------------------------------------------------------
 
-    def video(self, id: str) -> Video:
+    def video(self, id: str) -> VideoRow:
         """ApiError, 404, where there is none."""
         found = self.table.get(id) if ID.fullmatch(id) else None
         if found is None:
@@ -208,7 +208,7 @@ class Studio:
         query: str = "",
         favourite: bool = False,
         by_right: bool = False,
-    ) -> tuple[list[Video], bool]:
+    ) -> tuple[list[VideoRow], bool]:
         """(videos, whether there are more), after the one with this id. query: words of the prompt or the model.
 
         by_right: by how much of what their prompts say a judge has seen, the most first; those without a judge last.
@@ -244,7 +244,7 @@ class Studio:
 
 
 class _RepeatedKeyError(Exception):
-    def __init__(self, video: Video) -> None:
+    def __init__(self, video: VideoRow) -> None:
         super().__init__(video.id)
         self.video = video
 

@@ -25,7 +25,7 @@ from storyreel.serve import json_routes, page
 from storyreel.serve.errors import ApiError
 from storyreel.serve.guard import bearer
 from storyreel.study.plan import CLIP_NAME, CLIPS, Study
-from storyreel.study.votes import Refused, Trial, Votes, Where
+from storyreel.study.votes import RaterProgress, Refused, Trial, Votes
 
 MAX_BODY = 4096  # bytes
 MEDIA = {".mp4": "video/mp4", ".webm": "video/webm"}
@@ -106,7 +106,7 @@ def network_of(address: str) -> str:
     return str(found)
 
 
-def what_to_show(study: Study, where: Where) -> dict[str, Any]:
+def what_to_show(study: Study, where: RaterProgress) -> dict[str, Any]:
     """How far a rater is, the trial that is next, and the clips of the one after it."""
     doc: dict[str, Any] = {"done": where.done, "total": where.total, "pair": where.pair, "pairs": where.pairs}
     doc["trial"] = None if where.trial is None else describe(study, where.trial)

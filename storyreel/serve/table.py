@@ -63,13 +63,13 @@ READY = (  # a video that goes on from another one waits until that has ended
 RIGHT = "COALESCE(json_extract(result, '$.right'), -1)"  # how much of what was said a judge has seen; -1: not judged
 
 
-def right_of(video: Video) -> float:
+def right_of(video: VideoRow) -> float:
     """The same of a row that was read."""
     return float((video.result or {}).get("right", -1))
 
 
 @dataclass(frozen=True)
-class Video:
+class VideoRow:
     """A row of the table."""
 
     number: int
@@ -100,7 +100,7 @@ class Video:
     request_digest: str | None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Video:
+    def of(cls, row: Mapping[str, Any]) -> VideoRow:
         values = dict(row)
         for name in JSON_COLUMNS:
             values[name] = values[name] and parse_json(values[name])
@@ -156,22 +156,22 @@ class VideoTable:
                 raise
             self._db.execute("COMMIT")
 
-    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Video]:
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[VideoRow]:
         with self._lock:
-            return [Video.of(row) for row in self._db.execute(query, values)]
+            return [VideoRow.of(row) for row in self._db.execute(query, values)]
 
     # -- what the API asks -----------------------------------------------------------------------------------
 
-    def get(self, id: str) -> Video | None:
+    def get(self, id: str) -> VideoRow | None:
         return next(iter(self._rows("SELECT * FROM videos WHERE id = ? AND status != 'deleted'", (id,))), None)
 
-    def by_key(self, key: str) -> Video | None:
+    def by_key(self, key: str) -> VideoRow | None:
         """The video that was created with this Idempotency-Key."""
         return next(iter(self._rows("SELECT * FROM videos WHERE idempotency_key = ?", (key,))), None)
 
     def list(
         self, where: str = "1", values: Sequence[Any] = (), *, newest: bool = True, limit: int = -1, first: str = ""
-    ) -> list[Video]:
+    ) -> list[VideoRow]:
         """Videos in the order of their creation; `where` and `first`, by which they are ordered before that, are SQL of
         this package, never of a request."""
         order = "DESC" if newest else "ASC"
@@ -184,7 +184,7 @@ class VideoTable:
         with self._lock:
             return {row["id"] for row in self._db.execute(query, (status, status))}
 
-    def ahead_of(self, video: Video) -> int:
+    def ahead_of(self, video: VideoRow) -> int:
         """How many videos are made before this one."""
         query = "SELECT COUNT(*) FROM videos WHERE status = 'in_progress' OR (status = 'queued' AND place < ?)"
         with self._lock:
@@ -194,7 +194,7 @@ class VideoTable:
         with self._lock:
             return dict(tuple(row) for row in self._db.execute("SELECT status, COUNT(*) FROM videos GROUP BY status"))
 
-    def add(self, values: Mapping[str, Any]) -> Video:
+    def add(self, values: Mapping[str, Any]) -> VideoRow:
         """A new video at the end of the queue; the one that is there already under the same Idempotency-Key."""
         row = {**values, "created_at": time.time()}
         row |= {name: json.dumps(row[name]) for name in JSON_COLUMNS if row.get(name) is not None}
@@ -246,7 +246,7 @@ class VideoTable:
 
     # -- what workers do -------------------------------------------------------------------------------------
 
-    def take(self, claim: str) -> Video | None:
+    def take(self, claim: str) -> VideoRow | None:
         """The next video of the queue, claimed; None where none waits."""
         found = self._rows(
             "UPDATE videos SET status = 'in_progress', claim = ?, attempts = attempts + 1, started_at = ?, "
@@ -257,12 +257,12 @@ class VideoTable:
         )
         return found[0] if found else None
 
-    def take_more(self, claim: str, alike: Callable[[Video], bool], limit: int) -> list[Video]:
+    def take_more(self, claim: str, alike: Callable[[VideoRow], bool], limit: int) -> list[VideoRow]:
         """The videos that are next in the queue, claimed as well, as long as they are `alike` and no worker has died of
         one."""
         with self.transaction() as db:
             query = f"SELECT * FROM videos WHERE status = 'queued' AND {READY} ORDER BY place LIMIT ?"
-            waiting = [Video.of(row) for row in db.execute(query, (limit,))]
+            waiting = [VideoRow.of(row) for row in db.execute(query, (limit,))]
             found = list(takewhile(lambda video: video.attempts == 0 and alike(video), waiting))
             db.executemany(
                 "UPDATE videos SET status = 'in_progress', claim = ?, attempts = 1, started_at = ?, progress = 0 "

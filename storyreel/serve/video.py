@@ -13,10 +13,10 @@ from storyreel.serve import objects
 from storyreel.serve.served import Served
 from storyreel.serve.settings import plain_settings
 from storyreel.serve.studio import Studio
-from storyreel.serve.table import Video
+from storyreel.serve.table import VideoRow
 
 
-def as_json(studio: Studio, video: Video, origin: str = "http://127.0.0.1:8420") -> objects.Video:
+def as_json(studio: Studio, video: VideoRow, origin: str = "http://127.0.0.1:8420") -> objects.Video:
     """The object of a video; `origin` is where the command of curl would send it."""
     error: objects.VideoError | None = None
     if video.error_code is not None:
@@ -55,13 +55,13 @@ def as_json(studio: Studio, video: Video, origin: str = "http://127.0.0.1:8420")
     }
 
 
-def _took(video: Video) -> float | None:
+def _took(video: VideoRow) -> float | None:
     if video.started_at is None or video.completed_at is None:
         return None
     return round(video.completed_at - video.started_at, 2)
 
 
-def commands(video: Video, origin: str) -> objects.Commands:
+def commands(video: VideoRow, origin: str) -> objects.Commands:
     """What makes the same video: on the command line, in Python, by curl. Files that were sent stand as their names."""
     settings = {name: value for name, value in plain_settings(video).items() if name != "prompt"}
     prompt, known = video.settings.get("prompt", ""), fields_of(GenerateOptions)

@@ -51,7 +51,7 @@ class Hub:
             self._waiting.discard(event)
 
 
-class Watch:
+class WorkerMonitor:
     """The worker of one device, while the server runs. error: why the last one died, until one has made something."""
 
     def __init__(self, studio: Studio, hub: Hub, device: str | None) -> None:

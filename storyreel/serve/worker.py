@@ -27,8 +27,8 @@ from storyreel.serve.attempts import attempt, peak_memory
 from storyreel.serve.batches import make_together
 from storyreel.serve.files import VideoFiles
 from storyreel.serve.settings import options_of
-from storyreel.serve.steps import GoneError, Steps
-from storyreel.serve.table import Video, VideoTable
+from storyreel.serve.steps import GoneError, StepCallback
+from storyreel.serve.table import VideoRow, VideoTable
 
 if TYPE_CHECKING:
     from storyreel.clip import Clip
@@ -38,7 +38,7 @@ RAY = "ray"  # in place of a device
 PATIENCE = 10.0  # seconds that a step may take once the server is gone
 
 
-class Worker:
+class VideoWorker:
     """Makes videos until `stop`. models: name -> folder; tell: what the server is told."""
 
     def __init__(
@@ -77,11 +77,11 @@ class Worker:
         self.table.release(self.claim, self.files.facts, None)
         self.table.close()
 
-    def make(self, video: Video) -> None:
+    def make(self, video: VideoRow) -> None:
         """One video, to its end: completed, failed with the reason, or left to others."""
         from storyreel import Cancelled
 
-        steps = Steps(self, video)
+        steps = StepCallback(self, video)
         began = time.monotonic()
         try:
             if video.model not in self.models:
@@ -107,10 +107,12 @@ class Worker:
                 raise
             self.fail(video, "out_of_memory", "There was not enough memory; ask for a smaller size or fewer frames.")
 
-    def options(self, video: Video, model: Any) -> GenerateOptions:
+    def options(self, video: VideoRow, model: Any) -> GenerateOptions:
         return options_of(video, self.files).with_candidates(model.default_candidates)
 
-    def publish(self, video: Video, clip: Clip, more: Mapping[str, Any], error: tuple[str, str] | None = None) -> None:
+    def publish(
+        self, video: VideoRow, clip: Clip, more: Mapping[str, Any], error: tuple[str, str] | None = None
+    ) -> None:
         """Write the files, and let them appear together with the new status. more: what the table keeps as well."""
         result = result_of(clip, video, partial=error is not None) | dict(more)
         prepared = self.files.prepare(video.id, clip, video.format, video.scale, result)
@@ -120,7 +122,7 @@ class Worker:
         finally:
             prepared.discard()
 
-    def cancelled(self, video: Video, steps: Steps) -> None:
+    def cancelled(self, video: VideoRow, steps: StepCallback) -> None:
         """What is made so far stays."""
         error = ("cancelled", "It was cancelled.")
         if steps.stopping:
@@ -140,11 +142,11 @@ class Worker:
             return
         self.table.finish(video.id, self.claim, error=error)
 
-    def fail(self, video: Video, code: str, message: str) -> None:
+    def fail(self, video: VideoRow, code: str, message: str) -> None:
         self.table.finish(video.id, self.claim, error=(code, message[:1000]))
 
 
-def result_of(clip: Clip, video: Video, partial: bool = False) -> dict[str, Any]:
+def result_of(clip: Clip, video: VideoRow, partial: bool = False) -> dict[str, Any]:
     """What the table keeps of a clip, JSON values."""
     from storyreel.video_io import scale_for
 
@@ -182,7 +184,7 @@ def _load(folder: str, device: str | None) -> Any:
     return load(folder, device=device)
 
 
-def _listen(worker: Worker) -> None:
+def _listen(worker: VideoWorker) -> None:
     """Wake the worker at each line; stop it at the end, and for good where a step takes too long."""
     while os.read(0, 4096):
         worker.woken.set()
@@ -206,7 +208,7 @@ def main(argv: list[str]) -> None:
 
     folder, claim, models, *device = argv
     try:
-        worker = Worker(Path(folder), claim, parse_json(models), tell, *device)
+        worker = VideoWorker(Path(folder), claim, parse_json(models), tell, *device)
     except OSError as error:  # no video is claimed yet: they wait until this is mended
         sys.exit(f"storyreel: {error}")
     threading.Thread(target=_listen, args=(worker,), daemon=True).start()

@@ -13,7 +13,7 @@ CATCH_EVERY = 12  # pairs
 
 
 @dataclass(frozen=True)
-class Shown:
+class Presentation:
     """An item as one rater sees it: its place in the study, and whether clip a stands left."""
 
     item: int
@@ -23,7 +23,9 @@ class Shown:
 NOBODY: Mapping[int, int] = {}
 
 
-def assign(study: Study, rater: int, load: Mapping[int, int], unanswered: Mapping[int, int] = NOBODY) -> list[Shown]:
+def assign(
+    study: Study, rater: int, load: Mapping[int, int], unanswered: Mapping[int, int] = NOBODY
+) -> list[Presentation]:
     """The items for rater number `rater`, in the order in which they are shown.
 
     load: how many raters voted on each item, or are at work and will. unanswered: how many got it and have not voted
@@ -40,7 +42,7 @@ def assign(study: Study, rater: int, load: Mapping[int, int], unanswered: Mappin
     rng.shuffle(chosen)
     for item in _catch_items(study, len(chosen), rng):
         chosen.insert(int(rng.integers(1, len(chosen) + 1)), item)
-    return [Shown(item, bool(rng.integers(2))) for item in chosen]
+    return [Presentation(item, bool(rng.integers(2))) for item in chosen]
 
 
 def _catch_items(study: Study, pairs: int, rng: np.random.Generator) -> list[int]:

@@ -17,7 +17,7 @@ RIDGE = 0.01  # as a normal prior of standard deviation 10 on each strength; vot
 
 
 @dataclass(frozen=True)
-class Fit:
+class BradleyTerryFit:
     """strengths (m), mean 0, natural logarithms of odds; tie: log odds of a tie between equals (-inf without ties).
 
     covariances: of (strengths, tie), by prompt, by rater and by vote, each (m + 1, m + 1).
@@ -55,7 +55,7 @@ def probabilities(gap: np.ndarray, tie: float) -> np.ndarray:
     return weights / weights.sum(1, keepdims=True)
 
 
-def fit(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, by: Crossed, models: int) -> Fit:
+def fit(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, by: Crossed, models: int) -> BradleyTerryFit:
     """Fit to one (a, b, outcome) a vote: outcome +1 when model a won, -1 when b did, 0 for a tie."""
     cells, vote_cell = np.unique((a * models + b) * 3 + 1 - outcome, return_inverse=True)
     counts = np.bincount(vote_cell).astype(np.float64)
@@ -82,7 +82,7 @@ def fit(a: np.ndarray, b: np.ndarray, outcome: np.ndarray, by: Crossed, models: 
     covariances = variance((score @ inverse)[vote_cell], by)
     whole = [np.pad(c, (0, models + 1 - free)) for c in covariances]
     beta[:models] -= beta[:models].mean()
-    return Fit(beta[:models], float(beta[-1]), (whole[0], whole[1], whole[2]), by)
+    return BradleyTerryFit(beta[:models], float(beta[-1]), (whole[0], whole[1], whole[2]), by)
 
 
 def _derivatives(design: np.ndarray, kind: np.ndarray, beta: np.ndarray, ties: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from storyreel.folder_replacement import replacing_folder
 from storyreel.ownership import MARKER, NOTHING, check_apart
 from storyreel.study import folders as clip_folders
 from storyreel.study.folders import Pairing
-from storyreel.study.plan import CLIPS, NOISE, PAIR, PLAN, SAME, VOTES, Item, Study
+from storyreel.study.plan import CLIPS, NOISE, PAIR, PLAN, SAME, VOTES, Study, StudyItem
 from storyreel.study.presets import Preset, preset
 
 LONGEST_WATCH = 4.0  # seconds; a longer clip may be voted on before it has ended
@@ -159,9 +159,9 @@ class _Copier:
         return name
 
 
-def _pair(copy: _Copier, p: Pairing, watch: float | None) -> Item:
+def _pair(copy: _Copier, p: Pairing, watch: float | None) -> StudyItem:
     clips = [video_io.read(path) for path in p.clips]
-    return Item(PAIR, p.prompt, (p.a, p.b), (copy(clips[0]), copy(clips[1])), _watch(clips, watch))
+    return StudyItem(PAIR, p.prompt, (p.a, p.b), (copy(clips[0]), copy(clips[1])), _watch(clips, watch))
 
 
 def _watch(clips: list[Clip], watch: float | None) -> float:
@@ -175,12 +175,12 @@ def _catch_pairs(pairs: list[Pairing], seed: int) -> list[tuple[Pairing, bool]]:
     return [(pairs[i], n % 2 == 0) for n, i in enumerate(chosen)]
 
 
-def _catches(copy: _Copier, p: Pairing, of_a: bool, watch: float | None, ties: bool) -> list[Item]:
+def _catches(copy: _Copier, p: Pairing, of_a: bool, watch: float | None, ties: bool) -> list[StudyItem]:
     clip = video_io.read(p.clips[0 if of_a else 1])
     model, wait = p.a if of_a else p.b, _watch([clip], watch)
-    items = [Item(NOISE, p.prompt, (model, None), (copy(clip), copy(noise(clip), 50)), wait)]
+    items = [StudyItem(NOISE, p.prompt, (model, None), (copy(clip), copy(noise(clip), 50)), wait)]
     if ties:
-        items.append(Item(SAME, p.prompt, (model, None), (copy(clip), copy(clip)), wait))
+        items.append(StudyItem(SAME, p.prompt, (model, None), (copy(clip), copy(clip)), wait))
     return items
 
 

@@ -12,7 +12,7 @@ from storyreel.layouts import clip_files
 
 
 @dataclass(frozen=True)
-class Found:
+class ModelClip:
     """One clip of a model: `key` is the same for clips that belong together; `prompt` is "" where none is known."""
 
     file: Path
@@ -66,7 +66,7 @@ def _prompts(files: Sequence[Path], unreadable: dict[Path, str] | None) -> dict[
     return found
 
 
-def find(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> list[list[Found]]:
+def find(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> list[list[ModelClip]]:
     """The clips of each folder, keyed so that those of one prompt share a key.
 
     unreadable: takes the files that cannot be read, and why, which are then left out; without it they are an error.
@@ -76,14 +76,14 @@ def find(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> 
     """
     said = [_prompts(clip_files(folder), unreadable) for folder in folders]
     files, prompts = [list(of_model) for of_model in said], [list(of_model.values()) for of_model in said]
-    found: list[list[Found]] = []
+    found: list[list[ModelClip]] = []
     if all(prompt for of_model in prompts for prompt in of_model):
         for of_model, said in zip(files, prompts, strict=True):
             seen: dict[str, int] = {}
             clips = []
             for file, prompt in zip(of_model, said, strict=True):
                 seen[prompt] = seen.get(prompt, -1) + 1
-                clips.append(Found(file, (prompt, seen[prompt]), prompt))
+                clips.append(ModelClip(file, (prompt, seen[prompt]), prompt))
             found.append(clips)
         return found
     for folder, of_model, said in zip(folders, files, prompts, strict=True):
@@ -93,9 +93,11 @@ def find(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> 
             raise ValueError(
                 f"{folder}: two clips are named {repeated!r}; expected names that differ before the suffix"
             )
-        found.append([Found(f, (s, 0), p) for f, s, p in zip(of_model, stems, said, strict=True)])
+        found.append([ModelClip(f, (s, 0), p) for f, s, p in zip(of_model, stems, said, strict=True)])
     by_key = {clip.key: clip.prompt for clips in found for clip in clips if clip.prompt}
-    return [[Found(c.file, c.key, by_key.get(c.key) or spoken(Path(c.key[0]).name)) for c in clips] for clips in found]
+    return [
+        [ModelClip(c.file, c.key, by_key.get(c.key) or spoken(Path(c.key[0]).name)) for c in clips] for clips in found
+    ]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ CLIP_NAME = re.compile(r"[0-9a-f]{16}\.(mp4|webm)")
 
 
 @dataclass(frozen=True)
-class Item:
+class StudyItem:
     """Two clips to compare.
 
     kind: "pair" two models; "noise" a clip and noise made from it (a is better); "same" one clip twice (a tie).
@@ -49,7 +49,7 @@ class Study:
     raters: int
     per_rater: int
     catch: int  # catch trials a rater, of each kind; -1: one of each kind for every twelve pairs
-    items: tuple[Item, ...] = field(repr=False)
+    items: tuple[StudyItem, ...] = field(repr=False)
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ def _typed(doc: dict[str, Any]) -> dict[str, Any]:
     """Lists of JSON as the tuples and dataclasses that they were."""
     questions = tuple(Question(**q) for q in doc["questions"])
     items = tuple(
-        Item(i["kind"], i["prompt"], (i["models"][0], i["models"][1]), (i["files"][0], i["files"][1]), i["watch"])
+        StudyItem(i["kind"], i["prompt"], (i["models"][0], i["models"][1]), (i["files"][0], i["files"][1]), i["watch"])
         for i in doc["items"]
     )
     return {**doc, "questions": questions, "items": items, "models": tuple(doc["models"]), "ties": tuple(doc["ties"])}

@@ -64,7 +64,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Where:
+class RaterProgress:
     """How far a rater is: answers given and wanted, the trial that waits (None at the end), and the item after it."""
 
     done: int
@@ -159,7 +159,7 @@ class Votes:
             raise Refused(401, "unknown token; open the study's page to begin")
         return row[0]
 
-    def _where(self, db: sqlite3.Connection, rater: int) -> Where:
+    def _where(self, db: sqlite3.Connection, rater: int) -> RaterProgress:
         sql = """SELECT id, public, item, question, a_left, votes.trial IS NOT NULL FROM trials
                  LEFT JOIN votes ON votes.trial = trials.id WHERE rater = ? ORDER BY position"""
         rows = db.execute(sql, (rater,)).fetchall()
@@ -168,7 +168,7 @@ class Votes:
         trials = [Trial(r[0], r[1], r[2], r[3], bool(r[4]), i % each == 0) for i, r in enumerate(rows)]
         at = open_[0] if open_ else len(rows)
         after = (at // each + 1) * each
-        return Where(
+        return RaterProgress(
             done=len(rows) - len(open_),
             total=len(rows),
             pair=at // each + 1,
@@ -177,7 +177,7 @@ class Votes:
             after=trials[after] if after < len(rows) else None,
         )
 
-    def where(self, token: str) -> Where:
+    def where(self, token: str) -> RaterProgress:
         """How far the rater with this token is. Refused 401: there is no such token."""
         with self._lock:
             where = self._where(self._db, self._rater(self._db, token))

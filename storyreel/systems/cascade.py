@@ -2,8 +2,8 @@
 
     text --base--> few small frames --tsr--> more frames --ssr--> larger frames ... --> video
 
-A stage has the `Shape` of the video that it makes, a denoiser and its sampling (`cascade_stage.py`). Any prefix of a
-cascade is a product: the first k stages make the video of stage k.
+A stage has the `VideoShape` of the video that it makes, a denoiser and its sampling (`cascade_stage.py`). Any prefix of
+a cascade is a product: the first k stages make the video of stage k.
 
 Axes: b batch, c channels, t frames, h rows, w columns. Videos are float (b, c, t, h, w) in [-1, 1].
 """
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
-from storyreel.systems.cascade_stage import CascadeStage, Shape
+from storyreel.systems.cascade_stage import CascadeStage, VideoShape
 from storyreel.systems.palette_refiner import PaletteRefiner, PaletteRefinerConfig, refiner_of
 from storyreel.systems.pixels import check_matte, shown
 
@@ -60,7 +60,7 @@ class Cascade(System):
     def products(self) -> dict[str, Fraction]:
         return {name: Fraction(stage.shape.fps) for name, stage in self.cascade().items()}
 
-    def shapes_of(self, request: Request) -> dict[str, Shape]:
+    def shapes_of(self, request: Request) -> dict[str, VideoShape]:
         """Of the videos of stages that a request gives others than their own."""
         return {}
 
@@ -98,7 +98,7 @@ class Cascade(System):
         on_progress: OnProgress = lambda progress: None,
         *,
         upto: str | None = None,
-        shapes: Mapping[str, Shape] | None = None,
+        shapes: Mapping[str, VideoShape] | None = None,
     ) -> Clip:
         """The video of a request, after all stages or up to the one named `upto`.
 
@@ -118,7 +118,7 @@ class Cascade(System):
         }
         cond, rng, video, done = self.conditions(request, text), [request.rng()], None, 0
 
-        def clip_of(video: Tensor, shape: Shape) -> Clip:
+        def clip_of(video: Tensor, shape: VideoShape) -> Clip:
             clips = []
             for part in video.split(SHOWN_AT_ONCE, 2):
                 seen = shown(part.clamp(-1, 1), transparent=request.options.transparent)[0]
@@ -164,10 +164,10 @@ def upto_stage(stages: dict[str, CascadeStage], upto: str | None) -> dict[str, C
     return {name: stages[name] for name in names[: names.index(upto) + 1]}
 
 
-def check_order(stages: Sequence[tuple[str, Kind, Shape]]) -> None:
+def check_order(stages: Sequence[tuple[str, Kind, VideoShape]]) -> None:
     """ValueError where stages do not follow on one another: a base first, then each makes frames more (tsr) or larger
     (ssr) and leaves the other alone."""
-    before: Shape | None = None
+    before: VideoShape | None = None
     for name, kind, shape in stages:
         if (kind == "base") != (before is None):
             raise ValueError(f"{name}: {'a base has to be first' if before else f'a {kind} cannot be first'}")

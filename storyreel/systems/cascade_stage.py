@@ -27,7 +27,7 @@ from storyreel.diffusion.noise_laws import check_law, preserving_law
 from storyreel.diffusion.parameterisation import Kind, Weight, convert, diffuse, diffusion_loss
 from storyreel.diffusion.samplers import OnStep, starting_noise
 from storyreel.diffusion.sampling import Sampling
-from storyreel.diffusion.schedules import Cosine, Level, Schedule, draw_times, preserving
+from storyreel.diffusion.schedules import Cosine, NoiseLevel, Schedule, draw_times, preserving
 from storyreel.diffusion.streaming import Run, streamed
 from storyreel.field_ranges import Frames, FramesASecond, Pixels, Share
 from storyreel.nn.chroma import colour_difference
@@ -43,7 +43,7 @@ BESIDE = ("extra", "known")  # entries of the conditioning that are videos of th
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class VideoShape:
     """A video: frames x height x width at `fps` frames a second."""
 
     frames: Frames
@@ -72,7 +72,7 @@ class CascadeStageConfig:
     more the error of colour alone counts, which small objects hardly show in others.
     """
 
-    shape: Shape
+    shape: VideoShape
     unet: VideoUNetConfig
     sampling: Sampling = field(default_factory=Sampling)
     crop: int = 0
@@ -151,7 +151,14 @@ class CascadeStage(FingerprintedStage, Generic[C]):
     same_noise = False  # every frame begins with the same noise: for networks that see frames one by one
 
     def __init__(
-        self, name: str, config: C, shape: Shape, input_shape: Shape | None, channels: int, *, identity: str = ""
+        self,
+        name: str,
+        config: C,
+        shape: VideoShape,
+        input_shape: VideoShape | None,
+        channels: int,
+        *,
+        identity: str = "",
     ):
         super().__init__()
         self.name, self.config, self.sampling = name, config, config.sampling
@@ -178,7 +185,7 @@ class CascadeStage(FingerprintedStage, Generic[C]):
 
     @abstractmethod
     def conditioning(
-        self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator], *, guided: bool
+        self, cond: Batch, shape: VideoShape, rng: Sequence[torch.Generator], *, guided: bool
     ) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """What the network reads for a condition (`text`, `text_mask`, `low`, ...), and, where `guided`, what it reads
         without conditioning; computed once a sample."""
@@ -197,7 +204,7 @@ class CascadeStage(FingerprintedStage, Generic[C]):
         rng: Sequence[torch.Generator],
         steps: int | None = None,
         guidance: float | None = None,
-        shape: Shape | None = None,
+        shape: VideoShape | None = None,
         on_step: OnStep | None = None,
     ) -> Tensor:
         """Videos (b, c, t, h, w) in [-1, 1], one a generator. cond["low"]: the videos of the stage before.
@@ -222,7 +229,7 @@ class CascadeStage(FingerprintedStage, Generic[C]):
             return video.clamp_(-1, 1)
 
     def denoiser(
-        self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator], guidance: float, levels: Level
+        self, cond: Batch, shape: VideoShape, rng: Sequence[torch.Generator], guidance: float, levels: NoiseLevel
     ) -> Denoiser:
         """The network under its conditioning, as a sampler evaluates it on this grid."""
         guidances = self.sampling.guidance_of(guidance, levels, shape.frames)
@@ -245,7 +252,7 @@ class CascadeStage(FingerprintedStage, Generic[C]):
         exact = convert(known[:, :-1], z.float(), preserving(logsnr), "x", "v")
         return torch.where(known[:, -1:] > 0, exact, v.float())
 
-    def runs(self, shape: Shape) -> list[Run]:
+    def runs(self, shape: VideoShape) -> list[Run]:
         """Runs of frames in which a video is sampled: `sampling.chunk` at a time, or what is usual for large videos,
         where the network sees surroundings alone and nothing needs the whole video; else none."""
         s, size = self.sampling, self.channels * shape.frames * shape.height * shape.width
@@ -254,7 +261,7 @@ class CascadeStage(FingerprintedStage, Generic[C]):
             return []
         return list(spans(shape.frames, chunk, self.unet.reach[1]))
 
-    def _in_tiles(self, shape: Shape) -> Callable[..., Tensor]:
+    def _in_tiles(self, shape: VideoShape) -> Callable[..., Tensor]:
         """The network, or the network in the pieces that `sampling` says or that are usual for large videos."""
         pixels, neighbours = self.unet.reach
         s, frames = self.sampling, shape.frames
@@ -277,7 +284,7 @@ class CascadeStage(FingerprintedStage, Generic[C]):
             )
 
     @contextmanager
-    def _explained(self, shape: Shape) -> Iterator[None]:
+    def _explained(self, shape: VideoShape) -> Iterator[None]:
         """Errors that say in which stage, and what would help."""
         try:
             yield
@@ -336,7 +343,7 @@ class CascadeStage(FingerprintedStage, Generic[C]):
         return squares / share
 
 
-def _of_run(denoiser: Denoiser, z: Tensor, level: Level, frames: slice) -> Tensor:
+def _of_run(denoiser: Denoiser, z: Tensor, level: NoiseLevel, frames: slice) -> Tensor:
     """The clean video of some of the frames, `z`, of the video that `denoiser` is for."""
 
     def cut(cond: dict[str, Any]) -> dict[str, Any]:

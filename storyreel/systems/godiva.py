@@ -47,7 +47,7 @@ from storyreel.systems.base import (
     Tick,
     first_texts,
 )
-from storyreel.systems.godiva_decoding import Decoder, Sampling
+from storyreel.systems.godiva_decoding import TokenDecoder, TokenSampling
 from storyreel.systems.godiva_tokenizer import FrameVQVAE, FrameVQVAEConfig
 from storyreel.systems.godiva_waves import WaveDecoder
 from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
@@ -99,9 +99,9 @@ class GeneratorConfig:
             raise ValueError(f"context: expected {' or '.join(NEIGHBOURS)}, got {self.context!r}")
         self.sampling(None)
 
-    def sampling(self, guidance: float | None) -> Sampling:
+    def sampling(self, guidance: float | None) -> TokenSampling:
         guidance = self.guidance if guidance is None else guidance
-        return Sampling(guidance=guidance, top_k=self.top_k, top_p=self.top_p, temperature=self.temperature)
+        return TokenSampling(guidance=guidance, top_k=self.top_k, top_p=self.top_p, temperature=self.temperature)
 
 
 class Generator(Stage):
@@ -243,7 +243,7 @@ class Generator(Stage):
             self.tokenizer.check(prefix)
             if prefix.shape[1] > frames:
                 raise ValueError(f"prefix: expected at most {frames} frames, got {prefix.shape[1]}")
-        kind = WaveDecoder if c.context == "sparse" else Decoder
+        kind = WaveDecoder if c.context == "sparse" else TokenDecoder
         decoder = kind(self, cond["text"], cond["text_mask"], frames, c.sampling(guidance))
         return decoder.run(rng, prefix, on_token)
 

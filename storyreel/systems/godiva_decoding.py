@@ -31,7 +31,7 @@ FEW = 8  # videos below which a CPU is quicker in float32: it waits for weights,
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling:
+class TokenSampling:
     """How a token is drawn from its logits.
 
     guidance: 1 the conditional model, 0 the unconditional one, more goes beyond. top_k: of so many likeliest values
@@ -110,10 +110,10 @@ class Layer:
         return line, self.length if alone else 0, self.length + at
 
 
-class Decoder:
+class TokenDecoder:
     """The videos of one batch in the making. `run` draws them; `replay` gives the logits of known ones."""
 
-    def __init__(self, model: Generator, text: Tensor, mask: Tensor, frames: int, sampling: Sampling):
+    def __init__(self, model: Generator, text: Tensor, mask: Tensor, frames: int, sampling: TokenSampling):
         self.model, self.sampling = model, sampling
         self.frames, self.grid = frames, model.grid
         device, self.videos = model.start.device, len(text)

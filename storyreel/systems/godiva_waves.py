@@ -2,7 +2,7 @@
 
 By Eq. 10 and 11 a token depends on those that are behind it on no axis. So the tokens with one sum of frame, row and
 column number depend on none of each other, and a video takes t + h + w - 2 steps in place of t * h * w. Nothing is
-approximated: each token has its own random number, and what is drawn is what `Decoder` draws one by one.
+approximated: each token has its own random number, and what is drawn is what `TokenDecoder` draws one by one.
 
 Axes: m tokens of a wave, b videos, r rows of the batch (b, or more with guidance), a heads, k width of a head, d width,
 l tokens of text, s tokens of a line. In a wave each line of an axis has one token at most.
@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from storyreel.systems.godiva_decoding import Decoder, Layer
+from storyreel.systems.godiva_decoding import Layer, TokenDecoder
 from storyreel.systems.sentences import guided
 
 
-class WaveDecoder(Decoder):
+class WaveDecoder(TokenDecoder):
     """For reach "octant" alone."""
 
     def _dtype(self, device: str) -> torch.dtype:

@@ -36,7 +36,7 @@ from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.nn.video_resample import Counted, at_frames, blank_filled, cut_to_aspect, random_crop, resized
 from storyreel.nn.video_unet import VideoUNet
 from storyreel.systems.base import Batch, Loss, Request, Tick
-from storyreel.systems.cascade import Cascade, Kind, Shape, check_order
+from storyreel.systems.cascade import Cascade, Kind, VideoShape, check_order
 from storyreel.systems.cascade_stage import CascadeStage, CascadeStageConfig
 from storyreel.systems.imagen_video_distill import Distillation, Teacher, text_inputs
 from storyreel.systems.palette_refiner import PaletteRefinerConfig
@@ -84,14 +84,14 @@ class StageConfig(CascadeStageConfig):
         return self.kind == "tsr" and self.fill == "blank" and self.counted == "first"
 
 
-class DiffusionStage(CascadeStage[StageConfig]):
+class ImagenVideoStage(CascadeStage[StageConfig]):
     """A Video U-Net under a text and the video of the stage before (Sections 2.2-2.5)."""
 
     needs_text = True
     stands_alone = True
     training_only = ("teacher",)
 
-    def __init__(self, name: str, config: StageConfig, input_shape: Shape | None, channels: int, text_dim: int):
+    def __init__(self, name: str, config: StageConfig, input_shape: VideoShape | None, channels: int, text_dim: int):
         super().__init__(name, config, config.shape, input_shape, channels)
         c = config
         extra = 0 if input_shape is None else channels + (c.kind == "tsr" and c.fill == "blank")
@@ -104,7 +104,7 @@ class DiffusionStage(CascadeStage[StageConfig]):
     # -- conditioning ------------------------------------------------------------------------------------------
 
     def conditioning(
-        self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator], *, guided: bool
+        self, cond: Batch, shape: VideoShape, rng: Sequence[torch.Generator], *, guided: bool
     ) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """Texts' keys and values, frame rate, and the video to refine, noised (Section 2.5)."""
         text, mask = cond["text"], cond["text_mask"]
@@ -118,7 +118,7 @@ class DiffusionStage(CascadeStage[StageConfig]):
         null = without_text(text, mask, self.unet.null_text, everywhere(text))
         return inputs, text_inputs(self.unet, *null, shape.fps) | beside
 
-    def _laid_beside(self, low: Tensor, shape: Shape) -> Tensor:
+    def _laid_beside(self, low: Tensor, shape: VideoShape) -> Tensor:
         """The video of the stage before at this stage's size and frames (Section 2.2)."""
         low = resized(low, shape.height, shape.width)
         if self.config.kind == "tsr" and self.config.fill == "blank":
@@ -225,7 +225,7 @@ class ImagenVideoConfig:
         return {f.name: stage for f in fields(self) if isinstance(stage := getattr(self, f.name), StageConfig)}
 
     @property
-    def last(self) -> Shape:
+    def last(self) -> VideoShape:
         """Of the video."""
         return list(self.stages.values())[-1].shape
 
@@ -270,7 +270,7 @@ class ImagenVideo(Cascade):
         self.text_dim = config.text_dim
         self.parts, before = nn.ModuleDict(), None
         for name, stage in config.stages.items():
-            self.parts[name] = DiffusionStage(name, stage, before, config.channels, config.text_dim)
+            self.parts[name] = ImagenVideoStage(name, stage, before, config.channels, config.text_dim)
             before = stage.shape
         self.add_refiner(config.refiner, config.channels, config.text_dim)
 
@@ -294,7 +294,7 @@ class ImagenVideo(Cascade):
         if request.options.size and (request.options.frames or 1) > MAX_FRAMES:
             raise ValueError(f"frames: expected at most {MAX_FRAMES}, got {request.options.frames}")
 
-    def shapes_of(self, request: Request) -> dict[str, Shape]:
+    def shapes_of(self, request: Request) -> dict[str, VideoShape]:
         """Another size, and then any number of frames, from the same networks.
 
         The last stage makes that size; those before it keep their shorter side, at its aspect.

@@ -29,7 +29,7 @@ from storyreel.systems.base import Loss, Tick
 from storyreel.systems.cascade_stage import noise_like
 
 if TYPE_CHECKING:
-    from storyreel.systems.imagen_video import DiffusionStage
+    from storyreel.systems.imagen_video import ImagenVideoStage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Teacher(nn.Module):
         self.register_buffer("phase", torch.tensor(-1))
 
     def loss(
-        self, stage: DiffusionStage, x: Tensor, text: tuple[Tensor, Tensor], beside: dict[str, Any], tick: Tick
+        self, stage: ImagenVideoStage, x: Tensor, text: tuple[Tensor, Tensor], beside: dict[str, Any], tick: Tick
     ) -> Loss:
         """max(SNR, 1) |x_hat - x of the teacher|^2 (Salimans & Ho 2022, Section 4)."""
         d, phase = stage.config.distill, stage.config.distill.phase(tick.progress)
@@ -110,7 +110,7 @@ class Teacher(nn.Module):
         return Loss(each.mean(), {"phase": self.phase.detach().float()})
 
     @torch.no_grad()
-    def _begin(self, stage: DiffusionStage, phase: int) -> None:
+    def _begin(self, stage: ImagenVideoStage, phase: int) -> None:
         """At the first step of a phase the student becomes the teacher."""
         if self.phase.is_meta or int(self.phase) == phase:
             return

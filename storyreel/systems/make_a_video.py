@@ -46,8 +46,13 @@ from torch import Tensor, nn
 from storyreel.clip import Clip
 from storyreel.field_ranges import Frames, Width
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEncoder
-from storyreel.systems.cascade import Cascade, CascadeStage, Shape, upto_stage
-from storyreel.systems.make_a_video_networks import ImageStage, InterpolationStage, NetConfig, VideoStage
+from storyreel.systems.cascade import Cascade, CascadeStage, VideoShape, upto_stage
+from storyreel.systems.make_a_video_networks import (
+    FrameInterpolationStage,
+    NetConfig,
+    SpatialStage,
+    SpatiotemporalStage,
+)
 from storyreel.systems.make_a_video_prior import ImageTextConfig, ImageTextStage, PriorConfig, PriorStage
 from storyreel.systems.palette_refiner import PaletteRefinerConfig
 from storyreel.systems.pixels import check_matte, for_model, shown
@@ -158,13 +163,13 @@ class MakeAVideo(Cascade):
         identity = c.encoder.identity
         encoder = ImageTextStage(c.encoder)
         one_d, one_l = (replace(shape, frames=1, fps=1) for shape in (d, low))
-        decoder = ImageStage("decoder", c.decoder, one_d, None, c.channels, encoder, identity=identity)
-        sr_l = ImageStage("sr_l", c.sr_l, one_l, one_d, c.channels, None, identity=identity)
-        sr_h = ImageStage("sr_h", c.sr_h, high, low, c.channels, None, identity=identity)
-        in_time = VideoStage(
+        decoder = SpatialStage("decoder", c.decoder, one_d, None, c.channels, encoder, identity=identity)
+        sr_l = SpatialStage("sr_l", c.sr_l, one_l, one_d, c.channels, None, identity=identity)
+        sr_h = SpatialStage("sr_h", c.sr_h, high, low, c.channels, None, identity=identity)
+        in_time = SpatiotemporalStage(
             "decoder_video", decoder, d, None, clip_fps=c.fps, max_skip=c.max_skip, fps=True, identity=identity
         )
-        between = Shape(frames=low.frames, height=d.height, width=d.width, fps=low.fps)
+        between = VideoShape(frames=low.frames, height=d.height, width=d.width, fps=low.fps)
         self.parts = nn.ModuleDict({
             "encoder": encoder,
             "prior": PriorStage(c.prior, encoder),
@@ -172,10 +177,10 @@ class MakeAVideo(Cascade):
             "sr_l": sr_l,
             "sr_h": sr_h,
             "decoder_video": in_time,
-            "interpolation": InterpolationStage(
+            "interpolation": FrameInterpolationStage(
                 "interpolation", in_time, between, skip=c.skip, clip_fps=c.fps, identity=identity
             ),
-            "sr_l_video": VideoStage("sr_l_video", sr_l, low, between, clip_fps=c.fps, identity=identity),
+            "sr_l_video": SpatiotemporalStage("sr_l_video", sr_l, low, between, clip_fps=c.fps, identity=identity),
         })  # fmt: skip
         self.add_refiner(c.refiner, c.channels, c.text_dim)
 
@@ -196,9 +201,9 @@ class MakeAVideo(Cascade):
         return stage
 
     @property
-    def interpolation(self) -> InterpolationStage:
+    def interpolation(self) -> FrameInterpolationStage:
         stage = self.parts["interpolation"]
-        assert isinstance(stage, InterpolationStage)
+        assert isinstance(stage, FrameInterpolationStage)
         return stage
 
     def task(self, request: Request) -> Literal["text", "image", "between", "extend"]:
@@ -232,7 +237,7 @@ class MakeAVideo(Cascade):
         on_progress: OnProgress = lambda progress: None,
         *,
         upto: str | None = None,
-        shapes: Mapping[str, Shape] | None = None,
+        shapes: Mapping[str, VideoShape] | None = None,
     ) -> Clip:
         """The video of a request, after all stages or up to the one named `upto`.
 
@@ -254,7 +259,7 @@ class Making:
         on_progress: OnProgress,
         *,
         upto: str | None,
-        shapes: Mapping[str, Shape],
+        shapes: Mapping[str, VideoShape],
     ):
         self.system, self.request, self.text, self.on_progress = system, request, text, on_progress
         self.task, self.rng = system.task(request), [request.rng()]
@@ -374,7 +379,7 @@ class Making:
             times["decoder_video"] = 0
         return sum(self.counts[name] * count for name, count in times.items())
 
-    def _run(self, name: str, cond: Batch, shape: Shape) -> Tensor:
+    def _run(self, name: str, cond: Batch, shape: VideoShape) -> Tensor:
         before, r = self.done, self.request.options
 
         def report(step: int, steps: int, x: Tensor) -> None:
@@ -385,7 +390,7 @@ class Making:
             cond, rng=self.rng, steps=r.steps, guidance=r.guidance, shape=shape, on_step=report
         )
 
-    def _shown(self, video: Tensor, shape: Shape) -> Clip:
+    def _shown(self, video: Tensor, shape: VideoShape) -> Clip:
         r = self.request.options
         seen = shown(video.clamp(-1, 1), transparent=r.transparent)[0]
         return Clip.from_tensor(seen, Fraction(shape.fps) if r.fps is None else r.fps, r.prompt)

@@ -28,7 +28,7 @@ from storyreel.nn.video_resample import random_crop, resized
 from storyreel.nn.video_unet import VideoUNet, VideoUNetConfig
 from storyreel.nn.video_unet_blocks import SpatialConv, zeros
 from storyreel.systems.base import Batch, Loss, Tick
-from storyreel.systems.cascade_stage import CascadeStage, CascadeStageConfig, Shape
+from storyreel.systems.cascade_stage import CascadeStage, CascadeStageConfig, VideoShape
 from storyreel.systems.make_a_video_prior import ImageTextStage
 
 
@@ -45,7 +45,7 @@ class NetConfig(CascadeStageConfig):
             raise ValueError(f"shape.width: expected the height, {self.shape.height}, got {self.shape.width}")
 
 
-class ImageStage(CascadeStage[NetConfig]):
+class SpatialStage(CascadeStage[NetConfig]):
     """A network for pictures, under an image embedding or with a smaller picture to refine, not both. A video it takes
     frame by frame, with the same noise in each."""
 
@@ -57,8 +57,8 @@ class ImageStage(CascadeStage[NetConfig]):
         self,
         name: str,
         config: NetConfig,
-        shape: Shape,
-        input_shape: Shape | None,
+        shape: VideoShape,
+        input_shape: VideoShape | None,
         channels: int,
         encoder: ImageTextStage | None,
         *,
@@ -89,14 +89,14 @@ class ImageStage(CascadeStage[NetConfig]):
             guidance = 1.0
         return super().resolve(steps, guidance)
 
-    def beside(self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator]) -> dict[str, Any]:
+    def beside(self, cond: Batch, shape: VideoShape, rng: Sequence[torch.Generator]) -> dict[str, Any]:
         """Inputs beside the embedding: the smaller video, noised."""
         if "low" not in cond:
             return {}
         return self.low_to_sample(resized(cond["low"], shape.height, shape.width), rng)
 
     def conditioning(
-        self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator], *, guided: bool
+        self, cond: Batch, shape: VideoShape, rng: Sequence[torch.Generator], *, guided: bool
     ) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """`cond["embedding"]` (b, e), where the network reads one; without conditioning it is zeros."""
         beside = self.beside(cond, shape, rng)
@@ -147,7 +147,7 @@ class ImageStage(CascadeStage[NetConfig]):
         assert self.input_shape is not None
         return x, {"low": resized(x, self.input_shape.height, self.input_shape.width)}
 
-    def shape_of(self, x: Tensor) -> Shape:
+    def shape_of(self, x: Tensor) -> VideoShape:
         return replace(self.shape, frames=x.shape[2], height=x.shape[3], width=x.shape[4])
 
 
@@ -180,7 +180,7 @@ def grown(image: VideoUNet, config: VideoUNetConfig) -> VideoUNet:
     return net
 
 
-class VideoStage(ImageStage):
+class SpatiotemporalStage(SpatialStage):
     """The layers in time around a stage for pictures, which it holds and leaves as it is."""
 
     same_noise = False
@@ -189,9 +189,9 @@ class VideoStage(ImageStage):
     def __init__(
         self,
         name: str,
-        image: ImageStage,
-        shape: Shape,
-        input_shape: Shape | None,
+        image: SpatialStage,
+        shape: VideoShape,
+        input_shape: VideoShape | None,
         *,
         clip_fps: int,
         max_skip: int = 1,
@@ -213,7 +213,7 @@ class VideoStage(ImageStage):
         old = {id(p) for p in self.image.unet.parameters()}
         return [p for p in self.unet.parameters() if id(p) not in old]
 
-    def beside(self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator]) -> dict[str, Any]:
+    def beside(self, cond: Batch, shape: VideoShape, rng: Sequence[torch.Generator]) -> dict[str, Any]:
         inputs = super().beside(cond, shape, rng)
         if self.unet.from_fps is not None:
             inputs["fps"] = torch.full((len(rng),), float(shape.fps), device=self.fingerprint.device)
@@ -251,7 +251,7 @@ class VideoStage(ImageStage):
         return super().real(video[:, :, : (frames - 1) * skip + 1 : skip])
 
 
-class InterpolationStage(VideoStage):
+class FrameInterpolationStage(SpatiotemporalStage):
     """The masked frame interpolation and extrapolation network (Section 3.2.3): it fills in the frames between, after
     or before those that are known.
 
@@ -259,7 +259,9 @@ class InterpolationStage(VideoStage):
     they are. It begins with what the decoder in time has learnt.
     """
 
-    def __init__(self, name: str, before: VideoStage, shape: Shape, *, skip: int, clip_fps: int, identity: str):
+    def __init__(
+        self, name: str, before: SpatiotemporalStage, shape: VideoShape, *, skip: int, clip_fps: int, identity: str
+    ):
         super().__init__(
             name, before.image, shape, before.shape, clip_fps=clip_fps, max_skip=before.max_skip,
             fps=True, known=True, identity=identity,
@@ -283,7 +285,7 @@ class InterpolationStage(VideoStage):
         """Where the decoder's frames stand among those that are made: one in `skip`, from the first on."""
         return torch.arange(count) * self.skip
 
-    def beside(self, cond: Batch, shape: Shape, rng: Sequence[torch.Generator]) -> dict[str, Any]:
+    def beside(self, cond: Batch, shape: VideoShape, rng: Sequence[torch.Generator]) -> dict[str, Any]:
         """`cond["low"]` (b, c, k, h, w), the known frames, at `cond["places"]` (k,); without it, one in `skip`.
 
         ValueError for fewer than one known frame, and for a place that is not there.

@@ -33,7 +33,7 @@ from storyreel.diffusion.samplers import OnStep, draw_noise
 from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import Cosine, draw_times
 from storyreel.field_ranges import Depth, Share, Tries, Width
-from storyreel.nn.attention import Block
+from storyreel.nn.attention import PreNormBlock
 from storyreel.nn.clip import MEAN, STD, ClipConfig, vision_network
 from storyreel.nn.dual_encoder import DualEncoderConfig, FrameTower, TextTower
 from storyreel.nn.null_text import drawn, everywhere, without_text
@@ -215,7 +215,7 @@ class PriorStage(FingerprintedStage):
         self.from_image = nn.Linear(e, d)
         self.ends = nn.Parameter(torch.randn(ENDS, d) * 0.02)
         self.null_text = nn.Parameter(torch.randn(2, d) * 0.02)  # one state and one embedding
-        self.blocks = nn.ModuleList(Block(d, c.heads, c.mlp) for _ in range(c.depth))
+        self.blocks = nn.ModuleList(PreNormBlock(d, c.heads, c.mlp) for _ in range(c.depth))
         self.norm = nn.LayerNorm(d)
         self.to_image = nn.Linear(d, e)
         self.set_fingerprint(f"prior{encoder.config.identity}", f"(for the encoder {encoder.config.source!r})")

@@ -18,7 +18,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from storyreel.field_ranges import Colors, Count, Depth, Share, Width
-from storyreel.nn.attention import Block
+from storyreel.nn.attention import PreNormBlock
 from storyreel.nn.conv import Upsampler
 from storyreel.nn.text_adapter import TextAdapter
 from storyreel.systems.base import Loss, Stage
@@ -87,7 +87,7 @@ class PaletteStage(Stage, Generic[C]):
         c = self.config
         self.grid = grid
         self.position = nn.Parameter(torch.zeros(grid**2, dim))
-        self.space = nn.ModuleList(Block(dim, heads, mlp, c.text_dim) for _ in range(c.depth))
+        self.space = nn.ModuleList(PreNormBlock(dim, heads, mlp, c.text_dim) for _ in range(c.depth))
         self.null_text = nn.Parameter(torch.zeros(c.text_dim))
         if c.text_layers:
             self.adapter = TextAdapter(c.text_dim, TEXT_WIDTH, c.text_layers)

@@ -21,7 +21,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from storyreel.field_ranges import Count, Depth, Pixels, Share, Width
-from storyreel.nn.attention import Block, causal_alibi
+from storyreel.nn.attention import PreNormBlock, causal_alibi
 from storyreel.nn.conv import Downsampler, ResidualBlock, channels_first, channels_last
 from storyreel.nn.null_text import drawn, without_text
 from storyreel.nn.video_resample import resized
@@ -92,7 +92,7 @@ class PaletteRefiner(PaletteStage[PaletteRefinerConfig]):
         self.from_pixels = nn.Linear(4 * cell**2, c.widths[0])
         self.down = Downsampler(c.widths, c.blocks)
         self.to_patch = nn.Linear(c.widths[-1], c.dim)
-        self.time = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))
+        self.time = nn.ModuleList(PreNormBlock(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))
         self.add_space(c.grid, c.dim, c.heads, c.mlp)
         self.to_frame = nn.Linear(c.dim, c.widths[-1])
         self.add_pixels(c.widths, c.blocks, c.patch)

@@ -37,7 +37,7 @@ from torch.utils.checkpoint import checkpoint
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.field_ranges import Count, Depth, Frames, FramesASecond, SamplingSteps, Share, Width
-from storyreel.nn.attention import Block, KeysValues
+from storyreel.nn.attention import KeysValues, PreNormBlock
 from storyreel.nn.gumbel import gumbel
 from storyreel.nn.null_text import drawn, without_text
 from storyreel.nn.text_adapter import LearnedText
@@ -106,7 +106,7 @@ class MaskGit(Stage):
         )  # fmt: skip
         read = self.learned_text.dim
         self.null_text = nn.Parameter(torch.zeros(read))
-        self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.mlp, read, c.dropout) for _ in range(c.depth))
+        self.blocks = nn.ModuleList(PreNormBlock(c.dim, c.heads, c.mlp, read, c.dropout) for _ in range(c.depth))
         self.norm = nn.LayerNorm(c.dim)
         self.to_logits = nn.Linear(c.dim, sum(sizes))
         self.gradient_checkpointing = False

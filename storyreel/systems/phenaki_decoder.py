@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from storyreel.field_ranges import Share
-from storyreel.nn.attention import Block
+from storyreel.nn.attention import PreNormBlock
 from storyreel.nn.gumbel import gumbel
 from storyreel.nn.null_text import drawn, without_text
 from storyreel.systems.base import Batch, Loss, Tick
@@ -55,7 +55,7 @@ class PaletteDecoder(PaletteStage[PaletteDecoderConfig]):
             raise ValueError("decoder: expected a tokenizer of four channels, with a convolutional trunk (`widths`)")
         self._frozen, self._prior = (tokenizer,), (prior,)  # in tuples, so that their weights are not this stage's
         self.register_buffer("sizes", torch.tensor(tokenizer.sizes), persistent=False)  # values of each digit
-        self.time = nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))
+        self.time = nn.ModuleList(PreNormBlock(c.dim, c.heads, c.mlp) for _ in range(c.time_depth))
         self.add_space(c.grid, c.dim, c.heads, c.mlp)
         self.to_frame = nn.Linear(c.dim, c.widths[-1])
         self.to_tube = nn.Linear(c.dim, c.widths[-1] * c.tube)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from storyreel.field_ranges import Count, Depth, Frames, Pixels, Width
-from storyreel.nn.attention import Block, causal_alibi
+from storyreel.nn.attention import PreNormBlock, causal_alibi
 from storyreel.nn.chroma import chroma_loss
 from storyreel.nn.conv import Downsampler, Upsampler
 from storyreel.nn.discriminator import Discriminator
@@ -323,4 +323,4 @@ def unfolded(x: Tensor, to_frame: nn.Module, to_tube: nn.Module, tube: int) -> T
 
 
 def _blocks(c: CViViTConfig, depth: int) -> nn.ModuleList:
-    return nn.ModuleList(Block(c.dim, c.heads, c.mlp) for _ in range(depth))
+    return nn.ModuleList(PreNormBlock(c.dim, c.heads, c.mlp) for _ in range(depth))

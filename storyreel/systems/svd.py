@@ -30,7 +30,7 @@ from torch import nn
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
-from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.palette_refiner import PaletteRefinerConfig, refiner_of
 from storyreel.systems.svd_autoencoder import AutoencoderConfig
 from storyreel.systems.svd_diffusion import IMAGE_PATCH, DiffusionConfig, DiffusionStage
@@ -59,7 +59,7 @@ class SvdConfig:
     networks stay as they are; of the rows it has the last. refiner: paints the video of a text anew; not in the paper.
     """
 
-    shape: Shape = field(default_factory=lambda: Shape(frames=14, height=576, width=1024, fps=7))
+    shape: VideoShape = field(default_factory=lambda: VideoShape(frames=14, height=576, width=1024, fps=7))
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     reconstruction: ReconstructionLoss = field(default_factory=ReconstructionLoss)
     unet: SvdUNetConfig = field(default_factory=SvdUNetConfig)

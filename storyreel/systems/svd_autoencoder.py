@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from storyreel.diffusion.samplers import draw_noise
 from storyreel.field_ranges import Count, Depth, Pixels, Width
-from storyreel.nn.spatiotemporal import Mix, SpatialBlock, TemporalBlock, Upsample, VideoBlock
+from storyreel.nn.spatiotemporal import LearnedMix, SpatialBlock, TemporalBlock, Upsample, VideoBlock
 
 SPATIAL_EPS, TEMPORAL_EPS = 1e-6, 1e-5  # of group normalisation
 MIN_LOGVAR, MAX_LOGVAR = -30.0, 20.0
@@ -136,11 +136,11 @@ class Encoder(nn.Module):
         before = (c.widths[0], *c.widths)
         self.down_blocks = nn.ModuleList(
             Level([frame_block(before[i] if j == 0 else width, width, c.groups) for j in range(c.blocks)],
-                  downsampler=Downsample(width) if i < len(c.widths) - 1 else None)
+                  downsampler=PaddedDownsample(width) if i < len(c.widths) - 1 else None)
             for i, width in enumerate(c.widths)
         )  # fmt: skip
         last = c.widths[-1]
-        self.mid_block = Middle(frame_block, last, c.groups)
+        self.mid_block = AutoencoderMiddle(frame_block, last, c.groups)
         self.conv_norm_out = nn.GroupNorm(c.groups, last, SPATIAL_EPS)
         self.conv_out = nn.Conv2d(last, 2 * c.latent_channels, 3, padding=1)
 
@@ -158,7 +158,7 @@ class Decoder(nn.Module):
         super().__init__()
         widths = c.widths[::-1]
         self.conv_in = nn.Conv2d(c.latent_channels, widths[0], 3, padding=1)
-        self.mid_block = Middle(video_block, widths[0], c.groups)
+        self.mid_block = AutoencoderMiddle(video_block, widths[0], c.groups)
         before = (widths[0], *widths)
         self.up_blocks = nn.ModuleList(
             Level([video_block(before[i] if j == 0 else width, width, c.groups) for j in range(c.blocks + 1)],
@@ -206,7 +206,7 @@ def frame_block(before: int, width: int, groups: int) -> SpatialBlock:
 
 def video_block(before: int, width: int, groups: int) -> VideoBlock:
     temporal = TemporalBlock(width, groups, TEMPORAL_EPS)
-    return VideoBlock(frame_block(before, width, groups), temporal, Mix(0.0, of_time=True))
+    return VideoBlock(frame_block(before, width, groups), temporal, LearnedMix(0.0, of_time=True))
 
 
 class Level(nn.Module):
@@ -228,7 +228,7 @@ class Level(nn.Module):
         return x
 
 
-class Middle(nn.Module):
+class AutoencoderMiddle(nn.Module):
     """Two residual blocks, and attention within the frame between them."""
 
     def __init__(self, block: Callable[[int, int, int], nn.Module], width: int, groups: int):
@@ -256,7 +256,7 @@ class FrameAttention(nn.Module):
         return x + rearrange(self.to_out[0](y), "n 1 (h w) c -> n c h w", h=x.shape[2])
 
 
-class Downsample(nn.Module):
+class PaddedDownsample(nn.Module):
     """Half the size; the one row and column of padding are at the end."""
 
     def __init__(self, width: int):

@@ -29,12 +29,12 @@ from storyreel.diffusion.noise_laws import LAWS, check_law, preserving_law
 from storyreel.diffusion.parameterisation import diffuse, diffusion_loss
 from storyreel.diffusion.samplers import OnStep, draw_noise, starting_noise
 from storyreel.diffusion.sampling import Sampling
-from storyreel.diffusion.schedules import Level, draw_times
+from storyreel.diffusion.schedules import NoiseLevel, draw_times
 from storyreel.field_ranges import FramesASecond, Share
 from storyreel.nn.null_text import drawn, everywhere, without_text
 from storyreel.nn.video_resample import cut_to_aspect
 from storyreel.systems.base import Batch, Loss, Stage, Tick, first_texts
-from storyreel.systems.cascade_stage import FingerprintedStage, Shape, noise_like
+from storyreel.systems.cascade_stage import FingerprintedStage, VideoShape, noise_like
 from storyreel.systems.svd_motion import BUCKETS, USUAL_BUCKET, bucket_of, flow_speed, quantiles
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
 from storyreel.systems.svd_unet import Reuse, SvdUNet, SvdUNetConfig
@@ -125,7 +125,7 @@ class LatentStage(Stage):
     speeds: Tensor
     """The map of motion buckets of the clips that it learnt from, float32 (256,): see `svd_motion.quantiles`."""
 
-    def __init__(self, row: DiffusionConfig, shape: Shape):
+    def __init__(self, row: DiffusionConfig, shape: VideoShape):
         super().__init__()
         self.row, self.shape = row, shape
         self.register_buffer("speeds", torch.zeros(BUCKETS))
@@ -185,7 +185,7 @@ class LatentStage(Stage):
         """What the network reads of a condition, and, where `guided`, what it reads without it."""
         raise NotImplementedError
 
-    def noise(self, read: Mapping[str, Any], frames: int, levels: Level, rng: Sequence[torch.Generator]) -> Tensor:
+    def noise(self, read: Mapping[str, Any], frames: int, levels: NoiseLevel, rng: Sequence[torch.Generator]) -> Tensor:
         """What sampling begins with, (b, c, t, h, w)."""
         raise NotImplementedError
 
@@ -235,7 +235,7 @@ class DiffusionStage(LatentStage, FingerprintedStage):
         name: str,
         config: DiffusionConfig,
         unet: SvdUNetConfig,
-        shape: Shape,
+        shape: VideoShape,
         decoder: DecoderStage,
         before: DiffusionStage | None,
         *,
@@ -369,7 +369,7 @@ class DiffusionStage(LatentStage, FingerprintedStage):
         given = not self.image or "image" in cond
         return s if given else replace(s, frame_guidance="constant", min_guidance=1)
 
-    def noise(self, read: Mapping[str, Any], frames: int, levels: Level, rng: Sequence[torch.Generator]) -> Tensor:
+    def noise(self, read: Mapping[str, Any], frames: int, levels: NoiseLevel, rng: Sequence[torch.Generator]) -> Tensor:
         patch = self.autoencoder.config.patch
         size = (len(rng), self.unet.config.out_channels, frames, self.shape.height // patch, self.shape.width // patch)
         return starting_noise(size, levels, rng)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.diffusion.samplers import draw_noise
-from storyreel.diffusion.schedules import Level, draw_times
+from storyreel.diffusion.schedules import NoiseLevel, draw_times
 from storyreel.nn.null_text import drawn
 from storyreel.nn.video_resample import cut_to_aspect
 from storyreel.systems.base import Batch, Loss, OnProgress, Request, Stage, System, TextEncoder, Tick, generators
@@ -150,7 +150,7 @@ class ImageStage(LatentStage):
         }
         return read, {**read, "context": 0 * read["context"], "beside": 0 * read["beside"]} if guided else None
 
-    def noise(self, read: Mapping[str, Any], frames: int, levels: Level, rng: Sequence[torch.Generator]) -> Tensor:
+    def noise(self, read: Mapping[str, Any], frames: int, levels: NoiseLevel, rng: Sequence[torch.Generator]) -> Tensor:
         """Drawn frame by frame."""
         b, c, _, h, w = read["beside"].shape
         return draw_noise((b, frames, c, h, w), rng).transpose(1, 2)

@@ -33,7 +33,7 @@ from storyreel.diffusion.samplers import draw_noise
 from storyreel.diffusion.schedules import draw_times
 from storyreel.options.generation import GenerateOptions
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEncoder, first_texts, generators
-from storyreel.systems.cascade_stage import Shape, noise_like
+from storyreel.systems.cascade_stage import VideoShape, noise_like
 from storyreel.systems.pixels import for_model, shown
 from storyreel.systems.svd_diffusion import AUGMENTATION, DiffusionConfig
 from storyreel.systems.svd_reconstruction import DecoderStage
@@ -49,7 +49,9 @@ PAIRS = 8  # that are made at once
 class InterpolationStage(LaterStage):
     """See the module. It learns from any five frames of a clip that follow one another."""
 
-    def __init__(self, name: str, config: DiffusionConfig, unet: SvdUNetConfig, shape: Shape, decoder: DecoderStage):
+    def __init__(
+        self, name: str, config: DiffusionConfig, unet: SvdUNetConfig, shape: VideoShape, decoder: DecoderStage
+    ):
         super().__init__(name, config, unet, shape, decoder)
         self.mask_latent = nn.Parameter(torch.zeros(self.unet.config.out_channels))
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
-from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.pixels import beginning
 from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage
 from storyreel.systems.svd_lora import digest
@@ -41,7 +41,9 @@ class LaterStage(DiffusionStage):
 
     prepared_by = ()
 
-    def __init__(self, name: str, config: DiffusionConfig, unet: SvdUNetConfig, shape: Shape, decoder: DecoderStage):
+    def __init__(
+        self, name: str, config: DiffusionConfig, unet: SvdUNetConfig, shape: VideoShape, decoder: DecoderStage
+    ):
         super().__init__(name, config, unet, shape, decoder, None, image=True)
 
     @property

@@ -32,7 +32,7 @@ from storyreel.field_ranges import Count, Depth, Pixels, Width
 from storyreel.nn.spatiotemporal import (
     Context,
     Embedding,
-    Mix,
+    LearnedMix,
     SpatialBlock,
     TemporalBlock,
     Upsample,
@@ -104,12 +104,12 @@ class SvdUNet(nn.Module):
             Down([before[i]] + [width] * (c.blocks - 1), width, c, heads, more=i < last)
             for i, (width, heads) in enumerate(zip(c.widths, c.heads, strict=True))
         )
-        self.mid_block = Middle(c)
+        self.mid_block = UNetMiddle(c)
         skips = [first] + [w for i, w in enumerate(c.widths) for w in [w] * (c.blocks + (i < last))]
         x, ups = c.widths[-1], []
         for i, (width, heads) in enumerate(zip(c.widths[::-1], c.heads[::-1], strict=True)):
             enters = [(x if j == 0 else width) + skips.pop() for j in range(c.blocks + 1)]
-            ups.append(Up(enters, width, c, heads, more=i < last))
+            ups.append(UpBlock(enters, width, c, heads, more=i < last))
             x = width
         self.up_blocks = nn.ModuleList(ups)
         self.conv_norm_out = nn.GroupNorm(c.groups, first, EPS)
@@ -235,7 +235,9 @@ class Blocks(nn.Module):
         emb = 4 * c.widths[0]
         self.resnets = nn.ModuleList(
             VideoBlock(
-                SpatialBlock(enter, width, c.groups, EPS, emb), TemporalBlock(width, c.groups, EPS, emb), Mix(0.5)
+                SpatialBlock(enter, width, c.groups, EPS, emb),
+                TemporalBlock(width, c.groups, EPS, emb),
+                LearnedMix(0.5),
             )
             for enter in enters
         )
@@ -274,7 +276,7 @@ class Down(Blocks):
         return found
 
 
-class Middle(Blocks):
+class UNetMiddle(Blocks):
     def __init__(self, c: SvdUNetConfig):
         super().__init__([c.widths[-1]] * 2, c.widths[-1], c, c.middle_heads, attentions=1)
 
@@ -282,7 +284,7 @@ class Middle(Blocks):
         return self.block(1, self.attend(0, self.block(0, x, read), read), read)
 
 
-class Up(Blocks):
+class UpBlock(Blocks):
     def __init__(self, enters: list[int], width: int, c: SvdUNetConfig, heads: int, *, more: bool):
         super().__init__(enters, width, c, heads)
         self.upsamplers = nn.ModuleList([Upsample(width)] if more else [])

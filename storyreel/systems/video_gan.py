@@ -33,7 +33,7 @@ from storyreel.systems.video_gan_take import Take
 TIMES = 2**20  # frames: training clips begin anywhere before, so that waves are seen at every phase
 
 
-class ImageStage(GanStage):
+class ImageGanStage(GanStage):
     """Single frames; motion is off. What it has learnt is where `videos` begins, so a model does not keep it."""
 
     training_only = ("generator", "critic", "read", "augment")
@@ -55,12 +55,12 @@ class ImageStage(GanStage):
         return torch.cat(made.chunk(4), 2)
 
 
-class VideoStage(GanStage):
+class VideoGanStage(GanStage):
     """A few frames of a clip, at real times; begins as a generator of images that stand still."""
 
     training_only = ("critic", "augment")
 
-    def __init__(self, config: VideoGanConfig, images: ImageStage | None):
+    def __init__(self, config: VideoGanConfig, images: ImageGanStage | None):
         self.seen = config.seen_frames
         super().__init__(config)
         self._images = (images,)  # in a tuple: what `images` learns is copied, and is none of this stage's
@@ -136,8 +136,8 @@ class VideoGan(System):
         super().__init__()
         self.config, self.text_dim = config, config.text_dim
         self.conditional = config.text != "none"
-        self.images = ImageStage(config) if config.image_pretraining else None
-        self.videos = VideoStage(config, self.images)
+        self.images = ImageGanStage(config) if config.image_pretraining else None
+        self.videos = VideoGanStage(config, self.images)
 
     @property
     def makes(self) -> Abilities:

@@ -57,7 +57,7 @@ class Critic(nn.Module):
                 wide_in = wide
             maps += [wide_in] if size == self.joined else []
             wide = _width(c, size // 2)
-            (before if size > self.joined else after).append(Block(wide_in, wide))
+            (before if size > self.joined else after).append(CriticBlock(wide_in, wide))
             size //= 2
         self.before, self.after = before, after
         self.mix = Conv(wide, wide, 3, equalized=True)
@@ -101,7 +101,7 @@ class Critic(nn.Module):
         return bent(self.hidden(x.flatten(1))), maps
 
 
-class Block(nn.Module):
+class CriticBlock(nn.Module):
     """Two 3x3 convolutions beside a 1x1, and half the size (n, c, h, w) -> (n, d, h / 2, w / 2). frames > 1: before the
     first convolution channels are shifted between frames."""
 

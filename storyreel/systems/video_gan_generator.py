@@ -57,7 +57,7 @@ def bands(size: int, layers: int, critical: int, margin: int) -> list[Band]:
     return made
 
 
-class Generator(nn.Module):
+class VideoGenerator(nn.Module):
     """Content and motion to frames. text: width of the text code that is joined to z; 0: none."""
 
     def __init__(self, c: VideoGanConfig, text: int = 0):

@@ -11,7 +11,7 @@ from storyreel.nn.augment import Augment
 from storyreel.systems.base import Batch, Loss, Stage, Tick
 from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_critic import critic_of
-from storyreel.systems.video_gan_generator import Generator
+from storyreel.systems.video_gan_generator import VideoGenerator
 from storyreel.systems.video_gan_losses import collapse, critic_term, generator_term, gradient_penalty
 from storyreel.systems.video_gan_take import Take
 
@@ -26,7 +26,7 @@ class GanStage(Stage):
         super().__init__()
         self.config = c = config
         self.needs_text = c.text != "none"
-        self.generator = Generator(c, c.text_code)
+        self.generator = VideoGenerator(c, c.text_code)
         self.critic = critic_of(c, self.seen, c.text_code)
         self.read = nn.Linear(c.text_dim, c.text_width) if self.needs_text else None
         self.augment = Augment(c.augment) if c.augment else None

@@ -31,7 +31,7 @@ TIMED, PATIENCE = 5, 4.0  # steps that are timed, and seconds after which fewer 
 
 
 @dataclass
-class Pace:
+class TimeBudget:
     """When a stage saves, and when its time is up. Seconds of `clock`."""
 
     deadline: float
@@ -83,9 +83,9 @@ class Budget:
     def left(self) -> float:
         return self.deadline - self.clock()
 
-    def pace(self, seconds: float) -> Pace:
+    def pace(self, seconds: float) -> TimeBudget:
         """Of a stage that may take so many seconds from now on."""
-        return Pace(min(self.deadline, self.clock() + seconds), min(SAVE_EVERY, self.minutes * 6), self.clock)
+        return TimeBudget(min(self.deadline, self.clock() + seconds), min(SAVE_EVERY, self.minutes * 6), self.clock)
 
     def plan(
         self,
@@ -137,7 +137,7 @@ class Shares:
     times: dict[str, Timing]
     clips: int = 0
 
-    def begin(self, run: Run, name: str, loader: BatchSource, tell: Callable[[str], None]) -> Pace:
+    def begin(self, run: Run, name: str, loader: BatchSource, tell: Callable[[str], None]) -> TimeBudget:
         """Give `name` and the stages after it their steps; how long it may take. Begun stages keep theirs."""
         order = list(self.times)
         later = {n: self.times[n] for n in order[order.index(name) :]}

@@ -26,7 +26,7 @@ from storyreel.tensor_file import copy_into
 
 if TYPE_CHECKING:
     from storyreel.data.dataset import Dataset
-from storyreel.train.budget import Budget, Pace, Shares, saved_steps, time_stages, with_steps
+from storyreel.train.budget import Budget, Shares, TimeBudget, saved_steps, time_stages, with_steps
 from storyreel.train.card import card, licence_of
 from storyreel.train.distributed import first_alone, processes
 from storyreel.train.loggers import check_installed
@@ -173,7 +173,7 @@ class Command:
             self.out, quiet=self.quiet, log=self.options.log, active=rank == 0, bar=not self.beside
         ) as reporter:
 
-            def begin(name: str, loader: BatchSource) -> Pace:
+            def begin(name: str, loader: BatchSource) -> TimeBudget:
                 assert shares is not None
                 return shares.begin(run, name, loader, reporter.tell)
 

@@ -65,7 +65,7 @@ def train_stage(
     tell: Callable[[str], None] = warnings.warn,
     kind: parallel.Kind = "none",
     frozen: dict[str, str] | None = None,
-    pace: Pace | None = None,
+    pace: StepBudget | None = None,
 ) -> Path:
     """Train one stage up to `recipe.steps`, from its newest checkpoint if there is one.
 
@@ -93,7 +93,7 @@ def train_stage(
         run.close()
 
 
-class Pace(Protocol):
+class StepBudget(Protocol):
     """What the loop needs of a budget of time."""
 
     def due(self) -> bool: ...
@@ -104,7 +104,7 @@ class Pace(Protocol):
 class Trainer:
     """The state of one stage's training: parameters by turn, their optimizers and their average."""
 
-    pace: Pace | None = None
+    pace: StepBudget | None = None
 
     def __init__(
         self,

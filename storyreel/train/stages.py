@@ -13,7 +13,7 @@ from storyreel.recipe import Recipe, StageRecipe
 from storyreel.run import Run
 from storyreel.systems.base import Batch, Stage, System
 from storyreel.tensor_file import copy_into
-from storyreel.train.loop import BatchSource, OnStep, Pace, train_stage
+from storyreel.train.loop import BatchSource, OnStep, StepBudget, train_stage
 from storyreel.train.parallel import Kind
 
 Prepare: TypeAlias = Callable[[Batch], Batch]
@@ -21,7 +21,7 @@ MakeLoader: TypeAlias = Callable[[str, StageRecipe, Stage, Prepare | None, str],
 """(stage name, its recipe, the stage, its `prepare` or None, the key of what `prepare` depends on) -> batches."""
 
 
-Begin: TypeAlias = Callable[[str, BatchSource], Pace]
+Begin: TypeAlias = Callable[[str, BatchSource], StepBudget]
 """(stage name, its batches): called before a stage begins; may give it other steps (`Run.set_steps`), and its pace."""
 
 

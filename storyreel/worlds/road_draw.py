@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from storyreel.worlds.road_render import Scene
+from storyreel.worlds.road_render import RoadScene
 from storyreel.worlds.road_sprites import CARS
 from storyreel.worlds.road_track import Track
 
@@ -25,7 +25,7 @@ def held_out(attributes: Mapping[str, str | None]) -> bool:
     return (PLACES.index(str(attributes["place"])) + 2 * TIMES.index(str(attributes["time"]))) % 5 == 1
 
 
-def draw(rng: np.random.Generator, split: str) -> Scene:
+def draw(rng: np.random.Generator, split: str) -> RoadScene:
     """A scene of this split (`train`, `held_out`)."""
     pairs = [(place, time) for place in PLACES for time in TIMES
              if held_out({"place": place, "time": time}) == (split == "held_out")]  # fmt: skip
@@ -44,7 +44,7 @@ def draw(rng: np.random.Generator, split: str) -> Scene:
     return scene_of(seen, rng)
 
 
-def scene_of(seen: dict[str, str | None], rng: np.random.Generator) -> Scene:
+def scene_of(seen: dict[str, str | None], rng: np.random.Generator) -> RoadScene:
     """A scene with these attributes."""
     speed = float(rng.uniform(*PACE[seen["speed"] or ""]))
     turn = float(rng.uniform(0.010, 0.015))
@@ -67,7 +67,7 @@ def scene_of(seen: dict[str, str | None], rng: np.random.Generator) -> Scene:
     gap = {"oncoming": (speed - pace) * 1.1, "passed": max(13.0, 0.6 * speed * 1.3)}.get(
         traffic or "", float(rng.uniform(7.5, 10.0))
     )
-    return Scene(
+    return RoadScene(
         attributes=seen,
         track=track,
         lane=-1.75 if traffic == "passed" else 1.75,

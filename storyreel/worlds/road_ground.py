@@ -11,7 +11,7 @@ from storyreel.worlds.scene_light import Light, rgb
 from storyreel.worlds.scene_noise import at, ease, tile
 
 if TYPE_CHECKING:
-    from storyreel.worlds.road_render import Scene
+    from storyreel.worlds.road_render import RoadScene
 
 HALF, EDGE, DASH, PERIOD = 3.7, 3.35, 3.0, 9.0  # of the road: half its width, its lines, a dash and the next, metres
 LAND = {  # two colours that alternate, and those of the verge
@@ -24,7 +24,7 @@ LAND = {  # two colours that alternate, and those of the verge
 SNOW = rgb("eef2f8", "dfe6f0", "d0d8e2")
 
 
-def ground(picture: np.ndarray, scene: Scene, road: View, light: Light, way: float, fog: float) -> None:
+def ground(picture: np.ndarray, scene: RoadScene, road: View, light: Light, way: float, fog: float) -> None:
     """Draws it into the picture (size, size, 3)."""
     size = len(picture)
     first = int(np.argmax(np.isfinite(road.ahead))) if np.isfinite(road.ahead).any() else size
@@ -56,7 +56,7 @@ def _band(value: np.ndarray, low: float, high: float, wide: np.ndarray) -> np.nd
 
 
 def _land(
-    scene: Scene, across: np.ndarray, along: np.ndarray, wide: np.ndarray, long: np.ndarray, light: Light
+    scene: RoadScene, across: np.ndarray, along: np.ndarray, wide: np.ndarray, long: np.ndarray, light: Light
 ) -> np.ndarray:
     place = scene.attributes["place"] or ""
     one, other, verge = SNOW if scene.attributes["weather"] == "snow" else LAND[place]
@@ -79,7 +79,7 @@ def _land(
 
 
 def _asphalt(
-    scene: Scene, across: np.ndarray, along: np.ndarray, wide: np.ndarray, long: np.ndarray, light: Light
+    scene: RoadScene, across: np.ndarray, along: np.ndarray, wide: np.ndarray, long: np.ndarray, light: Light
 ) -> np.ndarray:
     weather = scene.attributes["weather"]
     grain = at(tile("fine", 8), across / 2.5, ((along / 14.0) % 8).astype(np.float32)) * np.clip(1.3 - long / 1.5, 0, 1)
@@ -109,7 +109,7 @@ def _dashes(along: np.ndarray, long: np.ndarray) -> np.ndarray:
     return ((painted(along + reach / 2) - painted(along - reach / 2)) / reach).astype(np.float32)
 
 
-def _beam(scene: Scene, across: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+def _beam(scene: RoadScene, across: np.ndarray, ahead: np.ndarray) -> np.ndarray:
     """How bright the headlights make the ground."""
     off = across - scene.lane
     return (

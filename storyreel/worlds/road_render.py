@@ -19,7 +19,7 @@ FOG = {"clear": 700.0, "rain": 170.0, "snow": 120.0, "fog": 45.0}  # metres in w
 
 
 @dataclass(frozen=True)
-class Scene:
+class RoadScene:
     """What is drawn: `attributes` are the words' values, the rest numbers that agree with them.
 
     lane: metres from the middle of the road to ours, to the right. others: the same of the other cars' lane; pace:
@@ -45,7 +45,7 @@ class Scene:
         }
 
 
-def render(scene: Scene, size: int, times: np.ndarray) -> np.ndarray:
+def render(scene: RoadScene, size: int, times: np.ndarray) -> np.ndarray:
     """uint8 (t, size, size, 3): the scene at these times (seconds)."""
     weather, seen = scene.attributes["weather"] or "", scene.attributes
     veil = {"rain": 0.7, "snow": 0.75, "fog": 0.85}.get(weather, 0.0)
@@ -64,7 +64,7 @@ def render(scene: Scene, size: int, times: np.ndarray) -> np.ndarray:
     return (np.clip(made, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _sky(scene: Scene, road: View, light: Light, way: float, size: int, time: float) -> np.ndarray:
+def _sky(scene: RoadScene, road: View, light: Light, way: float, size: int, time: float) -> np.ndarray:
     """float32 (size, size, 3): sky with slow clouds, and mountains or houses far away that turn with the road."""
     cells = ((np.arange(size) + 0.5) / size).astype(np.float32)
     up = road.horizon - cells
@@ -99,7 +99,9 @@ def _stars(turned: np.ndarray, up: np.ndarray, size: int) -> np.ndarray:
     return (star * ease(up, 0.03, 0.2)[:, None])[..., None].astype(np.float32)
 
 
-def _far(picture: np.ndarray, scene: Scene, road: View, light: Light, turned: np.ndarray, up: np.ndarray) -> np.ndarray:
+def _far(
+    picture: np.ndarray, scene: RoadScene, road: View, light: Light, turned: np.ndarray, up: np.ndarray
+) -> np.ndarray:
     """The picture with hills, mesas or houses on the horizon."""
     rng = np.random.default_rng([scene.seed, 5])
     place = scene.attributes["place"]

@@ -14,7 +14,7 @@ from storyreel.worlds.road_track import AHEAD, AXIS, EYE, LENS, View
 from storyreel.worlds.scene_light import Light, rgb, screen
 
 if TYPE_CHECKING:
-    from storyreel.worlds.road_render import Scene
+    from storyreel.worlds.road_render import RoadScene
 
 SIGHT, FULL = 140.0, 95.0  # metres: nothing is drawn beyond; all is drawn wholly below
 NEAR = 1.7
@@ -33,7 +33,7 @@ class Thing(NamedTuple):
     glow: float = 0.0
 
 
-class Place(NamedTuple):
+class Projection(NamedTuple):
     """Where a thing is seen, in pictures: its middle, its foot, how large a metre is; below `crest` it is hidden."""
 
     middle: float
@@ -42,7 +42,7 @@ class Place(NamedTuple):
     crest: float
 
 
-def things(picture: np.ndarray, scene: Scene, road: View, light: Light, time: float, fog: float) -> None:
+def things(picture: np.ndarray, scene: RoadScene, road: View, light: Light, time: float, fog: float) -> None:
     """Draws them into the picture (size, size, 3)."""
     way = float(scene.track.way(np.asarray(time)))
     there = [*_beside(scene, way), *_cars(scene, way, time)]
@@ -60,11 +60,11 @@ def things(picture: np.ndarray, scene: Scene, road: View, light: Light, time: fl
     for i in np.argsort(-ahead):
         if share[i] > 0:
             foot = AXIS + (EYE - above[i]) * scale[i]
-            place = Place(float(middle[i]), float(foot), float(scale[i]), float(crest[i]))
+            place = Projection(float(middle[i]), float(foot), float(scale[i]), float(crest[i]))
             _draw(picture, there[i], place, (float(seen[i]), float(share[i])), scene, light)
 
 
-def _cars(scene: Scene, way: float, time: float) -> Iterator[Thing]:
+def _cars(scene: RoadScene, way: float, time: float) -> Iterator[Thing]:
     kind, color = scene.attributes["traffic"], scene.attributes["car"]
     night = scene.attributes["time"] == "night" or scene.attributes["weather"] in ("fog", "rain")
     if kind == "followed":
@@ -78,7 +78,7 @@ def _cars(scene: Scene, way: float, time: float) -> Iterator[Thing]:
                 yield Thing(ahead, scene.others, 1.85, 1.5, f"{color} {side}", 0, 0.5 * night)
 
 
-def _beside(scene: Scene, way: float) -> Iterator[Thing]:
+def _beside(scene: RoadScene, way: float) -> Iterator[Thing]:
     for cell in range(int(way // CELL), int((way + SIGHT) // CELL) + 1):
         snowy = scene.attributes["weather"] == "snow"
         for spot, across, wide, tall, kind, number in _cell(scene.attributes["place"] or "", snowy, scene.seed, cell):
@@ -150,7 +150,7 @@ def _cell(place: str, snowy: bool, seed: int, cell: int) -> tuple[tuple[float, f
 
 
 def _draw(
-    picture: np.ndarray, thing: Thing, place: Place, shares: tuple[float, float], scene: Scene, light: Light
+    picture: np.ndarray, thing: Thing, place: Projection, shares: tuple[float, float], scene: RoadScene, light: Light
 ) -> None:
     """One thing. shares: how well it is seen through the fog, and how much of it is there at all."""
     size = len(picture)
@@ -181,7 +181,7 @@ def _draw(
         part[:] = screen(part, made[..., 4:] * shine)
 
 
-def _lit(thing: Thing, scene: Scene, light: Light) -> np.ndarray:
+def _lit(thing: Thing, scene: RoadScene, light: Light) -> np.ndarray:
     """What light falls on it."""
     if scene.attributes["time"] != "night":
         return light.land[0]

@@ -19,7 +19,7 @@ MAX_FRAMES = 4096
 LICENCE = "Its training clips were drawn by Storyreel and are under CC0 1.0: anyone may use them for anything."
 
 
-class Scene(Protocol):
+class DrawnScene(Protocol):
     """What is drawn; a frame depends on it and its time alone."""
 
     @property
@@ -55,7 +55,7 @@ class SceneMaker:
         if self.partial + self.short > 1:
             raise ValueError(f"partial + short: expected at most 1, got {self.partial + self.short:g}")
 
-    def scene(self, seed: int, index: int, split: str | None = None) -> Scene:
+    def scene(self, seed: int, index: int, split: str | None = None) -> DrawnScene:
         """What clip `index` of this seed shows."""
         return self._drawn(seed, index, split)[0]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from storyreel.worlds.skies_render import SOFT, Scene, noise_of
+from storyreel.worlds.skies_render import SOFT, SkiesScene, noise_of
 
 TIMES = ("dawn", "noon", "dusk", "night")
 LANDS = ("sea", "lake", "hills", "mountains", "city")
@@ -29,7 +29,7 @@ def held_out(attributes: Mapping[str, str | None]) -> bool:
     return (LANDS.index(str(land)) + 2 * TIMES.index(str(time))) % 5 == 1
 
 
-def draw(rng: np.random.Generator, split: str) -> Scene:
+def draw(rng: np.random.Generator, split: str) -> SkiesScene:
     """A scene of this split (`train`, `held_out`)."""
     pairs = [(land, time) for land in LANDS for time in TIMES
              if held_out({"land": land, "time": time}) == (split == "held_out")]  # fmt: skip
@@ -58,7 +58,7 @@ def _light(rng: np.random.Generator, seen: Mapping[str, str | None]) -> str:
     return "sun" if rng.random() < 0.75 else "hidden"
 
 
-def scene_of(seen: dict[str, str | None], rng: np.random.Generator) -> Scene:
+def scene_of(seen: dict[str, str | None], rng: np.random.Generator) -> SkiesScene:
     """A scene with these attributes."""
     time = seen["time"] or ""
     altitude, climb = {
@@ -74,7 +74,7 @@ def scene_of(seen: dict[str, str | None], rng: np.random.Generator) -> Scene:
     wind = {"left": (-speed, lean), "right": (speed, lean), "nearer": (lean, speed)}.get(
         seen["direction"] or "", (0.0, 0.0)
     )
-    scene = Scene(
+    scene = SkiesScene(
         attributes=seen,
         horizon=float(rng.uniform(0.66, 0.74) + (0.03 if seen["land"] in ("hills", "mountains") else 0.0)),
         altitude=float(altitude),
@@ -91,7 +91,7 @@ def scene_of(seen: dict[str, str | None], rng: np.random.Generator) -> Scene:
     return scene if share is None else replace(scene, edge=_edge(scene, share))
 
 
-def _edge(scene: Scene, share: float) -> float:
+def _edge(scene: SkiesScene, share: float) -> float:
     """Where clouds must begin in their noise to take this share of the sky."""
     kind = scene.attributes["clouds"] or ""
     noise = noise_of(scene, np.linspace(0.08, scene.horizon, 14, dtype=np.float32), 14, np.arange(0, 2.5, 0.5))

@@ -12,7 +12,7 @@ from storyreel.worlds.scene_light import rgb
 from storyreel.worlds.scene_noise import at, ease, tile, waves
 
 if TYPE_CHECKING:
-    from storyreel.worlds.skies_render import Scene
+    from storyreel.worlds.skies_render import SkiesScene
 
 SHORE = {"sea": 0.0, "lake": 0.035, "city": 0.03}  # of the water below the horizon, picture heights
 
@@ -37,7 +37,7 @@ class Land:
     horizon: float
     rough: float
 
-    def skyline(self, scene: Scene) -> float:
+    def skyline(self, scene: SkiesScene) -> float:
         """How high the land stands where the sun or the moon is: their altitude counts from there."""
         size = len(self.ridge)
         at_ = int(np.clip(scene.place, 0.05, 0.95) * size)

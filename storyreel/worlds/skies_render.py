@@ -27,7 +27,7 @@ TURN = np.array(
 
 
 @dataclass(frozen=True)
-class Scene:
+class SkiesScene:
     """What is drawn: `attributes` are the words' values, the rest numbers that agree with them.
 
     altitude, climb, settle: the sun's (at night the moon's) height over the horizon is altitude + climb * settle *
@@ -66,7 +66,7 @@ class Scene:
         }
 
 
-def render(scene: Scene, size: int, times: np.ndarray) -> np.ndarray:
+def render(scene: SkiesScene, size: int, times: np.ndarray) -> np.ndarray:
     """uint8 (t, size, size, 3): the scene at these times (seconds)."""
     seen = scene.attributes
     land = land_of(
@@ -86,7 +86,7 @@ def render(scene: Scene, size: int, times: np.ndarray) -> np.ndarray:
     return made
 
 
-def _frames(scene: Scene, land: Land, size: int, times: np.ndarray) -> np.ndarray:
+def _frames(scene: SkiesScene, land: Land, size: int, times: np.ndarray) -> np.ndarray:
     kind, weather = scene.attributes["clouds"], scene.attributes["weather"]
     veil = {"overcast": 0.72, "storm": 0.74}.get(kind or "", 0.0)
     gloom = {"storm": 0.36, "overcast": 0.22 if weather == "rain" else 0.06}.get(kind or "", 0.0)
@@ -103,7 +103,7 @@ def _frames(scene: Scene, land: Land, size: int, times: np.ndarray) -> np.ndarra
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _sky(scene: Scene, land: Land, light: Light, above: np.ndarray, size: int, times: np.ndarray) -> np.ndarray:
+def _sky(scene: SkiesScene, land: Land, light: Light, above: np.ndarray, size: int, times: np.ndarray) -> np.ndarray:
     """float32 (t, rows, w, 3): gradient, stars, sun or moon, and clouds over all of them."""
     up = np.maximum(above, 0)[None, :, None, None]
     fade = np.exp(-up * 3.6)
@@ -154,7 +154,7 @@ def _with_land(picture: np.ndarray, land: Land, light: Light, times: np.ndarray)
 
 def _clouded(
     picture: np.ndarray,
-    scene: Scene,
+    scene: SkiesScene,
     light: Light,
     above: np.ndarray,
     near: np.ndarray,
@@ -200,12 +200,12 @@ def thick_to_alpha(thick: np.ndarray, kind: str) -> np.ndarray:
     return ease(thick, 0.0, 0.45) if kind == "puffy" else np.ones_like(thick)
 
 
-def density(scene: Scene, above: np.ndarray, size: int, times: np.ndarray) -> np.ndarray:
+def density(scene: SkiesScene, above: np.ndarray, size: int, times: np.ndarray) -> np.ndarray:
     """How thick the clouds are, float32 (t, rows, w) in 0 to 1; above (rows,): heights over the horizon."""
     return ease(noise_of(scene, above, size, times), scene.edge, scene.edge + SOFT[scene.attributes["clouds"] or ""])
 
 
-def noise_of(scene: Scene, above: np.ndarray, size: int, times: np.ndarray) -> np.ndarray:
+def noise_of(scene: SkiesScene, above: np.ndarray, size: int, times: np.ndarray) -> np.ndarray:
     """What clouds are made of, float32 (t, rows, w): the higher, the thicker."""
     kind = scene.attributes["clouds"] or ""
     ahead = LENS / (np.maximum(above, 0) + HAZE)

@@ -11,10 +11,12 @@ from storyreel.worlds.scene_noise import at, ease, tile
 from storyreel.worlds.skies_land import Land
 
 if TYPE_CHECKING:
-    from storyreel.worlds.skies_render import Scene
+    from storyreel.worlds.skies_render import SkiesScene
 
 
-def mirrored(picture: np.ndarray, land: Land, scene: Scene, light: Light, size: int, times: np.ndarray) -> np.ndarray:
+def mirrored(
+    picture: np.ndarray, land: Land, scene: SkiesScene, light: Light, size: int, times: np.ndarray
+) -> np.ndarray:
     """float32 (t, rows, w, 3): the water, which shows the picture above it upside down, moved by its waves."""
     rows = np.arange(land.water, size)
     deep = (rows + 0.5 - land.water) / size  # below the shore
@@ -47,7 +49,13 @@ def mirrored(picture: np.ndarray, land: Land, scene: Scene, light: Light, size: 
 
 
 def _glitter(
-    shown: np.ndarray, wave: np.ndarray, scene: Scene, light: Light, deep: np.ndarray, x: np.ndarray, times: np.ndarray
+    shown: np.ndarray,
+    wave: np.ndarray,
+    scene: SkiesScene,
+    light: Light,
+    deep: np.ndarray,
+    x: np.ndarray,
+    times: np.ndarray,
 ) -> np.ndarray:
     """The sun's or the moon's way over the water."""
     away = x[None, None] + 0.5 - scene.across(times)[:, None, None].astype(np.float32)

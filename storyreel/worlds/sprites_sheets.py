@@ -72,12 +72,15 @@ def sheets_digest(folder: Path) -> str:
 
 def _is_packed(file: Path) -> bool:
     """Whether a file is an archive of `pack_sheets`."""
-    from storyreel.archive import Limits, names_in
+    from storyreel.archive import ArchiveLimits, names_in
 
     if file.is_symlink() or not file.is_file():
         return False
     try:
-        return names_in(file, Limits(MAX_UNPACKED, len(drawn_sheets()) + len(CREDITS))) <= {*CREDITS, *drawn_sheets()}
+        return names_in(file, ArchiveLimits(MAX_UNPACKED, len(drawn_sheets()) + len(CREDITS))) <= {
+            *CREDITS,
+            *drawn_sheets(),
+        }
     except (ValueError, OSError):
         return False
 

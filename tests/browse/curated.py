@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from storyreel.curate.export import Export
-from storyreel.curate.pipeline import Settings, Where, curate
+from storyreel.curate.pipeline import CurationSettings, Execution, curate
 from storyreel.curate.score import Limit
 from storyreel.curate.thresholds import Thresholds
 from storyreel.serve.app import page_app
@@ -27,9 +27,14 @@ def stub_set(folder: Path, films: list[list[dict[str, Any]]], thresholds: Thresh
     for number, scores in enumerate(films):
         made = film(folder / "in" / f"film {number}.mp4", scores=scores, seed=number)
         made.with_suffix(".txt").write_text(f"caption of film {number}\n")
-    settings = Settings(export=Export(format="virtual"))
+    settings = CurationSettings(export=Export(format="virtual"))
     curate(
-        [folder / "in"], folder / "set", settings, thresholds or Thresholds(), where=Where(workers=1), job=stub_measure
+        [folder / "in"],
+        folder / "set",
+        settings,
+        thresholds or Thresholds(),
+        where=Execution(workers=1),
+        job=stub_measure,
     )
     return folder / "set"
 
@@ -43,7 +48,7 @@ def real_set(folder: Path) -> Path:
         write_movie(folder / "in" / f"movie {seed}.mp4", seed, size=(90, 160), shots=4)
         (folder / "in" / f"movie {seed}.txt").write_text(f"a movie of seed {seed}\n")
     thresholds = Thresholds(seconds=Limit(min=0.9))  # which one of the spans is too short for
-    curate([folder / "in"], folder / "set", Settings(), thresholds, where=Where(workers=1))
+    curate([folder / "in"], folder / "set", CurationSettings(), thresholds, where=Execution(workers=1))
     return folder / "set"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from storyreel.browse.pictures import Pictures
+from storyreel.browse.pictures import DatasetPictures
 
 KILLED = """
 import os
@@ -29,7 +29,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_goes_when_it_is_closed(place: Path):
-    pictures = Pictures(place)
+    pictures = DatasetPictures(place)
     assert len(list(place.iterdir())) == 1
     pictures.close()
     assert not list(place.iterdir())
@@ -41,7 +41,7 @@ def test_what_a_killed_server_left_goes_with_the_next_start(place: Path):
     assert done.returncode == 9
     left = {path.name for path in place.iterdir()} - {"mine"}
     assert len(left) == 1
-    pictures = Pictures(place)
+    pictures = DatasetPictures(place)
     there = {path.name for path in place.iterdir()} - {"mine"}
     assert len(there) == 1
     assert not there & left

@@ -180,7 +180,7 @@ def test_edits_of_the_page_survive_every_filter_and_new_footage(tmp_path: Path):
     from stub_films import film, stub_measure
 
     from storyreel.curate.export import Export
-    from storyreel.curate.pipeline import Settings, Where, curate
+    from storyreel.curate.pipeline import CurationSettings, Execution, curate
     from storyreel.data.folder import DatasetFolder
 
     dataset = stub_set(tmp_path, [[{}, {"text_share": 0.3}, {}]])
@@ -197,8 +197,8 @@ def test_edits_of_the_page_survive_every_filter_and_new_footage(tmp_path: Path):
         assert first not in kept
         assert kept[second] == ["as I see it"]
     film(tmp_path / "in" / "later.mp4", seed=9)
-    settings = Settings(export=Export(format="virtual"))
-    curate([tmp_path / "in"], dataset, settings, Thresholds(), where=Where(workers=1), job=stub_measure)
+    settings = CurationSettings(export=Export(format="virtual"))
+    curate([tmp_path / "in"], dataset, settings, Thresholds(), where=Execution(workers=1), job=stub_measure)
     rows = {row["clip"]: row for row in read_rows(dataset / "curation" / "spans.parquet")}
     assert not rows[first]["kept"]
     assert rows[second]["caption"] == "as I see it"

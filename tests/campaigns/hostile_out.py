@@ -312,7 +312,7 @@ def prepare(box: Path) -> None:
 
     from storyreel.clip import Clip
     from storyreel.curate.export import Export
-    from storyreel.curate.pipeline import Settings, curate
+    from storyreel.curate.pipeline import CurationSettings, curate
     from storyreel.curate.thresholds import Thresholds
     from storyreel.data.folder import write_folder
     from storyreel.ownership import claim
@@ -343,7 +343,7 @@ def prepare(box: Path) -> None:
     for number in range(2):
         ball(number, frames=12).save(data / "footage" / f"video{number}.mp4", scale=2)
     curate(
-        [data / "footage"], data / "curated", Settings(export=Export(format="mp4")), Thresholds(),
+        [data / "footage"], data / "curated", CurationSettings(export=Export(format="mp4")), Thresholds(),
         where=Here(), job=measure_real,
     )  # fmt: skip
     create([data / "clips/a", data / "clips/b"], data / "study")

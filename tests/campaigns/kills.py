@@ -102,10 +102,10 @@ def _curate(box: Path, out: Path) -> None:
     from stub_films import measure_real
 
     from storyreel.curate.export import Export
-    from storyreel.curate.pipeline import Settings, curate
+    from storyreel.curate.pipeline import CurationSettings, curate
     from storyreel.curate.thresholds import Thresholds
 
-    settings = Settings(export=Export(side=32))
+    settings = CurationSettings(export=Export(side=32))
     curate([box / "in/footage"], out, settings, Thresholds(), where=Here(), job=measure_real)
 
 

@@ -116,23 +116,23 @@ def _pack(path: Path) -> None:
 
 
 def _import(path: Path) -> None:
-    from storyreel.data.imports.entries import Entry, Shape
+    from storyreel.data.imports.entries import AnnotatedClip, ClipCut
     from storyreel.data.imports.folder import cut_clip
 
-    entry = Entry(index=0, name="x", file=path, captions=("x",), span=(0.1, 1.2))
-    cut_clip(entry, Shape(size=32, fps=Fraction(8), seconds=1.0))
-    cut_clip(Entry(index=0, name="x", file=path, captions=("x",)), Shape(seconds=2.0))
+    entry = AnnotatedClip(index=0, name="x", file=path, captions=("x",), span=(0.1, 1.2))
+    cut_clip(entry, ClipCut(size=32, fps=Fraction(8), seconds=1.0))
+    cut_clip(AnnotatedClip(index=0, name="x", file=path, captions=("x",)), ClipCut(seconds=2.0))
 
 
 def _evaluate(path: Path) -> None:
     from storyreel.evaluate import protocols
-    from storyreel.evaluate.decode import Cut, Source, one_pass
+    from storyreel.evaluate.decode import ClipSource, Cut, one_pass
     from storyreel.evaluate.gather import ClipRows, Stories
     from storyreel.evaluate.judged_clips import prompt_of
-    from storyreel.evaluate.sources import Clips
+    from storyreel.evaluate.sources import ClipFolder
 
-    source = Source(path)
-    frames, _ = Clips(path.parent, (source,), "").usual()
+    source = ClipSource(path)
+    frames, _ = ClipFolder(path.parent, (source,), "").usual()
     prompt_of(path)
     rules = next(iter(protocols.PROTOCOLS.values()))
     one_pass([source], Cut(rules, frames), [ClipRows(), Stories()], workers=0)
@@ -159,12 +159,12 @@ def _nothing(clip: Any, path: Path, **options: Any) -> Path:
 def _measure(path: Path) -> None:
     from storyreel.curate.measure import MeasureSettings, measure
     from storyreel.curate.rows import rows_of, table_of
-    from storyreel.curate.sources import Source, no_film
+    from storyreel.curate.sources import FilmSource, no_film
 
     if (why := no_film(path)) is not None:
         raise ValueError(why)
     found = measure(path, MeasureSettings(text_long_side=0))
-    table_of(rows_of(found, Source(path.name, str(path)), ""))
+    table_of(rows_of(found, FilmSource(path.name, str(path)), ""))
 
 
 def _given(path: Path, kind: Any) -> None:
@@ -176,9 +176,9 @@ def _given(path: Path, kind: Any) -> None:
 
 
 def _again(path: Path) -> None:
-    from storyreel.cli.generate import Plan
+    from storyreel.cli.generate import GenerationPlan
     from storyreel.options.batch import BatchOptions
 
-    plan = Plan.of({}, BatchOptions(origin=path, model="godiva-digits", out=str(path.parent / "again.mp4")))
+    plan = GenerationPlan.of({}, BatchOptions(origin=path, model="godiva-digits", out=str(path.parent / "again.mp4")))
     for job in plan.jobs:
         job.options.resolve(Fraction(8))

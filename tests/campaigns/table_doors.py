@@ -94,11 +94,11 @@ def _story(path: Path) -> None:
 
 def _captions(path: Path) -> None:
     from storyreel.curate.captions import Captions
-    from storyreel.curate.sources import Source
+    from storyreel.curate.sources import FilmSource
 
     film = path.with_name("film.mp4")
     _moved(path, path.parent / "beside" / f"film{path.suffix}")
-    said = Captions(Source("film.mp4", str(path.parent / "beside" / film.name)), ("subtitles", "sidecar"))
+    said = Captions(FilmSource("film.mp4", str(path.parent / "beside" / film.name)), ("subtitles", "sidecar"))
     said.of(0.0, 4.0)
     if said.notes:
         raise ValueError(said.notes[0])

@@ -18,11 +18,11 @@ from stub_films import stub_measure  # noqa: E402
 
 from storyreel.curate.export import Export  # noqa: E402
 from storyreel.curate.measure import MeasureSettings  # noqa: E402
-from storyreel.curate.pipeline import Settings, Where, curate  # noqa: E402
+from storyreel.curate.pipeline import CurationSettings, Execution, curate  # noqa: E402
 from storyreel.curate.thresholds import Thresholds  # noqa: E402
 
 
-class Here(Where):
+class Here(Execution):
     """In this process: a life is a fork, and a stub film neither dies nor hangs."""
 
     def run(self, function, items, watch, on_result, on_beat=lambda index, frames: None):  # type: ignore[override]
@@ -56,7 +56,7 @@ def life(footage: Path, dataset: Path, moment: int = 0) -> tuple[int, int]:
         for name in ("replace", "fsync", "unlink", "mkdir"):
             setattr(os, name, deadly(getattr(os, name)))
         try:
-            settings = Settings(measure=MeasureSettings(), export=Export(format="virtual"))
+            settings = CurationSettings(measure=MeasureSettings(), export=Export(format="virtual"))
             curate([footage], dataset, settings, Thresholds(), where=Here(), job=stub_measure)
         except BaseException as error:
             print(repr(error), file=sys.stderr, flush=True)

@@ -99,9 +99,9 @@ def stub_measure(job: tuple[str, Any], beat: Any) -> dict[str, Any]:
 
 def measure_real(job: tuple[str, Any], beat: Any) -> dict[str, Any]:
     """Two halves of a real film, with made-up scores: for what needs frames before there is anything to measure."""
-    from storyreel.curate.decode import Film
+    from storyreel.curate.decode import FilmReader
 
-    opened = Film(job[0], max_pixels=1 << 28)
+    opened = FilmReader(job[0], max_pixels=1 << 28)
     count = sum(1 for _ in opened)
     halves = [(0, count // 2), (count // 2, count)] if count >= 20 else [(0, count)]
     seed = int(opened.info.digest[:8], 16)

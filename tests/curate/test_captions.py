@@ -28,10 +28,10 @@ from storyreel.curate.chat import NoAnswer
 from storyreel.curate.command import settings_of
 from storyreel.curate.fusion import check_answer, fuse, fused_caption
 from storyreel.curate.lines import read_lines
-from storyreel.curate.models import Models, Work, ask, picture_captioner
-from storyreel.curate.pipeline import Settings
-from storyreel.curate.screen import Screen
-from storyreel.curate.sources import Source
+from storyreel.curate.models import ModelSettings, Work, ask, picture_captioner
+from storyreel.curate.pipeline import CurationSettings
+from storyreel.curate.screen import CurationScreen
+from storyreel.curate.sources import FilmSource
 from storyreel.curate.store import Store
 from storyreel.options.curation import CurateOptions
 
@@ -47,7 +47,7 @@ ALL = ("subtitles", "column", "sidecar", "name")
 
 
 def of(path: Path, *spans: tuple[float, float], kinds: tuple[str, ...] = ALL, **more: Any) -> list[Any]:
-    film = Captions(Source(path.name, str(path), **more), kinds)
+    film = Captions(FilmSource(path.name, str(path), **more), kinds)
     return [film.of(*span) for span in spans]
 
 
@@ -87,11 +87,11 @@ def test_sidecars_that_are_nonsense_are_noted_and_passed_over(tmp_path: Path):
         ("e.json", '"x"'),
     ):
         (tmp_path / name).write_text(content)
-        captions = Captions(Source("x", str(tmp_path / name.replace(name[1:], ".mp4"))), ALL)
+        captions = Captions(FilmSource("x", str(tmp_path / name.replace(name[1:], ".mp4"))), ALL)
         assert captions.of(0, 1) == ([], None)
         assert len(captions.notes) == (name != "d.txt"), name
     (tmp_path / "f.txt").write_bytes(b"\xff\xfe\xff")
-    captions = Captions(Source("f.mp4", str(tmp_path / "f.mp4")), ALL)
+    captions = Captions(FilmSource("f.mp4", str(tmp_path / "f.mp4")), ALL)
     assert captions.of(0, 1) == ([], None)
     assert "captions of f.txt are left out" in captions.notes[0]
 
@@ -222,7 +222,7 @@ def test_captions_are_stored_one_by_one_and_not_asked_twice(tmp_path: Path, monk
     run(tmp_path / "in", tmp_path / "out")
     rows = rows_in(tmp_path / "out")
     with Store(tmp_path / "out") as store:
-        work = Work(store, rows, Models(batch=1), Screen(quiet=True), [])
+        work = Work(store, rows, ModelSettings(batch=1), CurationScreen(quiet=True), [])
         with pytest.raises(KeyboardInterrupt):
             ask(work, Counting(2), "captions")
         again = Counting(None)
@@ -276,7 +276,7 @@ def server(*answers: Callable[[Any], None] | bytes | int) -> Iterator[tuple[str,
 def test_two_captions_become_one(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TEST_CHAT_KEY", "secret")
     with server(completion(f' Sure, here is the sentence: "{GOOD}"\n')) as (url, asked):
-        models = Models(chat=url, chat_model="m", chat_key="TEST_CHAT_KEY")
+        models = ModelSettings(chat=url, chat_model="m", chat_key="TEST_CHAT_KEY")
         assert fused_caption(TEXTS, models) == GOOD
     assert asked[0]["path"] == "/v1/chat/completions"
     assert asked[0]["key"] == "Bearer secret"
@@ -289,7 +289,7 @@ def test_two_captions_become_one(monkeypatch: pytest.MonkeyPatch):
 )
 def test_an_endpoint_that_stumbles_is_asked_again(first: Any):
     with server(first, completion(GOOD)) as (url, asked):
-        assert fused_caption(TEXTS, Models(chat=url)) == GOOD
+        assert fused_caption(TEXTS, ModelSettings(chat=url)) == GOOD
         assert len(asked) == 2
 
 
@@ -346,7 +346,7 @@ def test_an_endpoint_that_never_serves_costs_the_caption_alone(answer: Any, why:
     with server(answer) as (url, asked):
         began = time.monotonic()
         with pytest.raises(NoAnswer, match=why):
-            fused_caption(TEXTS, Models(chat=url, chat_tries=2, chat_seconds=0.4))
+            fused_caption(TEXTS, ModelSettings(chat=url, chat_tries=2, chat_seconds=0.4))
         assert time.monotonic() - began < 10
         assert len(asked) == times
 
@@ -360,7 +360,7 @@ def test_nonsense_is_no_caption(nonsense: Any):
 def test_fused_captions_are_stored_and_failures_noted(tmp_path: Path):
     texts = {"1": TEXTS, "2": ["a cat", "a cat sits"], "3": ["one caption"]}
     with server(completion(GOOD), 400) as (url, asked), Store(tmp_path) as store:
-        work = Work(store, [], Models(chat=url, chat_at_once=1), Screen(quiet=True), [])
+        work = Work(store, [], ModelSettings(chat=url, chat_at_once=1), CurationScreen(quiet=True), [])
         assert fuse(work, texts) == {"1": GOOD}
         assert len(asked) == 2
         assert work.notes == ["fusion: 1 clip got no fused caption"]
@@ -371,8 +371,8 @@ def test_fused_captions_are_stored_and_failures_noted(tmp_path: Path):
 def test_models_that_are_not_here_leave_their_columns_empty(tmp_path: Path):
     film(tmp_path / "in" / "a.mp4")
     (tmp_path / "in" / "a.txt").write_text("a dog")
-    models = Models(encoder=str(tmp_path / "none"), aesthetics=str(tmp_path))
-    done = run(tmp_path / "in", tmp_path / "out", settings=Settings(export=VIRTUAL, models=models))
+    models = ModelSettings(encoder=str(tmp_path / "none"), aesthetics=str(tmp_path))
+    done = run(tmp_path / "in", tmp_path / "out", settings=CurationSettings(export=VIRTUAL, models=models))
     assert done.kept == 3
     assert {(r["similarity"], r["aesthetics"]) for r in rows_in(tmp_path / "out")} == {(None, None)}
     card = (tmp_path / "out" / "README.md").read_text()
@@ -440,7 +440,7 @@ def pictures_of(seed: int, count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("pictures", [1, 3])
 def test_any_vision_language_model_captions_by_its_own_template(llava: Path, pictures: int):
-    captioner = picture_captioner(Models(captioner=str(llava), pictures=pictures))
+    captioner = picture_captioner(ModelSettings(captioner=str(llava), pictures=pictures))
     assert len(captioner.places) == pictures
     assert captioner([pictures_of(seed, pictures) for seed in range(2)]) == [SENTENCE, SENTENCE]
     assert captioner.name.startswith("llava")
@@ -456,14 +456,14 @@ def test_a_clip_gets_a_caption_or_the_reason_why_not(llava: Path, tmp_path: Path
     weights[head] = weights[head] * 0
     weights[head][3, 1] = 1  # the end of the text, at once
     save_file(weights, str(tmp_path / "mute/model.safetensors"), {"format": "pt"})
-    (none,) = picture_captioner(Models(captioner=str(tmp_path / "mute")))([pictures_of(0, 3)])
+    (none,) = picture_captioner(ModelSettings(captioner=str(tmp_path / "mute")))([pictures_of(0, 3)])
     assert isinstance(none, NoAnswer)
 
 
 def test_any_endpoint_that_takes_pictures_captions(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TEST_CHAT_KEY", "secret")
     with server(503, completion(f"<think>hm</think>{GOOD}")) as (url, asked):
-        models = Models(captioner=url, chat_model="qwen", chat_key="TEST_CHAT_KEY", chat_at_once=1)
+        models = ModelSettings(captioner=url, chat_model="qwen", chat_key="TEST_CHAT_KEY", chat_at_once=1)
         large = np.repeat(np.repeat(pictures_of(0, 3), 30, 1), 30, 2)  # 1200 x 1800
         assert picture_captioner(models)([large]) == [GOOD]
     assert (asked[1]["path"], asked[1]["model"], asked[1]["key"]) == ("/v1/chat/completions", "qwen", "Bearer secret")
@@ -501,8 +501,8 @@ def test_an_endpoint_that_is_not_there_is_not_asked_about_every_clip(tmp_path: P
     monkeypatch.setattr(Span, "some", lambda self, places: pictures_of(0, len(places)))
     film(tmp_path / "in" / "a.mp4", spans=30)
     with server(404) as (url, asked):
-        models = Models(captioner=url, batch=4)
-        done = run(tmp_path / "in", tmp_path / "out", settings=Settings(export=VIRTUAL, models=models))
+        models = ModelSettings(captioner=url, batch=4)
+        done = run(tmp_path / "in", tmp_path / "out", settings=CurationSettings(export=VIRTUAL, models=models))
         assert len(asked) == 8
     assert (done.kept, done.uncaptioned) == (30, 30)
     assert "- captions: 30 clips got no caption" in (tmp_path / "out" / "README.md").read_text()
@@ -519,5 +519,5 @@ def test_an_endpoint_that_is_not_there_is_not_asked_about_every_clip(tmp_path: P
 def test_a_captioner_that_is_not_here_is_said_before_anything_is_measured(tmp_path: Path, captioner: str, why: str):
     film(tmp_path / "in" / "a.mp4", fail=9)
     with pytest.raises(ValueError, match=why):
-        run(tmp_path / "in", tmp_path / "out", settings=Settings(models=Models(captioner=captioner)))
+        run(tmp_path / "in", tmp_path / "out", settings=CurationSettings(models=ModelSettings(captioner=captioner)))
     assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ import pytest
 from stub_films import film, stub_measure
 from test_pipeline import VIRTUAL, run, snapshot
 
-from storyreel.curate.pipeline import Settings, Where, curate
+from storyreel.curate.pipeline import CurationSettings, Execution, curate
 from storyreel.curate.thresholds import Thresholds
 
 
@@ -38,7 +38,7 @@ def test_two_workers_write_what_one_does(tmp_path: Path):
     for number in range(5):
         film(tmp_path / "in" / f"{number}.mp4", seed=number, slow=0.2 if number == 0 else 0)
     run(tmp_path / "in", tmp_path / "one")
-    run(tmp_path / "in", tmp_path / "two", where=Where(workers=2))
+    run(tmp_path / "in", tmp_path / "two", where=Execution(workers=2))
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
 
 
@@ -50,8 +50,8 @@ def test_ray_writes_what_local_does_though_a_worker_is_killed(tmp_path: Path, mo
     for number in range(6):
         kills = 1 if number == 2 else 0
         film(tmp_path / "in" / f"{number}.mp4", seed=number, kill_parent=kills, marks=str(tmp_path / "marks"))
-    settings = Settings(export=VIRTUAL)
-    ray = Where("ray", workers=2)
+    settings = CurationSettings(export=VIRTUAL)
+    ray = Execution("ray", workers=2)
     curate([tmp_path / "in"], tmp_path / "ray", settings, Thresholds(), where=ray, job=stub_measure)
     tries = sorted(f.name for f in (tmp_path / "marks").iterdir())
     assert tries.count("2-0") + tries.count("2-1") == 2, "the film of the killed worker was measured again"

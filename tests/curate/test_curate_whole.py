@@ -10,7 +10,7 @@ from test_pipeline import rows_in, snapshot
 
 from storyreel.curate.captions import DEFAULT
 from storyreel.curate.export import Export
-from storyreel.curate.pipeline import Settings, Where, curate
+from storyreel.curate.pipeline import CurationSettings, Execution, curate
 from storyreel.curate.score import Limit
 from storyreel.curate.thresholds import Thresholds
 from storyreel.data.folder import DatasetFolder
@@ -29,9 +29,9 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_footage_becomes_a_dataset_that_loads(footage: Path, tmp_path: Path):
-    settings = Settings(export=Export(format="mp4"), captions=DEFAULT)
+    settings = CurationSettings(export=Export(format="mp4"), captions=DEFAULT)
     anything = Thresholds(seconds=Limit(min=0.4))
-    done = curate([footage], tmp_path / "out", settings, anything, where=Where(workers=1))
+    done = curate([footage], tmp_path / "out", settings, anything, where=Execution(workers=1))
     assert [bad["name"] for bad in done.refused] == ["broken.mp4"]
     rows = rows_in(tmp_path / "out")
     assert len(rows) >= 2
@@ -55,7 +55,7 @@ def test_footage_becomes_a_dataset_that_loads(footage: Path, tmp_path: Path):
         batch = Loader([(folder, 1.0)], data, cache=tmp_path / "cache").batch(0)
         assert batch["video"].shape == (2, 3, data.frames, data.size, data.size)
     before = snapshot(tmp_path / "out")
-    curate([footage], tmp_path / "out", settings, anything, where=Where(workers=1))
+    curate([footage], tmp_path / "out", settings, anything, where=Execution(workers=1))
     assert snapshot(tmp_path / "out") == before
 
 
@@ -69,8 +69,10 @@ def test_datasets_opens_it_with_our_captions_splits_and_counts(tmp_path: Path, m
         encode(tmp_path / "in" / f"{name}.mp4", numbered(24 + shift)[shift:])
     lines = ["path,caption,split", "a.mp4,the first,train", "b.mp4,the second,held_out", "c.mp4,the third,"]
     (tmp_path / "in" / "films.csv").write_text("\n".join(lines) + "\n")
-    settings = Settings(export=Export(format="mkv"), captions=DEFAULT)
-    curate([tmp_path / "in" / "films.csv"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    settings = CurationSettings(export=Export(format="mkv"), captions=DEFAULT)
+    curate(
+        [tmp_path / "in" / "films.csv"], tmp_path / "out", settings, ANY, where=Execution(workers=1), job=measure_real
+    )
     ours = DatasetFolder.open(tmp_path / "out")
     found = datasets.load_dataset(str(ours.path), cache_dir=str(tmp_path / "cache"))
     assert {name: part.num_rows for name, part in found.items()} == {"train": 4, "held_out": 2}

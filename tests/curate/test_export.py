@@ -18,7 +18,7 @@ from test_pipeline import rows_in, snapshot
 from reproductions.encode import write_pictures
 from storyreel.clip import Clip
 from storyreel.curate.export import Export, export_clip
-from storyreel.curate.pipeline import Settings, Where, curate
+from storyreel.curate.pipeline import CurationSettings, Execution, curate
 from storyreel.curate.score import Limit
 from storyreel.curate.thresholds import Thresholds
 from storyreel.data.export import export_webdataset
@@ -96,9 +96,9 @@ def test_a_variable_rate_becomes_steady(tmp_path: Path):
     curate(
         [tmp_path / "in"],
         tmp_path / "out",
-        Settings(export=Export(format="mkv")),
+        CurationSettings(export=Export(format="mkv")),
         ANY,
-        where=Where(workers=1),
+        where=Execution(workers=1),
         job=measure_real,
     )
     folder = DatasetFolder.open(tmp_path / "out")
@@ -112,8 +112,8 @@ def test_frames_of_a_film_whose_times_go_back_are_counted(tmp_path: Path):
     parts = [encode(tmp_path / f"{i}.ts", numbered(60)[30 * i : 30 * i + 30]).read_bytes() for i in range(2)]
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "joined.ts").write_bytes(b"".join(parts))
-    settings = Settings(export=Export(format="virtual"))
-    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    settings = CurationSettings(export=Export(format="virtual"))
+    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Execution(workers=1), job=measure_real)
     assert rows_in(tmp_path / "out")[1]["skip"] is not None
     folder = DatasetFolder.open(tmp_path / "out")
     frames = [number for i in range(2) for number in numbers(folder.clip(i).frames)]
@@ -124,17 +124,17 @@ def test_frames_of_a_film_whose_times_go_back_are_counted(tmp_path: Path):
 @pytest.mark.parametrize("form", ["mp4", "mkv", "virtual"])
 def test_kept_clips_open_as_a_dataset(tmp_path: Path, form: Any):
     encode(tmp_path / "in" / "two shots\nof « été ».mp4", numbered(48))
-    settings = Settings(export=Export(format=form))
-    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    settings = CurationSettings(export=Export(format=form))
+    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Execution(workers=1), job=measure_real)
     folder = DatasetFolder.open(tmp_path / "out")
     assert len(folder) == 2
     assert [numbers(folder.clip(i).frames) for i in range(2)] == [list(range(24)), list(range(24, 48))]
     assert [folder.row(i)["num_frames"] for i in range(2)] == [24, 24]
     assert folder.clip(0).fps == 24
     first = snapshot(tmp_path / "out")
-    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Execution(workers=1), job=measure_real)
     assert snapshot(tmp_path / "out") == first
-    curate([tmp_path / "in"], tmp_path / "again", settings, ANY, where=Where(workers=2), job=measure_real)
+    curate([tmp_path / "in"], tmp_path / "again", settings, ANY, where=Execution(workers=2), job=measure_real)
     if form == "mp4":  # Matroska files have a random number of their own
         assert snapshot(tmp_path / "again") == first
 
@@ -160,11 +160,11 @@ def test_a_film_that_is_gone_costs_its_clips_alone(tmp_path: Path):
     encode(tmp_path / "in" / "a.mp4", numbered(48))
     encode(tmp_path / "in" / "b.mp4", 255 - numbered(48))
 
-    settings = Settings(export=Export(format="virtual"))
-    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    settings = CurationSettings(export=Export(format="virtual"))
+    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Execution(workers=1), job=measure_real)
     (tmp_path / "in" / "a.mp4").unlink()
-    real = Settings(export=Export(format="mp4"))
-    done = curate([tmp_path / "in"], tmp_path / "out", real, ANY, where=Where(workers=1), job=measure_real)
+    real = CurationSettings(export=Export(format="mp4"))
+    done = curate([tmp_path / "in"], tmp_path / "out", real, ANY, where=Execution(workers=1), job=measure_real)
     assert (done.kept, done.rejected) == (2, {"error": 2})
     assert "no such film" in rows_in(tmp_path / "out")[0]["error"]
     folder = DatasetFolder.open(tmp_path / "out")
@@ -177,7 +177,7 @@ def test_a_full_disk_ends_the_export(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     encode(tmp_path / "in" / "a.mp4", numbered(48))
 
-    class Full(Where):
+    class Full(Execution):
         def run(self, function: Any, items: Any, watch: Any, on_result: Any, on_beat: Any = None) -> None:
             for index, item in enumerate(items):
                 if function is write.export_clip:
@@ -186,10 +186,13 @@ def test_a_full_disk_ends_the_export(tmp_path: Path, monkeypatch: pytest.MonkeyP
                 on_result(index, Outcome(function(item, lambda frames: None)))
 
     with pytest.raises(OSError, match="no room to write the clips"):
-        curate([tmp_path / "in"], tmp_path / "out", Settings(), ANY, where=Full(), job=measure_real)
+        curate([tmp_path / "in"], tmp_path / "out", CurationSettings(), ANY, where=Full(), job=measure_real)
     assert not (tmp_path / "out" / "metadata.parquet").exists(), "a dataset is there when it is whole"
     assert (
-        curate([tmp_path / "in"], tmp_path / "out", Settings(), ANY, where=Where(workers=1), job=measure_real).kept == 2
+        curate(
+            [tmp_path / "in"], tmp_path / "out", CurationSettings(), ANY, where=Execution(workers=1), job=measure_real
+        ).kept
+        == 2
     )
 
 
@@ -226,7 +229,7 @@ def test_shards_are_the_same_bytes_each_time_and_hold_every_clip_once(tmp_path: 
     encode(tmp_path / "in" / "a.mp4", numbered(48))
     encode(tmp_path / "in" / "b.mp4", 255 - numbered(48))
     (tmp_path / "in" / "b.txt").write_text("inverted stripes\n")
-    curate([tmp_path / "in"], tmp_path / "out", Settings(), ANY, where=Where(workers=1), job=measure_real)
+    curate([tmp_path / "in"], tmp_path / "out", CurationSettings(), ANY, where=Execution(workers=1), job=measure_real)
     made = write_shards(tmp_path / "out", tmp_path / "one", shard=3)
     assert [p.name for p in made] == ["00000-of-00002.tar", "00001-of-00002.tar"]
     write_shards(tmp_path / "out", tmp_path / "two", shard=3)
@@ -247,8 +250,8 @@ def test_shards_are_the_same_bytes_each_time_and_hold_every_clip_once(tmp_path: 
 @pytest.mark.parametrize("drawn", [False, True])
 def test_virtual_clips_are_not_packed_into_shards(tmp_path: Path, drawn: bool):
     encode(tmp_path / "in" / "a.mp4", numbered(48))
-    settings = Settings(export=Export(format="virtual"))
-    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    settings = CurationSettings(export=Export(format="virtual"))
+    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Execution(workers=1), job=measure_real)
     with pytest.raises(ValueError, match=r"out: \d+ clips are virtual"):
         export_webdataset(DatasetFolder.open(tmp_path / "out"), tmp_path / "w", drawn=drawn)
     assert not (tmp_path / "w").exists()

@@ -72,9 +72,9 @@ def test_variable_frame_rate_keeps_its_times(tmp_path: Path):
 
 
 def test_times_that_go_back_make_a_steady_film(tmp_path: Path):
-    from storyreel.curate.decode import Film
+    from storyreel.curate.decode import FilmReader
 
-    film = Film(write_pictures(tmp_path / "a.mp4", drifting(24), Fraction(24)), max_pixels=10**6)
+    film = FilmReader(write_pictures(tmp_path / "a.mp4", drifting(24), Fraction(24)), max_pixels=10**6)
     assert len(list(film)) == 24
     film._ticks[5], film._ticks[9] = film._ticks[9], film._ticks[5]
     info = film.info
@@ -91,9 +91,9 @@ def test_a_thousand_frames_a_second_and_a_thousand_seconds_a_frame(tmp_path: Pat
 
 def test_frames_that_all_have_the_same_time(tmp_path: Path):
     """What a rate of 0 frames a second comes to."""
-    from storyreel.curate.decode import Film
+    from storyreel.curate.decode import FilmReader
 
-    film = Film(write_pictures(tmp_path / "a.mp4", drifting(8), Fraction(24)), max_pixels=10**6)
+    film = FilmReader(write_pictures(tmp_path / "a.mp4", drifting(8), Fraction(24)), max_pixels=10**6)
     assert len(list(film)) == 8
     for index in range(8):
         film._ticks[index] = 7
@@ -144,10 +144,10 @@ def test_black_holds_nothing_and_no_picture_stays(tmp_path: Path):
     """Minutes of black, which stand for hours: one span, and of its pictures only so many are kept at a time."""
     from storyreel.curate import measure as measuring
     from storyreel.curate import samples
-    from storyreel.curate.decode import Film
+    from storyreel.curate.decode import FilmReader
 
     path = write_pictures(tmp_path / "black.mp4", (np.zeros((36, 64, 3), np.uint8) for _ in range(3000)), Fraction(24))
-    film = Film(path, max_pixels=10**6)
+    film = FilmReader(path, max_pixels=10**6)
     watcher = measuring._FilmPass(film, QUIET)
     most = thumbs = 0
     for picture in film:

@@ -16,11 +16,11 @@ from storyreel.curate import store as stores
 from storyreel.curate.edits import add_edit
 from storyreel.curate.export import Export
 from storyreel.curate.lines import read_lines
-from storyreel.curate.pipeline import Settings, Where, curate
+from storyreel.curate.pipeline import CurationSettings, Execution, curate
 from storyreel.curate.rows import read_rows
 from storyreel.curate.score import Limit
 from storyreel.curate.store import Store
-from storyreel.curate.supervise import Watch
+from storyreel.curate.supervise import RetryPolicy
 from storyreel.curate.thresholds import Thresholds
 from storyreel.curate.write import Written
 from storyreel.data.folder import DatasetFolder
@@ -30,11 +30,11 @@ VIRTUAL = Export(format="virtual")
 
 def run(footage: Path | list[Path], out: Path, thresholds: Thresholds | None = None, **options: Any) -> Written:
     """Stub films, virtual clips, one worker."""
-    settings = options.pop("settings", None) or Settings(
-        export=options.pop("export", VIRTUAL), watch=options.pop("watch", Watch(patience=20, tries=2))
+    settings = options.pop("settings", None) or CurationSettings(
+        export=options.pop("export", VIRTUAL), watch=options.pop("watch", RetryPolicy(patience=20, tries=2))
     )
     given = footage if isinstance(footage, list) else [footage]
-    where = options.pop("where", Where(workers=1))
+    where = options.pop("where", Execution(workers=1))
     return curate(given, out, settings, thresholds or Thresholds(), where=where, job=stub_measure, **options)
 
 
@@ -106,7 +106,7 @@ def test_a_poisoned_film_is_set_aside_and_the_rest_goes_on(tmp_path: Path):
     film(tmp_path / "in" / "fails.mp4", fail=9, marks=marks)
     film(tmp_path / "in" / "good.mp4", seed=2, marks=marks)
     film(tmp_path / "in" / "refused.mp4", refuse=True, marks=marks)
-    done = run(tmp_path / "in", tmp_path / "out", where=Where(workers=2))
+    done = run(tmp_path / "in", tmp_path / "out", where=Execution(workers=2))
     errors = {bad["name"]: (bad["error"], bad["tries"]) for bad in done.refused}
     assert errors == {
         "dies.mp4": ("the process that read it died (signal 11)", 2),
@@ -125,7 +125,7 @@ def test_a_poisoned_film_is_set_aside_and_the_rest_goes_on(tmp_path: Path):
 def test_a_film_that_hangs_is_given_up(tmp_path: Path):
     film(tmp_path / "in" / "a-hangs.mp4", hang=9)
     film(tmp_path / "in" / "good.mp4")
-    done = run(tmp_path / "in", tmp_path / "out", watch=Watch(patience=1.5, tries=2))
+    done = run(tmp_path / "in", tmp_path / "out", watch=RetryPolicy(patience=1.5, tries=2))
     assert [(b["name"], b["tries"]) for b in done.refused] == [("a-hangs.mp4", 2)]
     assert "hangs" in done.refused[0]["error"]
     assert done.kept == 3

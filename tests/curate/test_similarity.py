@@ -14,8 +14,8 @@ from test_export import ANY, encode, numbered
 from test_pipeline import rows_in
 
 from storyreel.curate.export import Export
-from storyreel.curate.models import Models
-from storyreel.curate.pipeline import Settings, Where, curate
+from storyreel.curate.models import ModelSettings
+from storyreel.curate.pipeline import CurationSettings, Execution, curate
 from storyreel.curate.similarity import load_aesthetics
 
 
@@ -45,8 +45,8 @@ def head_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(tmp_path: Path, **models: Any) -> list[dict[str, Any]]:
-    settings = Settings(export=Export(format="virtual"), models=Models(**models))
-    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Where(workers=1), job=measure_real)
+    settings = CurationSettings(export=Export(format="virtual"), models=ModelSettings(**models))
+    curate([tmp_path / "in"], tmp_path / "out", settings, ANY, where=Execution(workers=1), job=measure_real)
     return rows_in(tmp_path / "out")
 
 

@@ -178,7 +178,7 @@ def test_names_that_are_no_unicode_go_through_the_whole_of_it(tmp_path: Path):
     from storyreel import video_io
     from storyreel.clip import Clip
     from storyreel.curate.measure import MeasureSettings
-    from storyreel.curate.pipeline import Settings, curate
+    from storyreel.curate.pipeline import CurationSettings, curate
     from storyreel.curate.score import Limit, MotionLimit
     from storyreel.curate.sources import real_path
     from storyreel.curate.thresholds import Thresholds
@@ -194,7 +194,7 @@ def test_names_that_are_no_unicode_go_through_the_whole_of_it(tmp_path: Path):
     every = Thresholds(**{**nothing, "motion": MotionLimit(difference_min=None)})  # pyright: ignore
     from storyreel.curate.export import Export
 
-    how = Settings(measure=MeasureSettings(text_long_side=0), export=Export(format="virtual"))
+    how = CurationSettings(measure=MeasureSettings(text_long_side=0), export=Export(format="virtual"))
     done = curate([folder], tmp_path / "out", how, every)
     assert [bad["name"] for bad in done.refused] == ["b\\xe9d.mp4"]
     assert "b\\xe9d.mp4" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")

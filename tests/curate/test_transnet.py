@@ -103,10 +103,10 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_frame_is_told_once_whatever_the_file_takes_and_gives(
     tmp_path: Path, film: Path, kind: str, logits: bool
 ):
-    from storyreel.curate.decode import Film
+    from storyreel.curate.decode import FilmReader
 
     net = TransNet(str(network(tmp_path / "net.onnx", kind=kind, logits=logits)))
-    for picture in Film(film, max_pixels=10**6):
+    for picture in FilmReader(film, max_pixels=10**6):
         net.see(picture)
     net.finish()
     assert len(net.single) == len(net.many) == 163

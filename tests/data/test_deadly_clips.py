@@ -13,7 +13,7 @@ import pytest
 from storyreel.clip import Clip
 from storyreel.data.check import check
 from storyreel.data.folder import DatasetFolder
-from storyreel.data.imports.entries import Annotation, Entry, Shape
+from storyreel.data.imports.entries import AnnotatedClip, Annotation, ClipCut
 from storyreel.data.imports.folder import write_import
 from storyreel.data.pack import Pack
 
@@ -83,7 +83,7 @@ def test_clips_that_kill_their_decoder_are_listed_by_a_check(dataset: DatasetFol
 @pytest.mark.usefixtures("deadly")
 def test_videos_that_kill_their_decoder_are_left_out_of_an_import(dataset: DatasetFolder, tmp_path: Path):
     files = [dataset.path / name for name in dataset.file_names]
-    entries = [Entry(index=i, name=f"v{i}", file=file, captions=("x",)) for i, file in enumerate(files)]
-    done = write_import(tmp_path / "out", Annotation(entries, []), Shape(), plan={"import": "test"}, workers=2)
+    entries = [AnnotatedClip(index=i, name=f"v{i}", file=file, captions=("x",)) for i, file in enumerate(files)]
+    done = write_import(tmp_path / "out", Annotation(entries, []), ClipCut(), plan={"import": "test"}, workers=2)
     assert len(done.folder) == 3
     assert [name for name, _ in done.skipped] == ["v1", "v3", "v5"]

@@ -16,7 +16,7 @@ from storyreel.cli import main
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 from storyreel.data.imports import folder as importing
-from storyreel.data.imports.entries import Shape, videos_in
+from storyreel.data.imports.entries import ClipCut, videos_in
 from storyreel.data.imports.excerpt import read_span
 from storyreel.data.imports.howto100m import import_howto100m, stream_object
 from storyreel.data.imports.msr_vtt import import_msr_vtt
@@ -89,7 +89,7 @@ def test_msr_vtt_with_all_captions_and_splits(tmp_path: Path, msr_vtt: list[Path
 
 
 def test_clips_are_cut_and_resampled(tmp_path: Path, msr_vtt: list[Path]):
-    shape = Shape(size=16, fps=Fraction(5), seconds=0.8)
+    shape = ClipCut(size=16, fps=Fraction(5), seconds=0.8)
     folder = import_msr_vtt(msr_vtt, tmp_path / "videos", tmp_path / "out", shape=shape, workers=1).folder
     for i in range(3):
         assert folder.clip(i).frames.shape == (4, 16, 16, 3)
@@ -128,7 +128,7 @@ def test_nothing_is_half_written(tmp_path: Path, msr_vtt: list[Path], monkeypatc
     monkeypatch.setattr(importing, "CHUNK", 1)
     cut, calls = importing.cut_clip, []
 
-    def stops(entry: Any, shape: Shape) -> Clip:
+    def stops(entry: Any, shape: ClipCut) -> Clip:
         calls.append(entry.name)
         if len(calls) == 2:
             raise KeyboardInterrupt
@@ -140,7 +140,7 @@ def test_nothing_is_half_written(tmp_path: Path, msr_vtt: list[Path], monkeypatc
         import_msr_vtt(msr_vtt, tmp_path / "videos", out, workers=1)
     assert not (out / "metadata.parquet").exists()
     with pytest.raises(ValueError, match="made with size null, now asked for 16"):
-        import_msr_vtt(msr_vtt, tmp_path / "videos", out, shape=Shape(size=16), workers=1)
+        import_msr_vtt(msr_vtt, tmp_path / "videos", out, shape=ClipCut(size=16), workers=1)
     made = import_msr_vtt(msr_vtt, tmp_path / "videos", out, workers=1)
     assert len(made.folder) == 3
     assert calls.count("video0") == 1
@@ -194,7 +194,7 @@ def howto(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_howto100m_spans_become_clips(tmp_path: Path, howto: dict[str, Path]):
-    made = import_howto100m(**howto, out=tmp_path / "out", shape=Shape(size=16), workers=1)
+    made = import_howto100m(**howto, out=tmp_path / "out", shape=ClipCut(size=16), workers=1)
     folder = made.folder
     assert [folder.captions(i) for i in range(len(folder))] == [["cut wood"], ["sand it"], ["glue it"]]
     assert levels(folder.clip(0)) == list(range(2, 10))
@@ -212,7 +212,7 @@ def test_howto100m_spans_become_clips(tmp_path: Path, howto: dict[str, Path]):
     assert left_out["v1.csv, line 7"] == "expected 5 columns"
     assert "notwanted00" not in left_out
     movie(howto["videos"] / "gone0000000.mkv")
-    later = import_howto100m(**howto, out=tmp_path / "out", shape=Shape(size=16), workers=1).folder
+    later = import_howto100m(**howto, out=tmp_path / "out", shape=ClipCut(size=16), workers=1).folder
     assert later.file_names == [f"clips/{n:06d}.mkv" for n in (0, 1, 4, 5, 6)]
     assert levels(later.clip(3)) == list(range(10, 20))
 

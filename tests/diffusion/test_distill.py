@@ -14,7 +14,7 @@ from storyreel.diffusion.denoiser import Denoiser
 from storyreel.diffusion.distill import draw_halving, guidance_target, halved, progressive_target
 from storyreel.diffusion.parameterisation import diffuse, x_loss
 from storyreel.diffusion.samplers import ddim, ddim_step, starting_noise, stochastic
-from storyreel.diffusion.schedules import Cosine, Level, LogNormal, karras, uniform_logsnr, uniform_time
+from storyreel.diffusion.schedules import Cosine, LogNormal, NoiseLevel, karras, uniform_logsnr, uniform_time
 
 EXACT = Gaussian(0.4, 0.3)
 GRIDS = {"time": uniform_time(Cosine(), 16), "logsnr": uniform_logsnr(Cosine(), 16), "karras": karras(LogNormal(), 16)}
@@ -24,10 +24,10 @@ def rngs(count: int, seed: int = 0) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed + i) for i in range(count)]
 
 
-def student_of(teacher, levels: Level):
+def student_of(teacher, levels: NoiseLevel):
     """What a student that has learnt perfectly says: the target itself, at the levels of its own grid."""
 
-    def denoise(z: Tensor, level: Level) -> Tensor:
+    def denoise(z: Tensor, level: NoiseLevel) -> Tensor:
         i = int((levels.ratio - level.ratio).abs().argmin())
         assert i % 2 == 0, "a student is asked on its own grid"
         return progressive_target(teacher, z, levels[i], levels[i + 1], levels[i + 2])
@@ -116,7 +116,7 @@ def test_guidance_target_is_the_guided_teacher_at_each_samples_scale():
 def test_the_stochastic_sampler_asks_as_often_as_ddim_and_is_it_in_one_step():
     asked = []
 
-    def denoise(z: Tensor, level: Level) -> Tensor:
+    def denoise(z: Tensor, level: NoiseLevel) -> Tensor:
         asked.append(level)
         return EXACT(z, level)
 

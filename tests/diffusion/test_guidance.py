@@ -13,7 +13,7 @@ from storyreel.diffusion.denoiser import Denoiser, side_by_side
 from storyreel.diffusion.guidance import linear, oscillating, triangle, within
 from storyreel.diffusion.parameterisation import Kind, diffuse, from_x
 from storyreel.diffusion.samplers import ddim, dpm_solver, heun, starting_noise
-from storyreel.diffusion.schedules import Cosine, Level, LogNormal, preserving, uniform_logsnr, uniform_time
+from storyreel.diffusion.schedules import Cosine, LogNormal, NoiseLevel, preserving, uniform_logsnr, uniform_time
 
 
 class Memory(NamedTuple):
@@ -194,7 +194,7 @@ def test_both_conditionings_have_one_form():
 
 def test_level_is_one_for_the_batch_or_one_a_sample():
     net = Net()
-    each = Level(HERE.alpha.expand(2), HERE.sigma.expand(2))
+    each = NoiseLevel(HERE.alpha.expand(2), HERE.sigma.expand(2))
     torch.testing.assert_close(
         Denoiser(net, COND, UNCOND, 2.0, predict="x")(Z, each), Denoiser(net, COND, UNCOND, 2.0, predict="x")(Z, HERE)
     )

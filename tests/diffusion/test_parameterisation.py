@@ -21,7 +21,7 @@ from storyreel.diffusion.parameterisation import (
     to_x,
     x_loss,
 )
-from storyreel.diffusion.schedules import Cosine, Level, exploding, preserving
+from storyreel.diffusion.schedules import Cosine, NoiseLevel, exploding, preserving
 
 KINDS = get_args(Kind)
 LOGSNR = torch.linspace(-6, 6, 5, dtype=torch.float64)
@@ -116,7 +116,7 @@ def test_one_sample_does_not_see_another():
 
 def test_unknown_names():
     x = torch.zeros(1, 1)
-    level = Level(torch.ones(1), torch.ones(1))
+    level = NoiseLevel(torch.ones(1), torch.ones(1))
     with pytest.raises(ValueError, match="kind: expected x, eps or v, got 'u'"):
         to_x(x, x, level, "u")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="weight: expected"):

@@ -21,7 +21,7 @@ from storyreel.diffusion.samplers import (
     starting_noise,
 )
 from storyreel.diffusion.sampling import Sampling
-from storyreel.diffusion.schedules import Cosine, Level, LogNormal, karras, uniform_logsnr, uniform_time
+from storyreel.diffusion.schedules import Cosine, LogNormal, NoiseLevel, karras, uniform_logsnr, uniform_time
 
 VP, VE = Cosine(), LogNormal()
 
@@ -147,7 +147,7 @@ def test_ancestral_gives_the_distribution_for_every_gamma(gamma, grid):
 def test_gamma_one_is_exact_on_white_data_and_gamma_zero_on_a_point():
     levels, many = uniform_time(VP, 3), (1, 50_000)
     z = starting_noise(many, levels, rngs(1))
-    nearly = Level(levels.alpha[:3], levels.sigma[:3])
+    nearly = NoiseLevel(levels.alpha[:3], levels.sigma[:3])
     white = ancestral(Gaussian(0, 1), z, nearly, rng=rngs(1, 9), gamma=1.0)
     assert float(white.std()) == pytest.approx(1, rel=0.01)
     point = ancestral(lambda z, level: 0 * z + 0.5, z, nearly, rng=rngs(1, 9), gamma=0.0)
@@ -173,7 +173,7 @@ def test_samplers_return_a_mixture(name, steps):
 # -- one video at a time -----------------------------------------------------------------------------------------
 
 
-def slow(z: Tensor, level: Level) -> Tensor:
+def slow(z: Tensor, level: NoiseLevel) -> Tensor:
     return Gaussian(0.4, 0.3)(z, level)
 
 
@@ -207,7 +207,7 @@ def test_progress_and_evaluations_are_told(name):
     asked, told = [], []
     levels = uniform_logsnr(VP, 4)
 
-    def denoise(z: Tensor, level: Level) -> Tensor:
+    def denoise(z: Tensor, level: NoiseLevel) -> Tensor:
         asked.append(float(level.logsnr))
         return slow(z, level)
 
@@ -223,7 +223,7 @@ def test_progress_and_evaluations_are_told(name):
 def test_nan_is_told_with_its_step(name, value):
     levels = uniform_logsnr(VP, 4)
 
-    def breaks(z: Tensor, level: Level) -> Tensor:
+    def breaks(z: Tensor, level: NoiseLevel) -> Tensor:
         return slow(z, level) if level.logsnr < levels[2].logsnr else z * 0 + value
 
     with pytest.raises(ValueError, match=r"NaN or infinity in step [23] of 4"):
@@ -237,7 +237,7 @@ def test_what_cannot_be_sampled():
     with pytest.raises(ValueError, match="gamma: expected 0 to 1, got 2"):
         ancestral(slow, z, uniform_time(VP, 2), rng=rngs(2), gamma=2)
     with pytest.raises(ValueError, match="noise that falls"):
-        ddim(slow, z, Level(torch.tensor([0.5, 0.5]), torch.tensor([0.5, 0.5])))
+        ddim(slow, z, NoiseLevel(torch.tensor([0.5, 0.5]), torch.tensor([0.5, 0.5])))
     with pytest.raises(ValueError, match="levels: expected a grid of at least 2"):
         ddim(slow, z, uniform_time(VP, 2)[:1])
     with pytest.raises(ValueError, match="same_noise: expected videos"):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from storyreel.diffusion import schedules
-from storyreel.diffusion.schedules import Cosine, Level, LogNormal, exploding, preserving
+from storyreel.diffusion.schedules import Cosine, LogNormal, NoiseLevel, exploding, preserving
 
 TIMES = torch.linspace(0.01, 0.99, 37, dtype=torch.float64)
 
@@ -90,7 +90,7 @@ GRIDS = {
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=list(GRIDS))
 @pytest.mark.parametrize("steps", [1, 2, 7, 256])
 def test_grids_fall_and_end_clean(grid, steps):
-    levels: Level = grid(steps)
+    levels: NoiseLevel = grid(steps)
     assert len(levels) == steps + 1
     assert bool((levels.ratio.diff() < 0).all())
     assert (float(levels[-1].alpha), float(levels[-1].sigma)) == (1, 0)

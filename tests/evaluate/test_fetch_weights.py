@@ -15,7 +15,7 @@ import pytest
 from storyreel import weights_registry as registry
 from storyreel.cli import main
 from storyreel.evaluate.extractors.download import HttpsOnly, fetch
-from storyreel.weights_registry import WeightFile, Weights
+from storyreel.weights_registry import ExtractorWeights, WeightFile
 
 DATA = b"not really weights" * 1000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -44,7 +44,7 @@ class Server:
 def register(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     told = {"name": "toy.safetensors", "url": "https://example.org/toy", "sha256": DIGEST, "size": len(DATA)}
     file = WeightFile(**{**told, **changes})
-    monkeypatch.setitem(registry.ENTRIES, "toy", Weights("toy", (file,), "none", "a toy"))
+    monkeypatch.setitem(registry.ENTRIES, "toy", ExtractorWeights("toy", (file,), "none", "a toy"))
 
 
 @pytest.fixture(autouse=True)

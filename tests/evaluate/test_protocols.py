@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from storyreel.clip import Clip
-from storyreel.evaluate.decode import Cut, Source, Taken, one_pass
+from storyreel.evaluate.decode import ClipSource, Cut, Taken, one_pass
 from storyreel.evaluate.extractors import load_extractor
 from storyreel.evaluate.gather import Network, damaged, parts_of
 from storyreel.evaluate.protocols import PROTOCOLS, Protocol, codec_of, differing, protocol_named
 from storyreel.evaluate.real_statistics import key_of
-from storyreel.evaluate.sources import Clips, find
+from storyreel.evaluate.sources import ClipFolder, find
 
 HASHES = {  # a protocol's name means these settings for ever: give a changed one a new name
     "storyreel": "f3bdcb13", "stylegan-v-fvd16": "0a45d134", "stylegan-v-fvd128": "94b27967", "tf-original": "76f422a2",
@@ -100,7 +100,7 @@ def test_kept_statistics_depend_on_everything(tmp_path: Path):
     folder = folder_of(tmp_path / "clips", 4)
     rules, network = PROTOCOLS["storyreel"], Network(load_extractor("tiny"))
 
-    def key(clips: Clips | None = None, rules: Protocol = rules, frames: int = 8, **depends: str) -> str:
+    def key(clips: ClipFolder | None = None, rules: Protocol = rules, frames: int = 8, **depends: str) -> str:
         return key_of(clips or find(folder), Cut(rules, frames), network.depends | depends, rules.real_n)
 
     base = key()
@@ -139,7 +139,9 @@ def test_a_pass_reads_each_clip_once_in_order_and_stops(tmp_path: Path):
     assert network.compute().shape == (9, 16)
     assert one_pass(sources, Cut(PROTOCOLS["storyreel"], 8), [], most=5).n == 5
     halves = [Network(load_extractor("tiny")) for _ in range(2)]
-    batch = [Taken(i, Source(Path(f"{i}")), ramp(8).to_tensor().byte().permute(1, 2, 3, 0), ramp(8)) for i in range(4)]
+    batch = [
+        Taken(i, ClipSource(Path(f"{i}")), ramp(8).to_tensor().byte().permute(1, 2, 3, 0), ramp(8)) for i in range(4)
+    ]
     halves[0].take(batch[:3])
     halves[1].take(batch[3:])
     halves[1].merge(halves[0])

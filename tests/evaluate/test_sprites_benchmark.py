@@ -67,14 +67,14 @@ def test_what_the_judge_says_of_real_clips_is_near_what_the_list_says(asked: Pro
 
 
 def test_a_group_that_is_whole_is_compared_with_real_clips(asked: PromptList):
-    from storyreel.evaluate.benchmarks.prompt_list import Found
+    from storyreel.evaluate.benchmarks.prompt_list import PromptFiles
     from storyreel.evaluate.score import AttributeAccuracy, labels
 
     judge = load_judge("sprites")
     metrics = {group: AttributeAccuracy(judge.attributes) for group in sprites.GROUPS}
     for prompt in asked.only("plain").prompts:
         metrics["plain"].update((labels(prompt.wanted), labels(prompt.wanted)))  # all right
-    document = sprites.report("there", asked, Found({}, [], []), metrics, [], "sprites")
+    document = sprites.report("there", asked, PromptFiles({}, [], []), metrics, [], "sprites")
     assert document["comparable"] == ["plain"]
     real = asked.protocol["real"]["plain"]
     assert document["groups"]["plain"]["relative"] == {

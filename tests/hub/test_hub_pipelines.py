@@ -19,7 +19,7 @@ import torch
 
 import storyreel
 from storyreel.clip import Clip
-from storyreel.hub.families import FAMILIES, Limits
+from storyreel.hub.families import FAMILIES, PipelineLimits
 from storyreel.options.generation import GenerateOptions
 
 NAMES = ("wan", "ltx", "cogvideox", "hunyuan", "svd")
@@ -55,7 +55,7 @@ def test_a_video_depends_on_seed_and_index_alone(name: str, loaded: Load, pictur
 @matrix
 def test_lengths_and_sizes_are_told_before_and_cut_back(name: str, loaded: Load, picture: Clip):
     model = loaded(name)
-    limits = Limits(model.info["stride"], model.info["multiple"])
+    limits = PipelineLimits(model.info["stride"], model.info["multiple"])
     with pytest.warns(UserWarning, match="are made and cut to|is made and cut to") as told:
         clip = model(GenerateOptions.of(settings(name, picture, frames=6, size="40x24")), seed=3)[0]
     said = " | ".join(str(each.message) for each in told)
@@ -270,10 +270,10 @@ def test_nobody_waits_for_a_hub_that_is_not_there(tmp_path: Path):
 
 
 def test_the_nearest_lengths_that_can_be_made():
-    limits = Limits(stride=4, multiple=16)
+    limits = PipelineLimits(stride=4, multiple=16)
     assert [limits.frames(n) for n in (1, 2, 5, 6, 81, 82)] == [1, 5, 5, 9, 81, 85]
     assert [limits.side(n) for n in (1, 16, 17)] == [16, 16, 32]
-    assert Limits(1, 8).frames(7) == 7
+    assert PipelineLimits(1, 8).frames(7) == 7
     assert limits.notes(GenerateOptions(frames=8, size=(832, 480))) == [
         "frames: the model makes 5 or 9 frames, not 8: 9 are made and cut to 8"
     ]

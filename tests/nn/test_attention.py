@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from storyreel.nn import attention
-from storyreel.nn.attention import Block, CrossAttention, SelfAttention, attend, causal_alibi
+from storyreel.nn.attention import CrossAttention, PreNormBlock, SelfAttention, attend, causal_alibi
 
 
 @pytest.mark.parametrize("kind", ["none", "scores", "mask"])
@@ -24,7 +24,7 @@ def test_the_short_way_equals_the_fused_kernel(kind: str, monkeypatch: pytest.Mo
 def test_under_autocast_a_bias_in_float32_is_no_trouble(short: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(attention, "SHORT", short)
     torch.manual_seed(0)
-    block, x = Block(16, 2, 32), torch.randn(1, 9, 16)
+    block, x = PreNormBlock(16, 2, 32), torch.randn(1, 9, 16)
     whole = block(x, causal_alibi(9, 2))
     with torch.autocast("cpu", torch.bfloat16):
         half = block(x, causal_alibi(9, 2))
@@ -63,5 +63,5 @@ def test_heads_must_divide_the_width():
 
 
 def test_a_block_without_text_has_no_cross_attention():
-    names = {n.split(".")[0] for n, _ in Block(16, 2, 32).named_parameters()}
+    names = {n.split(".")[0] for n, _ in PreNormBlock(16, 2, 32).named_parameters()}
     assert names == {"norm_self", "attention", "norm_mlp", "mlp"}

@@ -275,11 +275,11 @@ def test_a_token_is_asked_for(shelf: list[Path], tmp_path: Path, server: Live):
 def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shelf: list[Path]):
     """The worker says so of the video, and nothing half-written is left."""
     from storyreel.serve.studio import Studio
-    from storyreel.serve.worker import Worker
+    from storyreel.serve.worker import VideoWorker
 
     studio = Studio(tmp_path, [str(shelf[0])])
     video = studio.create({"prompt": "an orc"})
-    worker = Worker(tmp_path, "claim", {"tiny": str(shelf[0])}, lambda event: None)
+    worker = VideoWorker(tmp_path, "claim", {"tiny": str(shelf[0])}, lambda event: None)
 
     def full(*args: Any, **kwargs: Any) -> None:
         raise OSError(28, "No space left on device", "video.mp4")

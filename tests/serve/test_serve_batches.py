@@ -12,8 +12,8 @@ from storyreel import load, read
 from storyreel.serve import batches
 from storyreel.serve.batches import make_together
 from storyreel.serve.studio import Studio
-from storyreel.serve.table import Video
-from storyreel.serve.worker import Worker
+from storyreel.serve.table import VideoRow
+from storyreel.serve.worker import VideoWorker
 
 
 @pytest.fixture(autouse=True)
@@ -28,13 +28,13 @@ def studio(shelf: list[Path], tmp_path: Path) -> Iterator[Studio]:
     studio.close()
 
 
-def worker_of(studio: Studio, shelf: list[Path], told: list[dict[str, Any]]) -> Worker:
-    worker = Worker(studio.folder, "claim", {"tiny": str(shelf[0])}, told.append)
+def worker_of(studio: Studio, shelf: list[Path], told: list[dict[str, Any]]) -> VideoWorker:
+    worker = VideoWorker(studio.folder, "claim", {"tiny": str(shelf[0])}, told.append)
     worker.load("tiny")
     return worker
 
 
-def queue(studio: Studio, **more: Any) -> list[Video]:
+def queue(studio: Studio, **more: Any) -> list[VideoRow]:
     bodies = [{"prompt": f"an orc walks {way}", "seed": seed, "steps": 2, **more} for seed, way in enumerate(WAYS)]
     return [studio.create(body) for body in bodies]
 
@@ -42,7 +42,7 @@ def queue(studio: Studio, **more: Any) -> list[Video]:
 WAYS = ("left", "right", "up", "left", "down")
 
 
-def run(worker: Worker) -> None:
+def run(worker: VideoWorker) -> None:
     while (video := worker.table.take(worker.claim)) is not None:
         make_together(worker, video)
 

@@ -21,8 +21,8 @@ from storyreel.clip import Clip
 from storyreel.serve.files import VideoFiles
 from storyreel.serve.settings import options_of, plain_settings
 from storyreel.serve.studio import Studio
-from storyreel.serve.table import Video, VideoTable
-from storyreel.serve.watch import Hub, Watch
+from storyreel.serve.table import VideoRow, VideoTable
+from storyreel.serve.watch import Hub, WorkerMonitor
 from storyreel.storage import temporary_name
 
 sys.path.append(str(Path(__file__).parents[1] / "campaigns"))
@@ -48,7 +48,7 @@ def none(id: str) -> None:
     return None
 
 
-def take(table: VideoTable, claim: str) -> Video:
+def take(table: VideoTable, claim: str) -> VideoRow:
     found = table.take(claim)
     assert found is not None
     return found
@@ -232,7 +232,7 @@ def test_the_death_of_a_worker_takes_only_its_own_previews(tmp_path: Path, shelf
     hub.previews = {"mine": (1, ""), "of another worker": (1, "")}
 
     async def live_and_die() -> None:
-        watch = Watch(studio, hub, None)
+        watch = WorkerMonitor(studio, hub, None)
         life = asyncio.create_task(watch._life())
         while watch.process is None:
             await asyncio.sleep(0.01)

@@ -21,7 +21,7 @@ def test_a_replica_makes_what_a_worker_makes_and_its_death_is_the_workers(
     from storyreel.serve.served import served
     from storyreel.serve.settings import understand
     from storyreel.serve.table import VideoTable
-    from storyreel.serve.worker import RAY, Worker
+    from storyreel.serve.worker import RAY, VideoWorker
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     model, heard = served(shelf[0]), []
@@ -35,7 +35,7 @@ def test_a_replica_makes_what_a_worker_makes_and_its_death_is_the_workers(
         id = f"video_{number:032x}"
         return table.add({"id": id, "model": model.name, "seconds": wanted.seconds, "size": wanted.size, **row}).id
 
-    worker = Worker(folder, "claim", {model.name: str(model.folder)}, heard.append, RAY)
+    worker = VideoWorker(folder, "claim", {model.name: str(model.folder)}, heard.append, RAY)
     try:
         first, second = queued(1), queued(2)
         worker.make(worker.table.take("claim"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from storyreel.study.ballots import Ballots
 from storyreel.study.bradley_terry import probabilities
-from storyreel.study.plan import NOISE, PAIR, SAME, Item, Study
+from storyreel.study.plan import NOISE, PAIR, SAME, Study, StudyItem
 from storyreel.study.presets import PRESETS
 from storyreel.study.votes import Votes
 
@@ -21,13 +21,13 @@ def name(*of: object) -> str:
 def make_study(folder: Path, prompts: int = 6, models: int = 2, catch: int = 2, **changes: object) -> Study:
     """A study folder without clips: a pair for each prompt and two models, and `catch` of each kind of catch trial."""
     items = [
-        Item(PAIR, f"prompt {p}", (a, b), (name(p, a, b, 0), name(p, a, b, 1)))
+        StudyItem(PAIR, f"prompt {p}", (a, b), (name(p, a, b, 0), name(p, a, b, 1)))
         for p in range(prompts)
         for a in range(models)
         for b in range(a + 1, models)
     ]
     for kind in (NOISE, SAME):
-        items += [Item(kind, f"prompt {p}", (0, None), (name(p, kind, 0), name(p, kind, 1))) for p in range(catch)]
+        items += [StudyItem(kind, f"prompt {p}", (0, None), (name(p, kind, 0), name(p, kind, 1))) for p in range(catch)]
     preset = PRESETS["make-a-video"]
     facts = dict(id="0123456789abcdef", preset="make-a-video", seed=7, models=tuple("ABCDEFG"[:models]))
     facts |= dict(questions=preset.questions, ties=preset.ties, raters=5, per_rater=0, catch=-1, items=tuple(items))

@@ -13,7 +13,7 @@ from storyreel import recipes
 from storyreel.clip import Clip
 from storyreel.systems.base import Batch, Request, Tick
 from storyreel.systems.make_a_video import MakeAVideo, MakeAVideoConfig
-from storyreel.systems.make_a_video_networks import ImageStage, VideoStage
+from storyreel.systems.make_a_video_networks import SpatialStage, SpatiotemporalStage
 from storyreel.systems.make_a_video_prior import PriorStage
 from storyreel.text import load_text_encoder
 
@@ -47,15 +47,15 @@ def prior_of(model: MakeAVideo) -> PriorStage:
     return model.prior
 
 
-def image_stage(model: MakeAVideo, name: str) -> ImageStage:
+def image_stage(model: MakeAVideo, name: str) -> SpatialStage:
     stage = model.stages[name]
-    assert isinstance(stage, ImageStage)
+    assert isinstance(stage, SpatialStage)
     return stage
 
 
-def video_stage(model: MakeAVideo, name: str = "decoder_video") -> VideoStage:
+def video_stage(model: MakeAVideo, name: str = "decoder_video") -> SpatiotemporalStage:
     stage = model.stages[name]
-    assert isinstance(stage, VideoStage)
+    assert isinstance(stage, SpatiotemporalStage)
     return stage
 
 

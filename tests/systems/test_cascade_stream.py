@@ -12,18 +12,18 @@ from torch import Tensor
 
 from storyreel import recipes
 from storyreel.diffusion.samplers import ddim, dpm_solver
-from storyreel.diffusion.schedules import Cosine, Level, uniform_logsnr, uniform_time
+from storyreel.diffusion.schedules import Cosine, NoiseLevel, uniform_logsnr, uniform_time
 from storyreel.diffusion.streaming import streamed
 from storyreel.nn.video_unet_tiles import spans
 from storyreel.systems.base import Request
-from storyreel.systems.cascade_stage import Shape
-from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo, ImagenVideoConfig
+from storyreel.systems.cascade_stage import VideoShape
+from storyreel.systems.imagen_video import ImagenVideo, ImagenVideoConfig, ImagenVideoStage
 from storyreel.text import load_text_encoder
 
 HALO = 2
 
 
-def neighbours(z: Tensor, level: Level) -> Tensor:
+def neighbours(z: Tensor, level: NoiseLevel) -> Tensor:
     """A denoiser that sees two frames on each side, with zeros beyond the ends."""
     weights = torch.tensor([0.1, 0.2, 0.4, 0.2, 0.1], dtype=z.dtype).view(1, 1, 5, 1, 1)
     mixed = F.conv3d(z.flatten(0, 1)[:, None], weights, padding=(HALO, 0, 0)).view_as(z)
@@ -48,7 +48,7 @@ def test_runs_give_what_the_whole_gives(chunk: int, second_order: bool):
 
 
 def test_nan_names_the_step():
-    def broken(part: Tensor, level: Level, seen: slice) -> Tensor:
+    def broken(part: Tensor, level: NoiseLevel, seen: slice) -> Tensor:
         return part * (torch.nan if float(level.alpha) > 0.5 and seen.stop == 4 else 1)
 
     z = torch.randn(1, 3, 4, 2, 2)
@@ -71,10 +71,13 @@ def model() -> ImagenVideo:
 @pytest.mark.parametrize("sampler", ["ddim", "dpm-solver"])
 def test_a_stage_is_streamed(model: ImagenVideo, sampler: str, monkeypatch: pytest.MonkeyPatch):
     stage = model.stages["ssr3"]
-    assert isinstance(stage, DiffusionStage)
+    assert isinstance(stage, ImagenVideoStage)
     rng = torch.Generator().manual_seed(1)
     text: dict[str, Any] = {"text": torch.randn(1, 3, 32, generator=rng), "text_mask": torch.ones(1, 3).bool()}
-    cond, shape = text | {"low": torch.randn(1, 3, 24, 4, 4, generator=rng)}, Shape(frames=24, height=8, width=8, fps=5)
+    cond, shape = (
+        text | {"low": torch.randn(1, 3, 24, 4, 4, generator=rng)},
+        VideoShape(frames=24, height=8, width=8, fps=5),
+    )
     made = {}
     for chunk in (0, 3):
         monkeypatch.setattr(stage, "sampling", replace(stage.sampling, sampler=sampler, chunk=chunk, guidance=2.0))
@@ -84,10 +87,10 @@ def test_a_stage_is_streamed(model: ImagenVideo, sampler: str, monkeypatch: pyte
 
 
 def test_what_cannot_be_streamed_is_not(model: ImagenVideo):
-    large = Shape(frames=128, height=768, width=1280, fps=24)
+    large = VideoShape(frames=128, height=768, width=1280, fps=24)
     base, ssr3 = model.stages["base"], model.stages["ssr3"]
-    assert isinstance(base, DiffusionStage)
-    assert isinstance(ssr3, DiffusionStage)
+    assert isinstance(base, ImagenVideoStage)
+    assert isinstance(ssr3, ImagenVideoStage)
     assert not base.runs(large), "it attends to all frames"
     assert [made.stop - made.start for _, made in ssr3.runs(large)] == [32] * 4, "by itself, where it is large"
     assert not ssr3.runs(ssr3.shape)

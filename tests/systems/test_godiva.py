@@ -14,7 +14,7 @@ from storyreel import recipes
 from storyreel.nn.null_text import without_text
 from storyreel.systems.base import Batch, Tick
 from storyreel.systems.godiva import Generator, GeneratorConfig
-from storyreel.systems.godiva_decoding import Decoder, Sampling
+from storyreel.systems.godiva_decoding import TokenDecoder, TokenSampling
 from storyreel.systems.godiva_tokenizer import FrameVQVAEConfig
 from storyreel.systems.godiva_waves import WaveDecoder
 from storyreel.systems.sentences import guided
@@ -129,9 +129,9 @@ def test_cached_logits_are_those_of_the_full_forward_pass(model: Generator):
     data = batch(model)
     with torch.no_grad():
         full = model.logits(data["codes"], data["text"], data["text_mask"])
-        decoders = [Decoder, WaveDecoder] if model.config.context == "sparse" else [Decoder]
+        decoders = [TokenDecoder, WaveDecoder] if model.config.context == "sparse" else [TokenDecoder]
         for kind in decoders:
-            cached = kind(model, data["text"], data["text_mask"], FRAMES, Sampling()).replay(data["codes"])
+            cached = kind(model, data["text"], data["text_mask"], FRAMES, TokenSampling()).replay(data["codes"])
             for a, b in zip(full, cached, strict=True):
                 torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 
@@ -140,7 +140,7 @@ def test_both_branches_of_guidance_are_exact(model: Generator):
     data = batch(model)
     everywhere = torch.tensor([True, True])
     with torch.no_grad():
-        decoder = Decoder(model, data["text"], data["text_mask"], FRAMES, Sampling(guidance=3.0))
+        decoder = TokenDecoder(model, data["text"], data["text_mask"], FRAMES, TokenSampling(guidance=3.0))
         untold = decoder.replay(data["codes"])[0][2:]
         text, mask = without_text(data["text"], data["text_mask"], model.null_text, everywhere)
         torch.testing.assert_close(model.logits(data["codes"], text, mask)[0], untold, atol=1e-5, rtol=1e-5)
@@ -154,17 +154,17 @@ def test_waves_draw_what_is_drawn_one_by_one(kind: str, guidance: float):
     with torch.no_grad():
         for given in (None, prefix):
             made = [
-                decoder(model, asked["text"], asked["text_mask"], FRAMES, Sampling(guidance=guidance)).run(
+                decoder(model, asked["text"], asked["text_mask"], FRAMES, TokenSampling(guidance=guidance)).run(
                     rngs(1, 2), given, None
                 )
-                for decoder in (Decoder, WaveDecoder)
+                for decoder in (TokenDecoder, WaveDecoder)
             ]
             assert made[0].equal(made[1])
 
 
 def test_a_wave_has_no_two_tokens_that_see_each_other():
     model, asked = make(), cond(make(), 1)
-    waves = WaveDecoder(model, asked["text"], asked["text_mask"], FRAMES, Sampling()).waves()
+    waves = WaveDecoder(model, asked["text"], asked["text_mask"], FRAMES, TokenSampling()).waves()
     assert len(waves) == FRAMES + GRID + GRID - 2
     assert torch.cat(waves).sort().values.equal(torch.arange(TOKENS))
     seen = moved(model)
@@ -216,8 +216,8 @@ def test_what_each_of_two_sentences_adds_is_added_up(model: Generator):
     two = text[:, None].repeat(1, 2, 1, 1)
     two[:, 1] = two[:, 1].flip(0)  # each video has the other's sentence for its second
     two_masks = torch.stack([mask, mask.flip(0)], 1)
-    kind = WaveDecoder if model.config.context == "sparse" else Decoder
-    decoder = kind(model, two, two_masks, FRAMES, Sampling(guidance=guidance))
+    kind = WaveDecoder if model.config.context == "sparse" else TokenDecoder
+    decoder = kind(model, two, two_masks, FRAMES, TokenSampling(guidance=guidance))
     codes = batch(model)["codes"]
     null, null_mask = without_text(text, mask, model.null_text, torch.ones(2, dtype=torch.bool))
     wanted = [model.logits(codes, *each) for each in ((text, mask), (text.flip(0), mask.flip(0)), (null, null_mask))]
@@ -236,7 +236,7 @@ def test_what_is_drawn_is_distributed_as_it_should_be():
     chance = torch.rand(20_000, generator=torch.Generator().manual_seed(0))
 
     def shares(**how: Any) -> Tensor:
-        return torch.bincount(Sampling(**how).draw(logits.clone(), chance), minlength=5) / 20_000
+        return torch.bincount(TokenSampling(**how).draw(logits.clone(), chance), minlength=5) / 20_000
 
     p = logits[0].softmax(0)
     torch.testing.assert_close(shares(top_k=0), p, atol=0.012, rtol=0)

@@ -24,8 +24,8 @@ from storyreel.nn.video_resample import at_frames, resized
 from storyreel.recipe import as_json, from_json
 from storyreel.storage import read_json
 from storyreel.systems.base import Batch, Progress, Request, System, Tick
-from storyreel.systems.cascade_stage import Shape
-from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo, ImagenVideoConfig, StageConfig
+from storyreel.systems.cascade_stage import VideoShape
+from storyreel.systems.imagen_video import ImagenVideo, ImagenVideoConfig, ImagenVideoStage, StageConfig
 from storyreel.text import load_text_encoder
 
 TEXT = load_text_encoder("hash:32")
@@ -57,9 +57,9 @@ def changed(model: ImagenVideo) -> Iterator[ImagenVideo]:
     model.load_state_dict(kept)
 
 
-def stage_of(model: ImagenVideo, name: str) -> DiffusionStage:
+def stage_of(model: ImagenVideo, name: str) -> ImagenVideoStage:
     stage = model.stages[name]
-    assert isinstance(stage, DiffusionStage)
+    assert isinstance(stage, ImagenVideoStage)
     return stage
 
 
@@ -146,12 +146,12 @@ def test_a_sample_depends_on_its_own_seed_alone(model: ImagenVideo):
 
 def test_other_shapes_can_be_asked_of_the_same_networks(model: ImagenVideo):
     shapes = {
-        "base": Shape(frames=3, height=4, width=8, fps=3), "tsr1": Shape(frames=4, height=4, width=8, fps=4),
-        "ssr1": Shape(frames=4, height=8, width=16, fps=4),
+        "base": VideoShape(frames=3, height=4, width=8, fps=3), "tsr1": VideoShape(frames=4, height=4, width=8, fps=4),
+        "ssr1": VideoShape(frames=4, height=8, width=16, fps=4),
     }  # fmt: skip
     clip = model.make(Request.of(prompt="a cat", steps=1), TEXT, upto="ssr1", shapes=shapes)
     assert clip.frames.shape == (4, 8, 16, 3)
-    odd = {"base": Shape(frames=3, height=5, width=8, fps=3)}
+    odd = {"base": VideoShape(frames=3, height=5, width=8, fps=3)}
     with pytest.raises(ValueError, match="stage 'base': size: expected height and width that 2 divides, got 5x8"):
         model.make(Request.of(prompt="a cat", steps=1), TEXT, shapes=odd)
 
@@ -159,7 +159,7 @@ def test_other_shapes_can_be_asked_of_the_same_networks(model: ImagenVideo):
 def test_tiles_give_what_the_whole_gives(model: ImagenVideo):
     stage, data = stage_of(model, "ssr3"), batch(1)
     cond = {"text": data["text"], "text_mask": data["text_mask"], "low": resized(stage._small(data), 48, 48)}
-    shape = Shape(frames=5, height=96, width=64, fps=5)
+    shape = VideoShape(frames=5, height=96, width=64, fps=5)
     rng = [torch.Generator().manual_seed(0)]
     whole = stage.sample(cond, rng=rng, steps=1, shape=shape)
     kept, stage.sampling = stage.sampling, replace(stage.sampling, tile=48, chunk=2)
@@ -351,7 +351,7 @@ def test_settings_that_cannot_be_are_refused():
     config = recipes.get("imagen_video_tiny").system
     assert isinstance(config, ImagenVideoConfig)
     with pytest.raises(ValueError, match=r"shape.height: expected a multiple of 2, got 5"):
-        StageConfig(kind="base", shape=Shape(frames=2, height=5, width=4, fps=2), unet=config.base.unet)
+        StageConfig(kind="base", shape=VideoShape(frames=2, height=5, width=4, fps=2), unet=config.base.unet)
     with pytest.raises(ValueError, match=r"sampling.tile: expected a network without attention"):
         replace(config.base, sampling=Sampling(tile=8))
     with pytest.raises(ValueError, match=r"sampler: expected one of ddim, .*, got 'magic'"):
@@ -425,7 +425,7 @@ def test_stages_may_be_left_out_and_the_config_survives_json():
 
 def test_a_tsr_copies_the_frames_that_it_is_given():
     stage = four().stages["tsr1"]
-    assert isinstance(stage, DiffusionStage)
+    assert isinstance(stage, ImagenVideoStage)
     low = torch.rand(2, 4, 4, 4, 4) * 2 - 1
     cond = {"text": torch.randn(2, 5, 32), "text_mask": torch.ones(2, 5, dtype=torch.bool), "low": low}
     made = stage.sample(cond, rng=[torch.Generator().manual_seed(i) for i in range(2)], steps=3, guidance=2.0)
@@ -435,7 +435,7 @@ def test_a_tsr_copies_the_frames_that_it_is_given():
 
 def test_the_loss_of_a_tsr_that_copies_counts_the_frames_between_alone():
     stage = four().stages["tsr1"]
-    assert isinstance(stage, DiffusionStage)
+    assert isinstance(stage, ImagenVideoStage)
     video, text = torch.rand(2, 4, 8, 4, 4) * 2 - 1, torch.randn(2, 5, 32)
     batch = {"video": video, "text": text, "text_mask": torch.ones(2, 5, dtype=torch.bool)}
     stage.unet.head.bias.data.zero_()
@@ -478,7 +478,7 @@ def test_the_text_transformer_reads_no_token_beyond_the_mask():
 
 def test_colour_counts_more_where_the_recipe_says_so():
     stage = four().stages["base"]
-    assert isinstance(stage, DiffusionStage)
+    assert isinstance(stage, ImagenVideoStage)
     x, cond = torch.rand(2, 4, 4, 4, 4), {}
     stage.unet.forward = lambda z, logsnr, **cond: torch.zeros_like(z)  # pyright: ignore[reportAttributeAccessIssue]
     losses = {}

@@ -12,13 +12,13 @@ from torch import Tensor
 from storyreel import recipes
 from storyreel.model import exported
 from storyreel.systems.base import Batch, Tick
-from storyreel.systems.imagen_video import DiffusionStage, ImagenVideoConfig
+from storyreel.systems.imagen_video import ImagenVideoConfig, ImagenVideoStage
 from storyreel.systems.imagen_video_distill import Distillation
 
 PHASES = Distillation(guidance=3.0, steps=(4, 2, 1), first=0.4)
 
 
-def make(name: str = "base", distill: Distillation = PHASES, *, trained: bool = True) -> DiffusionStage:
+def make(name: str = "base", distill: Distillation = PHASES, *, trained: bool = True) -> ImagenVideoStage:
     config = recipes.get("imagen_video_tiny").system
     assert isinstance(config, ImagenVideoConfig)
     sampling = replace(config.base.sampling, sampler="ddim")
@@ -27,7 +27,7 @@ def make(name: str = "base", distill: Distillation = PHASES, *, trained: bool = 
     stage_config = replace(config.stages[name], distill=distill, sampling=sampling)
     torch.manual_seed(0)
     stage = replace(config, **{name: stage_config}).build().stages[name]
-    assert isinstance(stage, DiffusionStage)
+    assert isinstance(stage, ImagenVideoStage)
     if trained:
         with torch.no_grad():
             for p in stage.unet.parameters():

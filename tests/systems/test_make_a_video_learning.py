@@ -16,7 +16,7 @@ from storyreel.model import own_tensors
 from storyreel.options.training import TrainOptions
 from storyreel.run import Run
 from storyreel.systems.make_a_video import MakeAVideo
-from storyreel.systems.make_a_video_networks import VideoStage
+from storyreel.systems.make_a_video_networks import SpatiotemporalStage
 from storyreel.train.command import Command, note_data
 from storyreel.worlds.digits import Digits
 
@@ -84,7 +84,7 @@ def test_videos_without_captions_train(tmp_path: Path):
         loader: Any = loaders(name, settings, stage, None, "")
         data = loader.batch(0)
         assert set(data) == {"video", "length", "context"}
-        assert data["video"].shape[2] == (6 if isinstance(stage, VideoStage) else 1)
+        assert data["video"].shape[2] == (6 if isinstance(stage, SpatiotemporalStage) else 1)
         assert stage.loss(data, tick()).total.isfinite()
 
 

@@ -11,7 +11,7 @@ from make_a_video_tiny import image_stage, make, rngs, shake, tick, video_stage
 
 from storyreel.systems.base import Batch
 from storyreel.systems.make_a_video import MakeAVideo
-from storyreel.systems.make_a_video_networks import InterpolationStage, draw_known
+from storyreel.systems.make_a_video_networks import FrameInterpolationStage, draw_known
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_a_grown_network_is_its_network_for_pictures(name: str):
     new = {}
     if name == "interpolation":
         known = torch.tensor([[True, False, True, False, False, False]] * 2)
-        assert isinstance(stage, InterpolationStage)
+        assert isinstance(stage, FrameInterpolationStage)
         new = stage.masked(x, known)
     if stage.unet.from_fps is not None:
         new["fps"] = torch.tensor([3.0, 6.0])

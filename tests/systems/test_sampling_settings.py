@@ -16,7 +16,7 @@ from storyreel.diffusion.sampling import Sampling
 from storyreel.diffusion.schedules import GRIDS
 from storyreel.recipe import Recipe, override, override_all
 from storyreel.systems.base import Request, Tick
-from storyreel.systems.imagen_video import DiffusionStage, ImagenVideo
+from storyreel.systems.imagen_video import ImagenVideo, ImagenVideoStage
 from storyreel.text import load_text_encoder
 from tests.systems.make_a_video_tiny import make, shake, tiny
 
@@ -30,16 +30,16 @@ def system_of(recipe: Recipe) -> ImagenVideo:
     return system
 
 
-def base_with(*lines: tuple[str, str]) -> DiffusionStage:
+def base_with(*lines: tuple[str, str]) -> ImagenVideoStage:
     """The base of the tiny recipe, with settings of its sampling changed."""
     recipe = recipes.get("imagen_video_tiny")
     made = override_all(recipe, [(f"system.base.sampling.{name}", value) for name, value in lines])
     stage = system_of(made).stages["base"]
-    assert isinstance(stage, DiffusionStage)
+    assert isinstance(stage, ImagenVideoStage)
     return stage
 
 
-def video_of(stage: DiffusionStage, **more: Any) -> Tensor:
+def video_of(stage: ImagenVideoStage, **more: Any) -> Tensor:
     states, mask = TEXT(["a cat"])
     rng = [torch.Generator().manual_seed(3)]
     return stage.sample({"text": states, "text_mask": mask}, rng=rng, **more)

@@ -16,7 +16,7 @@ from storyreel.diffusion.noise_laws import LAWS
 from storyreel.diffusion.samplers import euler, starting_noise
 from storyreel.diffusion.schedules import karras
 from storyreel.nn import spatiotemporal
-from storyreel.nn.spatiotemporal import FeedForward, Mix
+from storyreel.nn.spatiotemporal import FeedForward, LearnedMix
 from storyreel.systems.svd_unet import EPS, Reuse, SvdUNet, SvdUNetConfig
 
 SMALL = SvdUNetConfig(widths=(32, 64, 64), heads=(2, 4, 0), blocks=1, context=16, condition_features=8)
@@ -150,7 +150,7 @@ def test_without_a_share_of_time_it_is_the_network_for_pictures():
     net, given = made(), inputs()
     x, logsnr, context, conditions = given
     for module in net.modules():
-        if isinstance(module, Mix):
+        if isinstance(module, LearnedMix):
             module.mix_factor.fill_(200)  # the whole share is the frames' own
     frames = [net(x[:, :, i : i + 1], logsnr, context, conditions) for i in range(3)]
     torch.testing.assert_close(net(*given), torch.cat(frames, 2), atol=1e-5, rtol=1e-4)

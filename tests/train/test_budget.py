@@ -16,7 +16,7 @@ from toy import ToyLoader, build, toy_recipe
 from storyreel.cli import main
 from storyreel.model import load_model
 from storyreel.run import Run
-from storyreel.train.budget import Budget, Pace, Shares, Timing, saved_steps, time_stages, with_steps
+from storyreel.train.budget import Budget, Shares, TimeBudget, Timing, saved_steps, time_stages, with_steps
 from storyreel.train.stages import train_system
 
 DIGITS = "digits:?clips=24&size=32&digits=1"
@@ -103,7 +103,7 @@ def test_a_stage_is_cut_when_its_time_is_up_and_resumes_as_it_was(tmp_path, monk
 
 def test_pace():
     clock = Clock()
-    pace = Pace(deadline=130.0, every=10.0, clock=clock)
+    pace = TimeBudget(deadline=130.0, every=10.0, clock=clock)
     assert not pace.due()
     clock.now = 111.0
     assert pace.due()

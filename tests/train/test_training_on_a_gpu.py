@@ -15,7 +15,7 @@ from storyreel import recipes
 from storyreel.recipe import Data, StageRecipe
 from storyreel.run import Run
 from storyreel.systems.base import Batch, Stage
-from storyreel.systems.imagen_video import DiffusionStage
+from storyreel.systems.imagen_video import ImagenVideoStage
 from storyreel.train.contact_sheet import contact_sheet
 from storyreel.train.loop import Trainer
 from storyreel.train.stages import freeze_others, order_of
@@ -64,7 +64,7 @@ def check_steps(tmp_path, name: str, recipe, *, images: bool) -> dict[str, int]:
         run = Run.open(tmp_path / "run", recipe, device=torch.device("cuda"))
         for which in order_of(system, recipe):
             stage, settings = system.stages[which], small(recipe.stages[which])
-            if name.endswith("distilled") and isinstance(stage, DiffusionStage):
+            if name.endswith("distilled") and isinstance(stage, ImagenVideoStage):
                 torch.nn.init.constant_(stage.unet.last.weight, 0.01)
             freeze_others(system, stage)
             stage.begin()

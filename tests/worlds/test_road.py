@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from storyreel.worlds.road_draw import draw, scene_of
-from storyreel.worlds.road_render import Scene, render
+from storyreel.worlds.road_render import RoadScene, render
 from storyreel.worlds.road_track import EYE, LENS, view
 
 PLAIN = {"place": "desert", "time": "day", "weather": "clear", "bend": "straight", "ground": "flat", "speed": "slow",
@@ -17,7 +17,7 @@ PLAIN = {"place": "desert", "time": "day", "weather": "clear", "bend": "straight
 SIZE = 256
 
 
-def scene(seed: int = 1, **seen: str | None) -> Scene:
+def scene(seed: int = 1, **seen: str | None) -> RoadScene:
     return scene_of({**PLAIN, **seen}, np.random.default_rng(seed))
 
 
@@ -25,7 +25,9 @@ def luma(made: np.ndarray) -> np.ndarray:
     return made.astype(float) @ [0.3, 0.59, 0.11]
 
 
-def middle_line(frame: np.ndarray, drawn: Scene, way: float, near: float, far: float) -> tuple[np.ndarray, np.ndarray]:
+def middle_line(
+    frame: np.ndarray, drawn: RoadScene, way: float, near: float, far: float
+) -> tuple[np.ndarray, np.ndarray]:
     """(metres ahead, brightness) along the middle of the road, as it lies in a frame of brightness."""
     seen = view(drawn.track, way, SIZE).ahead
     rows = np.flatnonzero((seen > near) & (seen < far))[::-1]

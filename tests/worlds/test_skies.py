@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from storyreel.worlds.skies_draw import draw, scene_of
-from storyreel.worlds.skies_render import HAZE, LENS, Scene, render
+from storyreel.worlds.skies_render import HAZE, LENS, SkiesScene, render
 
 PLAIN = {"time": "noon", "land": "sea", "clouds": "puffy", "cover": "many", "speed": "slow", "direction": "left",
          "weather": "dry", "light": "hidden"}  # fmt: skip
 MOMENT = np.array([1.0])
 
 
-def scene(seed: int = 1, **seen: str | None) -> Scene:
+def scene(seed: int = 1, **seen: str | None) -> SkiesScene:
     return scene_of({**PLAIN, **seen}, np.random.default_rng(seed))
 
 

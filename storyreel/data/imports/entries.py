@@ -26,7 +26,7 @@ Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class AnnotatedClip:
     """One clip to be written.
 
     index: its number in the annotation, whether or not its video is there, so that it stays the same.
@@ -52,12 +52,12 @@ class Entry:
 class Annotation:
     """What an annotation asks for: clips to write, and what cannot be written, with the reasons."""
 
-    entries: list[Entry]
+    entries: list[AnnotatedClip]
     refused: list[Refused]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class ClipCut:
     """How clips are cut: the middle square at `size` pixels, `fps` frames a second, at most `seconds` long.
 
     A longer clip keeps its middle. None leaves a thing as it is.

@@ -21,7 +21,7 @@ from storyreel.clip import Clip
 from storyreel.data.card import write_card
 from storyreel.data.child_process import report
 from storyreel.data.folder import DatasetFolder
-from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape
+from storyreel.data.imports.entries import AnnotatedClip, Annotation, ClipCut, Refused
 from storyreel.data.parallel import Death, progress, run
 from storyreel.data.write import (
     METADATA,
@@ -42,7 +42,7 @@ from storyreel.read_errors import BROKEN, one_line, persevering
 
 CHUNK = 8  # clips that one worker cuts before it reports
 SKIPPED = "skipped.jsonl"
-Chunk = tuple[list[Entry], dict[int, str]]
+Chunk = tuple[list[AnnotatedClip], dict[int, str]]
 """Entries, and why those at some places give no clip."""
 
 
@@ -65,7 +65,7 @@ class Imported:
 def write_import(
     path: str | Path,
     annotation: Annotation,
-    shape: Shape,
+    shape: ClipCut,
     *,
     plan: Mapping[str, Any],
     workers: int | None = None,
@@ -96,7 +96,7 @@ def write_import(
 
 
 def _write(
-    path: Path, annotation: Annotation, shape: Shape, have: DatasetFolder | None, workers: int | None
+    path: Path, annotation: Annotation, shape: ClipCut, have: DatasetFolder | None, workers: int | None
 ) -> list[Refused]:
     """What was left out. ValueError when nothing could be imported."""
     rows = {_index(row): row for row in (have.table.to_pylist() if have else [])}
@@ -122,7 +122,7 @@ def _write(
     return left_out
 
 
-def cut_clip(entry: Entry, shape: Shape) -> Clip:
+def cut_clip(entry: AnnotatedClip, shape: ClipCut) -> Clip:
     """The clip of an entry. ValueError or OSError says why there is none."""
     from storyreel import video_io
     from storyreel.data.imports import pictures
@@ -144,7 +144,7 @@ def _without(chunk: Chunk, death: Death) -> Chunk:
     return entries, {**refused, death.at: str(death)}
 
 
-def _import_chunk(path: Path, shape: Shape, chunk: Chunk) -> int:
+def _import_chunk(path: Path, shape: ClipCut, chunk: Chunk) -> int:
     rows, skipped = [], []
     entries, refused = chunk
     for place, entry in enumerate(entries):

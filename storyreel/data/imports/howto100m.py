@@ -13,7 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape, digest_of_files, seconds_of, videos_in
+from storyreel.data.imports.entries import (
+    AnnotatedClip,
+    Annotation,
+    ClipCut,
+    Refused,
+    digest_of_files,
+    seconds_of,
+    videos_in,
+)
 from storyreel.data.imports.folder import Imported, write_import
 from storyreel.json_file import read_json
 from storyreel.whole_file import opened_text
@@ -30,7 +38,7 @@ def import_howto100m(
     videos: str | Path,
     out: str | Path,
     *,
-    shape: Shape | None = None,
+    shape: ClipCut | None = None,
     workers: int | None = None,
 ) -> Imported:
     """Write the dataset folder `out`, one clip a captioned span of each video that the table names.
@@ -41,7 +49,7 @@ def import_howto100m(
     captions, paths = Path(captions), [Path(captions), *([Path(table)] if table else [])]
     plan = {"import": "howto100m", "annotations": digest_of_files(paths)}
     asked = read(captions, Path(table) if table else None, Path(videos))
-    return write_import(out, asked, shape or Shape(), plan=plan, workers=workers, inputs=[*paths, videos])
+    return write_import(out, asked, shape or ClipCut(), plan=plan, workers=workers, inputs=[*paths, videos])
 
 
 def read(captions: Path, table: Path | None, videos: Path) -> Annotation:
@@ -49,7 +57,7 @@ def read(captions: Path, table: Path | None, videos: Path) -> Annotation:
     there = videos_in(videos)
     refused: list[Refused] = []
     wanted = None if table is None else read_table(table, refused)
-    entries: list[Entry] = []
+    entries: list[AnnotatedClip] = []
     seen: set[str] = set()
     index = 0
     for name, lists in _captioned(captions, refused):
@@ -196,7 +204,7 @@ def _wrong_with(captions: Any) -> str | None:
 
 def _entries(
     first: int, name: str, captions: dict[str, list[Any]], file: Path, row: dict[str, str], refused: list[Refused]
-) -> Iterator[Entry]:
+) -> Iterator[AnnotatedClip]:
     for number, (start, end, text) in enumerate(zip(*(captions[each] for each in LISTS), strict=True)):
         begin, stop = seconds_of(start), seconds_of(end)
         caption = " ".join(text.split()) if isinstance(text, str) else ""
@@ -205,7 +213,7 @@ def _entries(
         elif not caption:
             refused.append((f"{name}[{number}]", "has no caption"))
         else:
-            yield Entry(
+            yield AnnotatedClip(
                 index=first + number,
                 name=f"{name}[{number}]",
                 file=file,

@@ -6,36 +6,46 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from storyreel.data.imports.entries import SPLITS, Annotation, Entry, Refused, Shape, digest_of_files, videos_in
+from storyreel.data.imports.entries import (
+    SPLITS,
+    AnnotatedClip,
+    Annotation,
+    ClipCut,
+    Refused,
+    digest_of_files,
+    videos_in,
+)
 from storyreel.data.imports.folder import Imported, write_import
 from storyreel.data.imports.pictures import array_of, frames_in
 from storyreel.whole_file import lines_of
 
 
 def import_frames(
-    folder: Path, out: Path, *, rate: Fraction = Fraction(25), caption: str = "", shape: Shape | None = None,
+    folder: Path, out: Path, *, rate: Fraction = Fraction(25), caption: str = "", shape: ClipCut | None = None,
     workers: int | None = None,
 ) -> Imported:  # fmt: skip
     """A clip of every folder of pictures below `folder`, at `rate` frames a second. The split is what a folder on the
     way is called: `sky_train`, `test`, ... ValueError: no pictures in it."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of frames")
-    entries: list[Entry] = []
+    entries: list[AnnotatedClip] = []
     for each in [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]:
         if frames_in(each):
             inner = each.relative_to(folder)
             name = inner.as_posix() if inner.parts else folder.name
-            entries.append(Entry(index=len(entries), name=name, file=each, captions=(caption,) if caption else (),
-                                 split=_split(inner), rate=rate, row={"id": name}))  # fmt: skip
+            entries.append(AnnotatedClip(
+                index=len(entries), name=name, file=each, captions=(caption,) if caption else (), split=_split(inner),
+                rate=rate, row={"id": name},
+            ))  # fmt: skip
     if not entries:
         raise ValueError(f"{folder}: no folders with pictures in it")
     names = "\n".join(f"{entry.name} {len(frames_in(entry.file))}" for entry in entries)
     plan = {"import": "frames", "rate": str(rate), "caption": caption, "folders": _digest(names)}
-    return write_import(out, Annotation(entries, []), shape or Shape(), plan=plan, workers=workers, inputs=[folder])
+    return write_import(out, Annotation(entries, []), shape or ClipCut(), plan=plan, workers=workers, inputs=[folder])
 
 
 def import_ucf101(
-    videos: Path, splits: Path, out: Path, *, fold: int = 1, shape: Shape | None = None, workers: int | None = None
+    videos: Path, splits: Path, out: Path, *, fold: int = 1, shape: ClipCut | None = None, workers: int | None = None
 ) -> Imported:
     """UCF-101 by `trainlist0N.txt` and `testlist0N.txt` ("Class/v_Class_g01_c01.avi 1"); the class is the caption
     ("apply eye makeup"). ValueError, OSError: no such lists."""
@@ -55,20 +65,22 @@ def import_ucf101(
             captions = (words,) if words else ()
             row = {"id": name.stem, "action": action}
             file_of = there[name.stem]
-            entries.append(Entry(index=index, name=name.stem, file=file_of, split=split, captions=captions, row=row))
+            entries.append(
+                AnnotatedClip(index=index, name=name.stem, file=file_of, split=split, captions=captions, row=row)
+            )
     plan = {"import": "ucf101", "lists": digest_of_files(files)}
     asked = Annotation(entries, refused)
-    return write_import(out, asked, shape or Shape(), plan=plan, workers=workers, inputs=[videos, *files])
+    return write_import(out, asked, shape or ClipCut(), plan=plan, workers=workers, inputs=[videos, *files])
 
 
 def import_array(
-    file: Path, out: Path, *, rate: Fraction = Fraction(10), caption: str = "", shape: Shape | None = None,
+    file: Path, out: Path, *, rate: Fraction = Fraction(10), caption: str = "", shape: ClipCut | None = None,
     workers: int | None = None,
 ) -> Imported:  # fmt: skip
     """A clip of each of the clips of an array of grey frames, `mnist_test_seq.npy`: (frames, clips, height, width)."""
     count = array_of(file).shape[1]
     entries = [
-        Entry(
+        AnnotatedClip(
             index=i,
             name=f"clip {i}",
             file=file,
@@ -81,7 +93,9 @@ def import_array(
     ]
     refused: list[Refused] = []
     plan = {"import": "array", "rate": str(rate), "caption": caption, "file": digest_of_files([file])}
-    return write_import(out, Annotation(entries, refused), shape or Shape(), plan=plan, workers=workers, inputs=[file])
+    return write_import(
+        out, Annotation(entries, refused), shape or ClipCut(), plan=plan, workers=workers, inputs=[file]
+    )
 
 
 def _split(path: Path) -> str:

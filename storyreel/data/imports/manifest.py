@@ -18,11 +18,11 @@ from typing import Any
 from storyreel.data.imports.entries import (
     PICTURES,
     SUFFIXES,
+    AnnotatedClip,
     Annotation,
     Box,
-    Entry,
+    ClipCut,
     Refused,
-    Shape,
     digest_of_files,
     seconds_of,
     split_of,
@@ -39,7 +39,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Layout:
+class ManifestLayout:
     """columns: meaning -> the column that has it. cut: from a row, what a file that is cut already may be called.
 
     clips: the rows of the clips of a row, where it has several. box: the part of the picture that a row is about, which
@@ -95,28 +95,28 @@ def _hd_vila(row: Row) -> list[Row]:
 
 
 LAYOUTS = {
-    "webvid": Layout({"path": "videoid", "caption": "name"}),
-    "kinetics": Layout(
+    "webvid": ManifestLayout({"path": "videoid", "caption": "name"}),
+    "kinetics": ManifestLayout(
         {"path": "youtube_id", "caption": "label", "start": "time_start", "end": "time_end", "split": "split"},
         _kinetics,
     ),
-    "hd-vila": Layout(
+    "hd-vila": ManifestLayout(
         {"path": "video_id", "caption": "caption", "start": "start", "end": "end"},
         lambda row: str(row.get("clip_id") or "").removesuffix(".mp4") or None,
         _hd_vila,
     ),
-    "taichi": Layout(
+    "taichi": ManifestLayout(
         {"path": "video_id", "start": "start", "end": "end", "split": "partition", "rate": "fps"},
         _taichi,
         box=_taichi_box,
     ),
-    "youtube-driving": Layout({"path": "id", "start": "start", "end": "end"}),
-    "laion": Layout({"path": "key", "caption": "caption"}),
+    "youtube-driving": ManifestLayout({"path": "id", "start": "start", "end": "end"}),
+    "laion": ManifestLayout({"path": "key", "caption": "caption"}),
 }
 
 
 def import_manifest(
-    file: Path, videos: Path | None, out: Path, layout: Layout, *, split: str = "", shape: Shape | None = None,
+    file: Path, videos: Path | None, out: Path, layout: ManifestLayout, *, split: str = "", shape: ClipCut | None = None,
     workers: int | None = None,
 ) -> Imported:  # fmt: skip
     """Write the dataset folder `out`, a clip a row. file: a table, or a folder of some. videos: their folder;
@@ -130,13 +130,13 @@ def import_manifest(
     tables = tables_of(file)
     plan = {"import": "manifest", "file": digest_of_files(tables), "columns": dict(layout.columns), "split": split}
     asked = read(file, videos, layout, split)
-    return write_import(out, asked, shape or Shape(), plan=plan, workers=workers, inputs=[file, videos])
+    return write_import(out, asked, shape or ClipCut(), plan=plan, workers=workers, inputs=[file, videos])
 
 
-def read(file: Path, videos: Path | None, layout: Layout, split: str = "") -> Annotation:
+def read(file: Path, videos: Path | None, layout: ManifestLayout, split: str = "") -> Annotation:
     """What the table asks for, with the files of the folder `videos`."""
     there = videos_in(videos, (*SUFFIXES, *PICTURES)) if videos else {}
-    entries: list[Entry] = []
+    entries: list[AnnotatedClip] = []
     refused: list[Refused] = []
     index = 0
     for table in tables_of(file):
@@ -148,7 +148,9 @@ def read(file: Path, videos: Path | None, layout: Layout, split: str = "") -> An
                 try:
                     if isinstance(values["path"], bytes):
                         column = layout.columns["path"]
-                        made = Entry(index=index, name=name, file=table, part=place, column=column, row={"id": name})
+                        made = AnnotatedClip(
+                            index=index, name=name, file=table, part=place, column=column, row={"id": name}
+                        )
                     else:
                         made = replace(_entry(each, values, layout, videos, there), index=index, name=name)
                     entries.append(
@@ -175,7 +177,9 @@ def _captions(values: Row) -> tuple[str, ...]:
     return (said,) if said else ()
 
 
-def _entry(row: Row, values: Row, layout: Layout, videos: Path | None, there: Mapping[str, Path]) -> Entry:
+def _entry(
+    row: Row, values: Row, layout: ManifestLayout, videos: Path | None, there: Mapping[str, Path]
+) -> AnnotatedClip:
     """The entry of a row by the file that it names. ValueError: why there is none."""
     column = layout.columns["path"]
     if isinstance(values["path"], (dict, list)):
@@ -197,7 +201,7 @@ def _entry(row: Row, values: Row, layout: Layout, videos: Path | None, there: Ma
         (f for f in (videos / path, *(videos / f"{path}{s}" for s in SUFFIXES)) if f.is_file()), file
     )  # fmt: skip
     span = None if known else _span(values)
-    return Entry(
+    return AnnotatedClip(
         file=known or own or file,
         span=span,
         box=None if known else layout.box(row),

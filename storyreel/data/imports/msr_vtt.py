@@ -12,7 +12,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from storyreel.data.imports.entries import Annotation, Entry, Refused, Shape, digest_of_files, seconds_of, videos_in
+from storyreel.data.imports.entries import (
+    AnnotatedClip,
+    Annotation,
+    ClipCut,
+    Refused,
+    digest_of_files,
+    seconds_of,
+    videos_in,
+)
 from storyreel.data.imports.folder import Imported, write_import
 from storyreel.json_file import read_json
 
@@ -25,7 +33,7 @@ def import_msr_vtt(
     videos: str | Path,
     out: str | Path,
     *,
-    shape: Shape | None = None,
+    shape: ClipCut | None = None,
     workers: int | None = None,
 ) -> Imported:
     """Write the dataset folder `out`, one clip a video, with all its captions and its split (train, val, test).
@@ -36,7 +44,7 @@ def import_msr_vtt(
     files = [Path(file) for file in annotations]
     plan = {"import": "msr-vtt", "annotations": digest_of_files(files)}
     asked = read(files, Path(videos))
-    return write_import(out, asked, shape or Shape(), plan=plan, workers=workers, inputs=[*files, videos])
+    return write_import(out, asked, shape or ClipCut(), plan=plan, workers=workers, inputs=[*files, videos])
 
 
 def read(files: Sequence[Path], videos: Path) -> Annotation:
@@ -118,10 +126,10 @@ def _captions(
     return {name: list(dict.fromkeys(text for _, text in sorted(several))) for name, several in found.items()}
 
 
-def _entry(index: int, video: dict[str, Any], captions: list[str], file: Path, *, cut: bool) -> Entry:
+def _entry(index: int, video: dict[str, Any], captions: list[str], file: Path, *, cut: bool) -> AnnotatedClip:
     start, end = seconds_of(video.get("start time")), seconds_of(video.get("end time"))
     category = video.get("category")
-    return Entry(
+    return AnnotatedClip(
         index=index,
         name=video["video_id"],
         file=file,

@@ -11,7 +11,7 @@ import numpy as np
 from storyreel.animation import MAX_FRAMES
 from storyreel.clip import Clip
 from storyreel.data.folder import read_clip
-from storyreel.data.imports.entries import PICTURES, Entry, Shape
+from storyreel.data.imports.entries import PICTURES, AnnotatedClip, ClipCut
 from storyreel.data.imports.excerpt import middle
 from storyreel.data.imports.table_pictures import picture_of
 
@@ -24,7 +24,7 @@ def is_pictures(file: Path) -> bool:
     return file.is_dir() or file.suffix.lower() in (*PICTURES, ".npy", ".parquet")
 
 
-def cut(entry: Entry, shape: Shape) -> Clip:
+def cut(entry: AnnotatedClip, shape: ClipCut) -> Clip:
     """The clip of an entry, each frame the one shown in the middle of its time. ValueError, OSError: why not."""
     if entry.file.is_dir():
         files: list[Path] | list[Clip] | np.ndarray = frames_in(entry.file)

@@ -56,7 +56,7 @@ def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tup
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DigitsVerdict:
     """What is right in one video, and what was seen in it.
 
     digits: just the wanted ones are there. motions: each moves as wanted, whichever digit it became. right: both, that
@@ -80,7 +80,7 @@ class Verdict:
         return values | {name: getattr(self, name) for name in MEASURES}
 
 
-def judge_clips(locator: Locator, clips: Iterable[tuple[Prompt, Clip]]) -> Iterator[Verdict]:
+def judge_clips(locator: Locator, clips: Iterable[tuple[Prompt, Clip]]) -> Iterator[DigitsVerdict]:
     """A verdict for each clip and the prompt that it answers. Clips are taken in batches, as the judge reads them."""
     from storyreel.evaluate.locator import BATCH
 
@@ -90,7 +90,7 @@ def judge_clips(locator: Locator, clips: Iterable[tuple[Prompt, Clip]]) -> Itera
             yield _verdict(prompt, clip, seen)
 
 
-def score(verdicts: Iterable[Verdict]) -> dict[str, dict[str, Share]]:
+def score(verdicts: Iterable[DigitsVerdict]) -> dict[str, dict[str, Share]]:
     """Group, and "all" -> measure -> how many are right out of how many."""
     verdicts = list(verdicts)
     found = {}
@@ -115,7 +115,7 @@ def _percent(share: Share) -> str:
     return f"{100 * share.accuracy:.1f}" if share.n else "--"
 
 
-def _verdict(prompt: Prompt, clip: Clip, seen: list[dict[str, str]]) -> Verdict:
+def _verdict(prompt: Prompt, clip: Clip, seen: list[dict[str, str]]) -> DigitsVerdict:
     from storyreel.evaluate.locator import pairs
 
     *things, count = pairs(seen, prompt.wanted)
@@ -124,7 +124,7 @@ def _verdict(prompt: Prompt, clip: Clip, seen: list[dict[str, str]]) -> Verdict:
     path = None
     if len(things) == 1:
         path = _path_of(clip) == prompt.wanted["motions"][0]
-    return Verdict(prompt, digits, motions, path, seen)
+    return DigitsVerdict(prompt, digits, motions, path, seen)
 
 
 def _path_of(clip: Clip) -> str:

@@ -92,7 +92,7 @@ def to_text(protocol: dict[str, Any], prompts: list[Prompt]) -> str:
 
 
 @dataclass(frozen=True)
-class Found:
+class PromptFiles:
     """Which file answers which prompt; the files that answer none, and those that answer one again."""
 
     files: dict[int, Path]
@@ -100,7 +100,7 @@ class Found:
     again: list[Path]
 
 
-def find_videos(path: str | Path, asked: PromptList) -> Found:
+def find_videos(path: str | Path, asked: PromptList) -> PromptFiles:
     """The videos of a folder and its subfolders, by prompt. The first of several for one prompt counts.
 
     A file belongs to the prompt that its own metadata names. A file whose metadata name none is numbered: `0007.*` is
@@ -133,7 +133,7 @@ def find_videos(path: str | Path, asked: PromptList) -> Found:
             f"{path}: none of its {len(files)} videos answers a prompt of the benchmark; expected the prompt in each "
             f"file's metadata, or names such as {asked.prompts[0].name}.mp4, or a prompts.txt beside them"
         )
-    return Found(found, strangers, again)
+    return PromptFiles(found, strangers, again)
 
 
 def _plain(prompt: str) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from storyreel.clip import Clip
-from storyreel.evaluate.benchmarks.prompt_list import Found, Prompt, PromptList
+from storyreel.evaluate.benchmarks.prompt_list import Prompt, PromptFiles, PromptList
 
 
 def readable(
-    path: str | Path, asked: PromptList, found: Found, broken: list[str], quiet: bool
+    path: str | Path, asked: PromptList, found: PromptFiles, broken: list[str], quiet: bool
 ) -> Iterator[tuple[Prompt, Clip]]:
     """Each video that can be read, with its prompt, in the order of the prompts.
 
@@ -34,7 +34,9 @@ def readable(
         raise ValueError(f"{path}: none of its videos can be read: {broken[0]}")
 
 
-def document_of(path: str | Path, asked: PromptList, found: Found, broken: list[str], judge: str) -> dict[str, Any]:
+def document_of(
+    path: str | Path, asked: PromptList, found: PromptFiles, broken: list[str], judge: str
+) -> dict[str, Any]:
     """What every result says. `judge.own`: the judge is the benchmark's own, without which nothing is comparable."""
     from storyreel.evaluate.judge_registry import find_judge
     from storyreel.storage import digest_of

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
-from storyreel.evaluate.benchmarks.prompt_list import Found, Prompt, PromptList, find_videos
+from storyreel.evaluate.benchmarks.prompt_list import Prompt, PromptFiles, PromptList, find_videos
 from storyreel.evaluate.benchmarks.scoring import document_of, lines_of, readable
 from storyreel.evaluate.score import AttributeAccuracy, labels
 
@@ -53,7 +53,7 @@ def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tup
 def report(
     path: str | Path,
     asked: PromptList,
-    found: Found,
+    found: PromptFiles,
     metrics: Mapping[str, AttributeAccuracy],
     broken: list[str],
     judge: str,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from storyreel.encoder import Encoder, load_encoder
+from storyreel.encoder import TextVideoEncoder, load_encoder
 
 
-def load(name: str, weights: Path | None) -> Encoder:
+def load(name: str, weights: Path | None) -> TextVideoEncoder:
     """The encoder, from the model folder `weights` or where models are looked for. ValueError when it is another's."""
     encoder = load_encoder(name if weights is None else weights)
     if encoder.name != name:

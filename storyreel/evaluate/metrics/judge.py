@@ -9,12 +9,12 @@ import numpy as np
 
 from storyreel.evaluate.judges import AnyJudge, check_known
 from storyreel.evaluate.metric import Inputs, Measurement, Metric, Who
-from storyreel.evaluate.score import AttributeAccuracy, Report, labels
+from storyreel.evaluate.score import AttributeAccuracy, AttributeScores, labels
 
 
 def judged(
     who: Who, judge: AnyJudge, seen: Sequence[Any], wanted: Sequence[Mapping[str, Any]]
-) -> tuple[Measurement, Report]:
+) -> tuple[Measurement, AttributeScores]:
     """Mean accuracy over attributes, its interval over clips; and the report with each attribute."""
     from storyreel.evaluate.locator import pairs
 
