@@ -118,7 +118,7 @@ def measure(server: BrowseServer, tries: int) -> list[tuple[str, float, float, f
     def first(n: int, **asked: Any) -> dict[str, Any]:
         return {"thresholds": moved(n), "count": 48, **asked}
 
-    rows = server.desk.state().table.clips
+    rows = server.session.state().table.clips
     requests: dict[str, Any] = {
         "the set, its histograms": lambda n: ask("/api/set"),
         "a threshold moves": lambda n: ask("/api/decide", {"thresholds": moved(n + 100)}),
@@ -158,7 +158,7 @@ def main() -> None:
             seconds = time.perf_counter() - began
             print(f"{asked.clips:,} spans, {asked.twins:.0%} of them copies; opened in {seconds:.1f} s")
             began = time.perf_counter()
-            while not server.desk.state().all_pairs:
+            while not server.session.state().all_pairs:
                 time.sleep(0.2)
             print(f"all twins found after {time.perf_counter() - began:.1f} s more, beside the page")
             for name, median, slowest, work, size in measure(server, asked.tries):

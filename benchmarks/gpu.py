@@ -139,7 +139,7 @@ def _phenaki(who: str, device: Any, batch: int) -> Network:
     from storyreel.systems.base import Tick
     from storyreel.systems.phenaki import MaskGit, MaskGitConfig
     from storyreel.systems.phenaki_tokenizer import CViViTConfig
-    from storyreel.train.readiness import compile_stage
+    from storyreel.train.stage_setup import compile_stage
 
     tokenizer = CViViTConfig(
         size=phenaki.SIZE, patch=phenaki.PATCH, tube=phenaki.TUBE, dim=phenaki.DIM, space_depth=1, time_depth=1,

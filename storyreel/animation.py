@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
-from storyreel import sniff, stamp, timing
+from storyreel import clip_metadata, file_type, timing
 from storyreel.clip import Clip
 from storyreel.numbers import rational
 from storyreel.read_errors import BROKEN, one_line, reading
@@ -97,13 +97,13 @@ def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Clip:
     ValueError: not a picture, corrupt, or above `max_pixels` (checked before decoding). OSError: not there.
     """
     path = Path(path)
-    if sniff.kind(path) not in sniff.PICTURES:
+    if file_type.kind(path) not in file_type.PICTURES:
         raise ValueError(f"{path}: is not a picture, expected .png, .jpg, .webp, .gif, .bmp or .tif")
     with reading(path), opened(path) as image:
         check_size(path, image.height, image.width, 1, max_pixels)
-        doc = stamp.parse(_comment(image))
+        doc = clip_metadata.parse(_comment(image))
         frame = _pixels(ImageOps.exif_transpose(image))
-    return Clip(frame[None], **stamp.clip_fields(doc))
+    return Clip(frame[None], **clip_metadata.clip_fields(doc))
 
 
 def read(path: Path, max_pixels: int, max_frames: int) -> Clip:
@@ -111,22 +111,22 @@ def read(path: Path, max_pixels: int, max_frames: int) -> Clip:
     with opened(path) as image:
         count = getattr(image, "n_frames", 1) if image.format in ("GIF", "WEBP", "PNG") else 1
         check_size(path, image.height, image.width, count, max_pixels, max_frames)
-        doc = stamp.parse(_comment(image))
+        doc = clip_metadata.parse(_comment(image))
         if count == 1:
-            facts = stamp.file_facts(doc)
+            facts = clip_metadata.file_facts(doc)
             frame = _pixels(ImageOps.exif_transpose(image))
             repeats = facts.get("frames", 1) if image.format != "PNG" or path.suffix.lower() == ".apng" else 1
             check_size(path, frame.shape[0], frame.shape[1], repeats, max_pixels, max_frames)
             frame = _agree([frame], facts.get("alpha", frame.shape[-1] == 4))[0]
             frames = np.repeat(frame[None], repeats, axis=0)  # a writer merges frames that are all the same
-            return Clip(frames, facts.get("fps", Fraction(8)), **stamp.clip_fields(doc))
+            return Clip(frames, facts.get("fps", Fraction(8)), **clip_metadata.clip_fields(doc))
         pictures, shown = _shown(image, count)
     starts, end, tick = timing.starts_of(shown)
-    frames, fps = timing.steady_rate(starts, end, tick, stamp.file_facts(doc))
+    frames, fps = timing.steady_rate(starts, end, tick, clip_metadata.file_facts(doc))
     height, width = pictures[0].shape[:2]
     check_size(path, height, width, frames, max_pixels, max_frames)
-    pictures = _agree(pictures, stamp.file_facts(doc).get("alpha"))
-    return Clip(gathered(pictures, timing.on_screen(starts, tick, fps, frames)), fps, **stamp.clip_fields(doc))
+    pictures = _agree(pictures, clip_metadata.file_facts(doc).get("alpha"))
+    return Clip(gathered(pictures, timing.on_screen(starts, tick, fps, frames)), fps, **clip_metadata.clip_fields(doc))
 
 
 def _agree(pictures: list[np.ndarray], alpha: bool | None) -> list[np.ndarray]:
@@ -271,7 +271,7 @@ def _comment(image: Image.Image) -> str | None:
         except (ValueError, SyntaxError, OSError, struct.error, LookupError, TypeError):
             return None  # broken EXIF is no reason not to show the picture
     if isinstance(text, bytes):
-        text = text.removeprefix(_ASCII)[: stamp.LIMIT + 1].decode("utf-8", "replace")
+        text = text.removeprefix(_ASCII)[: clip_metadata.LIMIT + 1].decode("utf-8", "replace")
     return str(text) if text is not None else None
 
 
@@ -281,7 +281,7 @@ def probe(path: Path) -> dict[str, Any]:
         frames = getattr(image, "n_frames", 1) if image.format in ("GIF", "WEBP", "PNG") else 1
         if frames > 1:  # their durations are only known once they are decoded
             check_size(path, image.height, image.width, frames, MAX_PIXELS, frames)
-        doc = stamp.parse(_comment(image))
+        doc = clip_metadata.parse(_comment(image))
         name = "apng" if image.format == "PNG" and frames > 1 else str(image.format).lower()
         alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
         width, height = image.size
@@ -292,7 +292,7 @@ def probe(path: Path) -> dict[str, Any]:
                 if image.format == "WEBP":
                     image.load()  # its durations come with the pixels
                 end += _seconds(image) or _STILL
-    facts = stamp.file_facts(doc)
+    facts = clip_metadata.file_facts(doc)
     fps = facts.get("fps") if frames > 1 or "frames" in facts else None
     fps, frames = (fps, facts["frames"]) if fps and "frames" in facts else (frames / end if end else None, frames)
     seconds = float(frames / fps) if fps else None

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from storyreel import stamp, timing
+from storyreel import clip_metadata, timing
 from storyreel.animation import LONGEST, MAX_FRAMES, check_size, gathered, open_image, png_text
 from storyreel.clip import Clip
 from storyreel.json_file import read_json
@@ -112,7 +112,7 @@ class Sheet:
             if channels > pixels.shape[-1]:
                 pixels = np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], -1)
             sheet[y : y + len(pixels), x : x + pixels.shape[1]] = pixels
-        text = None if doc is None else stamp.dump(doc)
+        text = None if doc is None else clip_metadata.dump(doc)
         atlas = self._atlas(path, factor, at, sheet, doc)
         with replacing(path, path.with_suffix(".json")) as (made, made_atlas):
             Image.fromarray(sheet).save(made, format="PNG", pnginfo=png_text(text))
@@ -152,7 +152,11 @@ class Sheet:
             }
             for name, (x, y), shown in zip(names, at, self.shown, strict=True)
         }
-        meta: dict[str, Any] = {"app": "storyreel", "version": stamp.made_by().partition(" ")[2], "image": path.name}
+        meta: dict[str, Any] = {
+            "app": "storyreel",
+            "version": clip_metadata.made_by().partition(" ")[2],
+            "image": path.name,
+        }
         meta["format"] = "RGBA8888" if sheet.shape[-1] == 4 else "RGB888"
         meta |= {"size": {"w": sheet.shape[1], "h": sheet.shape[0]}, "scale": factor}
         meta["frameTags"] = [
@@ -223,9 +227,11 @@ def read(path: Path, max_pixels: int, max_frames: int) -> Clip:
         _paste(picture, sheet, cut, path)
     doc = _document(atlas)
     starts, end, tick = timing.starts_of(shown)
-    count, fps = timing.steady_rate(starts, end, tick, stamp.file_facts(doc))
+    count, fps = timing.steady_rate(starts, end, tick, clip_metadata.file_facts(doc))
     check_size(path, height, width, count, max_pixels, max_frames)
-    return Clip(gathered(list(pictures), timing.on_screen(starts, tick, fps, count)), fps, **stamp.clip_fields(doc))
+    return Clip(
+        gathered(list(pictures), timing.on_screen(starts, tick, fps, count)), fps, **clip_metadata.clip_fields(doc)
+    )
 
 
 def _cut(entry: dict[str, Any]) -> dict[str, Any]:
@@ -256,7 +262,7 @@ def _paste(picture: np.ndarray, sheet: np.ndarray, cut: dict[str, Any], path: Pa
 def _document(atlas: dict[str, Any]) -> dict[str, Any] | None:
     """The document inside the atlas, through the same checks as a comment."""
     try:
-        return stamp.parse(json.dumps(atlas["meta"].get("storyreel")))
+        return clip_metadata.parse(json.dumps(atlas["meta"].get("storyreel")))
     except ValueError:
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from storyreel import atlas, stamp, video_io
+from storyreel import atlas, clip_metadata, video_io
 from storyreel.layouts import VIDEO_SUFFIXES, files_below, is_passed
 from storyreel.ownership import check_file
 
@@ -47,7 +47,7 @@ def check_place(file: Path, inputs: Iterable[str | Path | None] = ()) -> None:
 
 def is_whole(file: Path, meta: dict[str, Any] | None) -> bool:
     """Whether nothing is missing beside a file with this metadata: a .png of several frames has an atlas."""
-    several = stamp.file_facts(meta).get("frames", 1) > 1
+    several = clip_metadata.file_facts(meta).get("frames", 1) > 1
     return not (file.suffix.lower() == ".png" and several and atlas.atlas_of(file) is None)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
-from storyreel import sniff
+from storyreel import file_type
 from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered
 from storyreel.clip import Clip
 from storyreel.json_file import read_json
@@ -148,7 +148,7 @@ def _from(path: Path, start: Fraction, slack: Fraction) -> Iterator[np.ndarray]:
         raise FileNotFoundError(2, "no such film", str(path))
     with reading(path):
         for seek in (True, False) if start > slack else (False,):
-            with open_container(path, sniff.container(path)) as container:
+            with open_container(path, file_type.container(path)) as container:
                 stream = video_stream(container, path)
                 frames = _times(container, stream)
                 first = next(frames, None)

@@ -46,7 +46,7 @@ def steady_rate(
     """(number of frames, fps) of the clip at a steady rate.
 
     starts: when each decoded frame is first shown, in ticks, rising; end: when the last one goes away; tick: seconds.
-    facts: what the file's own document says (`stamp.file_facts`); used when it agrees with the times, since a
+    facts: what the file's own document says (`clip_metadata.file_facts`); used when it agrees with the times, since a
     container rounds them (Matroska and WebP to 1 ms, GIF to 10 ms) and may have merged frames that are the same.
     rate: the container's own idea of the frame rate.
     Frames that are each within half a frame of a steady rate are taken one for one. Otherwise the clip runs at the

@@ -21,7 +21,7 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from storyreel import animation, atlas, sniff, stamp, timing
+from storyreel import animation, atlas, clip_metadata, file_type, timing
 from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered, open_image
 from storyreel.clip import GREY, Clip, ClipStream
 from storyreel.read_errors import OF_THE_MACHINE, reading
@@ -97,12 +97,12 @@ def write(
     if max(clip.size) * factor > largest:
         height, width = clip.size
         raise ValueError(f"{path}: {width * factor}x{height * factor} pixels, {suffix} holds at most {largest} a side")
-    doc = stamp.document(clip, factor) if metadata else None
+    doc = clip_metadata.document(clip, factor) if metadata else None
     if isinstance(clip, Clip) and doc is not None and suffix == ".mkv" and factor == 1:
         doc["file"]["crc32"] = zlib.crc32(clip.frames.data)
     if isinstance(clip, Clip) and suffix == ".png" and len(clip) > 1:
         return atlas.write(clip, path, factor, doc, grid or atlas.Grid())
-    text = None if doc is None else stamp.dump(doc, ascii_only=suffix in (".gif", ".webp"))
+    text = None if doc is None else clip_metadata.dump(doc, ascii_only=suffix in (".gif", ".webp"))
     with replacing(path) as (made,):
         if isinstance(clip, ClipStream) or suffix in _CODECS:
             _encode(made, clip, factor, quality, text)
@@ -180,10 +180,10 @@ def read(path: str | Path, *, max_pixels: int = MAX_PIXELS, max_frames: int = MA
     """
     path = Path(path)
     with reading(path):
-        kind = sniff.kind(path)
+        kind = file_type.kind(path)
         if kind == "json" or (kind == "png" and (path := atlas.atlas_of(path) or path).suffix == ".json"):
             return atlas.read(path, max_pixels, max_frames)
-        if kind in sniff.PICTURES:
+        if kind in file_type.PICTURES:
             return animation.read(path, max_pixels, max_frames)
         with open_container(path, kind) as container:
             return _decode(container, path, max_pixels, max_frames)
@@ -207,7 +207,7 @@ def open_container(path: Path, kind: str) -> Iterator[Any]:
 def _decode(container: Any, path: Path, max_pixels: int, max_frames: int) -> Clip:
     stream = video_stream(container, path)
     check_size(path, stream.codec_context.height, stream.codec_context.width, max(1, stream.frames), max_pixels)
-    facts = stamp.file_facts(doc := stamp.parse(_comment(container)))
+    facts = clip_metadata.file_facts(doc := clip_metadata.parse(_comment(container)))
     pictures: list[np.ndarray] = []
     starts: list[int | None] = []
     convert = VideoReformatter()
@@ -232,7 +232,7 @@ def _decode(container: Any, path: Path, max_pixels: int, max_frames: int) -> Cli
     width, height = facts.get("size", (0, 0))
     if (frames.shape[1] - height, frames.shape[2] - width) in ((0, 1), (1, 0), (1, 1)):
         frames = frames[:, :height, :width]  # the row or column that H.264 needed
-    return Clip(frames, fps, **stamp.clip_fields(doc))
+    return Clip(frames, fps, **clip_metadata.clip_fields(doc))
 
 
 def video_stream(container: Any, path: Path) -> Any:
@@ -285,7 +285,7 @@ def _comment(container: Any) -> str | None:
 
 
 def read_meta(path: str | Path) -> dict[str, Any] | None:
-    """The document of what made a file (`stamp`), or None when it has none of ours. OSError, ValueError as `read`."""
+    """The document of what made a file (`clip_metadata`); None: it has none of ours. OSError, ValueError as `read`."""
     return probe(path)["made"]
 
 
@@ -296,10 +296,10 @@ def probe(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     with reading(path):
-        kind = sniff.kind(path)
+        kind = file_type.kind(path)
         if kind == "json" or (kind == "png" and (path := atlas.atlas_of(path) or path).suffix == ".json"):
             return atlas.probe(path)
-        if kind in sniff.PICTURES:
+        if kind in file_type.PICTURES:
             return animation.probe(path)
         with open_container(path, kind) as container:
             return _probe(container, path, kind)
@@ -308,7 +308,7 @@ def probe(path: str | Path) -> dict[str, Any]:
 def _probe(container: Any, path: Path, kind: str) -> dict[str, Any]:
     stream = video_stream(container, path)
     context = stream.codec_context
-    facts = stamp.file_facts(doc := stamp.parse(_comment(container)))
+    facts = clip_metadata.file_facts(doc := clip_metadata.parse(_comment(container)))
     frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
     fps = (facts.get("fps") if facts.get("frames") == frames else None) or rate_of(stream)
     components = context.format.components if context.format else ()  # no format: a pixel format that nobody knows

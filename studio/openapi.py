@@ -16,7 +16,7 @@ def document() -> dict[str, Any]:
     from storyreel.serve.app import make_app
     from storyreel.serve.guard import Access
     from storyreel.serve.studio import Studio
-    from storyreel.serve.watch import Hub
+    from storyreel.serve.worker_monitor import Hub
 
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio(Path(folder))

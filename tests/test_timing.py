@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from storyreel import stamp, timing, video_io
+from storyreel import clip_metadata, timing, video_io
 from storyreel.clip import Clip
 from storyreel.curate.footage import FilmInfo
 from storyreel.curate.rows import steady_frames
@@ -119,7 +119,7 @@ def test_a_forged_document_is_not_believed(tmp_path: Path, suffix: str, forged: 
     def document(clip: Clip, scale: int = 1) -> dict[str, Any]:
         return {"storyreel": 1, "file": {"fps": "8", "frames": 4, **forged}}
 
-    with patch.object(stamp, "document", document):
+    with patch.object(clip_metadata, "document", document):
         video_io.write(Clip(FRAMES, Fraction(8)), tmp_path / f"a{suffix}")
     begun = time.monotonic()
     clip = video_io.read(tmp_path / f"a{suffix}")
@@ -130,7 +130,7 @@ def test_a_picture_that_says_it_was_ten_thousand_large_frames(tmp_path: Path):
     def document(clip: Clip, scale: int = 1) -> dict[str, Any]:
         return {"storyreel": 1, "file": {"fps": "8", "frames": 9_999}}
 
-    with patch.object(stamp, "document", document):
+    with patch.object(clip_metadata, "document", document):
         video_io.write(Clip(np.zeros((1, 512, 512, 3), np.uint8)), tmp_path / "a.gif")
     with pytest.raises(ValueError, match="more than memory should hold"):
         video_io.read(tmp_path / "a.gif")

@@ -19,6 +19,14 @@ BARRED = {  # word -> what to use
     "octant": "sparse",
     "raster": "causal",
     "most_noise": "max_augmentation_time",
+    "taken": "weights_from, accepted, by_path",
+    "readiness": "stage_setup",
+    "sniff": "file_type",
+    "stamp": "clip_metadata, file_version",
+    "desk": "session",
+    "filling": "interpolation_baselines",
+    "unasked": "default, automatic",
+    "fewest": "min_",
 }
 
 

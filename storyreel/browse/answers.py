@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from storyreel.browse.command import command_of
-from storyreel.browse.desk import Desk, State
 from storyreel.browse.filmline import FilmLine
 from storyreel.browse.pictures import PREVIEW_SECONDS
+from storyreel.browse.session import BrowseSession, State
 from storyreel.browse.table import MEASURED
 from storyreel.curate.choose import Selection, fill
 from storyreel.curate.scores import judged, scores
@@ -30,7 +30,7 @@ PLAIN = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class ClipListing:
     """Which clips, in which order. reason: a limit that rejects them, "" for any. query: words of the caption."""
 
     view: str = "all"
@@ -40,28 +40,28 @@ class Asked:
     down: bool = False
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Asked:
+    def from_json(cls, said: Mapping[str, Any]) -> ClipListing:
         made: dict[str, Any] = {}
         for f in fields(cls):
             value = said.get(f.name, f.default)
             if not isinstance(value, type(f.default)):
                 raise ValueError(f"{f.name}: expected {type(f.default).__name__}")
             made[f.name] = value
-        asked = cls(**made)
-        if asked.view not in VIEWS or asked.order not in ORDERS or len(asked.query) > 500:
+        listing = cls(**made)
+        if listing.view not in VIEWS or listing.order not in ORDERS or len(listing.query) > 500:
             raise ValueError(f"expected a view of {', '.join(VIEWS)} and an order of {', '.join(ORDERS)}")
-        return asked
+        return listing
 
 
-def the_set(desk: Desk, state: State) -> dict[str, Any]:
+def the_set(session: BrowseSession, state: State) -> dict[str, Any]:
     """Once a page: names, limits, histograms, and what the folder was last chosen by."""
     found = [
         {"field": name, "column": score.column, "says": score.says, **state.histograms[score.column].as_json()}
         for name, score in sorted(scores().items(), key=lambda item: item[1].limit is None)
     ]
     return {
-        "name": desk.dataset.resolve().name,
-        "folder": str(desk.dataset),
+        "name": session.dataset.resolve().name,
+        "folder": str(session.dataset),
         "spans": len(state.table),
         "films": state.table.films,
         "seconds": float(np.nansum(state.table.scores["seconds"])),
@@ -74,10 +74,10 @@ def the_set(desk: Desk, state: State) -> dict[str, Any]:
 
 def version_of(state: State) -> str:
     """Another one whenever the folder was chosen anew."""
-    return "-".join(str(part) for part in (*state.table.stamp, *(state.thresholds_stamp or ())))
+    return "-".join(str(part) for part in (*state.table.version, *(state.thresholds_version or ())))
 
 
-def decided(desk: Desk, state: State, thresholds: Thresholds) -> dict[str, Any]:
+def decided(session: BrowseSession, state: State, thresholds: Thresholds) -> dict[str, Any]:
     """What these thresholds come to: counts, hours, reasons, histograms of what is kept, the command."""
     verdict, table, words = state.verdict(thresholds), state.table, state.edits.words
     saved = table.saved
@@ -97,18 +97,18 @@ def decided(desk: Desk, state: State, thresholds: Thresholds) -> dict[str, Any]:
             "pending": state.edits.pending,
         },
         "twins": state.all_pairs,
-        "command": command_of(desk.dataset, state.thresholds, thresholds),
+        "command": command_of(session.dataset, state.thresholds, thresholds),
         "version": version_of(state),
     }
 
 
-def listed(state: State, thresholds: Thresholds, asked: Asked) -> np.ndarray:
-    """Places of the rows that are asked for, in order."""
+def listed(state: State, thresholds: Thresholds, listing: ClipListing) -> np.ndarray:
+    """Places of the rows that are listing for, in order."""
     verdict = state.verdict(thresholds)
-    return state.remembered(("list", thresholds, asked, state.all_pairs), lambda: _listed(state, verdict, asked))
+    return state.remembered(("list", thresholds, listing, state.all_pairs), lambda: _listed(state, verdict, listing))
 
 
-def _listed(state: State, verdict: Selection, asked: Asked) -> np.ndarray:
+def _listed(state: State, verdict: Selection, listing: ClipListing) -> np.ndarray:
     table, words = state.table, state.edits.words
     edited = np.zeros(len(table), bool)
     edited[list(state.edits.captions)] = True
@@ -118,25 +118,25 @@ def _listed(state: State, verdict: Selection, asked: Asked) -> np.ndarray:
         "rejected": ~verdict.kept,
         "changed": verdict.kept != table.saved,
         "manual": (words >= 0) | edited,
-    }[asked.view]
-    if asked.reason:
-        known = asked.reason in verdict.names
-        mask = mask & (verdict.failed[verdict.names.index(asked.reason)] if known else False)
-    if asked.query.strip():
-        mask = mask & table.search(asked.query, state.edits.captions)
+    }[listing.view]
+    if listing.reason:
+        known = listing.reason in verdict.names
+        mask = mask & (verdict.failed[verdict.names.index(listing.reason)] if known else False)
+    if listing.query.strip():
+        mask = mask & table.search(listing.query, state.edits.captions)
     places = np.flatnonzero(mask)
-    if asked.order == "film":
-        return places[::-1] if asked.down else places
+    if listing.order == "film":
+        return places[::-1] if listing.down else places
     scores = {**table.scores, "caption_words": state.edits.lengths}
-    value = np.abs(verdict.margin) if asked.order == "margin" else scores[asked.order]
+    value = np.abs(verdict.margin) if listing.order == "margin" else scores[listing.order]
     value = value[places]
     unknown = np.isnan(value)  # at the end, whichever way
-    order = np.argsort(np.where(unknown, np.inf, -value if asked.down else value), kind="stable")
+    order = np.argsort(np.where(unknown, np.inf, -value if listing.down else value), kind="stable")
     return places[order]
 
 
-def a_page(state: State, thresholds: Thresholds, asked: Asked, offset: int, count: int) -> dict[str, Any]:
-    places = listed(state, thresholds, asked)
+def a_page(state: State, thresholds: Thresholds, listing: ClipListing, offset: int, count: int) -> dict[str, Any]:
+    places = listed(state, thresholds, listing)
     part = places[offset : offset + max(1, min(count, MOST))]
     return {"total": len(places), "offset": offset, "clips": briefly(state, thresholds, part)}
 

@@ -69,7 +69,7 @@ class Turns:
                     self._free += 1
 
 
-class Kept:
+class SizedCache:
     """Values by key up to `room` bytes, the least used forgotten first; each is made once however many ask for it."""
 
     def __init__(self, room: int, forget: Callable[[Any], None] = lambda value: None) -> None:
@@ -117,8 +117,8 @@ class DatasetPictures:
     def __init__(self, dataset: Path) -> None:
         self.dataset = dataset
         self.turns = Turns(max(1, min(4, os.cpu_count() or 1)))
-        self._strips = Kept(ROOM)
-        self._videos = Kept(FILM_ROOM, lambda file: file.unlink(missing_ok=True))
+        self._strips = SizedCache(ROOM)
+        self._videos = SizedCache(FILM_ROOM, lambda file: file.unlink(missing_ok=True))
         place = Path(tempfile.gettempdir())
         sweep(place)  # what a server that was killed has left
         self._folder = temporary_name(place / "browse")

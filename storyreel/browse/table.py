@@ -28,7 +28,7 @@ class SpanTable:
 
     def __init__(self, file: Path) -> None:
         """ValueError: not readable."""
-        self.stamp = stamp_of(file)
+        self.version = file_version(file)
         try:
             self.table: pa.Table = read_parquet(file).combine_chunks()
             self.clips: list[str] = self.table["clip"].to_pylist()
@@ -87,7 +87,7 @@ class SpanTable:
         return np.flatnonzero(np.asarray(mask, bool))
 
 
-def stamp_of(file: Path) -> tuple[int, int, int]:
+def file_version(file: Path) -> tuple[int, int, int]:
     """Changes whenever the file is another one. OSError: not there."""
     stat = os.stat(file)
     return stat.st_mtime_ns, stat.st_size, stat.st_ino

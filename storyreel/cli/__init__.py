@@ -139,7 +139,7 @@ app = typer.Typer(
 
 def _version(shown: bool) -> None:
     if shown:
-        from storyreel.stamp import made_by
+        from storyreel.clip_metadata import made_by
 
         typer.echo(made_by())
         raise typer.Exit

@@ -32,7 +32,7 @@ def browse(
     try:
         server = PageServer(page_app(router(browsing), access), access.host, port)
         typer.echo(server.url)
-        spans = counted(len(browsing.desk.state().table), "span")
+        spans = counted(len(browsing.session.state().table), "span")
         typer.echo(f"{spans}. Ctrl-C ends; decisions are on the disk.", err=True)
         if open_:
             import webbrowser

@@ -16,7 +16,7 @@ from storyreel.curate.near_hashes import near_rows
 
 EVERY = 3  # one frame of so many is hashed
 FRAMES = 64  # of a clip whose hashes are kept, at most
-FEWEST = 3  # hashes that a clip needs to be compared
+MIN_HASHES = 3  # hashes that a clip needs to be compared
 FIRST = 7 / 64, 4 / 64  # share of bits in which two frames may differ for their clips to be compared: of few, of many
 FEW = 20_000  # frames; all of them are compared with each other
 CROWD = 8  # clips that share a frame with more others are compared with the first ones alone
@@ -52,7 +52,7 @@ def _ways_up(hashes: np.ndarray) -> np.ndarray:
 
 def _candidates(clips: Sequence[np.ndarray]) -> list[tuple[int, int]]:
     """Pairs of clips that have a frame in common, about, sorted. Frames are compared the way up that sorts first."""
-    long = [i for i, hashes in enumerate(clips) if len(hashes) >= FEWEST]
+    long = [i for i, hashes in enumerate(clips) if len(hashes) >= MIN_HASHES]
     if not long:
         return []
     thin = -(-sum(len(clips[i]) for i in long) // MOST)

@@ -70,29 +70,29 @@ def _touches(one: Transition, others: list[Transition], slack: int) -> bool:
 
 def gradual(evidence: Evidence, found: list[Transition]) -> tuple[list[Transition], list[Transition]]:
     """Dissolves and wipes, none over another or over those already found: what is believed, and what is in doubt."""
-    taken = list(found)
+    accepted = list(found)
     doubted: list[Transition] = []
-    for start, length, kind, features in proposals(evidence, taken):
+    for start, length, kind, features in proposals(evidence, accepted):
         belief = belief_in(kind, features)
         one = Transition(start, start + length - 1, kind, belief)
         if belief >= BELIEVED:
-            taken.append(one)
+            accepted.append(one)
         elif belief >= DOUBTED:
             doubted.append(one)
-    return taken[len(found) :], [one for one in doubted if not _touches(one, taken, 0)]
+    return accepted[len(found) :], [one for one in doubted if not _touches(one, accepted, 0)]
 
 
-def proposals(evidence: Evidence, taken: list[Transition]) -> Iterator[tuple[int, int, Kind, np.ndarray]]:
+def proposals(evidence: Evidence, accepted: list[Transition]) -> Iterator[tuple[int, int, Kind, np.ndarray]]:
     """(first frame, length, kind, features) of intervals that may be gradual transitions, best first.
 
-    What lies over a transition that the caller has put into `taken` is left out, and so is what is nearly the same as
-    an interval that was told already, or not worth a closer look.
+    What lies over a transition that the caller has put into `accepted` is left out, and so is what is nearly the same
+    as an interval that was given already, or not worth a closer look.
     """
     blends = Blends(evidence)
     proposed: list[tuple[int, int]] = []
     for _, start, length, kind in sorted(_ideas(evidence, blends), reverse=True):
         one = Transition(start, start + length - 1, kind, 0.0)
-        if _touches(one, taken, 1) or any(_overlap(start, start + length, *other) > _NEARLY for other in proposed):
+        if _touches(one, accepted, 1) or any(_overlap(start, start + length, *other) > _NEARLY for other in proposed):
             continue
         proposed.append((start, start + length))
         if spread(evidence, start - 1, start + length) < WIDE:
@@ -101,7 +101,7 @@ def proposals(evidence: Evidence, taken: list[Transition]) -> Iterator[tuple[int
             continue
         start, length = _refined(evidence, blends, start, length, kind)
         one = Transition(start, start + length - 1, kind, 0.0)
-        if not _touches(one, taken, 1):
+        if not _touches(one, accepted, 1):
             yield start, length, kind, features_of(evidence, blends, start, length)
 
 

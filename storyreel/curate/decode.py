@@ -18,7 +18,7 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from storyreel import sniff
+from storyreel import file_type
 from storyreel.curate.footage import FilmInfo, digest_of
 from storyreel.read_errors import OF_THE_MACHINE, reading
 from storyreel.timing import FASTEST, SLOWEST
@@ -55,7 +55,7 @@ class FilmReader:
 
     def __init__(self, path: str | Path, *, max_pixels: int, damaged: int = 0, threads: int = 0):
         self.path, self.max_pixels, self.allowed, self.threads = Path(path), max_pixels, damaged, threads
-        self.kind = sniff.container(self.path)
+        self.kind = file_type.container(self.path)
         self.rate = Fraction(25)
         self._ticks = array("q")
         self._timed = True  # every frame had a time

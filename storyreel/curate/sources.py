@@ -98,10 +98,10 @@ def find_sources(
 
 def no_film(file: Path) -> str | None:
     """Why a file is not even tried as a film; None when it is to be tried."""
-    from storyreel import sniff
+    from storyreel import file_type
 
     try:
-        kind = sniff.kind(file)
+        kind = file_type.kind(file)
     except FileNotFoundError:
         return "no such file"
     except IsADirectoryError:
@@ -113,7 +113,7 @@ def no_film(file: Path) -> str | None:
         return None if file.suffix.lower() in VIDEOS or "truncated" in str(error) else "is no video"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    if kind in sniff.PICTURES and kind != "gif":
+    if kind in file_type.PICTURES and kind != "gif":
         return "is a picture"
     return "is no video" if kind == "json" else None
 
@@ -146,17 +146,17 @@ def named_apart(known: Mapping[str, FilmSource], new: Iterable[FilmSource]) -> l
     Two films of one name, from two folders, get their folders in front until they differ.
     """
     films = dict(known)
-    taken = {source.name for source in known.values()}
+    names = {source.name for source in known.values()}
     for source in new:
         if source.path in films:
             films[source.path] = replace(source, name=films[source.path].name)
             continue
         name = source.name
         for parent in list(Path(source.path).parents)[len(Path(name).parts) - 1 :]:
-            if name not in taken:
+            if name not in names:
                 break
             name = printable(f"{parent.name}/{name}") if parent.name else printable(source.path.lstrip("/"))
-        taken.add(name)
+        names.add(name)
         films[source.path] = replace(source, name=name)
     return sorted(films.values(), key=lambda source: source.name)
 

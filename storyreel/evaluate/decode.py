@@ -34,7 +34,7 @@ class ClipSource:
 
 
 @dataclass(frozen=True)
-class Taken:
+class DecodedClip:
     """A clip that counts: `frames` uint8 (t, h, w, 3) as the protocol cuts it, `clip` as it was read."""
 
     row: int  # among the clips that count, from 0 on
@@ -56,7 +56,7 @@ class Taken:
 class Consumer(Protocol):
     """What wants to see clips. Batches come in order; each clip comes once."""
 
-    def take(self, batch: Sequence[Taken]) -> None: ...
+    def take(self, batch: Sequence[DecodedClip]) -> None: ...
 
 
 @dataclass
@@ -117,7 +117,7 @@ def one_pass(
     for source, outcome in _decoded(sources, cut, batch * AHEAD, workers):
         advance(1)
         if isinstance(outcome, tuple):
-            waiting.append(Taken(counted.n, source, *outcome))
+            waiting.append(DecodedClip(counted.n, source, *outcome))
             counted.n += 1
         elif isinstance(outcome, Exception):
             counted.unreadable.append({"file": str(source.file), "error": _line(outcome)})
@@ -134,7 +134,7 @@ def one_pass(
     return counted
 
 
-def _show(consumers: Sequence[Consumer], batch: list[Taken]) -> None:
+def _show(consumers: Sequence[Consumer], batch: list[DecodedClip]) -> None:
     for consumer in consumers:
         consumer.take(batch)
 

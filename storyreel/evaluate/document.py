@@ -24,7 +24,7 @@ BINS, POINTS = 20, 500
 
 def document_of(done: Evaluation, command: str = "") -> dict[str, Any]:
     """The whole document; JSON can say all of it."""
-    from storyreel.stamp import made_by
+    from storyreel.clip_metadata import made_by
 
     real = None
     if done.real_clips is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 from torch import Tensor
 
-from storyreel.evaluate.decode import Taken
+from storyreel.evaluate.decode import DecodedClip
 from storyreel.evaluate.moments import check_finite
 from storyreel.numbers import number
 
@@ -33,11 +33,11 @@ class Gathered:
     def __init__(self) -> None:
         self.rows: dict[int, Tensor] = {}
 
-    def take(self, batch: Sequence[Taken]) -> None:
+    def take(self, batch: Sequence[DecodedClip]) -> None:
         """Clips of one shape are looked at together."""
-        shapes: dict[tuple[int, ...], list[Taken]] = {}
-        for taken in batch:
-            shapes.setdefault(tuple(taken.frames.shape), []).append(taken)
+        shapes: dict[tuple[int, ...], list[DecodedClip]] = {}
+        for seen in batch:
+            shapes.setdefault(tuple(seen.frames.shape), []).append(seen)
         for alike in shapes.values():
             try:
                 found = self.look(alike)
@@ -45,7 +45,7 @@ class Gathered:
                 raise ValueError(f"{alike[0].source.file.name}: {error}") from None
             self.rows |= dict(zip((t.row for t in alike), found, strict=True))
 
-    def look(self, alike: list[Taken]) -> Tensor:
+    def look(self, alike: list[DecodedClip]) -> Tensor:
         """A row a clip."""
         raise NotImplementedError
 
@@ -82,7 +82,7 @@ class Network(Gathered):
         }
 
     @torch.inference_mode()
-    def look(self, alike: list[Taken]) -> Tensor:
+    def look(self, alike: list[DecodedClip]) -> Tensor:
         frames = torch.stack([damaged(t.frames, self.damage, t.row) for t in alike])  # (b, t, h, w, 3)
         if self.kind == "features":
             found = self.extractor.features(frames)
@@ -112,7 +112,7 @@ class MotionMeasures(Gathered):
         self.label = "motion"
         self.depends = {"motion": list(names), "version": 1}
 
-    def look(self, alike: list[Taken]) -> Tensor:
+    def look(self, alike: list[DecodedClip]) -> Tensor:
         from storyreel.evaluate.motion import measures_of
 
         return torch.tensor([list(measures_of(t.frames, self.names).values()) for t in alike], dtype=torch.float64)
@@ -127,18 +127,18 @@ class Pairs(Gathered):
         self.label = "pairs"
         self.depends = {"pairs": list(measures)}
 
-    def look(self, alike: list[Taken]) -> Tensor:
+    def look(self, alike: list[DecodedClip]) -> Tensor:
         from storyreel.data.folder import read_clip
 
         rows = []
-        for taken in alike:
-            file = self.real.get(taken.source.file.stem)
+        for clip in alike:
+            file = self.real.get(clip.source.file.stem)
             if file is None:
-                raise ValueError(f"no real clip is called {taken.source.file.stem}")
-            real = self.cut(read_clip(file), taken.row)
+                raise ValueError(f"no real clip is called {clip.source.file.stem}")
+            real = self.cut(read_clip(file), clip.row)
             if isinstance(real, str):
                 raise ValueError(f"{file}: {real}")
-            rows.append([measure(taken.frames, real) for measure in self.measures.values()])
+            rows.append([measure(clip.frames, real) for measure in self.measures.values()])
         return torch.tensor(rows, dtype=torch.float64)
 
 
@@ -149,7 +149,7 @@ class JudgeReadings:
         self.judge = judge
         self.seen: list[Any] = []
 
-    def take(self, batch: Sequence[Taken]) -> None:
+    def take(self, batch: Sequence[DecodedClip]) -> None:
         self.seen += self.judge.read(t.clip for t in batch)
 
 
@@ -159,7 +159,7 @@ class ClipRows:
     def __init__(self) -> None:
         self.clips: list[dict[str, Any]] = []
 
-    def take(self, batch: Sequence[Taken]) -> None:
+    def take(self, batch: Sequence[DecodedClip]) -> None:
         for t in batch:
             own = t.clip.meta.get("attributes")
             wanted = t.source.wanted if t.source.wanted is not None else own if isinstance(own, dict) else {}
@@ -178,7 +178,7 @@ class Stories:
 
         self.seams, self.n = Seams(cycle=1), 0
 
-    def take(self, batch: Sequence[Taken]) -> None:
+    def take(self, batch: Sequence[DecodedClip]) -> None:
         for t in batch:
             parts = parts_of(t.clip.meta.get("story"), float(t.clip.fps), len(t.clip))
             if len(parts) > 1:

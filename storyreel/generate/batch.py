@@ -201,12 +201,12 @@ def _named_apart(jobs: Sequence[Job], codes: Sequence[str], suffix: str) -> list
     """
     count = Counter(job.path for job in jobs)
     apart: list[Job] = []
-    taken: dict[Path, Job] = {}
+    jobs_by_path: dict[Path, Job] = {}
     for job, code in zip(jobs, codes, strict=True):
         if code and count[job.path] > 1:
             job = replace(job, path=job.path.with_name(_name(job.options, code[:32], suffix)))
         apart.append(job)
-        other = taken.setdefault(job.path, job)
+        other = jobs_by_path.setdefault(job.path, job)
         if other is not job:
             raise ValueError(f"{job.where}: name {job.path.name!r} is taken by {other.where}")
     return apart

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from storyreel import stamp, timing
+from storyreel import clip_metadata, timing
 from storyreel.atlas import Grid, Sheet, Tag
 from storyreel.clip import Clip
 from storyreel.generate.character import Animation, DrawnCharacter
@@ -38,7 +38,7 @@ def write_character(character: DrawnCharacter, path: Path) -> list[Path]:
     clip = Clip(laid.frames, caption=options.prompt, meta=_meta(character))
     written: list[Path] = []
     for factor, file in scales.items():
-        doc = stamp.document(clip, factor) | {"beside": beside}
+        doc = clip_metadata.document(clip, factor) | {"beside": beside}
         laid.save(file, factor, grid, doc)
         written += [file, file.with_suffix(".json")]
     if licence is not None:

@@ -164,8 +164,8 @@ class HubPipeline(System):
             pipe = place(pipe, self._device, self._mode)
         else:
             parts, found = self._pipe(self.kind, options).components, class_named(kind)
-            taken = inspect.signature(found.__init__).parameters
-            pipe = found(**{name: part for name, part in parts.items() if name in taken})
+            parameters = inspect.signature(found.__init__).parameters
+            pipe = found(**{name: part for name, part in parts.items() if name in parameters})
         pipe.set_progress_bar_config(disable=True)
         self._loaded[key] = pipe
         return pipe

@@ -22,7 +22,7 @@ from storyreel.serve.settings import read_upload
 from storyreel.serve.studio import Studio
 from storyreel.serve.table import VideoRow
 from storyreel.serve.video import as_json, model_as_json
-from storyreel.serve.watch import Hub, WorkerMonitor
+from storyreel.serve.worker_monitor import Hub, WorkerMonitor
 
 POLL_MILLISECONDS = 500  # that clients are asked to wait before they look again
 SYNC_SECONDS = 600.0

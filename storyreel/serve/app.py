@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
+from storyreel.clip_metadata import made_by
 from storyreel.generate import registry
 from storyreel.ownership import claim
 from storyreel.serve import errors, json_routes, objects, page, studio_routes
@@ -18,8 +19,7 @@ from storyreel.serve.guard import Access, Guard
 from storyreel.serve.running import PageServer
 from storyreel.serve.shown import ServedFolder, show
 from storyreel.serve.studio import Studio
-from storyreel.serve.watch import Hub, WorkerMonitor
-from storyreel.stamp import made_by
+from storyreel.serve.worker_monitor import Hub, WorkerMonitor
 
 
 def make_app(

@@ -24,9 +24,9 @@ from fastapi.responses import Response
 
 from storyreel.browse import answers
 from storyreel.browse.command import Running, words_of
-from storyreel.browse.desk import MOST_CAPTION, Desk, State
 from storyreel.browse.filmline import FilmLine, FilmLines
 from storyreel.browse.pictures import DatasetPictures, Gone
+from storyreel.browse.session import MOST_CAPTION, BrowseSession, State
 from storyreel.curate.thresholds import Thresholds
 from storyreel.serve import json_routes, page
 from storyreel.serve.errors import ApiError
@@ -41,20 +41,20 @@ class Browsing:
     """One curated folder, as its page looks at it. Close it. ValueError, OSError: there is no such folder."""
 
     def __init__(self, dataset: Any) -> None:
-        self.desk = Desk(dataset)
+        self.session = BrowseSession(dataset)
         self.films, self.pictures, self.running = (
-            FilmLines(self.desk.dataset),
-            DatasetPictures(self.desk.dataset),
+            FilmLines(self.session.dataset),
+            DatasetPictures(self.session.dataset),
             Running(),
         )
-        threading.Thread(target=self.desk.find_twins, daemon=True).start()
+        threading.Thread(target=self.session.find_twins, daemon=True).start()
 
     def close(self) -> None:
         self.running.close()
         self.pictures.close()
 
     def set(self, said: dict[str, Any]) -> Any:
-        return answers.the_set(self.desk, self.desk.state())
+        return answers.the_set(self.session, self.session.state())
 
     def _thresholds(self, said: dict[str, Any], state: State) -> Thresholds:
         given = said.get("thresholds")
@@ -67,18 +67,18 @@ class Browsing:
         return Thresholds.from_json(given)
 
     def decide(self, said: dict[str, Any]) -> Any:
-        state = self.desk.state()
-        return answers.decided(self.desk, state, self._thresholds(said, state))
+        state = self.session.state()
+        return answers.decided(self.session, state, self._thresholds(said, state))
 
     def clips(self, said: dict[str, Any]) -> Any:
-        state = self.desk.state()
+        state = self.session.state()
         offset, count = said.get("offset", 0), said.get("count", 48)
         if any(not isinstance(n, int) or isinstance(n, bool) or not 0 <= n < 1 << 40 for n in (offset, count)):
             raise ValueError("offset, count: expected whole numbers")
-        return answers.a_page(state, self._thresholds(said, state), answers.Asked.from_json(said), offset, count)
+        return answers.a_page(state, self._thresholds(said, state), answers.ClipListing.from_json(said), offset, count)
 
     def clip(self, said: dict[str, Any]) -> Any:
-        state = self.desk.state()
+        state = self.session.state()
         place = self._place(state, said.get("clip"))
         return answers.one_clip(state, self._thresholds(said, state), place, self._line(state, place))
 
@@ -93,7 +93,7 @@ class Browsing:
         return self.films.of(row)
 
     def edit(self, said: dict[str, Any]) -> Any:
-        state = self.desk.state()
+        state = self.session.state()
         place = self._place(state, said.get("clip"))
         change = {name: said[name] for name in ("keep", "caption") if name in said}
         keep, caption = change.get("keep"), change.get("caption")
@@ -103,13 +103,13 @@ class Browsing:
             change["caption"] = caption = " ".join(caption.split())
             if len(caption) > MOST_CAPTION:
                 raise ValueError(f"caption: expected at most {MOST_CAPTION} characters, got {len(caption)}")
-        state = self.desk.edit(state.table.clips[place], **change)
+        state = self.session.edit(state.table.clips[place], **change)
         (brief,) = answers.briefly(state, self._thresholds(said, state), [place])
         return brief
 
     def apply(self, said: dict[str, Any]) -> Any:
-        state = self.desk.state()
-        words = words_of(self.desk.dataset, state.thresholds, self._thresholds(said, state))
+        state = self.session.state()
+        words = words_of(self.session.dataset, state.thresholds, self._thresholds(said, state))
         if not self.running.start(words):
             raise ApiError(409, "the clips are being chosen already")
         return self.running.now()
@@ -119,7 +119,7 @@ class Browsing:
 
     def media(self, kind: str, clip: str, gone: Callable[[], bool]) -> bytes | tuple[Path, str]:
         """JPEG, or (file, media type) of a video. Gone: the browser has left, as for what was scrolled away."""
-        state = self.desk.state()
+        state = self.session.state()
         place = self._place(state, clip)
         (row,) = state.table.rows([place])
         try:

@@ -45,7 +45,7 @@ SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "gif": ".gif", "mov"
 
 
 @dataclass
-class Wanted:
+class VideoRequest:
     """A request that was understood: what goes into the table, and the files that came with it."""
 
     options: GenerateOptions
@@ -122,7 +122,7 @@ def read_fields(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def understand(
     values: Mapping[str, Any], model: Served, inputs: Mapping[str, Path], follows: VideoRow | None = None
-) -> Wanted:
+) -> VideoRequest:
     """The request for one video of a model. ApiError, 400, names the field, and what this model can make.
 
     inputs: option -> the file that was sent for it, which is opened to see that it can be. follows: the video that it
@@ -168,7 +168,7 @@ def understand(
     suffixes = {name: path.suffix for name, path in inputs.items()}
     if follows:
         suffixes["extend"] = Path(LOSSLESS).suffix
-    return Wanted(options, seed, format, scale, seconds, shown_size, suffixes, tries, follows and follows.id)
+    return VideoRequest(options, seed, format, scale, seconds, shown_size, suffixes, tries, follows and follows.id)
 
 
 def check_inputs(model: Served, inputs: Collection[str]) -> None:
@@ -305,10 +305,10 @@ def read_upload(value: Any, name: str = "input_reference") -> bytes:
 def kind_of_upload(file: Path) -> tuple[str, str]:
     """(option, suffix) of a file that was sent: a picture begins a video, a clip is gone on from. Its content decides,
     not its name. ApiError: it is neither."""
-    from storyreel import sniff
+    from storyreel import file_type
 
     try:
-        kind = sniff.kind(file)
+        kind = file_type.kind(file)
     except (ValueError, OSError) as error:
         raise _of_upload(error, file) from None
     if kind not in SUFFIXES:

@@ -15,7 +15,7 @@ from storyreel.generate import registry
 from storyreel.serve.errors import ApiError
 from storyreel.serve.files import ID, INPUTS, LOSSLESS, VideoFiles, linked
 from storyreel.serve.served import Served, served
-from storyreel.serve.settings import Wanted, check_inputs, kind_of_upload, plain_settings, read_fields, understand
+from storyreel.serve.settings import VideoRequest, check_inputs, kind_of_upload, plain_settings, read_fields, understand
 from storyreel.serve.table import RIGHT, VideoRow, VideoTable, right_of
 from storyreel.storage import write_bytes
 from storyreel.wording import suggestion
@@ -183,10 +183,10 @@ class Studio:
             raise
         return made
 
-    def _row(self, id: str, model: Served, wanted: Wanted, more: Mapping[str, Any]) -> dict[str, Any]:
+    def _row(self, id: str, model: Served, request: VideoRequest, more: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "id": id, "model": model.name, "settings": wanted.settings, "seed": wanted.seed, "format": wanted.format,
-            "scale": wanted.scale, "seconds": wanted.seconds, "size": wanted.size,
+            "id": id, "model": model.name, "settings": request.settings, "seed": request.seed, "format": request.format,
+            "scale": request.scale, "seconds": request.seconds, "size": request.size,
             "idempotency_key": more.get("key"), "request_digest": more.get("digest"),
             "remixed_from": more.get("remixed_from"),
         }  # fmt: skip

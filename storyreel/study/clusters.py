@@ -108,9 +108,9 @@ def _rate(over: np.ndarray, of: np.ndarray, sums: np.ndarray, by: Crossed) -> Ra
     by_prompt, by_rater, by_vote = variance(((over - value * of) / total)[:, None], by)
     se, t = spread(float(by_prompt[0, 0]), float(by_rater[0, 0]), float(by_vote[0, 0]), by)
     counts = [len(np.unique(cluster[of > 0])) for cluster in (by.prompt, by.rater)]
-    fewest = min([count for count in counts if count > 1], default=1)
+    smallest = min([count for count in counts if count > 1], default=1)
     if se == 0:  # all agree: the resamples say nothing, but so few prompts or raters do
-        room = 1 - unanimous(fewest)
+        room = 1 - unanimous(smallest)
         return Rate(value, max(0.0, value - room), min(1.0, value + room), n)
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = sums[0] / sums[1] - value

@@ -148,10 +148,10 @@ class Votes:
         """
         sql = f"""{BEGUN} SELECT item, COUNT(DISTINCT rater) FROM trials JOIN raters ON raters.id = rater
                   WHERE (seen > ? AND rater IN begun) OR trials.id IN (SELECT trial FROM votes) GROUP BY item"""
-        taken = dict(db.execute(sql, (now - IDLE,)).fetchall())
+        voting = dict(db.execute(sql, (now - IDLE,)).fetchall())
         sql = f"""{BEGUN} SELECT item, COUNT(DISTINCT rater) FROM trials JOIN raters ON raters.id = rater
                   WHERE seen > ? AND rater NOT IN begun GROUP BY item"""
-        return taken, dict(db.execute(sql, (now - UNANSWERED,)).fetchall())
+        return voting, dict(db.execute(sql, (now - UNANSWERED,)).fetchall())
 
     def _rater(self, db: sqlite3.Connection, token: str) -> int:
         row = db.execute("SELECT id FROM raters WHERE token = ?", (_digest(token),)).fetchone()

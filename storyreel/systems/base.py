@@ -63,7 +63,7 @@ class Stage(nn.Module):
     """The earlier stages that `prepare` depends on, where stages share what it gives; None: all, and not shared."""
     surveyed: ClassVar[tuple[str, ...]] = ()
     """Entries of `prepare` that `survey` is shown for all clips, such as one number a clip."""
-    taken_from: str = ""  # the model that its weights come from, by name, where it is not trained here
+    weights_from: str = ""  # the model that its weights come from, by name, where it is not trained here
     frozen: bool = False  # its weights are those of the model that training goes on from (--init)
 
     @property
@@ -87,7 +87,7 @@ class Stage(nn.Module):
         return ""
 
     def take(self, tensors: Mapping[str, Tensor], sha256: str) -> None:
-        """Fill in the weights of `taken_from`. ValueError where they are not those that are wanted."""
+        """Fill in the weights of `weights_from`. ValueError where they are not those that are wanted."""
         raise NotImplementedError
 
     def begin(self) -> None:

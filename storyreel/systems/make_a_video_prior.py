@@ -83,7 +83,7 @@ class ImageTextStage(Stage):
 
     def __init__(self, config: ImageTextConfig):
         super().__init__()
-        self.config, self.dim, self.taken_from = config, config.dim, config.source
+        self.config, self.dim, self.weights_from = config, config.dim, config.source
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.net: DualTowers | ClipTowers = (

@@ -42,7 +42,7 @@ def unet_name(name: str, blocks: int, attends: frozenset[int]) -> str:
     coarsest, that have attention."""
     if (found := _renamed(name, AROUND)) is not None:
         return UNET + found
-    part, level, kind, number, rest = _taken(r"(\w+?)_blocks?(?:\.(\d+))?\.(\w+)\.(\d+)\.(.*)", name)
+    part, level, kind, number, rest = _groups_of(r"(\w+?)_blocks?(?:\.(\d+))?\.(\w+)\.(\d+)\.(.*)", name)
     rest = _residual(rest) if kind == "resnets" else _attention(rest) if kind == "attentions" else rest
     if part == "mid":
         return f"{UNET}middle_block.{1 if kind == 'attentions' else 2 * int(number)}.{rest}"
@@ -69,9 +69,9 @@ def autoencoder_name(name: str, levels: int) -> str:
     if rest.startswith("mid_block.attentions.0."):
         return f"{side}.mid.attn_1.{_renamed(rest.removeprefix('mid_block.attentions.0.'), ATTENTION)}"
     if rest.startswith("mid_block."):
-        number, rest = _taken(r"mid_block\.resnets\.(\d+)\.(.*)", rest)
+        number, rest = _groups_of(r"mid_block\.resnets\.(\d+)\.(.*)", rest)
         return f"{side}.mid.block_{int(number) + 1}.{_frame_block(rest)}"
-    way, level, kind, number, rest = _taken(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.*)", rest)
+    way, level, kind, number, rest = _groups_of(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.*)", rest)
     place = levels - 1 - int(level) if way == "up" else int(level)
     if kind in ("downsamplers", "upsamplers"):
         return f"{side}.{way}.{place}.{way}sample.{rest}"
@@ -84,7 +84,7 @@ def vision_name(name: str) -> str:
         return CLIP + found
     if name == "visual_projection.weight":  # transposed there
         return f"{CLIP}proj"
-    number, rest = _taken(r"vision_model\.encoder\.layers\.(\d+)\.(.*)", name)
+    number, rest = _groups_of(r"vision_model\.encoder\.layers\.(\d+)\.(.*)", name)
     found = _renamed(rest, LAYER)
     if found is None:
         raise KeyError(name)
@@ -128,7 +128,7 @@ def _renamed(name: str, table: dict[str, str]) -> str | None:
     return None
 
 
-def _taken(pattern: str, name: str) -> tuple[str, ...]:
+def _groups_of(pattern: str, name: str) -> tuple[str, ...]:
     found = re.fullmatch(pattern, name)
     if found is None:
         raise KeyError(name)

@@ -121,13 +121,13 @@ class MotionCodes(nn.Module):
     def _spline(self, anchors: Tensor, near: Tensor, share: Tensor, times: Tensor) -> Tensor:
         """e(t) + spline of R a: quadratic, uniform; the weights of three anchors in closed form."""
         weights = ((1 - share) ** 2 / 2, 0.5 + share - share**2, share**2 / 2)
-        code = sum(w * _taken(anchors, near + i) for i, w in enumerate(weights))
+        code = sum(w * _gathered(anchors, near + i) for i, w in enumerate(weights))
         assert isinstance(code, Tensor)
         return self._waves(times, self.phase(code)) + self.offset(code)
 
     def _linear(self, anchors: Tensor, near: Tensor, share: Tensor, times: Tensor, index: Tensor) -> Tensor:
         """e(t) less the straight line between its ends, and a line between the offsets of both anchors."""
-        here, after = _taken(anchors, near), _taken(anchors, near + 1)
+        here, after = _gathered(anchors, near), _gathered(anchors, near + 1)
         phase = self.phase(here)
         assert self.pace is not None
         pace = torch.tanh(self.pace(here)) + 1
@@ -151,6 +151,6 @@ class MotionCodes(nn.Module):
         return torch.cat([angle.sin(), angle.cos()], -1)
 
 
-def _taken(anchors: Tensor, index: Tensor) -> Tensor:
+def _gathered(anchors: Tensor, index: Tensor) -> Tensor:
     """anchors (b, n, m) at index (b, f) -> (b, f, m)."""
     return anchors.gather(1, index[..., None].expand(-1, -1, anchors.shape[-1]))

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 from storyreel.train.budget import Budget, Shares, TimeBudget, saved_steps, time_stages, with_steps
 from storyreel.train.card import card, licence_of
 from storyreel.train.distributed import first_alone, processes
+from storyreel.train.frozen_encoders import take_encoders
 from storyreel.train.loggers import check_installed
 from storyreel.train.loop import BatchSource
 from storyreel.train.parallel import Kind
 from storyreel.train.report import Reporter
 from storyreel.train.stages import MakeLoader, Prepare, train_system
-from storyreel.train.taken import take_encoders
 from storyreel.worlds import find, names
 
 

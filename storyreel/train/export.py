@@ -18,7 +18,7 @@ from storyreel.storage import read_json
 from storyreel.systems.base import System
 from storyreel.tensor_file import copy_into
 from storyreel.train.card import card
-from storyreel.train.taken import take_encoders
+from storyreel.train.frozen_encoders import take_encoders
 
 MAX_MB = 15.0
 

@@ -38,7 +38,7 @@ from storyreel.train.optim import (
     set_rates,
 )
 from storyreel.train.randomness import seed_dropout, seed_of
-from storyreel.train.readiness import prepare_stage, train_mode
+from storyreel.train.stage_setup import prepare_stage, train_mode
 
 
 class BatchSource(Protocol):

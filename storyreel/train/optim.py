@@ -27,7 +27,7 @@ def learning_rate(optim: Optim, step: int, steps: int) -> float:
 def parameters_of(stage: Stage, where: str) -> dict[str, dict[str, nn.Parameter]]:
     """turn -> name -> parameter. ValueError when a turn has none, or a parameter has two turns."""
     names = {id(p): n for n, p in stage.named_parameters()}
-    taken: dict[int, str] = {}
+    turn_of: dict[int, str] = {}
     found: dict[str, dict[str, nn.Parameter]] = {}
     for turn in stage.turns:
         mine = {id(p): p for p in stage.parameters_for(turn) if p.requires_grad}
@@ -36,11 +36,11 @@ def parameters_of(stage: Stage, where: str) -> dict[str, dict[str, nn.Parameter]
         for key in mine:
             if key not in names:
                 raise ValueError(f"{where}: turn {turn!r} has a parameter that is not of the stage")
-            if key in taken:
+            if key in turn_of:
                 raise ValueError(
-                    f"{where}: {names[key]} belongs to the turns {taken[key]!r} and {turn!r}; expected one"
+                    f"{where}: {names[key]} belongs to the turns {turn_of[key]!r} and {turn!r}; expected one"
                 )
-            taken[key] = turn
+            turn_of[key] = turn
         found[turn] = {names[key]: p for key, p in mine.items()}
     return found
 

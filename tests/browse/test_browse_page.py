@@ -102,7 +102,7 @@ def test_thresholds_move_and_decisions_survive_filtering(dataset: Path, tmp_path
         folder = DatasetFolder.open(dataset)
         assert kept[0] not in {folder.row(i)["clip"] for i in range(len(folder))}
         assert "written by hand" in [folder.captions(i)[0] for i in range(len(folder))]
-        assert (server.desk.state().thresholds.text.max or 0) == limit
+        assert (server.session.state().thresholds.text.max or 0) == limit
         refilter(dataset, lambda now: type(now).from_json({**now.as_json(), "text": Limit(max=0.9).__dict__}))
 
 

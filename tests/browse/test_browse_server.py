@@ -18,7 +18,7 @@ from curated import BrowseServer, serving, stub_set
 from PIL import Image
 
 from storyreel.browse.filmline import spread
-from storyreel.browse.pictures import Gone, Kept, Turns
+from storyreel.browse.pictures import Gone, SizedCache, Turns
 from storyreel.cli import main
 from storyreel.curate.edits import edits_file, read_edits
 from storyreel.curate.score import Limit
@@ -108,7 +108,7 @@ def test_clips_come_in_pages_by_view_reason_and_search(stub: Page):
 
 
 def test_moved_thresholds_change_counts_and_clips_but_nothing_on_disk(stub: Page):
-    table = stub.server.desk.dataset / "curation" / "spans.parquet"
+    table = stub.server.session.dataset / "curation" / "spans.parquet"
     before = table.read_bytes()
     assert stub("/api/decide", {})["kept"] == 9
     moved = {**Thresholds().as_json(), "text": {"min": None, "max": 0.25}}
@@ -171,7 +171,7 @@ def test_other_pages_cannot_use_the_server(stub: Page):
     headers = stub.ask("/")[2]
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "Access-Control-Allow-Origin" not in headers
-    assert not edits_file(stub.server.desk.dataset).exists()
+    assert not edits_file(stub.server.session.dataset).exists()
 
 
 def test_decisions_are_on_disk_when_answered(tmp_path: Path):
@@ -223,7 +223,7 @@ def test_strips_show_the_clips_own_frames(real: Page):
         assert (status, headers["Content-Type"]) == (200, "image/jpeg")
         strip = picture(data)
         assert strip.shape[0] == 108
-        state = real.server.desk.state()
+        state = real.server.session.state()
         (row,) = state.table.rows([state.table.place[clip["clip"]]])
         line = real.server.films.of(row)
         (span,) = line.spans(Path(row["source_path"]), [row["start"], row["start"] + 1], row["bars"])
@@ -261,7 +261,7 @@ def test_a_film_that_is_gone_leaves_the_clips_that_are_files(movies: Path, tmp_p
     dataset = tmp_path / "set"
     shutil.copytree(movies, dataset)
     with serving(dataset) as server:
-        page, table = Page(server), server.desk.state().table
+        page, table = Page(server), server.session.state().table
         index = table.table.schema.get_field_index("source_path")
         import pyarrow as pa
 
@@ -300,7 +300,7 @@ def test_what_is_asked_for_last_is_made_first_and_once():
         thread.join(10)
     assert order == ["first", "new", "away left", "old"]
     forgotten: list[str] = []
-    kept = Kept(10, forgotten.append)
+    kept = SizedCache(10, forgotten.append)
     for key in ("a", "b", "a", "c", "b"):
         kept.get(key, lambda key=key: (key * 2, 4))
     assert forgotten == ["bb", "aa"], "the least used go first"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stub_films import hash_of
 
 from storyreel.browse.command import changes, command_of
-from storyreel.browse.desk import Desk, State
+from storyreel.browse.session import BrowseSession, State
 from storyreel.browse.table import MEASURED
 from storyreel.browse.twins import Copies
 from storyreel.curate.choose import choose, choose_columns
@@ -152,23 +152,23 @@ def state_is_chosen(state: State, dataset: Path, thresholds: Thresholds) -> None
 def test_a_folder_is_followed_as_it_changes(tmp_path: Path):
     films = [[{"phash": hash_of(1)}, {"text_share": 0.3}, {"motion_flow": 0.0, "motion_difference": 0.0}], [{}, {"phash": hash_of(1, 3)}]]  # fmt: skip  # noqa: E501
     dataset = stub_set(tmp_path, films)
-    desk = Desk(dataset)
-    state = desk.state()
-    assert desk.state() is state, "nothing changed"
+    session = BrowseSession(dataset)
+    state = session.state()
+    assert session.state() is state, "nothing changed"
     state_is_chosen(state, dataset, state.thresholds)
-    desk.find_twins()
+    session.find_twins()
     assert state.all_pairs
     for thresholds in (Thresholds(text=Limit()), Thresholds(duplicates=Duplicates(share=None), text=Limit(max=0.5))):
         state_is_chosen(state, dataset, thresholds)
     clips = state.table.clips
-    after = desk.edit(clips[1], keep=True)
+    after = session.edit(clips[1], keep=True)
     assert after.edits.of(1) == {"keep": True, "caption": None}
-    assert desk.edit(clips[0], caption="two words").edits.lengths[0] == 2
-    assert desk.state().edits.pending == 1
+    assert session.edit(clips[0], caption="two words").edits.lengths[0] == 2
+    assert session.state().edits.pending == 1
     add_edit(dataset, clips[3], keep=False)  # somebody else, at the same time
-    state_is_chosen(desk.state(), dataset, desk.state().thresholds)
+    state_is_chosen(session.state(), dataset, session.state().thresholds)
     refilter(dataset, lambda now: Thresholds(text=Limit(max=0.9)))
-    state = desk.state()
+    state = session.state()
     assert state.thresholds.text.max == 0.9
     assert state.edits.pending == 0
     assert state.table.saved.tolist() == state.verdict(state.thresholds).kept.tolist()
@@ -184,11 +184,11 @@ def test_edits_of_the_page_survive_every_filter_and_new_footage(tmp_path: Path):
     from storyreel.data.folder import DatasetFolder
 
     dataset = stub_set(tmp_path, [[{}, {"text_share": 0.3}, {}]])
-    desk = Desk(dataset)
-    first, second, _ = desk.state().table.clips
-    desk.edit(first, keep=False)
-    desk.edit(second, keep=True)
-    desk.edit(second, caption="as I see it")
+    session = BrowseSession(dataset)
+    first, second, _ = session.state().table.clips
+    session.edit(first, keep=False)
+    session.edit(second, keep=True)
+    session.edit(second, caption="as I see it")
     written = edits_file(dataset).read_bytes()
     for limit in (0.9, 0.01, None):
         refilter(dataset, lambda now, limit=limit: Thresholds(text=Limit(max=limit)))

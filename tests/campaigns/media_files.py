@@ -33,7 +33,7 @@ def wholes(folder: Path) -> list[Whole]:
     """Every kind of file, made anew in `folder`."""
     from PIL import Image
 
-    from storyreel import stamp, video_io
+    from storyreel import clip_metadata, video_io
     from storyreel.clip import Clip
     from storyreel.span import Span
 
@@ -48,7 +48,7 @@ def wholes(folder: Path) -> list[Whole]:
     for suffix in OURS:
         for each in (clip, clip.replace(frames=alpha)) if suffix in ("webm", "webp", "mkv") else (clip,):
             path = video_io.write(each, folder / f"{NAME}.{suffix}", scale=1)
-            document = stamp.document(each)
+            document = clip_metadata.document(each)
             if suffix == "png":
                 atlas = path.with_suffix(".json").read_bytes()
                 found.append(Whole("png", path.read_bytes(), ((f"{NAME}.json", atlas),), document))
@@ -109,7 +109,7 @@ def mutation(number: int, found: list[Whole], folder: Path) -> tuple[Path, str]:
 
 def _forged(rng: random.Random, whole: Whole, path: Path) -> bytes:
     """The file with a broken document in it: the atlas or span itself, or the comment of a clip."""
-    from storyreel import stamp, video_io
+    from storyreel import clip_metadata, video_io
     from storyreel.clip import Clip
 
     assert whole.document is not None
@@ -120,6 +120,6 @@ def _forged(rng: random.Random, whole: Whole, path: Path) -> bytes:
         text = text.encode("ascii", "replace").decode()
     frames = np.zeros((3, 48, 64, 3), np.uint8)
     frames[1:] = 255
-    with patch.object(stamp, "dump", lambda doc, ascii_only=False: text.replace("\0", "") or "{"):
+    with patch.object(clip_metadata, "dump", lambda doc, ascii_only=False: text.replace("\0", "") or "{"):
         video_io.write(Clip(frames, Fraction(8)), path, scale=1)
     return path.read_bytes()

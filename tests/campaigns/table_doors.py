@@ -123,11 +123,11 @@ def _table(path: Path) -> None:
 
 
 def _stamp(path: Path) -> None:
-    from storyreel import stamp
+    from storyreel import clip_metadata
 
-    document = stamp.parse(path.read_text(encoding="utf-8", errors="replace"))
-    stamp.file_facts(document)
-    stamp.clip_fields(document)
+    document = clip_metadata.parse(path.read_text(encoding="utf-8", errors="replace"))
+    clip_metadata.file_facts(document)
+    clip_metadata.clip_fields(document)
 
 
 def _span(path: Path) -> None:

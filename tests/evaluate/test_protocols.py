@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from storyreel.clip import Clip
-from storyreel.evaluate.decode import ClipSource, Cut, Taken, one_pass
+from storyreel.evaluate.decode import ClipSource, Cut, DecodedClip, one_pass
 from storyreel.evaluate.extractors import load_extractor
 from storyreel.evaluate.gather import Network, damaged, parts_of
 from storyreel.evaluate.protocols import PROTOCOLS, Protocol, codec_of, differing, protocol_named
@@ -125,7 +125,7 @@ class Holding:
     def __init__(self) -> None:
         self.most = self.rows = 0
 
-    def take(self, batch: list[Taken]) -> None:
+    def take(self, batch: list[DecodedClip]) -> None:
         self.most, self.rows = max(self.most, len(batch)), self.rows + len(batch)
 
 
@@ -140,7 +140,8 @@ def test_a_pass_reads_each_clip_once_in_order_and_stops(tmp_path: Path):
     assert one_pass(sources, Cut(PROTOCOLS["storyreel"], 8), [], most=5).n == 5
     halves = [Network(load_extractor("tiny")) for _ in range(2)]
     batch = [
-        Taken(i, ClipSource(Path(f"{i}")), ramp(8).to_tensor().byte().permute(1, 2, 3, 0), ramp(8)) for i in range(4)
+        DecodedClip(i, ClipSource(Path(f"{i}")), ramp(8).to_tensor().byte().permute(1, 2, 3, 0), ramp(8))
+        for i in range(4)
     ]
     halves[0].take(batch[:3])
     halves[1].take(batch[3:])

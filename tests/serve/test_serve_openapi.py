@@ -20,7 +20,7 @@ from storyreel.serve.app import make_app
 from storyreel.serve.guard import Access
 from storyreel.serve.running import PageServer
 from storyreel.serve.studio import Studio
-from storyreel.serve.watch import Hub
+from storyreel.serve.worker_monitor import Hub
 from tests.serving import running
 
 DOCUMENT = json.loads((ROOT / "studio/openapi.json").read_text())

@@ -17,7 +17,7 @@ from storyreel.serve.guard import Access
 from storyreel.serve.running import PageServer
 from storyreel.serve.shown import show
 from storyreel.serve.studio import Studio
-from storyreel.serve.watch import Hub
+from storyreel.serve.worker_monitor import Hub
 from tests.serving import running
 
 for name in ("browse", "curate", "study"):

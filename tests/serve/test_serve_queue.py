@@ -22,7 +22,7 @@ from storyreel.serve.files import VideoFiles
 from storyreel.serve.settings import options_of, plain_settings
 from storyreel.serve.studio import Studio
 from storyreel.serve.table import VideoRow, VideoTable
-from storyreel.serve.watch import Hub, WorkerMonitor
+from storyreel.serve.worker_monitor import Hub, WorkerMonitor
 from storyreel.storage import temporary_name
 
 sys.path.append(str(Path(__file__).parents[1] / "campaigns"))

@@ -19,7 +19,7 @@ from storyreel.model import load_model, save_model
 from storyreel.systems.base import Progress, Request
 from storyreel.systems.make_a_video import MakeAVideo, MakeAVideoConfig
 from storyreel.systems.make_a_video_prior import ImageTextStage
-from storyreel.train.taken import encoder_tensors
+from storyreel.train.frozen_encoders import encoder_tensors
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_the_encoder_is_taken_by_name_and_digest():
     config = recipes.get("make_a_video_sprites").system
     assert isinstance(config, MakeAVideoConfig)
     stage = ImageTextStage(config.encoder)
-    stage.take(*encoder_tensors(stage.taken_from))
+    stage.take(*encoder_tensors(stage.weights_from))
     encoder, clip = load_encoder("sprites"), picture(size=(64, 64))
     told = encoder.frame_embeddings(as_frames(clip)[None])
     torch.testing.assert_close(stage.images(clip.to_tensor()[None]) / stage.dim**0.5, told, atol=1e-4, rtol=1e-3)
@@ -151,7 +151,7 @@ def test_the_encoder_is_taken_by_name_and_digest():
     torch.testing.assert_close(stage.texts(states, mask) / stage.dim**0.5, encoder.net.text(states, mask))
     other = ImageTextStage(replace(config.encoder, sha256="f00"))
     with pytest.raises(ValueError, match="encoder 'encoder-sprites': is another than the recipe's"):
-        other.take(*encoder_tensors(other.taken_from))
+        other.take(*encoder_tensors(other.weights_from))
 
 
 # -- what is refused -------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from storyreel import sniff
+from storyreel import file_type
 from storyreel.animation import MAX_FRAMES, MAX_PIXELS, check_size, gathered
 from storyreel.clip import Clip
 from storyreel.data.imports.entries import Box
@@ -40,8 +40,8 @@ def read_span(
     """
     path = Path(path)
     with reading(path):
-        kind = sniff.kind(path)
-        if kind == "json" or kind in sniff.PICTURES:
+        kind = file_type.kind(path)
+        if kind == "json" or kind in file_type.PICTURES:
             raise ValueError(f"{path}: expected a video to cut from, got a picture or an animation")
         with open_container(path, kind) as container:
             stream = video_stream(container, path)

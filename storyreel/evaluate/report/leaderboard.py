@@ -64,7 +64,7 @@ def document_of(entrants: Sequence[Entrant], terms: Terms, by: str = "") -> dict
     first = rows[0].report
     prompts = [clip["prompt"] for clip in first["per_clip"]]
     gaps = {(a.name, b.name): _gaps(a, b) for a in best.values() if a for b in rows if a is not b}
-    from storyreel.stamp import made_by
+    from storyreel.clip_metadata import made_by
 
     return clean(
         {

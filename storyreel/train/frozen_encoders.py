@@ -15,8 +15,8 @@ from storyreel.weights_registry import find_weights
 def take_encoders(system: System) -> None:
     """Fill in all stages that are taken from elsewhere. ValueError names an encoder that is not here, or is another."""
     for stage in system.stages.values():
-        if stage.taken_from:
-            stage.take(*encoder_tensors(stage.taken_from))
+        if stage.weights_from:
+            stage.take(*encoder_tensors(stage.weights_from))
 
 
 def encoder_tensors(name: str) -> tuple[dict[str, Tensor], str]:

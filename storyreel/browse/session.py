@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from storyreel.browse.histogram import Histogram, histograms
-from storyreel.browse.table import SpanTable, stamp_of
+from storyreel.browse.table import SpanTable, file_version
 from storyreel.browse.twins import RANKED, Copies, Pairs
 from storyreel.curate.choose import Selection, choose_columns
 from storyreel.curate.duplicates import pairs_of
@@ -32,7 +32,7 @@ class Edits:
     """People's decisions on the rows of a table. words: int8 (rows,), 1 keep, 0 drop, -1 none."""
 
     def __init__(self, dataset: Path, table: SpanTable) -> None:
-        self.stamp = _stamp(edits_file(dataset))
+        self.version = _version(edits_file(dataset))
         self.words = np.full(len(table), -1, np.int8)
         self.captions: dict[int, str] = {}
         for clip, said in read_edits(dataset).items():
@@ -58,8 +58,8 @@ class State:
 
     def __init__(self, dataset: Path, before: State | None) -> None:
         file = dataset / "curation" / "spans.parquet"
-        same = before is not None and before.table.stamp == stamp_of(file)
-        self.thresholds_stamp = _stamp(dataset / "curation" / "thresholds.json")
+        same = before is not None and before.table.version == file_version(file)
+        self.thresholds_version = _version(dataset / "curation" / "thresholds.json")
         self.thresholds = saved_thresholds(dataset)
         if same and before is not None:
             self.table, self.histograms, self.copies = before.table, before.histograms, before.copies
@@ -103,7 +103,7 @@ class State:
             self._found.clear()
 
 
-class Desk:
+class BrowseSession:
     """A curated folder that is being looked at. ValueError or OSError: it is none, or cannot be read."""
 
     def __init__(self, dataset: str | Path) -> None:
@@ -117,11 +117,11 @@ class Desk:
         with self._lock:
             state, folder = self._state, self.dataset / "curation"
             now = (
-                stamp_of(folder / "spans.parquet"),
-                _stamp(folder / "thresholds.json"),
-                _stamp(edits_file(self.dataset)),
+                file_version(folder / "spans.parquet"),
+                _version(folder / "thresholds.json"),
+                _version(edits_file(self.dataset)),
             )
-            if now != (state.table.stamp, state.thresholds_stamp, state.edits.stamp):
+            if now != (state.table.version, state.thresholds_version, state.edits.version):
                 self._state = State(self.dataset, state)
                 if self._state.table is not state.table:
                     threading.Thread(target=self.find_twins, daemon=True).start()
@@ -145,9 +145,9 @@ class Desk:
                     state.with_pairs(pairs)
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
+def _version(file: Path) -> tuple[int, int, int] | None:
     try:
-        return stamp_of(file)
+        return file_version(file)
     except FileNotFoundError:
         return None
 
