@@ -8,6 +8,9 @@ those of the checkpoint that everybody uses, the Kinetics-400 RGB model of pierg
     logits.conv3d.{weight,bias}
 
 so that file, saved as safetensors, is read as it is. No weights come with this package.
+
+A file of weights does not hold the epsilon of its batch norms. It is 1e-3 with piergiaj's weights and 1e-5 with
+VideoGPT's (`i3d_pretrained_400.pt`, which FVD is measured with), as their own code runs them.
 """
 
 from __future__ import annotations
@@ -50,10 +53,12 @@ class I3D(nn.Module):
     """Video (b, 3, f, h, w) in [-1, 1] -> features. Made for 224x224; runs at any size, with any number of frames.
 
     Padding is TensorFlow's SAME: every stride gives ceil(size / stride), the odd pixel is padded at the end.
+    eps: of the batch norms, see the module.
     """
 
-    def __init__(self, classes: int = 400):
+    def __init__(self, classes: int = 400, eps: float = 1e-3):
         super().__init__()
+        self.eps = eps
         self.Conv3d_1a_7x7 = Unit3D(3, 64, 7, 2)
         self.Conv3d_2b_1x1 = Unit3D(64, 64, 1)
         self.Conv3d_2c_3x3 = Unit3D(64, 192, 3)
@@ -62,6 +67,9 @@ class I3D(nn.Module):
         for name, (kernel, stride) in POOLS.items():
             self.add_module(name, MaxPool(kernel, stride))
         self.logits = Unit3D(1024, classes, 1, plain=True)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm3d):
+                module.eps = eps
 
     def forward(self, video: Tensor) -> Tensor:
         """Logits (b, classes), the mean over time, as the published model scores a clip. FVD is measured on these."""
@@ -93,7 +101,7 @@ class Unit3D(nn.Module):
     def __init__(self, channels: int, width: int, kernel: int, stride: int = 1, plain: bool = False):
         super().__init__()
         self.conv3d = nn.Conv3d(channels, width, kernel, stride, bias=plain)
-        self.bn = None if plain else nn.BatchNorm3d(width, eps=1e-3, momentum=0.01)
+        self.bn = None if plain else nn.BatchNorm3d(width, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv3d(same(x, self.conv3d.kernel_size, self.conv3d.stride))

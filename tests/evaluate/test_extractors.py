@@ -15,7 +15,7 @@ from tiny_encoders import write_encoder
 
 from storyreel.evaluate.extractors import Extractor, TextVideo, load_extractor, names
 from storyreel.evaluate.extractors.pixels import bicubic_short_side, bilinear_tf1
-from storyreel.evaluate.extractors.videos import C3DFeatures, c3d_tensors
+from storyreel.evaluate.extractors.videos import C3DFeatures, I3DFeatures, c3d_tensors
 from storyreel.evaluate.extractors.weights import digest_of, filled, read_weights
 from storyreel.nn.c3d import C3D, FRAMES
 from storyreel.nn.i3d import I3D
@@ -202,6 +202,24 @@ def test_i3d_reads_the_published_layout(own_weights: Path):
     assert (extractor.name, extractor.dim, extractor.trusted) == ("i3d-k400", 400, True)
     weights["logits.conv3d.bias"] += 1e-3
     assert digest_of(filled(I3D, weights, "x")) != extractor.digest
+
+
+def test_i3d_has_the_epsilon_of_its_weights_and_a_score_says_which(own_weights: Path):
+    """VideoGPT runs the file that it converted with 1e-5; the digest of the weights is the same with any epsilon."""
+    folder = own_weights / "i3d-k400"
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    weights = {n: t for n, t in I3D().state_dict().items() if not n.endswith("num_batches_tracked")}
+    save_file(weights, folder / "i3d_pretrained_400.safetensors")
+    extractor = load_extractor("i3d-k400")
+    assert isinstance(extractor, I3DFeatures)
+    norms = [module.eps for module in extractor.net.modules() if isinstance(module, torch.nn.BatchNorm3d)]
+    assert len(norms) == 57
+    assert set(norms) == {1e-5}
+    assert extractor.preprocessing.endswith("batch norms with eps 1e-05")
+    other = filled(I3D, weights, "x")
+    assert digest_of(other) == extractor.digest
+    assert I3DFeatures("i3d", other, extractor.digest, True).preprocessing != extractor.preprocessing
 
 
 def c3d_files(folder: Path, widths: tuple[int, ...], features: int) -> dict[str, Path]:

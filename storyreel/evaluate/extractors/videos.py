@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from storyreel.nn.videomae import VideoMAE, VideoMAEConfig
 from storyreel.weights_registry import find_weights
 
 SEED = 0  # of the random ones
+VIDEOGPT_EPS = 1e-5  # with which VideoGPT's code runs i3d-k400, the weights that it converted
 
 
 class I3DFeatures:
@@ -25,10 +27,13 @@ class I3DFeatures:
     kind: Literal["video", "frame"] = "video"
     dim = 400
     min_frames = 9  # fewer leave I3D's pool over time nothing to look at; see docs/encoders.md
-    preprocessing = "bilinear to 224x224 without antialias, aspect ratio not kept, range [-1, 1]"
 
     def __init__(self, name: str, net: I3D, digest: str, trusted: bool) -> None:
         self.name, self.net, self.digest, self.trusted = name, net, digest, trusted
+        self.preprocessing = (
+            "bilinear to 224x224 without antialias, aspect ratio not kept, range [-1, 1], "
+            f"batch norms with eps {net.eps:g}"  # which the digest of the weights does not tell
+        )
 
     @torch.inference_mode()
     def features(self, frames: Tensor) -> Tensor:
@@ -143,5 +148,5 @@ def load(name: str, weights: Path | None) -> I3DFeatures | C3DFeatures | VideoMA
     if name == "videomae-ssv2":
         mae = filled(VideoMAEConfig().build, read_weights(path), str(path))
         return VideoMAEFeatures(name, mae, digest_of(mae), trusted=True)
-    i3d = filled(I3D, read_weights(path), str(path))
+    i3d = filled(partial(I3D, eps=VIDEOGPT_EPS), read_weights(path), str(path))
     return I3DFeatures(name, i3d, digest_of(i3d), trusted=True)
