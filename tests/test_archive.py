@@ -96,9 +96,9 @@ def test_two_megabytes_that_are_two_gigabytes_stay_small(tmp_path: Path):
         file.write(32 * part + zeros.flush())
     assert (tmp_path / "bomb.tar.gz").stat().st_size < 3 << 20
     script = (
-        "import resource, sys; from pathlib import Path; from storyreel.archive import Limits, unpack\n"
+        "import resource, sys; from pathlib import Path; from storyreel.archive import ArchiveLimits, unpack\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try: unpack(Path(sys.argv[1]), Path(sys.argv[2]), 'it', Limits(1 << 28, 30_000), {'.png'})\n"
+        "try: unpack(Path(sys.argv[1]), Path(sys.argv[2]), 'it', ArchiveLimits(1 << 28, 30_000), {'.png'})\n"
         "except ValueError as error: print(error)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )

@@ -15,8 +15,8 @@ from storyreel.browse.pictures import DatasetPictures
 KILLED = """
 import os
 from pathlib import Path
-from storyreel.browse.pictures import Pictures
-kept = Pictures(Path("."))
+from storyreel.browse.pictures import DatasetPictures
+kept = DatasetPictures(Path("."))
 os._exit(9)
 """
 

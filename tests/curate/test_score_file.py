@@ -34,13 +34,13 @@ from storyreel.curate.card import card
 from storyreel.curate.measure import measure
 from storyreel.curate.pipeline import without
 from storyreel.curate.rows import COLUMNS, rows_of
-from storyreel.curate.sources import Source
+from storyreel.curate.sources import FilmSource
 from storyreel.curate.choose import choose
 from storyreel.curate.thresholds import Thresholds
 from storyreel.curate.command import change_thresholds
 
 limits = Thresholds(side=scores.judged()["side"].off)
-rows = rows_of(measure(sys.argv[2]), Source(sys.argv[2], "film"), "c")
+rows = rows_of(measure(sys.argv[2]), FilmSource(sys.argv[2], "film"), "c")
 choose(rows, limits)
 told = {"reasons": [r["name"] for r in rows[0]["reasons"]], "value": rows[0]["depth_of_light"]}
 choose(rows, change_thresholds(limits, ["depth.max=0.99"]))
