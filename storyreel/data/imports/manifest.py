@@ -116,8 +116,8 @@ LAYOUTS = {
 
 
 def import_manifest(
-    file: Path, videos: Path | None, out: Path, layout: ManifestLayout, *, split: str = "", shape: ClipCut | None = None,
-    workers: int | None = None,
+    file: Path, videos: Path | None, out: Path, layout: ManifestLayout, *, split: str = "",
+    shape: ClipCut | None = None, workers: int | None = None,
 ) -> Imported:  # fmt: skip
     """Write the dataset folder `out`, a clip a row. file: a table, or a folder of some. videos: their folder;
     None: the table holds pictures. split: of all rows, where the table does not say.
