@@ -25,7 +25,7 @@ from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.field_ranges import Count
 from storyreel.systems.base import OnProgress, Request, Stage, TextEncoder
-from storyreel.systems.cascade_stage import Shape
+from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.palette_refiner import refiner_of
 from storyreel.systems.svd_diffusion import DiffusionConfig
 from storyreel.systems.svd_lora import Factors
@@ -56,7 +56,12 @@ class FactorsStage(LaterStage):
     """The network for pictures of the trained model, frozen, and its factors, which learn."""
 
     def __init__(
-        self, factors: FactorsConfig, config: DiffusionConfig, unet: SvdUNetConfig, shape: Shape, decoder: DecoderStage
+        self,
+        factors: FactorsConfig,
+        config: DiffusionConfig,
+        unet: SvdUNetConfig,
+        shape: VideoShape,
+        decoder: DecoderStage,
     ):
         super().__init__("factors", config, unet, shape, decoder)
         self.requires_grad_(False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
 from storyreel.data.folder import read_clip
-from storyreel.data.imports.entries import Entry
+from storyreel.data.imports.entries import AnnotatedClip
 from storyreel.parquet_file import read_group, rows_of_groups
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def content_of(cell: Any) -> Any:
     return (cell.get("bytes") or cell.get("path")) if isinstance(cell, dict) else cell
 
 
-def picture_of(entry: Entry) -> Clip:
+def picture_of(entry: AnnotatedClip) -> Clip:
     """The picture in the entry's `column` and row `part`, a clip of one frame. ValueError, OSError: why none is."""
     changed = entry.file.stat().st_mtime_ns
     first = 0
