@@ -58,7 +58,7 @@ def test_a_denoising_step_is_a_short_walk(name: str):
     for walk in found:
         assert walk[0] in [
             ("systems/cascade_stage.py", "CascadeStage.sample"),
-            ("systems/make_a_video_networks.py", "InterpolationStage.sample"),
+            ("systems/make_a_video_networks.py", "FrameInterpolationStage.sample"),
         ]
         assert len(walk) <= 6, walk
         assert len({file for file, _ in walk}) <= 4, walk
