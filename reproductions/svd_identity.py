@@ -53,7 +53,8 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
     kept, real = AttributeAccuracy(lasting), AttributeAccuracy(lasting)
     moves, real_moves = AttributeAccuracy(MOVES), AttributeAccuracy(MOVES)
     sheet: list[tuple[str, Clip]] = []
-    count, has_matte = settings.count or (3 if settings.quick else 64), "transparent" not in model.system.makes.cannot
+    count, makes = settings.count or (3 if settings.quick else 64), model.system.makes
+    has_matte = makes is not None and "transparent" not in makes.cannot
     for index, (who, action) in enumerate(characters(settings.seed, count)):
         walk = world.clip_of(who, "")
         picture = walk.replace(frames=walk.frames[:1])
