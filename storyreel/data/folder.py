@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -189,6 +190,17 @@ def read_clip(path: Path) -> Clip:
 
         return Span.read(path).clip()
     return video_io.read(path)
+
+
+def decoded_clip(content: bytes, suffix: str, where: str) -> Clip:
+    """What `read_clip` gives of the bytes of a file of this kind. Its ValueError names `where` they lie."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"clip{suffix}"
+        file.write_bytes(content)
+        try:
+            return read_clip(file)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(file), where)) from None
 
 
 def _read_image(path: Path) -> Clip:

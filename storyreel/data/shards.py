@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from storyreel.clip import Clip
 from storyreel.data.dataset import Dataset
-from storyreel.data.folder import METADATA, FileReader, read_clip
+from storyreel.data.folder import METADATA, FileReader, decoded_clip
 from storyreel.json_file import parse_json
 from storyreel.tar_file import tar_members
 from storyreel.whole_file import without_waiting
@@ -52,13 +51,7 @@ class Member:
                 raise ValueError(f"{where}: the shard is cut short")
             opened.seek(self.offset)
             content = opened.read(self.size)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"sample{Path(self.name).suffix.lower()}"
-            file.write_bytes(content)
-            try:
-                return read_clip(file)
-            except ValueError as error:
-                raise ValueError(str(error).replace(str(file), where)) from None
+        return decoded_clip(content, Path(self.name).suffix.lower(), where)
 
 
 class ShardReader(FileReader):

@@ -363,9 +363,8 @@ class Phenaki(System):
         ends = 0
         for number, (_, frames) in enumerate(parts):
             ends += frames
-            states, mask = encoded_sentences([each[number] for each in prompts], attempts, text)
-            if looks is not None and not request.options.story:
-                states, mask = looks
+            told = looks if looks is not None and not request.options.story else None
+            states, mask = told or encoded_sentences([each[number] for each in prompts], attempts, text)
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
         fps = request.options.fps or Fraction(self.config.fps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -124,11 +125,10 @@ def clips_of_text_or_picture(
     _check_text_or_picture(options, config, stage)
     image = None if options.image is None else beginning(options, config.shape.height, config.channels)
     fps = None if options.fps is None else float(options.fps)
-    cond = request_conditions(options, text, len(attempts), image=image, fps=fps)
-    if attempts[0].looks:
-        said = [text([attempt.looks]) for attempt in attempts]
-        cond["text"], cond["text_mask"] = (torch.cat(each) for each in zip(*said, strict=True))
-    painted = image is None or bool(attempts[0].looks)
+    looks = attempts[0].looks
+    told = replace(options, prompt=looks) if looks else options
+    cond = request_conditions(told, text, len(attempts), image=image, fps=fps)
+    painted = image is None or bool(looks)
 
     def decode(latents: Tensor) -> Tensor:
         video = system.decoder.decode(latents, chunk=config.chunk)

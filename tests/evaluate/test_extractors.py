@@ -188,16 +188,21 @@ def test_inception_reads_the_published_layout(own_weights: Path):
         filled(InceptionV3, checkpoint, "x")
 
 
-def test_i3d_reads_the_published_layout(own_weights: Path):
-    """Its names and shapes are checked in tests/nn/test_i3d.py; here the same content has the same digest."""
-    folder = own_weights / "i3d-k400"
+def published_i3d(folder: Path) -> dict[str, torch.Tensor]:
+    """Random weights in the published layout, in the folder, too."""
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     weights = {n: t for n, t in I3D().state_dict().items() if not n.endswith("num_batches_tracked")}
     save_file(weights, folder / "i3d_pretrained_400.safetensors")
+    return weights
+
+
+def test_i3d_reads_the_published_layout(own_weights: Path):
+    """Its names and shapes are checked in tests/nn/test_i3d.py; here the same content has the same digest."""
+    weights = published_i3d(own_weights / "i3d-k400")
     extractor = load_extractor("i3d-k400")
-    np.savez(folder / "other.npz", **{n: t.numpy() for n, t in reversed(weights.items())})
-    again = load_extractor("i3d-k400", weights=folder / "other.npz")
+    np.savez(own_weights / "other.npz", **{n: t.numpy() for n, t in reversed(weights.items())})
+    again = load_extractor("i3d-k400", weights=own_weights / "other.npz")
     assert extractor.digest == again.digest
     assert (extractor.name, extractor.dim, extractor.trusted) == ("i3d-k400", 400, True)
     weights["logits.conv3d.bias"] += 1e-3
@@ -206,11 +211,7 @@ def test_i3d_reads_the_published_layout(own_weights: Path):
 
 def test_i3d_has_the_epsilon_of_its_weights_and_a_score_says_which(own_weights: Path):
     """VideoGPT runs the file that it converted with 1e-5; the digest of the weights is the same with any epsilon."""
-    folder = own_weights / "i3d-k400"
-    folder.mkdir(parents=True)
-    torch.manual_seed(0)
-    weights = {n: t for n, t in I3D().state_dict().items() if not n.endswith("num_batches_tracked")}
-    save_file(weights, folder / "i3d_pretrained_400.safetensors")
+    weights = published_i3d(own_weights / "i3d-k400")
     extractor = load_extractor("i3d-k400")
     assert isinstance(extractor, I3DFeatures)
     norms = [module.eps for module in extractor.net.modules() if isinstance(module, torch.nn.BatchNorm3d)]

@@ -3,13 +3,12 @@ hub)."""
 
 from __future__ import annotations
 
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storyreel.clip import Clip
-from storyreel.data.folder import read_clip
+from storyreel.data.folder import decoded_clip
 from storyreel.data.imports.entries import AnnotatedClip
 from storyreel.parquet_file import read_group, rows_of_groups
 
@@ -40,13 +39,7 @@ def _decoded(content: Any, where: str) -> Clip:
     known = (suffix for start, suffix in SIGNATURES.items() if isinstance(content, bytes) and content.startswith(start))
     if (suffix := next(known, None)) is None:
         raise ValueError(f"{where}: expected a PNG, JPEG or WebP picture")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"picture{suffix}"
-        file.write_bytes(content)
-        try:
-            return read_clip(file)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(file), where)) from None
+    return decoded_clip(content, suffix, where)
 
 
 @lru_cache(maxsize=1)
