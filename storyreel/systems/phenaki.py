@@ -363,8 +363,8 @@ class Phenaki(System):
         ends = 0
         for number, (_, frames) in enumerate(parts):
             ends += frames
-            told = looks if looks is not None and not request.options.story else None
-            states, mask = told or encoded_sentences([each[number] for each in prompts], attempts, text)
+            cond = looks if looks is not None and not request.options.story else None
+            states, mask = cond or encoded_sentences([each[number] for each in prompts], attempts, text)
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
         fps = request.options.fps or Fraction(self.config.fps)

@@ -126,8 +126,8 @@ def clips_of_text_or_picture(
     image = None if options.image is None else beginning(options, config.shape.height, config.channels)
     fps = None if options.fps is None else float(options.fps)
     looks = attempts[0].looks
-    told = replace(options, prompt=looks) if looks else options
-    cond = request_conditions(told, text, len(attempts), image=image, fps=fps)
+    spoken = replace(options, prompt=looks) if looks else options
+    cond = request_conditions(spoken, text, len(attempts), image=image, fps=fps)
     painted = image is None or bool(looks)
 
     def decode(latents: Tensor) -> Tensor:
