@@ -61,7 +61,7 @@ class Tally:
     """Found, missed and false transitions of one detector over many movies."""
 
     def __init__(self) -> None:
-        self.wanted: Counter[str] = Counter()
+        self.expected: Counter[str] = Counter()
         self.found: Counter[str] = Counter()
         self.false = self.told = self.close = 0
         self.overlaps: list[float] = []
@@ -70,7 +70,7 @@ class Tally:
         used: set[int] = set()
         self.told += len(intervals)
         for cut in truth.transitions:
-            self.wanted[cut.kind] += 1
+            self.expected[cut.kind] += 1
             near = [
                 (overlap((cut.start, cut.end), one), index)
                 for index, one in enumerate(intervals)
@@ -90,9 +90,9 @@ class Tally:
         gradual = [kind for kind in kinds if kind != "hard"]
         return {
             "detector": name,
-            **{kind: f"{self.found[kind]}/{self.wanted[kind]}" for kind in kinds},
+            **{kind: f"{self.found[kind]}/{self.expected[kind]}" for kind in kinds},
             "gradual recall": round(
-                sum(self.found[k] for k in gradual) / max(1, sum(self.wanted[k] for k in gradual)), 4
+                sum(self.found[k] for k in gradual) / max(1, sum(self.expected[k] for k in gradual)), 4
             ),
             "precision": round(1 - self.false / max(1, self.told), 4),
             "mean IoU": round(statistics.fmean(self.overlaps), 3) if self.overlaps else None,

@@ -37,9 +37,9 @@ def run_claims(
     a claim has several, `-` and of what follow.
     ValueError for an unknown claim, and where the folder holds another paper's results.
     """
-    wanted = chosen(only, claims)
+    requested = chosen(only, claims)
     kept = Claims(settings, report)
-    for name, (measure, asked) in todo(settings, wanted).items():
+    for name, (measure, asked) in todo(settings, requested).items():
         kept.measure(name, name.partition("-")[0], asked, measure)
     kept.save()
     return kept.results

@@ -32,11 +32,11 @@ SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Wish:
+class Case:
     """A prompt, the attributes that it tells, and a real clip of them where one can be made."""
 
     prompt: str
-    wanted: dict[str, Any]
+    expected: dict[str, Any]
     real: Clip | None = None
 
 
@@ -49,22 +49,22 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     metrics, pictures = {}, []
     for split in SPLITS:
-        wishes = wishes_of(settings, world, split)
-        check_known(judge, [w.wanted for w in wishes])
+        cases = cases_of(settings, world, split)
+        check_known(judge, [w.expected for w in cases])
         told = "" if settings.phrasing == PLAIN else f"-{settings.phrasing}"
         folder = settings.out / "combinations" / f"{world}-{model.name}-{split}{told}"
-        clips = list(_made(settings, model, wishes, folder))
-        metrics[split] = score(judge, clips, wishes)
+        clips = list(_made(settings, model, cases, folder))
+        metrics[split] = score(judge, clips, cases)
         found[split] = metrics[split].compute().as_json()
-        if all(w.real is not None for w in wishes):
-            real = score(judge, [w.real for w in wishes if w.real], wishes)
+        if all(w.real is not None for w in cases):
+            real = score(judge, [w.real for w in cases if w.real], cases)
             found[f"{split}_real"] = real.compute().as_json()
             found[f"{split}_relative"] = {
                 "mean": relative_of(metrics[split], real).as_json(),
                 "all_right": relative_of(metrics[split], real, all_right=True).as_json(),
             }
         pictures.append(f"combinations-{world}-{split}{told}.png")
-        shown = [(w.prompt, clip) for w, clip in zip(wishes, clips, strict=True)][:SHOWN]
+        shown = [(w.prompt, clip) for w, clip in zip(cases, clips, strict=True)][:SHOWN]
         write_sheet(settings.out / pictures[-1], shown, side=64)
     mean = found["held_out"]["mean"]["accuracy"]
     return {
@@ -79,30 +79,30 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
     }
 
 
-def wishes_of(settings: Settings, world: str, split: str) -> list[Wish]:
+def cases_of(settings: Settings, world: str, split: str) -> list[Case]:
     describe, found = find(world).describe, []
     for index in range(settings.prompts):
         told = describe((settings.seed, STREAM, SPLITS.index(split), index), split, settings.phrasing)
-        found.append(Wish(told.prompt, told.shows, told.real(settings.source)))
+        found.append(Case(told.prompt, told.shows, told.real(settings.source)))
     return found
 
 
-def score(judge: AnyJudge, clips: list[Clip], wishes: list[Wish]) -> AttributeAccuracy:
+def score(judge: AnyJudge, clips: list[Clip], cases: list[Case]) -> AttributeAccuracy:
     """As `judge.accuracy`, and with the counts of each clip, for comparing."""
     metric = AttributeAccuracy(judge.attributes)
-    for seen, wish in zip(judge.read(clips), wishes, strict=True):
-        metric.update(*(pairs(seen, wish.wanted) if isinstance(judge, Locator) else [(seen, labels(wish.wanted))]))
+    for seen, case in zip(judge.read(clips), cases, strict=True):
+        metric.update(*(pairs(seen, case.expected) if isinstance(judge, Locator) else [(seen, labels(case.expected))]))
     return metric
 
 
-def _made(settings: Settings, model: Model, wishes: list[Wish], folder: Path) -> Iterator[Clip]:
+def _made(settings: Settings, model: Model, cases: list[Case], folder: Path) -> Iterator[Clip]:
     from storyreel.data.parallel import progress
 
     matte = has_matte(model)
-    with progress(folder.name, len(wishes)) as advance:
-        for index, wish in enumerate(wishes):
-            options = GenerateOptions(prompt=wish.prompt, transparent=matte, as_written=True)
+    with progress(folder.name, len(cases)) as advance:
+        for index, case in enumerate(cases):
+            options = GenerateOptions(prompt=case.prompt, transparent=matte, as_written=True)
             yield make_once(model, options, settings.seed + index, folder / f"{index:05d}.mkv")
             advance(1)
             if (index + 1) % 50 == 0:
-                settings.tell(f"combinations: {folder.name}, {index + 1} of {len(wishes)}")
+                settings.tell(f"combinations: {folder.name}, {index + 1} of {len(cases)}")

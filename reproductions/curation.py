@@ -44,11 +44,11 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 
     Each arm that is measured is kept. ValueError for an unknown claim.
     """
-    wanted = chosen(only, CLAIMS)
+    requested = chosen(only, CLAIMS)
     work = _Work(settings)
-    if "filters" in wanted:
+    if "filters" in requested:
         work.measure("filters", "filters", work.asked(), lambda: filters.measure_filters(work.made))
-    if "training" in wanted:
+    if "training" in requested:
         work.training()
     work.save()
     return work.results
@@ -95,13 +95,13 @@ class _Work(Claims):
         if not todo and self.kept("real", asked):
             return
         judge = settings.judge("digits")
-        wishes = training.wishes(size.prompts, settings.seed, base.frames, base.tokenizer.size)
-        others = training.wishes(max(size.prompts, 8), settings.seed + 1, base.frames, base.tokenizer.size)
+        cases = training.draw_cases(size.prompts, settings.seed, base.frames, base.tokenizer.size)
+        others = training.draw_cases(max(size.prompts, 8), settings.seed + 1, base.frames, base.tokenizer.size)
         system: Any = load(folder).system
-        jumps = JumpDetector.of(training.through_tokenizer(system, [wish.real for wish in others]))
+        jumps = JumpDetector.of(training.through_tokenizer(system, [case.real for case in others]))
         if not self.kept("real", asked):
-            real = training.through_tokenizer(system, [wish.real for wish in wishes])
-            found = training.measure_clips(real, wishes, judge, self.encoder, jumps)
+            real = training.through_tokenizer(system, [case.real for case in cases])
+            found = training.measure_clips(real, cases, judge, self.encoder, jumps)
             cut = [jumps.has_cut(clip) for clip in training.spliced(real)]
             found |= {"limit": jumps.limit, "spliced": training.share_json(training.Share(sum(cut), len(cut)))}
             self.put("real", "training", asked, found)
@@ -120,9 +120,9 @@ class _Work(Claims):
             settings.tell(f"training: {sets.ARMS[arm]}, {len(items[arm])} clips, {steps} steps")
             run = settings.out / "runs" / f"{arm}-{steps}"
             model = training.train(recipe, written[arm], run, start)
-            clips = training.make(model, wishes, settings.seed, settings.out / "clips" / f"{arm}-{steps}")
-            found = training.measure_clips(clips, wishes, judge, self.encoder, jumps)
+            clips = training.make(model, cases, settings.seed, settings.out / "clips" / f"{arm}-{steps}")
+            found = training.measure_clips(clips, cases, judge, self.encoder, jumps)
             found |= {"set": sets.purity(items[arm], self.made), "steps": steps, "batch": training.BATCH}
-            shown = [(f"{sets.ARMS[arm]}: {w.caption}", c) for w, c in zip(wishes[:5], clips[:5], strict=False)]
+            shown = [(f"{sets.ARMS[arm]}: {w.caption}", c) for w, c in zip(cases[:5], clips[:5], strict=False)]
             found["pictures"] = [write_sheet(settings.out / f"{arm}.png", shown, side=64).name]
             self.put(f"arm-{arm}", "training", asked, found)

@@ -48,7 +48,7 @@ class Dirt:
 class Shot:
     """Frames [start, end) show this shot alone. origin: what it shows; copies have that of their model.
 
-    caption: what film.json says. wanted: what is to be seen, `digits` and `motions`.
+    caption: what film.json says. expected: what is to be seen, `digits` and `motions`.
     """
 
     start: int
@@ -56,7 +56,7 @@ class Shot:
     origin: int
     caption: str
     true_caption: str
-    wanted: dict[str, Any]
+    expected: dict[str, Any]
     faults: tuple[str, ...] = ()
 
 
@@ -72,9 +72,13 @@ class FilmTruth:
 
     @classmethod
     def from_json(cls, doc: dict[str, Any]) -> FilmTruth:
-        shots = tuple(Shot(**{**each, "faults": tuple(each["faults"])}) for each in doc["shots"])
+        shots = []
+        for each in doc["shots"]:
+            each = dict(each)
+            expected = each.pop("wanted") if "wanted" in each else each.pop("expected")  # "wanted": older files
+            shots.append(Shot(**{**each, "expected": expected, "faults": tuple(each["faults"])}))
         dissolves = tuple((int(a), int(b)) for a, b in doc["dissolves"])
-        return cls(doc["name"], doc["frames"], shots, dissolves, tuple(doc["cuts"]))
+        return cls(doc["name"], doc["frames"], tuple(shots), dissolves, tuple(doc["cuts"]))
 
 
 @dataclass
@@ -84,7 +88,7 @@ class _Drawn:
     origin: int
     pictures: np.ndarray  # uint8 (t, WHOLE, WHOLE, 3)
     caption: str
-    wanted: dict[str, Any]
+    expected: dict[str, Any]
     faults: list[str] = field(default_factory=list)
 
 
@@ -112,7 +116,7 @@ def _film(folder: Path, number: int, shots: int, seed: int, dirt: Dirt, shown: l
         said = one.caption
         if "caption" in one.faults:
             said = _other(rng, one, drawn)
-        placed.append(Shot(at, end, one.origin, said, one.caption, one.wanted, tuple(one.faults)))
+        placed.append(Shot(at, end, one.origin, said, one.caption, one.expected, tuple(one.faults)))
         if index + 1 < shots:
             if after:
                 dissolves.append((end, end + after - 1))
@@ -133,14 +137,14 @@ def _draw(rng: np.random.Generator, key: list[int], origin: int, dirt: Dirt, sho
     if "copy" in faults and shown:
         model = shown[int(rng.integers(min(len(shown), 12)))]  # a few are seen again and again, as on the web
         pictures = model.pictures if rng.random() < 0.5 else _nearly(rng, model.pictures)
-        found = _Drawn(model.origin, pictures, model.caption, model.wanted, faults)
+        found = _Drawn(model.origin, pictures, model.caption, model.expected, faults)
     else:
         faults = [name for name in faults if name != "copy"]
-        pictures, caption, wanted = clean_clip(key, int(rng.integers(40, 57)))
+        pictures, caption, expected = clean_clip(key, int(rng.integers(40, 57)))
         pictures = on_set(pictures, np.random.default_rng([*key, 1]))
         if "static" in faults:
             pictures = np.repeat(pictures[len(pictures) // 2][None], len(pictures), axis=0)
-        found = _Drawn(origin, pictures, caption, wanted, faults)
+        found = _Drawn(origin, pictures, caption, expected, faults)
         if not faults:
             shown.append(found)
     if "static" in faults and "copy" in faults:
@@ -181,7 +185,7 @@ def overlaid(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _other(rng: np.random.Generator, one: _Drawn, drawn: list[_Drawn]) -> str:
     """The caption of a shot of the film that shows something else."""
-    others = [d.caption for d in drawn if d.wanted != one.wanted]
+    others = [d.caption for d in drawn if d.expected != one.expected]
     return str(rng.choice(others)) if others else one.caption
 
 

@@ -40,15 +40,15 @@ PROMPTS = 210_000_000  # first seed of the clips whose captions are asked; train
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked of the models: a caption, what it means, and a real clip of it."""
+class Case:
+    """A prompt for the models: a caption, what it means, and a real clip of it."""
 
     caption: str
-    wanted: dict[str, Any]
+    expected: dict[str, Any]
     real: Clip
 
 
-def wishes(count: int, seed: int, frames: int, size: int) -> list[Wish]:
+def draw_cases(count: int, seed: int, frames: int, size: int) -> list[Case]:
     """New clips of the clean world, at the model's size; the same for all models."""
     from storyreel.data.pack import fit
 
@@ -57,7 +57,7 @@ def wishes(count: int, seed: int, frames: int, size: int) -> list[Wish]:
         clip, row = world.make(PROMPTS + seed, index, "train")
         clip = clip.resample(frames)
         told = {name: row["attributes"][name] for name in ("digits", "motions")}
-        found.append(Wish(row["caption"], told, clip.replace(frames=fit(clip, size, 3))))
+        found.append(Case(row["caption"], told, clip.replace(frames=fit(clip, size, 3))))
     return found
 
 
@@ -125,26 +125,26 @@ def through_tokenizer(system: Phenaki, clips: Sequence[Clip]) -> list[Clip]:
     return found
 
 
-def make(model: Model, asked: Sequence[Wish], seed: int, folder: Path) -> list[Clip]:
+def make(model: Model, asked: Sequence[Case], seed: int, folder: Path) -> list[Clip]:
     """A video of each caption; those that are there are not made again."""
     made = []
-    for number, wish in enumerate(asked):
+    for number, case in enumerate(asked):
         made.append(
-            make_once(model, GenerateOptions(prompt=wish.caption, as_written=True), seed, folder / f"{number:04d}.mkv")
+            make_once(model, GenerateOptions(prompt=case.caption, as_written=True), seed, folder / f"{number:04d}.mkv")
         )
     return made
 
 
 def measure_clips(
-    clips: Sequence[Clip], asked: Sequence[Wish], judge: AnyJudge, encoder: TextVideoEncoder | None, jumps: JumpDetector
+    clips: Sequence[Clip], asked: Sequence[Case], judge: AnyJudge, encoder: TextVideoEncoder | None, jumps: JumpDetector
 ) -> dict[str, Any]:
     """Attribute accuracy, the share of clips with a cut in them, and the Frechet distance from the real clips."""
-    report = judge.accuracy(clips, [wish.wanted for wish in asked]).as_json()
+    report = judge.accuracy(clips, [case.expected for case in asked]).as_json()
     doc: dict[str, Any] = {"judged": report["attributes"], "mean": report["mean"] | {"n": len(clips)}}
     cut = [jumps.has_cut(clip) for clip in clips]
     doc["cut"] = share_json(Share(sum(cut), len(cut)))
     if encoder is not None:
-        doc["frechet"] = frechet(encoder, clips, [wish.real for wish in asked])
+        doc["frechet"] = frechet(encoder, clips, [case.real for case in asked])
     return doc
 
 

@@ -110,7 +110,7 @@ def measure_figure4(settings: Settings) -> dict[str, Any]:
     )
     model = _train(settings, only="full")["full"].model
     groups = ("single, held out", "double, held out")
-    asked = [Prompt(i, words, groups[i], wanted) for i, (words, wanted) in enumerate(FIGURE4)]
+    asked = [Prompt(i, words, groups[i], expected) for i, (words, expected) in enumerate(FIGURE4)]
     rows, found = [], []
     tried: dict[str, Any] = {"first": {}}
     if encoder is not None:

@@ -27,7 +27,7 @@ def _ablation(part: Part | None) -> Iterator[str]:
     yield (
         f"`{part['recipe']}` with the paper's own attention, five generators on the same clips and tokenizer, as many "
         f"FLOPs each; {part['prompts']} prompts of the benchmark moving-digits, one video each. *Right*: just the "
-        "wanted digits, each moving as told. The loss is that of real clips of held-out combinations, nats a token."
+        "expected digits, each moving as told. The loss is that of real clips of held-out combinations, nats a token."
     )
     yield ""
     yield "| model | paper: SIM | RM | ours: right | digits | motions | loss, held out | seen | SIM | RM | steps |"

@@ -198,7 +198,7 @@ def _told(bench: Bench, rows: dict[str, Any]) -> dict[str, Any]:
         "world": shop.world,
         "recipe": shop.recipe,
         "steps": shop.nets["base"].steps,
-        "n": len(bench.asked.wishes),
+        "n": len(bench.asked.cases),
         "encoder": None if encoder is None else {"name": encoder.name, "digest": encoder.digest},
         "rows": rows,
     }

@@ -86,7 +86,7 @@ class Trained:
 def measure_distillation(settings: Settings) -> dict[str, Any]:
     """Every sampler's Frechet distance, attributes, network calls and seconds a video."""
     trained, size = cascades(settings, distilled=True), Size.of(settings)
-    asked = replace(trained.asked, wishes=trained.asked.wishes[: size.table])
+    asked = replace(trained.asked, cases=trained.asked.cases[: size.table])
     trained = replace(trained, asked=asked, real=None if trained.real is None else trained.real[: size.table])
     rows: dict[str, Any] = {}
     last = next(iter([trained.whole, *trained.distilled.values()]))
@@ -107,15 +107,15 @@ def measure_distillation(settings: Settings) -> dict[str, Any]:
         settings.tell(f"distillation: {name}, {way.asks} network calls a video, done")
     for name, seconds in timed(found, trained, size.rounds).items():
         rows[name]["seconds"] = {"value": round(statistics.median(seconds), 4), "interval": None, "n": len(seconds)}
-    return {**trained.told, "n": len(trained.asked.wishes), "rows": rows, **verdict(rows)}
+    return {**trained.told, "n": len(trained.asked.cases), "rows": rows, **verdict(rows)}
 
 
 def measure_stages(settings: Settings) -> dict[str, Any]:
     """What each stage makes of a few prompts: a picture, and for each stage what the next is given."""
     trained, size = cascades(settings, distilled=False), Size.of(settings)
     row = trained.whole or next(iter(trained.distilled.values()))
-    few = replace(trained.asked, wishes=trained.asked.wishes[: size.shown])
-    shown: list[list[Any]] = [[] for _ in few.wishes]
+    few = replace(trained.asked, cases=trained.asked.cases[: size.shown])
+    shown: list[list[Any]] = [[] for _ in few.cases]
     video, shapes = None, {}
     for name, stage in row.items():
         video = few.make({name: stage}, trained.text, low=video, what=name)
@@ -123,7 +123,7 @@ def measure_stages(settings: Settings) -> dict[str, Any]:
         for lines, clip, prompt in zip(shown, few.clips(video, stage.shape.fps), few.prompts, strict=True):
             lines.append((f"{prompt} {name}: {stage.shape}" if not lines else f"{name}: {stage.shape}", clip))
     write_sheet(settings.out / "stages.png", [line for lines in shown for line in lines], side=96)
-    return {**trained.told, "n": len(few.wishes), "shapes": shapes, "pictures": ["stages.png"]}
+    return {**trained.told, "n": len(few.cases), "shapes": shapes, "pictures": ["stages.png"]}
 
 
 def cascades(settings: Settings, *, distilled: bool) -> Trained:
@@ -190,7 +190,7 @@ def timed(found: Mapping[str, Way], trained: Trained, rounds: int) -> dict[str, 
     """Seconds for one video of one prompt, alone: every way in turn, so that a busy machine is busy for all."""
     from storyreel.data.parallel import progress
 
-    one = replace(trained.asked, wishes=trained.asked.wishes[:1])
+    one = replace(trained.asked, cases=trained.asked.cases[:1])
     seconds: dict[str, list[float]] = {name: [] for name in found}
     with progress("timing", rounds * len(found)) as advance:
         for _ in range(rounds):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reproductions.combinations import Wish, score, wishes_of
+from reproductions.combinations import Case, cases_of, score
 from reproductions.settings import Settings
 from storyreel.clip import Clip
 from storyreel.encoder import TextVideoEncoder, as_frames
@@ -37,7 +37,7 @@ class Examined:
     real: clips of the prompts, where the world can make them. judge, encoder: None where there is none.
     """
 
-    wishes: Sequence[Wish]
+    cases: Sequence[Case]
     seed: int
     at_once: int
     judge: AnyJudge | None
@@ -45,22 +45,22 @@ class Examined:
 
     @classmethod
     def of(cls, settings: Settings, world: str, count: int, at_once: int) -> Examined:
-        wishes = wishes_of(settings, world, "held_out")[:count]
+        cases = cases_of(settings, world, "held_out")[:count]
         try:
             judge = settings.judge(world)
         except ValueError as error:
             settings.tell(f"nothing is judged: {error}")
             judge = None
-        return cls(wishes, settings.seed, at_once, judge, encoder_of(settings, world))
+        return cls(cases, settings.seed, at_once, judge, encoder_of(settings, world))
 
     @property
     def prompts(self) -> list[str]:
-        return [wish.prompt for wish in self.wishes]
+        return [case.prompt for case in self.cases]
 
     def real(self, size: int, channels: int) -> Tensor | None:
         """The real clips, all their frames, `size` pixels a side; None where there are none."""
-        clips = [wish.real for wish in self.wishes if wish.real is not None]
-        if len(clips) < len(self.wishes):
+        clips = [case.real for case in self.cases if case.real is not None]
+        if len(clips) < len(self.cases):
             return None
         return torch.cat([for_model(clip, size, channels) for clip in clips])
 
@@ -78,8 +78,8 @@ class Examined:
         from storyreel.data.parallel import progress
 
         device, made = next(next(iter(row.values())).parameters()).device, []
-        with progress(f"sampling {what or ', '.join(row)}", len(self.wishes)) as advance:
-            for first in range(0, len(self.wishes), self.at_once):
+        with progress(f"sampling {what or ', '.join(row)}", len(self.cases)) as advance:
+            for first in range(0, len(self.cases), self.at_once):
                 part = slice(first, first + self.at_once)
                 states, mask = text(self.prompts[part])
                 rng = [Request.of(seed=self.seed, index=first + i).rng() for i in range(len(states))]
@@ -103,7 +103,7 @@ class Examined:
         """Mean share of the told attributes that the judge sees, with its interval."""
         if self.judge is None:
             return None
-        return score(self.judge, self.clips(videos, fps), list(self.wishes)).compute().as_json()["mean"]
+        return score(self.judge, self.clips(videos, fps), list(self.cases)).compute().as_json()["mean"]
 
     def features(self, videos: Tensor | None, fps: int) -> Tensor | None:
         """The encoder's, (n, d); None without an encoder or videos."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from reproductions.combinations import Wish, score, wishes_of
+from reproductions.combinations import Case, cases_of, score
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from storyreel.clip import Clip
@@ -31,18 +31,18 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
         sheets = find(world).pictures_name
         raise ValueError(f"{world}: real clips are drawn from {sheets}; name their folder with --source")
     system: Any = model.system
-    wishes = [w for w in wishes_of(settings, world, "held_out") if w.real is not None]
-    made = list(_reconstructed(system, wishes))
-    before = score(judge, [w.real for w in wishes if w.real], wishes).compute()
-    after = score(judge, made, wishes).compute()
-    psnr = [_psnr(w.real, clip) for w, clip in zip(wishes, made, strict=True) if w.real]
+    cases = [w for w in cases_of(settings, world, "held_out") if w.real is not None]
+    made = list(_reconstructed(system, cases))
+    before = score(judge, [w.real for w in cases if w.real], cases).compute()
+    after = score(judge, made, cases).compute()
+    psnr = [_psnr(w.real, clip) for w, clip in zip(cases, made, strict=True) if w.real]
     picture = f"reconstruction-{world}.png"
-    shown = [pair for w, clip in zip(wishes[:SHOWN], made, strict=False) if w.real for pair in _two(w, clip)]
+    shown = [pair for w, clip in zip(cases[:SHOWN], made, strict=False) if w.real for pair in _two(w, clip)]
     write_sheet(settings.out / picture, shown, side=64)
     return {
         "world": world,
         "model": {"name": model.name, "digest": model.digest},
-        "n": len(wishes),
+        "n": len(cases),
         "real": before.as_json(),
         "reconstructed": after.as_json(),
         "psnr": mean_of(psnr).as_json(),
@@ -52,14 +52,14 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def _reconstructed(system: Phenaki, wishes: list[Wish]) -> Iterator[Clip]:
+def _reconstructed(system: Phenaki, cases: list[Case]) -> Iterator[Clip]:
     from storyreel.data.parallel import progress
 
     c = system.config.tokenizer
-    with progress("reconstructing", len(wishes)) as advance:
-        for wish in wishes:
-            assert wish.real is not None
-            clip = wish.real
+    with progress("reconstructing", len(cases)) as advance:
+        for case in cases:
+            assert case.real is not None
+            clip = case.real
             frames = 1 + (len(clip) - 1) // c.tube * c.tube  # whole tubes
             video = for_model(clip.replace(frames=clip.frames[:frames]), c.size, c.channels)
             again = shown(system.tokenizer.reconstruct(video), transparent=c.channels == 4)
@@ -67,9 +67,9 @@ def _reconstructed(system: Phenaki, wishes: list[Wish]) -> Iterator[Clip]:
             advance(1)
 
 
-def _two(wish: Wish, clip: Clip) -> list[tuple[str, Clip]]:
-    assert wish.real is not None
-    return [("real", wish.real), ("what is left of it", clip)]
+def _two(case: Case, clip: Clip) -> list[tuple[str, Clip]]:
+    assert case.real is not None
+    return [("real", case.real), ("what is left of it", clip)]
 
 
 def _psnr(real: Clip | None, clip: Clip) -> float:

@@ -27,7 +27,7 @@ class Part:
 
     prompt: str
     seconds: float
-    wanted: dict[str, Any]
+    expected: dict[str, Any]
     action: str
     facing: str
 

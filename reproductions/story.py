@@ -147,26 +147,26 @@ class Judged:
             cycles += [(number, self.window)] * whole or [(number, len(starts))]
             windows = windows[: sum(count for _, count in cycles)]
             first = end
-        check_known(judge, [part.wanted for part in script.parts])
+        check_known(judge, [part.expected for part in script.parts])
         likely = judge.probabilities(windows)
         found = [(number, surest(list(islice(likely, count)))) for number, count in cycles]
         owner, seen = [number for number, _ in found], [said for _, said in found]
         parts, every = [], []
         for number, part in enumerate(script.parts):
             mine = [labels(s) for s, o in zip(seen, owner, strict=True) if o == number]
-            wanted = self._wanted(part)
-            parts.append((_majority(mine, wanted), wanted))
-            every += [(s, wanted) for s in mine]
+            expected = self._expected(part)
+            parts.append((_majority(mine, expected), expected))
+            every += [(s, expected) for s in mine]
         self.by_part.update(*parts)
         self.by_window.update(*every)
-        for number, (got, wanted) in enumerate(parts):
+        for number, (got, expected) in enumerate(parts):
             while len(self.places) <= number:
                 self.places.append([0, 0])
-            self.places[number][0] += sum(got.get(n) == w for n, w in wanted.items())
-            self.places[number][1] += len(wanted)
+            self.places[number][0] += sum(got.get(n) == w for n, w in expected.items())
+            self.places[number][1] += len(expected)
 
-    def _wanted(self, part: Part) -> dict[str, str | None]:
-        return {n: v for n, v in labels(part.wanted).items() if n in self.attributes and v is not None}
+    def _expected(self, part: Part) -> dict[str, str | None]:
+        return {n: v for n, v in labels(part.expected).items() if n in self.attributes and v is not None}
 
     def as_json(self) -> dict[str, Any]:
         third = max(1, len(self.places) // 3)
@@ -194,10 +194,10 @@ def surest(likely: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, str
     return {name: max(classes, key=classes.__getitem__) for name, classes in best.items()}
 
 
-def _majority(seen: list[dict[str, str | None]], wanted: dict[str, str | None]) -> dict[str, str | None]:
-    """What was wanted where more than half of the windows show it, else the commonest other answer."""
+def _majority(seen: list[dict[str, str | None]], expected: dict[str, str | None]) -> dict[str, str | None]:
+    """What was expected where more than half of the windows show it, else the commonest other answer."""
     said: dict[str, str | None] = {}
-    for name, want in wanted.items():
+    for name, want in expected.items():
         answers = [s.get(name) for s in seen]
         others = [a for a in answers if a != want]
         right = 2 * (len(answers) - len(others)) > len(answers)

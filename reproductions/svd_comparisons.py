@@ -110,10 +110,10 @@ def _measured(settings: Settings, nets: Nets, claim: str, rows: dict[str, tuple[
     """Name -> the judge's share for each prompt, of the videos of a stage of an arm. Some are in `claim`.png."""
     judge, count, found, sheet = settings.judge("digits"), prompts(settings), {}, []
     for name, (arm, stage) in rows.items():
-        wanted = nets.wishes(arm.side, count)
+        cases = nets.cases(arm.side, count)
         torch.manual_seed(settings.seed)
-        clips = nets.make(nets.train(arm), stage, wanted)
-        found[name] = accuracies(judge, clips, wanted)
+        clips = nets.make(nets.train(arm), stage, cases)
+        found[name] = accuracies(judge, clips, cases)
         sheet += [(f"{name}: {clip.caption}", clip) for clip in clips[:SHOWN]]
     write_sheet(settings.out / f"{claim}.png", sheet, side=64)
     return found

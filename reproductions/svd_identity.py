@@ -59,17 +59,17 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
         walk = world.clip_of(who, "")
         picture = walk.replace(frames=walk.frames[:1])
         facing = "down" if action == "hurt" else str(who.attributes["facing"])
-        wanted = {"action": action, "facing": facing}
-        prompt = restated(wanted, np.random.default_rng([settings.seed, STREAM, index]))
+        expected = {"action": action, "facing": facing}
+        prompt = restated(expected, np.random.default_rng([settings.seed, STREAM, index]))
         given = {"prompt": prompt, "image": picture, "as_written": True, "transparent": has_matte}
         made = make_once(model, GenerateOptions.of(given), settings.seed + index, folder / f"{index:03d}.mkv")
-        drawn = world.clip_of(replace(who, attributes={**who.attributes, **wanted}), "")
+        drawn = world.clip_of(replace(who, attributes={**who.attributes, **expected}), "")
         last = [clip.replace(frames=clip.frames[-1:]) for clip in (made, drawn)]
-        seen, seen_drawn, expected = judge.read([*last, picture])
-        kept.update((seen, expected))
-        real.update((seen_drawn, expected))
+        seen, seen_drawn, of_picture = judge.read([*last, picture])
+        kept.update((seen, of_picture))
+        real.update((seen_drawn, of_picture))
         for score, whole in zip((moves, real_moves), judge.read([made, drawn]), strict=True):
-            score.update((whole, wanted))
+            score.update((whole, expected))
         if index < SHOWN:
             sheet.append((prompt, made))
     write_sheet(settings.out / "identity.png", sheet, side=64)

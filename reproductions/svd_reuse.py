@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from reproductions.claims import MissingError
-from reproductions.combinations import wishes_of
+from reproductions.combinations import cases_of
 from reproductions.imagen_video_sampling import frechet, frechet_gap, psnr
 from reproductions.kept import make_once
 from reproductions.pictures import write_sheet
@@ -33,15 +33,15 @@ def measure(settings: Settings, model: Model, world: str) -> dict[str, Any]:
     encoder = settings.find_encoder("there are no Frechet distances", world)
     if encoder is None:
         raise MissingError(f"no encoder for the world {world}")
-    wishes = wishes_of(replace(settings, count=count(settings)), world, "held_out")[: count(settings)]
+    cases = cases_of(replace(settings, count=count(settings)), world, "held_out")[: count(settings)]
     clips: dict[int, list[Clip]] = {}
     seconds: dict[int, list[float]] = {}
     for every in EVERY:
         clips[every], seconds[every] = [], []
         folder = settings.out / "reuse" / str(every)
         folder.mkdir(parents=True, exist_ok=True)
-        for index, wish in enumerate(wishes):
-            path, options = folder / f"{index:03d}.mkv", _options(wish.prompt, every)
+        for index, case in enumerate(cases):
+            path, options = folder / f"{index:03d}.mkv", _options(case.prompt, every)
             fresh, began = not path.is_file(), time.process_time()
             clips[every].append(make_once(model, options, settings.seed + index, path))
             if fresh:
@@ -51,16 +51,16 @@ def measure(settings: Settings, model: Model, world: str) -> dict[str, Any]:
         return torch.cat([encoder.features(as_frames(clip)[None]) for clip in made])
 
     found = {every: features(made) for every, made in clips.items()}
-    reals = [wish.real for wish in wishes if wish.real is not None]
-    real = features(reals) if len(reals) == len(wishes) else None
+    reals = [case.real for case in cases if case.real is not None]
+    real = features(reals) if len(reals) == len(cases) else None
     against = found[1] if real is None else real
     gaps = {every: frechet_gap(found[every], found[1], against) for every in EVERY[1:]}
     tensors = {every: torch.cat([for_model(clip, min(clip.size), 3) for clip in made]) for every, made in clips.items()}
-    sheet = [(f"1 of {every}", clips[every][i]) for i in range(min(SHOWN, len(wishes))) for every in EVERY]
+    sheet = [(f"1 of {every}", clips[every][i]) for i in range(min(SHOWN, len(cases))) for every in EVERY]
     write_sheet(settings.out / "reuse.png", sheet, side=64)
     half = gaps[2]
     return {
-        "n": len(wishes),
+        "n": len(cases),
         "rows": {
             str(every): {
                 "real": frechet(found[every], real),

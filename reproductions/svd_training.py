@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import storyreel
-from reproductions.curation_training import Wish, wishes
+from reproductions.curation_training import Case, draw_cases
 from reproductions.pace import seconds_of, steps_in
 from reproductions.settings import Settings
 from storyreel.clip import Clip
@@ -128,17 +128,17 @@ class Nets:
         system = replace(c, shape=replace(c.shape, height=arm.side, width=arm.side), **rows)
         return replace(self.recipe, system=system, stages=stages)
 
-    def wishes(self, side: int, count: int) -> list[Wish]:
-        return wishes(count, self.settings.seed, self.config.frames, side)
+    def cases(self, side: int, count: int) -> list[Case]:
+        return draw_cases(count, self.settings.seed, self.config.frames, side)
 
-    def make(self, system: Svd, stage: str, wanted: Sequence[Wish]) -> list[Clip]:
+    def make(self, system: Svd, stage: str, cases: Sequence[Case]) -> list[Clip]:
         """A video of each caption, by a stage of these networks; the noise of each depends on its number alone."""
         text, made = load_text_encoder(self.recipe.text), []
         network: Any = system.stages[stage]
         assert isinstance(network, DiffusionStage)
-        for first in range(0, len(wanted), AT_ONCE):
-            some = wanted[first : first + AT_ONCE]
-            states, mask = text([wish.caption for wish in some])
+        for first in range(0, len(cases), AT_ONCE):
+            some = cases[first : first + AT_ONCE]
+            states, mask = text([case.caption for case in some])
             rng = [Request.of(seed=self.settings.seed, index=first + i).rng() for i in range(len(some))]
             video = system.decoder.decode(network.sample({"text": states, "text_mask": mask}, rng=rng))
             seen = shown(video.float().clamp(-1, 1), transparent=False)
@@ -168,9 +168,9 @@ def _seconds(recipe: Recipe, arms: int) -> float:
     return arms * seconds_of(system.stages[TIMED].train(), batch)
 
 
-def accuracies(judge: AnyJudge, clips: Sequence[Clip], wanted: Sequence[Wish]) -> list[float]:
+def accuracies(judge: AnyJudge, clips: Sequence[Clip], cases: Sequence[Case]) -> list[float]:
     """The share of its attributes that the judge finds in each clip."""
-    return [judge.accuracy([clip], [wish.wanted]).mean for clip, wish in zip(clips, wanted, strict=True)]
+    return [judge.accuracy([clip], [case.expected]).mean for clip, case in zip(clips, cases, strict=True)]
 
 
 def gap(ours: Sequence[float], theirs: Sequence[float]) -> Measured:

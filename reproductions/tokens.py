@@ -220,10 +220,10 @@ def judge_all(settings: Settings, world: str, data: DatasetFolder, found: dict[s
         settings.tell(f"tokens: reconstructions are not judged: {error}")
         return {}
     every = data.attributes
-    wanted = [every[i] for i, split in enumerate(data.splits) if split == "held_out"]
-    check_known(judge, wanted)
+    expected = [every[i] for i, split in enumerate(data.splits) if split == "held_out"]
+    check_known(judge, expected)
     sets = {name: got.made for name, got in found.items()} | {"real": found["clips"].real}
-    return {name: judge.accuracy(clips, wanted).as_json() for name, clips in sets.items()}
+    return {name: judge.accuracy(clips, expected).as_json() for name, clips in sets.items()}
 
 
 def _prepared(clips: Sequence[Clip], network: CViViT, frames: int) -> Iterator[tuple[Clip, Tensor]]:

@@ -132,16 +132,16 @@ def as_seen(frames: Tensor, size: int) -> Tensor:
     return (x / 127.5 - 1).transpose(1, 2)
 
 
-def windows(count: int, wanted: int) -> Iterator[list[int]]:
+def windows(count: int, length: int) -> Iterator[list[int]]:
     """Which frames are looked at together: windows side by side, the last moved back so that it ends with the clip.
 
     A clip that is shorter than a window is stretched over it, as in training.
     """
-    if count < wanted:
-        yield [((2 * i + 1) * count) // (2 * wanted) for i in range(wanted)]
+    if count < length:
+        yield [((2 * i + 1) * count) // (2 * length) for i in range(length)]
         return
-    for first in [*range(0, count - wanted, wanted), count - wanted]:
-        yield list(range(first, first + wanted))
+    for first in [*range(0, count - length, length), count - length]:
+        yield list(range(first, first + length))
 
 
 def load_encoder(name: str | Path) -> TextVideoEncoder:

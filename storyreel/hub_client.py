@@ -123,7 +123,7 @@ def fetch(name: str, revision: str | None, file: str) -> Path | None:
             return None
 
 
-def snapshot(name: str, revision: str | None, wanted: Iterable[str], left: Sequence[str] = ()) -> Path:
+def snapshot(name: str, revision: str | None, patterns: Iterable[str], left: Sequence[str] = ()) -> Path:
     """The folder of a repository in the cache, with all files of some patterns, but those of `left`.
 
     Of what is downloaded the sha256 of each large file is checked. ValueError or OSError, one line.
@@ -133,7 +133,7 @@ def snapshot(name: str, revision: str | None, wanted: Iterable[str], left: Seque
     before = set(os.listdir(blobs)) if blobs.is_dir() else set()
     with in_one_line(called(name, revision)):
         found = hub.snapshot_download(
-            name, revision=revision, allow_patterns=list(wanted), ignore_patterns=list(left) or None,
+            name, revision=revision, allow_patterns=list(patterns), ignore_patterns=list(left) or None,
             endpoint=_endpoint(),
         )  # fmt: skip
     for file in sorted(Path(found).rglob("*")):

@@ -78,7 +78,7 @@ class Recipe:
 def override(value: T, path: str, text: str) -> T:
     """A copy of `value` with the field at dotted `path` set from `text`.
 
-    Raises ValueError naming the field, and what was wanted, for an unknown field or a wrong type.
+    Raises ValueError naming the field, and what is expected, for an unknown field or a wrong type.
 
     >>> override(Optim(), "lr", "3e-4").lr
     0.0003
@@ -149,27 +149,27 @@ def _parse(path: str, kind: Any, text: str) -> Any:
         return text
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    wanted = origin or kind
+    expected = origin or kind
     try:
         new = ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        raise ValueError(f"{path} wants {_named(wanted)}, got {text!r}") from None
-    if wanted is float and isinstance(new, int) and not isinstance(new, bool):
+        raise ValueError(f"{path} wants {_named(expected)}, got {text!r}") from None
+    if expected is float and isinstance(new, int) and not isinstance(new, bool):
         new = float(new)
-    if wanted is int and isinstance(new, float) and new.is_integer():
+    if expected is int and isinstance(new, float) and new.is_integer():
         new = int(new)
-    if wanted is tuple and isinstance(new, list):
+    if expected is tuple and isinstance(new, list):
         new = tuple(new)
-    if type(new) is not wanted:
-        raise ValueError(f"{path} wants {_named(wanted)}, got {text!r}")
+    if type(new) is not expected:
+        raise ValueError(f"{path} wants {_named(expected)}, got {text!r}")
     return _parse_each(path, args, new, text) if isinstance(new, tuple) and args else new
 
 
 def _parse_each(path: str, kinds: tuple[Any, ...], values: tuple[Any, ...], text: str) -> tuple[Any, ...]:
-    wanted = [kinds[0]] * len(values) if kinds[-1] is Ellipsis else list(kinds)
-    if len(wanted) != len(values):
-        raise ValueError(f"{path} wants {len(wanted)} values, got {text!r}")
-    return tuple(_parse(path, kind, repr(value)) for kind, value in zip(wanted, values, strict=True))
+    expected = [kinds[0]] * len(values) if kinds[-1] is Ellipsis else list(kinds)
+    if len(expected) != len(values):
+        raise ValueError(f"{path} wants {len(expected)} values, got {text!r}")
+    return tuple(_parse(path, kind, repr(value)) for kind, value in zip(expected, values, strict=True))
 
 
 def _named(kind: type) -> str:

@@ -99,12 +99,12 @@ class Span:
 
         ValueError: the film is not what it was when it was measured. OSError: it is not there.
         """
-        wanted = iter(self.shown)
-        index: int | None = next(wanted)
+        positions = iter(self.shown)
+        index: int | None = next(positions)
         for at, picture in enumerate(itertools.islice(self._from_start(), self.frames)):
             while index == at:
                 yield _cut(picture, self.bars, self.path)
-                index = next(wanted, None)
+                index = next(positions, None)
             if index is None:
                 return
         raise ValueError(f"{self.path}: ends before frame {index} of the span at {float(self.start):.3f} s")
@@ -119,14 +119,14 @@ class Span:
 
     def some(self, places: Sequence[float]) -> np.ndarray:
         """uint8 (t, h, w, 3): the frames at these places of the span, 0 the first and 1 the last."""
-        wanted = [self.shown[round(place * (len(self.shown) - 1))] for place in places]
+        indices = [self.shown[round(place * (len(self.shown) - 1))] for place in places]
         found: dict[int, np.ndarray] = {}
-        for at, picture in enumerate(itertools.islice(self._from_start(), max(wanted) + 1)):
-            if at in wanted:
+        for at, picture in enumerate(itertools.islice(self._from_start(), max(indices) + 1)):
+            if at in indices:
                 found[at] = _cut(picture, self.bars, self.path)
-        if set(found) != set(wanted):
+        if set(found) != set(indices):
             raise ValueError(f"{self.path}: ends within the span at {float(self.start):.3f} s")
-        return np.stack([found[at] for at in wanted])
+        return np.stack([found[at] for at in indices])
 
     def _from_start(self) -> Iterator[np.ndarray]:
         if self.skip is not None:
@@ -154,19 +154,19 @@ def _from(path: Path, start: Fraction, slack: Fraction) -> Iterator[np.ndarray]:
                 first = next(frames, None)
                 if first is None:
                     break
-                wanted = first[0] + start - slack
+                target = first[0] + start - slack
                 if seek:
                     try:
-                        container.seek(int(wanted / stream.time_base), stream=stream, backward=True)
+                        container.seek(int(target / stream.time_base), stream=stream, backward=True)
                     except FFmpegError:
                         continue
                     frames = _times(container, stream)
                     first = next(frames, None)
-                    if first is None or first[0] > wanted + slack:
+                    if first is None or first[0] > target + slack:
                         continue  # the index of the file is wrong: it landed behind the frame that was asked for
                 convert = VideoReformatter()
                 for time, frame in itertools.chain([first], frames):
-                    if time >= wanted or not start:
+                    if time >= target or not start:
                         yield pixels_of(frame, convert)
                 return
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ABANDONED = 24 * 3600.0  # seconds after which a temporary file of another machine is stale
 TEMPORARY = re.compile(r"\..*\.storyreel-([0-9a-f]{6})-(\d+)-([0-9a-f]+)-[0-9a-f]{6}(\.[^.]*)?", re.DOTALL)
-"""A temporary name: machine, process number, when that process began, a random number, and the wanted suffix."""
+"""A temporary name: machine, process number, when that process began, a random number, and the suffix."""
 
 
 # -- temporary names -----------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def check_regular(path: Path) -> int:
 def check_no_pickle(path: Path) -> None:
     """ValueError for a pickle, by its name, by its first bytes, or in the place of a file that is missing."""
     if path.suffix in PICKLES:
-        raise ValueError(f"{path}: is a pickle, which can run code when it is opened; wanted .safetensors")
+        raise ValueError(f"{path}: is a pickle, which can run code when it is opened; expected .safetensors")
     if not path.exists():
         near = next((p for p in sorted(path.parent.glob(f"{path.stem}.*")) if p.suffix in PICKLES), None)
         if near:

@@ -85,7 +85,7 @@ def write(
     if quality is not None and not 1 <= quality <= 100:
         raise ValueError(f"quality: expected 1 to 100, got {quality}")
     if lossless and suffix in (".mp4", ".webm", ".gif"):
-        raise ValueError(f"{path}: {suffix} is never lossless here, wanted .mkv, .apng, .webp or .png")
+        raise ValueError(f"{path}: {suffix} is never lossless here, expected .mkv, .apng, .webp or .png")
     if grid is not None and suffix != ".png":
         raise ValueError(f"{path}: {suffix} is no sprite sheet and has no grid; expected a .png")
     if isinstance(clip, ClipStream) and (suffix not in _STREAMED or clip.has_alpha):

@@ -157,18 +157,18 @@ def find_weights(name: str, weights: Path | None = None) -> dict[str, Path]:
     weights: a folder that holds them, or the file itself where there is only one.
     ValueError in one line: which file is missing, its address, its digest, and where to put it.
     """
-    wanted = entry(name)
+    registered = entry(name)
     if weights is not None and not weights.is_dir():
-        first, *others = wanted.files
+        first, *others = registered.files
         if others:
-            names = ", ".join(file.read for file in wanted.files)
+            names = ", ".join(file.read for file in registered.files)
             raise ValueError(f"{weights}: expected a folder with {names}, the weights of {name}")
         if not weights.is_file():
             raise ValueError(f"{weights}: is missing")
         refuse_pickle(weights)
         return {first.name: weights}
     folder = weights_folder(name) if weights is None else weights
-    for file in wanted.files:
+    for file in registered.files:
         if (folder / file.read).is_file():
             continue
         refuse_pickle(folder / file.name, folder / file.read)
@@ -179,7 +179,7 @@ def find_weights(name: str, weights: Path | None = None) -> dict[str, Path]:
             f"extractor {name}: its weights are not here; `storyreel models fetch {name}{how}` gets them, "
             f"or put {file.url} (sha256 {digest}) at {folder / file.name}{then}"
         )
-    return {file.name: folder / file.read for file in wanted.files}
+    return {file.name: folder / file.read for file in registered.files}
 
 
 def refuse_pickle(path: Path, target: Path | None = None) -> None:

@@ -111,12 +111,12 @@ def test_scripts_change_what_is_done_and_tell_what_can_be_seen():
         poses = [(p.action, p.facing) for p in script.parts]
         assert all(a != b for a, b in pairwise(poses))
         assert {p.action for p in script.parts} <= set(script.who.weapons)
-        assert len({p.wanted["body"] for p in script.parts if "body" in p.wanted}) <= 1  # one character
+        assert len({p.expected["body"] for p in script.parts if "body" in p.expected}) <= 1  # one character
         for part in script.parts:
-            assert part.wanted.get("action", part.action) == part.action
-            assert part.wanted.get("facing", part.facing) == part.facing
-            assert None not in part.wanted.values()
-            assert part.facing != "up" or not part.wanted.get("facial_hair")
+            assert part.expected.get("action", part.action) == part.action
+            assert part.expected.get("facing", part.facing) == part.facing
+            assert None not in part.expected.values()
+            assert part.facing != "up" or not part.expected.get("facial_hair")
     assert write_script(3, 4, 1.0) == write_script(3, 4, 1.0)
 
 
@@ -337,17 +337,17 @@ def test_the_verb(tmp_path: Path, shop: dict[str, str], capsys: pytest.CaptureFi
 
 
 def test_new_combinations_in_words_that_were_never_trained_on(tmp_path: Path, shop: dict[str, str], monkeypatch):
-    from reproductions.combinations import wishes_of
+    from reproductions.combinations import cases_of
     from reproductions.phenaki import run
     from storyreel.worlds.sprites_forms import HELD_OUT_FORMS
     from storyreel.worlds.sprites_reader import read
 
     monkeypatch.setattr(Settings, "prompts", 3)
     settings = replace(settings_for(tmp_path, shop), phrasing="held-out")
-    plain = wishes_of(settings_for(tmp_path, shop), "sprites", "held_out")
-    other = wishes_of(settings, "sprites", "held_out")
+    plain = cases_of(settings_for(tmp_path, shop), "sprites", "held_out")
+    other = cases_of(settings, "sprites", "held_out")
     assert [w.prompt for w in plain] != [w.prompt for w in other]
-    assert [read(w.prompt).attributes for w in other] == [w.wanted for w in other]
+    assert [read(w.prompt).attributes for w in other] == [w.expected for w in other]
     assert HELD_OUT_FORMS
     parts = run(settings, "combinations")["parts"]
     assert set(parts) == {"combinations-sprites-held-out"}

@@ -177,7 +177,7 @@ def test_what_is_measured_is_kept(reproduced: Path, encoder: str, monkeypatch: p
     assert again["rows"] == json.loads(before)["parts"]["joint"]["rows"]
     drawn, make = [], Examined.make
     monkeypatch.setattr(
-        Examined, "make", lambda self, *a, **more: drawn.append(len(self.wishes)) or make(self, *a, **more)
+        Examined, "make", lambda self, *a, **more: drawn.append(len(self.cases)) or make(self, *a, **more)
     )
     table = imagen_video.measure_distillation(settings_for(reproduced, encoder))["rows"]
     assert drawn == [1] * len(table), "drawn to be timed alone"

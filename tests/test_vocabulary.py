@@ -27,6 +27,7 @@ BARRED = {  # word -> what to use
     "filling": "interpolation_baselines",
     "unasked": "default, automatic",
     "fewest": "min_",
+    "wanted": "expected, requested",
 }
 
 

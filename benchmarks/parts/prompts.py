@@ -99,7 +99,7 @@ def write_sprites(source: Path, path: Path = sprites.FILE) -> Path:
         mine = [p for p in drawn if p.group == group]
         metric = AttributeAccuracy(reader.attributes)
         for prompt, seen in zip(mine, reader.read([sprites.real_clip(p, source) for p in mine]), strict=True):
-            metric.update((seen, labels(prompt.wanted)))
+            metric.update((seen, labels(prompt.expected)))
         found = metric.compute()
         real[group] = {"mean": round(found.mean, 5), "all_right": round(found.all_right.accuracy, 5)}
     protocol = {

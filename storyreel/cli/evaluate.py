@@ -29,7 +29,7 @@ def evaluate(typed: Typed, json_: Json = False, quiet: Quiet = False) -> None:
 
     storyreel evaluate CLIPS --real DATASET -o REPORT
 
-    storyreel evaluate CLIPS --judge sprites --wanted DATASET
+    storyreel evaluate CLIPS --judge sprites --expected DATASET
 
     storyreel evaluate benchmark NAME CLIPS: the answers to a fixed list of prompts
 

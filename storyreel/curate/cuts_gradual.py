@@ -109,10 +109,10 @@ class Blends:
     def _dip(self, weight: np.ndarray, apart: np.ndarray, energies: tuple[np.ndarray, np.ndarray, np.ndarray]):
         """(depth as a share of what a blend would dip, share of that dip which is explained) for these weights."""
         before, behind, seen = energies
-        wanted = weight * (1 - weight) * apart[:, None]
+        expected = weight * (1 - weight) * apart[:, None]
         got = (1 - weight) * before[:, None] + weight * behind[:, None] - seen
-        total = np.maximum((wanted * wanted).sum(1), 1e-6)
-        return (wanted * got).sum(1) / total, _explained(got, wanted, total)
+        total = np.maximum((expected * expected).sum(1), 1e-6)
+        return (expected * got).sum(1) / total, _explained(got, expected, total)
 
 
 def _shifted_means(matrix: np.ndarray, side: int) -> np.ndarray:
@@ -126,12 +126,12 @@ def _shifted_means(matrix: np.ndarray, side: int) -> np.ndarray:
     return out / CONTEXT
 
 
-def _explained(seen: np.ndarray, wanted: np.ndarray, spread: np.ndarray | float) -> np.ndarray:
-    """1 minus the squared error of each row against `wanted`, as a share of `spread`.
+def _explained(seen: np.ndarray, expected: np.ndarray, spread: np.ndarray | float) -> np.ndarray:
+    """1 minus the squared error of each row against `expected`, as a share of `spread`.
 
     The worst frames of a long interval are let go: a flash in the middle of a dissolve.
     """
-    errors = (seen - wanted) ** 2
+    errors = (seen - expected) ** 2
     kept = seen.shape[1] - int(seen.shape[1] * _LET_GO)
     if kept < seen.shape[1]:
         errors = np.partition(errors, kept - 1, 1)[:, :kept]

@@ -50,18 +50,18 @@ class Work:
     screen: CurationScreen
     notes: list[str]
 
-    def wanted(self) -> list[dict[str, Any]]:
+    def candidates(self) -> list[dict[str, Any]]:
         """Rows that nothing rejects but what these steps themselves decide; and those that a person keeps."""
         return [row for row in self.rows if row["kept"] or all(r["name"] in LATER for r in row["reasons"])]
 
 
 def ask(work: Work, captioner: Captioner, what: str, asked: Sequence[dict[str, Any]] | None = None) -> dict[str, str]:
-    """Clip -> caption, of all wanted rows, or of `asked`; those that were answered before are not asked again.
+    """Clip -> caption, of all candidates, or of `asked`; those that were answered before are not asked again.
 
     A model that answers nothing for the first GIVES_UP clips is not asked about the rest.
     """
     answers = work.store.answers(f"captions-{key_of(captioner.name)}")
-    todo = [row for row in (work.wanted() if asked is None else asked) if row["clip"] not in answers.values]
+    todo = [row for row in (work.candidates() if asked is None else asked) if row["clip"] not in answers.values]
     work.screen.begin(what, len(todo))
     failures: list[str] = []
     answered = 0

@@ -64,7 +64,7 @@ def _guarded(work: Work, name: str, step: Callable[[Work], None]) -> None:
 def _picture_captions(work: Work, kinds: Sequence[str]) -> None:
     """Captions of `--captions MODEL`, for what the kinds before it do not caption."""
     first = kinds[: work.models.before]
-    rows = [row for row in work.wanted() if row.get("caption_made_from") not in first]
+    rows = [row for row in work.candidates() if row.get("caption_made_from") not in first]
     said = ask(work, picture_captioner(work.models), "captions", rows)
     for row in rows:
         if text := said.get(row["clip"]):
@@ -77,7 +77,7 @@ def _captions(work: Work) -> None:
     for kind in ("image", "video"):
         if folder := getattr(work.models, kind):
             said.append(ask(work, load_captioner(folder, kind), f"{kind} captions"))
-    rows = [row for row in work.wanted() if any(row["clip"] in one for one in said)]
+    rows = [row for row in work.candidates() if any(row["clip"] in one for one in said)]
     texts = {row["clip"]: [one[row["clip"]] for one in said if one.get(row["clip"])] for row in rows}
     fused: dict[str, str] = {}
     if work.models.chat:

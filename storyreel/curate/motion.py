@@ -53,15 +53,15 @@ def _camera(shape: tuple[int, ...], flow: np.ndarray) -> np.ndarray:
     Least squares, weighted anew four times so that parts which go their own way count little.
     """
     terms = _terms(*shape[:2])  # (2, n, 4)
-    wanted = flow.T  # (2, n)
-    trust = np.ones_like(wanted)
-    found = wanted
+    measured = flow.T  # (2, n)
+    trust = np.ones_like(measured)
+    found = measured
     for _ in range(4):
         weighted = terms * trust[..., None]
         square = np.einsum("pni,pnj->ij", weighted, terms, optimize=True)
-        answer = np.linalg.solve(square + 1e-6 * np.eye(4), np.einsum("pni,pn->i", weighted, wanted))
+        answer = np.linalg.solve(square + 1e-6 * np.eye(4), np.einsum("pni,pn->i", weighted, measured))
         found = (terms @ answer).astype(np.float32)
-        trust = 1 / (np.abs(wanted - found) + 0.1)
+        trust = 1 / (np.abs(measured - found) + 0.1)
     return found.T
 
 

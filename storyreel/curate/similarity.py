@@ -26,8 +26,8 @@ def similarity(work: Work) -> None:
 
     encoder = load_encoder(str(work.models.encoder))
     stored = work.store.answers(f"similarity-{key_of(encoder.digest)}")
-    wanted = [row for row in work.wanted() if row.get("caption")]
-    todo = [row for row in wanted if (stored.values.get(row["clip"]) or {}).get("of") != row["caption"]]
+    candidates = [row for row in work.candidates() if row.get("caption")]
+    todo = [row for row in candidates if (stored.values.get(row["clip"]) or {}).get("of") != row["caption"]]
     work.screen.begin("similarity", len(todo))
     for rows, videos in looked_at(work, todo, FIRST_MIDDLE_LAST):
         for row, video in zip(rows, videos, strict=True):
@@ -40,7 +40,7 @@ def similarity(work: Work) -> None:
             stored.put(row["clip"], {"of": row["caption"], "score": score})
             work.screen.advance()
     stored.settle()
-    for row in wanted:
+    for row in candidates:
         said = stored.values.get(row["clip"]) or {}
         row["similarity"] = said.get("score") if said.get("of") == row["caption"] else None
 
@@ -50,15 +50,15 @@ def aesthetics(work: Work) -> None:
     folder = Path(str(work.models.aesthetics))
     score, name = load_aesthetics(folder)
     stored = work.store.answers(f"aesthetics-{key_of(name)}")
-    wanted = work.wanted()
-    todo = [row for row in wanted if row["clip"] not in stored.values]
+    candidates = work.candidates()
+    todo = [row for row in candidates if row["clip"] not in stored.values]
     work.screen.begin("aesthetics", len(todo))
     for rows, videos in looked_at(work, todo, FIRST_MIDDLE_LAST):
         for row, video in zip(rows, videos, strict=True):
             stored.put(row["clip"], round(score(video), 6))
             work.screen.advance()
     stored.settle()
-    for row in wanted:
+    for row in candidates:
         row["aesthetics"] = stored.values.get(row["clip"])
 
 

@@ -86,10 +86,10 @@ else:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a clip is rejected: what was measured, what was wanted, and how far away it is.
+    """Why a clip is rejected: what was measured, the limit, and how far away it is.
 
     name: "motion.min", "text.max", "duplicate", "manual". margin: below 0, the distance to the limit as a share of it
-    (absolute where the limit is 0): -0.5 of a lower limit is half of what was wanted.
+    (absolute where the limit is 0): -0.5 of a lower limit is half of the limit.
     """
 
     name: str

@@ -55,9 +55,9 @@ def _session(path: str) -> Any:
     except Exception as error:  # onnxruntime has kinds of its own, none of them documented
         raise ValueError(f"{path}: is no network in ONNX form ({str(error).splitlines()[0]}); {WHERE}") from None
     inputs = session.get_inputs()
-    wanted = [1, WINDOW, *SIZE, 3]  # a side that the file leaves open has a name or None instead
-    fits = len(inputs) == 1 and len(inputs[0].shape) == len(wanted)
-    if not fits or any(isinstance(a, int) and a != b for a, b in zip(inputs[0].shape, wanted, strict=True)):
+    expected = [1, WINDOW, *SIZE, 3]  # a side that the file leaves open has a name or None instead
+    fits = len(inputs) == 1 and len(inputs[0].shape) == len(expected)
+    if not fits or any(isinstance(a, int) and a != b for a, b in zip(inputs[0].shape, expected, strict=True)):
         raise ValueError(f"{path}: takes {inputs[0].shape}, expected TransNetV2's (1, {WINDOW}, 27, 48, 3); {WHERE}")
     return session
 

@@ -155,12 +155,12 @@ def _without(job: tuple[int, range, Any], death: Death) -> tuple[int, range, Any
     return shard, span, reader.without(death)
 
 
-def need_space(path: Path, wanted: int) -> None:
-    """OSError when fewer than `wanted` bytes are free where `path` lies."""
+def need_space(path: Path, num_bytes: int) -> None:
+    """OSError when fewer than `num_bytes` are free where `path` lies."""
     free = shutil.disk_usage(path).free
-    if wanted > free:
+    if num_bytes > free:
         raise OSError(
-            f"{path}: the cache needs {wanted / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
+            f"{path}: the cache needs {num_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
             "make room, or name another place with STORYREEL_CACHE"
         )
 

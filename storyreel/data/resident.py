@@ -60,11 +60,11 @@ class Resident:
             self._first_tokens = _offsets([len(s.text.states) for s in sources if s.text])
 
     @classmethod
-    def open(cls, sources: Sequence[DatasetSource], device: torch.device, wanted: bool | None) -> Resident | None:
-        """The data on the device. wanted: whatever it takes; None: on a GPU, if they fit into SHARE of what is free."""
-        if wanted is None:
-            wanted = device.type == "cuda" and size_of(sources) <= SHARE * torch.cuda.mem_get_info(device)[0]
-        return cls(sources, device) if wanted else None
+    def open(cls, sources: Sequence[DatasetSource], device: torch.device, requested: bool | None) -> Resident | None:
+        """The data on the device. requested: at any cost; None: on a GPU, if they fit into SHARE of what is free."""
+        if requested is None:
+            requested = device.type == "cuda" and size_of(sources) <= SHARE * torch.cuda.mem_get_info(device)[0]
+        return cls(sources, device) if requested else None
 
     def raw(self, draw: Draw) -> Batch:
         """`Loader.raw` on the device, where one transfer of numbers is all that it takes. `length` is on the CPU."""

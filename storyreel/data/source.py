@@ -42,8 +42,8 @@ class DatasetSource:
             need_captions(folder)
         self.pack = Pack.open(folder, data.size, data.channels, cache)  # which composes the rows of a world as well
         self.chosen = [row for row, name in enumerate(folder.splits) if split is None or name == split]
-        wanted = set(self.chosen)
-        self.refused = {row: why for row, why in self.pack.refused.items() if row in wanted}
+        chosen = set(self.chosen)
+        self.refused = {row: why for row, why in self.pack.refused.items() if row in chosen}
         if text is not None:
             self.refused |= {row: "no caption" for row in self.chosen if not folder.all_captions[row]}
         self.rows = np.array([row for row in self.chosen if row not in self.refused], np.int64)

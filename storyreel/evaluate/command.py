@@ -61,7 +61,7 @@ def _measured(options: EvaluateOptions, bar: Bar) -> EvaluationResult:
     from storyreel.evaluate.document import document_of
     from storyreel.evaluate.scores import lines_of
 
-    with place(options.out, "report", options.clips, options.real, options.wanted):
+    with place(options.out, "report", options.clips, options.real, options.expected):
         done = measure(options, bar)
         document = document_of(done, " ".join(["storyreel", *sys.argv[1:]]))
         lines, page = lines_of(document), None
@@ -84,8 +84,8 @@ def _judged(options: EvaluateOptions, bar: Bar) -> EvaluationResult:
             f"attributes: this judge does not know {', '.join(missing)}; it knows {', '.join(judge.attributes)}"
         )
     limit = options.limit or 10**9
-    found = find_clips(options.clips, wanted=options.wanted, split=options.split or None, limit=limit)
-    expected = [{k: v for k, v in c.wanted.items() if not only or k in only} for c in found]
+    found = find_clips(options.clips, expected=options.expected, split=options.split or None, limit=limit)
+    expected = [{k: v for k, v in c.expected.items() if not only or k in only} for c in found]
     check_known(judge, expected)
     with bar("judging", len(found)) as advance:
         report = judge.accuracy(_opened(found, advance), expected)

@@ -30,7 +30,7 @@ class ClipSource:
 
     file: Path
     prompt: str | None = None
-    wanted: dict[str, Any] | None = None
+    expected: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class Cut:
         """uint8 (t, h, w, 3), or in words why the clip does not count. ValueError where the protocol refuses it."""
         from storyreel.data.pack import fit
 
-        rules, wanted = self.rules, self.frames
-        span = len(clip) if wanted is None else (wanted - 1) * rules.stride + 1
+        rules, num_frames = self.rules, self.frames
+        span = len(clip) if num_frames is None else (num_frames - 1) * rules.stride + 1
         if rules.short == "resample":
-            clip = clip if wanted in (None, len(clip)) else clip.resample(wanted)
+            clip = clip if num_frames in (None, len(clip)) else clip.resample(num_frames)
         elif len(clip) < span:
             said = f"has {len(clip)} frames, {rules.name} wants {span}"
             if rules.short == "refuse":

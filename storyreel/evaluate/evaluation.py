@@ -57,7 +57,7 @@ class Evaluation:
 
 
 def evaluate(asked: EvaluateOptions, bar: Bar = silent) -> Evaluation:
-    """Measure. ValueError or OSError, in one line, for what is wrong with the folders, the clips or the wishes."""
+    """Measure. ValueError or OSError, in one line, for what is wrong with the folders, the clips or the options."""
     done = prepare(asked)
     _look_at_made(done, bar)
     _look_at_real(done, bar)
@@ -108,33 +108,33 @@ def _look_at_made(done: Evaluation, bar: Bar) -> None:
 
 
 def _gatherers(done: Evaluation) -> list[Gathered]:
-    wanted: dict[str, Gathered] = {}
+    gathered: dict[str, Gathered] = {}
     for item in done.plan.items:
         if item.extractor is not None and item.about.gathers:
-            wanted.setdefault(item.label, Network(item.extractor, item.about.gathers))
+            gathered.setdefault(item.label, Network(item.extractor, item.about.gathers))
     if done.plan.per_clip:
-        wanted["motion"] = MotionMeasures(done.plan.per_clip)
+        gathered["motion"] = MotionMeasures(done.plan.per_clip)
     if done.plan.paired and done.real_clips is not None:
         files = {s.file.stem: s.file for s in done.real_clips.sources}
         measures = {item.metric: item.about.paired for item in done.plan.items if item.about.paired}
-        wanted["pairs"] = Pairs({n: make(done.asked.files) for n, make in measures.items()}, files, done.cut)
-    return list(wanted.values())
+        gathered["pairs"] = Pairs({n: make(done.asked.files) for n, make in measures.items()}, files, done.cut)
+    return list(gathered.values())
 
 
 def _look_at_real(done: Evaluation, bar: Bar) -> None:
     """What the distances, the controls and the motion measures want of the real clips."""
     if done.real_clips is None:
         return
-    wanted: dict[str, Gathered] = {}
+    gathered: dict[str, Gathered] = {}
     for item in done.plan.items:
         if item.extractor is None or not item.about.real or item.about.gathers != "features":
             continue
         damages = ("", "shuffled", "frozen") if done.asked.controls and item.about.kind == "video" else ("",)
         for damage in damages:
             network = Network(item.extractor, "features", damage)
-            wanted.setdefault(network.label, network)
-    if wanted:
-        done.real = _gathered_real(done, done.real_clips, list(wanted.values()), bar)
+            gathered.setdefault(network.label, network)
+    if gathered:
+        done.real = _gathered_real(done, done.real_clips, list(gathered.values()), bar)
     if motion := done.plan.per_clip:
         few = replace(done.real_clips, sources=done.real_clips.sources[:REAL_MOTION])
         done.real.rows |= _gathered_real(done, few, [MotionMeasures(motion)], bar).rows
@@ -142,11 +142,11 @@ def _look_at_real(done: Evaluation, bar: Bar) -> None:
         _look_at_captioned(done, item, bar)
 
 
-def _gathered_real(done: Evaluation, clips: ClipFolder, wanted: list[Gathered], bar: Bar) -> Real:
+def _gathered_real(done: Evaluation, clips: ClipFolder, gathered: list[Gathered], bar: Bar) -> Real:
     asked, cut = done.asked, replace(done.cut, real=True)
     with bar("looking at the real clips", len(clips.sources)) as advance:
         cache = _cache() if asked.cache else None
-        return gather_real(clips, cut, wanted, cache=cache, batch=asked.batch, workers=asked.workers, advance=advance)
+        return gather_real(clips, cut, gathered, cache=cache, batch=asked.batch, workers=asked.workers, advance=advance)
 
 
 def _look_at_captioned(done: Evaluation, item: PlannedMetric, bar: Bar) -> None:

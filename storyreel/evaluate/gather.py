@@ -162,8 +162,8 @@ class ClipRows:
     def take(self, batch: Sequence[DecodedClip]) -> None:
         for t in batch:
             own = t.clip.meta.get("attributes")
-            wanted = t.source.wanted if t.source.wanted is not None else own if isinstance(own, dict) else {}
-            self.clips.append({"file": str(t.source.file), "prompt": t.prompt, "seed": t.seed, "wanted": wanted})
+            expected = t.source.expected if t.source.expected is not None else own if isinstance(own, dict) else {}
+            self.clips.append({"file": str(t.source.file), "prompt": t.prompt, "seed": t.seed, "wanted": expected})
 
     @property
     def prompts(self) -> list[str]:

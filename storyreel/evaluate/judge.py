@@ -64,7 +64,7 @@ class Residual(nn.Module):
 
 
 class Judge(nn.Module):
-    """`judge(video)` gives class probabilities an attribute; `judge.accuracy(clips, wanted)` a report."""
+    """`judge(video)` gives class probabilities an attribute; `judge.accuracy(clips, expected)` a report."""
 
     def __init__(self, config: JudgeConfig) -> None:
         super().__init__()
@@ -83,9 +83,9 @@ class Judge(nn.Module):
     def logits(self, video: Tensor) -> dict[str, Tensor]:
         """Float (b, c, t, h, w) in [-1, 1] -> attribute -> float (b, classes). ValueError for another shape."""
         c = self.config
-        wanted = (c.channels, c.frames, c.size, c.size)
-        if video.ndim != 5 or tuple(video.shape[1:]) != wanted:
-            raise ValueError(f"video: this judge wants (b, {', '.join(map(str, wanted))}), got {tuple(video.shape)}")
+        expected = (c.channels, c.frames, c.size, c.size)
+        if video.ndim != 5 or tuple(video.shape[1:]) != expected:
+            raise ValueError(f"video: this judge wants (b, {', '.join(map(str, expected))}), got {tuple(video.shape)}")
         x = video.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # (b, c*t, h, w)
         said = self.heads(self.drop(self.trunk(x)).float())
         return dict(zip(c.classes, said.split([len(v) for v in c.classes.values()], dim=1), strict=True))
@@ -130,14 +130,14 @@ class Judge(nn.Module):
         for found in self.probabilities(clips):
             yield {name: max(classes, key=classes.__getitem__) for name, classes in found.items()}
 
-    def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> AttributeScores:
-        """How often each attribute is as wanted; None, and attributes that `wanted` lacks, are not scored.
+    def accuracy(self, clips: Iterable[Clip], expected: Iterable[Mapping[str, Any]]) -> AttributeScores:
+        """How often each attribute is as expected; None, and attributes that `expected` lacks, are not scored.
 
-        Raises ValueError when there are fewer clips than are expected, or more.
+        Raises ValueError when there are fewer clips than `expected`, or more.
         """
         metric = AttributeAccuracy(self.attributes)
-        for seen, expected in zip(self.read(clips), wanted, strict=True):
-            metric.update((seen, labels(expected)))
+        for seen, attributes in zip(self.read(clips), expected, strict=True):
+            metric.update((seen, labels(attributes)))
         return metric.compute()
 
     def save(self, path: str | Path, *, card: str = "", facts: Mapping[str, Any] | None = None) -> Path:

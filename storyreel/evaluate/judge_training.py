@@ -40,11 +40,11 @@ class JudgeClips:
         self.pack, self.config = pack, config
         self.rows = [i for i in rows if pack.counts[i] > 0]
         every = folder.attributes
-        self.wanted = [labels(every[i]) for i in self.rows]
+        self.expected = [labels(every[i]) for i in self.rows]
         self.answers = np.full((len(self.rows), len(config.classes)), UNSCORED, np.int64)
         for column, (name, classes) in enumerate(config.classes.items()):
             index = {value: i for i, value in enumerate(classes)}
-            for row, attributes in enumerate(self.wanted):
+            for row, attributes in enumerate(self.expected):
                 value = attributes.get(name)
                 self.answers[row, column] = UNSCORED if value is None else index.get(value, UNSCORED)
 
@@ -125,7 +125,7 @@ def measure(judge: Judge, clips: JudgeClips) -> AttributeScores:
             best = {name: said.argmax(1).tolist() for name, said in judge.logits(clips.video(picks).to(device)).items()}
             for i, pick in enumerate(picks):
                 seen = {name: judge.config.classes[name][index[i]] for name, index in best.items()}
-                metric.update((seen, clips.wanted[pick]))
+                metric.update((seen, clips.expected[pick]))
     return metric.compute()
 
 

@@ -22,7 +22,7 @@ class JudgedClip:
     """One file, what it should show, and the prompt that it was made from."""
 
     file: Path
-    wanted: dict[str, Any]
+    expected: dict[str, Any]
     prompt: str = ""
 
     def open(self) -> Clip:
@@ -32,17 +32,17 @@ class JudgedClip:
 
 
 def find_clips(
-    path: str | Path, *, wanted: str | Path | None = None, split: str | None = None, limit: int | None = None
+    path: str | Path, *, expected: str | Path | None = None, split: str | None = None, limit: int | None = None
 ) -> list[JudgedClip]:
     """The clips of a folder with what each should show, at most `limit`, in the order of the folder.
 
-    wanted: the dataset folder whose captions were the prompts; only what a caption mentions is then held against a
+    expected: the dataset folder whose captions were the prompts; only what a caption mentions is then held against a
         clip. split: rows of this split alone. Raises ValueError when no clip has anything to be judged by.
     """
     path = Path(path)
-    if wanted is not None:
-        found = list(_by_prompt(path, DatasetFolder.open(wanted), split))
-        hint = f"none of its files' prompts is a caption of {wanted}"
+    if expected is not None:
+        found = list(_by_prompt(path, DatasetFolder.open(expected), split))
+        hint = f"none of its files' prompts is a caption of {expected}"
     elif (path / "metadata.parquet").is_file():
         folder = DatasetFolder.open(path)
         found = [
@@ -53,7 +53,7 @@ def find_clips(
         hint = f"no row {f'of the split {split!r} ' if split else ''}has attributes"
     else:
         found = list(_by_meta(path))
-        hint = "no file carries attributes; name the dataset whose captions were the prompts with --wanted"
+        hint = "no file carries attributes; name the dataset whose captions were the prompts with --expected"
     if not found:
         raise ValueError(f"{path}: no clip to judge: {hint}")
     return found[:limit]

@@ -12,14 +12,14 @@ from storyreel.evaluate.score import AttributeScores, labels
 
 
 class AnyJudge(Protocol):
-    """Whoever reads clips and compares what it sees with what was wanted."""
+    """Whoever reads clips and compares what it sees with what is expected."""
 
     @property
     def attributes(self) -> tuple[str, ...]: ...
 
     def read(self, clips: Iterable[Clip]) -> Iterator[Any]: ...
 
-    def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> AttributeScores: ...
+    def accuracy(self, clips: Iterable[Clip], expected: Iterable[Mapping[str, Any]]) -> AttributeScores: ...
 
     def save(self, path: str | Path, *, card: str = "", facts: Mapping[str, Any] | None = None) -> Path: ...
 
@@ -38,9 +38,9 @@ def load_judge(name: str | Path) -> AnyJudge:
     return kinds[kind](path)
 
 
-def check_known(judge: AnyJudge, wanted: Iterable[Mapping[str, Any]]) -> None:
+def check_known(judge: AnyJudge, expected: Iterable[Mapping[str, Any]]) -> None:
     """ValueError when nothing that is expected of the clips is known to the judge."""
-    named = (each for attributes in wanted for each in (attributes, labels(attributes)))
+    named = (each for attributes in expected for each in (attributes, labels(attributes)))
     there = {name for each in named for name, value in each.items() if value is not None}
     if not there & set(judge.attributes):
         raise ValueError(

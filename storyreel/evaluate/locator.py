@@ -48,7 +48,7 @@ class LocatorConfig:
 
 
 class Locator(nn.Module):
-    """`locator(frames)` gives maps; `read(clips)` digits with their motions; `accuracy(clips, wanted)` a report."""
+    """`locator(frames)` gives maps; `read(clips)` digits with their motions; `accuracy(clips, expected)` a report."""
 
     attributes = ("count", "digits", "motions")
 
@@ -105,14 +105,14 @@ class Locator(nn.Module):
             for k in found
         ]
 
-    def accuracy(self, clips: Iterable[Clip], wanted: Iterable[Mapping[str, Any]]) -> AttributeScores:
-        """Of all digits that were wanted, how many are there, and how many move as wanted; and whether the count fits.
+    def accuracy(self, clips: Iterable[Clip], expected: Iterable[Mapping[str, Any]]) -> AttributeScores:
+        """How many of the expected digits are there, how many move as expected, and whether the count fits.
 
-        wanted: `digits` and `motions`, a list each. ValueError when there are fewer clips than are expected, or more.
+        expected: `digits` and `motions`, a list each. ValueError when there are fewer clips than `expected`, or more.
         """
         metric = AttributeAccuracy(self.attributes)
-        for seen, expected in zip(self.read(clips), wanted, strict=True):
-            metric.update(*pairs(seen, expected))
+        for seen, attributes in zip(self.read(clips), expected, strict=True):
+            metric.update(*pairs(seen, attributes))
         return metric.compute()
 
     def save(self, path: str | Path, *, card: str = "", facts: Mapping[str, Any] | None = None) -> Path:
@@ -147,9 +147,9 @@ def find_tracks(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def pairs(
     seen: list[dict[str, str]], expected: Mapping[str, Any]
 ) -> list[tuple[dict[str, str | None], dict[str, str | None]]]:
-    """What was seen of each wanted thing beside what was wanted, and one pair for the count.
+    """What was seen of each expected thing beside what is expected, and one pair for the count.
 
-    A wanted digit is compared with itself where it was seen; the rest are compared with what is left, in order.
+    An expected digit is compared with itself where it was seen; the rest are compared with what is left, in order.
     """
     digits = [None if d is None else str(d) for d in expected.get("digits") or []]
     motions = list(expected.get("motions") or [])

@@ -25,7 +25,7 @@ class LocatedClips:
     def __init__(self, folder: Dataset, pack: Pack, config: LocatorConfig, rows: Iterable[int]) -> None:
         self.pack, self.config, self.rows = pack, config, list(rows)
         every = folder.attributes
-        self.wanted = [every[i] for i in self.rows]
+        self.expected = [every[i] for i in self.rows]
         widths = folder.column("width")
         if widths is None:
             raise ValueError(f"{folder.path}: expected a column 'width', the pixels that `centres` are counted in")
@@ -43,7 +43,7 @@ class LocatedClips:
         side, grow = self.config.size // STRIDE, self.grow[pick]
         made = np.zeros((len(times), len(self.config.classes), side, side), np.float32)
         place = np.arange(side)
-        for digit, centres in zip(self.wanted[pick]["digits"], self.wanted[pick]["centres"], strict=True):
+        for digit, centres in zip(self.expected[pick]["digits"], self.expected[pick]["centres"], strict=True):
             at = (np.asarray(centres)[times] + 0.5) * grow  # (n, 2), pixels from the edge
             at = at / STRIDE - 0.5
             x, y = (np.exp(-0.5 * (place - at[:, i : i + 1]) ** 2) for i in (0, 1))
@@ -85,7 +85,7 @@ def measure(locator: Locator, clips: LocatedClips) -> AttributeScores:
         for pick in range(len(clips)):
             frames = to_video(clips.frames(pick)).transpose(0, 1).to(locator.head.weight.device)
             seen = locator.tell(locator(frames).float().sigmoid().cpu().numpy())
-            metric.update(*pairs(seen, clips.wanted[pick]))
+            metric.update(*pairs(seen, clips.expected[pick]))
     return metric.compute()
 
 

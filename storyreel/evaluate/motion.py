@@ -29,12 +29,12 @@ class Moving:
         return flow_of(self.frames)
 
 
-def measures_of(frames: Tensor, wanted: tuple[str, ...] = ()) -> dict[str, float]:
+def measures_of(frames: Tensor, names: tuple[str, ...] = ()) -> dict[str, float]:
     """The named measures of one clip, uint8 (t, h, w, 3); of all, where none is named. NaN where a clip cannot tell
     (too short, nothing moves)."""
     from storyreel.evaluate.metrics import metrics, per_clip_metrics
 
-    moving, names = Moving(frames), wanted or per_clip_metrics()
+    moving, names = Moving(frames), names or per_clip_metrics()
     measures = {name: metrics()[name].per_clip for name in names}
     return {n: float("nan") if len(frames) < 2 or f is None else f(moving) for n, f in measures.items()}
 

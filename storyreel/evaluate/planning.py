@@ -138,7 +138,7 @@ def world_of_clips(asked: EvaluateOptions, clips: ClipFolder, real: ClipFolder |
     from storyreel import video_io
     from storyreel.data.folder import world_of
 
-    said = [clips.world, real.world if real else "", world_of(asked.wanted) if asked.wanted else "", asked.judge]
+    said = [clips.world, real.world if real else "", world_of(asked.expected) if asked.expected else "", asked.judge]
     found = next((world for world in said if world in names()), "")
     if not found:
         try:

@@ -66,21 +66,21 @@ def key_of(clips: ClipFolder, cut: Cut, depends: dict[str, Any], most: int | Non
 def gather_real(
     clips: ClipFolder,
     cut: Cut,
-    wanted: Sequence[Gathered],
+    gathered: Sequence[Gathered],
     *,
     cache: Path | None = None,
     batch: int = 16,
     workers: int = 2,
     advance: Callable[[int], None] = lambda n: None,
 ) -> Real:
-    """Everything in `wanted`, from the cache or, in one pass for all that is missing, from the clips.
+    """Everything in `gathered`, from the cache or, in one pass for all that is missing, from the clips.
 
     cache: the folder to keep it in; None keeps nothing.
     """
     most, real = cut.rules.real_n, Real()
-    places = {w.label: _place(cache, key_of(clips, cut, w.depends, most)) for w in wanted}
-    missing = [w for w in wanted if not _read(places[w.label], w.label, real)]
-    if not missing and wanted:
+    places = {w.label: _place(cache, key_of(clips, cut, w.depends, most)) for w in gathered}
+    missing = [w for w in gathered if not _read(places[w.label], w.label, real)]
+    if not missing and gathered:
         advance(len(clips.sources))
         return real
     listed = ClipRows()

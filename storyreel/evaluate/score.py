@@ -14,7 +14,7 @@ from storyreel.evaluate.interval import resampled, share_of, wilson
 
 @dataclass(frozen=True)
 class Share:
-    """`right` answers out of `n`, for one attribute, and the three commonest mistakes (wanted, seen, how often)."""
+    """`right` answers out of `n`, for one attribute, and the three commonest mistakes (expected, seen, how often)."""
 
     right: int
     n: int
@@ -66,7 +66,7 @@ class AttributeScores:
     def lines(self) -> list[str]:
         """A table for people."""
         wide = max([len("attribute"), len("all right"), *map(len, self.shares)])
-        rows = [f"{'attribute':{wide}}  right %    95 % interval      n  commonest mistake (wanted: seen)"]
+        rows = [f"{'attribute':{wide}}  right %    95 % interval      n  commonest mistake (expected: seen)"]
         for name, s in self.shares.items():
             low, high = s.interval
             mistake = "; ".join(f"{w}: {g} ({k})" for w, g, k in s.mistakes[:1])
@@ -89,7 +89,7 @@ class AttributeScores:
 class AttributeAccuracy:
     """Share of right answers, higher is better, 0 to 1. A few hundred clips give an attribute to within 3 points.
 
-    An attribute that is absent or None in what was wanted is not scored.
+    An attribute that is absent or None in what is expected is not scored.
     """
 
     attributes: tuple[str, ...]
@@ -98,11 +98,11 @@ class AttributeAccuracy:
     mistakes: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
 
     def update(self, *things: tuple[Mapping[str, str | None], Mapping[str, str | None]]) -> None:
-        """One clip: for each thing in it (most clips have one), what was seen of it and what was wanted."""
+        """One clip: for each thing in it (most clips have one), what was seen of it and what was expected."""
         right, asked = [0] * len(self.attributes), [0] * len(self.attributes)
-        for seen, wanted in things:
+        for seen, expected in things:
             for i, name in enumerate(self.attributes):
-                want, got = wanted.get(name), seen.get(name)
+                want, got = expected.get(name), seen.get(name)
                 if want is None:
                     continue
                 asked[i] += 1

@@ -76,20 +76,20 @@ class AttributeRanker:
 class ThingRanker:
     """The share of the things said that a judge finds, doing what is said, and between equals a world's encoder."""
 
-    def __init__(self, encoder: Ranker, judge: Any, wanted: Callable[[str], Mapping[str, Sequence[str]]]) -> None:
-        """judge: a `storyreel.evaluate.locator.Locator`. wanted: the things that a prompt says are there."""
+    def __init__(self, encoder: Ranker, judge: Any, expected: Callable[[str], Mapping[str, Sequence[str]]]) -> None:
+        """judge: a `storyreel.evaluate.locator.Locator`. expected: the things that a prompt says are there."""
         self.name = f"{encoder.name}+judge"
-        self._encoder, self._judge, self._wanted = encoder, judge, wanted
+        self._encoder, self._judge, self._expected = encoder, judge, expected
 
     def rank(self, prompt: str, clips: Sequence[Clip]) -> list[float]:
         from storyreel.evaluate.locator import pairs
 
-        close, wanted = self._encoder.rank(prompt, clips), self._wanted(prompt)
-        if not wanted:
+        close, expected = self._encoder.rank(prompt, clips), self._expected(prompt)
+        if not expected:
             return close
         scores = []
         for seen, cosine in zip(self._judge.read([clip.over((0, 0, 0)) for clip in clips]), close, strict=True):
-            right = [found[name] == value for found, said in pairs(seen, wanted) for name, value in said.items()]
+            right = [found[name] == value for found, said in pairs(seen, expected) for name, value in said.items()]
             scores.append(sum(right) / len(right) + EQUALS * cosine)
         return scores
 
@@ -131,10 +131,10 @@ def _with_judge(encoder: Ranker, world: str) -> Ranker:
     about, name = find(world), world + RANKING
     if name not in judges():
         return encoder
-    if about.wanted is not None:
+    if about.expected is not None:
         from storyreel.evaluate.locator import Locator
 
-        return ThingRanker(encoder, Locator.load(name), about.wanted)
+        return ThingRanker(encoder, Locator.load(name), about.expected)
     if about.read is not None:
         from storyreel.evaluate.judge import Judge
 

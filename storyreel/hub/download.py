@@ -31,10 +31,10 @@ def model(repository: str, revision: str | None, *, download: bool = True) -> Pa
 
 def _pipeline(repository: str, revision: str | None, folder: Path) -> Path:
     parts = components(read_index(folder))
-    wanted = [INDEX, *CARD, *(f"{part}/{pattern}" for part in parts for pattern in (*WEIGHTS, *SETTINGS))]
-    folder = hub_client.snapshot(repository, revision, wanted, VARIANTS)
+    patterns = [INDEX, *CARD, *(f"{part}/{pattern}" for part in parts for pattern in (*WEIGHTS, *SETTINGS))]
+    folder = hub_client.snapshot(repository, revision, patterns, VARIANTS)
     if (lacks := missing(folder)) is not None:
-        folder = hub_client.snapshot(repository, revision, wanted)
+        folder = hub_client.snapshot(repository, revision, patterns)
         lacks = missing(folder)
     if lacks is not None:
         name = called(repository, revision)

@@ -48,7 +48,7 @@ def prompts_of(options: LeaderboardOptions, settings: dict[str, Any]) -> SeededP
 
         each = benchmarks.prompts(options.benchmark).prompts
         n = min(options.count or len(each), len(each))
-        pairs = [(p.prompt, p.wanted) for p in (each[i * len(each) // n] for i in range(n))]
+        pairs = [(p.prompt, p.expected) for p in (each[i * len(each) // n] for i in range(n))]
         source = options.benchmark
     else:
         describe = worlds.find(options.world).describe

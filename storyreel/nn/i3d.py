@@ -153,6 +153,6 @@ def load_i3d(path: str | Path) -> I3D:
     with torch.device("meta"):  # draws no random numbers, so that a training run stays what it is
         net = I3D(400 if last is None else len(last))
     net = net.to_empty(device="cpu")
-    wanted = {n: t for n, t in net.state_dict().items() if not n.endswith("num_batches_tracked")}
-    copy_into(wanted, tensors, str(path))
+    expected = {n: t for n, t in net.state_dict().items() if not n.endswith("num_batches_tracked")}
+    copy_into(expected, tensors, str(path))
     return net.requires_grad_(False).eval()

@@ -54,8 +54,11 @@ class EvaluateOptions(Options):
         Setting("File of an extractor's weights, or NAME=FILE,NAME=FILE.", read=_weights, text=str),
     ] = None
     judge: Annotated[str, Setting("Who judges: a world, such as sprites, or a judge folder; alone: only that.")] = ""
-    wanted: Annotated[Path | None, Setting("Dataset folder whose captions were the prompts of CLIPS.")] = None
-    split: Annotated[str, Setting("Only rows of this split of CLIPS (or --wanted): train, held_out.")] = ""
+    expected: Annotated[
+        Path | None,
+        Setting("Dataset folder whose captions were the prompts of CLIPS.", flags=("--expected", "--wanted")),
+    ] = None
+    split: Annotated[str, Setting("Only rows of this split of CLIPS (or --expected): train, held_out.")] = ""
     limit: Annotated[int | None, Range(1, 10**9), Setting("At most this many clips.")] = None
     real_split: Annotated[
         str, Setting("Only rows of this split of --real.", panel=REAL, needs=("real",), lacks="there are no real clips")

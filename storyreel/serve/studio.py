@@ -169,10 +169,10 @@ class Studio:
                 kept[name] = self.files.input_file(id, name, suffix)
                 os.replace(kept.pop("sent"), kept[name])
             check_inputs(model, {*kept, *(("extend",) if row.get("follows") else ())})
-            wanted = understand(values, model, kept, row.get("follows"))
+            options = understand(values, model, kept, row.get("follows"))
             if row.get("extends") and "extend" not in kept:
                 raise ApiError(400, "video: expected a clip, got a picture", param="video", code="invalid_file")
-            made = self.table.add(self._row(id, model, wanted, row))
+            made = self.table.add(self._row(id, model, options, row))
             if made.id != id:  # the same request, twice at once
                 raise _RepeatedKeyError(made)
         except BaseException as error:

@@ -96,10 +96,10 @@ def _ticks_of_things(seen: list[dict[str, str]], expected: list[dict[str, str]])
     """Each thing beside the one that was seen in its place, as `storyreel evaluate --judge` compares them."""
     from storyreel.evaluate.locator import pairs
 
-    wanted = {name: [thing.get(name) for thing in expected] for name in COMPARED}
+    columns = {name: [thing.get(name) for thing in expected] for name in COMPARED}
     return [
         _tick(name, _counted(name, value), [_counted(name, there.get(name) or NOTHING)])
-        for there, thing in pairs(seen, wanted)
+        for there, thing in pairs(seen, columns)
         for name, value in thing.items()
         if value is not None
     ]

@@ -46,9 +46,9 @@ def assign(
 
 
 def _catch_items(study: Study, pairs: int, rng: np.random.Generator) -> list[int]:
-    wanted = max(1, round(pairs / CATCH_EVERY)) if study.catch < 0 else study.catch
+    count = max(1, round(pairs / CATCH_EVERY)) if study.catch < 0 else study.catch
     items: list[int] = []
     for kind in (NOISE, SAME):
         pool = study.indices(kind)
-        items += rng.permutation(pool)[:wanted].tolist()
+        items += rng.permutation(pool)[:count].tolist()
     return items

@@ -219,11 +219,11 @@ class Votes:
 
     def _check_watched(self, trial: Trial) -> None:
         """By the server's own clock. After a restart nothing is known of when a trial was shown, and it passes."""
-        wanted = self.study.items[trial.item].watch
-        wanted = wanted if trial.first else min(wanted, NEXT_QUESTION)
+        required = self.study.items[trial.item].watch
+        required = required if trial.first else min(required, NEXT_QUESTION)
         since = time.monotonic() - self._shown.get(trial.public, float("-inf"))
-        if since < wanted - SLACK:
-            raise Refused(425, f"watch the clips for {wanted:g} seconds first")
+        if since < required - SLACK:
+            raise Refused(425, f"watch the clips for {required:g} seconds first")
 
     def counts(self) -> dict[str, Any]:
         """raters who joined, votes so far."""

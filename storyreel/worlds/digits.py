@@ -231,7 +231,7 @@ ATTRIBUTES = {
 def read(prompt: str) -> dict[str, str]:
     """Attribute -> the value that the prompt says, a motion in whatever words."""
     found = said(prompt, ATTRIBUTES)
-    motion, *_ = digits_language.wanted(prompt).get("motions") or [found.get("motions")]
+    motion, *_ = digits_language.expected(prompt).get("motions") or [found.get("motions")]
     motion = motion or digits_language.motion_of(prompt)
     return found | ({"motions": motion} if motion else {})
 
@@ -245,7 +245,7 @@ WORLD = World(
     read=read,
     reworded=digits_language.reworded,
     sentences=digits_language.sentences,
-    wanted=digits_language.wanted,
+    expected=digits_language.expected,
     licence="Licence: Apache-2.0.",
     pictures=Pictures(name="MNIST's IDX files"),
 )

@@ -137,7 +137,7 @@ def motion_of(prompt: str) -> str | None:
     return _SAID[found[0]] if found else None
 
 
-def wanted(prompt: str) -> dict[str, list[str]]:
+def expected(prompt: str) -> dict[str, list[str]]:
     """`digits` and `motions` of one or two digits, as the world's judge reads them; of any other prompt, nothing."""
     said = _things(prompt)
     return {"digits": [digit for digit, _, _ in said], "motions": [motion for _, motion, _ in said]} if said else {}

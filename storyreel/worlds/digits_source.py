@@ -117,7 +117,7 @@ def read_idx(file: Path, magic: int) -> np.ndarray:
     if len(raw) < 4 + 4 * rank or int.from_bytes(raw[:4], "big") != magic:
         raise ValueError(f"{file}: not an IDX file of bytes with {rank} dimensions (magic {magic})")
     shape = tuple(int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(rank))
-    wanted = 4 + 4 * rank + int(np.prod(shape, dtype=object))
-    if len(raw) != wanted:
-        raise ValueError(f"{file}: {len(raw)} bytes, expected {wanted}: cut short or not MNIST")
+    expected = 4 + 4 * rank + int(np.prod(shape, dtype=object))
+    if len(raw) != expected:
+        raise ValueError(f"{file}: {len(raw)} bytes, expected {expected}: cut short or not MNIST")
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)

@@ -58,7 +58,7 @@ INPUTS = {
     "data import ucf101": "--videos --splits",
     "data import array": "file",
     "train": "--init --text",
-    "evaluate": "clips --real --wanted",
+    "evaluate": "clips --real --expected",
     "evaluate benchmark": "clips",
     "evaluate compare": "a b",
     "leaderboard": "--prompts --real",

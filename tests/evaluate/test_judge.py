@@ -166,12 +166,12 @@ def test_the_command_measures_a_dataset_and_generated_clips(toy, trained, tmp_pa
         clip = toy_clip(color, "right", 4, 2)
         clip.replace(meta={"prompt": clip.caption}).save(made / f"{i}.apng")
     with pytest.raises(SystemExit) as done:
-        main(["evaluate", str(made), "--judge", judge, "--wanted", str(toy.path)])
+        main(["evaluate", str(made), "--judge", judge, "--expected", str(toy.path)])
     assert done.value.code == 0
     table = capsys.readouterr().out
     assert "100.00" in next(line for line in table.splitlines() if line.startswith("color"))
-    found = find_clips(made, wanted=toy.path)
-    assert [set(c.wanted) for c in found] == [{"color"}] * 3  # only what the caption mentions
+    found = find_clips(made, expected=toy.path)
+    assert [set(c.expected) for c in found] == [{"color"}] * 3  # only what the caption mentions
 
 
 @pytest.mark.parametrize(

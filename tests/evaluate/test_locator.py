@@ -32,7 +32,7 @@ def test_from_exact_maps_every_digit_and_motion_is_told(digits: DatasetFolder):
     metric = AttributeAccuracy(locator.attributes)
     for pick in range(len(clips)):
         seen = locator.tell(clips.maps(pick, np.arange(10)))
-        metric.update(*pairs(seen, clips.wanted[pick]))
+        metric.update(*pairs(seen, clips.expected[pick]))
     shares = metric.compute().shares
     assert shares["count"].accuracy > 0.98  # two digits may lie on one another all the time
     assert shares["digits"].accuracy > 0.98

@@ -53,10 +53,10 @@ def test_the_list_is_balanced_and_keeps_the_hold_out(asked: PromptList):
         mine = [p for p in asked.prompts if p.group == group]
         assert len(mine) == 100
         for p in mine:
-            pairs = list(zip(p.wanted["digits"], p.wanted["motions"], strict=True))
+            pairs = list(zip(p.expected["digits"], p.expected["motions"], strict=True))
             assert len(pairs) == (1 if "single" in group else 2)
             assert all((pair in HELD_OUT) == ("held out" in group) for pair in pairs)
-    single = [str(p.wanted) for p in asked.prompts if p.group == "single, held out"]
+    single = [str(p.expected) for p in asked.prompts if p.group == "single, held out"]
     assert len(set(single)) == 20
     assert max(map(single.count, single)) == 5
 

@@ -28,7 +28,7 @@ def test_there_are_four_groups_of_different_prompts(asked: PromptList):
     groups = [p.group for p in asked.prompts]
     assert [groups.count(g) for g in sprites.GROUPS] == [150, 150, 150, 125]
     assert len({p.prompt for p in asked.prompts}) == len(asked.prompts)
-    assert all(any(name in p.wanted for name in JUDGED) for p in asked.prompts)
+    assert all(any(name in p.expected for name in JUDGED) for p in asked.prompts)
 
 
 def test_the_three_wordings_are_of_the_same_characters_of_held_out_combinations(asked: PromptList):
@@ -37,18 +37,18 @@ def test_the_three_wordings_are_of_the_same_characters_of_held_out_combinations(
         seen = sprites.character(three[0]).attributes
         assert held_out(seen)
         for prompt in three:
-            assert prompt.wanted == {name: seen[name] for name in prompt.wanted}
+            assert prompt.expected == {name: seen[name] for name in prompt.expected}
     for prompt in asked.only("held-out").prompts + asked.only("training").prompts:
-        assert read(prompt.prompt).attributes == prompt.wanted
+        assert read(prompt.prompt).attributes == prompt.expected
 
 
 def test_natural_prompts_are_written_by_nobody_but_people_and_can_be_drawn(asked: PromptList):
     told = [json.loads(line) for line in NATURAL.read_text(encoding="utf-8").splitlines()]
     mine = asked.only("natural").prompts
-    assert [(row["prompt"], row["attributes"]) for row in told] == [(p.prompt, p.wanted) for p in mine]
+    assert [(row["prompt"], row["attributes"]) for row in told] == [(p.prompt, p.expected) for p in mine]
     for prompt in mine[::25]:
         seen = sprites.character(prompt).attributes
-        assert {name: seen[name] for name in prompt.wanted} == prompt.wanted
+        assert {name: seen[name] for name in prompt.expected} == prompt.expected
     assert len({form.__name__ for form in (*FORMS, *HELD_OUT_FORMS)}) > 25
 
 
@@ -73,7 +73,7 @@ def test_a_group_that_is_whole_is_compared_with_real_clips(asked: PromptList):
     judge = load_judge("sprites")
     metrics = {group: AttributeAccuracy(judge.attributes) for group in sprites.GROUPS}
     for prompt in asked.only("plain").prompts:
-        metrics["plain"].update((labels(prompt.wanted), labels(prompt.wanted)))  # all right
+        metrics["plain"].update((labels(prompt.expected), labels(prompt.expected)))  # all right
     document = sprites.report("there", asked, PromptFiles({}, [], []), metrics, [], "sprites")
     assert document["comparable"] == ["plain"]
     real = asked.protocol["real"]["plain"]

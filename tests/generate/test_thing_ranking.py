@@ -47,22 +47,22 @@ def clips() -> list[Clip]:
 
 
 def test_the_candidate_with_the_most_things_right_ranks_first(clips: list[Clip]):
-    assert WORLD.wanted is not None
-    scores = ThingRanker(Alike(), Told(SEEN), WORLD.wanted).rank(PROMPT, clips)
+    assert WORLD.expected is not None
+    scores = ThingRanker(Alike(), Told(SEEN), WORLD.expected).rank(PROMPT, clips)
     assert max(range(len(scores)), key=scores.__getitem__) == 2
     assert min(range(len(scores)), key=scores.__getitem__) == 4
     assert scores[3] > scores[0] > scores[4]
 
 
 def test_between_equals_the_encoder_decides(clips: list[Clip]):
-    assert WORLD.wanted is not None
-    scores = ThingRanker(Alike(), Told([SEEN[2]] * 5), WORLD.wanted).rank(PROMPT, clips)
+    assert WORLD.expected is not None
+    scores = ThingRanker(Alike(), Told([SEEN[2]] * 5), WORLD.expected).rank(PROMPT, clips)
     assert max(range(5), key=scores.__getitem__) == 4
 
 
 def test_where_a_prompt_says_of_no_digit_what_it_does_the_encoder_ranks(clips: list[Clip]):
-    assert WORLD.wanted is not None
-    assert ThingRanker(Alike(), Told([]), WORLD.wanted).rank("something moves", clips) == Alike().rank("", clips)
+    assert WORLD.expected is not None
+    assert ThingRanker(Alike(), Told([]), WORLD.expected).rank("something moves", clips) == Alike().rank("", clips)
 
 
 @pytest.mark.parametrize(
@@ -75,5 +75,5 @@ def test_where_a_prompt_says_of_no_digit_what_it_does_the_encoder_ranks(clips: l
     ],
 )
 def test_what_a_prompt_wants(prompt: str, wanted: dict[str, list[str]]):
-    assert WORLD.wanted is not None
-    assert WORLD.wanted(prompt) == wanted
+    assert WORLD.expected is not None
+    assert WORLD.expected(prompt) == wanted

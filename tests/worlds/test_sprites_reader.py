@@ -63,7 +63,7 @@ def test_nearly_all_that_other_wordings_say_is_read(group: str, least: float):
     pairs = [
         (value, read_freely(prompt.prompt).get(name))
         for prompt in prompts("sprites").prompts if prompt.group == group
-        for name, value in labels(prompt.wanted).items() if value and name in WORLD.judged
+        for name, value in labels(prompt.expected).items() if value and name in WORLD.judged
     ]  # fmt: skip
     assert np.mean([value == found for value, found in pairs]) >= least
 

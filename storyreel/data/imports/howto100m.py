@@ -56,12 +56,12 @@ def read(captions: Path, table: Path | None, videos: Path) -> Annotation:
     """What the captions ask for, with the files of the folder `videos`."""
     there = videos_in(videos)
     refused: list[Refused] = []
-    wanted = None if table is None else read_table(table, refused)
+    requested = None if table is None else read_table(table, refused)
     entries: list[AnnotatedClip] = []
     seen: set[str] = set()
     index = 0
     for name, lists in _captioned(captions, refused):
-        if (wanted is not None and name not in wanted) or name in seen:
+        if (requested is not None and name not in requested) or name in seen:
             continue
         seen.add(name)
         why = _wrong_with(lists)
@@ -69,12 +69,12 @@ def read(captions: Path, table: Path | None, videos: Path) -> Annotation:
             refused.append((name, why))
             continue
         if name in there:
-            row = {"id": name, **(wanted[name] if wanted is not None else {})}
+            row = {"id": name, **(requested[name] if requested is not None else {})}
             entries += _entries(index, name, lists, there[name], row, refused)
         else:
             refused.append((name, f"no such video in {videos} ({len(lists['text'])} captions)"))
         index += len(lists["text"])
-    refused += [(name, "has no captions") for name in wanted or () if name not in seen]
+    refused += [(name, "has no captions") for name in requested or () if name not in seen]
     return Annotation(entries, refused)
 
 

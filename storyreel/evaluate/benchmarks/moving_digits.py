@@ -59,8 +59,8 @@ def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tup
 class DigitsVerdict:
     """What is right in one video, and what was seen in it.
 
-    digits: just the wanted ones are there. motions: each moves as wanted, whichever digit it became. right: both, that
-    is every wanted digit is there, nothing else, and each moves as it was told. path: of a single digit, whether the
+    digits: just the expected ones are there. motions: each moves as expected, whichever digit it became. right: every
+    expected digit is there, nothing else, and each moves as the prompt says. path: of a single digit, whether the
     motion is right judging by the middle of what is bright, without a network; None for two.
     """
 
@@ -118,12 +118,12 @@ def _percent(share: Share) -> str:
 def _verdict(prompt: Prompt, clip: Clip, seen: list[dict[str, str]]) -> DigitsVerdict:
     from storyreel.evaluate.locator import pairs
 
-    *things, count = pairs(seen, prompt.wanted)
+    *things, count = pairs(seen, prompt.expected)
     digits = all(got["digits"] == want["digits"] for got, want in things) and count[0] == count[1]
     motions = all(got["motions"] == want["motions"] for got, want in things)
     path = None
     if len(things) == 1:
-        path = _path_of(clip) == prompt.wanted["motions"][0]
+        path = _path_of(clip) == prompt.expected["motions"][0]
     return DigitsVerdict(prompt, digits, motions, path, seen)
 
 

@@ -25,7 +25,7 @@ class Prompt:
     index: int
     prompt: str
     group: str
-    wanted: dict[str, Any]
+    expected: dict[str, Any]
     source: tuple[int, int] = (0, 0)  # seed and index of the world's clip that it is the caption of
 
     @property
@@ -85,7 +85,7 @@ class PromptList:
 def to_text(protocol: dict[str, Any], prompts: list[Prompt]) -> str:
     """What `PromptList.read` reads, one prompt a line."""
     rows = [
-        json.dumps({"prompt": p.prompt, "group": p.group, "wanted": p.wanted, "source": list(p.source)})
+        json.dumps({"prompt": p.prompt, "group": p.group, "wanted": p.expected, "source": list(p.source)})
         for p in prompts
     ]
     return f'{{"protocol": {json.dumps(protocol, indent=1)},\n"prompts": [\n' + ",\n".join(rows) + "\n]}\n"

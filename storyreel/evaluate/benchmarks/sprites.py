@@ -40,7 +40,7 @@ def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tup
     metrics = {group: AttributeAccuracy(reader.attributes) for group in GROUPS}
     broken: list[str] = []
     for prompt, clip in readable(path, asked, found, broken, quiet):
-        metrics[prompt.group].update((next(iter(reader.read([clip]))), labels(prompt.wanted)))
+        metrics[prompt.group].update((next(iter(reader.read([clip]))), labels(prompt.expected)))
     document = report(path, asked, found, metrics, broken, judge)
     missing = {group: row["missing"] for group, row in document["groups"].items() if row["missing"]}
     lacking = (
@@ -105,16 +105,16 @@ def character(prompt: Prompt) -> Character:
     rng = np.random.default_rng(list(prompt.source))
     weights = None
     if prompt.group == "natural":
-        forced = {name: {value: 1e6} for name, value in prompt.wanted.items() if value}
+        forced = {name: {value: 1e6} for name, value in prompt.expected.items() if value}
         weights = {name: own | forced.get(name, {}) for name, own in shipped_weights().items()}
     for _ in range(20_000):
         who = draw_balanced(rng, weights)
         if prompt.group == "natural":
-            if all(who.attributes.get(name) == value for name, value in prompt.wanted.items()):
+            if all(who.attributes.get(name) == value for name, value in prompt.expected.items()):
                 return who
         elif held_out(who.attributes):
             return who
-    raise ValueError(f"{prompt.prompt!r}: no character of the world is all of {prompt.wanted}")
+    raise ValueError(f"{prompt.prompt!r}: no character of the world is all of {prompt.expected}")
 
 
 def real_clip(prompt: Prompt, source: Path | None) -> Clip:

@@ -103,11 +103,13 @@ class C3DFeatures:
         return images.unflatten(0, frames.shape[:2]).transpose(1, 2)
 
 
-def exactly(extractor: C3DFeatures | VideoMAEFeatures, frames: Tensor, wanted: int) -> Tensor:
+def exactly(extractor: C3DFeatures | VideoMAEFeatures, frames: Tensor, num_frames: int) -> Tensor:
     """`frames`, when they are what the extractor wants and so many. ValueError else."""
     check_frames(extractor, frames)
-    if frames.shape[1] != wanted:
-        raise ValueError(f"frames: extractor {extractor.name} wants clips of {wanted} frames, got {frames.shape[1]}")
+    if frames.shape[1] != num_frames:
+        raise ValueError(
+            f"frames: extractor {extractor.name} wants clips of {num_frames} frames, got {frames.shape[1]}"
+        )
     return frames
 
 

@@ -13,18 +13,18 @@ from storyreel.evaluate.score import AttributeAccuracy, AttributeScores, labels
 
 
 def judged(
-    who: Who, judge: AnyJudge, seen: Sequence[Any], wanted: Sequence[Mapping[str, Any]]
+    who: Who, judge: AnyJudge, seen: Sequence[Any], expected: Sequence[Mapping[str, Any]]
 ) -> tuple[Measurement, AttributeScores]:
     """Mean accuracy over attributes, its interval over clips; and the report with each attribute."""
     from storyreel.evaluate.locator import pairs
 
     metric, shares = AttributeAccuracy(judge.attributes), []
-    for what, expected in zip(seen, wanted, strict=True):
-        metric.update(*(pairs(what, expected) if isinstance(what, list) else [(what, labels(expected))]))
+    for what, attributes in zip(seen, expected, strict=True):
+        metric.update(*(pairs(what, attributes) if isinstance(what, list) else [(what, labels(attributes))]))
         asked = sum(metric.asked[-1])
         shares.append(sum(metric.right[-1]) / asked if asked else float("nan"))
     if not any(map(any, metric.asked)):
-        raise ValueError("judge: no clip has anything to be judged by; name the dataset of the prompts with --wanted")
+        raise ValueError("judge: no clip has anything to be judged by; name the dataset of the prompts with --expected")
     report = metric.compute()
     n = int(np.isfinite(shares).sum())
     return Measurement(who.score(report.mean, n, interval=report.interval), tuple(shares)), report
@@ -34,11 +34,11 @@ def compute(inputs: Inputs) -> Measurement:
     """Also fills in what each clip should show, and the report with each attribute."""
     done = inputs.evaluation
     assert done.judged is not None
-    if done.asked.wanted is not None:
+    if done.asked.expected is not None:
         from storyreel.data.folder import DatasetFolder
         from storyreel.evaluate.judged_clips import attributes_by_caption
 
-        by_caption = attributes_by_caption(DatasetFolder.open(done.asked.wanted))
+        by_caption = attributes_by_caption(DatasetFolder.open(done.asked.expected))
         for clip in done.clip_rows.clips:
             clip["wanted"] = by_caption.get(clip["prompt"], {})
     expected: list[Mapping[str, Any]] = [clip["wanted"] for clip in done.clip_rows.clips]

@@ -57,15 +57,15 @@ def payload(document: Mapping[str, Any], ranks: Mapping[str, Any], pictures: med
     }
 
 
-def attributes(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> list[list[Any]]:
-    """[name, wanted, seen, right] each; right is None where the two are no single words."""
+def attributes(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[list[Any]]:
+    """[name, expected, seen, right] each; right is None where the two are no single words."""
     if "things" in seen:  # a judge that finds things: what it saw is a list, that no single word answers
-        rows = [[name, text, None, None] for name, text in labels(wanted).items() if text is not None]
+        rows = [[name, text, None, None] for name, text in labels(expected).items() if text is not None]
         return [*rows, *(["seen", None, _words(thing), None] for thing in seen["things"])]
-    expected = labels(wanted)
+    named = labels(expected)
     return [
         [name, value, None if seen.get(name) is None else str(seen[name]), name in seen and str(seen[name]) == value]
-        for name, value in expected.items()
+        for name, value in named.items()
         if value is not None
     ]
 
