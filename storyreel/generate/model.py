@@ -23,6 +23,7 @@ from storyreel.generate.looks import looks_of
 from storyreel.generate.loop import looped
 from storyreel.generate.open_attributes import attributes_of, completed_for, sentences_of, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
+from storyreel.generate.standing import standing
 from storyreel.generate.vocabulary import note_for, unconditional_note
 from storyreel.hub import reference
 from storyreel.hub.families import notes_of_lengths
@@ -245,6 +246,8 @@ class Model:
         world, exact = palette_world(self.info), options.crisp is not False
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
+        if made or resolved.prompts != options.prompts:
+            clip = standing(clip, trained_world(self.info), options.prompt, resolved.prompt)
         if options.loop:
             clip = looped(clip)
         if self.attributes:

@@ -126,6 +126,7 @@ class World:
     channels: of its clips, 4 where they have a matte.
     read: a prompt -> the attributes that it says, with their values. implied: what goes with that and is not said.
     lacking: a prompt -> phrases for what the world has not -> what is read in their place.
+    stands: a prompt -> whether it says that somebody stands and does nothing else: `sheet` has the frame that shows it.
     reworded: a prompt -> what it says of few things in words that captions have, where it has others; or the prompt.
     complete: attributes, random numbers, whether the likeliest is wanted -> what else a clip of these may show.
     drawable: a prompt, attributes -> those of them that its clips can show together, or what comes nearest.
@@ -149,6 +150,7 @@ class World:
     read: Callable[[str], Mapping[str, str]] | None = None
     implied: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     lacking: Callable[[str], Mapping[str, str]] | None = None
+    stands: Callable[[str], bool] | None = None
     reworded: Callable[[str], str] | None = None
     complete: Callable[[Mapping[str, str], np.random.Generator, bool], Mapping[str, str]] | None = None
     drawable: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None

@@ -425,6 +425,7 @@ WORLD = World(
     read=sprites_reader.read_freely,
     implied=sprites_reader.implied,
     lacking=sprites_reader.lacking,
+    stands=sprites_reader.stands,
     drawable=lambda prompt, found: drawable(frozenset(sprites_reader.tokens_of(prompt)), found),
     caption=sprites_captions.restated,
     complete=lambda said, rng, likeliest=False: completed(

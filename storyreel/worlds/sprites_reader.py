@@ -19,7 +19,7 @@ from storyreel.worlds import sprites_free_words as free_words
 from storyreel.worlds import sprites_language
 from storyreel.worlds import sprites_words as words
 from storyreel.worlds.sprites_captions import BRITISH, restated
-from storyreel.worlds.sprites_completion import COVERED
+from storyreel.worlds.sprites_completion import COVERED, MONSTERS
 from storyreel.worlds.sprites_free_words import Meaning
 from storyreel.worlds.sprites_lexicon import deeds, hair, hair_colors, people, things
 from storyreel.worlds.sprites_spelling import Phrase, affirmed, color_first, spelled
@@ -36,7 +36,8 @@ SPELLING = {british: american for american, british in BRITISH.items()} | {
 MENS = ("bare chest", "formal suit")  # of which there is no drawing for women
 CARRIED = ("spear", "dagger", "shield")  # weapons that walking people are drawn with
 SIDEWAYS = ("slash", "thrust", "shoot")  # attacks that are seen best from the side
-UNARMED = {"slash": "saber", "thrust": "spear"}  # what an attack with no weapon is made with
+FRONT = ("mace", "shield")  # seen whole from the front alone
+UNARMED = {"slash": "dagger", "thrust": "spear"}  # what an attack with no weapon is made with
 CLOSED_HELMET, OPEN_HELMET = "metal helmet", "kettle hat"
 NAKED = {"head": "bare head", "feet": "bare feet"}  # where something on them is denied
 FIGHTING = frozenset(form for verb in ("attack", "fight", "strike") for form in free_words.inflected(verb))
@@ -191,6 +192,14 @@ def lacking(prompt: str) -> dict[str, str]:
     return found
 
 
+def stands(prompt: str) -> bool:
+    """Whether the prompt says of somebody that they stand, and no deed: "an idle guard", no "archer who stands
+    shooting"."""
+    tokens = _words(prompt)[0]
+    deeds = [phrase for phrase, meaning in _said_phrases(tokens) if any(name == "action" for name, _ in meaning or ())]
+    return bool(deeds) and all(free_words.STANDING & set(phrase) for phrase in deeds)
+
+
 def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
     """What goes with what is said: a knight's armor, a mage's spell, the thrust of a spear; never what is said."""
     found: dict[str, str] = {}
@@ -212,14 +221,15 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
     if said.get("head", found.get("head")) in COVERED:
         found.pop("hair_color", None)  # of an old knight's hair nothing is seen
     if "action" not in said:
-        found |= _attack_with(said.get("weapon", found.get("weapon")))
+        armed = said.get("weapon", found.get("weapon"))
+        found |= {"action": "walk"} if armed == "shield" else _attack_with(armed)
     action = said.get("action", found.get("action"))
     if action in UNARMED and not {"weapon"} & {*said, *found} and not set(tokens) & set(free_words.FISTS):
         found["weapon"] = UNARMED[action]  # else a blade is seen in some frames
-    if "facing" not in said and (action in SIDEWAYS or "spear" in (said.get("weapon"), found.get("weapon"))):
-        found["facing"] = "right"  # from the front, blades are cut and shafts are dots
+    if "facing" not in said and (side := _best_side(action, said.get("weapon", found.get("weapon")), said.get("body"))):
+        found["facing"] = side
     beard = said.get("facial_hair")
-    covered = said.get("head", found.get("head")) in COVERED
+    covered = said.get("head", found.get("head")) in COVERED or said.get("hair_style") == "bald"  # no hair is seen
     if beard and not covered and "hair_color" not in said:
         found["hair_color"] = beard.split()[0]
     elif not beard and (kind := _whiskers(tokens)):
@@ -232,6 +242,13 @@ def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
     if said.get("torso") == "golden armor" and action != "hurt":  # in which no golden helmet is drawn
         found = {name: GILDED.get(value, value) for name, value in found.items()}
     return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
+
+
+def _best_side(action: str | None, weapon: str | None, body: str | None) -> str | None:
+    """Where somebody faces in whose deed most is seen; None where that is nowhere in particular."""
+    if weapon in FRONT or (action == "slash" and body in MONSTERS) or (action == "thrust" and weapon is None):
+        return "down"  # from the side a mace is cut, an orc who swings has no face, and a fist is in pieces
+    return "right" if action in SIDEWAYS or weapon == "spear" else None  # blades in front are cut and shafts are dots
 
 
 def _whiskers(tokens: Phrase) -> str | None:
@@ -369,6 +386,7 @@ def thesaurus() -> dict[str, object]:
         "after_clothes": free_words.AFTER_CLOTHES,
         "whiskers": free_words.WHISKERS,
         "sideways": SIDEWAYS,
+        "front": FRONT,
         "throwing": sorted(THROWING),
         "fists": free_words.FISTS,
         "gilded": GILDED,

@@ -38,7 +38,8 @@ PROMPTS = [
     "a jester in yellow and red", "a barbarian queen", "a nun in a robe", "a greybeard, hoodless",
     "a knight w/o helmet, w/ sheild & mace", "fire mage casting a spell", "a ninja in black throwing a knife", "lefft",
     "a man punching", "a viking, bearded, in an iron helmet", "a paladin in golden armor, walking", "ripped jeans",
-    "a brown hooded cloak", "singing angels",
+    "a brown hooded cloak", "singing angels", "a bald man with a red beard", "an orc slashing", "a man boxing",
+    "a soldier with a shield", "a smith with a hammer",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from storyreel.evaluate.benchmarks.sprites import labels
 from storyreel.worlds.sprites import WORLD, draw_character
 from storyreel.worlds.sprites_captions import restated
 from storyreel.worlds.sprites_free_words import inflected
-from storyreel.worlds.sprites_reader import implied, lacking, read, read_freely
+from storyreel.worlds.sprites_reader import implied, lacking, read, read_freely, stands
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,13 @@ def test_nearly_all_that_other_wordings_say_is_read(group: str, least: float):
             {"torso": "leather armor", "head": "leather cap", "action": "shoot", "sex": "male", "facing": "right"},
         ),
         ("an orc, side view", {"facing": "right"}),
-        ("an orc slashing", {"weapon": "saber", "facing": "right"}),
+        ("an orc slashing", {"weapon": "dagger", "facing": "down"}),
+        ("a man slashing", {"weapon": "dagger", "facing": "right"}),
+        ("a man with a mace", {"action": "slash", "facing": "down"}),
+        ("a man with a shield", {"action": "walk", "facing": "down"}),
+        ("a man punching", {"facing": "down"}),
+        ("a bald man with a brown beard", {}),
+        ("a nun", {"torso": "black robe", "head": "chain hood"}),
         ("an orc slashing with a mace, seen from behind", {}),
         ("an orc, side view, facing left", {}),
     ],
@@ -283,3 +289,18 @@ def test_what_there_is_not_is_said_with_what_comes_nearest(prompt: str, expected
 def test_who_there_is_not_looks_like_somebody(prompt: str, like: str):
     assert like in lacking(prompt)[prompt.removeprefix("a ")]
     assert like in implied(prompt, read_freely(prompt)).values()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("an idle guard", True),
+        ("a knight standing still, facing left", True),
+        ("a soldier standing guard", True),
+        ("a knight", False),
+        ("a standing archer shooting", False),
+        ("a woman walks", False),
+    ],
+)
+def test_who_stands_does_nothing_else(prompt: str, expected: bool):
+    assert stands(prompt) is expected

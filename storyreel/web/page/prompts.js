@@ -149,7 +149,8 @@ export class Prompts {
 
   // What goes with what is said: a knight's armor, the thrust of a spear.
   #implied(prompt, said) {
-    const { covered, attacks, mens, unarmed, sideways, helmets, fists, gilded } = this.thesaurus;
+    const { covered, attacks, mens, unarmed, sideways, front, helmets, fists, gilded } = this.thesaurus;
+    const { monsters } = this.completion;
     let found = {};
     const { kept: words, denied } = this.#words(prompt);
     for (const { meaning } of cut(words, this.callings))
@@ -162,18 +163,24 @@ export class Prompts {
     if ((said.sex ?? found.sex) === "female" && mens.includes(found.torso)) delete found.torso;
     const hidden = covered.includes(said.head ?? found.head);
     if (hidden) delete found.hair_color;
-    const action = attacks[said.weapon ?? found.weapon];
+    const armed = said.weapon ?? found.weapon;
+    const action = armed === "shield" ? "walk" : attacks[armed];
     if (!said.action && action) found.action = action;
     const does = said.action ?? found.action;
     const bare = words.some((word) => fists.includes(word));
     if (does in unarmed && !said.weapon && !found.weapon && !bare) found.weapon = unarmed[does];
-    if (!said.facing && (sideways.includes(does) || [said.weapon, found.weapon].includes("spear"))) found.facing = "right";
+    const weapon = said.weapon ?? found.weapon;
+    if (!said.facing && front.includes(weapon)) found.facing = "down";
+    else if (!said.facing && does === "slash" && monsters.includes(said.body)) found.facing = "down";
+    else if (!said.facing && does === "thrust" && !weapon) found.facing = "down";
+    else if (!said.facing && (sideways.includes(does) || weapon === "spear")) found.facing = "right";
     const kind = this.#whiskers(words);
+    const hairless = hidden || said.hair_style === "bald";
     if (said.facial_hair) {
-      if (!said.hair_color && !hidden) found.hair_color = said.facial_hair.split(" ")[0];
+      if (!said.hair_color && !hairless) found.hair_color = said.facial_hair.split(" ")[0];
     } else if (kind) {
       const color = said.hair_color ?? found.hair_color ?? "brown";
-      if (!said.hair_color && !hidden) found.hair_color = color;
+      if (!said.hair_color && !hairless) found.hair_color = color;
       found.facial_hair = `${color} ${kind}`;
     } else if (found.facial_hair && said.hair_color) {
       found.facial_hair = `${said.hair_color} ${found.facial_hair.split(" ").slice(1).join(" ")}`;
