@@ -13,10 +13,10 @@ def gap_of(ours: AttributeAccuracy, theirs: AttributeAccuracy) -> Measured:
     values, drawn = [], []
     n = min(len(ours.right), len(theirs.right))
     for seed, metric in enumerate((ours, theirs)):
-        right, asked = _counts(metric)
-        values.append(float(mean_accuracy(right, asked)))
+        right, total = _counts(metric)
+        values.append(float(mean_accuracy(right, total)))
         if n > 1:
-            drawn.append(bootstrap(len(right), lambda p, r=right, a=asked: mean_accuracy(r[p], a[p]), RESAMPLES, seed))
+            drawn.append(bootstrap(len(right), lambda p, r=right, a=total: mean_accuracy(r[p], a[p]), RESAMPLES, seed))
     low, high = np.nanquantile(drawn[0] - drawn[1], [0.025, 0.975]).tolist() if drawn else (None, None)
     return Measured(values[0] - values[1], low, high, n)
 
@@ -38,11 +38,11 @@ def relative_of(ours: AttributeAccuracy, real: AttributeAccuracy, *, all_right: 
 def _counts(metric: AttributeAccuracy) -> tuple[np.ndarray, np.ndarray]:
     """(clips, attributes) each: how many answers were right, out of how many."""
     shape = (len(metric.right), len(metric.attributes))
-    return np.array(metric.right, np.int64).reshape(shape), np.array(metric.asked, np.int64).reshape(shape)
+    return np.array(metric.right, np.int64).reshape(shape), np.array(metric.total, np.int64).reshape(shape)
 
 
-def _all_right(right: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def _all_right(right: np.ndarray, total: np.ndarray) -> np.ndarray:
     """(..., clips, attributes) -> (...): the share of clips with all right, of those of which something was scored."""
-    scored = asked.sum(-1) > 0
-    whole = scored & (right.sum(-1) == asked.sum(-1))
+    scored = total.sum(-1) > 0
+    whole = scored & (right.sum(-1) == total.sum(-1))
     return share_of(whole.sum(-1), scored.sum(-1))

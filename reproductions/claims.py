@@ -14,9 +14,9 @@ from reproductions.report import Part, done, write_lines
 from reproductions.settings import Settings
 from storyreel.storage import read_json, write_json
 
-Asked: TypeAlias = dict[str, Any]
+Conditions: TypeAlias = dict[str, Any]
 Found: TypeAlias = dict[str, Any]
-Todo: TypeAlias = dict[str, tuple[Callable[[], Found], Asked]]
+Todo: TypeAlias = dict[str, tuple[Callable[[], Found], Conditions]]
 Report: TypeAlias = Callable[[dict[str, Any]], list[str]]
 
 
@@ -39,8 +39,8 @@ def run_claims(
     """
     requested = chosen(only, claims)
     kept = Claims(settings, report)
-    for name, (measure, asked) in todo(settings, requested).items():
-        kept.measure(name, name.partition("-")[0], asked, measure)
+    for name, (measure, conditions) in todo(settings, requested).items():
+        kept.measure(name, name.partition("-")[0], conditions, measure)
     kept.save()
     return kept.results
 
@@ -55,7 +55,7 @@ def chosen(only: str | None, claims: Sequence[str]) -> Sequence[str]:
 class Claims:
     """What is known of a paper's claims, in memory and in the folder.
 
-    `claim` is what `--only` names to measure a part again, `asked` what its result depends on.
+    `claim` is what `--only` names to measure a part again, `conditions` what its result depends on.
     """
 
     def __init__(self, settings: Settings, report: Report) -> None:
@@ -72,18 +72,18 @@ class Claims:
     def parts(self) -> dict[str, Part]:
         return self.results["parts"]
 
-    def kept(self, name: str, asked: Asked) -> bool:
+    def kept(self, name: str, conditions: Conditions) -> bool:
         """Whether it was measured with just this; says so."""
         part = self.parts.get(name)
-        if not done(part) or part.get("asked") != asked:
+        if not done(part) or part.get("asked") != conditions:
             return False
         self.settings.tell(f"{name}: measured on {part['date']}, kept")
         return True
 
-    def measure(self, name: str, claim: str, asked: Asked, measure: Callable[[], Found]) -> None:
+    def measure(self, name: str, claim: str, conditions: Conditions, measure: Callable[[], Found]) -> None:
         """Measure and keep, unless it is kept. Where something is missing, the reason is kept instead; what was
         measured before, with other settings, stays."""
-        if self.kept(name, asked):
+        if self.kept(name, conditions):
             return
         try:
             found = measure()
@@ -93,11 +93,11 @@ class Claims:
                 return
             self.settings.tell(f"{name}: not measured: {error}")
             found = {"missing": str(error)}
-        self.put(name, claim, asked, found)
+        self.put(name, claim, conditions, found)
 
-    def put(self, name: str, claim: str, asked: Asked, found: Found) -> None:
+    def put(self, name: str, claim: str, conditions: Conditions, found: Found) -> None:
         """Keep what was found."""
-        told = {"asked": asked, "date": datetime.now(UTC).date().isoformat()}
+        told = {"asked": conditions, "date": datetime.now(UTC).date().isoformat()}
         self.parts[name] = told | {"command": f"{self.settings.command} --only {claim}"} | found
         self.save()
 

@@ -47,7 +47,7 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
     requested = chosen(only, CLAIMS)
     work = _Work(settings)
     if "filters" in requested:
-        work.measure("filters", "filters", work.asked(), lambda: filters.measure_filters(work.made))
+        work.measure("filters", "filters", work.conditions(), lambda: filters.measure_filters(work.made))
     if "training" in requested:
         work.training()
     work.save()
@@ -70,7 +70,7 @@ class _Work(Claims):
             self._made = filters.curated(self.settings.out, size.films, size.shots, self.settings.seed, self.encoder)
         return self._made
 
-    def asked(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    def conditions(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
         """What a result depends on."""
         encoder = self.encoder.digest if self.encoder else ""
         how = self.settings.how | {"films": self.size.films}
@@ -89,22 +89,24 @@ class _Work(Claims):
             recipe, settings.minutes, len(size.arms), settings.out / f"steps-{settings.minutes:g}.txt"
         )
         recipe = training.recipe_for(base, steps)
-        asked = self.asked({"steps": steps, "judge": settings.judge_digest("digits"), "prompts": size.prompts})
-        asked |= {"tokenizer": str(read_json(folder / "model.json")["components"]["tokenizer"]["sha256"])}
-        todo = [arm for arm in size.arms if not self.kept(f"arm-{arm}", asked)]
-        if not todo and self.kept("real", asked):
+        conditions = self.conditions(
+            {"steps": steps, "judge": settings.judge_digest("digits"), "prompts": size.prompts}
+        )
+        conditions |= {"tokenizer": str(read_json(folder / "model.json")["components"]["tokenizer"]["sha256"])}
+        todo = [arm for arm in size.arms if not self.kept(f"arm-{arm}", conditions)]
+        if not todo and self.kept("real", conditions):
             return
         judge = settings.judge("digits")
         cases = training.draw_cases(size.prompts, settings.seed, base.frames, base.tokenizer.size)
         others = training.draw_cases(max(size.prompts, 8), settings.seed + 1, base.frames, base.tokenizer.size)
         system: Any = load(folder).system
         jumps = JumpDetector.of(training.through_tokenizer(system, [case.real for case in others]))
-        if not self.kept("real", asked):
+        if not self.kept("real", conditions):
             real = training.through_tokenizer(system, [case.real for case in cases])
             found = training.measure_clips(real, cases, judge, self.encoder, jumps)
             cut = [jumps.has_cut(clip) for clip in training.spliced(real)]
             found |= {"limit": jumps.limit, "spliced": training.share_json(training.Share(sum(cut), len(cut)))}
-            self.put("real", "training", asked, found)
+            self.put("real", "training", conditions, found)
         items = sets.choices(self.made, settings.seed)
         written = sets.write_sets(
             settings.out / "sets", {a: items[a] for a in size.arms}, base.frames, base.tokenizer.size
@@ -112,10 +114,10 @@ class _Work(Claims):
         start = training.start_from(folder, settings.out / "start")
         for arm in todo:
             curated = self.parts.get("arm-curated", {})
-            if arm != "curated" and items[arm] == items["curated"] and curated.get("asked") == asked:
+            if arm != "curated" and items[arm] == items["curated"] and curated.get("asked") == conditions:
                 settings.tell(f"training: {sets.ARMS[arm]}: the same clips, so the same model")
                 same = {name: value for name, value in curated.items() if name not in ("date", "command", "pictures")}
-                self.put(f"arm-{arm}", "training", asked, same | {"same": True})
+                self.put(f"arm-{arm}", "training", conditions, same | {"same": True})
                 continue
             settings.tell(f"training: {sets.ARMS[arm]}, {len(items[arm])} clips, {steps} steps")
             run = settings.out / "runs" / f"{arm}-{steps}"
@@ -125,4 +127,4 @@ class _Work(Claims):
             found |= {"set": sets.purity(items[arm], self.made), "steps": steps, "batch": training.BATCH}
             shown = [(f"{sets.ARMS[arm]}: {w.caption}", c) for w, c in zip(cases[:5], clips[:5], strict=False)]
             found["pictures"] = [write_sheet(settings.out / f"{arm}.png", shown, side=64).name]
-            self.put(f"arm-{arm}", "training", asked, found)
+            self.put(f"arm-{arm}", "training", conditions, found)

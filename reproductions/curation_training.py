@@ -125,10 +125,10 @@ def through_tokenizer(system: Phenaki, clips: Sequence[Clip]) -> list[Clip]:
     return found
 
 
-def make(model: Model, asked: Sequence[Case], seed: int, folder: Path) -> list[Clip]:
+def make(model: Model, cases: Sequence[Case], seed: int, folder: Path) -> list[Clip]:
     """A video of each caption; those that are there are not made again."""
     made = []
-    for number, case in enumerate(asked):
+    for number, case in enumerate(cases):
         made.append(
             make_once(model, GenerateOptions(prompt=case.caption, as_written=True), seed, folder / f"{number:04d}.mkv")
         )
@@ -136,15 +136,15 @@ def make(model: Model, asked: Sequence[Case], seed: int, folder: Path) -> list[C
 
 
 def measure_clips(
-    clips: Sequence[Clip], asked: Sequence[Case], judge: AnyJudge, encoder: TextVideoEncoder | None, jumps: JumpDetector
+    clips: Sequence[Clip], cases: Sequence[Case], judge: AnyJudge, encoder: TextVideoEncoder | None, jumps: JumpDetector
 ) -> dict[str, Any]:
     """Attribute accuracy, the share of clips with a cut in them, and the Frechet distance from the real clips."""
-    report = judge.accuracy(clips, [case.expected for case in asked]).as_json()
+    report = judge.accuracy(clips, [case.expected for case in cases]).as_json()
     doc: dict[str, Any] = {"judged": report["attributes"], "mean": report["mean"] | {"n": len(clips)}}
     cut = [jumps.has_cut(clip) for clip in clips]
     doc["cut"] = share_json(Share(sum(cut), len(cut)))
     if encoder is not None:
-        doc["frechet"] = frechet(encoder, clips, [case.real for case in asked])
+        doc["frechet"] = frechet(encoder, clips, [case.real for case in cases])
     return doc
 
 

@@ -60,8 +60,8 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     """How to measure each, and what the result depends on."""
     measures = {"ablation": measure_ablation, "figure4": measure_figure4}
-    asked = _asked(settings)
-    return {name: (partial(measures[name], settings), asked) for name in claims}
+    conditions = _conditions(settings)
+    return {name: (partial(measures[name], settings), conditions) for name in claims}
 
 
 def measure_ablation(settings: Settings) -> dict[str, Any]:
@@ -71,27 +71,27 @@ def measure_ablation(settings: Settings) -> dict[str, Any]:
         Locator.load(settings.judges.get("digits", "digits")),
         settings.find_encoder(UNRANKED),
     )
-    asked = _some_prompts(size.each)
-    real = [moving_digits.real_clip(p) for p in asked]
+    prompts = _some_prompts(size.each)
+    real = [moving_digits.real_clip(p) for p in prompts]
     rows: dict[str, Any] = {}
     trained, made = _train(settings), {}
     for name in NAMES:
         one, model = trained[name].variant, trained[name].model
-        made[name] = _clips(settings, model, asked, name, {})
-        rows[name] = _row(judge, made[name], asked) | _fit(encoder, made[name], real)
+        made[name] = _clips(settings, model, prompts, name, {})
+        rows[name] = _row(judge, made[name], prompts) | _fit(encoder, made[name], real)
         rows[name] |= {"layers": one.layers, "steps": one.steps, "flops": one.flops * one.steps}
-        rows[name] |= _losses(model, real, asked)
+        rows[name] |= _losses(model, real, prompts)
         settings.tell(f"ablation: {NAMES[name]}: {100 * rows[name]['right']['accuracy']:.1f} % right")
     if encoder is not None:
         more = {"candidates": size.candidates, "encoder": settings.encoder}
-        made["ranked"] = _clips(settings, trained["full"].model, asked, f"ranked-{encoder.digest[:8]}", more)
-        rows["ranked"] = _row(judge, made["ranked"], asked) | _fit(encoder, made["ranked"], real)
+        made["ranked"] = _clips(settings, trained["full"].model, prompts, f"ranked-{encoder.digest[:8]}", more)
+        rows["ranked"] = _row(judge, made["ranked"], prompts) | _fit(encoder, made["ranked"], real)
     words = NAMES | {"ranked": f"full, best of {size.candidates}"}
-    shown = [(f"{words[name]}: {asked[i].prompt}", clips[i]) for i in _shown(asked) for name, clips in made.items()]
+    shown = [(f"{words[name]}: {prompts[i].prompt}", clips[i]) for i in _shown(prompts) for name, clips in made.items()]
     write_sheet(settings.out / "ablation.png", shown, side=64)
     return {
         "recipe": settings.recipe or RECIPE,
-        "prompts": len(asked),
+        "prompts": len(prompts),
         "candidates": size.candidates,
         "encoder": None if encoder is None else {"name": encoder.name, "digest": encoder.digest},
         "rows": rows,
@@ -110,13 +110,13 @@ def measure_figure4(settings: Settings) -> dict[str, Any]:
     )
     model = _train(settings, only="full")["full"].model
     groups = ("single, held out", "double, held out")
-    asked = [Prompt(i, words, groups[i], expected) for i, (words, expected) in enumerate(FIGURE4)]
+    prompts = [Prompt(i, words, groups[i], expected) for i, (words, expected) in enumerate(FIGURE4)]
     rows, found = [], []
     tried: dict[str, Any] = {"first": {}}
     if encoder is not None:
         tried["best"] = {"candidates": size.candidates, "encoder": settings.encoder}
     for seed in range(settings.seed, settings.seed + size.seeds):
-        for prompt in asked:
+        for prompt in prompts:
             for which, more in tried.items():
                 name = f"{prompt.name}-{seed}-{which if encoder is None or not more else encoder.digest[:8]}.mkv"
                 clip = make_once(
@@ -168,13 +168,13 @@ def _train(settings: Settings, only: str | None = None) -> dict[str, Trained]:
     return found
 
 
-def _clips(settings: Settings, model: Model, asked: Sequence[Prompt], name: str, more: dict[str, Any]) -> list[Clip]:
+def _clips(settings: Settings, model: Model, prompts: Sequence[Prompt], name: str, more: dict[str, Any]) -> list[Clip]:
     """A video of each prompt, with `more` settings; those that are there are not made again."""
     from storyreel.data.parallel import progress
 
     made, folder = [], settings.out / "ablation" / "clips" / name
-    with progress(f"making videos, {name}", len(asked)) as advance:
-        for prompt in asked:
+    with progress(f"making videos, {name}", len(prompts)) as advance:
+        for prompt in prompts:
             made.append(
                 make_once(
                     model,
@@ -187,8 +187,8 @@ def _clips(settings: Settings, model: Model, asked: Sequence[Prompt], name: str,
     return made
 
 
-def _row(judge: Locator, clips: Sequence[Clip], asked: Sequence[Prompt]) -> dict[str, Any]:
-    shares = moving_digits.score(moving_digits.judge_clips(judge, zip(asked, clips, strict=True)))
+def _row(judge: Locator, clips: Sequence[Clip], prompts: Sequence[Prompt]) -> dict[str, Any]:
+    shares = moving_digits.score(moving_digits.judge_clips(judge, zip(prompts, clips, strict=True)))
     groups = {group: moving_digits.share_json(row["right"]) for group, row in shares.items() if group != "all"}
     return {n: moving_digits.share_json(shares["all"][n]) for n in ("right", "digits", "motions")} | {"groups": groups}
 
@@ -210,10 +210,10 @@ def _fit(encoder: TextVideoEncoder | None, clips: Sequence[Clip], real: Sequence
     return {"sim": mean_of(ours).as_json(), "rm": mean_of(ratios).as_json(), "sim_real": mean_of(theirs).as_json()}
 
 
-def _losses(model: Model, real: Sequence[Clip], asked: Sequence[Prompt]) -> dict[str, Any]:
+def _losses(model: Model, real: Sequence[Clip], prompts: Sequence[Prompt]) -> dict[str, Any]:
     values = ablation.losses(model, real)
-    held = [v for v, p in zip(values, asked, strict=True) if "held out" in p.group]
-    seen = [v for v, p in zip(values, asked, strict=True) if "held out" not in p.group]
+    held = [v for v, p in zip(values, prompts, strict=True) if "held out" in p.group]
+    seen = [v for v, p in zip(values, prompts, strict=True) if "held out" not in p.group]
     return {"loss_held_out": mean_of(held).as_json(), "loss_seen": mean_of(seen).as_json()}
 
 
@@ -235,13 +235,13 @@ def _some_prompts(each: int) -> list[Prompt]:
     return [p for group in moving_digits.GROUPS for p in [q for q in prompts if q.group == group][:each]]
 
 
-def _shown(asked: Sequence[Prompt]) -> list[int]:
+def _shown(prompts: Sequence[Prompt]) -> list[int]:
     """One prompt with one digit, one with two, held-out both."""
-    groups = [p.group for p in asked]
+    groups = [p.group for p in prompts]
     return [groups.index("single, held out"), groups.index("double, held out")]
 
 
-def _asked(settings: Settings) -> dict[str, Any]:
+def _conditions(settings: Settings) -> dict[str, Any]:
     """What a result depends on."""
     encoder = settings.find_encoder(UNRANKED)
     how = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}

@@ -37,10 +37,10 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     """How to measure each, and what the result depends on; all at once, so that a model that is not there is told of
     before anything is trained."""
-    return {name: (partial(MEASURES[name], settings), asked_of(settings, name)) for name in claims}
+    return {name: (partial(MEASURES[name], settings), conditions_of(settings, name)) for name in claims}
 
 
-def asked_of(settings: Settings, claim: str) -> dict[str, Any]:
+def conditions_of(settings: Settings, claim: str) -> dict[str, Any]:
     """What a result depends on: settings, and the digests of judge, encoder and models."""
     world = "sprites" if settings.source else "digits"
     models: dict[str, str] = {}

@@ -33,7 +33,7 @@ class Bench:
     """What every claim needs: the networks, the prompts, real clips (n, c, t, h, w) or None, and the text encoder."""
 
     workshop: Workshop
-    asked: Examined
+    examined: Examined
     real: Tensor | None
     text: TextEncoder
 
@@ -43,9 +43,9 @@ class Bench:
 
         size, workshop = Size.of(settings), Workshop.of(settings)
         recipe = resolve(workshop.recipe, workshop.nets["base"].settings)
-        asked = Examined.of(settings, workshop.world, size.prompts, size.at_once)
-        real = asked.real(recipe.stages["base"].data.size, recipe.stages["base"].data.channels)
-        return cls(workshop, asked, real, load_text_encoder(recipe.text))
+        examined = Examined.of(settings, workshop.world, size.prompts, size.at_once)
+        real = examined.real(recipe.stages["base"].data.size, recipe.stages["base"].data.channels)
+        return cls(workshop, examined, real, load_text_encoder(recipe.text))
 
     def real_of(self, stage: ImagenVideoStage) -> Tensor | None:
         """Real clips as the stage should make them."""
@@ -58,8 +58,8 @@ class Bench:
     def sheet(self, name: str, rows: dict[str, tuple[Tensor, int]]) -> list[str]:
         """A picture: for a few prompts, what each network made. rows: title -> (videos, frames a second)."""
         few, shown = Size.of(self.workshop.settings).shown, []
-        clips: dict[str, list[Clip]] = {title: self.asked.clips(v, fps) for title, (v, fps) in rows.items()}
-        for i, prompt in enumerate(self.asked.prompts[:few]):
+        clips: dict[str, list[Clip]] = {title: self.examined.clips(v, fps) for title, (v, fps) in rows.items()}
+        for i, prompt in enumerate(self.examined.prompts[:few]):
             shown += [(f"{title}: {prompt}" if n == 0 else title, c[i]) for n, (title, c) in enumerate(clips.items())]
         write_sheet(self.workshop.settings.out / f"{name}.png", shown, side=96)
         return [f"{name}.png"]
@@ -76,7 +76,7 @@ def measure_prediction(settings: Settings) -> dict[str, Any]:
             real, low = bench.real_of(stage), None if stage.input_shape is None else bench.low_of(stage)
             if stage.input_shape is not None and low is None:
                 continue
-            made = bench.asked.make({stage_name: stage}, bench.text, low=low, what=name)
+            made = bench.examined.make({stage_name: stage}, bench.text, low=low, what=name)
             beside = None if stage.input_shape is None else real
             drifts[name] = drift(made, beside)
             fps = stage.shape.fps
@@ -84,7 +84,7 @@ def measure_prediction(settings: Settings) -> dict[str, Any]:
                 "drift": mean_of(drifts[name]).as_json(),
                 "drift_real": None if real is None or beside is not None else mean_of(drift(real)).as_json(),
                 "shift": None if beside is None else mean_of(shift(made, beside)).as_json(),
-                "frechet": frechet(bench.asked.features(made, fps), bench.asked.features(real, fps)),
+                "frechet": frechet(bench.examined.features(made, fps), bench.examined.features(real, fps)),
                 "loss": mean_of(_end(shop.losses(name))).as_json(),
             }
             pictures[name] = (made, fps)
@@ -114,22 +114,22 @@ def measure_augmentation(settings: Settings) -> dict[str, Any]:
     shop = bench.workshop
     noised, clean = shop.train("ssr1"), shop.train("ssr1-clean")
     before = {name: shop.train(name) for name in ("base", "tsr1")}
-    made_low, real_low = bench.asked.make(before, bench.text), bench.low_of(noised)
+    made_low, real_low = bench.examined.make(before, bench.text), bench.low_of(noised)
     real, fps = bench.real_of(noised), noised.shape.fps
-    seen = bench.asked.features(real, fps)
+    seen = bench.examined.features(real, fps)
     for name, stage, snr in (("noise", noised, None), ("silent", noised, math.inf), ("clean", clean, math.inf)):
         with sampled(stage, snr):
-            made = bench.asked.make({"ssr1": stage}, bench.text, low=made_low, what=f"ssr1, {name}")
+            made = bench.examined.make({"ssr1": stage}, bench.text, low=made_low, what=f"ssr1, {name}")
             again = None
             if real is not None:
-                again = bench.asked.make({"ssr1": stage}, bench.text, low=real_low, what=f"ssr1, {name}, of real")
-        features[name] = bench.asked.features(made, fps)
+                again = bench.examined.make({"ssr1": stage}, bench.text, low=real_low, what=f"ssr1, {name}, of real")
+        features[name] = bench.examined.features(made, fps)
         rows[name] = {
             "snr": stage.config.augmentation_snr if snr is None else None,
             "frechet": frechet(features[name], seen),
-            "judged": bench.asked.judged(made, fps),
+            "judged": bench.examined.judged(made, fps),
             "psnr_real": None if again is None or real is None else mean_of(psnr(again, real)).as_json(),
-            "frechet_real": frechet(bench.asked.features(again, fps), seen),
+            "frechet_real": frechet(bench.examined.features(again, fps), seen),
         }
         pictures[name] = (made, fps)
     gap = frechet_gap(features["noise"], features["clean"], seen, settings.seed)
@@ -148,13 +148,13 @@ def measure_joint(settings: Settings) -> dict[str, Any]:
     shop, seen = bench.workshop, None
     for name in ("base", "base-alone"):
         stage = shop.train(name)
-        made, fps = bench.asked.make({"base": stage}, bench.text, what=name), stage.shape.fps
-        seen = bench.asked.features(bench.real_of(stage), fps)
-        features[name] = bench.asked.features(made, fps)
+        made, fps = bench.examined.make({"base": stage}, bench.text, what=name), stage.shape.fps
+        seen = bench.examined.features(bench.real_of(stage), fps)
+        features[name] = bench.examined.features(made, fps)
         rows[name] = {
             "images": resolve(shop.recipe, shop.nets[name].settings).stages["base"].data.image_share,
             "frechet": frechet(features[name], seen),
-            "judged": bench.asked.judged(made, fps),
+            "judged": bench.examined.judged(made, fps),
         }
         pictures["with images" if name == "base" else "videos alone"] = (made, fps)
     gap = frechet_gap(features["base"], features["base-alone"], seen, settings.seed)
@@ -193,12 +193,12 @@ def _end(losses: list[float]) -> list[float]:
 
 
 def _told(bench: Bench, rows: dict[str, Any]) -> dict[str, Any]:
-    shop, encoder = bench.workshop, bench.asked.encoder
+    shop, encoder = bench.workshop, bench.examined.encoder
     return {
         "world": shop.world,
         "recipe": shop.recipe,
         "steps": shop.nets["base"].steps,
-        "n": len(bench.asked.cases),
+        "n": len(bench.examined.cases),
         "encoder": None if encoder is None else {"name": encoder.name, "digest": encoder.digest},
         "rows": rows,
     }

@@ -51,11 +51,11 @@ class Way:
     @property
     def asks(self) -> int:
         """How often a network is asked for one video."""
-        asked = 0
+        evaluations = 0
         for i, stage in enumerate(self.row.values()):
             passes = 1 if stage.config.distill.on or stage.sampling.guidance == 1 else 2
-            asked += passes * self.steps[i > 0]
-        return asked
+            evaluations += passes * self.steps[i > 0]
+        return evaluations
 
     def sampled(self) -> ExitStack:
         """While it is open, the stages are sampled in this way."""
@@ -64,9 +64,9 @@ class Way:
             stack.enter_context(_sampled(stage, self.sampler, self.two_passes))
         return stack
 
-    def make(self, asked: Examined, text: TextEncoder) -> Tensor:
+    def make(self, examined: Examined, text: TextEncoder) -> Tensor:
         with self.sampled():
-            return asked.make(self.row, text, steps=self.steps, what=self.name)
+            return examined.make(self.row, text, steps=self.steps, what=self.name)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Trained:
     distilled: Mapping[int, Row]
     digests: Mapping[int, str]
     told: dict[str, Any]
-    asked: Examined
+    examined: Examined
     text: TextEncoder
     real: Tensor | None
 
@@ -86,13 +86,13 @@ class Trained:
 def measure_distillation(settings: Settings) -> dict[str, Any]:
     """Every sampler's Frechet distance, attributes, network calls and seconds a video."""
     trained, size = cascades(settings, distilled=True), Size.of(settings)
-    asked = replace(trained.asked, cases=trained.asked.cases[: size.table])
-    trained = replace(trained, asked=asked, real=None if trained.real is None else trained.real[: size.table])
+    examined = replace(trained.examined, cases=trained.examined.cases[: size.table])
+    trained = replace(trained, asked=examined, real=None if trained.real is None else trained.real[: size.table])
     rows: dict[str, Any] = {}
     last = next(iter([trained.whole, *trained.distilled.values()]))
     assert last is not None
     fps = list(last.values())[-1].shape.fps
-    seen = trained.asked.features(trained.real, fps)
+    seen = trained.examined.features(trained.real, fps)
     found = {way.name: way for way in ways(trained, size)}
     for name, way in found.items():
         videos = _kept(settings.out / "distillation" / f"{way.made_by[:12]}-{name}.npz", way, trained)
@@ -101,20 +101,20 @@ def measure_distillation(settings: Settings) -> dict[str, Any]:
             "sampler": way.sampler,
             "steps": list(way.steps),
             "asks": way.asks,
-            "frechet": frechet(trained.asked.features(videos, fps), seen),
-            "judged": trained.asked.judged(videos, fps),
+            "frechet": frechet(trained.examined.features(videos, fps), seen),
+            "judged": trained.examined.judged(videos, fps),
         }
         settings.tell(f"distillation: {name}, {way.asks} network calls a video, done")
     for name, seconds in timed(found, trained, size.rounds).items():
         rows[name]["seconds"] = {"value": round(statistics.median(seconds), 4), "interval": None, "n": len(seconds)}
-    return {**trained.told, "n": len(trained.asked.cases), "rows": rows, **verdict(rows)}
+    return {**trained.told, "n": len(trained.examined.cases), "rows": rows, **verdict(rows)}
 
 
 def measure_stages(settings: Settings) -> dict[str, Any]:
     """What each stage makes of a few prompts: a picture, and for each stage what the next is given."""
     trained, size = cascades(settings, distilled=False), Size.of(settings)
     row = trained.whole or next(iter(trained.distilled.values()))
-    few = replace(trained.asked, cases=trained.asked.cases[: size.shown])
+    few = replace(trained.examined, cases=trained.examined.cases[: size.shown])
     shown: list[list[Any]] = [[] for _ in few.cases]
     video, shapes = None, {}
     for name, stage in row.items():
@@ -140,7 +140,7 @@ def cascades(settings: Settings, *, distilled: bool) -> Trained:
     digests = dict.fromkeys([0, *fast], digest)
     told = {"world": shop.world, "recipe": shop.recipe, "steps": shop.nets["base"].steps, "models": {}}
     told["commands"] = [shop.command(name) for name in names]
-    return Trained(whole, fast, digests, told, bench.asked, bench.text, bench.real_of(whole["ssr1"]))
+    return Trained(whole, fast, digests, told, bench.examined, bench.text, bench.real_of(whole["ssr1"]))
 
 
 def _given(settings: Settings, size: Size) -> Trained:
@@ -160,11 +160,11 @@ def _given(settings: Settings, size: Size) -> Trained:
             whole = row
     row = whole or next(iter(fast.values()))
     last = list(row.values())[-1]
-    asked = Examined.of(settings, world, size.prompts, size.at_once)
-    real = asked.real(last.shape.height, last.channels)
+    examined = Examined.of(settings, world, size.prompts, size.at_once)
+    real = examined.real(last.shape.height, last.channels)
     real = None if real is None else last.examples(real, torch.Generator())[0]
     assert text is not None
-    return Trained(whole, fast, digests, {"world": world, "models": told}, asked, text, real)
+    return Trained(whole, fast, digests, {"world": world, "models": told}, examined, text, real)
 
 
 def ways(trained: Trained, size: Size) -> list[Way]:
@@ -190,7 +190,7 @@ def timed(found: Mapping[str, Way], trained: Trained, rounds: int) -> dict[str, 
     """Seconds for one video of one prompt, alone: every way in turn, so that a busy machine is busy for all."""
     from storyreel.data.parallel import progress
 
-    one = replace(trained.asked, cases=trained.asked.cases[:1])
+    one = replace(trained.examined, cases=trained.examined.cases[:1])
     seconds: dict[str, list[float]] = {name: [] for name in found}
     with progress("timing", rounds * len(found)) as advance:
         for _ in range(rounds):
@@ -235,14 +235,14 @@ def _kept(file: Path, way: Way, trained: Trained) -> Tensor:
     if file.is_file():
         try:
             with np.load(file, allow_pickle=False) as told:
-                if told["seed"] == trained.asked.seed and list(told["prompts"]) == trained.asked.prompts:
+                if told["seed"] == trained.examined.seed and list(told["prompts"]) == trained.examined.prompts:
                     return torch.from_numpy(told["videos"]).float() / 127.5 - 1
         except (ValueError, OSError, KeyError, EOFError):
             pass  # half of a file, or another program's: made again
-    videos = way.make(trained.asked, trained.text)
+    videos = way.make(trained.examined, trained.text)
     small = ((videos + 1) * 127.5).round().to(torch.uint8)
     with replacing(file) as (made,):
-        np.savez_compressed(made, videos=small.numpy(), seed=trained.asked.seed, prompts=trained.asked.prompts)
+        np.savez_compressed(made, videos=small.numpy(), seed=trained.examined.seed, prompts=trained.examined.prompts)
     return small.float() / 127.5 - 1
 
 

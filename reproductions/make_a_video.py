@@ -116,8 +116,8 @@ def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     """How to measure each, and what the result depends on."""
     bench = Bench.of(settings)
     how = settings.how | {"steps": bench.size.steps, "model": bench.model.digest}
-    asked = how | {"source": settings.source is not None}
-    return {name: (partial(MEASURES[name], bench), asked) for name in claims}
+    conditions = how | {"source": settings.source is not None}
+    return {name: (partial(MEASURES[name], bench), conditions) for name in claims}
 
 
 # -- claims on the trained model -------------------------------------------------------------------------------

@@ -20,14 +20,14 @@ def speed_of(clip: Clip) -> float:
     return float(flow_of(frames).by.norm(dim=1).mean()) * float(clip.fps)
 
 
-def motion_control(asked: Sequence[float], clips: Sequence[Clip]) -> Measured:
+def motion_control(requested: Sequence[float], clips: Sequence[Clip]) -> Measured:
     """Spearman's rank correlation of the motion asked for, one number a clip, with `speed_of` the clips; the interval
     is by resampling clips. NaN where either never varies. ValueError for another number of clips, or fewer than 3."""
-    if len(asked) != len(clips) or len(clips) < 3:
+    if len(requested) != len(clips) or len(clips) < 3:
         raise ValueError(
-            f"clips: expected one for each number asked for, at least 3, got {len(clips)} and {len(asked)}"
+            f"clips: expected one for each number asked for, at least 3, got {len(clips)} and {len(requested)}"
         )
-    return rank_correlation(asked, [speed_of(clip) for clip in clips])
+    return rank_correlation(requested, [speed_of(clip) for clip in clips])
 
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> Measured:

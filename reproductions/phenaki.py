@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reproductions import combinations, reconstruction, story, tokens
-from reproductions.claims import Asked, Found, MissingError, Todo, run_claims
+from reproductions.claims import Conditions, Found, MissingError, Todo, run_claims
 from reproductions.phenaki_report import report
 from reproductions.settings import PLAIN, WORLDS, Settings
 from storyreel.storage import read_json
@@ -31,8 +31,8 @@ def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     all_of: Todo = {}
     if "tokens" in claims:
         world = "sprites" if settings.source else "digits"
-        asked = how | settings.training | {"recipe": settings.recipe, "judge": settings.judge_digest(world)}
-        all_of["tokens"] = (lambda: tokens.measure(settings)), asked
+        conditions = how | settings.training | {"recipe": settings.recipe, "judge": settings.judge_digest(world)}
+        all_of["tokens"] = (lambda: tokens.measure(settings)), conditions
     if "story" in claims:
         all_of["story"] = _with_model(settings, "sprites", lambda: story.measure(settings), how)
     for claim, module in (("combinations", combinations), ("reconstruction", reconstruction)):
@@ -58,8 +58,8 @@ def todo(settings: Settings, claims: Sequence[str]) -> Todo:
 
 
 def _with_model(
-    settings: Settings, world: str, measure: Callable[[], Found], how: Asked
-) -> tuple[Callable[[], Found], Asked]:
+    settings: Settings, world: str, measure: Callable[[], Found], how: Conditions
+) -> tuple[Callable[[], Found], Conditions]:
     """The digests of model and judge belong to what a result depends on: another model is measured anew."""
     judge = settings.judge_digest(world)
     try:

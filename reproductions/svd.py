@@ -52,9 +52,9 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     parts: Todo = {}
-    asked = set(claims) - COMPARED.keys()
-    if asked:
-        parts |= {name: part for name, part in _of_model(settings).items() if name.partition("-")[0] in asked}
+    requested = set(claims) - COMPARED.keys()
+    if requested:
+        parts |= {name: part for name, part in _of_model(settings).items() if name.partition("-")[0] in requested}
     for name in (name for name in COMPARED if name in claims):
         nets = partial(Nets.of, settings, comparisons.TRAINED[name])
         how = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}
@@ -72,22 +72,22 @@ def _of_model(settings: Settings) -> Todo:
         if settings.models:
             raise
         return {name: (partial(_missing, f"{error}; name another with --model"), {}) for name in TRAINED}
-    asked = settings.how | {"model": model.digest}
+    conditions = settings.how | {"model": model.digest}
     judge = {"judge": settings.judge_digest("sprites"), "source": settings.source is not None}
     if isinstance(model.system, TurningSvd):
-        return {"turnaround": (partial(svd_turnaround.measure, settings, model), asked | judge)}
+        return {"turnaround": (partial(svd_turnaround.measure, settings, model), conditions | judge)}
     if not isinstance(model.system, Svd):
         raise ValueError(f"--model {world}={model.name}: expected a model of Stable Video Diffusion that reads a text")
     prompts = {"buckets": list(BUCKETS), "prompts": _count(settings)}
     return {
-        **{name: (partial(measure, settings, model, world, name), asked | prompts) for name in MOTION},
-        "identity": (partial(svd_identity.measure, settings, model), asked | judge),
+        **{name: (partial(measure, settings, model, world, name), conditions | prompts) for name in MOTION},
+        "identity": (partial(svd_identity.measure, settings, model), conditions | judge),
         "turnaround": (partial(_missing, f"{model.name} turns nothing around; name a model of svd_turnaround with "
-                               "--model sprites=RUN/model"), asked),
+                               "--model sprites=RUN/model"), conditions),
         "guidance": (partial(comparisons.guidance, settings, model, world),
-                     asked | {"judge": settings.judge_digest(world)}),
+                     conditions | {"judge": settings.judge_digest(world)}),
         "reuse": (partial(svd_reuse.measure, settings, model, world),
-                  asked | {"prompts": svd_reuse.count(settings), "source": settings.source is not None}),
+                  conditions | {"prompts": svd_reuse.count(settings), "source": settings.source is not None}),
     }  # fmt: skip
 
 

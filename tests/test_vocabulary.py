@@ -28,6 +28,7 @@ BARRED = {  # word -> what to use
     "unasked": "default, automatic",
     "fewest": "min_",
     "wanted": "expected, requested",
+    "asked": "requested, options, conditions",
 }
 
 

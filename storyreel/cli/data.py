@@ -247,14 +247,14 @@ def prompts(
     from storyreel.ownership import check_apart, check_owner
     from storyreel.storage import check_writable
 
-    asked = benchmarks.prompts(benchmark, phrasing)
-    asked.checked(out)
+    prompt_list = benchmarks.prompts(benchmark, phrasing)
+    prompt_list.checked(out)
     if real is not None:
         check_apart(real, [out])
         check_owner(real, "clips", first_foreign)
         check_writable(real)
-    asked.write_for_models(out)
+    prompt_list.write_for_models(out)
     if real is not None:
         benchmarks.write_real(benchmark, real, source=source, group=phrasing)
-    typer.echo(f"{out}: {len(asked.prompts)} prompts; next: storyreel generate --prompts {out} -o CLIPS -m MODEL")
+    typer.echo(f"{out}: {len(prompt_list.prompts)} prompts; next: storyreel generate --prompts {out} -o CLIPS -m MODEL")
     typer.echo(f"then: storyreel evaluate benchmark {benchmark} CLIPS")

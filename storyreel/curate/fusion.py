@@ -16,7 +16,7 @@ from storyreel.wording import counted
 if TYPE_CHECKING:
     from storyreel.curate.model_work import ModelSettings, Work
 
-ASKED = (
+INSTRUCTION = (
     "You are given several descriptions of one short video clip, one of its middle frame and one of the whole clip. "
     "Write one sentence in English that says what is to be seen in the clip and how it moves. Add nothing that is not "
     "in the descriptions. Answer with that sentence alone."
@@ -28,19 +28,19 @@ def fuse(work: Work, texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
     from storyreel.curate.model_work import key_of
 
     models = work.models
-    stored = work.store.answers(f"fused-{key_of(f'{models.chat} {models.chat_model} {ASKED}')}")
-    asked = {clip: list(said) for clip, said in texts.items() if len(set(said)) > 1}
-    known = {clip: v["text"] for clip, v in stored.values.items() if v.get("of") == asked.get(clip)}
-    todo = [clip for clip in asked if clip not in known]
+    stored = work.store.answers(f"fused-{key_of(f'{models.chat} {models.chat_model} {INSTRUCTION}')}")
+    descriptions = {clip: list(said) for clip, said in texts.items() if len(set(said)) > 1}
+    known = {clip: v["text"] for clip, v in stored.values.items() if v.get("of") == descriptions.get(clip)}
+    todo = [clip for clip in descriptions if clip not in known]
     work.screen.begin("fusing captions", len(todo))
     failures: list[str] = []
     with ThreadPoolExecutor(max(1, models.chat_at_once)) as pool:
-        flying = {pool.submit(fused_caption, asked[clip], models): clip for clip in todo}
+        flying = {pool.submit(fused_caption, descriptions[clip], models): clip for clip in todo}
         for done in as_completed(flying):
             clip = flying[done]
             try:
                 known[clip] = done.result()
-                stored.put(clip, {"of": asked[clip], "text": known[clip]})
+                stored.put(clip, {"of": descriptions[clip], "text": known[clip]})
             except NoAnswer as error:
                 failures.append(str(error))
             work.screen.advance()
@@ -55,7 +55,7 @@ def fuse(work: Work, texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
 def fused_caption(texts: Sequence[str], models: ModelSettings) -> str:
     """One sentence from several. NoAnswer after `chat_tries` tries."""
     said = "\n".join(f"Description {i}: {text}" for i, text in enumerate(texts, 1))
-    messages = [{"role": "system", "content": ASKED}, {"role": "user", "content": said}]
+    messages = [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": said}]
     return answered(str(models.chat), messages, models, lambda answer: check_answer(answer, texts))
 
 

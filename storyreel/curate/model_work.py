@@ -55,18 +55,18 @@ class Work:
         return [row for row in self.rows if row["kept"] or all(r["name"] in LATER for r in row["reasons"])]
 
 
-def ask(work: Work, captioner: Captioner, what: str, asked: Sequence[dict[str, Any]] | None = None) -> dict[str, str]:
-    """Clip -> caption, of all candidates, or of `asked`; those that were answered before are not asked again.
+def ask(work: Work, captioner: Captioner, what: str, rows: Sequence[dict[str, Any]] | None = None) -> dict[str, str]:
+    """Clip -> caption, of all candidates, or of `rows`; those that were answered before are not asked again.
 
     A model that answers nothing for the first GIVES_UP clips is not asked about the rest.
     """
     answers = work.store.answers(f"captions-{key_of(captioner.name)}")
-    todo = [row for row in (work.candidates() if asked is None else asked) if row["clip"] not in answers.values]
+    todo = [row for row in (work.candidates() if rows is None else rows) if row["clip"] not in answers.values]
     work.screen.begin(what, len(todo))
     failures: list[str] = []
     answered = 0
-    for rows, videos in looked_at(work, todo, captioner.places):
-        for row, text in zip(rows, captioner(videos), strict=True):
+    for part, videos in looked_at(work, todo, captioner.places):
+        for row, text in zip(part, captioner(videos), strict=True):
             if isinstance(text, str):
                 answers.put(row["clip"], " ".join(text.split()))
                 answered += 1

@@ -25,7 +25,7 @@ from storyreel.network_folder import check_network_folder
 
 ONE = "This is the middle frame of a short video clip. "
 SEVERAL = "These are {count} frames of one short video clip, in order. "
-ASKED = (
+INSTRUCTION = (
     "Write one sentence in English that says what is to be seen and how it moves: who or what, what happens, where, "
     "and how the camera moves if it does. Do not mention frames, pictures or video. Answer with that sentence alone."
 )
@@ -57,7 +57,7 @@ def places_of(pictures: int) -> tuple[float, ...]:
 
 
 def question(pictures: int) -> str:
-    return (ONE if pictures == 1 else SEVERAL.format(count=pictures)) + ASKED
+    return (ONE if pictures == 1 else SEVERAL.format(count=pictures)) + INSTRUCTION
 
 
 class Endpoint:
@@ -65,7 +65,7 @@ class Endpoint:
 
     def __init__(self, url: str, models: ModelSettings) -> None:
         self.url, self.models, self.places = url, models, places_of(models.pictures)
-        self.name = f"endpoint {url} {models.chat_model} {len(self.places)} {ASKED}"
+        self.name = f"endpoint {url} {models.chat_model} {len(self.places)} {INSTRUCTION}"
 
     def __call__(self, videos: Sequence[np.ndarray]) -> list[str | NoAnswer]:
         with ThreadPoolExecutor(max(1, self.models.chat_at_once)) as pool:
@@ -113,7 +113,7 @@ class VisionLanguage:
     def name(self) -> str:
         """With the digest of the weights, which are not read before the name is asked for."""
         kind = read_object(self.folder / "config.json").get("model_type")
-        return f"{kind} {len(self.places)} {digest_of_folder(self.folder)} {ASKED}"
+        return f"{kind} {len(self.places)} {digest_of_folder(self.folder)} {INSTRUCTION}"
 
     def __call__(self, videos: Sequence[np.ndarray]) -> list[str | NoAnswer]:
         if self._net is None:

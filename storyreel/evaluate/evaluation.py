@@ -38,7 +38,7 @@ def silent(title: str, total: int) -> AbstractContextManager[Callable[[int], Non
 class Evaluation:
     """Everything that was found out; `document.of` makes JSON of it."""
 
-    asked: EvaluateOptions
+    options: EvaluateOptions
     rules: Protocol
     clips: ClipFolder
     real_clips: ClipFolder | None
@@ -56,32 +56,32 @@ class Evaluation:
     warnings: list[str] = field(default_factory=list)
 
 
-def evaluate(asked: EvaluateOptions, bar: Bar = silent) -> Evaluation:
+def evaluate(options: EvaluateOptions, bar: Bar = silent) -> Evaluation:
     """Measure. ValueError or OSError, in one line, for what is wrong with the folders, the clips or the options."""
-    done = prepare(asked)
+    done = prepare(options)
     _look_at_made(done, bar)
     _look_at_real(done, bar)
     for item in done.plan.items:
         try:
             done.measurements.append(item.about.compute(Inputs(done, item, _who(done, item))))
         except ValueError as error:
-            if asked.metrics:
+            if options.metrics:
                 raise
             done.plan.skipped[item.metric] = str(error).removeprefix(f"{item.metric}: ")
     return done
 
 
-def prepare(asked: EvaluateOptions) -> Evaluation:
+def prepare(options: EvaluateOptions) -> Evaluation:
     """Find the clips and decide what is measured; nothing is decoded yet."""
-    rules = protocol_named(asked.protocol)
-    clips = find(asked.clips, split=asked.split, limit=asked.limit)
-    real = find(asked.real, split=asked.real_split) if asked.real else None
-    plan = make_plan(asked, rules, clips, real)
+    rules = protocol_named(options.protocol)
+    clips = find(options.clips, split=options.split, limit=options.limit)
+    real = find(options.real, split=options.real_split) if options.real else None
+    plan = make_plan(options, rules, clips, real)
     if not plan.items:
-        raise ValueError(f"{asked.clips}: nothing can be measured: {'; '.join(plan.skipped.values())}")
+        raise ValueError(f"{options.clips}: nothing can be measured: {'; '.join(plan.skipped.values())}")
     own, fps = clips.usual()
     frames = rules.frames or (real.usual()[0] if real else None) or own
-    done = Evaluation(asked, rules, clips, real, plan, Cut(rules, frames), fps)
+    done = Evaluation(options, rules, clips, real, plan, Cut(rules, frames), fps)
     if own is not None and frames is not None and own != frames and rules.short == "resample":
         done.warnings.append(f"most clips have {own} frames; they are resampled to {frames} over the same time")
     return done
@@ -91,7 +91,7 @@ def _look_at_made(done: Evaluation, bar: Bar) -> None:
     gathered = _gatherers(done)
     consumers: list[Any] = [done.clip_rows, *gathered]
     if done.plan.named("judge"):
-        name = done.asked.judge or world_of_clips(done.asked, done.clips, done.real_clips)
+        name = done.options.judge or world_of_clips(done.options, done.clips, done.real_clips)
         done.judged = JudgeReadings(load_judge(name))
         consumers.append(done.judged)
     if done.plan.named("seams"):
@@ -99,11 +99,11 @@ def _look_at_made(done: Evaluation, bar: Bar) -> None:
     sources = done.clips.sources
     with bar("looking at the clips", len(sources)) as advance:
         done.counted = one_pass(
-            sources, done.cut, consumers, batch=done.asked.batch, workers=done.asked.workers, advance=advance
+            sources, done.cut, consumers, batch=done.options.batch, workers=done.options.workers, advance=advance
         )
     if not done.counted.n:
         dropped = done.counted.dropped[0]["error"] if done.counted.dropped else "it is empty"
-        raise ValueError(f"{done.asked.clips}: no clip counts: {dropped}")
+        raise ValueError(f"{done.options.clips}: no clip counts: {dropped}")
     done.rows = {g.label: g.compute() for g in gathered}
 
 
@@ -117,7 +117,7 @@ def _gatherers(done: Evaluation) -> list[Gathered]:
     if done.plan.paired and done.real_clips is not None:
         files = {s.file.stem: s.file for s in done.real_clips.sources}
         measures = {item.metric: item.about.paired for item in done.plan.items if item.about.paired}
-        gathered["pairs"] = Pairs({n: make(done.asked.files) for n, make in measures.items()}, files, done.cut)
+        gathered["pairs"] = Pairs({n: make(done.options.files) for n, make in measures.items()}, files, done.cut)
     return list(gathered.values())
 
 
@@ -129,7 +129,7 @@ def _look_at_real(done: Evaluation, bar: Bar) -> None:
     for item in done.plan.items:
         if item.extractor is None or not item.about.real or item.about.gathers != "features":
             continue
-        damages = ("", "shuffled", "frozen") if done.asked.controls and item.about.kind == "video" else ("",)
+        damages = ("", "shuffled", "frozen") if done.options.controls and item.about.kind == "video" else ("",)
         for damage in damages:
             network = Network(item.extractor, "features", damage)
             gathered.setdefault(network.label, network)
@@ -143,10 +143,12 @@ def _look_at_real(done: Evaluation, bar: Bar) -> None:
 
 
 def _gathered_real(done: Evaluation, clips: ClipFolder, gathered: list[Gathered], bar: Bar) -> Real:
-    asked, cut = done.asked, replace(done.cut, real=True)
+    options, cut = done.options, replace(done.cut, real=True)
     with bar("looking at the real clips", len(clips.sources)) as advance:
-        cache = _cache() if asked.cache else None
-        return gather_real(clips, cut, gathered, cache=cache, batch=asked.batch, workers=asked.workers, advance=advance)
+        cache = _cache() if options.cache else None
+        return gather_real(
+            clips, cut, gathered, cache=cache, batch=options.batch, workers=options.workers, advance=advance
+        )
 
 
 def _look_at_captioned(done: Evaluation, item: PlannedMetric, bar: Bar) -> None:
@@ -198,7 +200,7 @@ def _who(done: Evaluation, item: PlannedMetric) -> Who:
     }
     name = extractor.name if extractor else ""
     if item.metric == "judge" and done.judged is not None:
-        name = done.asked.judge or world_of_clips(done.asked, done.clips, done.real_clips)
+        name = done.options.judge or world_of_clips(done.options, done.clips, done.real_clips)
         name = name.rstrip("/").rpartition("/")[2]
     if item.metric == "lpips":
         name = "vgg16"

@@ -54,22 +54,22 @@ class MetricPlan:
         return tuple(item.metric for item in self.named(*paired_metrics()))
 
 
-def make_plan(asked: EvaluateOptions, rules: Protocol, clips: ClipFolder, real: ClipFolder | None) -> MetricPlan:
+def make_plan(options: EvaluateOptions, rules: Protocol, clips: ClipFolder, real: ClipFolder | None) -> MetricPlan:
     """ValueError for a metric that was asked for by name and cannot be measured; others are skipped, with a reason."""
-    plan, loaded = MetricPlan(), Loaded(asked.files)
-    world = world_of_clips(asked, clips, real)
-    for metric in named(asked.metrics) or default_metrics():
+    plan, loaded = MetricPlan(), Loaded(options.files)
+    world = world_of_clips(options, clips, real)
+    for metric in named(options.metrics) or default_metrics():
         try:
-            plan.items += _items(metric, asked, rules, world, loaded, len(clips.sources), real)
+            plan.items += _items(metric, options, rules, world, loaded, len(clips.sources), real)
         except (ValueError, OSError) as error:
-            if asked.metrics:
+            if options.metrics:
                 raise
             plan.skipped[metric] = str(error).removeprefix(f"{metric}: ")
     return plan
 
 
 def _items(
-    metric: str, asked: EvaluateOptions, rules: Protocol, world: str, loaded: Loaded, n: int, real: ClipFolder | None
+    metric: str, options: EvaluateOptions, rules: Protocol, world: str, loaded: Loaded, n: int, real: ClipFolder | None
 ) -> list[PlannedMetric]:
     about = metrics()[metric]
     if about.real and real is None:
@@ -77,12 +77,12 @@ def _items(
     if about.real and about.gathers == "features" and n < rules.minimum:
         raise ValueError(f"{metric}: {n} clips, {rules.name} wants at least {rules.minimum}")
     if not about.gathers:
-        if metric == "judge" and not (asked.judge or world):
+        if metric == "judge" and not (options.judge or world):
             raise ValueError(f"judge: nothing says which world these clips are of; name --judge {' or '.join(names())}")
         return [PlannedMetric(about)]
-    fitting = [loaded[name] for name in asked.extractors if fits(loaded[name], about)]
-    if asked.extractors and not fitting and asked.metrics:
-        raise ValueError(f"{metric}: {', '.join(asked.extractors)} cannot give it; it wants {_kind(about)}")
+    fitting = [loaded[name] for name in options.extractors if fits(loaded[name], about)]
+    if options.extractors and not fitting and options.metrics:
+        raise ValueError(f"{metric}: {', '.join(options.extractors)} cannot give it; it wants {_kind(about)}")
     if not fitting:
         name = rules.extractor(metric)
         if name == "world":
@@ -133,12 +133,13 @@ def _kind(about: Metric) -> str:
     return {"text": "one of text and video", "": "one with classes"}.get(about.kind, f"one of {about.kind}s")
 
 
-def world_of_clips(asked: EvaluateOptions, clips: ClipFolder, real: ClipFolder | None) -> str:
+def world_of_clips(options: EvaluateOptions, clips: ClipFolder, real: ClipFolder | None) -> str:
     """By the folders, the judge's name, or the model that made the first clip; "" where none says."""
     from storyreel import video_io
     from storyreel.data.folder import world_of
 
-    said = [clips.world, real.world if real else "", world_of(asked.expected) if asked.expected else "", asked.judge]
+    of_prompts = world_of(options.expected) if options.expected else ""
+    said = [clips.world, real.world if real else "", of_prompts, options.judge]
     found = next((world for world in said if world in names()), "")
     if not found:
         try:

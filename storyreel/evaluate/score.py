@@ -94,53 +94,53 @@ class AttributeAccuracy:
 
     attributes: tuple[str, ...]
     right: list[list[int]] = field(default_factory=list)  # a clip each: how many answers were right, by attribute
-    asked: list[list[int]] = field(default_factory=list)  # and out of how many
+    total: list[list[int]] = field(default_factory=list)  # and out of how many
     mistakes: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
 
     def update(self, *things: tuple[Mapping[str, str | None], Mapping[str, str | None]]) -> None:
         """One clip: for each thing in it (most clips have one), what was seen of it and what was expected."""
-        right, asked = [0] * len(self.attributes), [0] * len(self.attributes)
+        right, total = [0] * len(self.attributes), [0] * len(self.attributes)
         for seen, expected in things:
             for i, name in enumerate(self.attributes):
                 want, got = expected.get(name), seen.get(name)
                 if want is None:
                     continue
-                asked[i] += 1
+                total[i] += 1
                 right[i] += want == got
                 if want != got:
                     self.mistakes.setdefault(name, Counter())[str(want), "nothing" if got is None else str(got)] += 1
         self.right.append(right)
-        self.asked.append(asked)
+        self.total.append(total)
 
     def merge(self, other: AttributeAccuracy) -> None:
         """Add what another one counted, for the same attributes."""
         if self.attributes != other.attributes:
             raise ValueError(f"attributes: cannot merge {self.attributes} with {other.attributes}")
         self.right += other.right
-        self.asked += other.asked
+        self.total += other.total
         for name, counts in other.mistakes.items():
             self.mistakes.setdefault(name, Counter()).update(counts)
 
     def compute(self, resamples: int = 1000, seed: int = 0) -> AttributeScores:
         shape = (len(self.right), len(self.attributes))
-        right, asked = (np.array(x, np.int64).reshape(shape) for x in (self.right, self.asked))
+        right, total = (np.array(x, np.int64).reshape(shape) for x in (self.right, self.total))
         shares = {}
-        for name, r, n in zip(self.attributes, right.sum(0).tolist(), asked.sum(0).tolist(), strict=True):
+        for name, r, n in zip(self.attributes, right.sum(0).tolist(), total.sum(0).tolist(), strict=True):
             common = self.mistakes.get(name, Counter()).most_common(3)
             shares[name] = Share(r, n, tuple((w, g, k) for (w, g), k in common))
         mean = resampled(
-            len(right), lambda pick: mean_accuracy(right[pick], asked[pick]), resamples=resamples, seed=seed
+            len(right), lambda pick: mean_accuracy(right[pick], total[pick]), resamples=resamples, seed=seed
         )
-        known = (mean.value, mean.value) if asked.any() else (0.0, 1.0)
-        scored = asked.sum(1) > 0
-        whole = Share(int((right.sum(1) == asked.sum(1))[scored].sum()), int(scored.sum()))
+        known = (mean.value, mean.value) if total.any() else (0.0, 1.0)
+        scored = total.sum(1) > 0
+        whole = Share(int((right.sum(1) == total.sum(1))[scored].sum()), int(scored.sum()))
         return AttributeScores(shares, mean.value, mean.interval or known, len(right), whole)
 
 
-def mean_accuracy(right: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def mean_accuracy(right: np.ndarray, total: np.ndarray) -> np.ndarray:
     """From numbers (..., clips, attributes) the mean over attributes of each one's accuracy, (...); attributes that
     were never scored are left out."""
-    each = share_of(right.sum(-2), asked.sum(-2))
+    each = share_of(right.sum(-2), total.sum(-2))
     known = ~np.isnan(each)
     return share_of(np.where(known, each, 0.0).sum(-1), known.sum(-1))
 

@@ -218,11 +218,11 @@ class Model:
         self, batch: Sequence[tuple[GenerateOptions, int]], on_progress: OnProgress | None = None
     ) -> list[Clip]:
         """The videos of (options, seed), each as `make` gives it: at most `batch_of`, of one `text_length`."""
-        asked = [(options, *self._request(options, seed, 0)) for options, seed in batch]
+        prepared = [(options, *self._request(options, seed, 0)) for options, seed in batch]
         with self._generating() as text:
-            requests = [request for *_, request in asked]
+            requests = [request for *_, request in prepared]
             clips = self.system.generate_batch(requests, text, on_progress or (lambda _: None))
-        return [self._finished(clip, *each) for clip, each in zip(clips, asked, strict=True)]
+        return [self._finished(clip, *each) for clip, each in zip(clips, prepared, strict=True)]
 
     def _request(
         self, options: GenerateOptions, seed: int, index: int
@@ -231,9 +231,9 @@ class Model:
         self._check(options)
         resolved, made = completed_for(self.info, options, seed, index)
         fps = self.system.products[options.stage] if options.stage else self.fps
-        return resolved, made, self._asked(options, resolved.resolve(fps), seed, index)
+        return resolved, made, self._make_request(options, resolved.resolve(fps), seed, index)
 
-    def _asked(self, options: GenerateOptions, resolved: GenerateOptions, seed: int, index: int) -> Request:
+    def _make_request(self, options: GenerateOptions, resolved: GenerateOptions, seed: int, index: int) -> Request:
         """The request, with what else the system reads of it."""
         looks = looks_of(self.system, self.info, options, seed, index)
         sentences = sentences_of(self.info, resolved) if self.system.composes else {}
@@ -263,7 +263,7 @@ class Model:
     ) -> list[Clip]:
         """`count` candidates for the one video of (seed, index), unranked, of just these options."""
         self._check(options)
-        request = self._asked(options, options.resolve(self.fps), seed, index)
+        request = self._make_request(options, options.resolve(self.fps), seed, index)
         with self._generating() as text:
             clips = self.system.candidates(request, count, text, on_progress or (lambda _: None))
         world = palette_world(self.info) if options.crisp is not False else None

@@ -36,8 +36,8 @@ def cut(frames: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
         return frames
     top, left = ((have - want) // 2 for have, want in zip(frames.shape[1:3], size, strict=True))
     if top < 0 or left < 0:
-        made, asked = (f"{w}x{h}" for h, w in (frames.shape[1:3], size))
-        raise ValueError(f"size: the model made {made}, expected {asked}")
+        made, expected = (f"{w}x{h}" for h, w in (frames.shape[1:3], size))
+        raise ValueError(f"size: the model made {made}, expected {expected}")
     return frames[:, top : top + size[0], left : left + size[1]]
 
 

@@ -251,10 +251,10 @@ class HubPipeline(System):
         if not np.isfinite(made).all():
             raise ValueError(self._no_numbers("in the decoded video", self._dtype_of_decoder()))
         made = made[options.extend is not None :]
-        asked = options.frames if options.variation is None else min(options.frames or 10**9, len(options.variation))
-        if asked is not None and len(made) < asked:
-            raise ValueError(f"frames: {self.called} made {len(made)}, expected {asked}")
-        made = cut(made[:asked], None if options.size is None else (options.size[1], options.size[0]))
+        expected = options.frames if options.variation is None else min(options.frames or 10**9, len(options.variation))
+        if expected is not None and len(made) < expected:
+            raise ValueError(f"frames: {self.called} made {len(made)}, expected {expected}")
+        made = cut(made[:expected], None if options.size is None else (options.size[1], options.size[0]))
         return torch.from_numpy(np.ascontiguousarray(made)).permute(3, 0, 1, 2) * 2 - 1
 
     def _dtype_of_decoder(self) -> torch.dtype:

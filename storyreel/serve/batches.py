@@ -40,9 +40,9 @@ def _made(worker: VideoWorker, videos: Sequence[VideoRow]) -> bool:
     """Whether the batch could be made. If not, whose mistake it is shows when each is made alone."""
     steps = [StepCallback(worker, video, PREVIEW_SHARE / len(videos)) for video in videos]
     model, began = worker.load(videos[0].model), time.monotonic()
-    asked = [(worker.options(video, model), video.seed) for video in videos]
+    requests = [(worker.options(video, model), video.seed) for video in videos]
     try:
-        clips: Sequence[Clip | None] = model.make_batch(asked, partial(_report, steps))
+        clips: Sequence[Clip | None] = model.make_batch(requests, partial(_report, steps))
     except _Stopping:
         worker.table.release(worker.claim, worker.files.facts, None)
         return True
@@ -52,7 +52,7 @@ def _made(worker: VideoWorker, videos: Sequence[VideoRow]) -> bool:
         return False
     cost = {"seconds": round((time.monotonic() - began) / len(videos), 3), "loading": 0.0}
     cost["memory"] = worker.memory(model)
-    for video, clip, (options, seed), each in zip(videos, clips, asked, steps, strict=True):
+    for video, clip, (options, seed), each in zip(videos, clips, requests, steps, strict=True):
         try:
             if each.cancelled:
                 worker.cancelled(video, each)

@@ -45,9 +45,9 @@ def _catch(votes: Ballots) -> tuple[dict[str, Any], list[int]]:
     noise, same = (votes.kind == KINDS.index(kind) for kind in (NOISE, SAME))
     tied = votes.answer >= ANSWERS.index(TIE)
     right = (noise & (votes.answer == 0)) | (same & tied)
-    asked = noise | same
+    is_catch = noise | same
     raters, place = np.unique(votes.rater, return_inverse=True)
-    n = np.bincount(place[asked], minlength=len(raters))
+    n = np.bincount(place[is_catch], minlength=len(raters))
     good = np.bincount(place[right], minlength=len(raters))
     failed = (n > 0) & (good < PASS * n - 1e-9)
     doc = {
@@ -64,16 +64,16 @@ def _catch(votes: Ballots) -> tuple[dict[str, Any], list[int]]:
 def _section(study: Study, votes: Ballots, resamples: int, seed: int) -> dict[str, Any]:
     comparisons, strengths, agreed = [], [], []
     for q, question in enumerate(study.questions):
-        asked = votes.where(votes.question == q)
+        answers = votes.where(votes.question == q)
         for a, b in combinations(range(len(study.models)), 2):
-            part = asked.where((asked.a == a) & (asked.b == b))
+            part = answers.where((answers.a == a) & (answers.b == b))
             if len(part):
                 rng = np.random.default_rng([seed, q, a, b])
                 names = {"question": question.name, "a": study.models[a], "b": study.models[b]}
                 comparisons.append(names | _comparison(part, resamples, rng))
-        if len(asked):
-            strengths.append({"question": question.name, **_strengths(study, asked)})
-            agreed.append({"question": question.name, **_agreement(asked)})
+        if len(answers):
+            strengths.append({"question": question.name, **_strengths(study, answers)})
+            agreed.append({"question": question.name, **_agreement(answers)})
     for row, p in zip(comparisons, holm([row["sign_test"]["p"] for row in comparisons]), strict=True):
         row["sign_test"]["p_holm"] = p
     left, right = int((votes.left == 1).sum()), int((votes.left == 0).sum())

@@ -31,10 +31,10 @@ def lines(doc: dict[str, Any]) -> list[str]:
 
 
 def _catch(catch: dict[str, Any]) -> list[str]:
-    asked = [(kind, catch[kind]) for kind in (NOISE, SAME) if catch[kind]["n"]]
-    if not asked:
+    answered = [(kind, catch[kind]) for kind in (NOISE, SAME) if catch[kind]["n"]]
+    if not answered:
         return ["catch trials: none were answered"]
-    shares = ", ".join(f"{kind} {c['right']} of {c['n']} right" for kind, c in asked)
+    shares = ", ".join(f"{kind} {c['right']} of {c['n']} right" for kind, c in answered)
     tested = catch["raters_passed"] + catch["raters_failed"]
     rate = f"{catch['raters_passed']} of {counted(tested, 'rater')} pass ({100 * catch['pass_rate']:.0f} %)"
     return [f"catch trials: {shares}; {rate}"]

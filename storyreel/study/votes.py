@@ -120,10 +120,10 @@ class Votes:
             if not shown:
                 raise Refused(409, "this study has all the votes that it needs")
             db.execute("INSERT INTO raters VALUES (?, ?, ?, ?)", (number, _digest(token), now, now))
-            asked = [(item, q) for item in shown for q in range(len(self.study.questions))]
+            trials = [(item, q) for item in shown for q in range(len(self.study.questions))]
             rows = [
                 (secrets.token_urlsafe(12), number, place, one.item, q, one.a_left)
-                for place, (one, q) in enumerate(asked)
+                for place, (one, q) in enumerate(trials)
             ]
             db.executemany(
                 "INSERT INTO trials (public, rater, position, item, question, a_left) VALUES (?, ?, ?, ?, ?, ?)", rows

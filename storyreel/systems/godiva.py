@@ -196,16 +196,16 @@ class Generator(Stage):
         text, mask = without_text(text, mask, self.null_text, dropped)
         flat = codes.flatten(1, 2)
         guesses = self.logits_of(self.hidden(codes, self.text_memory(text), mask), flat)
-        asked = self._asked(batch, codes)  # (b, n)
-        count = asked.sum().clamp(min=1)
-        nll, hits = codes.new_zeros((), dtype=torch.float32), torch.ones_like(asked)
+        scored = self._scored(batch, codes)  # (b, n)
+        count = scored.sum().clamp(min=1)
+        nll, hits = codes.new_zeros((), dtype=torch.float32), torch.ones_like(scored)
         for i, guess in enumerate(guesses):
             each = F.cross_entropy(guess.float().flatten(0, 1), flat[..., i].flatten(), reduction="none")
-            nll = nll + (each * asked.flatten()).sum()
+            nll = nll + (each * scored.flatten()).sum()
             hits = hits & (guess.argmax(-1) == flat[..., i])
-        return Loss(nll / count, {"accuracy": ((hits & asked).sum() / count).detach()})
+        return Loss(nll / count, {"accuracy": ((hits & scored).sum() / count).detach()})
 
-    def _asked(self, batch: Batch, codes: Tensor) -> Tensor:
+    def _scored(self, batch: Batch, codes: Tensor) -> Tensor:
         """Bool (b, n): the tokens that are scored."""
         b, t, p, _ = codes.shape
         frame = torch.arange(t, device=codes.device).repeat_interleave(p)

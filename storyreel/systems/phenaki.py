@@ -189,17 +189,17 @@ class MaskGit(Stage):
         count = (ratio * free.sum(1, keepdim=True)).ceil().clamp(min=1)
         hidden = (noise.argsort(1).argsort(1) < count).view(b, t, p, g) & free.view(b, t, p, g)
         x = self.hidden(torch.where(hidden, self.mask_id, codes), self.text_memory(text), text_mask)
-        x, asked, targets = (v.flatten(0, -2) for v in (x, hidden, codes))  # (b n, d), (b n, g)
+        x, masked, targets = (v.flatten(0, -2) for v in (x, hidden, codes))  # (b n, d), (b n, g)
         if not x.is_cuda:  # only where a digit is hidden; a GPU would have to wait until that is known
-            open_tokens = asked.any(-1)
-            x, asked, targets = x[open_tokens], asked[open_tokens], targets[open_tokens]
+            open_tokens = masked.any(-1)
+            x, masked, targets = x[open_tokens], masked[open_tokens], targets[open_tokens]
         logits = self.to_logits(x).float().split(self.tokenizer.sizes, -1)
         nll, hits = x.new_zeros((), dtype=torch.float32), x.new_zeros((), dtype=torch.float32)
         for digit, guess in enumerate(logits):
-            ask, want = asked[:, digit], targets[:, digit]
+            ask, want = masked[:, digit], targets[:, digit]
             nll = nll + (F.cross_entropy(guess, want, reduction="none") * ask).sum()
             hits = hits + ((guess.argmax(-1) == want) & ask).sum()
-        return nll, asked.sum(), hits
+        return nll, masked.sum(), hits
 
     def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """For the contact sheet: videos of the first captions of a batch."""

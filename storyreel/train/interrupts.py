@@ -11,7 +11,7 @@ class Interrupts:
     """Turns SIGINT and SIGTERM into a flag that the loop looks at between steps; a second one stops at once."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -21,9 +21,9 @@ class Interrupts:
         return self
 
     def _ask(self, number: int, frame: Any) -> None:
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
     def __exit__(self, *error: object) -> None:
         for number, old in self._old.items():

@@ -184,7 +184,7 @@ class Trainer:
                 try:
                     batch = self.moved(next(batches))
                 except RuntimeError:  # a signal to the whole group has ended the processes that read
-                    if not interrupts.asked:
+                    if not interrupts.requested:
                         raise
                     self.save(step)
                     raise KeyboardInterrupt from None
@@ -197,7 +197,7 @@ class Trainer:
                     self.run.log(record)
                 if recipe.sample_every and (done % recipe.sample_every == 0 or done == steps):
                     self.samples(batch, done)
-                stop = self.parallel.any(interrupts.asked)
+                stop = self.parallel.any(interrupts.requested)
                 cut = self.pace is not None and done < steps and self.pace.over()
                 due = self.pace is not None and self.pace.due()
                 if stop or cut or due or done % recipe.checkpoint_every == 0 or done == steps:

@@ -159,10 +159,13 @@ def test_a_prompt_of_two_things_is_asked_for_by_a_sentence_each():
     """Only of a system that composes, whose world takes prompts apart."""
     model, two = load("phenaki-digits"), "Digit 3 moves left while digit 5 moves up."
     options = GenerateOptions.of({"prompt": two})
-    assert not load("godiva-digits")._asked(options, options, 0, 0).sentences, "it reads whole prompts"
+    assert not load("godiva-digits")._make_request(options, options, 0, 0).sentences, "it reads whole prompts"
     wanted = ("Two digits: digit 3 is moving left.", "Two digits: digit 5 is moving up.")
-    assert model._asked(options, options, 0, 0).sentences == {two: wanted}
+    assert model._make_request(options, options, 0, 0).sentences == {two: wanted}
     story = GenerateOptions.of({"story": ((two, 1), ("Digit 3 moves left.", 1))})
-    assert model._asked(story, story, 0, 0).sentences == {two: wanted, story.story[1][0]: ("Digit 3 is moving left.",)}
+    assert model._make_request(story, story, 0, 0).sentences == {
+        two: wanted,
+        story.story[1][0]: ("Digit 3 is moving left.",),
+    }
     strange = GenerateOptions.of({"prompt": "a 3 and a 5"})
-    assert not model._asked(strange, strange, 0, 0).sentences, "a prompt that says no motion stays as it is"
+    assert not model._make_request(strange, strange, 0, 0).sentences, "a prompt that says no motion stays as it is"

@@ -275,10 +275,10 @@ def test_given_frames_are_not_scored_and_an_image_is_its_first_frame():
     data = batch(model, context=torch.tensor([1, 1]))
     other = {**data, "codes": data["codes"].clone()}
     other["codes"][:, 0] = 0
-    asked = model._asked(data, data["codes"])
+    asked = model._scored(data, data["codes"])
     assert asked.view(2, FRAMES, -1).all(-1).tolist() == [[False, True, True]] * 2
     image = batch(model, length=torch.tensor([1, FRAMES]))
-    assert model._asked(image, image["codes"]).view(2, FRAMES, -1).all(-1).tolist() == [
+    assert model._scored(image, image["codes"]).view(2, FRAMES, -1).all(-1).tolist() == [
         [True, False, False],
         [True, True, True],
     ]

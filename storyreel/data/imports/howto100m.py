@@ -48,8 +48,8 @@ def import_howto100m(
     """
     captions, paths = Path(captions), [Path(captions), *([Path(table)] if table else [])]
     plan = {"import": "howto100m", "annotations": digest_of_files(paths)}
-    asked = read(captions, Path(table) if table else None, Path(videos))
-    return write_import(out, asked, shape or ClipCut(), plan=plan, workers=workers, inputs=[*paths, videos])
+    annotation = read(captions, Path(table) if table else None, Path(videos))
+    return write_import(out, annotation, shape or ClipCut(), plan=plan, workers=workers, inputs=[*paths, videos])
 
 
 def read(captions: Path, table: Path | None, videos: Path) -> Annotation:

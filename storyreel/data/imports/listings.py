@@ -69,8 +69,8 @@ def import_ucf101(
                 AnnotatedClip(index=index, name=name.stem, file=file_of, split=split, captions=captions, row=row)
             )
     plan = {"import": "ucf101", "lists": digest_of_files(files)}
-    asked = Annotation(entries, refused)
-    return write_import(out, asked, shape or ClipCut(), plan=plan, workers=workers, inputs=[videos, *files])
+    annotation = Annotation(entries, refused)
+    return write_import(out, annotation, shape or ClipCut(), plan=plan, workers=workers, inputs=[videos, *files])
 
 
 def import_array(

@@ -129,8 +129,8 @@ def import_manifest(
         raise ValueError("--columns: expected path=COLUMN, the column that names the videos")
     tables = tables_of(file)
     plan = {"import": "manifest", "file": digest_of_files(tables), "columns": dict(layout.columns), "split": split}
-    asked = read(file, videos, layout, split)
-    return write_import(out, asked, shape or ClipCut(), plan=plan, workers=workers, inputs=[file, videos])
+    annotation = read(file, videos, layout, split)
+    return write_import(out, annotation, shape or ClipCut(), plan=plan, workers=workers, inputs=[file, videos])
 
 
 def read(file: Path, videos: Path | None, layout: ManifestLayout, split: str = "") -> Annotation:

@@ -43,8 +43,8 @@ def import_msr_vtt(
     """
     files = [Path(file) for file in annotations]
     plan = {"import": "msr-vtt", "annotations": digest_of_files(files)}
-    asked = read(files, Path(videos))
-    return write_import(out, asked, shape or ClipCut(), plan=plan, workers=workers, inputs=[*files, videos])
+    annotation = read(files, Path(videos))
+    return write_import(out, annotation, shape or ClipCut(), plan=plan, workers=workers, inputs=[*files, videos])
 
 
 def read(files: Sequence[Path], videos: Path) -> Annotation:

@@ -37,8 +37,8 @@ def prompts(name: str, group: str = "") -> PromptList:
 
     ValueError where the benchmark has no such group.
     """
-    asked: PromptList = _module(name).prompts()
-    return asked.only(group) if group else asked
+    found: PromptList = _module(name).prompts()
+    return found.only(group) if group else found
 
 
 def write_real(name: str, folder: str | Path, *, source: Path | None = None, group: str = "") -> list[Path]:
@@ -50,12 +50,12 @@ def write_real(name: str, folder: str | Path, *, source: Path | None = None, gro
     from storyreel.ownership import claim
 
     module, folder = _module(name), Path(folder)
-    asked = prompts(name, group).prompts
-    if asked:
-        module.real_clip(asked[0], source)  # before the folder is touched: are there pictures?
+    chosen = prompts(name, group).prompts
+    if chosen:
+        module.real_clip(chosen[0], source)  # before the folder is touched: are there pictures?
     with claim(folder, "clips", strange=first_foreign) as owned:
-        owned.record(f"{p.name}.mkv" for p in asked)
-        return [module.real_clip(p, source).save(folder / f"{p.name}.mkv", scale=None) for p in asked]
+        owned.record(f"{p.name}.mkv" for p in chosen)
+        return [module.real_clip(p, source).save(folder / f"{p.name}.mkv", scale=None) for p in chosen]
 
 
 def _module(name: str) -> Any:

@@ -39,12 +39,12 @@ def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tup
     """Score the videos of a folder. See `storyreel.evaluate.benchmarks.run`."""
     from storyreel.evaluate.locator import Locator
 
-    asked, judge = prompts(), str(judge or JUDGE)
-    found, locator = find_videos(path, asked), Locator.load(judge)
+    prompt_list, judge = prompts(), str(judge or JUDGE)
+    found, locator = find_videos(path, prompt_list), Locator.load(judge)
     broken: list[str] = []
-    verdicts = list(judge_clips(locator, readable(path, asked, found, broken, quiet)))
-    shares, document = score(verdicts), document_of(path, asked, found, broken, judge)
-    missing = sorted({p.index for p in asked.prompts} - {v.prompt.index for v in verdicts})
+    verdicts = list(judge_clips(locator, readable(path, prompt_list, found, broken, quiet)))
+    shares, document = score(verdicts), document_of(path, prompt_list, found, broken, judge)
+    missing = sorted({p.index for p in prompt_list.prompts} - {v.prompt.index for v in verdicts})
     document |= {
         "missing": missing,
         "comparable": document["judge"]["own"] and not missing,

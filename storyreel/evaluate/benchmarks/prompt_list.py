@@ -100,7 +100,7 @@ class PromptFiles:
     again: list[Path]
 
 
-def find_videos(path: str | Path, asked: PromptList) -> PromptFiles:
+def find_videos(path: str | Path, prompt_list: PromptList) -> PromptFiles:
     """The videos of a folder and its subfolders, by prompt. The first of several for one prompt counts.
 
     A file belongs to the prompt that its own metadata names. A file whose metadata name none is numbered: `0007.*` is
@@ -110,9 +110,9 @@ def find_videos(path: str | Path, asked: PromptList) -> PromptFiles:
     """
     path = Path(path)
     files = clip_files(path)
-    by_prompt = {_plain(p.prompt): p.index for p in asked.prompts}
+    by_prompt = {_plain(p.prompt): p.index for p in prompt_list.prompts}
     listed = _list_of(path)
-    numbered = [by_prompt.get(_plain(line)) for line in listed] if listed else [p.index for p in asked.prompts]
+    numbered = [by_prompt.get(_plain(line)) for line in listed] if listed else [p.index for p in prompt_list.prompts]
     in_order = dict(zip(files, numbered, strict=True)) if listed and len(listed) == len(files) else {}
     found, strangers, again = {}, [], []
     for file in files:
@@ -131,7 +131,7 @@ def find_videos(path: str | Path, asked: PromptList) -> PromptFiles:
     if not found:
         raise ValueError(
             f"{path}: none of its {len(files)} videos answers a prompt of the benchmark; expected the prompt in each "
-            f"file's metadata, or names such as {asked.prompts[0].name}.mp4, or a prompts.txt beside them"
+            f"file's metadata, or names such as {prompt_list.prompts[0].name}.mp4, or a prompts.txt beside them"
         )
     return PromptFiles(found, strangers, again)
 

@@ -12,7 +12,7 @@ from storyreel.evaluate.benchmarks.prompt_list import Prompt, PromptFiles, Promp
 
 
 def readable(
-    path: str | Path, asked: PromptList, found: PromptFiles, broken: list[str], quiet: bool
+    path: str | Path, prompt_list: PromptList, found: PromptFiles, broken: list[str], quiet: bool
 ) -> Iterator[tuple[Prompt, Clip]]:
     """Each video that can be read, with its prompt, in the order of the prompts.
 
@@ -29,13 +29,13 @@ def readable(
             except (ValueError, OSError) as error:
                 broken.append(" ".join(str(error).split()))
                 continue
-            yield asked.prompts[index], clip
+            yield prompt_list.prompts[index], clip
     if len(broken) == len(found.files):
         raise ValueError(f"{path}: none of its videos can be read: {broken[0]}")
 
 
 def document_of(
-    path: str | Path, asked: PromptList, found: PromptFiles, broken: list[str], judge: str
+    path: str | Path, prompt_list: PromptList, found: PromptFiles, broken: list[str], judge: str
 ) -> dict[str, Any]:
     """What every result says. `judge.own`: the judge is the benchmark's own, without which nothing is comparable."""
     from storyreel.evaluate.judge_registry import find_judge
@@ -43,12 +43,12 @@ def document_of(
 
     digest = digest_of(find_judge(judge) / "model.safetensors")
     return {
-        "benchmark": asked.protocol["benchmark"],
-        "version": asked.protocol["version"],
-        "sha256": asked.digest,
-        "judge": {"name": judge, "sha256": digest, "own": digest == asked.protocol["judge_sha256"]},
+        "benchmark": prompt_list.protocol["benchmark"],
+        "version": prompt_list.protocol["version"],
+        "sha256": prompt_list.digest,
+        "judge": {"name": judge, "sha256": digest, "own": digest == prompt_list.protocol["judge_sha256"]},
         "path": str(path),
-        "prompts": len(asked.prompts),
+        "prompts": len(prompt_list.prompts),
         "videos": len(found.files) - len(broken),
         "broken": broken,
         "strangers": [str(f) for f in found.strangers],

@@ -35,13 +35,13 @@ def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tup
     """Score the videos of a folder. See `storyreel.evaluate.benchmarks.run`."""
     from storyreel.evaluate.judges import load_judge
 
-    asked, judge = prompts(), str(judge or JUDGE)
-    found, reader = find_videos(path, asked), load_judge(judge)
+    prompt_list, judge = prompts(), str(judge or JUDGE)
+    found, reader = find_videos(path, prompt_list), load_judge(judge)
     metrics = {group: AttributeAccuracy(reader.attributes) for group in GROUPS}
     broken: list[str] = []
-    for prompt, clip in readable(path, asked, found, broken, quiet):
+    for prompt, clip in readable(path, prompt_list, found, broken, quiet):
         metrics[prompt.group].update((next(iter(reader.read([clip]))), labels(prompt.expected)))
-    document = report(path, asked, found, metrics, broken, judge)
+    document = report(path, prompt_list, found, metrics, broken, judge)
     missing = {group: row["missing"] for group, row in document["groups"].items() if row["missing"]}
     lacking = (
         f"note: {n} prompts of the group {group} have no video; a result to be compared has all"
@@ -52,30 +52,30 @@ def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tup
 
 def report(
     path: str | Path,
-    asked: PromptList,
+    prompt_list: PromptList,
     found: PromptFiles,
     metrics: Mapping[str, AttributeAccuracy],
     broken: list[str],
     judge: str,
 ) -> dict[str, Any]:
     """The document. A group without a video is left out; one that lacks some is not comparable."""
-    document = document_of(path, asked, found, broken, judge)
-    document["groups"] = groups_of(asked, metrics, document["judge"]["own"])
+    document = document_of(path, prompt_list, found, broken, judge)
+    document["groups"] = groups_of(prompt_list, metrics, document["judge"]["own"])
     document["comparable"] = [group for group, row in document["groups"].items() if "relative" in row]
     return document
 
 
-def groups_of(asked: PromptList, metrics: Mapping[str, AttributeAccuracy], own: bool) -> dict[str, Any]:
+def groups_of(prompt_list: PromptList, metrics: Mapping[str, AttributeAccuracy], own: bool) -> dict[str, Any]:
     """The scores of each group of which there are videos; beside real clips' where all are there and the judge is the
     benchmark's own."""
     groups: dict[str, Any] = {}
     for group, metric in metrics.items():
-        there = sum(p.group == group for p in asked.prompts)
+        there = sum(p.group == group for p in prompt_list.prompts)
         if not metric.right:
             continue
         groups[group] = metric.compute().as_json() | {"missing": there - len(metric.right)}
         if own and len(metric.right) == there:
-            real = asked.protocol["real"][group]
+            real = prompt_list.protocol["real"][group]
             groups[group]["real"] = real
             groups[group]["relative"] = {
                 name: round(groups[group][name]["accuracy"] / real[name], 5) for name in ("mean", "all_right")

@@ -21,9 +21,9 @@ def judged(
     metric, shares = AttributeAccuracy(judge.attributes), []
     for what, attributes in zip(seen, expected, strict=True):
         metric.update(*(pairs(what, attributes) if isinstance(what, list) else [(what, labels(attributes))]))
-        asked = sum(metric.asked[-1])
-        shares.append(sum(metric.right[-1]) / asked if asked else float("nan"))
-    if not any(map(any, metric.asked)):
+        total = sum(metric.total[-1])
+        shares.append(sum(metric.right[-1]) / total if total else float("nan"))
+    if not any(map(any, metric.total)):
         raise ValueError("judge: no clip has anything to be judged by; name the dataset of the prompts with --expected")
     report = metric.compute()
     n = int(np.isfinite(shares).sum())
@@ -34,11 +34,11 @@ def compute(inputs: Inputs) -> Measurement:
     """Also fills in what each clip should show, and the report with each attribute."""
     done = inputs.evaluation
     assert done.judged is not None
-    if done.asked.expected is not None:
+    if done.options.expected is not None:
         from storyreel.data.folder import DatasetFolder
         from storyreel.evaluate.judged_clips import attributes_by_caption
 
-        by_caption = attributes_by_caption(DatasetFolder.open(done.asked.expected))
+        by_caption = attributes_by_caption(DatasetFolder.open(done.options.expected))
         for clip in done.clip_rows.clips:
             clip["wanted"] = by_caption.get(clip["prompt"], {})
     expected: list[Mapping[str, Any]] = [clip["wanted"] for clip in done.clip_rows.clips]
