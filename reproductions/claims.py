@@ -38,11 +38,11 @@ def run_claims(
     ValueError for an unknown claim, and where the folder holds another paper's results.
     """
     requested = chosen(only, claims)
-    kept = Claims(settings, report)
+    book = Claims(settings, report)
     for name, (measure, conditions) in todo(settings, requested).items():
-        kept.measure(name, name.partition("-")[0], conditions, measure)
-    kept.save()
-    return kept.results
+        book.measure(name, name.partition("-")[0], conditions, measure)
+    book.save()
+    return book.results
 
 
 def chosen(only: str | None, claims: Sequence[str]) -> Sequence[str]:
@@ -72,7 +72,7 @@ class Claims:
     def parts(self) -> dict[str, Part]:
         return self.results["parts"]
 
-    def kept(self, name: str, conditions: Conditions) -> bool:
+    def is_measured(self, name: str, conditions: Conditions) -> bool:
         """Whether it was measured with just this; says so."""
         part = self.parts.get(name)
         if not done(part) or part.get("asked") != conditions:
@@ -83,7 +83,7 @@ class Claims:
     def measure(self, name: str, claim: str, conditions: Conditions, measure: Callable[[], Found]) -> None:
         """Measure and keep, unless it is kept. Where something is missing, the reason is kept instead; what was
         measured before, with other settings, stays."""
-        if self.kept(name, conditions):
+        if self.is_measured(name, conditions):
             return
         try:
             found = measure()

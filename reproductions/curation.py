@@ -93,15 +93,15 @@ class _Work(Claims):
             {"steps": steps, "judge": settings.judge_digest("digits"), "prompts": size.prompts}
         )
         conditions |= {"tokenizer": str(read_json(folder / "model.json")["components"]["tokenizer"]["sha256"])}
-        todo = [arm for arm in size.arms if not self.kept(f"arm-{arm}", conditions)]
-        if not todo and self.kept("real", conditions):
+        todo = [arm for arm in size.arms if not self.is_measured(f"arm-{arm}", conditions)]
+        if not todo and self.is_measured("real", conditions):
             return
         judge = settings.judge("digits")
         cases = training.draw_cases(size.prompts, settings.seed, base.frames, base.tokenizer.size)
         others = training.draw_cases(max(size.prompts, 8), settings.seed + 1, base.frames, base.tokenizer.size)
         system: Any = load(folder).system
         jumps = JumpDetector.of(training.through_tokenizer(system, [case.real for case in others]))
-        if not self.kept("real", conditions):
+        if not self.is_measured("real", conditions):
             real = training.through_tokenizer(system, [case.real for case in cases])
             found = training.measure_clips(real, cases, judge, self.encoder, jumps)
             cut = [jumps.has_cut(clip) for clip in training.spliced(real)]

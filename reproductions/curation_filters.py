@@ -49,7 +49,7 @@ class Curated:
     truth: list[FilmTruth]
 
     @property
-    def kept(self) -> list[dict[str, Any]]:
+    def selected(self) -> list[dict[str, Any]]:
         return [row for row in self.rows if row["kept"]]
 
 
@@ -133,7 +133,7 @@ def measure_filters(made: Curated) -> dict[str, Any]:
         "films": len(made.truth),
         "shots": sum(len(film.shots) for film in made.truth),
         "spans": len(made.rows),
-        "kept": len(made.kept),
+        "kept": len(made.selected),
         "thresholds": {n: v for n, v in made.thresholds.as_json().items() if n in ("motion", "text", "similarity")},
         "cuts": measure_cuts(made),
         "reasons": dict(Counter(r["name"] for row in made.rows for r in row["reasons"])),

@@ -53,7 +53,10 @@ class Item:
 
 def choices(made: Curated, seed: int) -> dict[str, list[Item]]:
     """Arm -> its clips."""
-    sets = {"curated": [_item(row) for row in made.kept], "random": _windows(made, LARGER * len(made.kept), seed)}
+    sets = {
+        "curated": [_item(row) for row in made.selected],
+        "random": _windows(made, LARGER * len(made.selected), seed),
+    }
     sets["without-cuts"] = _uncut(made, seed)
     off: dict[str, dict[str, Any]] = {
         "motion": {"motion": MotionLimit(difference_min=None), "frozen": Limit(), "repeated": Limit()},
@@ -121,7 +124,7 @@ def _uncut(made: Curated, seed: int) -> list[Item]:
     rng = np.random.default_rng([seed, 43])
     lengths = {film.name: film.frames for film in made.truth}
     found = []
-    for row in made.kept:
+    for row in made.selected:
         middle = int(rng.integers(row["start"], row["end"]))
         start = min(max(0, middle - WINDOW // 2), lengths[Path(row["source_path"]).name] - WINDOW)
         found.append(Item(row["source_path"], start, start + WINDOW, row["caption"]))

@@ -15,8 +15,8 @@ import torch
 
 import storyreel
 from reproductions.curation_jumps import JumpDetector
-from reproductions.kept import make_once
 from reproductions.pace import seconds_of, steps_in
+from reproductions.selected import make_once
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 from storyreel.encoder import TextVideoEncoder, as_frames

@@ -95,7 +95,7 @@ def measure_distillation(settings: Settings) -> dict[str, Any]:
     seen = trained.examined.features(trained.real, fps)
     found = {way.name: way for way in ways(trained, size)}
     for name, way in found.items():
-        videos = _kept(settings.out / "distillation" / f"{way.made_by[:12]}-{name}.npz", way, trained)
+        videos = _cached(settings.out / "distillation" / f"{way.made_by[:12]}-{name}.npz", way, trained)
         rows[name] = {
             "network": way.network,
             "sampler": way.sampler,
@@ -230,7 +230,7 @@ def _all(*answers: bool | None) -> bool | None:
     return False if False in answers else None if None in answers else True
 
 
-def _kept(file: Path, way: Way, trained: Trained) -> Tensor:
+def _cached(file: Path, way: Way, trained: Trained) -> Tensor:
     """The videos of a way, (n, c, t, h, w) rounded to 8 bits; made once."""
     if file.is_file():
         try:
@@ -248,12 +248,12 @@ def _kept(file: Path, way: Way, trained: Trained) -> Tensor:
 
 @contextmanager
 def _sampled(stage: ImagenVideoStage, sampler: str, two_passes: bool) -> Iterator[None]:
-    kept = stage.sampling, stage.two_passes
-    stage.sampling, stage.two_passes = replace(kept[0], sampler=sampler), two_passes
+    previous = stage.sampling, stage.two_passes
+    stage.sampling, stage.two_passes = replace(previous[0], sampler=sampler), two_passes
     try:
         yield
     finally:
-        stage.sampling, stage.two_passes = kept
+        stage.sampling, stage.two_passes = previous
 
 
 def _short(text: str) -> str:

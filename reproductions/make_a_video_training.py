@@ -100,8 +100,8 @@ def _loss(stage: SpatiotemporalStage, batch: Batch, tick: Tick, *, paired: bool)
         return stage.loss(batch, tick).total
     assert stage.encoder is not None
     x, cond = stage.examples(batch["video"], tick)
-    kept = cond["vector"].abs().sum(1, keepdim=True) > 0  # the same are dropped
-    vector = stage.encoder.texts(batch["text"], batch["text_mask"]) * kept
+    retained = cond["vector"].abs().sum(1, keepdim=True) > 0  # the same are dropped
+    vector = stage.encoder.texts(batch["text"], batch["text_mask"]) * retained
     told: dict[str, Any] = cond | {"vector": vector}
     return stage.error(x, told, tick.rng).mean()
 

@@ -24,7 +24,7 @@ from storyreel.options.generation import GenerateOptions
 from storyreel.worlds.sprites import Character, Sprites, draw_character, held_out
 from storyreel.worlds.sprites_captions import restated
 
-KEPT, DONE = 0.95, 0.90  # of the attributes of the picture in the last frame; of the actions
+MIN_IDENTITY, MIN_ACTIONS = 0.95, 0.90  # of the attributes of the picture in the last frame; of the actions
 STREAM, SHOWN = 0x7B, 6
 MOVES = ("action", "facing")
 
@@ -50,7 +50,7 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
     world, folder = Sprites(source=sheets), settings.out / "identity"
     folder.mkdir(exist_ok=True)
     lasting = tuple(name for name in judge.attributes if name not in MOVES)
-    kept, real = AttributeAccuracy(lasting), AttributeAccuracy(lasting)
+    identity, real = AttributeAccuracy(lasting), AttributeAccuracy(lasting)
     moves, real_moves = AttributeAccuracy(MOVES), AttributeAccuracy(MOVES)
     sheet: list[tuple[str, Clip]] = []
     count, makes = settings.count or (3 if settings.quick else 64), model.system.makes
@@ -66,20 +66,20 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
         drawn = world.clip_of(replace(who, attributes={**who.attributes, **expected}), "")
         last = [clip.replace(frames=clip.frames[-1:]) for clip in (made, drawn)]
         seen, seen_drawn, of_picture = judge.read([*last, picture])
-        kept.update((seen, of_picture))
+        identity.update((seen, of_picture))
         real.update((seen_drawn, of_picture))
         for score, whole in zip((moves, real_moves), judge.read([made, drawn]), strict=True):
             score.update((whole, expected))
         if index < SHOWN:
             sheet.append((prompt, made))
     write_sheet(settings.out / "identity.png", sheet, side=64)
-    who_is, what = kept.compute(), moves.compute()
+    who_is, what = identity.compute(), moves.compute()
     return {
         "n": who_is.clips,
         "kept": who_is.as_json(),
         "real": real.compute().as_json(),
         "moves": what.as_json(),
         "real_moves": real_moves.compute().as_json(),
-        "holds": bool(who_is.mean >= KEPT and what.shares["action"].accuracy >= DONE),
+        "holds": bool(who_is.mean >= MIN_IDENTITY and what.shares["action"].accuracy >= MIN_ACTIONS),
         "pictures": ["identity.png"],
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reproductions.report import Part, commands, done, holds, number, why_not
-from reproductions.svd_identity import DONE, KEPT
+from reproductions.svd_identity import MIN_ACTIONS, MIN_IDENTITY
 from reproductions.svd_turnaround import ENOUGH as TURNED
 
 BUCKETS = (0, 64, 127, 191, 255)
@@ -15,7 +15,8 @@ TITLES = {
     "motion-text": "From a text, a video moves as much as asked",
     "motion-picture": "From a picture and a text, too",
     "motion-alone": "From a picture alone, too",
-    "identity": f"A picture's character keeps {KEPT:.0%} of its attributes, and does what is said in {DONE:.0%}",
+    "identity": f"A picture's character keeps {MIN_IDENTITY:.0%} of its attributes, and does what is said in "
+    f"{MIN_ACTIONS:.0%}",
     "turnaround": f"A character seen from one side is turned around, {TURNED:.0%} of its attributes right",
     "guidance": "Guidance that rises with the frames beats one that is constant",
     "reuse": "The whole network at every second step alone costs no Frechet distance beyond the interval",

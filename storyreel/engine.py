@@ -61,7 +61,7 @@ class Local:
         self, function: Callable[[Item], Result], items: Sequence[Item], *, on_result: OnResult | None = None
     ) -> list[Result]:
         if self.workers == 1 or len(items) <= 1:
-            return [_kept(index, function(item), on_result) for index, item in enumerate(items)]
+            return [_reported(index, function(item), on_result) for index, item in enumerate(items)]
         workers = min(self.workers, len(items))
         others = set(multiprocessing.active_children())
         # Fresh processes: one that is forked after PyTorch has started its threads can hang.
@@ -80,7 +80,7 @@ class Local:
                     return results
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     index = running.pop(future)
-                    results[index] = _kept(index, future.result(), on_result)
+                    results[index] = _reported(index, future.result(), on_result)
                     del future  # and what it holds
         except BrokenProcessPool:
             raise OSError(
@@ -91,7 +91,7 @@ class Local:
             _end(set(multiprocessing.active_children()) - others)
 
 
-def _kept(index: int, result: Any, on_result: OnResult | None) -> Any:
+def _reported(index: int, result: Any, on_result: OnResult | None) -> Any:
     """What is held of a result once it has been told."""
     instead = on_result(index, result) if on_result else None
     return result if instead is None else instead
@@ -203,7 +203,7 @@ class Ray:
                 return results
             done, _ = self._ray.wait(list(running), num_returns=1)
             index = running.pop(done[0])
-            results[index] = _kept(index, self._ray.get(done[0]), on_result)
+            results[index] = _reported(index, self._ray.get(done[0]), on_result)
             del done
 
 

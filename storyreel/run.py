@@ -222,8 +222,8 @@ class StageRun:
             shutil.rmtree(made, ignore_errors=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 where = self.checkpoints()
-                kept = f"; {where[0][1].name} is whole" if where else ""
-                raise OSError(f"{final}: no room to write the checkpoint ({error.strerror}){kept}") from None
+                intact = f"; {where[0][1].name} is whole" if where else ""
+                raise OSError(f"{final}: no room to write the checkpoint ({error.strerror}){intact}") from None
             raise
         self._drop_old()
         return final
@@ -333,10 +333,10 @@ def with_precision(recipe: Recipe, saved: Any, device: torch.device | None) -> R
     before = saved.get("stages") if isinstance(saved, dict) else None
     stages = {}
     for name, stage in recipe.stages.items():
-        kept = before.get(name) if isinstance(before, dict) else None
-        kept = kept.get("precision") if isinstance(kept, dict) else None
-        if stage.precision == "auto" and kept in ("fp32", "bf16"):
-            stage = dataclasses.replace(stage, precision=kept)
+        previous = before.get(name) if isinstance(before, dict) else None
+        previous = previous.get("precision") if isinstance(previous, dict) else None
+        if stage.precision == "auto" and previous in ("fp32", "bf16"):
+            stage = dataclasses.replace(stage, precision=previous)
         elif stage.precision == "auto" and device is not None:
             stage = dataclasses.replace(stage, precision=settled(stage.precision, device))
         stages[name] = stage

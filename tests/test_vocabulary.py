@@ -29,6 +29,7 @@ BARRED = {  # word -> what to use
     "fewest": "min_",
     "wanted": "expected, requested",
     "asked": "requested, options, conditions",
+    "kept": "selected, retained, cached",
 }
 
 

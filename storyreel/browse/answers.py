@@ -83,13 +83,13 @@ def decided(session: BrowseSession, state: State, thresholds: Thresholds) -> dic
     saved = table.saved
     seconds = table.scores["seconds"]
     return {
-        "kept": int(verdict.kept.sum()),
-        "seconds": float(np.nansum(seconds[verdict.kept])),
-        "gained": int((verdict.kept & ~saved).sum()),
-        "lost": int((~verdict.kept & saved).sum()),
+        "kept": int(verdict.selected.sum()),
+        "seconds": float(np.nansum(seconds[verdict.selected])),
+        "gained": int((verdict.selected & ~saved).sum()),
+        "lost": int((~verdict.selected & saved).sum()),
         "saved": int(saved.sum()),
         "reasons": [{"name": name, "all": a, "alone": b} for name, (a, b) in verdict.reasons().items()],
-        "histograms": {name: histogram.of(verdict.kept) for name, histogram in state.histograms.items()},
+        "histograms": {name: histogram.of(verdict.selected) for name, histogram in state.histograms.items()},
         "manual": {
             "keep": int((words == 1).sum()),
             "drop": int((words == 0).sum()),
@@ -114,9 +114,9 @@ def _listed(state: State, verdict: Selection, listing: ClipListing) -> np.ndarra
     edited[list(state.edits.captions)] = True
     mask = {
         "all": np.ones(len(table), bool),
-        "kept": verdict.kept,
-        "rejected": ~verdict.kept,
-        "changed": verdict.kept != table.saved,
+        "kept": verdict.selected,
+        "rejected": ~verdict.selected,
+        "changed": verdict.selected != table.saved,
         "manual": (words >= 0) | edited,
     }[listing.view]
     if listing.reason:
@@ -180,10 +180,10 @@ def one_clip(state: State, thresholds: Thresholds, place: int, line: FilmLine) -
     (row,) = _chosen(state, thresholds, [place])
     near = state.verdict(thresholds).margins_of(place)
     found = [_score(row, name, thresholds, near) for name in judged()]
-    kept, spans = state.verdict(thresholds).kept, state.table.of_film(row["source"])
+    selected, spans = state.verdict(thresholds).selected, state.table.of_film(row["source"])
     brothers = state.table.rows(spans, ("clip", "start", "end"))
     for brother, other in zip(brothers, spans, strict=True):
-        brother["kept"] = bool(kept[other])
+        brother["kept"] = bool(selected[other])
     frames = line.surroundings(row["start"], row["end"])
     return {
         **{name: row[name] for name in PLAIN},

@@ -27,7 +27,7 @@ EXTRAS = {  # what is no part of a plain installation, and the extra that brings
     "transformers": "hub", "tensorboard": "tracking", "ray": "ray", "onnx": "web",
     "fastapi": "serve", "uvicorn": "serve", "python_multipart": "serve",
 }  # fmt: skip
-KEPT = 20  # files with details that are kept
+MAX_FILES = 20  # files with details that are kept
 DETAILS = re.compile(r"\d{8}-\d{6}-\d+-\d{6}\.txt")  # their names
 PACKAGE = Path(__file__).parents[1]
 
@@ -178,7 +178,7 @@ def write_details(verb: str, error: BaseException) -> Path | None:
         with file.open("x", encoding="utf-8", errors="backslashreplace") as out:
             out.write(words)
         ours = sorted(name for name in os.listdir(folder) if DETAILS.fullmatch(name))
-        remove_names(folder, ours[:-KEPT])
+        remove_names(folder, ours[:-MAX_FILES])
     except OSError:
         return None
     return file

@@ -84,7 +84,7 @@ def _say_next(done: Written) -> None:
     """What to do with the folder; what its captions lack."""
     from storyreel.wording import counted
 
-    if not done.kept:
+    if not done.selected:
         if done.spans:
             typer.echo(
                 f"next:\n  storyreel curate ablate {quote(str(done.path))} -o ablation  # what each limit rejects"
@@ -92,8 +92,8 @@ def _say_next(done: Written) -> None:
         return
     if done.uncaptioned:
         typer.echo(
-            f"  without a caption: {done.uncaptioned} of {counted(done.kept, 'kept clip')}; text-to-video learns from "
-            "captions: --captions takes a vision-language model, too"
+            f"  without a caption: {done.uncaptioned} of {counted(done.selected, 'kept clip')}; text-to-video learns "
+            "from captions: --captions takes a vision-language model, too"
         )
     folder = quote(str(done.path))
     typer.echo(
@@ -111,9 +111,9 @@ def _say(done: Written, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(done.as_json()))
         return
-    share = f" ({done.kept / done.spans:.0%})" if done.spans else ""
+    share = f" ({done.selected / done.spans:.0%})" if done.spans else ""
     films = counted(done.films, "film")
-    typer.echo(f"{done.path}: {done.kept} of {done.spans} spans kept{share}, {done.seconds:.1f} s, {films}")
+    typer.echo(f"{done.path}: {done.selected} of {done.spans} spans kept{share}, {done.seconds:.1f} s, {films}")
     if done.rejected:
         typer.echo("  rejected: " + ", ".join(f"{name} {count}" for name, count in done.rejected.items()))
     if done.refused:

@@ -41,7 +41,7 @@ class Sweep:
     name: str
     now: float | None
     values: np.ndarray
-    kept: np.ndarray
+    selected: np.ndarray
     scores: np.ndarray  # of all spans that have one
 
 
@@ -131,13 +131,13 @@ def _write_ablation(
     names, together, alone = overlap(rows)
     for sweep in found:
         write_text(
-            out / f"{sweep.name}.svg", charts.sweep(sweep.name, sweep.values, sweep.kept, sweep.now, sweep.scores)
+            out / f"{sweep.name}.svg", charts.sweep(sweep.name, sweep.values, sweep.selected, sweep.now, sweep.scores)
         )
     write_text(out / "overlap.svg", charts.matrix(names, together))
     table = [
         {"limit": s.name, "value": v, "kept": k, "share": k / len(rows), "now": v == s.now}
         for s in found
-        for v, k in zip(s.values.tolist(), s.kept.tolist(), strict=True)
+        for v, k in zip(s.values.tolist(), s.selected.tolist(), strict=True)
     ]
     write_text(out / "sweeps.csv", _csv(table))
     write_text(out / "flips.csv", _csv(flips(rows, thresholds)))
@@ -164,9 +164,9 @@ def write_subsets(
             continue
         without = [dict(row) for row in rows]
         choose(without, replace(thresholds, **{f.name: off}), edits)
-        kept = [row for row in without if row["kept"]]
-        if len(kept) != len(sets["curated"]):
-            sets[f"without-{f.name}"] = kept
+        selected = [row for row in without if row["kept"]]
+        if len(selected) != len(sets["curated"]):
+            sets[f"without-{f.name}"] = selected
     for name, chosen in sets.items():
         _write_subset(chosen, out / name)
     return {name: len(chosen) for name, chosen in sets.items()}
@@ -198,14 +198,14 @@ def _page(
     alone: np.ndarray,
     subsets: Mapping[str, int],
 ) -> str:
-    kept = sum(row["kept"] for row in rows)
-    lines = ["# What each threshold does", "", f"{kept} of {len(rows)} spans are kept.", ""]
+    num_selected = sum(row["kept"] for row in rows)
+    lines = ["# What each threshold does", "", f"{num_selected} of {len(rows)} spans are kept.", ""]
     lines += ["| limit | now | kept without it | rejects | alone |", "|---|---|---|---|---|"]
     for sweep in found:
         at = names.index(sweep.name) if sweep.name in names else None
         rejects, only = (int(together[at, at]), int(alone[at])) if at is not None else (0, 0)
         now = "none" if sweep.now is None else f"{sweep.now:g}"
-        lines.append(f"| {sweep.name} | {now} | {kept + only} | {rejects} | {only} |")
+        lines.append(f"| {sweep.name} | {now} | {num_selected + only} | {rejects} | {only} |")
     lines += ["", "## Overlap", "", "![overlap](overlap.svg)", "", "## Sweeps", ""]
     lines += [f"![{sweep.name}]({sweep.name}.svg)" for sweep in found]
     lines += ["", "## Subsets for a training ablation", "", "| folder | clips |", "|---|---|"]

@@ -106,8 +106,8 @@ class Transformers:
 
     def _say(self, pixels: Any) -> list[str]:
         """pixels (n, 3, s, s), for GIT also (n, t, 3, s, s)."""
-        kept = self._net.generate(pixel_values=pixels, max_new_tokens=LONGEST, do_sample=False, num_beams=1)
-        return [" ".join(text.split()) for text in self._tokenizer.batch_decode(kept, skip_special_tokens=True)]
+        tokens = self._net.generate(pixel_values=pixels, max_new_tokens=LONGEST, do_sample=False, num_beams=1)
+        return [" ".join(text.split()) for text in self._tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
 
 def _preparation(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, ...]]:

@@ -30,15 +30,15 @@ def card(
 
     head: what the header says beside what is known here, as of `storyreel.data.card.write_splits`.
     """
-    kept = [row for row in rows if row["kept"]]
-    licences = Counter(row.get("licence") or "not stated" for row in kept)
-    seconds, all_seconds = sum(r["seconds"] for r in kept), sum(r["seconds"] for r in rows)
-    share = f"{len(kept) / len(rows):.1%}" if rows else "0 %"
+    selected = [row for row in rows if row["kept"]]
+    licences = Counter(row.get("licence") or "not stated" for row in selected)
+    seconds, all_seconds = sum(r["seconds"] for r in selected), sum(r["seconds"] for r in rows)
+    share = f"{len(selected) / len(rows):.1%}" if rows else "0 %"
     lines = [
         header({**DATASET, "license": _one_licence(licences), **(head or {})}).rstrip(),
         "# A curated video dataset",
         "",
-        f"{counted(len(kept), 'clip')} ({seconds / 3600:.3f} hours), chosen from {counted(len(rows), 'span')}"
+        f"{counted(len(selected), 'clip')} ({seconds / 3600:.3f} hours), chosen from {counted(len(rows), 'span')}"
         f" ({all_seconds / 3600:.3f} hours) of {counted(films, 'film')}: {share} of the spans. `metadata.parquet` has a"
         " row a clip; `curation/spans.parquet` has every span, kept or not, with all scores and the reasons.",
         "",
@@ -56,11 +56,11 @@ def card(
         "",
         "## Captions",
         "",
-        *_captions(kept),
+        *_captions(selected),
         "",
         "## Films",
         "",
-        *_films(kept),
+        *_films(selected),
     ]
     if refused:
         lines += ["", f"## Could not be used ({len(refused)})", ""]
@@ -92,16 +92,16 @@ def _limits(thresholds: Thresholds) -> list[str]:
     return lines or ["- nothing"]
 
 
-def _captions(kept: Sequence[Mapping[str, Any]]) -> list[str]:
-    made = Counter(row.get("caption_from") or "none" for row in kept)
+def _captions(selected: Sequence[Mapping[str, Any]]) -> list[str]:
+    made = Counter(row.get("caption_from") or "none" for row in selected)
     return [f"- {name}: {counted(n, 'clip')}" for name, n in sorted(made.items(), key=lambda i: (-i[1], i[0]))] or [
         "- none"
     ]
 
 
-def _films(kept: Sequence[Mapping[str, Any]]) -> list[str]:
-    clips: Counter[str] = Counter(row["source"] for row in kept)
-    licence = {row["source"]: row.get("licence") for row in kept}
+def _films(selected: Sequence[Mapping[str, Any]]) -> list[str]:
+    clips: Counter[str] = Counter(row["source"] for row in selected)
+    licence = {row["source"]: row.get("licence") for row in selected}
     lines = [
         f"- {_code(name)}: {counted(count, 'clip')}" + (f", {licence[name]}" if licence[name] else "")
         for name, count in sorted(clips.items())[:MOST]

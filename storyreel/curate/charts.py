@@ -12,14 +12,14 @@ import numpy as np
 BINS = 40
 
 
-def sweep(name: str, values: np.ndarray, kept: np.ndarray, now: float | None, scores: np.ndarray) -> str:
+def sweep(name: str, values: np.ndarray, selected: np.ndarray, now: float | None, scores: np.ndarray) -> str:
     """SVG: how many are kept (line) at each value of a limit, the scores' histogram behind, the limit that is set."""
     # the outermost hundredth of the scores would squeeze all others into one bar
     low, high = float(np.quantile(scores, 0.005)), float(np.quantile(scores, 0.995))
     if now is not None:
         low, high = min(low, now), max(high, now)
     high = high if high > low else low + 1
-    most, macros = max(1, int(kept.max())), _macros()
+    most, macros = max(1, int(selected.max())), _macros()
     left, right = macros.LEFT, macros.WIDE - 12
 
     def x(value: float) -> float:
@@ -27,7 +27,7 @@ def sweep(name: str, values: np.ndarray, kept: np.ndarray, now: float | None, sc
 
     counts, edges = np.histogram(scores.clip(low, high), BINS, (low, high))
     bars = zip(edges[:-1].tolist(), edges[1:].tolist(), (counts / max(1, int(counts.max()))).tolist(), strict=True)
-    points = [(v, k / most) for v, k in zip(values.tolist(), kept.tolist(), strict=True) if low <= v <= high]
+    points = [(v, k / most) for v, k in zip(values.tolist(), selected.tolist(), strict=True) if low <= v <= high]
     return macros.sweep(name, x, bars, points, (low, high), most, now).lstrip()
 
 

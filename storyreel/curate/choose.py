@@ -20,21 +20,21 @@ Copies = Callable[[np.ndarray, float | None], Mapping[int, tuple[int, float]]]
 class Selection:
     """names: limits and "duplicate", "error", "manual"; failed: bool (names, rows), which rows each would reject.
 
-    kept: bool (rows,) with people's decisions. margin: (rows,) the smallest distance to any limit, as a share of it,
+    selected: bool (rows,) with people's decisions. margin: (rows,) the smallest distance to any limit, as a share of it,
     below 0 where one rejects; NaN where nothing judges. copies: row -> (row that it repeats, share of bits).
     """
 
     limits: tuple[LimitResult, ...]
     names: tuple[str, ...]
     failed: np.ndarray
-    kept: np.ndarray
+    selected: np.ndarray
     margin: np.ndarray
     copies: Mapping[int, tuple[int, float]]
     share: float
 
     def reasons(self) -> dict[str, tuple[int, int]]:
         """Limit -> (rows that it rejects, rows that it alone rejects), the most first; only those that are dropped."""
-        dropped = self.failed & ~self.kept
+        dropped = self.failed & ~self.selected
         alone = dropped[:, dropped.sum(0) == 1].sum(1)
         found = {name: (int(all_), int(one)) for name, all_, one in zip(self.names, dropped.sum(1), alone, strict=True)}
         return dict(sorted(found.items(), key=lambda item: (-item[1][0], item[0])))
@@ -77,12 +77,12 @@ def choose_columns(
     found = copies((words == 1) | ((words < 0) & ~bad), thresholds.duplicates.share)
     repeats = np.zeros(len(words), bool)
     repeats[list(found)] = True
-    kept = np.where(words < 0, ~(bad | repeats), words == 1) & ~errors
+    selected = np.where(words < 0, ~(bad | repeats), words == 1) & ~errors
     more = [("duplicate", repeats), ("error", errors), ("manual", words == 0)]
     more = [(name, mask) for name, mask in more if mask.any()]
     failed = np.concatenate([failed, np.array([mask for _, mask in more], bool).reshape(len(more), len(words))])
     names = (*(one.name for one in limits), *(name for name, _ in more))
-    verdict = Selection(tuple(limits), names, failed, kept, margin, found, thresholds.duplicates.share or 0.0)
+    verdict = Selection(tuple(limits), names, failed, selected, margin, found, thresholds.duplicates.share or 0.0)
     for row, (_, differ) in found.items():
         margin[row] = np.fmin(margin[row], verdict.near(differ)) if not np.isnan(margin[row]) else verdict.near(differ)
     margin[errors] = -1.0
@@ -119,7 +119,7 @@ def fill(row: dict[str, Any], verdict: Selection, place: int, word: bool | None,
     if place in verdict.copies:
         of, row["duplicate_share_of_bits"] = verdict.copies[place]
         row["duplicate_of"] = clip_at(of)
-    row["kept"] = bool(verdict.kept[place])
+    row["kept"] = bool(verdict.selected[place])
     row["decided_by"] = "thresholds" if word is None else "manual"
     row["reasons"] = [reason.as_json() for reason in verdict.reasons_of(row, place, word)]
 

@@ -132,7 +132,7 @@ def _explained(seen: np.ndarray, expected: np.ndarray, spread: np.ndarray | floa
     The worst frames of a long interval are let go: a flash in the middle of a dissolve.
     """
     errors = (seen - expected) ** 2
-    kept = seen.shape[1] - int(seen.shape[1] * _LET_GO)
-    if kept < seen.shape[1]:
-        errors = np.partition(errors, kept - 1, 1)[:, :kept]
+    count = seen.shape[1] - int(seen.shape[1] * _LET_GO)
+    if count < seen.shape[1]:
+        errors = np.partition(errors, count - 1, 1)[:, :count]
     return 1 - errors.sum(1) / np.maximum(spread, 1e-6)

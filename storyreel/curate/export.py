@@ -183,12 +183,12 @@ class ClipFiles:
         return f"{clip}.span"
 
 
-def put_away(dataset: Path, kept: set[str], ours: Callable[[str], bool]) -> None:
-    """Clips of `ours` that are not in `kept` leave clips/ for the shelf; nothing is deleted."""
+def put_away(dataset: Path, selected: set[str], ours: Callable[[str], bool]) -> None:
+    """Clips of `ours` that are not in `selected` leave clips/ for the shelf; nothing is deleted."""
     folder = dataset / "curation" / "shelf"
     if not (dataset / "clips").is_dir():
         return
     for file in sorted((dataset / "clips").iterdir()):
-        if file.name not in kept and ours(file.name):
+        if file.name not in selected and ours(file.name):
             folder.mkdir(parents=True, exist_ok=True)
             os.replace(file, folder / file.name)

@@ -80,17 +80,17 @@ def mark_share(pictures: Sequence[np.ndarray], lit: tuple[int, int, int, int]) -
     # Edges of one direction in every sample: the mean of the vectors is as long as the vectors are.
     steady = np.hypot(gx.mean(0), gy.mean(0))
     usual = np.hypot(gx, gy).mean(0)
-    kept = (steady > _EDGE) & (steady > 0.8 * usual)
-    height, width = kept.shape
-    corner = np.zeros(kept.shape, bool)
+    edges = (steady > _EDGE) & (steady > 0.8 * usual)
+    height, width = edges.shape
+    corner = np.zeros(edges.shape, bool)
     for rows in (slice(0, height // 3), slice(height - height // 3, height)):
         for columns in (slice(0, width // 3), slice(width - width // 3, width)):
             corner[rows, columns] = True
     busy = usual > _EDGE
-    elsewhere = kept[~corner].sum() / max(1, busy[~corner].sum())
+    elsewhere = edges[~corner].sum() / max(1, busy[~corner].sum())
     if elsewhere > 0.1:
         return 0.0
-    solid = cv2.morphologyEx((kept & corner).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    solid = cv2.morphologyEx((edges & corner).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(solid)
     areas = [int(stats[label][4]) for label in range(1, count) if stats[label][4] >= 20]
-    return float(sum(areas)) / kept.size
+    return float(sum(areas)) / edges.size

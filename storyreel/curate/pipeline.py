@@ -141,8 +141,10 @@ def _measure(
         film = store.put_film(source, outcome)
         if film.error is not None:
             screen.say(f"{source.name}: set aside: {film.error}")
-        kept, spans = _kept(store, film, source, thresholds) if outcome.result is not None else (0.0, 0.0)
-        screen.film_done(index, film.seconds, kept, spans)
+        selected, spans = (
+            _selected_seconds(store, film, source, thresholds) if outcome.result is not None else (0.0, 0.0)
+        )
+        screen.film_done(index, film.seconds, selected, spans)
 
     where.run(job, [(source.path, settings.measure) for source in todo], settings.watch, finish, screen.film_beat)
     store.settle()
@@ -155,7 +157,9 @@ def _size(source: FilmSource) -> int:
         return 0
 
 
-def _kept(store: Store, film: FilmRecord, source: FilmSource, thresholds: Thresholds) -> tuple[float, float]:
+def _selected_seconds(
+    store: Store, film: FilmRecord, source: FilmSource, thresholds: Thresholds
+) -> tuple[float, float]:
     """(seconds that would be kept, seconds of all spans) of one film, before duplicates and models: for the screen."""
     rows = rows_of(_read_film(store, film), source, "")
     choose(rows, thresholds)

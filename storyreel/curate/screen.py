@@ -20,7 +20,7 @@ class CurationScreen:
         self._sizes: Sequence[int] = ()
         self._done = self._total = 0
         self._bytes = 0
-        self._seconds = self._kept = self._spans = 0.0
+        self._seconds = self._selected = self._spans = 0.0
         self._started = time.monotonic()
         self._frames: dict[int, int] = {}
 
@@ -58,11 +58,15 @@ class CurationScreen:
         self._frames[index] = frames
         self._show(self.films_line())
 
-    def film_done(self, index: int, seconds: float, kept: float, spans: float) -> None:
+    def film_done(self, index: int, seconds: float, selected: float, spans: float) -> None:
         """seconds of footage; of them in spans, and in spans that the thresholds keep."""
         self._frames.pop(index, None)
         self._done, self._bytes = self._done + 1, self._bytes + self._sizes[index]
-        self._seconds, self._kept, self._spans = self._seconds + seconds, self._kept + kept, self._spans + spans
+        self._seconds, self._selected, self._spans = (
+            self._seconds + seconds,
+            self._selected + selected,
+            self._spans + spans,
+        )
         if self._live:
             self._live.advance(self._task)
         self._show(self.films_line())
@@ -73,7 +77,7 @@ class CurationScreen:
         if self._seconds:
             parts.append(f"{self._seconds / spent:.1f} h of footage/h")
         if self._spans:
-            parts.append(f"{self._kept / self._spans:.0%} kept")
+            parts.append(f"{self._selected / self._spans:.0%} kept")
         if self._frames:
             parts.append(f"frame {sum(self._frames.values()):,}")
         left = sum(self._sizes) - self._bytes

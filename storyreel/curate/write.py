@@ -33,14 +33,16 @@ class Written:
     path: Path
     films: int
     spans: int
-    kept: int
+    selected: int
     seconds: float
     rejected: dict[str, int] = field(default_factory=dict)
     refused: list[dict[str, Any]] = field(default_factory=list)
-    uncaptioned: int = 0  # of those kept
+    uncaptioned: int = 0  # of those selected
 
     def as_json(self) -> dict[str, Any]:
-        return {**self.__dict__, "path": str(self.path)}
+        """The fields by name; `selected` is "kept", as in every report so far."""
+        values = {**self.__dict__, "path": str(self.path)}
+        return {"kept" if name == "selected" else name: value for name, value in values.items()}
 
     def checked(self) -> Written:
         """These, or ValueError where no film could be measured."""
@@ -114,12 +116,12 @@ def write_tables(
     names = {
         row["clip"]: files.file_of(row) if suffix is None else f"{row['clip']}{suffix}" for row in rows if row["kept"]
     }
-    kept = [
+    selected = [
         {**row, "file_name": f"clips/{names[row['clip']]}", "context": 0, "split": row.get("split") or "train"}
         for row in rows
         if row["kept"]
     ]
-    table = table_of(kept, FOR_DATASET)
+    table = table_of(selected, FOR_DATASET)
     write_parquet(store.dataset / "metadata.parquet", table)
     head = write_splits(store.dataset, table)
     put_away(store.dataset, set(names.values()), store.wrote)
@@ -128,8 +130,8 @@ def write_tables(
     text = card(rows, thresholds, _plain(store.config), head=head, films=len(store.films), refused=refused,
                 notes=notes)  # fmt: skip
     store.owned.write_card("README.md", text)
-    seconds, bare = sum(row["seconds"] for row in kept), sum(not row["caption"] for row in kept)
-    return Written(store.dataset, len(store.films), len(rows), len(kept), seconds, counts(rows), refused, bare)
+    seconds, bare = sum(row["seconds"] for row in selected), sum(not row["caption"] for row in selected)
+    return Written(store.dataset, len(store.films), len(rows), len(selected), seconds, counts(rows), refused, bare)
 
 
 def _plain(config: dict[str, Any], path: str = "") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from storyreel.worlds import Pictures, find, names
 MAX_DOWNLOAD = 500 << 20  # bytes
 MAX_UNPACKED = 1 << 30
 MAX_FILES = 30_000
-KEPT = {".png", ".txt", ".md", ".csv", ".json"}
+SUFFIXES = {".png", ".txt", ".md", ".csv", ".json"}
 
 
 def pictures_of(world: str) -> Pictures:
@@ -84,7 +84,7 @@ def _unpacked(pictures: Pictures, archive: Path, folder: Path, url: str) -> Path
     url: what errors call the archive. ValueError when it is broken, holds other things than plain files, names files
     outside of itself, is too large, or holds no such pictures.
     """
-    unpack(archive, folder, url, ArchiveLimits(MAX_UNPACKED, MAX_FILES), KEPT)
+    unpack(archive, folder, url, ArchiveLimits(MAX_UNPACKED, MAX_FILES), SUFFIXES)
     found = sorted(folder.rglob(pictures.marker))
     if not found:
         raise ValueError(f"{url}: the archive holds no {pictures.marker}, which is one of {pictures.name}")

@@ -30,8 +30,8 @@ def looped(clip: Clip) -> Clip:
             frames=np.concatenate([clip.frames, clip.frames[-2:0:-1]]), meta={**clip.meta, "looped": both}
         )
     first, last = found
-    kept = {"first": first, "last": last}
-    return clip.replace(frames=clip.frames[first : last + 1], meta={**clip.meta, "looped": kept})
+    looped_part = {"first": first, "last": last}
+    return clip.replace(frames=clip.frames[first : last + 1], meta={**clip.meta, "looped": looped_part})
 
 
 def seam(frames: np.ndarray) -> tuple[int, int] | None:

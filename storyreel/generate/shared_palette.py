@@ -68,8 +68,8 @@ def _in_colors(animations: Sequence[np.ndarray], strength: Strength) -> list[np.
     share = np.zeros((len(animations), len(colors)))
     for row, (each, counts) in zip(share, found, strict=True):
         row[np.searchsorted(_code(colors), _code(each))] = counts / max(1, counts.sum())
-    kept, apart = _kept(colors, share, strength)
-    nearest = colors[kept[apart[:, kept].argmin(1)]]
+    indices, apart = _select_colors(colors, share, strength)
+    nearest = colors[indices[apart[:, indices].argmin(1)]]
     changed = []
     for each in animations:
         solid, new = each[..., 3] > 0, each.copy()
@@ -78,7 +78,7 @@ def _in_colors(animations: Sequence[np.ndarray], strength: Strength) -> list[np.
     return changed
 
 
-def _kept(colors: np.ndarray, share: np.ndarray, strength: Strength) -> tuple[np.ndarray, np.ndarray]:
+def _select_colors(colors: np.ndarray, share: np.ndarray, strength: Strength) -> tuple[np.ndarray, np.ndarray]:
     """(places of the colors that are kept, the commonest first; distances of all colors)."""
     at = oklab(colors) * (1, CHROMA, CHROMA)
     square = (at**2).sum(1)
@@ -86,11 +86,11 @@ def _kept(colors: np.ndarray, share: np.ndarray, strength: Strength) -> tuple[np
     around = share @ (apart < RADIUS)
     often = (around >= strength.share).mean(0) >= strength.part
     candidates = often | ((around >= strength.much).sum(0) >= min(3, len(share)))
-    kept: list[int] = []
+    indices: list[int] = []
     for place in np.argsort(-share.sum(0), kind="stable"):
-        if candidates[place] and (not kept or apart[place, kept].min() > strength.apart):
-            kept.append(int(place))
-    return np.array(kept or [int(share.sum(0).argmax())]), apart
+        if candidates[place] and (not indices or apart[place, indices].min() > strength.apart):
+            indices.append(int(place))
+    return np.array(indices or [int(share.sum(0).argmax())]), apart
 
 
 def _code(colors: np.ndarray) -> np.ndarray:

@@ -156,27 +156,27 @@ class Studio:
     ) -> VideoRow:
         if self.table.counts().get("queued", 0) >= MAX_QUEUE:
             raise ApiError(429, f"{MAX_QUEUE} videos wait already; try again later.", code="queue_full")
-        id, kept = f"video_{secrets.token_hex(16)}", {}
+        id, files = f"video_{secrets.token_hex(16)}", {}
         try:
             for name, source in inputs.items():
-                kept[name] = self.files.input_file(id, name, source.suffix)
-                linked(source, kept[name])
+                files[name] = self.files.input_file(id, name, source.suffix)
+                linked(source, files[name])
             if upload is not None:
                 plain = self.files.input_file(id, "sent", "")
                 write_bytes(plain, upload)
-                kept["sent"] = plain
+                files["sent"] = plain
                 name, suffix = kind_of_upload(plain)
-                kept[name] = self.files.input_file(id, name, suffix)
-                os.replace(kept.pop("sent"), kept[name])
-            check_inputs(model, {*kept, *(("extend",) if row.get("follows") else ())})
-            options = understand(values, model, kept, row.get("follows"))
-            if row.get("extends") and "extend" not in kept:
+                files[name] = self.files.input_file(id, name, suffix)
+                os.replace(files.pop("sent"), files[name])
+            check_inputs(model, {*files, *(("extend",) if row.get("follows") else ())})
+            options = understand(values, model, files, row.get("follows"))
+            if row.get("extends") and "extend" not in files:
                 raise ApiError(400, "video: expected a clip, got a picture", param="video", code="invalid_file")
             made = self.table.add(self._row(id, model, options, row))
             if made.id != id:  # the same request, twice at once
                 raise _RepeatedKeyError(made)
         except BaseException as error:
-            for file in kept.values():
+            for file in files.values():
                 file.unlink(missing_ok=True)
             if isinstance(error, _RepeatedKeyError):
                 return error.video

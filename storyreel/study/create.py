@@ -78,8 +78,8 @@ def create(
     if len(names) != len(paths) or len(set(names)) < len(names):
         raise ValueError(f"names: expected {len(paths)} different ones, got {', '.join(names)}")
     if options.prompts is not None:
-        kept = set(list(dict.fromkeys(p.prompt for p in pairs))[: options.prompts])
-        pairs = [p for p in pairs if p.prompt in kept]
+        prompts = set(list(dict.fromkeys(p.prompt for p in pairs))[: options.prompts])
+        pairs = [p for p in pairs if p.prompt in prompts]
     showing = next((q.name for q in chosen.questions if q.shows_prompt), None)
     silent = next((p for p in pairs if not p.known), None)
     if showing and silent:
@@ -102,10 +102,10 @@ def _readable(pairs: list[Pairing], unreadable: dict[Path, str]) -> list[Pairing
             video_io.read(clip)
         except ValueError as error:
             unreadable[clip] = str(error)
-    kept = [p for p in pairs if not unreadable.keys() & set(p.clips)]
-    if not kept:
+    readable = [p for p in pairs if not unreadable.keys() & set(p.clips)]
+    if not readable:
         raise ValueError(next(iter(unreadable.values())))
-    return kept
+    return readable
 
 
 def _preset(chosen: Preset, options: StudyOptions) -> Preset:

@@ -28,14 +28,14 @@ def report(study: Study, votes: Ballots, *, resamples: int = RESAMPLES, seed: in
     if not len(real):
         raise ValueError(f"{study.folder}: no votes on pairs yet, only on catch trials")
     catch, failed = _catch(votes)
-    kept = real.where(~np.isin(real.rater, failed))
+    passed = real.where(~np.isin(real.rater, failed))
     whole = _section(study, real, resamples, seed)
     return {
         "study": {"preset": study.preset, "models": list(study.models), "seed": study.seed},
         "prompts": len(study.prompts),
         "catch": catch,
         "all": whole,
-        "passed": _section(study, kept, resamples, seed) if failed and len(kept) else None,
+        "passed": _section(study, passed, resamples, seed) if failed and len(passed) else None,
         "power": _power(study, whole),
     }
 

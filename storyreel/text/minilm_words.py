@@ -87,15 +87,15 @@ def pack_minilm(words: Iterable[str], called: str, out: Path, source: Path | Non
     pieces |= {piece for letter in ALWAYS + MARKS for piece in tokenizer.encode(letter).ids}
     pieces |= {number for letter in ALWAYS if (number := tokenizer.token_to_id(f"##{letter}")) is not None}
     pieces.discard(tokenizer.token_to_id("[UNK]"))
-    kept = sorted(pieces)
+    retained = sorted(pieces)
     whole = load_file(files["model.safetensors"])
     weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in whole.items()}
-    weights[EMBEDDING] = weights[EMBEDDING][torch.tensor(kept)].contiguous()
+    weights[EMBEDDING] = weights[EMBEDDING][torch.tensor(retained)].contiguous()
     with replacing_folder(out, "text") as made:
         digests = {"model.safetensors": write_tensors(made / "model.safetensors", weights)}
         write_bytes(made / "tokenizer.json", files["tokenizer.json"].read_bytes())
         digests["tokenizer.json"] = digest_of(made / "tokenizer.json")
-        info = {"storyreel_text": FORMAT, "base": "minilm", "words": called, "pieces": kept, "sha256": digests}
+        info = {"storyreel_text": FORMAT, "base": "minilm", "words": called, "pieces": retained, "sha256": digests}
         write_json(made / FILE, {**info, "digest": _digest(info)})
         size = sum(file.stat().st_size for file in made.iterdir())
     return {**info, "bytes": size}

@@ -25,7 +25,7 @@ from storyreel.train.random_batch import random_batch
 from storyreel.train.stages import freeze_others, order_of
 
 SAVE_EVERY = 60.0  # seconds between two checkpoints, at most a tenth of the budget
-KEPT_BACK = 0.04  # share of the time for checkpoints and the export
+RESERVE = 0.04  # share of the time for checkpoints and the export
 MARGIN = 0.95  # steps are planned for so much of a stage's time
 TIMED, PATIENCE = 5, 4.0  # steps that are timed, and seconds after which fewer will do
 
@@ -77,7 +77,7 @@ class Budget:
     @property
     def deadline(self) -> float:
         """When the last step must have been taken."""
-        return self.began + self.minutes * 60 * (1 - KEPT_BACK)
+        return self.began + self.minutes * 60 * (1 - RESERVE)
 
     @property
     def left(self) -> float:
@@ -104,11 +104,11 @@ class Budget:
         ValueError when there is no time for one step of each stage, which they have all the same unless `strict`.
         """
         saved = saved_steps(run)
-        kept = {name: steps for name, steps in saved.items() if name in recipe.stages and steps_done(run, name)}
-        recipe = with_steps(recipe, kept)
-        todo = [name for name in times if name not in kept]
+        finished = {name: steps for name, steps in saved.items() if name in recipe.stages and steps_done(run, name)}
+        recipe = with_steps(recipe, finished)
+        todo = [name for name in times if name not in finished]
         crowd = len(times) if at_once else 1
-        going_on = {n: max(0, kept[n] - steps_done(run, n)) * times[n].step for n in times if n in kept}
+        going_on = {n: max(0, finished[n] - steps_done(run, n)) * times[n].step for n in times if n in finished}
         prepared = sum(times[name].prepared for name in todo) * clips
         usable = self.left - prepared - (0 if at_once else sum(going_on.values()))
         need = sum(times[name].step for name in todo)
@@ -121,7 +121,7 @@ class Budget:
         short = [name for name, steps in per_stage.items() if steps < 1]
         if short and strict:
             each = ", ".join(f"{name} {times[name].step:.3g} s" for name in todo)
-            needed = (self.minutes * 60 - self.left + prepared + need * crowd / MARGIN) / 60 / (1 - KEPT_BACK)
+            needed = (self.minutes * 60 - self.left + prepared + need * crowd / MARGIN) / 60 / (1 - RESERVE)
             raise ValueError(
                 f"--minutes {self.minutes:g}: too short for one step of each stage (a step takes: {each}); "
                 f"expected at least {1.2 * needed:.2g}, or fewer clips a step (--set stages.{short[0]}.data.batch=...)"

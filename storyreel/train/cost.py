@@ -87,7 +87,7 @@ def cost_of(system: System, name: str, recipe: StageRecipe) -> Cost:
             prepared, batch = _prepare(stage, batch)
             runs = [_run(stage, batch, turn) for turn in stage.turns]
             weights = [*system.parameters(), *system.buffers(), *batch.values()]
-            kept = max(_bytes(stage, batch, turn, weights) for turn in stage.turns)
+            retained = max(_bytes(stage, batch, turn, weights) for turn in stage.turns)
     except (RuntimeError, NotImplementedError) as error:
         raise ValueError(f"stage {name!r}: its cost cannot be counted: {error}") from error
     own = own_tensors(stage)
@@ -104,7 +104,7 @@ def cost_of(system: System, name: str, recipe: StageRecipe) -> Cost:
         step=sum(total for _, total, _ in runs) / ITEMS * recipe.data.batch,
         prepared=prepared / ITEMS,
         state=trained * STATE_BYTES + (whole - trained + held) * 4,
-        activations=int(kept / ITEMS * half),
+        activations=int(retained / ITEMS * half),
         launches=sum(kernels for *_, kernels in runs) * recipe.accumulate + _optimizer_launches(stage, recipe),
     )
 

@@ -124,6 +124,6 @@ class Average:
     def swap(self) -> None:
         """Exchange the weights and their average; twice gives back the same bits."""
         here, average = [local(p) for p in self.params.values()], [local(t) for t in self.tensors.values()]
-        kept = [p.clone() for p in here]
+        saved = [p.clone() for p in here]
         foreach._foreach_copy_(here, average)
-        foreach._foreach_copy_(average, kept)
+        foreach._foreach_copy_(average, saved)

@@ -51,7 +51,7 @@ def affirmed(
     def length_at(place: int) -> int:
         return next((n for n in range(longest, 0, -1) if tokens[place : place + n] in phrases), 0)
 
-    kept: list[str] = []
+    remaining: list[str] = []
     denied: list[Phrase] = []
     at = 0
     while at < len(tokens):
@@ -63,7 +63,7 @@ def affirmed(
         while after < len(tokens) and tokens[after] in skipped:
             after += 1
         if tokens[at] not in denying or length_at(at) > 1 or not length_at(after):
-            kept.append(tokens[at])
+            remaining.append(tokens[at])
             at += 1
             continue
         at = after + length_at(after)
@@ -71,7 +71,7 @@ def affirmed(
         while at + 1 < len(tokens) and tokens[at] in ("or", "nor") and length_at(at + 1):
             after, at = at + 1, at + 1 + length_at(at + 1)
             denied.append(tokens[after:at])
-    return tuple(kept), tuple(denied)
+    return tuple(remaining), tuple(denied)
 
 
 def color_first(

@@ -129,7 +129,7 @@ def chosen_alike(seed: int) -> int:
     errors = np.array([row["error"] is not None for row in rows])
     found = choose_columns(columns, thresholds, words, errors, Copies(rows, range(len(rows)), pairs).among)
     for place, row in enumerate(rows):
-        assert bool(found.kept[place]) == row["kept"]
+        assert bool(found.selected[place]) == row["kept"]
         reasons = {n for n, bad in zip(found.names, found.failed[:, place], strict=True) if bad}
         assert reasons == {reason["name"] for reason in row["reasons"]}
         copy = found.copies.get(place)
@@ -146,7 +146,7 @@ def test_columns_are_chosen_as_rows_are():
 def state_is_chosen(state: State, dataset: Path, thresholds: Thresholds) -> None:
     rows = read_rows(dataset / "curation" / "spans.parquet")
     choose(rows, thresholds, read_edits(dataset))
-    assert state.verdict(thresholds).kept.tolist() == [row["kept"] for row in rows]
+    assert state.verdict(thresholds).selected.tolist() == [row["kept"] for row in rows]
 
 
 def test_a_folder_is_followed_as_it_changes(tmp_path: Path):
@@ -171,7 +171,7 @@ def test_a_folder_is_followed_as_it_changes(tmp_path: Path):
     state = session.state()
     assert state.thresholds.text.max == 0.9
     assert state.edits.pending == 0
-    assert state.table.saved.tolist() == state.verdict(state.thresholds).kept.tolist()
+    assert state.table.saved.tolist() == state.verdict(state.thresholds).selected.tolist()
     assert state.table.captions[0] == "two words"
     assert state.edits.of(1)["keep"] is True
 

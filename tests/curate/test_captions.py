@@ -373,7 +373,7 @@ def test_models_that_are_not_here_leave_their_columns_empty(tmp_path: Path):
     (tmp_path / "in" / "a.txt").write_text("a dog")
     models = ModelSettings(encoder=str(tmp_path / "none"), aesthetics=str(tmp_path))
     done = run(tmp_path / "in", tmp_path / "out", settings=CurationSettings(export=VIRTUAL, models=models))
-    assert done.kept == 3
+    assert done.selected == 3
     assert {(r["similarity"], r["aesthetics"]) for r in rows_in(tmp_path / "out")} == {(None, None)}
     card = (tmp_path / "out" / "README.md").read_text()
     assert "- similarity: not scored: encoder" in card
@@ -504,7 +504,7 @@ def test_an_endpoint_that_is_not_there_is_not_asked_about_every_clip(tmp_path: P
         models = ModelSettings(captioner=url, batch=4)
         done = run(tmp_path / "in", tmp_path / "out", settings=CurationSettings(export=VIRTUAL, models=models))
         assert len(asked) == 8
-    assert (done.kept, done.uncaptioned) == (30, 30)
+    assert (done.selected, done.uncaptioned) == (30, 30)
     assert "- captions: 30 clips got no caption" in (tmp_path / "out" / "README.md").read_text()
 
 

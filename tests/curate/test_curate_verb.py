@@ -199,7 +199,7 @@ def test_the_python_face(curate: Run):
 
     film(Path("in/a.mp4"), scores=[{"motion_flow": 1.0}, {"motion_flow": 3.0}])
     done = storyreel.curate("in", "set", sets=MOTION, workers=1)
-    assert (done.films, done.spans, done.kept, done.rejected) == (1, 2, 1, {"motion.min": 1})
+    assert (done.films, done.spans, done.selected, done.rejected) == (1, 2, 1, {"motion.min": 1})
     told = json.loads(curate("in", "-o", "set", *(w for each in MOTION for w in ("--set", each)), "--json")[1])
     assert told == done.as_json()
     for wrong, message in (

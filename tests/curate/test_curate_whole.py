@@ -37,7 +37,7 @@ def test_footage_becomes_a_dataset_that_loads(footage: Path, tmp_path: Path):
     assert len(rows) >= 2
     assert all(row["motion_flow"] is not None for row in rows if row["num_frames"] > 24)
     folder = DatasetFolder.open(tmp_path / "out")
-    assert len(folder) == done.kept >= 1
+    assert len(folder) == done.selected >= 1
     for index in range(len(folder)):
         clip, row = folder.clip(index), folder.row(index)
         assert len(clip) == row["num_frames"] == row["end"] - row["start"]

@@ -165,7 +165,7 @@ def test_a_film_that_is_gone_costs_its_clips_alone(tmp_path: Path):
     (tmp_path / "in" / "a.mp4").unlink()
     real = CurationSettings(export=Export(format="mp4"))
     done = curate([tmp_path / "in"], tmp_path / "out", real, ANY, where=Execution(workers=1), job=measure_real)
-    assert (done.kept, done.rejected) == (2, {"error": 2})
+    assert (done.selected, done.rejected) == (2, {"error": 2})
     assert "no such film" in rows_in(tmp_path / "out")[0]["error"]
     folder = DatasetFolder.open(tmp_path / "out")
     assert all(name.endswith(".mp4") for name in folder.file_names)
@@ -191,7 +191,7 @@ def test_a_full_disk_ends_the_export(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (
         curate(
             [tmp_path / "in"], tmp_path / "out", CurationSettings(), ANY, where=Execution(workers=1), job=measure_real
-        ).kept
+        ).selected
         == 2
     )
 

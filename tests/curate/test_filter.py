@@ -82,7 +82,7 @@ def test_filtering_and_back_again_gives_the_same_bytes(tmp_path: Path):
     run(tmp_path / "in", tmp_path / "out")
     before = snapshot(tmp_path / "out")
     add = lambda now: replace(now, motion=MotionLimit(min=2.0, difference_min=None))  # noqa: E731
-    assert refilter(tmp_path / "out", add).kept == 1
+    assert refilter(tmp_path / "out", add).selected == 1
     folder = DatasetFolder.open(tmp_path / "out")
     assert [folder.file(i).exists() for i in range(len(folder))] == [True]
     assert len(list((tmp_path / "out/clips").iterdir())) == 1
@@ -136,7 +136,7 @@ def test_ablation_tells_what_each_limit_does(tmp_path: Path):
     rows = rows_in(tmp_path / "out")
     found = {s.name: s for s in sweeps(rows, Thresholds(motion=MotionLimit(min=1.0)))}
     motion = found["motion.min"]
-    for value, kept in zip(motion.values, motion.kept, strict=True):
+    for value, kept in zip(motion.values, motion.selected, strict=True):
         again = [dict(row) for row in rows]
         choose(again, Thresholds(motion=MotionLimit(min=float(value))))
         assert sum(row["kept"] for row in again) == kept, value

@@ -46,7 +46,7 @@ def test_kept_and_rejected_spans_are_written_with_their_reasons(tmp_path: Path):
     film(tmp_path / "in" / "a.mp4", scores=[{}, {"motion_flow": 0.0, "motion_difference": 0.1}, {"text_share": 0.3}])
     film(tmp_path / "in" / "sub" / "b.mkv", seed=1)
     done = run(tmp_path / "in", tmp_path / "out")
-    assert (done.films, done.spans, done.kept) == (2, 6, 4)
+    assert (done.films, done.spans, done.selected) == (2, 6, 4)
     folder = DatasetFolder.open(tmp_path / "out")
     assert len(folder) == 4
     assert all(folder.file(i).exists() for i in range(4))
@@ -95,7 +95,7 @@ def test_a_film_whose_worker_was_killed_is_tried_again_by_the_next_call(tmp_path
         card = (tmp_path / "out" / "README.md").read_text()
         assert f"the next call tries it again; {tries} tries so far" in card
     done = run(tmp_path / "in", tmp_path / "out")
-    assert (done.kept, done.refused) == (6, [])
+    assert (done.selected, done.refused) == (6, [])
 
 
 def test_a_poisoned_film_is_set_aside_and_the_rest_goes_on(tmp_path: Path):
@@ -113,13 +113,13 @@ def test_a_poisoned_film_is_set_aside_and_the_rest_goes_on(tmp_path: Path):
         "fails.mp4": ("RuntimeError: a library stumbled", 2),
         "refused.mp4": ("refused.mp4: is corrupt or truncated", 1),
     }
-    assert done.kept == 6
+    assert done.selected == 6
     assert [b["name"] for b in read_lines(tmp_path / "out/curation/quarantine.jsonl")] == sorted(errors)
     tried = len(list((tmp_path / "marks").iterdir()))
     run(tmp_path / "in", tmp_path / "out")
     assert len(list((tmp_path / "marks").iterdir())) == tried, "not tried again by itself"
     film(tmp_path / "in" / "fails.mp4", seed=5)
-    assert run(tmp_path / "in", tmp_path / "out").kept == 9, "a file that was replaced is new"
+    assert run(tmp_path / "in", tmp_path / "out").selected == 9, "a file that was replaced is new"
 
 
 def test_a_film_that_hangs_is_given_up(tmp_path: Path):
@@ -128,7 +128,7 @@ def test_a_film_that_hangs_is_given_up(tmp_path: Path):
     done = run(tmp_path / "in", tmp_path / "out", watch=RetryPolicy(patience=1.5, tries=2))
     assert [(b["name"], b["tries"]) for b in done.refused] == [("a-hangs.mp4", 2)]
     assert "hangs" in done.refused[0]["error"]
-    assert done.kept == 3
+    assert done.selected == 3
 
 
 def test_a_folder_of_another_configuration_is_refused_until_redo(tmp_path: Path):
@@ -201,7 +201,7 @@ def test_decisions_of_people_override_and_stay(tmp_path: Path):
 
 def test_steps_that_are_left_out_judge_nothing(tmp_path: Path):
     film(tmp_path / "in" / "a.mp4", scores=[{"motion_flow": 0.0, "motion_difference": 0.0}, {"text_share": 0.5}])
-    assert run(tmp_path / "in", tmp_path / "out", steps=("cuts", "quality", "write")).kept == 2
+    assert run(tmp_path / "in", tmp_path / "out", steps=("cuts", "quality", "write")).selected == 2
     with pytest.raises(ValueError, match="no step 'colour'"):
         run(tmp_path / "in", tmp_path / "out", steps=("cuts", "colour"))
     with pytest.raises(ValueError, match="cuts cannot be left out"):
@@ -212,7 +212,7 @@ def test_copies_of_a_film_are_kept_once(tmp_path: Path):
     film(tmp_path / "in" / "a.mp4")
     film(tmp_path / "in" / "copy.mp4")
     done = run(tmp_path / "in", tmp_path / "out")
-    assert (done.spans, done.kept, done.rejected) == (6, 3, {"duplicate": 3})
+    assert (done.spans, done.selected, done.rejected) == (6, 3, {"duplicate": 3})
     rows = rows_in(tmp_path / "out")
     assert len({r["clip"] for r in rows}) == 6
     assert [r["duplicate_of"] for r in rows[3:]] == [r["clip"] for r in rows[:3]]

@@ -32,10 +32,10 @@ def test_strange_names_go_all_the_way_through(tmp_path: Path, capsys: pytest.Cap
     raw = os.fsencode(tmp_path / "in") + b"/not\xffutf8.mp4"
     film(Path(os.fsdecode(raw)), spans=1, seed=99)
     done = run(tmp_path / "in", tmp_path / "out dir")
-    assert done.kept == len(STRANGE) + 1
+    assert done.selected == len(STRANGE) + 1
     sources = {row["source"] for row in rows_in(tmp_path / "out dir")}
     assert sources == {f"sub folder/{name}" for name in STRANGE} | {"not\\xffutf8.mp4"}
-    assert run(tmp_path / "in", tmp_path / "out dir").kept == len(STRANGE) + 1
+    assert run(tmp_path / "in", tmp_path / "out dir").selected == len(STRANGE) + 1
     assert "new line.mp4" in (tmp_path / "out dir" / "README.md").read_text()
 
 
@@ -199,6 +199,6 @@ def test_names_that_are_no_unicode_go_through_the_whole_of_it(tmp_path: Path):
     assert [bad["name"] for bad in done.refused] == ["b\\xe9d.mp4"]
     assert "b\\xe9d.mp4" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     found = DatasetFolder.open(tmp_path / "out")
-    assert len(found) == done.kept > 0
+    assert len(found) == done.selected > 0
     assert found.clip(0).size == (48, 64)
     assert real_path(str(folder / "none\\xe9")) == str(folder / "none\\xe9")

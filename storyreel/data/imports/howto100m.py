@@ -96,8 +96,8 @@ def read_table(file: Path, refused: list[Refused]) -> dict[str, dict[str, str]]:
                 if None in row or None in row.values() or not row["video_id"].strip():
                     refused.append((f"{file.name}, line {reader.line_num}", f"expected {len(names)} columns"))
                     continue
-                kept = {column: row[column].strip() for column in COLUMNS if column in names}
-                found.setdefault(row["video_id"].strip(), kept)
+                present = {column: row[column].strip() for column in COLUMNS if column in names}
+                found.setdefault(row["video_id"].strip(), present)
         except csv.Error as error:
             refused.append((f"{file.name}, line {reader.line_num}", f"is not CSV: {error}"))
     return found

@@ -199,8 +199,8 @@ def _gaps(best: Entrant, other: Entrant) -> dict[str, Difference]:
 
 def _about(report: Mapping[str, Any], name: str, best: Entrant | None) -> dict[str, Any]:
     score = next(score for score in report["scores"] if score["name"] == name)
-    kept = ("name", "direction", "unit", "protocol", "fingerprint", "floor", "controls", "real")
-    return {**{key: score.get(key) for key in kept}, "best": best.name if best else None}
+    keys = ("name", "direction", "unit", "protocol", "fingerprint", "floor", "controls", "real")
+    return {**{key: score.get(key) for key in keys}, "best": best.name if best else None}
 
 
 def _row(
