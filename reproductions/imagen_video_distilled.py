@@ -130,7 +130,7 @@ def cascades(settings: Settings, *, distilled: bool) -> Trained:
     """The given models, else the small networks, trained. ValueError for a model of another system."""
     size = Size.of(settings)
     if settings.models:
-        return _given(settings, size)
+        return _trained_models(settings, size)
     bench = Bench.of(settings)
     shop = bench.workshop
     whole = {name: shop.train(name) for name in PREFIX}
@@ -143,7 +143,7 @@ def cascades(settings: Settings, *, distilled: bool) -> Trained:
     return Trained(whole, fast, digests, told, bench.examined, bench.text, bench.real_of(whole["ssr1"]))
 
 
-def _given(settings: Settings, size: Size) -> Trained:
+def _trained_models(settings: Settings, size: Size) -> Trained:
     world = "digits" if any("digits" in name for name in settings.models) else "sprites"
     whole, fast, digests, text, told = None, {}, {}, None, {}
     for name, place in settings.models.items():

@@ -63,10 +63,10 @@ class Settings:
             raise ValueError(f"--num-prompts: expected at least 1, got {self.count}")
         if self.phrasing not in PHRASINGS:
             raise ValueError(f"--phrasing: expected one of {', '.join(PHRASINGS)}, got {self.phrasing!r}")
-        for option, given in (("--model", self.models), ("--judge", self.judges)):
+        for option, folders in (("--model", self.models), ("--judge", self.judges)):
             if option == "--model" and self.paper == "imagen-video":
                 continue  # models have names there, such as imagen-video-sprites
-            if unknown := sorted(set(given) - set(worlds.names())):
+            if unknown := sorted(set(folders) - set(worlds.names())):
                 raise ValueError(f"{option}: no world {unknown[0]!r}; there are {' and '.join(worlds.names())}")
 
     @property

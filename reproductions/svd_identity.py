@@ -61,8 +61,8 @@ def measure(settings: Settings, model: Model) -> dict[str, Any]:
         facing = "down" if action == "hurt" else str(who.attributes["facing"])
         expected = {"action": action, "facing": facing}
         prompt = restated(expected, np.random.default_rng([settings.seed, STREAM, index]))
-        given = {"prompt": prompt, "image": picture, "as_written": True, "transparent": has_matte}
-        made = make_once(model, GenerateOptions.of(given), settings.seed + index, folder / f"{index:03d}.mkv")
+        options = {"prompt": prompt, "image": picture, "as_written": True, "transparent": has_matte}
+        made = make_once(model, GenerateOptions.of(options), settings.seed + index, folder / f"{index:03d}.mkv")
         drawn = world.clip_of(replace(who, attributes={**who.attributes, **expected}), "")
         last = [clip.replace(frames=clip.frames[-1:]) for clip in (made, drawn)]
         seen, seen_drawn, of_picture = judge.read([*last, picture])

@@ -58,8 +58,8 @@ class TextVideoEncoder:
     @torch.inference_mode()
     def features(self, frames: Tensor) -> Tensor:
         """float32 (b, dim): content, motion and damage of each clip, the mean over its windows."""
-        looks = self._looks(frames, self.min_frames)
-        return self._over_windows(looks, self.net.feature)
+        features = self._frame_features(frames, self.min_frames)
+        return self._over_windows(features, self.net.feature)
 
     def logits(self, frames: Tensor) -> Tensor:
         raise ValueError(f"extractor {self.name}: has no classes, so there is no Inception Score with it")
@@ -67,13 +67,13 @@ class TextVideoEncoder:
     @torch.inference_mode()
     def frame_embeddings(self, frames: Tensor) -> Tensor:
         """float32 (b, t, e) of unit length; each frame is looked at by itself, so one frame will do."""
-        return self.net.frames(self._looks(frames, 1))
+        return self.net.frames(self._frame_features(frames, 1))
 
     @torch.inference_mode()
     def video_embeddings(self, frames: Tensor) -> Tensor:
         """float32 (b, e) of unit length."""
-        looks = self._looks(frames, self.min_frames)
-        return F.normalize(self._over_windows(looks, lambda x: self.net.video(self.net.feature(x))), dim=-1)
+        features = self._frame_features(frames, self.min_frames)
+        return F.normalize(self._over_windows(features, lambda x: self.net.video(self.net.feature(x))), dim=-1)
 
     @torch.inference_mode()
     def text_embeddings(self, prompts: Sequence[str]) -> Tensor:
@@ -97,7 +97,7 @@ class TextVideoEncoder:
         text = self.text_embeddings([prompt])[0]
         return [float(self.video_embeddings(as_frames(clip)[None])[0] @ text) for clip in clips]
 
-    def _looks(self, frames: Tensor, least: int) -> Tensor:
+    def _frame_features(self, frames: Tensor, least: int) -> Tensor:
         """(b, t, d). ValueError for frames of another type or shape, and for too few."""
         if frames.ndim != 5 or frames.shape[-1] != 3 or frames.dtype != torch.uint8 or not frames.numel():
             kind = str(frames.dtype).removeprefix("torch.")
@@ -108,10 +108,10 @@ class TextVideoEncoder:
             raise ValueError(
                 f"frames: extractor {self.name} wants clips of at least {least} frames, got {frames.shape[1]}"
             )
-        return torch.cat([self.net.looks(as_seen(part, self.config.size)) for part in frames.split(BATCH)])
+        return torch.cat([self.net.frame_features(as_seen(part, self.config.size)) for part in frames.split(BATCH)])
 
-    def _over_windows(self, looks: Tensor, function: Any) -> Tensor:
-        parts = [function(looks[:, index]) for index in windows(looks.shape[1], self.config.frames)]
+    def _over_windows(self, features: Tensor, function: Any) -> Tensor:
+        parts = [function(features[:, index]) for index in windows(features.shape[1], self.config.frames)]
         return torch.stack(parts).mean(0).float()
 
 

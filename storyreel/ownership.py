@@ -258,10 +258,10 @@ def check_apart(out: str | Path, inputs: Iterable[str | Path | None]) -> None:
     out = Path(out)
     above, chains = _chain(out), {}
     here = above[0] if out.exists() else None
-    for given in inputs:
-        if given is None:
+    for path in inputs:
+        if path is None:
             continue
-        source = Path(given)
+        source = Path(path)
         parent = os.path.dirname(os.path.realpath(source))
         if parent not in chains:  # 100,000 films may lie in one folder
             chains[parent] = _chain(Path(parent))
@@ -281,7 +281,7 @@ def check_apart(out: str | Path, inputs: Iterable[str | Path | None]) -> None:
 def check_file(out: str | Path, ours: bool, inputs: Iterable[str | Path | None] = ()) -> None:
     """ValueError when the file `out` is one that is read, or is there and not `ours`."""
     out = Path(out)
-    check_apart(out, [given for given in inputs if given is not None and not Path(given).is_dir()])
+    check_apart(out, [path for path in inputs if path is not None and not Path(path).is_dir()])
     if out.is_dir():
         raise IsADirectoryError(21, "is a folder, expected a file name", str(out))
     if (out.exists() or out.is_symlink()) and not ours:

@@ -85,8 +85,8 @@ def check_no_pickle(path: Path) -> None:
     check_regular(path)
     with path.open("rb") as file:
         start = file.read(9)
-    looks_pickled = start[:2] == b"PK" or start[:1] == b"\x80"
-    if looks_pickled and start[8:9] != b"{":  # the length of a header, which comes first, can begin so
+    may_be_pickle = start[:2] == b"PK" or start[:1] == b"\x80"
+    if may_be_pickle and start[8:9] != b"{":  # the length of a header, which comes first, can begin so
         raise ValueError(f"{path}: is a pickle with the name of a safetensors file; expected safetensors")
 
 

@@ -89,7 +89,7 @@ def test_it_learns_what_is_damaged():
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
     said = torch.zeros(())
     for _ in range(40):
-        said = net.damage(net.feature(net.looks(broken)))
+        said = net.damage(net.feature(net.frame_features(broken)))
         loss = torch.nn.functional.cross_entropy(said, kinds)
         optimizer.zero_grad()
         loss.backward()

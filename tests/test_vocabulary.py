@@ -30,6 +30,8 @@ BARRED = {  # word -> what to use
     "wanted": "expected, requested",
     "asked": "requested, options, conditions",
     "kept": "selected, retained, cached",
+    "given": "known, inputs, provided",
+    "looks": "appearance",
 }
 
 

@@ -47,8 +47,8 @@ def make(
         declared = worlds.find(world)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="WORLD") from None
-    given = {name: value for name, value in settings.items() if value is not None}
-    maker, plan, folder = _maker(declared, {**_settings_before(out, declared), **given})
+    provided = {name: value for name, value in settings.items() if value is not None}
+    maker, plan, folder = _maker(declared, {**_settings_before(out, declared), **provided})
     made = write_world(out, maker, clips, seed, workers=workers, plan=plan, inputs=[folder])
     splits = made.splits
     held = f", {splits.count('held_out')} of them held out" if "held_out" in splits else ""

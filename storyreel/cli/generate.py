@@ -249,17 +249,17 @@ class GenerationPlan:
             rows = rows and [replace(row, options=row.options.with_candidates(candidates)) for row in rows]
         place = Destination.of(batch, options.transparent)
         grid = Grid(batch.columns, batch.padding, batch.pot, batch.cell) if place.suffix == ".png" else None
-        looks = {"grid": grid, "world": trained_world(info)}
+        style = {"grid": grid, "world": trained_world(info)}
         digest = info.get("digest", "")
         if rows is not None:
             jobs = jobs_for(rows, model, digest, place.folder, place.suffix, seed=seed, count=batch.count)
-            return cls(jobs, info, batch.scale or "auto", notes, **looks)
+            return cls(jobs, info, batch.scale or "auto", notes, **style)
         notes += notes_of(info, options, seed, origin.index if origin else 0)
         path = place.file(f"{slug(options.prompts[0])}-seed{seed}", batch.count)
         jobs = many(Job(model, options, seed, origin.index if origin else 0, path), batch.count)
         same = origin is not None and batch.origin is not None and path.suffix == batch.origin.suffix
         scale = batch.scale or (origin.scale if origin and same else None) or "auto"
-        return cls(jobs, info, scale, notes, origin.threads if origin else None, batch.to_stdout, **looks)
+        return cls(jobs, info, scale, notes, origin.threads if origin else None, batch.to_stdout, **style)
 
 
 def _unknown_words(rows: list[PromptRow] | None, options: GenerateOptions, info: dict[str, Any]) -> list[str]:

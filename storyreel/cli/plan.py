@@ -45,7 +45,7 @@ def plan(
     from storyreel.hub.reference import is_reference
     from storyreel.published_svd.files import is_published
 
-    given = {
+    provided = {
         name
         for name in ("gpus", "tflops", "mfu", "settings", "memory", "precision", "gpu")
         if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
@@ -53,12 +53,12 @@ def plan(
     theirs, published = is_reference(recipe), is_published(Path(recipe))
     running = {"gpus", "tflops", "mfu"}
     refused = running | {"settings"} if theirs else running | {"precision"} if published else {"memory", "precision"}
-    if wrong := sorted(given & refused):
+    if wrong := sorted(provided & refused):
         flag = "--set" if wrong[0] == "settings" else f"--{wrong[0]}"
         owner = "a training run" if wrong[0] in running | {"settings"} else "a pipeline of the hub"
         raise typer.BadParameter(f"is of {owner}", param_hint=flag)
     if theirs or published:
-        if {"gpu", "memory"} <= given:
+        if {"gpu", "memory"} <= provided:
             raise typer.BadParameter("--gpu is given as well; expected one of the two", param_hint="--memory")
         if published:
             _of_weights(Path(recipe), gpu, memory, settings or [], as_json)

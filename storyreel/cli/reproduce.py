@@ -112,9 +112,9 @@ def _find_reproductions() -> None:
         sys.path.insert(0, str(ROOT))
 
 
-def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+def _pairs(option: str, values: list[str] | None) -> dict[str, str]:
     found = {}
-    for each in given or []:
+    for each in values or []:
         world, equals, name = each.partition("=")
         if not equals or not name:
             raise typer.BadParameter(f"expected WORLD=NAME, got {each!r}", param_hint=option)

@@ -20,8 +20,8 @@ Copies = Callable[[np.ndarray, float | None], Mapping[int, tuple[int, float]]]
 class Selection:
     """names: limits and "duplicate", "error", "manual"; failed: bool (names, rows), which rows each would reject.
 
-    selected: bool (rows,) with people's decisions. margin: (rows,) the smallest distance to any limit, as a share of it,
-    below 0 where one rejects; NaN where nothing judges. copies: row -> (row that it repeats, share of bits).
+    selected: bool (rows,) with people's decisions. margin: (rows,) the smallest distance to any limit, as a share of
+    it, below 0 where one rejects; NaN where nothing judges. copies: row -> (row that it repeats, share of bits).
     """
 
     limits: tuple[LimitResult, ...]

@@ -63,7 +63,7 @@ def check_answer(answer: Any, texts: Sequence[str]) -> str:
     """The answer as one plain sentence about the same subject as the captions, else NoAnswer."""
     text = plain_sentence(answer)
     words = set(re.findall(r"[^\W\d_]{2,}", text.lower()))
-    given = {word for one in texts for word in re.findall(r"[^\W\d_]{4,}", one.lower())}
-    if given and not given & words:
+    source_words = {word for one in texts for word in re.findall(r"[^\W\d_]{4,}", one.lower())}
+    if source_words and not source_words & words:
         raise NoAnswer("the answer shares no word with the captions")
     return text

@@ -71,8 +71,8 @@ def find_sources(
         raise ValueError(f"{'columns' if columns else 'videos'}: there is no table among the footage")
     films: dict[str, FilmSource] = {}  # by path
     others: list[tuple[str, str]] = []
-    for given in footage:
-        path = Path(given)
+    for each in footage:
+        path = Path(each)
         if path.is_dir():
             found = list(_walk(path))
             if not found:
@@ -194,12 +194,12 @@ def _read_manifest(
         for meaning, c in columns.items():
             if meaning != "path" and c in said:
                 said[meaning] = said.pop(c)
-        given = Path(os.path.expanduser(str(row[column])))
-        file = folder / given
+        listed = Path(os.path.expanduser(str(row[column])))
+        file = folder / listed
         if not file.exists():
-            file = there.get(given.name) or there.get(given.stem) or file
-        name = given.name if given.is_absolute() or ".." in given.parts else str(given)
-        yield name if file.name == given.name else file.name, file, said
+            file = there.get(listed.name) or there.get(listed.stem) or file
+        name = listed.name if listed.is_absolute() or ".." in listed.parts else str(listed)
+        yield name if file.name == listed.name else file.name, file, said
         count += 1
     if not count:
         raise ValueError(f"{path}: no films in it; expected at least one row")

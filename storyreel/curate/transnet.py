@@ -89,8 +89,8 @@ class TransNet:
         del self.single[self.seen :], self.many[self.seen :]
 
     def _run(self) -> None:
-        given = np.stack(self.frames)[None].astype(self.kind)
-        outputs = [np.asarray(out) for out in self.session.run(None, {self.session.get_inputs()[0].name: given})]
+        inputs = np.stack(self.frames)[None].astype(self.kind)
+        outputs = [np.asarray(out) for out in self.session.run(None, {self.session.get_inputs()[0].name: inputs})]
         rows = [_likely(out.astype(np.float32).ravel()) for out in outputs if out.size == WINDOW]
         if not rows:
             shapes = [list(out.shape) for out in outputs]

@@ -108,8 +108,8 @@ class DatasetSource:
         stretched = (2 * at + 1) * count[:, None] // (2 * t)
         index = np.where(long[:, None], first[:, None] + at, stretched)
         index = np.where(still[:, None], (where * count).astype(np.int64)[:, None], index)
-        given = np.where(long, context, (stretched < context[:, None]).sum(1))
-        return index, np.where(still, 1, t), np.where(still, 0, np.minimum(given, t - 1))
+        leading = np.where(long, context, (stretched < context[:, None]).sum(1))
+        return index, np.where(still, 1, t), np.where(still, 0, np.minimum(leading, t - 1))
 
     def report(self) -> None:
         """One line on stderr for what is skipped, and the first few reasons."""

@@ -18,8 +18,8 @@ from torch import Tensor
 from storyreel import Cancelled
 from storyreel.clip import Clip, ClipStream
 from storyreel.generate import registry
+from storyreel.generate.appearance import appearance_of
 from storyreel.generate.crisp import crisp, palette_world
-from storyreel.generate.looks import looks_of
 from storyreel.generate.loop import looped
 from storyreel.generate.open_attributes import attributes_of, completed_for, sentences_of, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
@@ -235,9 +235,9 @@ class Model:
 
     def _make_request(self, options: GenerateOptions, resolved: GenerateOptions, seed: int, index: int) -> Request:
         """The request, with what else the system reads of it."""
-        looks = looks_of(self.system, self.info, options, seed, index)
+        appearance = appearance_of(self.system, self.info, options, seed, index)
         sentences = sentences_of(self.info, resolved) if self.system.composes else {}
-        return Request(options=resolved, seed=seed, index=index, looks=looks, sentences=sentences)
+        return Request(options=resolved, seed=seed, index=index, appearance=appearance, sentences=sentences)
 
     def _finished(
         self, clip: Clip, options: GenerateOptions, resolved: GenerateOptions, made: Mapping[str, str], request: Request
@@ -254,8 +254,8 @@ class Model:
             clip = clip.replace(meta={**clip.meta, "drawn": made})
         if resolved.prompts != options.prompts:
             clip = clip.replace(meta={**clip.meta, "restated": list(resolved.prompts)})
-        if request.looks:
-            clip = clip.replace(meta={**clip.meta, "looks": request.looks})
+        if request.appearance:
+            clip = clip.replace(meta={**clip.meta, "looks": request.appearance})
         return clip.replace(caption=options.caption, meta=self._meta(options, request.seed, request.index, clip))
 
     def attempts(

@@ -32,11 +32,11 @@ def served(family: Family, found: Signature) -> set[str]:
 def usual_size(folder: Path, arguments: Mapping[str, Any], limits: PipelineLimits) -> tuple[int, int]:
     """(height, width) of a video whose size is not set: those of the class, or of its network."""
     network, found = component_settings(folder, "transformer"), []
-    given = [arguments.get(side) for side in ("height", "width")]
-    for side, length in zip(("height", "width"), given, strict=True):
+    lengths = [arguments.get(side) for side in ("height", "width")]
+    for side, length in zip(("height", "width"), lengths, strict=True):
         space = network.get(f"sample_{side}")
         of_network = space * SPACE if isinstance(space, int) and 0 < space <= 1024 else 512
-        found.append(length if isinstance(length, int) and None not in given else of_network)
+        found.append(length if isinstance(length, int) and None not in lengths else of_network)
     return limits.side(found[0]), limits.side(found[1])
 
 

@@ -26,8 +26,8 @@ def following(before: Clip, clip: Clip, fit: Literal["crop", "pad"] | None) -> C
     """A clip after the one that it goes on from, whose frames stand as they were given, at its size."""
     height, width = clip.size
     same = before.size == clip.size
-    given = before.over().frames if same else np.stack([np.asarray(p) for p in fitted(before, height, width, fit)])
-    return clip.replace(frames=np.concatenate([given, clip.frames]))
+    first = before.over().frames if same else np.stack([np.asarray(p) for p in fitted(before, height, width, fit)])
+    return clip.replace(frames=np.concatenate([first, clip.frames]))
 
 
 def cut(frames: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:

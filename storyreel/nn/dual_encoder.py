@@ -85,10 +85,10 @@ class TimeTower(nn.Module):
 
     positions: Tensor
 
-    def forward(self, looks: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """(b, t, d) -> (b, f)."""
-        change = F.pad(looks[:, 1:] - looks[:, :-1], (0, 0, 1, 0))
-        x = self.join(torch.cat([looks, change], -1)) + self.positions
+        change = F.pad(features[:, 1:] - features[:, :-1], (0, 0, 1, 0))
+        x = self.join(torch.cat([features, change], -1)) + self.positions
         for block in self.blocks:
             x = block(x)
         return self.feature_norm(self.to_feature(self.norm(x).mean(1)))
@@ -129,7 +129,7 @@ class DualEncoder(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # log of 1 / temperature
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    def looks(self, video: Tensor) -> Tensor:
+    def frame_features(self, video: Tensor) -> Tensor:
         """What is known of every frame by itself: (b, t, d). ValueError for a video of another size."""
         c = self.config
         if video.ndim != 5 or video.shape[1] not in (3, 4) or tuple(video.shape[3:]) != (c.size, c.size):
@@ -138,15 +138,15 @@ class DualEncoder(nn.Module):
         images = video[:, :3].transpose(1, 2).flatten(0, 1)  # (b * t, 3, h, w)
         return self.frame_tower(images).unflatten(0, (b, t))
 
-    def frames(self, looks: Tensor) -> Tensor:
+    def frames(self, features: Tensor) -> Tensor:
         """Frame embeddings (b, t, e) of unit length."""
-        return unit(self.to_frame(looks))
+        return unit(self.to_frame(features))
 
-    def feature(self, looks: Tensor) -> Tensor:
+    def feature(self, features: Tensor) -> Tensor:
         """The feature (b, f) of one window of `config.frames` frames. ValueError for another number of them."""
-        if looks.shape[1] != self.config.frames:
-            raise ValueError(f"video: expected {self.config.frames} frames a window, got {looks.shape[1]}")
-        return self.time_tower(looks)
+        if features.shape[1] != self.config.frames:
+            raise ValueError(f"video: expected {self.config.frames} frames a window, got {features.shape[1]}")
+        return self.time_tower(features)
 
     def video(self, feature: Tensor) -> Tensor:
         """Video embeddings (b, e) of unit length."""

@@ -249,15 +249,15 @@ class FinePath(nn.Module):
             nn.init.ones_(self.from_extra.bias)
         self.channels = channels
 
-    def forward(self, given: Tensor, said: Tensor, emb: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, features: Tensor, emb: Tensor) -> Tensor:
         """Noisy video and extra (b, channels + extra, t, h, w), what the net says (b, width, t, h, w) and the embedding
         (b, e) -> (b, out, t, h, w)."""
-        fine = self.stem(given.permute(0, 2, 3, 4, 1).contiguous())
-        y = self.block(torch.cat([fine, said.permute(0, 2, 3, 4, 1)], -1), emb, None)
+        fine = self.stem(inputs.permute(0, 2, 3, 4, 1).contiguous())
+        y = self.block(torch.cat([fine, features.permute(0, 2, 3, 4, 1)], -1), emb, None)
         y = self.head(F.silu(self.norm(y))).permute(0, 4, 1, 2, 3)
         for share, first in ((self.from_noisy, 0), (self.from_extra, self.channels)):
             if share is not None:
-                y = y + share(emb)[:, :, None, None, None] * given[:, first : first + self.out]
+                y = y + share(emb)[:, :, None, None, None] * inputs[:, first : first + self.out]
         return y
 
 

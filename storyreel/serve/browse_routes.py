@@ -57,14 +57,14 @@ class Browsing:
         return answers.the_set(self.session, self.session.state())
 
     def _thresholds(self, said: dict[str, Any], state: State) -> Thresholds:
-        given = said.get("thresholds")
-        if given is None:
+        thresholds = said.get("thresholds")
+        if thresholds is None:
             return state.thresholds
-        parts = isinstance(given, dict) and all(isinstance(part, dict) for part in given.values())
-        numbers = [value for part in given.values() for value in part.values()] if parts else [""]
+        parts = isinstance(thresholds, dict) and all(isinstance(part, dict) for part in thresholds.values())
+        numbers = [value for part in thresholds.values() for value in part.values()] if parts else [""]
         if any(isinstance(v, bool) or not isinstance(v, (int, float, type(None))) for v in numbers):
             raise ValueError("thresholds: expected numbers or none")
-        return Thresholds.from_json(given)
+        return Thresholds.from_json(thresholds)
 
     def decide(self, said: dict[str, Any]) -> Any:
         state = self.session.state()

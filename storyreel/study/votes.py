@@ -135,7 +135,7 @@ class Votes:
         """The tokens given to an address not long ago, with which nobody has voted yet."""
         now = time.monotonic()
         for place, tokens in list(self._unanswered.items()):
-            left = {token: given for token, given in tokens.items() if now - given < UNANSWERED}
+            left = {token: issued for token, issued in tokens.items() if now - issued < UNANSWERED}
             self._unanswered[place] = left
             if not left:
                 del self._unanswered[place]

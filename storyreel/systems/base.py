@@ -146,7 +146,7 @@ class Request:
     seed: int = 0
     index: int = 0  # which video of this seed
     candidate: int = 0  # which attempt at this video, where several are made to choose from
-    looks: str = ""  # who the picture that is given shows, for a system that `paints`
+    appearance: str = ""  # who the picture that is given shows, for a system that `paints`
     sentences: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """For a system that `composes`: prompts that tell of several things -> a sentence for each of them."""
 
@@ -188,7 +188,7 @@ class System(nn.Module):
     conditional: bool = True
     """Whether a prompt says what a video shows."""
     paints: bool = False
-    """Whether it paints the video of a picture anew where a request says who the picture shows (`Request.looks`)."""
+    """Whether it repaints the video of a picture where a request says who is in it (`Request.appearance`)."""
     composes: bool = False
     """Whether it asks for several things at once by a sentence each (`Request.sentences`)."""
     together: ClassVar[int] = 1

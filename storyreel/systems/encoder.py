@@ -67,13 +67,13 @@ class DualStage(Stage):
         video = batch["video"][:, :3]
         b = len(video)
         kinds = self._kinds(batch, tick.rng)
-        looks = net.looks(damage(video, kinds, tick.rng))
-        feature = net.feature(looks)
+        features = net.frame_features(damage(video, kinds, tick.rng))
+        feature = net.feature(features)
         clean = (kinds == 0).nonzero()[:, 0]
         text = net.text(batch["text"][clean], batch["text_mask"][clean])
         other = distinct(batch["text"][clean], batch["text_mask"][clean])
-        at = torch.randint(looks.shape[1], (b,), generator=tick.rng, device=looks.device)
-        frame = net.frames(looks[torch.arange(b, device=looks.device), at])[clean]
+        at = torch.randint(features.shape[1], (b,), generator=tick.rng, device=features.device)
+        frame = net.frames(features[torch.arange(b, device=features.device), at])[clean]
         sharpness = net.sharpness.clamp(max=SHARPEST).exp()
         by_video, video_top1 = contrast(net.video(feature)[clean] @ text.T * sharpness, other)
         by_frame, frame_top1 = contrast(frame @ text.T * sharpness, other)

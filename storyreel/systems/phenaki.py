@@ -156,9 +156,9 @@ class MaskGit(Stage):
         dropped = drawn(len(text), self.config.drop_text, tick.rng, text.device)
         text, text_mask = without_text(text, text_mask, self.null_text, dropped)
         context = batch.get("context", torch.zeros(len(codes), dtype=torch.long, device=codes.device))
-        given = torch.where(context > 0, 1 + (context - 1).clamp(min=0) // self.tokenizer.config.tube, 0)
+        known = torch.where(context > 0, 1 + (context - 1).clamp(min=0) // self.tokenizer.config.tube, 0)
         parts = [
-            self._nll(codes[pick, :frames], text[pick], text_mask[pick], given[pick], tick.rng)
+            self._nll(codes[pick, :frames], text[pick], text_mask[pick], known[pick], tick.rng)
             for pick, frames in self._kinds(batch, codes)
         ]
         nll, count, hits = (torch.stack(values).sum() for values in zip(*parts, strict=True))
@@ -179,12 +179,12 @@ class MaskGit(Stage):
         rows = (pick.nonzero()[:, 0].to(codes.device) for pick in (~image, image))
         return [(pick, frames) for pick, frames in zip(rows, (t, 1), strict=True) if len(pick)]
 
-    def _nll(self, codes: Tensor, text: Tensor, text_mask: Tensor, given: Tensor, rng: torch.Generator):
+    def _nll(self, codes: Tensor, text: Tensor, text_mask: Tensor, known: Tensor, rng: torch.Generator):
         """(summed loss, number of units, number of right guesses) over the masked units of like-shaped codes."""
         b, t, p, g = codes.shape
         device = codes.device
         ratio = torch.cos(torch.rand(b, 1, generator=rng, device=device) * math.pi / 2)
-        free = (torch.arange(t, device=device) >= given[:, None])[:, :, None, None].expand(b, t, p, g).flatten(1)
+        free = (torch.arange(t, device=device) >= known[:, None])[:, :, None, None].expand(b, t, p, g).flatten(1)
         noise = torch.rand(b, t * p * g, generator=rng, device=device).masked_fill(~free, 2.0)
         count = (ratio * free.sum(1, keepdim=True)).ceil().clamp(min=1)
         hidden = (noise.argsort(1).argsort(1) < count).view(b, t, p, g) & free.view(b, t, p, g)
@@ -215,7 +215,7 @@ class MaskGit(Stage):
         steps: int | None = None,
         guidance: float | None = None,
         temperature: float | None = None,
-        given_weight: float | None = None,
+        known_weight: float | None = None,
         on_step: Callable[[int, int, Tensor], None] | None = None,
     ) -> Tensor:
         """MaskGIT's sampler: text (b, l, d) and mask, optionally `prefix` codes (b, t', p, g) -> codes (b, t, p, g).
@@ -227,7 +227,7 @@ class MaskGit(Stage):
         again on a cosine schedule. What is sure is judged by log-probability plus Gumbel noise that cools down
         (`temperature`; 8 in the paper's appendix). `guidance` 1 is the conditional model, 0 the unconditional one.
         More steps than there are holes fill one hole each, and the rest have nothing to do.
-        given_weight: see `Guesses`.
+        known_weight: see `Guesses`.
 
         on_step(step, steps, codes with every hole guessed) after each step.
         ValueError for fewer than one step, a prefix that is no code, or a model that gives NaN.
@@ -237,8 +237,8 @@ class MaskGit(Stage):
         if steps < 1:
             raise ValueError(f"steps: expected at least 1, got {steps}")
         choice_temperature = c.temperature if temperature is None else temperature
-        given = cond["prefix"].shape[1] if "prefix" in cond else 0
-        guesses = Guesses(self, cond["text"], cond["text_mask"], guidance, given, given_weight)
+        known = cond["prefix"].shape[1] if "prefix" in cond else 0
+        guesses = Guesses(self, cond["text"], cond["text_mask"], guidance, known, known_weight)
         codes = self._begin(cond)
         units = holes_left = int((codes[0] == self.mask_id).sum())
         for step in range(steps):
@@ -358,12 +358,16 @@ class Phenaki(System):
         made = made.expand(len(rng), -1, -1, -1, -1)
         start = 0 if request.options.image or not request.options.extend else made.shape[2]
         total = sum(frames for _, frames in parts)
-        looks = encoded_sentences([attempt.looks for attempt in attempts], attempts, text) if request.looks else None
-        run = _Run(self, request, rng, on_progress, self._clips(parts, made.shape[2], start), made[:1], looks)
+        appearance = (
+            encoded_sentences([attempt.appearance for attempt in attempts], attempts, text)
+            if request.appearance
+            else None
+        )
+        run = _Run(self, request, rng, on_progress, self._clips(parts, made.shape[2], start), made[:1], appearance)
         ends = 0
         for number, (_, frames) in enumerate(parts):
             ends += frames
-            cond = looks if looks is not None and not request.options.story else None
+            cond = appearance if appearance is not None and not request.options.story else None
             states, mask = cond or encoded_sentences([each[number] for each in prompts], attempts, text)
             while made.shape[2] - start < ends:
                 made = torch.cat([made, run.clip(made, states, mask)], 2)[:, :, : start + ends]
@@ -413,13 +417,13 @@ class _Run:
         rng: Sequence[torch.Generator],
         on_progress: OnProgress,
         clips: int,
-        given: Tensor,
-        looks: tuple[Tensor, Tensor] | None,
+        input_frames: Tensor,
+        appearance: tuple[Tensor, Tensor] | None,
     ):
-        """clips: how many times the sampler will run. given: the frames (1, c, t, h, w) of the request; looks: states
-        (b, l, d) and mask of a sentence of who they show."""
+        """clips: how many times the sampler will run. input_frames: those of the request, (1, c, t, h, w).
+        appearance: states (b, l, d) and mask of a sentence about who they show."""
         self.system, self.options, self.on_progress = system, request.options, on_progress
-        self.rng, self.clips, self.done, self.given, self.looks = rng, clips, 0, given, looks
+        self.rng, self.clips, self.done, self.input_frames, self.appearance = rng, clips, 0, input_frames, appearance
 
     def clip(self, made: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """The frames that follow what is `made` (b, c, f, h, w): a whole clip, or one after the carried frames.
@@ -439,7 +443,7 @@ class _Run:
             rng=self.rng,
             steps=self.options.steps,
             guidance=self.options.guidance,
-            given_weight=None if self.given.shape[2] and self.looks is None else c.carried_weight,
+            known_weight=None if self.input_frames.shape[2] and self.appearance is None else c.carried_weight,
             on_step=self._report(made, carried, text, mask),
         )
         self.done += 1
@@ -449,12 +453,12 @@ class _Run:
         """The refiner takes the looks from the text; from a sentence about what is given; or, without one, leaves who
         is given as they are. which: of the videos, those of the codes."""
         video, refiner = self.system.decode(codes, text, mask), self.system.refiner
-        if refiner is None or (self.given.shape[2] and self.looks is None):
+        if refiner is None or (self.input_frames.shape[2] and self.appearance is None):
             return video
-        if self.looks is None:
+        if self.appearance is None:
             return refiner.refined(video, text, mask)
-        text, mask = (each[which].to(video.device) for each in self.looks)
-        return refiner.refined(video, text, mask, picture=self.given)
+        text, mask = (each[which].to(video.device) for each in self.appearance)
+        return refiner.refined(video, text, mask, picture=self.input_frames)
 
     def _report(self, made: Tensor, carried: int, text: Tensor, mask: Tensor) -> Callable[[int, int, Tensor], None]:
         """Tells of a step. A preview is all that is there: what is `made`, and the clip that is being sampled."""

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 class Guesses:
     """The guesses at hidden codes of one sample, whose text is read once.
 
-    given_weight: of what the first `given` latent frames add to the logits. None: a network that sees them and is
-    guided by the text. Else the text guides a network that does not see them, and what they add to the text's logits
-    is added with this weight, as sentences are added up (`systems.sentences`). A network that has learned to go on
-    with what it sees goes on with it whatever the text says; taken apart, the text is heard. Not in the paper.
+    known_weight: weight of what the first `known` latent frames add to the logits. None: the network sees them and is
+    guided by the text. Otherwise the text guides a network that does not see them, and what they add to the text's
+    logits is added with this weight, as sentences are added up (`systems.sentences`). A network trained to continue
+    what it sees does so whatever the text says; with the two apart, it follows the text. Not in the paper.
     """
 
     def __init__(
-        self, prior: MaskGit, text: Tensor, mask: Tensor, guidance: float, given: int, given_weight: float | None
+        self, prior: MaskGit, text: Tensor, mask: Tensor, guidance: float, known: int, known_weight: float | None
     ) -> None:
         """Text (b, l, d) or sentences (b, k, l, d), and their mask."""
         self.prior, self.guidance = prior, guidance
-        self.given, self.weight = given, given_weight if given else None
+        self.known, self.weight = known, known_weight if known else None
         read, self.mask, self.num_branches = branches(text, mask, guidance, prior.learned_text, prior.null_text)
         self.memory = prior.text_memory(read)
 
@@ -62,7 +62,7 @@ class Guesses:
         if self.weight is None:
             return guided(self._seen(codes, holes, self.num_branches), self.num_branches, self.guidance)
         unseen = codes.clone()
-        unseen[:, : self.given] = self.prior.mask_id
+        unseen[:, : self.known] = self.prior.mask_id
         alone = self._seen(unseen, holes, self.num_branches)
         said = alone[: holes.sum()]
         return guided(alone, self.num_branches, self.guidance) + self.weight * (self._seen(codes, holes, 1) - said)

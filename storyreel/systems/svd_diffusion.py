@@ -299,7 +299,7 @@ class DiffusionStage(LatentStage, FingerprintedStage):
         x, rng, device = entries["latents"].float(), tick.rng, entries["latents"].device
         alone = batch["length"] == 1 if "length" in batch and not batch["length"].is_meta else None
         bare = self._bare(len(x), rng, device)
-        x, fps = self._frames(x, self._given(batch, bare), rng)
+        x, fps = self._frames(x, self._num_known(batch, bare), rng)
         motion = bucket_of(entries["motion"].to(device), self.speeds)
         none = torch.zeros(len(x), device=device)
         read: dict[str, Any] = {"conditions": conditions(fps, motion, none)}
@@ -323,7 +323,7 @@ class DiffusionStage(LatentStage, FingerprintedStage):
             return torch.zeros(count, dtype=torch.bool, device=device)
         return drawn(count, self.config.pictureless, rng, device)
 
-    def _given(self, batch: Batch, bare: Tensor) -> Tensor:
+    def _num_known(self, batch: Batch, bare: Tensor) -> Tensor:
         """int64 (b,): how many frames at the beginning of each clip are not what its caption says, and are no picture
         either."""
         context = batch.get("context")
@@ -331,13 +331,13 @@ class DiffusionStage(LatentStage, FingerprintedStage):
             return torch.zeros_like(bare, dtype=torch.long)
         return torch.where(bare, context.to(bare.device), 0)
 
-    def _frames(self, x: Tensor, given: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _frames(self, x: Tensor, known: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """The frames that are learnt from, and their rate (b,): one of a clip, or all, some clips slowed down.
 
-        given: frames (b,) in place of which the one after them stands.
+        known: how many frames (b,) to skip at the beginning of each clip.
         """
         b, t, device = len(x), x.shape[2], x.device
-        first = given.clamp(max=t - 1)
+        first = known.clamp(max=t - 1)
         if self.pictures:
             fps = torch.full((b,), float(self.shape.fps), device=device)
             chosen = (torch.rand(b, generator=rng, device=rng.device).to(device) * (t - first)).long() + first
@@ -345,7 +345,7 @@ class DiffusionStage(LatentStage, FingerprintedStage):
         return slowed_frames(x, self.config, self.shape.fps, first, rng)
 
     def _noised(self, x: Tensor, entries: Batch, times: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Noised latents of what is given of the clips, in training, and the deviation (b,) of that noise."""
+        """Noised latents of the conditioning frames, in training, and the deviation (b,) of that noise."""
         return noised_picture(self.config, self.autoencoder.encode, entries["first"], times, rng)
 
     def _beside(self, latents: Tensor, shown: Tensor) -> dict[str, Tensor]:
@@ -366,8 +366,8 @@ class DiffusionStage(LatentStage, FingerprintedStage):
     def sampling(self, cond: Batch) -> Sampling:
         """Guidance is that of all frames where no first one is given."""
         s = self.row.sampling
-        given = not self.image or "image" in cond
-        return s if given else replace(s, frame_guidance="constant", min_guidance=1)
+        has_picture = not self.image or "image" in cond
+        return s if has_picture else replace(s, frame_guidance="constant", min_guidance=1)
 
     def noise(self, read: Mapping[str, Any], frames: int, levels: NoiseLevel, rng: Sequence[torch.Generator]) -> Tensor:
         patch = self.autoencoder.config.patch

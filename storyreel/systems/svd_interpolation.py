@@ -55,7 +55,7 @@ class InterpolationStage(LaterStage):
         super().__init__(name, config, unet, shape, decoder)
         self.mask_latent = nn.Parameter(torch.zeros(self.unet.config.out_channels))
 
-    def _frames(self, x: Tensor, given: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _frames(self, x: Tensor, known: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         b, t, device = len(x), x.shape[2], x.device
         first = (torch.rand(b, generator=rng, device=rng.device).to(device) * (t - TIMES)).long()
         at = (first[:, None] + torch.arange(WINDOW, device=device)).clamp(max=t - 1)
@@ -78,8 +78,8 @@ class InterpolationStage(LaterStage):
         masked = self.mask_latent.view(1, -1, 1, 1, 1).to(latents.dtype)
         ends = torch.where(known, latents, masked)
         between = masked.expand(b, -1, TIMES - 1, h, w)
-        given = known.to(latents.dtype).expand(b, 1, 1, h, w)
-        mask = torch.cat([given, torch.zeros_like(given).expand(-1, -1, TIMES - 1, -1, -1), given], 2)
+        flags = known.to(latents.dtype).expand(b, 1, 1, h, w)
+        mask = torch.cat([flags, torch.zeros_like(flags).expand(-1, -1, TIMES - 1, -1, -1), flags], 2)
         beside = torch.cat([ends[:, :, :1], between, ends[:, :, 1:]], 2)
         return {"beside": torch.cat([beside, mask], 1), "tokens": torch.cat(tokens, 1)}
 

@@ -43,9 +43,9 @@ class Factors(nn.Module):
             layer.register_forward_hook(self._added(i))
 
     def _added(self, i: int):
-        def hook(layer: nn.Module, entered: tuple[Tensor, ...], given: Tensor) -> Tensor:
+        def hook(layer: nn.Module, entered: tuple[Tensor, ...], output: Tensor) -> Tensor:
             low = F.linear(entered[0], self.down[i].to(entered[0].dtype))
-            return given + self.scale * F.linear(low, self.up[i].to(low.dtype))
+            return output + self.scale * F.linear(low, self.up[i].to(low.dtype))
 
         return hook
 

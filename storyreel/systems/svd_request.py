@@ -51,12 +51,12 @@ def check_request(options: GenerateOptions, config: SvdConfig, makes: str) -> No
     check_matte(options, config.channels)
     width, height = options.size or (config.shape.width, config.shape.height)
     for name in ("image", "image_end", "interpolate"):
-        given = getattr(options, name)
-        if given is None:
+        clip = getattr(options, name)
+        if clip is None:
             continue
-        if config.channels == 3 and given.has_alpha:
+        if config.channels == 3 and clip.has_alpha:
             warnings.warn(f"{name}: this model has no matte; what is transparent becomes grey", stacklevel=3)
-        h, w = given.size
+        h, w = clip.size
         if h * width != w * height and options.fit is None:
             warnings.warn(f"{name}: {w}x{h} is cropped to the shape of {width}x{height}; --fit pad keeps all of it",
                           stacklevel=3)  # fmt: skip
@@ -125,10 +125,10 @@ def clips_of_text_or_picture(
     _check_text_or_picture(options, config, stage)
     image = None if options.image is None else beginning(options, config.shape.height, config.channels)
     fps = None if options.fps is None else float(options.fps)
-    looks = attempts[0].looks
-    spoken = replace(options, prompt=looks) if looks else options
+    appearance = attempts[0].appearance
+    spoken = replace(options, prompt=appearance) if appearance else options
     cond = request_conditions(spoken, text, len(attempts), image=image, fps=fps)
-    painted = image is None or bool(looks)
+    painted = image is None or bool(appearance)
 
     def decode(latents: Tensor) -> Tensor:
         video = system.decoder.decode(latents, chunk=config.chunk)

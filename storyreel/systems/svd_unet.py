@@ -194,10 +194,10 @@ class SvdUNet(nn.Module):
         skips = [x, *down.at_its_size(x, read)]
         return self._through(up, reuse.deep, skips, read)
 
-    def _through(self, blocks: nn.Module, *given: Any) -> Any:
+    def _through(self, blocks: nn.Module, *inputs: Any) -> Any:
         if self.gradient_checkpointing and self.training:
-            return checkpoint(blocks, *given, use_reentrant=False)
-        return blocks(*given)
+            return checkpoint(blocks, *inputs, use_reentrant=False)
+        return blocks(*inputs)
 
 
 @dataclass

@@ -38,7 +38,7 @@ def find_runtime(
     ValueError: the folder has not this version. OSError: nothing could be downloaded; both in one line.
     """
     if folder is not None:
-        return _given(folder)
+        return _from_folder(folder)
     cache = weights_folder(f"onnxruntime-web-{VERSION}")
     files = {name: cache / name for name in FILES}
     if not all(path.is_file() and digest_of(path) == FILES[name] for name, path in files.items()):
@@ -53,7 +53,7 @@ def find_runtime(
     return files
 
 
-def _given(folder: Path) -> dict[str, Path]:
+def _from_folder(folder: Path) -> dict[str, Path]:
     places = [folder, folder / "dist", folder / "package" / "dist", folder / "node_modules/onnxruntime-web/dist"]
     place = next((each for each in places if (each / next(iter(FILES))).is_file()), None)
     if place is None:

@@ -213,7 +213,7 @@ def test_systems_end_with_it_unless_a_stage_is_asked_for(name: str) -> None:
         other = system.generate(asked, Words(), lambda progress: None)
         assert not colors(other) <= palette
         if system.paints:  # who the picture shows is said
-            painted = system.generate(replace(asked, looks="a word"), Words(), lambda progress: None)
+            painted = system.generate(replace(asked, appearance="a word"), Words(), lambda progress: None)
             new = painted.replace(frames=painted.frames[1:])  # after the picture, which stays as it is
             assert colors(new) <= palette
 

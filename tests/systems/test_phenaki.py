@@ -244,7 +244,7 @@ def test_given_frames_weigh_as_much_as_is_asked(prior: MaskGit):
     first, other = made[:, :1], (made[:, :1] + 1) % torch.tensor(prior.tokenizer.sizes)
 
     def after(given: Tensor, weight: float | None) -> Tensor:
-        found = prior.sample(asked | {"prefix": given}, rng=rngs(1, 2), given_weight=weight)
+        found = prior.sample(asked | {"prefix": given}, rng=rngs(1, 2), known_weight=weight)
         assert found[:, :1].equal(given)
         return found[:, 1:]
 
@@ -255,9 +255,9 @@ def test_given_frames_weigh_as_much_as_is_asked(prior: MaskGit):
     holes = (codes == prior.mask_id).any(-1)
     torch.testing.assert_close(apart._logits(codes, holes), as_learned._logits(codes, holes))  # guidance aside
     one = prior.sample(
-        {name: value[1:] for name, value in asked.items()} | {"prefix": first[1:]}, rng=rngs(2), given_weight=0.5
+        {name: value[1:] for name, value in asked.items()} | {"prefix": first[1:]}, rng=rngs(2), known_weight=0.5
     )
-    assert one.equal(prior.sample(asked | {"prefix": first}, rng=rngs(1, 2), given_weight=0.5)[1:])
+    assert one.equal(prior.sample(asked | {"prefix": first}, rng=rngs(1, 2), known_weight=0.5)[1:])
 
 
 def test_a_sample_depends_on_its_own_seed_alone(prior: MaskGit):

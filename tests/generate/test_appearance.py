@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from storyreel.clip import Clip
+from storyreel.generate.appearance import appearance_of, of_world
 from storyreel.generate.crisp import palette
-from storyreel.generate.looks import looks_of, of_world
 from storyreel.generate.model import load
 from storyreel.generate.registry import find
 from storyreel.model_folder import read_model
@@ -37,15 +37,15 @@ def info() -> dict[str, Any]:
 
 
 def test_the_sentence_says_what_is_read_of_the_picture_and_what_the_prompt_says():
-    said = looks_of(PAINTS, info(), options(), 0, 0)
+    said = appearance_of(PAINTS, info(), options(), 0, 0)
     assert "walking" in said
     assert "left" in said
     assert len(said.split()) > 6
-    assert said == looks_of(PAINTS, info(), options(), 0, 0)
-    alone = looks_of(PAINTS, info(), options(prompt=""), 0, 0)
+    assert said == appearance_of(PAINTS, info(), options(), 0, 0)
+    alone = appearance_of(PAINTS, info(), options(prompt=""), 0, 0)
     assert alone
     assert "walking" not in alone, "nobody said what it does"
-    robed = looks_of(PAINTS, info(), options(prompt="a woman in a red robe walking"), 0, 0)
+    robed = appearance_of(PAINTS, info(), options(prompt="a woman in a red robe walking"), 0, 0)
     assert "red robe" in robed, "the prompt is believed"
 
 
@@ -53,21 +53,21 @@ def test_the_sentence_says_what_is_read_of_the_picture_and_what_the_prompt_says(
     "settings", [{"image": None}, {"crisp": False}, {"image": picture(np.array([[255, 0, 255]] * 4, np.uint8))}]
 )
 def test_nothing_is_said_without_a_picture_of_the_world(settings: dict[str, Any]):
-    assert looks_of(PAINTS, info(), options(**settings), 0, 0) == ""
+    assert appearance_of(PAINTS, info(), options(**settings), 0, 0) == ""
 
 
 def test_nothing_is_said_for_a_system_that_does_not_paint_or_whose_world_has_no_palette():
-    assert looks_of(SimpleNamespace(paints=False), info(), options(), 0, 0) == ""  # pyright: ignore
-    assert looks_of(PAINTS, {**info(), "crisp": ""}, options(), 0, 0) == ""
+    assert appearance_of(SimpleNamespace(paints=False), info(), options(), 0, 0) == ""  # pyright: ignore
+    assert appearance_of(PAINTS, {**info(), "crisp": ""}, options(), 0, 0) == ""
 
 
 def test_a_picture_of_another_size_or_without_a_matte_is_seen_as_the_network_sees_it():
     large = picture().replace(frames=picture().frames.repeat(4, 1).repeat(4, 2))
     opaque = picture().frames[..., :3].copy()
     opaque[picture().frames[..., 3] == 0] = 255
-    said = looks_of(PAINTS, info(), options(), 0, 0)
-    assert looks_of(PAINTS, info(), options(image=large), 0, 0) == said
-    assert looks_of(PAINTS, info(), options(image=Clip(opaque)), 0, 0) == said
+    said = appearance_of(PAINTS, info(), options(), 0, 0)
+    assert appearance_of(PAINTS, info(), options(image=large), 0, 0) == said
+    assert appearance_of(PAINTS, info(), options(image=Clip(opaque)), 0, 0) == said
 
 
 def test_a_picture_is_of_the_world_by_its_colors():
@@ -81,7 +81,7 @@ def test_the_video_of_a_picture_is_painted_unless_it_is_wanted_as_it_was_generat
     model = load("svd-sprites")
     assert model.system.paints
     made, plain = (model(options(steps=1, transparent=True, crisp=crisp))[0] for crisp in (None, False))
-    assert made.meta["looks"] == looks_of(model.system, model.info, options(), 0, 0)
+    assert made.meta["looks"] == appearance_of(model.system, model.info, options(), 0, 0)
     assert "looks" not in plain.meta
     assert made.frames.shape == plain.frames.shape
     assert (made.frames != plain.frames).any()

@@ -26,7 +26,7 @@ POSED = ("action", "facing")  # what a picture does not decide: the video goes o
 NEAR, ENOUGH = 12.0, 0.9  # distance in RGB from a color of the palette; share of the pixels of a picture of the world
 
 
-def looks_of(system: System, info: Mapping[str, Any], options: GenerateOptions, seed: int, index: int) -> str:
+def appearance_of(system: System, info: Mapping[str, Any], options: GenerateOptions, seed: int, index: int) -> str:
     """The sentence, or "": there is no picture, nothing reads it, it is none of the model's world, or `crisp=False`
     asks for the video as it was generated. info: the model's `model.json`. (seed, index) choose the words."""
     world_name = palette_world(info)
