@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reproductions.accuracies import gap_of, relative_of
-from reproductions.kept import has_matte, make_once
+from reproductions.cached_clips import has_matte, make_once
 from reproductions.pictures import write_sheet
 from reproductions.settings import PLAIN, Settings
 from storyreel.clip import Clip

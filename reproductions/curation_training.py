@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 import storyreel
+from reproductions.cached_clips import make_once
 from reproductions.curation_jumps import JumpDetector
 from reproductions.pace import seconds_of, steps_in
-from reproductions.selected import make_once
 from storyreel.clip import Clip
 from storyreel.data.folder import DatasetFolder
 from storyreel.encoder import TextVideoEncoder, as_frames

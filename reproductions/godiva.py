@@ -9,9 +9,9 @@ from typing import Any
 
 from reproductions import ablation
 from reproductions.ablation import NAMES, RECIPE, Variant
+from reproductions.cached_clips import make_once
 from reproductions.claims import Todo, run_claims
 from reproductions.godiva_report import report
-from reproductions.kept import make_once
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from storyreel.clip import Clip

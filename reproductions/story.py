@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from reproductions.kept import has_matte, make_once
+from reproductions.cached_clips import has_matte, make_once
 from reproductions.pictures import cut, write_sheet
 from reproductions.script import Part, Script, act, write_script
 from reproductions.settings import Settings

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 import storyreel
+from reproductions.cached_clips import make_once
 from reproductions.claims import Todo, run_claims
-from reproductions.kept import make_once
 from reproductions.pace import seconds_of, steps_in
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings

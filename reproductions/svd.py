@@ -18,8 +18,8 @@ import numpy as np
 
 from reproductions import svd_comparisons as comparisons
 from reproductions import svd_identity, svd_reuse, svd_turnaround
+from reproductions.cached_clips import make_once
 from reproductions.claims import MissingError, Todo, run_claims
-from reproductions.kept import make_once
 from reproductions.motion_control import motion_control, rank_correlation, speed_of
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from reproductions.kept import make_once
+from reproductions.cached_clips import make_once
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from reproductions.svd_turnaround import sheets_and_judge

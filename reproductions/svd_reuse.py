@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
+from reproductions.cached_clips import make_once
 from reproductions.claims import MissingError
 from reproductions.combinations import cases_of
 from reproductions.imagen_video_sampling import frechet, frechet_gap, psnr
-from reproductions.kept import make_once
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from storyreel.clip import Clip

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from reproductions.cached_clips import make_once
 from reproductions.claims import MissingError
-from reproductions.kept import make_once
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from storyreel.clip import Clip

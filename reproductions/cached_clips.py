@@ -1,4 +1,4 @@
-"""A clip that is made once: kept as a lossless file whose metadata says what made it."""
+"""A clip that is made once: cached as a lossless file whose metadata says what made it."""
 
 from __future__ import annotations
 
