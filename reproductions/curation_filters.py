@@ -233,8 +233,8 @@ def _has(row: dict[str, Any], names: Sequence[str]) -> bool:
 
 def _told(judged: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
     """(rejected, wrong in truth) of each -> precision and recall."""
-    both = sum(said and true for said, true in judged)
+    both = sum(answered and true for answered, true in judged)
     return {
-        "precision": share_json(Share(both, sum(said for said, _ in judged))),
+        "precision": share_json(Share(both, sum(answered for answered, _ in judged))),
         "recall": share_json(Share(both, sum(true for _, true in judged))),
     }

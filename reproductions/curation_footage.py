@@ -113,10 +113,10 @@ def _film(folder: Path, number: int, shots: int, seed: int, dirt: Dirt, shown: l
     for index, (one, after) in enumerate(zip(drawn, lengths, strict=True)):
         before = lengths[index - 1] if index else 0
         end = at + len(one.pictures) - before - after
-        said = one.caption
+        caption = one.caption
         if "caption" in one.faults:
-            said = _other(rng, one, drawn)
-        placed.append(Shot(at, end, one.origin, said, one.caption, one.expected, tuple(one.faults)))
+            caption = _other(rng, one, drawn)
+        placed.append(Shot(at, end, one.origin, caption, one.caption, one.expected, tuple(one.faults)))
         if index + 1 < shots:
             if after:
                 dissolves.append((end, end + after - 1))

@@ -75,7 +75,7 @@ def _filters(part: Part | None) -> Iterator[str]:
     yield from commands(part)
 
 
-def _training(parts: dict[str, Part], said: dict[str, Any]) -> Iterator[str]:
+def _training(parts: dict[str, Part], training: dict[str, Any]) -> Iterator[str]:
     yield "## The same model on each set"
     yield ""
     arms = {name: parts[f"arm-{name}"] for name in ARMS if f"arm-{name}" in parts}
@@ -105,12 +105,12 @@ def _training(parts: dict[str, Part], said: dict[str, Any]) -> Iterator[str]:
     yield ""
     words = {"mean": "attribute accuracy", "frechet": "Frechet distance", "cut": "share of outputs with a cut"}
     told = [
-        f"{word} {yes_or_no(said['better'].get(n))} (beyond both intervals: {yes_or_no(said['surely'].get(n))})"
+        f"{word} {yes_or_no(training['better'].get(n))} (beyond both intervals: {yes_or_no(training['surely'].get(n))})"
         for n, word in words.items()
     ]
     yield f"Curated is better than four times as much uncurated: {'; '.join(told)}."
     yield ""
-    yield f"The claim, all three, holds: {yes_or_no(said['holds'])}."
+    yield f"The claim, all three, holds: {yes_or_no(training['holds'])}."
     yield from commands(first)
     for arm in others:
         yield from pictures(arm)

@@ -110,11 +110,11 @@ def _windows(made: Curated, count: int, seed: int) -> list[Item]:
     lengths = {film.name: film.frames for film in made.truth}
     sources = [s for s in find_sources([made.footage])[0] if lengths.get(Path(s.path).name, 0) > WINDOW]
     room = np.array([lengths[Path(s.path).name] - WINDOW for s in sources], float)
-    said = {source.path: Captions(source, DEFAULT) for source in sources}
+    captions = {source.path: Captions(source, DEFAULT) for source in sources}
     found = []
     for place in rng.choice(len(sources), size=count, p=room / room.sum()):
         path, start = sources[place].path, int(rng.integers(int(room[place]) + 1))
-        told, _ = said[path].of(start / float(FPS), (start + WINDOW) / float(FPS))
+        told, _ = captions[path].of(start / float(FPS), (start + WINDOW) / float(FPS))
         found.append(Item(path, start, start + WINDOW, told[0] if told else ""))
     return found
 

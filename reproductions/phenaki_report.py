@@ -32,42 +32,42 @@ def report(results: dict[str, Any]) -> list[str]:
 
 def _summary(parts: dict[str, Part]) -> Iterator[str]:
     a, b = parts.get("tokens"), parts.get("story")
-    said = NOTHING
+    cell = NOTHING
     if done(a):
         gain = number(a["psnr_gain"], "dB")
-        said = f"{100 * a['tokens_saved']:.0f} % fewer tokens; PSNR less that of per-frame coding {gain}"
-    yield f"| (a) C-ViViT spends at least 40 % fewer tokens at equal or better reconstruction | {said} | {holds(a)} |"
-    said = NOTHING
+        cell = f"{100 * a['tokens_saved']:.0f} % fewer tokens; PSNR less that of per-frame coding {gain}"
+    yield f"| (a) C-ViViT spends at least 40 % fewer tokens at equal or better reconstruction | {cell} | {holds(a)} |"
+    cell = NOTHING
     if done(b):
         judged, seams = b["parts_judged"], b["seams"]
         mean = number(judged["parts"]["mean"], percent=True) if judged else NOTHING
-        said = f"attributes of parts right {mean}; joints inside parts {number(seams['ratio_same_phase'])} times the "
-        said += f"steps at the same place of the cycle, {number(seams['ratio'])} times all ordinary steps"
-    yield f"| (b) a story of a minute: parts follow their prompts, no jump at the seams | {said} | {holds(b)} |"
+        cell = f"attributes of parts right {mean}; joints inside parts {number(seams['ratio_same_phase'])} times the "
+        cell += f"steps at the same place of the cycle, {number(seams['ratio'])} times all ordinary steps"
+    yield f"| (b) a story of a minute: parts follow their prompts, no jump at the seams | {cell} | {holds(b)} |"
     for world in WORLDS:
-        c, said = parts.get(f"combinations-{world}"), NOTHING
+        c, cell = parts.get(f"combinations-{world}"), NOTHING
         if done(c):
             right = number(c["held_out"]["mean"], percent=True)
-            said = f"held-out {right}, seen {number(c['train']['mean'], percent=True)}; {_whole(c)}"
-        yield f"| (c) new combinations come out right, {world} | {said} | {holds(c)} |"
+            cell = f"held-out {right}, seen {number(c['train']['mean'], percent=True)}; {_whole(c)}"
+        yield f"| (c) new combinations come out right, {world} | {cell} | {holds(c)} |"
     for phrasing, word in PHRASED.items():
         c = parts.get(f"combinations-sprites-{phrasing}")
         if done(c):
-            said = f"held-out {number(c['held_out']['mean'], percent=True)}; {_whole(c)}"
-            yield f"| (c) the same, {word}, sprites | {said} | {holds(c)} |"
+            cell = f"held-out {number(c['held_out']['mean'], percent=True)}; {_whole(c)}"
+            yield f"| (c) the same, {word}, sprites | {cell} | {holds(c)} |"
     for world in WORLDS:
-        d, said = parts.get(f"reconstruction-{world}"), NOTHING
+        d, cell = parts.get(f"reconstruction-{world}"), NOTHING
         if done(d):
-            said = f"{number(d['reconstructed']['mean'], percent=True)}, PSNR {number(d['psnr'], 'dB')}"
-            said += f"; the clips themselves {number(d['real']['mean'], percent=True)}"
-        yield f"| what the tokenizer alone leaves is still right, {world} | {said} | {holds(d)} |"
+            cell = f"{number(d['reconstructed']['mean'], percent=True)}, PSNR {number(d['psnr'], 'dB')}"
+            cell += f"; the clips themselves {number(d['real']['mean'], percent=True)}"
+        yield f"| what the tokenizer alone leaves is still right, {world} | {cell} | {holds(d)} |"
 
 
 def _whole(part: Part) -> str:
     """All attributes right, and accuracy relative to real clips, of held-out prompts."""
-    said = f"all attributes right {number(part['held_out'].get('all_right'), percent=True)}"
+    cell = f"all attributes right {number(part['held_out'].get('all_right'), percent=True)}"
     relative = part.get("held_out_relative")
-    return f"{said}; relative to real clips {number(relative['mean'], percent=True)}" if relative else said
+    return f"{cell}; relative to real clips {number(relative['mean'], percent=True)}" if relative else cell
 
 
 def _tokens(part: Part | None) -> Iterator[str]:

@@ -150,7 +150,7 @@ class Judged:
         check_known(judge, [part.expected for part in script.parts])
         likely = judge.probabilities(windows)
         found = [(number, surest(list(islice(likely, count)))) for number, count in cycles]
-        owner, seen = [number for number, _ in found], [said for _, said in found]
+        owner, seen = [number for number, _ in found], [reading for _, reading in found]
         parts, every = [], []
         for number, part in enumerate(script.parts):
             mine = [labels(s) for s, o in zip(seen, owner, strict=True) if o == number]
@@ -196,13 +196,13 @@ def surest(likely: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, str
 
 def _majority(seen: list[dict[str, str | None]], expected: dict[str, str | None]) -> dict[str, str | None]:
     """What was expected where more than half of the windows show it, else the commonest other answer."""
-    said: dict[str, str | None] = {}
+    named: dict[str, str | None] = {}
     for name, want in expected.items():
         answers = [s.get(name) for s in seen]
         others = [a for a in answers if a != want]
         right = 2 * (len(answers) - len(others)) > len(answers)
-        said[name] = want if right else max(others, key=others.count)
-    return said
+        named[name] = want if right else max(others, key=others.count)
+    return named
 
 
 def _cuts(clip: Clip, played: Clip, frames: list[int]) -> list[tuple[float, float]]:

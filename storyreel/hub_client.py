@@ -46,8 +46,8 @@ def called(name: str, revision: str | None) -> str:
 
 def is_offline() -> bool:
     """Whether the environment says that the hub is not to be asked, as huggingface_hub reads it."""
-    said = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
-    return said.upper() in ("1", "ON", "YES", "TRUE")
+    setting = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return setting.upper() in ("1", "ON", "YES", "TRUE")
 
 
 def check_online(name: str, download: bool, why: str) -> None:

@@ -24,13 +24,13 @@ LICENCES = {"CC-BY-SA 3.0": "cc-by-sa-3.0", "Apache-2.0": "apache-2.0", "CC0 1.0
 
 def licence_of(sentence: str) -> str:
     """The hub's name of the licence that a sentence mentions; "unknown" where it is none of `LICENCES`."""
-    return next((name for said, name in LICENCES.items() if said in sentence), "unknown")
+    return next((name for phrase, name in LICENCES.items() if phrase in sentence), "unknown")
 
 
 def header(values: Mapping[str, Any]) -> str:
     """YAML between two lines of dashes. Every value is written as JSON, which YAML reads."""
-    said = {key: value for key, value in values.items() if value not in (None, [])}
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in said.items()]
+    fields = {key: value for key, value in values.items() if value not in (None, [])}
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
     return "\n".join(["---", *lines, "---", "", ""])
 
 

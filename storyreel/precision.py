@@ -81,7 +81,7 @@ def _file() -> Path | None:
 
 
 def _machine() -> str:
-    said = [
+    facts = [
         platform.machine(),
         platform.processor(),
         torch.__version__,
@@ -89,8 +89,8 @@ def _machine() -> str:
         torch.__config__.show(),
     ]
     with contextlib.suppress(OSError):
-        said += [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")][:1]
-    return hashlib.sha256("/".join(map(str, said)).encode()).hexdigest()[:16]
+        facts += [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")][:1]
+    return hashlib.sha256("/".join(map(str, facts)).encode()).hexdigest()[:16]
 
 
 def _seconds(dtype: torch.dtype) -> float:

@@ -105,6 +105,6 @@ def printable(text: str) -> str:
 
 def one_line(error: BaseException) -> str:
     """What an error says, in one line of at most 300 characters; its kind where it says nothing."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    line = printable(" ".join(said.split())) or type(error).__name__
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = printable(" ".join(message.split())) or type(error).__name__
     return line if len(line) <= 300 else f"{line[:297]}..."

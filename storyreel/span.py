@@ -52,8 +52,8 @@ class Span:
     def as_json(self) -> dict[str, Any]:
         whole_span = len(self.shown) == self.frames and all(a == b for a, b in enumerate(self.shown))
         plain = None if whole_span else list(self.shown)
-        said = {"path": str(self.path), "start": str(self.start), "frames": self.frames, "fps": str(self.fps)}
-        return {"span": 1, **said, "shown": plain, "bars": list(self.bars), "slack": self.slack, "skip": self.skip}
+        document = {"path": str(self.path), "start": str(self.start), "frames": self.frames, "fps": str(self.fps)}
+        return {"span": 1, **document, "shown": plain, "bars": list(self.bars), "slack": self.slack, "skip": self.skip}
 
     def write(self, file: str | Path) -> Path:
         file = Path(file)
@@ -74,24 +74,24 @@ class Span:
         raise ValueError(f"{file}: is no span of a film: {why}")
 
     @classmethod
-    def from_json(cls, said: Any, folder: Path = Path()) -> Span:
+    def from_json(cls, document: Any, folder: Path = Path()) -> Span:
         """KeyError, TypeError or ValueError where it is not what `as_json` gives."""
-        frames = whole(said["frames"], "frames", 1, MAX_FRAMES_OF_FILM)
+        frames = whole(document["frames"], "frames", 1, MAX_FRAMES_OF_FILM)
         shown: Sequence[int] = range(frames)
-        if said["shown"] is not None:
-            shown = tuple(whole(index, "shown", 0, frames - 1) for index in said["shown"])
-        if not shown or not isinstance(said["path"], str) or "\0" in said["path"]:
+        if document["shown"] is not None:
+            shown = tuple(whole(index, "shown", 0, frames - 1) for index in document["shown"])
+        if not shown or not isinstance(document["path"], str) or "\0" in document["path"]:
             raise ValueError("expected the path of a film and at least one frame")
-        top, bottom, left, right = (whole(bar, "bars", 0, 1 << 20) for bar in said["bars"])
+        top, bottom, left, right = (whole(bar, "bars", 0, 1 << 20) for bar in document["bars"])
         return cls(
-            folder / said["path"],
-            rational(said["start"], "start", 0, MAX_SECONDS),
+            folder / document["path"],
+            rational(document["start"], "start", 0, MAX_SECONDS),
             frames,
-            rational(said["fps"], "fps", 0, MAX_FPS, above=True),
+            rational(document["fps"], "fps", 0, MAX_FPS, above=True),
             shown,
             (top, bottom, left, right),
-            number(said["slack"], "slack", 0, MAX_SECONDS),
-            None if said.get("skip") is None else whole(said["skip"], "skip", 0, MAX_FRAMES_OF_FILM),
+            number(document["slack"], "slack", 0, MAX_SECONDS),
+            None if document.get("skip") is None else whole(document["skip"], "skip", 0, MAX_FRAMES_OF_FILM),
         )
 
     def pictures(self) -> Iterator[np.ndarray]:

@@ -40,10 +40,10 @@ class ClipListing:
     down: bool = False
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> ClipListing:
+    def from_json(cls, document: Mapping[str, Any]) -> ClipListing:
         made: dict[str, Any] = {}
         for f in fields(cls):
-            value = said.get(f.name, f.default)
+            value = document.get(f.name, f.default)
             if not isinstance(value, type(f.default)):
                 raise ValueError(f"{f.name}: expected {type(f.default).__name__}")
             made[f.name] = value

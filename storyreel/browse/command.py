@@ -22,11 +22,11 @@ def changes(old: Thresholds, new: Thresholds) -> list[str]:
         parts = [part.name for part in fields(now) if getattr(was, part.name) != getattr(now, part.name)]
         if isinstance(now, Limit) and now.min is not None and was.max is not None and now.min > was.max:
             parts.sort(key=lambda part: part != "max")  # the lower limit must not pass the upper one on the way
-        found += [f"{field.name}.{part}={_said(getattr(now, part))}" for part in parts]
+        found += [f"{field.name}.{part}={_as_text(getattr(now, part))}" for part in parts]
     return found
 
 
-def _said(value: float | None) -> str:
+def _as_text(value: float | None) -> str:
     return "none" if value is None else repr(float(value))
 
 
@@ -46,14 +46,14 @@ class Running:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
-        self._said = {"state": "idle", "line": ""}
+        self._status = {"state": "idle", "line": ""}
 
     def start(self, words: list[str]) -> bool:
         """Whether it was begun; not while another one runs."""
         with self._lock:
-            if self._said["state"] == "running":
+            if self._status["state"] == "running":
                 return False
-            self._said = {"state": "running", "line": ""}
+            self._status = {"state": "running", "line": ""}
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "storyreel", *words],
                 stdin=subprocess.DEVNULL,
@@ -69,11 +69,11 @@ class Running:
         lines = (out if process.returncode == 0 else err).strip().splitlines() or [f"ended with {process.returncode}"]
         line = lines[0] if process.returncode == 0 else lines[-1]
         with self._lock:
-            self._said = {"state": "done" if process.returncode == 0 else "failed", "line": line}
+            self._status = {"state": "done" if process.returncode == 0 else "failed", "line": line}
 
     def now(self) -> dict[str, Any]:
         with self._lock:
-            return dict(self._said)
+            return dict(self._status)
 
     def close(self) -> None:
         """Waits for it: a dataset is not left half chosen."""

@@ -188,10 +188,10 @@ class DatasetPictures:
 
 def preview_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """The span of a row, of its first seconds only."""
-    said = span_of(row)
-    shown = said["shown"] if said["shown"] is not None else range(said["frames"])
+    span = span_of(row)
+    shown = span["shown"] if span["shown"] is not None else range(span["frames"])
     most = max(1, int(PREVIEW_SECONDS * row["fps"]))
-    return said if len(shown) <= most else {**said, "shown": list(shown[:most])}
+    return span if len(shown) <= most else {**span, "shown": list(shown[:most])}
 
 
 def _pictures(spans: Iterable[Span]) -> Iterable[np.ndarray]:

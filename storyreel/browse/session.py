@@ -35,11 +35,11 @@ class Edits:
         self.version = _version(edits_file(dataset))
         self.words = np.full(len(table), -1, np.int8)
         self.captions: dict[int, str] = {}
-        for clip, said in read_edits(dataset).items():
+        for clip, edit in read_edits(dataset).items():
             if (place := table.place.get(clip)) is not None:
-                if (keep := said.get("keep")) is not None:
+                if (keep := edit.get("keep")) is not None:
                     self.words[place] = bool(keep)
-                if (caption := said.get("caption")) is not None:
+                if (caption := edit.get("caption")) is not None:
                     self.captions[place] = caption
         self.lengths = table.scores["caption_words"].copy()
         for place, caption in self.captions.items():
@@ -160,12 +160,12 @@ def _known_pairs(table: SpanTable) -> Pairs:
     """The pairs that choosing found when the folder was written."""
     hashes = _hashes(table)
     found: dict[tuple[str, str], float] = {}
-    said = table.table.select(["duplicate_of", "duplicate_share_of_bits"])
-    for place in np.flatnonzero(np.asarray(said["duplicate_of"].is_valid().to_numpy(zero_copy_only=False), bool)):
-        of = table.place.get(said["duplicate_of"][int(place)].as_py())
+    duplicates = table.table.select(["duplicate_of", "duplicate_share_of_bits"])
+    for place in np.flatnonzero(np.asarray(duplicates["duplicate_of"].is_valid().to_numpy(zero_copy_only=False), bool)):
+        of = table.place.get(duplicates["duplicate_of"][int(place)].as_py())
         a, b = hashes[place], hashes[of] if of is not None else None
         if a and b and a != b:
-            found |= _both_ways(a, b, float(said["duplicate_share_of_bits"][int(place)].as_py() or 0.0))
+            found |= _both_ways(a, b, float(duplicates["duplicate_share_of_bits"][int(place)].as_py() or 0.0))
     return found
 
 

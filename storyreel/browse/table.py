@@ -36,17 +36,17 @@ class SpanTable:
             self.failed_to_write = np.asarray(self.table["error"].is_valid().to_numpy(zero_copy_only=False), bool)
             self.captions: list[str] = [text or "" for text in self.table["caption"].to_pylist()]
             self.captioned = np.flatnonzero([by == "manual" for by in self.table["caption_from"].to_pylist()]).tolist()
-            said = [made[0] if made else "" for made in self.table["captions_made"].to_pylist()]
+            captions = [made[0] if made else "" for made in self.table["captions_made"].to_pylist()]
         except (pa.ArrowException, KeyError, OSError) as error:
             raise ValueError(f"{file}: not a readable table of spans ({str(error).splitlines()[0]})") from None
         for row, clip in enumerate(self.clips):
             bare(clip, f"{file}, row {row}: clip")
         self.place = {clip: row for row, clip in enumerate(self.clips)}
         self.scores = {name: self._numbers(name) for name in MEASURED}
-        self.scores["caption_words"] = np.array([float(len(text.split())) for text in said])
+        self.scores["caption_words"] = np.array([float(len(text.split())) for text in captions])
         names = self.table["source"].to_pylist()
         self.films = len(set(names))
-        lower = [f"{text}\n{name}".lower() for text, name in zip(said, names, strict=True)]
+        lower = [f"{text}\n{name}".lower() for text, name in zip(captions, names, strict=True)]
         self._lower = pa.array(lower, pa.large_string())
 
     def __len__(self) -> int:
@@ -72,8 +72,8 @@ class SpanTable:
         words = text.lower().split()
         places, left = np.arange(len(self)), self._lower
         for word in words:  # the next one only where all before were found
-            said = pc.call_function("match_substring", [left], pc.MatchSubstringOptions(word))
-            here = np.flatnonzero(np.asarray(said.to_numpy(zero_copy_only=False), bool))
+            matches = pc.call_function("match_substring", [left], pc.MatchSubstringOptions(word))
+            here = np.flatnonzero(np.asarray(matches.to_numpy(zero_copy_only=False), bool))
             places, left = places[here], left.take(pa.array(here))
         found[places] = True
         for row, caption in changed.items():

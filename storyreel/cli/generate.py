@@ -67,9 +67,9 @@ def generate(
 
 def check_sources(settings: Mapping[str, Any], batch: BatchOptions) -> None:
     """BadParameter where nothing says what is to be made, or two things do."""
-    said = {"PROMPT": settings.get("prompt"), "--story": settings.get("story")}
-    said |= {"--prompts": batch.prompts, "--from": batch.origin}
-    found = [name for name, value in said.items() if value is not None]
+    sources = {"PROMPT": settings.get("prompt"), "--story": settings.get("story")}
+    sources |= {"--prompts": batch.prompts, "--from": batch.origin}
+    found = [name for name, value in sources.items() if value is not None]
     if not found and batch.model is None and not {*INPUTS} & set(settings):
         raise typer.BadParameter(NOTHING)
     if batch.model is None and _is_a_model(settings.get("prompt")):
@@ -77,7 +77,7 @@ def check_sources(settings: Mapping[str, Any], batch: BatchOptions) -> None:
         raise typer.BadParameter(f'{name} is a model; expected "a sentence" -m {name}', param_hint="PROMPT")
     if len(found) > 1 and found != ["PROMPT", "--from"]:
         raise typer.BadParameter(f"{found[0]} is given as well; expected one of the two", param_hint=found[1])
-    if [str(value) for value in said.values()].count(STDIO) > 1:
+    if [str(value) for value in sources.values()].count(STDIO) > 1:
         raise typer.BadParameter("stdin can be read once alone", param_hint=found[1])
 
 

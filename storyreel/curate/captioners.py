@@ -77,9 +77,9 @@ class Transformers:
             if self.model == "git" and len(self.places) > 1:
                 return self._say(torch.stack([self._pixels(video) for video in videos]))
             flat = torch.cat([self._pixels(video) for video in videos])  # (b * t, 3, s, s)
-            said = self._say(flat)
+            captions = self._say(flat)
         per = len(self.places)
-        return [_together(said[start : start + per]) for start in range(0, len(said), per)]
+        return [_together(captions[start : start + per]) for start in range(0, len(captions), per)]
 
     def _load(self) -> None:
         from safetensors import SafetensorError
@@ -114,15 +114,19 @@ def _preparation(folder: Path) -> tuple[int, tuple[float, ...], tuple[float, ...
     """(side, mean, std) of the pictures, as preprocessor_config.json says, else as config.json and CLIP do."""
     config = read_object(folder / "config.json")
     file = folder / "preprocessor_config.json"
-    said = read_object(file) if file.is_file() else {}
-    size = said.get("crop_size") or said.get("size") or {}
+    preprocessor = read_object(file) if file.is_file() else {}
+    size = preprocessor.get("crop_size") or preprocessor.get("size") or {}
     side = size if isinstance(size, int) else size.get("height") or size.get("shortest_edge")
     side = side or config.get("vision_config", {}).get("image_size", 224)
     side = whole(side, f"{folder}: size of its pictures", 1, 4096)
-    return side, tuple(said.get("image_mean", openai_clip.MEAN)), tuple(said.get("image_std", openai_clip.STD))
+    return (
+        side,
+        tuple(preprocessor.get("image_mean", openai_clip.MEAN)),
+        tuple(preprocessor.get("image_std", openai_clip.STD)),
+    )
 
 
-def _together(said: Sequence[str]) -> str:
+def _together(captions: Sequence[str]) -> str:
     """Sentences of several frames as one caption, each once."""
-    once = list(dict.fromkeys(text.rstrip(" .") for text in said if text.strip()))
+    once = list(dict.fromkeys(text.rstrip(" .") for text in captions if text.strip()))
     return ", then ".join(once)

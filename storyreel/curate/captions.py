@@ -71,20 +71,20 @@ def _subtitles(film: Captions, start: float, end: float) -> list[str]:
     """Everything said within the span, in order, as in HowTo100M; a line belongs where its middle is."""
     for lines in film.once("subtitles", read_subtitles, film.files(".srt", ".vtt")):
         middles = [(a + b) / 2 for a, b, _ in lines]
-        said = [text for _, _, text in lines[bisect_left(middles, start) : bisect_left(middles, end)]]
-        if said:
-            return [" ".join(_unrolled(said))]
+        spoken = [text for _, _, text in lines[bisect_left(middles, start) : bisect_left(middles, end)]]
+        if spoken:
+            return [" ".join(_unrolled(spoken))]
     return []
 
 
 def _sidecar(film: Captions, start: float, end: float) -> list[str]:
     """film.txt: the whole film's captions, one a line. film.json: `caption`, `captions`, or spans of their own."""
-    for said in film.once("json", _read_json, film.files(".json")):
-        spans = [s for s in said["spans"] if s[0] < end and s[1] > start]
+    for document in film.once("json", _read_json, film.files(".json")):
+        spans = [s for s in document["spans"] if s[0] < end and s[1] > start]
         if spans:  # that which shares most of its time
             return [max(spans, key=lambda s: (min(s[1], end) - max(s[0], start), -s[0]))[2]]
-        if said["captions"]:
-            return said["captions"]
+        if document["captions"]:
+            return document["captions"]
     found = film.once("txt", read_text, film.files(".txt"))
     return [line for text in found for line in text.splitlines()]
 
@@ -121,9 +121,9 @@ def read_subtitles(file: Path) -> list[Line]:
         times = [_seconds(m) for m in (list(_TIME.finditer(head))[-1:] + list(_TIME.finditer(rest))[:1])]
         if not arrow or len(times) != 2 or times[1] < times[0]:
             continue
-        said = _clean(re.sub(r"<[^>]*>|\{[^}]*\}", "", " ".join(rest.split("\n")[1:])))
-        if said:
-            lines.append((times[0], times[1], said))
+        spoken = _clean(re.sub(r"<[^>]*>|\{[^}]*\}", "", " ".join(rest.split("\n")[1:])))
+        if spoken:
+            lines.append((times[0], times[1], spoken))
     if not lines:
         raise ValueError("no subtitle with a time in it")
     return sorted(lines)
@@ -134,10 +134,10 @@ def _seconds(found: re.Match[str]) -> float:
     return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + int(rest.ljust(3, "0")) / 1000
 
 
-def _unrolled(said: Sequence[str]) -> list[str]:
+def _unrolled(lines: Sequence[str]) -> list[str]:
     """Without repetition: captions that roll show each line again with the next."""
     found: list[str] = []
-    for text in said:
+    for text in lines:
         if not found or text != found[-1]:
             before = found[-1] if found else ""
             found.append(text[len(before) :].strip() if before and text.startswith(before + " ") else text)
@@ -149,19 +149,20 @@ def _read_json(file: Path) -> dict[str, Any]:
 
     HowTo100M's own form, lists `start`, `end`, `text`, is known; so is a list of objects with these keys.
     """
-    said = read_json(file)
+    document = read_json(file)
     spans: list[Line] = []
-    listed = said if isinstance(said, list) else said.get("spans") or []
-    if isinstance(said, dict) and isinstance(said.get("start"), list):
+    listed = document if isinstance(document, list) else document.get("spans") or []
+    if isinstance(document, dict) and isinstance(document.get("start"), list):
         listed = [
-            {"start": a, "end": b, "text": t} for a, b, t in zip(said["start"], said["end"], said["text"], strict=True)
+            {"start": a, "end": b, "text": t}
+            for a, b, t in zip(document["start"], document["end"], document["text"], strict=True)
         ]
     for span in listed:
         text = span.get("text") or span.get("caption")
         if text:
             begin, end = (number(span[name], name, 0, MAX_SECONDS) for name in ("start", "end"))
             spans.append((begin, end, str(text)))
-    whole: Mapping[str, Any] = said if isinstance(said, dict) else {}
+    whole: Mapping[str, Any] = document if isinstance(document, dict) else {}
     captions = whole.get("captions") or [whole.get("caption") or whole.get("description") or whole.get("title")]
     return {"captions": [c for c in captions if isinstance(c, str)], "spans": sorted(spans)}
 

@@ -86,9 +86,9 @@ def _one_licence(licences: Mapping[str, int]) -> str:
 def _limits(thresholds: Thresholds) -> list[str]:
     lines = []
     for name, parts in thresholds.as_json().items():
-        said = [f"{part.replace('_', ' ')} {value:g}" for part, value in parts.items() if value is not None]
-        if said:
-            lines.append(f"- {name}: {', '.join(said)}" + (f" ({judged()[name].says})" if name in judged() else ""))
+        settings = [f"{part.replace('_', ' ')} {value:g}" for part, value in parts.items() if value is not None]
+        if settings:
+            lines.append(f"- {name}: {', '.join(settings)}" + (f" ({judged()[name].says})" if name in judged() else ""))
     return lines or ["- nothing"]
 
 

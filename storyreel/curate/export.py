@@ -48,10 +48,14 @@ class Export:
 
 def span_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """What `storyreel.span.Span.from_json` needs to find the frames of a row again; JSON values."""
-    said = {"path": real_path(row["source_path"]), "start": row["start_exact"], "frames": row["end"] - row["start"]}
+    beginning = {
+        "path": real_path(row["source_path"]),
+        "start": row["start_exact"],
+        "frames": row["end"] - row["start"],
+    }
     return {
         "span": 1,
-        **said,
+        **beginning,
         "fps": row["fps_exact"],
         "shown": row["shown"],
         "bars": row["bars"],
@@ -64,8 +68,8 @@ def export_clip(job: tuple[dict[str, Any], str, Export], beat: Any = None) -> tu
     """(span, file, how) -> (height, width) of the clip that was written. For `supervise`; safe to repeat."""
     from storyreel.span import Span
 
-    said, file, how = job
-    span = Span.from_json(said)
+    document, file, how = job
+    span = Span.from_json(document)
     if how.format == "mkv":
         from storyreel import video_io
 

@@ -29,7 +29,7 @@ def fuse(work: Work, texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
     models = work.models
     stored = work.store.answers(f"fused-{key_of(f'{models.chat} {models.chat_model} {INSTRUCTION}')}")
-    descriptions = {clip: list(said) for clip, said in texts.items() if len(set(said)) > 1}
+    descriptions = {clip: list(captions) for clip, captions in texts.items() if len(set(captions)) > 1}
     known = {clip: v["text"] for clip, v in stored.values.items() if v.get("of") == descriptions.get(clip)}
     todo = [clip for clip in descriptions if clip not in known]
     work.screen.begin("fusing captions", len(todo))
@@ -54,8 +54,8 @@ def fuse(work: Work, texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 def fused_caption(texts: Sequence[str], models: ModelSettings) -> str:
     """One sentence from several. NoAnswer after `chat_tries` tries."""
-    said = "\n".join(f"Description {i}: {text}" for i, text in enumerate(texts, 1))
-    messages = [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": said}]
+    listing = "\n".join(f"Description {i}: {text}" for i, text in enumerate(texts, 1))
+    messages = [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": listing}]
     return answered(str(models.chat), messages, models, lambda answer: check_answer(answer, texts))
 
 

@@ -65,20 +65,20 @@ def _picture_captions(work: Work, kinds: Sequence[str]) -> None:
     """Captions of `--captions MODEL`, for what the kinds before it do not caption."""
     first = kinds[: work.models.before]
     rows = [row for row in work.candidates() if row.get("caption_made_from") not in first]
-    said = ask(work, picture_captioner(work.models), "captions", rows)
+    captions = ask(work, picture_captioner(work.models), "captions", rows)
     for row in rows:
-        if text := said.get(row["clip"]):
+        if text := captions.get(row["clip"]):
             row["captions_made"] = list(dict.fromkeys([text, *(row.get("captions_made") or [])]))
             row["caption_made_from"] = "captioner"
 
 
 def _captions(work: Work) -> None:
-    said: list[dict[str, str]] = []
+    captions: list[dict[str, str]] = []
     for kind in ("image", "video"):
         if folder := getattr(work.models, kind):
-            said.append(ask(work, load_captioner(folder, kind), f"{kind} captions"))
-    rows = [row for row in work.candidates() if any(row["clip"] in one for one in said)]
-    texts = {row["clip"]: [one[row["clip"]] for one in said if one.get(row["clip"])] for row in rows}
+            captions.append(ask(work, load_captioner(folder, kind), f"{kind} captions"))
+    rows = [row for row in work.candidates() if any(row["clip"] in one for one in captions)]
+    texts = {row["clip"]: [one[row["clip"]] for one in captions if one.get(row["clip"])] for row in rows}
     fused: dict[str, str] = {}
     if work.models.chat:
         fused = fuse(work, texts)

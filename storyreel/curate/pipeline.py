@@ -183,10 +183,10 @@ def assemble(
         film = store.films.get(source.name)
         if film is None or film.error is not None:
             continue
-        said = Captions(source, settings.captions, folder)
+        captions = Captions(source, settings.captions, folder)
         for row in rows_of(_read_film(store, film), source, config):
-            row["captions_made"], row["caption_made_from"] = said.of(row["start_seconds"], row["end_seconds"])
+            row["captions_made"], row["caption_made_from"] = captions.of(row["start_seconds"], row["end_seconds"])
             rows.append(row)
-        notes += said.notes
+        notes += captions.notes
     number_copies(rows)
     return rows, notes

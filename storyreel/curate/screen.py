@@ -28,7 +28,7 @@ class CurationScreen:
         if not self.quiet and sys.stderr.isatty():
             from rich.progress import BarColumn, Progress, TextColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
             self._live = Progress(*columns, console=rich_console(), transient=True)
             self._live.start()
             guard_stderr()
@@ -100,11 +100,11 @@ class CurationScreen:
         if self._live:
             if self._task is not None:
                 self._live.remove_task(self._task)
-            self._task = self._live.add_task(what, total=total, completed=done, said="")
+            self._task = self._live.add_task(what, total=total, completed=done, note="")
 
-    def _show(self, said: str) -> None:
+    def _show(self, note: str) -> None:
         if self._live:
-            self._live.update(self._task, said=said)
+            self._live.update(self._task, note=note)
 
 
 def _clock(seconds: float) -> str:

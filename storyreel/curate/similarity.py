@@ -41,8 +41,8 @@ def similarity(work: Work) -> None:
             work.screen.advance()
     stored.settle()
     for row in candidates:
-        said = stored.values.get(row["clip"]) or {}
-        row["similarity"] = said.get("score") if said.get("of") == row["caption"] else None
+        stored_answer = stored.values.get(row["clip"]) or {}
+        row["similarity"] = stored_answer.get("score") if stored_answer.get("of") == row["caption"] else None
 
 
 def aesthetics(work: Work) -> None:

@@ -86,12 +86,12 @@ def find_sources(
             entries = list(_read_manifest(path, columns or {}, videos))
         else:
             entries = [(path.name, path, {})]
-        for name, file, said in entries:
+        for name, file, values in entries:
             why = no_film(file)
             if why:
                 others.append((printable(str(file)), why))
             else:
-                source = _source(name, file, said)
+                source = _source(name, file, values)
                 films.setdefault(source.path, source)
     return named_apart({}, films.values()), sorted(set(others))
 
@@ -131,12 +131,12 @@ def _is_sidecar(file: Path, stems: set[tuple[Path, str]]) -> bool:
     return (file.parent, file.stem) in stems or (file.parent, Path(file.stem).stem) in stems
 
 
-def _source(name: str, file: Path, said: Mapping[str, str]) -> FilmSource:
-    said = {k: v for k, v in said.items() if v not in (None, "")}
-    licence = next((said.pop(c) for c in LICENCE_COLUMNS if c in said), None)
-    caption = said.pop("caption", None)
+def _source(name: str, file: Path, columns: Mapping[str, str]) -> FilmSource:
+    columns = {k: v for k, v in columns.items() if v not in (None, "")}
+    licence = next((columns.pop(c) for c in LICENCE_COLUMNS if c in columns), None)
+    caption = columns.pop("caption", None)
     return FilmSource(
-        printable(name.replace(os.sep, "/")), os.path.abspath(file), licence, caption, dict(sorted(said.items()))
+        printable(name.replace(os.sep, "/")), os.path.abspath(file), licence, caption, dict(sorted(columns.items()))
     )
 
 
@@ -190,16 +190,16 @@ def _read_manifest(
             raise ValueError(f"{where}: no path; expected a column {names}; --columns path=NAME says which has it")
         if lost := [c for meaning, c in columns.items() if c not in row]:
             raise ValueError(f'{where}: expected a column "{lost[0]}", as --columns says')
-        said = {str(k).strip(): _text(v) for k, v in row.items() if k != column and v is not None}
+        values = {str(k).strip(): _text(v) for k, v in row.items() if k != column and v is not None}
         for meaning, c in columns.items():
-            if meaning != "path" and c in said:
-                said[meaning] = said.pop(c)
+            if meaning != "path" and c in values:
+                values[meaning] = values.pop(c)
         listed = Path(os.path.expanduser(str(row[column])))
         file = folder / listed
         if not file.exists():
             file = there.get(listed.name) or there.get(listed.stem) or file
         name = listed.name if listed.is_absolute() or ".." in listed.parts else str(listed)
-        yield name if file.name == listed.name else file.name, file, said
+        yield name if file.name == listed.name else file.name, file, values
         count += 1
     if not count:
         raise ValueError(f"{path}: no films in it; expected at least one row")

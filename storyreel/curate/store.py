@@ -98,8 +98,8 @@ class Store:
         """(ids of the clips whose files were written here, those of them that go when the new ones stand)."""
         file = self.path / "clips.json"
         if file.exists():
-            said = read_object(file)
-            return {str(c) for c in said.get("clips", [])}, {str(c) for c in said.get("stale", [])}
+            document = read_object(file)
+            return {str(c) for c in document.get("clips", [])}, {str(c) for c in document.get("stale", [])}
         folders = [self.dataset / "clips", self.path / "shelf"]  # of an earlier version, which was looked through
         names = [name for folder in folders if folder.is_dir() for name in os.listdir(folder)]
         return {name.partition(".")[0] for name in names if CLIP_FILE.fullmatch(name)}, set()
@@ -111,8 +111,8 @@ class Store:
             self._save_written()
 
     def _save_written(self) -> None:
-        said = {"clips": sorted(self._written)} | ({"stale": sorted(self._stale)} if self._stale else {})
-        write_text(self.path / "clips.json", json.dumps(said) + "\n")
+        document = {"clips": sorted(self._written)} | ({"stale": sorted(self._stale)} if self._stale else {})
+        write_text(self.path / "clips.json", json.dumps(document) + "\n")
 
     def wrote(self, name: str) -> bool:
         """Whether a file in clips/ was written here."""

@@ -50,8 +50,8 @@ def write_splits(folder: Path, table: pa.Table) -> dict[str, Any]:
 
 def splits_of(table: pa.Table) -> dict[str, int]:
     """Split -> clips, in the order of `SPLITS`; what says none is of train."""
-    said = table.column("split").to_pylist() if "split" in table.column_names else [None] * table.num_rows
-    counts = Counter(each or "train" for each in said)
+    splits = table.column("split").to_pylist() if "split" in table.column_names else [None] * table.num_rows
+    counts = Counter(each or "train" for each in splits)
     return {split: counts[split] for split in SPLITS if counts[split]}
 
 
@@ -62,7 +62,7 @@ def _rows_of(table: pa.Table, split: str) -> pa.Table:
     return table.filter(pa.array(mask, pa.bool_()))
 
 
-def write_card(owned: Owned, table: pa.Table, said: Sequence[str], world: str = "") -> None:
+def write_card(owned: Owned, table: pa.Table, captions: Sequence[str], world: str = "") -> None:
     """Write the card, unless somebody edited it. said: Markdown below the title. world: that made the clips, if any."""
     licence = worlds.find(world).licence if world in worlds.names() else ""
     head: dict[str, Any] = {**model_card.DATASET}
@@ -70,6 +70,6 @@ def write_card(owned: Owned, table: pa.Table, said: Sequence[str], world: str = 
         head["license"] = [model_card.licence_of(licence)]
     head |= write_splits(owned.path, table)
     counts = [f"- {split}: {counted(count, 'clip')}" for split, count in splits_of(table).items()]
-    lines = [f"# {world or 'A video dataset'}", "", *said, "", "## Splits", "", *counts]
+    lines = [f"# {world or 'A video dataset'}", "", *captions, "", "## Splits", "", *counts]
     lines += ["", "## Licence", "", licence] if licence else []
     owned.write_card(CARD, model_card.header(head) + "\n".join(lines) + "\n")

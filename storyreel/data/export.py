@@ -77,10 +77,10 @@ def _add_clip(tar: tarfile.TarFile, folder: DatasetFolder, row: int, key: str) -
     if not file.is_file() or not file.stat().st_size:
         return
     captions = folder.captions(row)
-    said = json.dumps(row_for_others(folder, row), default=str)
+    line = json.dumps(row_for_others(folder, row), default=str)
     with file.open("rb") as content:
         _add(tar, f"{key}{file.suffix.lower()}", content, file.stat().st_size)
-    for suffix, text in ((".txt", captions[0] if captions else ""), (".json", said)):
+    for suffix, text in ((".txt", captions[0] if captions else ""), (".json", line)):
         blob = text.encode()
         _add(tar, key + suffix, io.BytesIO(blob), len(blob))
 

@@ -70,8 +70,8 @@ def _encode(encoder: TextEncoder, captions: list[str], path: Path) -> None:
         for number, start in enumerate(starts, 1):
             chunk = captions[start : start + TEXT_BATCH]
             with torch.inference_mode():
-                said, mask = encoder(chunk)
-            for one, real in zip(said.cpu(), mask.cpu(), strict=True):
+                encoded, mask = encoder(chunk)
+            for one, real in zip(encoded.cpu(), mask.cpu(), strict=True):
                 file.write(one[real].half().numpy().tobytes())
                 lengths.append(int(real.sum()))
             advance(len(chunk))

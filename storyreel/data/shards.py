@@ -114,9 +114,9 @@ class Shards(Dataset):
         """Hex digest of the names, places and sizes of the files, their shards' times, and the captions."""
         hashed = hashlib.sha256()
         times = {shard: shard.stat().st_mtime_ns for shard in {member.shard for member, _ in self.samples}}
-        for (member, row), said in zip(self.samples, self.all_captions, strict=True):
+        for (member, row), captions in zip(self.samples, self.all_captions, strict=True):
             place = f"{member.shard.name} {times[member.shard]} {member.name} {member.offset} {member.size}"
-            row_words = f"{said} {row.get('split')} {row.get('context')}"
+            row_words = f"{captions} {row.get('split')} {row.get('context')}"
             hashed.update(f"{place}\n{row_words}\n".encode("utf-8", "surrogatepass"))
         return hashed.hexdigest()
 

@@ -50,11 +50,11 @@ class DatasetSource:
         self.contexts = np.array(folder.contexts, np.int64)
         self.text: TextStates | None = None
         if text is not None and len(self.rows):
-            said = {row: folder.all_captions[row] for row in self.rows.tolist()}
-            self.text = TextStates.open(text, [c for captions in said.values() for c in captions], cache)
-            self.captions = np.array([self.text.index[c] for captions in said.values() for c in captions], np.int64)
+            by_row = {row: folder.all_captions[row] for row in self.rows.tolist()}
+            self.text = TextStates.open(text, [c for captions in by_row.values() for c in captions], cache)
+            self.captions = np.array([self.text.index[c] for captions in by_row.values() for c in captions], np.int64)
             self.caption_counts = np.zeros(len(folder), np.int64)
-            self.caption_counts[self.rows] = [len(captions) for captions in said.values()]
+            self.caption_counts[self.rows] = [len(captions) for captions in by_row.values()]
             self.caption_starts = np.cumsum(self.caption_counts) - self.caption_counts
         self.prepared: PreparedEntries | None = None
         self._orders: dict[int, np.ndarray] = {}

@@ -23,11 +23,11 @@ def words_of(world: str, draws: int = DRAWS) -> list[str]:
     errors on purpose.
     """
     declared = find(world)
-    said: set[str] = set(literal_words(declared.maker))
+    known: set[str] = set(literal_words(declared.maker))
     for seed in range(draws):
         for caption in declared.say(np.random.default_rng([1, seed])):
-            said.update(WORD.findall(caption.lower()))
-    return sorted(said | {typo for word in said for part in LONG.findall(word) for typo in typos(part)})
+            known.update(WORD.findall(caption.lower()))
+    return sorted(known | {typo for word in known for part in LONG.findall(word) for typo in typos(part)})
 
 
 def literal_words(kind: type) -> Iterator[str]:

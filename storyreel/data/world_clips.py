@@ -34,7 +34,7 @@ from storyreel.worlds import code_of
 
 MAX_CLIPS = 100_000_000
 MAX_SEED = 2**63 - 1
-SAID = ("captions", "split", "context")
+COLUMNS = ("captions", "split", "context")
 LABELS = ("attributes", "mentions")
 QUERY = re.compile(r"[A-Za-z][A-Za-z0-9_-]+:")  # two letters at least: C: is a disk
 
@@ -134,7 +134,7 @@ class WorldClips(Dataset):
 
     @property
     def columns(self) -> list[str]:
-        return ["caption", "num_frames", "width", "height", "fps", *SAID, *LABELS]
+        return ["caption", "num_frames", "width", "height", "fps", *COLUMNS, *LABELS]
 
     @property
     def max_workers(self) -> int:
@@ -156,14 +156,14 @@ class WorldClips(Dataset):
             return [same[name]] * self.clips
         if name == "caption":
             return [captions[0] if captions else "" for captions in self._column("captions")]
-        return self._column(name) if name in (*SAID, *LABELS) else None
+        return self._column(name) if name in (*COLUMNS, *LABELS) else None
 
     @property
     def has_captions(self) -> bool:
         return bool(self.made_by.make(self.seed, 0)[1].get("captions"))
 
     def row(self, index: int) -> dict[str, Any]:
-        return {name: self._column(name)[index] for name in (*SAID, *LABELS)}
+        return {name: self._column(name)[index] for name in (*COLUMNS, *LABELS)}
 
     def clip(self, index: int) -> Clip:
         return self.made_by.make(self.seed, index)[0]
@@ -179,7 +179,7 @@ class WorldClips(Dataset):
     def _column(self, name: str) -> list[Any]:
         if name not in self._read:
             self._write_rows()
-            names, suffix = (SAID, ".json") if name in SAID else (LABELS, ".labels.json")
+            names, suffix = (COLUMNS, ".json") if name in COLUMNS else (LABELS, ".labels.json")
             parts = [
                 read_object(self._rows_folder / f"{shard:05d}{suffix}", max_bytes=1 << 28)
                 for shard in range(-(-self.clips // SHARD))
@@ -209,7 +209,7 @@ class WorldReader:
     folder: Path
 
     def __iter__(self) -> Iterator[Clip | str]:
-        columns: dict[str, list[Any]] = {name: [] for name in (*SAID, *LABELS)}
+        columns: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, *LABELS)}
         for index in self.rows:
             clip, row = self.world.make(self.seed, index)
             captions = row.get("captions") or ([row["caption"]] if row.get("caption") else [])
@@ -222,7 +222,7 @@ class WorldReader:
         file = _file(self.folder, self.rows)
         for names, path in (
             (LABELS, file.with_suffix(".labels.json")),
-            (SAID, file),
+            (COLUMNS, file),
         ):  # the one that is looked for: last
             with replacing(path) as (made,):
                 made.write_text(json.dumps({name: columns[name] for name in names}))

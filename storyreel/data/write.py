@@ -134,8 +134,8 @@ def write_world(
         (path / PARTS).mkdir(exist_ok=True)
         put(path / PLAN, json.dumps(made_as, indent=2) + "\n")
         table = _write_chunks(path, world, seed, (have, clips), workers)
-        said = f"{clips:,} clips of the world `{made_as['world']}`, seed {seed}, made by `storyreel data make`."
-        write_card(folder, table, [said], str(made_as["world"]))
+        summary = f"{clips:,} clips of the world `{made_as['world']}`, seed {seed}, made by `storyreel data make`."
+        write_card(folder, table, [summary], str(made_as["world"]))
         remove_parts(path)  # last: a folder without them is whole, its card too
     return DatasetFolder.open(path)
 

@@ -40,14 +40,14 @@ def read_report(path: Path) -> dict[str, Any]:
     """A report.json, or the folder that holds one. ValueError or OSError in one line."""
     file = path / "report.json" if path.is_dir() else path
     try:
-        said = read_json(file, max_bytes=1 << 30)
+        document = read_json(file, max_bytes=1 << 30)
     except ValueError:
         raise ValueError(f"{file}: expected a report of `storyreel evaluate --out`, which is JSON") from None
-    if not isinstance(said, dict) or said.get("kind") != "evaluation":
+    if not isinstance(document, dict) or document.get("kind") != "evaluation":
         raise ValueError(f"{file}: expected a report of `storyreel evaluate --out` (kind 'evaluation')")
-    if said.get("storyreel") != 1:
-        raise ValueError(f"{file}: is of version {said.get('storyreel')!r}, this one reads version 1")
-    return said
+    if document.get("storyreel") != 1:
+        raise ValueError(f"{file}: is of version {document.get('storyreel')!r}, this one reads version 1")
+    return document
 
 
 def compare(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Difference]:
@@ -111,8 +111,8 @@ def lines_of(found: Sequence[Difference]) -> list[str]:
     wide = max([len("score"), *(len(d.name) for d in found)])
     rows = [f"{'score':{wide}}  {'A':>10}  {'B':>10}  {'B - A':>10}  {'95 % interval':>24}  {'n':>6}  pairs  better"]
     for d in found:
-        said = d.as_json()
-        a, b, gap = ("--" if said[key] is None else f"{said[key]:.4g}" for key in ("a", "b", "difference"))
+        document = d.as_json()
+        a, b, gap = ("--" if document[key] is None else f"{document[key]:.4g}" for key in ("a", "b", "difference"))
         span = "--" if d.interval is None else f"{d.interval[0]:.4g} to {d.interval[1]:.4g}"
         better = {"a": "A", "b": "B"}.get(d.better or "", "no telling")
         row = f"{d.name:{wide}}  {a:>10}  {b:>10}  {gap:>10}  {span:>24}  {d.n:>6}  {'yes' if d.paired else 'no':5}"

@@ -76,10 +76,10 @@ class Cut:
         if rules.short == "resample":
             clip = clip if num_frames in (None, len(clip)) else clip.resample(num_frames)
         elif len(clip) < span:
-            said = f"has {len(clip)} frames, {rules.name} wants {span}"
+            message = f"has {len(clip)} frames, {rules.name} wants {span}"
             if rules.short == "refuse":
-                raise ValueError(said)
-            return said
+                raise ValueError(message)
+            return message
         else:
             first = 0
             if self.real and rules.start == "random":
@@ -169,5 +169,5 @@ def _check_readable(counted: Counted) -> None:
 
 
 def _line(error: Exception) -> str:
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join((said or type(error).__name__).split())[:200]
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join((message or type(error).__name__).split())[:200]

@@ -32,7 +32,7 @@ def document_of(done: Evaluation, command: str = "") -> dict[str, Any]:
         real = {"path": str(done.real_clips.path), "n": read, "digest": done.real_clips.digest}
         real["unreadable"] = done.real.unreadable
     extractors = {i.extractor.name: i.extractor for i in done.plan.items if i.extractor is not None}
-    said = ("digest", "trusted", "kind", "dim", "preprocessing")
+    names = ("digest", "trusted", "kind", "dim", "preprocessing")
     counted = done.counted
     return {
         "storyreel": VERSION,
@@ -50,7 +50,7 @@ def document_of(done: Evaluation, command: str = "") -> dict[str, Any]:
         },
         "real": real,
         "protocol": done.rules.as_json(),
-        "extractors": {name: {key: getattr(e, key) for key in said} for name, e in extractors.items()},
+        "extractors": {name: {key: getattr(e, key) for key in names} for name, e in extractors.items()},
         "scores": [m.score.as_json() for m in done.measurements],
         "skipped": done.plan.skipped,
         "warnings": _warnings(done),
@@ -62,14 +62,14 @@ def document_of(done: Evaluation, command: str = "") -> dict[str, Any]:
 
 
 def _warnings(done: Evaluation) -> list[str]:
-    said = list(done.warnings)
+    warnings = list(done.warnings)
     for what, many in (("cannot be read", done.counted.unreadable), ("do not count", done.counted.dropped)):
         if many:
-            said.append(f"{len(many)} of {done.counted.found} clips {what}, the first: {many[0]['error']}")
+            warnings.append(f"{len(many)} of {done.counted.found} clips {what}, the first: {many[0]['error']}")
     untrusted = [m.score.name for m in done.measurements if not m.score.trusted]
     if untrusted:
-        said.append(f"{', '.join(untrusted)}: made with random weights; the figures mean nothing")
-    return said
+        warnings.append(f"{', '.join(untrusted)}: made with random weights; the figures mean nothing")
+    return warnings
 
 
 def _per_clip(done: Evaluation) -> list[dict[str, Any]]:

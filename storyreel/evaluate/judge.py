@@ -87,12 +87,12 @@ class Judge(nn.Module):
         if video.ndim != 5 or tuple(video.shape[1:]) != expected:
             raise ValueError(f"video: this judge wants (b, {', '.join(map(str, expected))}), got {tuple(video.shape)}")
         x = video.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # (b, c*t, h, w)
-        said = self.heads(self.drop(self.trunk(x)).float())
-        return dict(zip(c.classes, said.split([len(v) for v in c.classes.values()], dim=1), strict=True))
+        logits = self.heads(self.drop(self.trunk(x)).float())
+        return dict(zip(c.classes, logits.split([len(v) for v in c.classes.values()], dim=1), strict=True))
 
     def forward(self, video: Tensor) -> dict[str, Tensor]:
         """Float (b, c, t, h, w) in [-1, 1] -> attribute -> probabilities (b, classes)."""
-        return {name: said.softmax(1) for name, said in self.logits(video).items()}
+        return {name: logits.softmax(1) for name, logits in self.logits(video).items()}
 
     def see(self, clip: Clip) -> np.ndarray:
         """uint8 (c, t, h, w): the clip as this judge looks at it. Other lengths are resampled over the same time.

@@ -122,7 +122,9 @@ def measure(judge: Judge, clips: JudgeClips) -> AttributeScores:
     with torch.inference_mode():
         for first in range(0, len(clips), 64):
             picks = range(first, min(first + 64, len(clips)))
-            best = {name: said.argmax(1).tolist() for name, said in judge.logits(clips.video(picks).to(device)).items()}
+            best = {
+                name: logits.argmax(1).tolist() for name, logits in judge.logits(clips.video(picks).to(device)).items()
+            }
             for i, pick in enumerate(picks):
                 seen = {name: judge.config.classes[name][index[i]] for name, index in best.items()}
                 metric.update((seen, clips.expected[pick]))
@@ -150,8 +152,8 @@ def _loss(judge: Judge, clips: JudgeClips, how: JudgeTraining) -> Callable[[], T
         video = shifted(clips.video(some), how.shift, rng).to(device)
         answers = torch.from_numpy(clips.answers[some]).to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            said = judge.logits(video)
-        return torch.stack([_cross_entropy(said[n], answers[:, i]) for i, n in enumerate(said)]).mean()
+            logits = judge.logits(video)
+        return torch.stack([_cross_entropy(logits[n], answers[:, i]) for i, n in enumerate(logits)]).mean()
 
     return loss
 
@@ -199,9 +201,9 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _cross_entropy(said: Tensor, answers: Tensor) -> Tensor:
+def _cross_entropy(logits: Tensor, answers: Tensor) -> Tensor:
     """Mean over the scored clips of the batch; 0 when there is none."""
-    total = F.cross_entropy(said.float(), answers, ignore_index=UNSCORED, reduction="sum")
+    total = F.cross_entropy(logits.float(), answers, ignore_index=UNSCORED, reduction="sum")
     return total / (answers != UNSCORED).sum().clamp(min=1)
 
 

@@ -103,8 +103,8 @@ def _loss(locator: Locator, clips: LocatedClips, how: JudgeTraining) -> Callable
             maps.append(clips.maps(pick, times))
         video = to_video(np.concatenate(frames))[:, None].to(where)  # (n, 1, h, w)
         with torch.autocast(where.type, torch.bfloat16):
-            said = locator(video)
-        return focal(said.float(), torch.from_numpy(np.concatenate(maps)).to(where))
+            predicted = locator(video)
+        return focal(predicted.float(), torch.from_numpy(np.concatenate(maps)).to(where))
 
     return loss
 

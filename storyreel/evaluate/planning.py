@@ -139,8 +139,8 @@ def world_of_clips(options: EvaluateOptions, clips: ClipFolder, real: ClipFolder
     from storyreel.data.folder import world_of
 
     of_prompts = world_of(options.expected) if options.expected else ""
-    said = [clips.world, real.world if real else "", of_prompts, options.judge]
-    found = next((world for world in said if world in names()), "")
+    candidates = [clips.world, real.world if real else "", of_prompts, options.judge]
+    found = next((world for world in candidates if world in names()), "")
     if not found:
         try:
             found = named_in(str((video_io.read_meta(clips.sources[0].file) or {}).get("model") or ""))

@@ -48,8 +48,8 @@ class Protocol:
     @property
     def hash(self) -> str:
         """Eight hex digits of everything that the protocol says."""
-        said = {key: value for key, value in asdict(self).items() if key != "about"}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
+        rules = {key: value for key, value in asdict(self).items() if key != "about"}
+        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def label(self) -> str:
@@ -59,15 +59,15 @@ class Protocol:
         return {**asdict(self), "hash": self.hash}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Protocol:
+    def from_json(cls, document: Mapping[str, Any]) -> Protocol:
         """From what `as_json` gave. ValueError when the hash is not that of the fields."""
-        known = {key: value for key, value in said.items() if key != "hash"}
+        known = {key: value for key, value in document.items() if key != "hash"}
         try:
             made = cls(**known)
         except TypeError as error:
             raise ValueError(f"protocol: expected the fields of this version: {error}") from None
-        if "hash" in said and said["hash"] != made.hash:
-            raise ValueError(f"protocol {made.name}: its hash is {said['hash']}, its fields say {made.hash}")
+        if "hash" in document and document["hash"] != made.hash:
+            raise ValueError(f"protocol {made.name}: its hash is {document['hash']}, its fields say {made.hash}")
         return made
 
     def extractor(self, metric: str) -> str:

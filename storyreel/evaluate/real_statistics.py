@@ -49,7 +49,7 @@ def key_of(clips: ClipFolder, cut: Cut, depends: dict[str, Any], most: int | Non
                 "utf-8", "surrogatepass"
             )
         )
-    said = {
+    identity = {
         "version": VERSION,
         "what": depends,
         "protocol": cut.rules.as_json(),
@@ -60,7 +60,7 @@ def key_of(clips: ClipFolder, cut: Cut, depends: dict[str, Any], most: int | Non
         "most": most,
         "files": files.hexdigest(),
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def gather_real(
@@ -104,10 +104,10 @@ def _read(place: Path | None, label: str, real: Real) -> bool:
         return False
     try:
         tensors = read_tensors(place)
-        said = parse_json(bytes(tensors["said"].tolist()))
+        notes = parse_json(bytes(tensors["said"].tolist()))
     except (ValueError, OSError, KeyError, TypeError):
         return False
-    real.rows[label], real.prompts, real.unreadable = tensors["rows"], said["prompts"], said["unreadable"]
+    real.rows[label], real.prompts, real.unreadable = tensors["rows"], notes["prompts"], notes["unreadable"]
     return True
 
 
@@ -116,6 +116,6 @@ def _write(place: Path | None, rows: Tensor, real: Real) -> None:
 
     if place is None:
         return
-    said = json.dumps({"prompts": real.prompts, "unreadable": real.unreadable}).encode()
+    notes = json.dumps({"prompts": real.prompts, "unreadable": real.unreadable}).encode()
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(place, {"rows": rows, "said": torch.tensor(list(said), dtype=torch.uint8)})
+    write_tensors(place, {"rows": rows, "said": torch.tensor(list(notes), dtype=torch.uint8)})

@@ -33,8 +33,8 @@ class Score:
     note: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        said = {key: clean(value) for key, value in vars(self).items()}
-        return {**said, "interval": None if self.interval is None else [clean(x) for x in self.interval]}
+        values = {key: clean(value) for key, value in vars(self).items()}
+        return {**values, "interval": None if self.interval is None else [clean(x) for x in self.interval]}
 
 
 def clean(value: Any) -> Any:
@@ -74,7 +74,7 @@ def lines_of(document: Mapping[str, Any]) -> list[str]:
             f"{', '.join(beside)}".rstrip()
         )
     for score in scores:
-        rows += [f"  {score['name']}: {said}" for said in (score["warning"], score["note"]) if said]
+        rows += [f"  {score['name']}: {message}" for message in (score["warning"], score["note"]) if message]
     rows += [f"not measured: {name}: {why}" for name, why in document["skipped"].items()]
     rows += [f"warning: {line}" for line in document["warnings"]]
     protocol = document["protocol"]

@@ -41,9 +41,9 @@ def appearance_of(system: System, info: Mapping[str, Any], options: GenerateOpti
     if not of_world(picture, world_name):
         return ""
     (seen,) = judge.read([picture])
-    said = read(options.prompt, attributes_of(info), world) if options.prompt else {}
+    named = read(options.prompt, attributes_of(info), world) if options.prompt else {}
     lasting = {name: value for name, value in seen.items() if name not in POSED}
-    return world.caption({**lasting, **said}, np.random.default_rng([seed, index]))
+    return world.caption({**lasting, **named}, np.random.default_rng([seed, index]))
 
 
 def of_world(picture: Clip, world: str) -> bool:

@@ -81,12 +81,12 @@ def who(prompt: str, model: Model, world: World, seed: int) -> tuple[dict[str, s
     """(all attributes of the character, those of them that were drawn); the same for the same seed."""
     assert world.sheet is not None
     posed = ("action", "facing")
-    said = {name: value for name, value in read(prompt, model.attributes, world).items() if name not in posed}
+    named = {name: value for name, value in read(prompt, model.attributes, world).items() if name not in posed}
     first = drawn(prompt, model.attributes, seed, 0, replace(world, complete=None))
     implied = {name: value for name, value in first.items() if name not in posed}
     rng = np.random.default_rng([seed, 0])
-    found = world.sheet.dressed({**said, **implied}, rng)
-    return found, {name: value for name, value in found.items() if name not in said}
+    found = world.sheet.dressed({**named, **implied}, rng)
+    return found, {name: value for name, value in found.items() if name not in named}
 
 
 def sheet(
@@ -129,7 +129,7 @@ class Attempts:
     candidates: Mapping[Animation, Sequence[Clip]]
     facts: Mapping[str, Any]
 
-    def said(self, row: Animation) -> dict[str, str]:
+    def attributes_of(self, row: Animation) -> dict[str, str]:
         """What the prompt says of the character, as far as it is seen in this animation, its action and its facing."""
         assert self.world.sheet is not None
         seen = self.world.sheet.posed(self.attributes, *row)
@@ -167,7 +167,7 @@ def made_again(
         missing = {
             row: attempts.captions[row]
             for row, clips in newest.items()
-            if not any(ranker.shows(attempts.said(row), clips))
+            if not any(ranker.shows(attempts.attributes_of(row), clips))
         }
         newest = _candidates(model, attempts.options, layout, missing, again, on_progress or (lambda _: None))
         for row, clips in newest.items():
@@ -203,7 +203,7 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     a = attempts
     shown: dict[Animation, Sequence[bool]] = {}
     if isinstance(ranker, AttributeRanker):
-        shown = {row: ranker.shows(a.said(row), clips) for row, clips in a.candidates.items()}
+        shown = {row: ranker.shows(a.attributes_of(row), clips) for row, clips in a.candidates.items()}
     chosen, scores = best_together(a.candidates, a.captions, ranker, shown)
     best = {row: clips[chosen[row]] for row, clips in a.candidates.items()}
     best = {row: clip.replace(frames=without_pieces(clip.frames, LOOSE)) for row, clip in best.items()}

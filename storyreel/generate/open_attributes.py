@@ -20,7 +20,7 @@ from storyreel.generate.registry import is_conditional
 from storyreel.model_folder import recipe_name
 from storyreel.options.generation import GenerateOptions
 from storyreel.worlds import Attribute, World, find, named_in
-from storyreel.worlds.attribute_words import longest, runs_of, said
+from storyreel.worlds.attribute_words import attributes_in, longest, runs_of
 
 
 def attributes_of(info: Mapping[str, Any]) -> Mapping[str, Attribute]:
@@ -47,7 +47,7 @@ def trained_world(info: Mapping[str, Any]) -> World | None:
 def read(prompt: str, attributes: Mapping[str, Attribute], world: World | None = None) -> dict[str, str]:
     """Attribute -> the value that the prompt says: by the world's own reader, or by the words of the attributes."""
     if world is None or world.read is None:
-        return said(prompt, attributes)
+        return attributes_in(prompt, attributes)
     return {name: value for name, value in world.read(prompt).items() if name in attributes}
 
 

@@ -43,9 +43,9 @@ class ClipRanker:
     def rank(self, prompt: str, clips: Sequence[Clip]) -> list[float]:
         import torch
 
-        said = self._net.text_embeddings([prompt])[0]
+        text = self._net.text_embeddings([prompt])[0]
         frames = (torch.from_numpy(clip.over().frames[None, ..., :3].copy()) for clip in clips)
-        return [float((self._net.frame_embeddings(each)[0] @ said).mean()) for each in frames]
+        return [float((self._net.frame_embeddings(each)[0] @ text).mean()) for each in frames]
 
 
 class AttributeRanker:
@@ -59,11 +59,11 @@ class AttributeRanker:
     def rank(self, prompt: str, clips: Sequence[Clip]) -> list[float]:
         close = self._encoder.rank(prompt, clips)
         classes = self._judge.config.classes
-        said = {name: value for name, value in self._read(prompt).items() if value in classes.get(name, ())}
-        if not said:
+        named = {name: value for name, value in self._read(prompt).items() if value in classes.get(name, ())}
+        if not named:
             return close
         likely = self._judge.probabilities(clips)
-        shares = [sum(each[name][value] for name, value in said.items()) / len(said) for each in likely]
+        shares = [sum(each[name][value] for name, value in named.items()) / len(named) for each in likely]
         return [share + CLOSENESS * cosine for share, cosine in zip(shares, close, strict=True)]
 
     def shows(self, attributes: Mapping[str, str], clips: Sequence[Clip]) -> list[bool]:
@@ -89,7 +89,7 @@ class ThingRanker:
             return close
         scores = []
         for seen, cosine in zip(self._judge.read([clip.over((0, 0, 0)) for clip in clips]), close, strict=True):
-            right = [found[name] == value for found, said in pairs(seen, expected) for name, value in said.items()]
+            right = [found[name] == value for found, named in pairs(seen, expected) for name, value in named.items()]
             scores.append(sum(right) / len(right) + EQUALS * cosine)
         return scores
 

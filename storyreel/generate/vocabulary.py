@@ -114,8 +114,8 @@ def _understood(prompt: str, world: World | None) -> tuple[Mapping[str, str], Ma
     """What the reader of a world makes of a prompt: attributes that it says, and those that go with them."""
     if world is None or world.read is None:
         return {}, {}
-    said = world.read(prompt)
-    return said, world.implied(prompt, said) if world.implied else {}
+    named = world.read(prompt)
+    return named, world.implied(prompt, named) if world.implied else {}
 
 
 def _matters(word: str, prompt: str, world: World | None) -> bool:

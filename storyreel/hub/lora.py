@@ -51,9 +51,9 @@ def _load(pipe: Any, name: str, file: Lora) -> None:
         raise ValueError(f"lora: {path}: does not fit {kind} ({one_line(lines[0])[:160]})") from None
     if not any(name in names for names in pipe.get_list_adapters().values()):
         raise ValueError(f"lora: {path}: does not fit {kind}: none of its tensors belongs to one of its networks")
-    said = {found[1] for tensor in read_header(path) if (found := DOWN.match(tensor))}
+    layers = {found[1] for tensor in read_header(path) if (found := DOWN.match(tensor))}
     networks = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
     changed = sum(name in getattr(layer, "lora_A", {}) for part in networks for layer in part.modules())
-    if changed < len(said):
-        warnings.warn(f"lora: {path.name}: {kind} has {changed} of its {len(said)} layers; the others are left out",
+    if changed < len(layers):
+        warnings.warn(f"lora: {path.name}: {kind} has {changed} of its {len(layers)} layers; the others are left out",
                       stacklevel=2)  # fmt: skip

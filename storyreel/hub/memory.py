@@ -119,15 +119,15 @@ def chosen_mode(folder: Path, device: Any, precision: str, layerwise: bool) -> s
 
     ValueError, with the numbers, where none fits, or a CPU is to be spared the weights that it has anyway.
     """
-    said = os.environ.get(CHOSEN, "auto").strip().lower() or "auto"
-    if said not in ("auto", *MODES):
-        raise ValueError(f"{CHOSEN}: expected auto, {', '.join(MODES)}, got {said[:40]!r}")
+    setting = os.environ.get(CHOSEN, "auto").strip().lower() or "auto"
+    if setting not in ("auto", *MODES):
+        raise ValueError(f"{CHOSEN}: expected auto, {', '.join(MODES)}, got {setting[:40]!r}")
     if device.type != "cuda":
-        if said in ("model", "group"):
-            raise ValueError(f"offload: {said}: it computes on the CPU, and there is nothing to offload")
+        if setting in ("model", "group"):
+            raise ValueError(f"offload: {setting}: it computes on the CPU, and there is nothing to offload")
         return "none"
-    if said != "auto":
-        return said
+    if setting != "auto":
+        return setting
     import torch
 
     free = float(torch.cuda.mem_get_info(device)[0])

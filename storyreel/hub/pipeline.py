@@ -118,10 +118,10 @@ class HubPipeline(System):
         clip = Clip.from_tensor(frames, options.fps or self.fps, options.prompt)
         if options.extend is not None:
             clip = following(options.extend, clip, options.fit)
-        said = {name: value for name, value in arguments.items() if isinstance(value, (int, float))}
-        meta: dict[str, Any] = {"pipeline": self._about(pipe, kind) | {"arguments": said}}
+        numbers = {name: value for name, value in arguments.items() if isinstance(value, (int, float))}
+        meta: dict[str, Any] = {"pipeline": self._about(pipe, kind) | {"arguments": numbers}}
         for name in ("steps", "guidance"):
-            if (value := said.get(self.family.argument(name))) is not None:
+            if (value := numbers.get(self.family.argument(name))) is not None:
                 meta[name] = value
         return clip.replace(meta=meta | {"precision": self._precision(options)})
 

@@ -196,9 +196,9 @@ def training_of(about: dict[str, Any]) -> dict[str, Any] | None:
     steps = training.get("steps")
     if not isinstance(steps, dict) or not all(isinstance(n, int) for n in steps.values()) or not steps:
         return None
-    said = " + ".join(f"{n:,}" for n in steps.values()) + " steps"
+    text = " + ".join(f"{n:,}" for n in steps.values()) + " steps"
     flops = _counted(Path(about["path"]), steps)
-    return {"flops": flops, "note": said, "steps": steps}
+    return {"flops": flops, "note": text, "steps": steps}
 
 
 def _counted(folder: Path, steps: dict[str, int]) -> float | None:

@@ -231,12 +231,12 @@ def _check(expected: Tensors, found: Tensors, where: str) -> None:
     """ValueError names the first names that are missing, too many or misshapen, and the likely layout."""
     missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     wrong = [name for name in sorted(expected.keys() & found.keys()) if expected[name].shape != found[name].shape]
-    said = [f"lacks {_some(missing)}" if missing else "", f"has unknown {_some(extra)}" if extra else ""]
+    faults = [f"lacks {_some(missing)}" if missing else "", f"has unknown {_some(extra)}" if extra else ""]
     if wrong:
         one = wrong[0]
-        said.append(f"{one} is {list(found[one].shape)}, expected {list(expected[one].shape)}")
-    if any(said):
-        raise ValueError(f"{where}: {'; '.join(filter(None, said))}; {_likely(found)}")
+        faults.append(f"{one} is {list(found[one].shape)}, expected {list(expected[one].shape)}")
+    if any(faults):
+        raise ValueError(f"{where}: {'; '.join(filter(None, faults))}; {_likely(found)}")
 
 
 def _some(names: list[str]) -> str:
@@ -311,14 +311,14 @@ def _vision_from_sgm(tensors: Tensors, names: Iterable[str]) -> Tensors:
 def write_folder(
     out: Path,
     parts: Mapping[str, Tensors],
-    said: Mapping[str, Mapping[str, Any]] | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     inputs: Iterable[Path] = (),
 ) -> None:
-    """In diffusers' layout, with the settings that its pipeline needs: those of the tensors, or what is `said`."""
+    """In diffusers' layout, with the settings that its pipeline needs: those of the tensors, or `overrides`."""
     settings = {"unet": unet_json(parts["unet"]), "vae": vae_json(parts["vae"]), **_FIXED}
     settings["image_encoder"] = vision_json(parts["image_encoder"])
-    settings |= {part: dict(each) for part, each in (said or {}).items() if each}
+    settings |= {part: dict(each) for part, each in (overrides or {}).items() if each}
     with replacing_folder(out, "diffusers", inputs=inputs) as made:
         for part, tensors in parts.items():
             (made / part).mkdir()

@@ -95,10 +95,10 @@ def read_lora(path: Path) -> tuple[Tensors, float, str | None]:
     ranks = {tensor.shape[not name.endswith(A)] for name, tensor in factors.items()}
     rank = max(ranks)
     config = file.with_name(CONFIG)
-    said = read_object(config) if config.is_file() else {}
-    if len(ranks) > 1 or said.get("r", rank) != rank or rank < 1:
-        raise ValueError(f"{config if said else file}: expected one rank for all layers")
-    return factors, number(said.get("lora_alpha", rank), f"{config}: lora_alpha", *ALPHAS) / rank, base
+    settings = read_object(config) if config.is_file() else {}
+    if len(ranks) > 1 or settings.get("r", rank) != rank or rank < 1:
+        raise ValueError(f"{config if settings else file}: expected one rank for all layers")
+    return factors, number(settings.get("lora_alpha", rank), f"{config}: lora_alpha", *ALPHAS) / rank, base
 
 
 def _check(factors: Tensors, unet: Tensors, where: Path) -> None:

@@ -70,8 +70,8 @@ def sized_for(recipe: Recipe, path: Path, parts: Mapping[str, Tensors] | None = 
         raise ValueError(f"{where}: expected a network that predicts v (v_prediction), got {shown(kind)}")
     vision = _vision(settings["image_encoder"], f"{path}/image_encoder/config.json")
     unet = _unet(settings["unet"], f"{path}/unet/config.json")
-    said = settings["unet"].get("num_frames", system.shape.frames)
-    frames = whole(said, f"{path}/unet/config.json: num_frames", 1, MAX_FRAMES)
+    num_frames = settings["unet"].get("num_frames", system.shape.frames)
+    frames = whole(num_frames, f"{path}/unet/config.json: num_frames", 1, MAX_FRAMES)
     stages = {name: replace(stage, data=replace(stage.data, frames=frames)) for name, stage in recipe.stages.items()}
     return replace(
         recipe,
@@ -106,11 +106,11 @@ def settings_of(path: Path, parts: Mapping[str, Tensors]) -> dict[str, dict[str,
     ValueError names a setting that is not what the tensors say: nothing is built that they do not fill.
     """
     path = root(path)
-    said = {"unet": unet_json, "vae": vae_json, "image_encoder": vision_json}
+    settings = {"unet": unet_json, "vae": vae_json, "image_encoder": vision_json}
     found = {}
     for part in PARTS:
         file = path / part / "config.json"
-        own = said[part](parts[part])
+        own = settings[part](parts[part])
         found[part] = {**own, **(read_object(file) if file.is_file() else {})}
         for name in IN_WEIGHTS[part]:
             if (got := found[part][name]) != own[name]:
@@ -119,9 +119,9 @@ def settings_of(path: Path, parts: Mapping[str, Tensors]) -> dict[str, dict[str,
     return {**found, "scheduler": read_object(scheduler) if scheduler.is_file() else {}}
 
 
-def _unet(said: Mapping[str, Any], where: str) -> SvdUNetConfig:
-    widths, down = said["block_out_channels"], said["down_block_types"]
-    heads = said["num_attention_heads"]
+def _unet(settings: Mapping[str, Any], where: str) -> SvdUNetConfig:
+    widths, down = settings["block_out_channels"], settings["down_block_types"]
+    heads = settings["num_attention_heads"]
     heads = [heads] * len(widths) if isinstance(heads, int) else heads
     for name, value in (("down_block_types", down), ("num_attention_heads", heads)):
         if not isinstance(value, list):
@@ -129,10 +129,10 @@ def _unet(said: Mapping[str, Any], where: str) -> SvdUNetConfig:
     if not len(widths) == len(down) == len(heads):
         raise ValueError(f"{where}: block_out_channels, down_block_types and num_attention_heads differ in length")
     values = {
-        "in_channels": said["in_channels"], "out_channels": said["out_channels"], "widths": widths,
+        "in_channels": settings["in_channels"], "out_channels": settings["out_channels"], "widths": widths,
         "heads": [n if str(kind).startswith("CrossAttn") else 0 for n, kind in zip(heads, down, strict=True)],
-        "blocks": said["layers_per_block"], "context": said["cross_attention_dim"],
-        "condition_features": said["addition_time_embed_dim"],
+        "blocks": settings["layers_per_block"], "context": settings["cross_attention_dim"],
+        "condition_features": settings["addition_time_embed_dim"],
     }  # fmt: skip
     config: SvdUNetConfig = checked(SvdUNetConfig, values, where)
     if config.middle_heads != heads[-1]:
@@ -140,16 +140,16 @@ def _unet(said: Mapping[str, Any], where: str) -> SvdUNetConfig:
     return config
 
 
-def _autoencoder(said: Mapping[str, Any], where: str) -> AutoencoderConfig:
+def _autoencoder(settings: Mapping[str, Any], where: str) -> AutoencoderConfig:
     values = {
-        "channels": said["in_channels"], "latent_channels": said["latent_channels"],
-        "widths": said["block_out_channels"], "blocks": said["layers_per_block"],
-        "scale": said["scaling_factor"],
+        "channels": settings["in_channels"], "latent_channels": settings["latent_channels"],
+        "widths": settings["block_out_channels"], "blocks": settings["layers_per_block"],
+        "scale": settings["scaling_factor"],
     }  # fmt: skip
     return checked(AutoencoderConfig, values, where)
 
 
-def _vision(said: Mapping[str, Any], where: str) -> TowerConfig:
+def _vision(settings: Mapping[str, Any], where: str) -> TowerConfig:
     names = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "hidden_act",
              "layer_norm_eps", "image_size", "patch_size")  # fmt: skip
-    return checked(TowerConfig, {name: said[name] for name in names if name in said}, where)
+    return checked(TowerConfig, {name: settings[name] for name in names if name in settings}, where)

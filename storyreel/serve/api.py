@@ -122,9 +122,9 @@ def _event(name: str, data: Any) -> str:
 
 async def read_body(request: Request) -> tuple[dict[str, Any], bytes | None]:
     """(fields, content of the file that came with them) of a JSON object or a form."""
-    said = request.headers.get("content-type", "")
-    kind = said.partition(";")[0].strip().lower()
-    if "charset" in UTF_8.sub("", said.lower()):
+    content_type = request.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
+    if "charset" in UTF_8.sub("", content_type.lower()):
         raise ApiError(415, "Expected UTF-8.", code="unsupported_media_type")
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
         async with request.form(max_files=1, max_fields=100) as form:

@@ -49,7 +49,7 @@ def make_app(
     app.include_router(router(api))
     app.include_router(page.router("storyreel.serve"))
     listed = [{"name": each.name, "kind": each.kind, "path": each.path} for each in pages]
-    json_routes.get(app.router, "/v1/pages", lambda request, said: {"object": "list", "data": listed})
+    json_routes.get(app.router, "/v1/pages", lambda request, body: {"object": "list", "data": listed})
     for each in pages:
         app.include_router(each.routes, prefix=each.path.rstrip("/"))
     return Guard(app, access, [*page.paths("storyreel.serve"), *(each.path for each in pages if each.everybody)])

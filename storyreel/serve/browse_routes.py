@@ -53,11 +53,11 @@ class Browsing:
         self.running.close()
         self.pictures.close()
 
-    def set(self, said: dict[str, Any]) -> Any:
+    def set(self, body: dict[str, Any]) -> Any:
         return answers.the_set(self.session, self.session.state())
 
-    def _thresholds(self, said: dict[str, Any], state: State) -> Thresholds:
-        thresholds = said.get("thresholds")
+    def _thresholds(self, body: dict[str, Any], state: State) -> Thresholds:
+        thresholds = body.get("thresholds")
         if thresholds is None:
             return state.thresholds
         parts = isinstance(thresholds, dict) and all(isinstance(part, dict) for part in thresholds.values())
@@ -66,21 +66,21 @@ class Browsing:
             raise ValueError("thresholds: expected numbers or none")
         return Thresholds.from_json(thresholds)
 
-    def decide(self, said: dict[str, Any]) -> Any:
+    def decide(self, body: dict[str, Any]) -> Any:
         state = self.session.state()
-        return answers.decided(self.session, state, self._thresholds(said, state))
+        return answers.decided(self.session, state, self._thresholds(body, state))
 
-    def clips(self, said: dict[str, Any]) -> Any:
+    def clips(self, body: dict[str, Any]) -> Any:
         state = self.session.state()
-        offset, count = said.get("offset", 0), said.get("count", 48)
+        offset, count = body.get("offset", 0), body.get("count", 48)
         if any(not isinstance(n, int) or isinstance(n, bool) or not 0 <= n < 1 << 40 for n in (offset, count)):
             raise ValueError("offset, count: expected whole numbers")
-        return answers.a_page(state, self._thresholds(said, state), answers.ClipListing.from_json(said), offset, count)
+        return answers.a_page(state, self._thresholds(body, state), answers.ClipListing.from_json(body), offset, count)
 
-    def clip(self, said: dict[str, Any]) -> Any:
+    def clip(self, body: dict[str, Any]) -> Any:
         state = self.session.state()
-        place = self._place(state, said.get("clip"))
-        return answers.one_clip(state, self._thresholds(said, state), place, self._line(state, place))
+        place = self._place(state, body.get("clip"))
+        return answers.one_clip(state, self._thresholds(body, state), place, self._line(state, place))
 
     def _place(self, state: State, clip: Any) -> int:
         place = state.table.place.get(clip) if isinstance(clip, str) else None
@@ -92,10 +92,10 @@ class Browsing:
         (row,) = state.table.rows([place], ("source",))
         return self.films.of(row)
 
-    def edit(self, said: dict[str, Any]) -> Any:
+    def edit(self, body: dict[str, Any]) -> Any:
         state = self.session.state()
-        place = self._place(state, said.get("clip"))
-        change = {name: said[name] for name in ("keep", "caption") if name in said}
+        place = self._place(state, body.get("clip"))
+        change = {name: body[name] for name in ("keep", "caption") if name in body}
         keep, caption = change.get("keep"), change.get("caption")
         if not isinstance(keep, (bool, type(None))) or not isinstance(caption, (str, type(None))):
             raise ValueError("expected keep: true, false or null, or caption: text or null")
@@ -104,17 +104,17 @@ class Browsing:
             if len(caption) > MOST_CAPTION:
                 raise ValueError(f"caption: expected at most {MOST_CAPTION} characters, got {len(caption)}")
         state = self.session.edit(state.table.clips[place], **change)
-        (brief,) = answers.briefly(state, self._thresholds(said, state), [place])
+        (brief,) = answers.briefly(state, self._thresholds(body, state), [place])
         return brief
 
-    def apply(self, said: dict[str, Any]) -> Any:
+    def apply(self, body: dict[str, Any]) -> Any:
         state = self.session.state()
-        words = words_of(self.session.dataset, state.thresholds, self._thresholds(said, state))
+        words = words_of(self.session.dataset, state.thresholds, self._thresholds(body, state))
         if not self.running.start(words):
             raise ApiError(409, "the clips are being chosen already")
         return self.running.now()
 
-    def applied(self, said: dict[str, Any]) -> Any:
+    def applied(self, body: dict[str, Any]) -> Any:
         return self.running.now()
 
     def media(self, kind: str, clip: str, gone: Callable[[], bool]) -> bytes | tuple[Path, str]:
@@ -171,9 +171,9 @@ async def _leaves(request: Request, gone: threading.Event) -> None:
 def _reported(answer: Callable[[dict[str, Any]], Any], status: int) -> json_routes.Answer:
     """Answer with what was wrong: `status` for what was sent, 500 for the disk."""
 
-    def reported(request: Request, said: dict[str, Any]) -> Any:
+    def reported(request: Request, body: dict[str, Any]) -> Any:
         try:
-            return answer(said)
+            return answer(body)
         except ValueError as error:
             raise ApiError(status, str(error)) from None
         except OSError as error:

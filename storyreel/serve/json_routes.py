@@ -33,12 +33,12 @@ def post(routes: APIRouter, path: str, answer: Answer, max_bytes: int) -> None:
     async def route(request: Request) -> JsonAnswer:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise ApiError(415, "expected application/json", code="unsupported_media_type")
-        said = json_object(await _body(request, max_bytes))
+        document = json_object(await _body(request, max_bytes))
         try:
-            encoded(json.dumps(said, ensure_ascii=False), path)
+            encoded(json.dumps(document, ensure_ascii=False), path)
         except ValueError:
             raise ApiError(400, "expected text, got half a character", code="invalid_value") from None
-        return JsonAnswer(await run_in_threadpool(answer, request, said))
+        return JsonAnswer(await run_in_threadpool(answer, request, document))
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:
@@ -53,12 +53,12 @@ async def _body(request: Request, max_bytes: int) -> bytes:
 def json_object(body: bytes) -> dict[str, Any]:
     """The object in a body. ApiError 400: it is no JSON, or another value."""
     try:
-        said = parse_json(body)
+        document = parse_json(body)
     except ValueError as error:
         raise ApiError(400, f"expected JSON, with finite numbers; the body {error}", code="invalid_json") from None
-    if not isinstance(said, dict):
+    if not isinstance(document, dict):
         raise ApiError(400, "expected a JSON object", code="invalid_json")
-    return said
+    return document
 
 
 def file(path: Path, kind: str, seconds: int) -> FileResponse:

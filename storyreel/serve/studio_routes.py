@@ -69,7 +69,7 @@ def _request_in(studio: Studio, content: bytes) -> objects.Provenance:
         file.write_bytes(content)
         try:
             origin, facts = origin_of(file, {"lora": ()}), probe(file)
-            said = options_in(read_meta(file) or {})
+            options = options_in(read_meta(file) or {})
         except (ValueError, OSError) as error:
             message = " ".join(str(error).split()).replace(f"{file}: ", "").replace(str(file), "the file")
             raise ApiError(400, f"input_reference: {message}", param="input_reference", code="invalid_file") from None
@@ -86,5 +86,5 @@ def _request_in(studio: Studio, content: bytes) -> objects.Provenance:
         "model": origin.model or None,
         "served": model is not None,
         "request": {**fields, **({"model": origin.model} if model is not None else {})},
-        "inputs": sorted(name for name in (*INPUTS, "lora") if said.get(name)),
+        "inputs": sorted(name for name in (*INPUTS, "lora") if options.get(name)),
     }

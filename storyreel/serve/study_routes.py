@@ -38,21 +38,21 @@ class Voting:
     def __init__(self, study: Study, votes: Votes) -> None:
         self.study, self.votes = study, votes
 
-    def join(self, request: Request, said: dict[str, Any]) -> Any:
+    def join(self, request: Request, body: dict[str, Any]) -> Any:
         with self._stored():
             return {"token": self.votes.join(network_of(request.client.host if request.client else ""))}
 
-    def vote(self, request: Request, said: dict[str, Any]) -> Any:
-        token, trial, answer, watched = _token(request), said.get("trial"), said.get("answer"), said.get("watched", 0)
+    def vote(self, request: Request, body: dict[str, Any]) -> Any:
+        token, trial, answer, watched = _token(request), body.get("trial"), body.get("answer"), body.get("watched", 0)
         if not isinstance(trial, str) or not isinstance(answer, str):
             raise ApiError(400, "expected a trial and an answer")
         if isinstance(watched, bool) or not isinstance(watched, (int, float)):
             raise ApiError(400, "watched: expected seconds")
         with self._stored():
             self.votes.vote(token, trial, answer, watched)
-        return self.state(request, said)
+        return self.state(request, body)
 
-    def state(self, request: Request, said: dict[str, Any]) -> Any:
+    def state(self, request: Request, body: dict[str, Any]) -> Any:
         with self._stored():
             return what_to_show(self.study, self.votes.where(_token(request)))
 

@@ -58,7 +58,7 @@ def read_ballots(study: Study) -> Ballots:
     rows = _read(study, sql)
     if not rows:
         raise ValueError(f"{study.folder}: no votes yet; `storyreel study serve {study.folder}` collects them")
-    rater, item, question, a_left, said = zip(*rows, strict=True)
+    rater, item, question, a_left, answer = zip(*rows, strict=True)
     items = np.array(item)
     if items.max() >= len(study.items) or max(question) >= len(study.questions):
         raise ValueError(f"{study.votes_file}: holds votes on items that the study does not have")
@@ -68,7 +68,7 @@ def read_ballots(study: Study) -> Ballots:
         for i in study.items
     ])  # fmt: skip
     codes = {"left": 0, "right": 1, TIE: 2, BOTH_BAD: 3}
-    side = np.array([codes[word] for word in said])
+    side = np.array([codes[word] for word in answer])
     turned = np.where((side < 2) & (np.array(a_left) == 0), 1 - side, side)
     prompt, a, b, kind = facts[items].T
     left = np.where(side < 2, 1 - side, -1)

@@ -74,26 +74,26 @@ def find(folders: Sequence[Path], unreadable: dict[Path, str] | None = None) -> 
     Keys come from the prompts inside the clips when every clip has one (the n-th clip of a prompt meets the n-th of
     the others), and otherwise from the paths below the folder without their suffix.
     """
-    said = [_prompts(clip_files(folder), unreadable) for folder in folders]
-    files, prompts = [list(of_model) for of_model in said], [list(of_model.values()) for of_model in said]
+    by_folder = [_prompts(clip_files(folder), unreadable) for folder in folders]
+    files, prompts = [list(of_model) for of_model in by_folder], [list(of_model.values()) for of_model in by_folder]
     found: list[list[ModelClip]] = []
     if all(prompt for of_model in prompts for prompt in of_model):
-        for of_model, said in zip(files, prompts, strict=True):
+        for of_model, captions in zip(files, prompts, strict=True):
             seen: dict[str, int] = {}
             clips = []
-            for file, prompt in zip(of_model, said, strict=True):
+            for file, prompt in zip(of_model, captions, strict=True):
                 seen[prompt] = seen.get(prompt, -1) + 1
                 clips.append(ModelClip(file, (prompt, seen[prompt]), prompt))
             found.append(clips)
         return found
-    for folder, of_model, said in zip(folders, files, prompts, strict=True):
+    for folder, of_model, captions in zip(folders, files, prompts, strict=True):
         stems = [str(file.relative_to(folder).with_suffix("")) for file in of_model]
         repeated = next((stem for stem in stems if stems.count(stem) > 1), None)
         if repeated is not None:
             raise ValueError(
                 f"{folder}: two clips are named {repeated!r}; expected names that differ before the suffix"
             )
-        found.append([ModelClip(f, (s, 0), p) for f, s, p in zip(of_model, stems, said, strict=True)])
+        found.append([ModelClip(f, (s, 0), p) for f, s, p in zip(of_model, stems, captions, strict=True)])
     by_key = {clip.key: clip.prompt for clips in found for clip in clips if clip.prompt}
     return [
         [ModelClip(c.file, c.key, by_key.get(c.key) or spoken(Path(c.key[0]).name)) for c in clips] for clips in found

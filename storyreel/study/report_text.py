@@ -99,8 +99,8 @@ def _voted(section: dict[str, Any]) -> str:
 
 def _agreement(row: dict[str, Any]) -> str:
     names = {"Krippendorff's alpha": "krippendorff_alpha", "Fleiss' kappa": "fleiss_kappa", "raw agreement": "raw"}
-    said = [f"{name} {'--' if row[key] is None else format(row[key], '.3f')}" for name, key in names.items()]
-    return f"{row['question']}: {', '.join(said)} ({counted(row['pairs'], 'pair')} with two votes or more)"
+    shares = [f"{name} {'--' if row[key] is None else format(row[key], '.3f')}" for name, key in names.items()]
+    return f"{row['question']}: {', '.join(shares)} ({counted(row['pairs'], 'pair')} with two votes or more)"
 
 
 def _strengths(doc: dict[str, Any]) -> list[str]:

@@ -77,10 +77,10 @@ class DualStage(Stage):
         sharpness = net.sharpness.clamp(max=SHARPEST).exp()
         by_video, video_top1 = contrast(net.video(feature)[clean] @ text.T * sharpness, other)
         by_frame, frame_top1 = contrast(frame @ text.T * sharpness, other)
-        said = net.damage(feature).float()
-        wrong = F.cross_entropy(said, kinds, reduction="none").mean()
+        logits = net.damage(feature).float()
+        wrong = F.cross_entropy(logits, kinds, reduction="none").mean()
         total = by_video + c.frame_weight * by_frame + c.damage_weight * wrong
-        hits = (said.argmax(1) == kinds).float()
+        hits = (logits.argmax(1) == kinds).float()
         parts = {
             "video_text": by_video, "frame_text": by_frame, "damage": wrong, "video_top1": video_top1,
             "frame_top1": frame_top1, "damage_accuracy": hits.mean(), "temperature": 1 / sharpness,

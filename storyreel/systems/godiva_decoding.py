@@ -257,8 +257,8 @@ def _through(layer: Layer, x: Tensor, line: int, first: int, at: int) -> Tensor:
     x = torch.addmm(x, seen.view(r, d), layer.out.T)
     weight, bias = layer.norms[1]
     q = F.linear(F.layer_norm(x, shape, weight, bias), layer.to_q).view(cells, 1, width)
-    said = torch.bmm(torch.baddbmm(layer.text_mask, q, layer.text_k).softmax(-1), layer.text_v)
-    x = torch.addmm(x, said.view(r, d), layer.text_out.T)
+    attended = torch.bmm(torch.baddbmm(layer.text_mask, q, layer.text_k).softmax(-1), layer.text_v)
+    x = torch.addmm(x, attended.view(r, d), layer.text_out.T)
     weight, bias = layer.norms[2]
     h = F.gelu(F.linear(F.layer_norm(x, shape, weight, bias), *layer.first))
     return x.add_(layer.second[1]).addmm_(h, layer.second[0].T)

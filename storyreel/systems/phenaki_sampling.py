@@ -64,8 +64,10 @@ class Guesses:
         unseen = codes.clone()
         unseen[:, : self.known] = self.prior.mask_id
         alone = self._seen(unseen, holes, self.num_branches)
-        said = alone[: holes.sum()]
-        return guided(alone, self.num_branches, self.guidance) + self.weight * (self._seen(codes, holes, 1) - said)
+        cond_logits = alone[: holes.sum()]
+        return guided(alone, self.num_branches, self.guidance) + self.weight * (
+            self._seen(codes, holes, 1) - cond_logits
+        )
 
     def _seen(self, codes: Tensor, holes: Tensor, num_branches: int) -> Tensor:
         """The logits of the first branches, one after the other."""

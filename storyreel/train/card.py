@@ -20,10 +20,10 @@ def card(recipe: Recipe, training: Mapping[str, Any], goals: Mapping[str, int] |
         of = f" of {goals[name]}" if goals is not None and goals[name] != steps else ""
         rows.append(f"| {name} | {steps}{of} | {recipe.stages[name].data.batch} |")
     made = f"`storyreel train {recipe.name}`"
-    said = f"Trained with {made}." if goals is None else f"The newest averages of a run of {made}."
+    summary = f"Trained with {made}." if goals is None else f"The newest averages of a run of {made}."
     table = "\n".join(["| stage | steps | clips a step |", "|---|---|---|", *rows])
     data = [f"- {d['name']}: {d['clips']} clips, weight {d['weight']:g}" for d in training.get("data", [])]
-    parts = [f"# {recipe.name}", said, table, *(["## Data", "\n".join(data)] if data else [])]
+    parts = [f"# {recipe.name}", summary, table, *(["## Data", "\n".join(data)] if data else [])]
     return model_card.header(header_of(training)) + "\n\n".join(parts) + "\n"
 
 
@@ -43,8 +43,8 @@ def licence_of(dataset: Dataset) -> str:
     if dataset.world in worlds.names():
         return model_card.licence_of(worlds.find(dataset.world).licence)
     try:
-        said = model_card.split(read_card(dataset.path), "README.md")[0].get("license")
+        licence = model_card.split(read_card(dataset.path), "README.md")[0].get("license")
     except (ValueError, OSError):
         return "unknown"
-    said = said[0] if isinstance(said, list) and said else said
-    return said if isinstance(said, str) else "unknown"
+    licence = licence[0] if isinstance(licence, list) and licence else licence
+    return licence if isinstance(licence, str) else "unknown"

@@ -10,7 +10,7 @@ from storyreel.worlds import Attribute
 _WORD = re.compile(r"[^\W_]+")
 
 
-def said(prompt: str, attributes: Mapping[str, Attribute]) -> dict[str, str]:
+def attributes_in(prompt: str, attributes: Mapping[str, Attribute]) -> dict[str, str]:
     """Attribute -> the value that the prompt says, the longest phrase first; else the one nearest to what it says."""
     runs = runs_of(prompt)
     found = {name: longest(runs, a, "words") or longest(runs, a, "near") for name, a in attributes.items()}

@@ -30,7 +30,7 @@ import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.worlds import Attribute, Described, Pictures, Value, World, check_ranges, digits_language, setting
-from storyreel.worlds.attribute_words import said
+from storyreel.worlds.attribute_words import attributes_in
 from storyreel.worlds.digits_source import glyphs, glyphs_digest
 
 MOTIONS = (
@@ -230,7 +230,7 @@ ATTRIBUTES = {
 
 def read(prompt: str) -> dict[str, str]:
     """Attribute -> the value that the prompt says, a motion in whatever words."""
-    found = said(prompt, ATTRIBUTES)
+    found = attributes_in(prompt, ATTRIBUTES)
     motion, *_ = digits_language.expected(prompt).get("motions") or [found.get("motions")]
     motion = motion or digits_language.motion_of(prompt)
     return found | ({"motions": motion} if motion else {})

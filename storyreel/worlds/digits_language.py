@@ -95,10 +95,10 @@ PACED = {"slow": "slowly", "fast": "quickly", "quick": "quickly", "speedy": "qui
 _PACED = re.compile(rf"\b({'|'.join(PACED)})\s+(?:digit\s+|number\s+)?$")  # before a digit
 _WORD = re.compile(r"[a-z]+|\d+")
 _DIGIT = re.compile(rf"(?<![\w.,])(?:{'|'.join(NAMES)}|\d)(?!\w|[.,]\d|\s+digits\b)")
-_SAID = {
+_PHRASES = {
     phrase: motion for forms_of in (MORE_PHRASES, PHRASES) for motion, forms in forms_of.items() for phrase in forms
 }
-_LONGEST_FIRST = sorted(_SAID, key=len, reverse=True)
+_LONGEST_FIRST = sorted(_PHRASES, key=len, reverse=True)
 _MOTION = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _LONGEST_FIRST))})(?!\w)")
 _SPEED = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(phrase) for forms in SPEEDS.values() for phrase in forms)})(?!\w)")
 
@@ -106,21 +106,21 @@ _SPEED = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(phrase) for forms in SPEEDS
 def sentences(prompt: str) -> list[str]:
     """What is said of each of one or two digits, a sentence for each, as training captions say it; of any other prompt,
     itself."""
-    said = _things(prompt)
-    form = SINGLE[0] if len(said) == 1 else ONE_OF_TWO[0]
-    return [form.format(d=digit, m=f"{motion} {pace}".rstrip()) for digit, motion, pace in said] or [prompt]
+    things = _things(prompt)
+    form = SINGLE[0] if len(things) == 1 else ONE_OF_TWO[0]
+    return [form.format(d=digit, m=f"{motion} {pace}".rstrip()) for digit, motion, pace in things] or [prompt]
 
 
 def reworded(prompt: str) -> str:
     """What is said of one or two digits in a caption's words, where it is said in words that captions have not; or the
     prompt itself."""
-    said = _things(prompt)
-    if not said or _captions_words() >= set(_WORD.findall(prompt.lower())):
+    things = _things(prompt)
+    if not things or _captions_words() >= set(_WORD.findall(prompt.lower())):
         return prompt
-    form = SINGLE[0] if len(said) == 1 else DOUBLE[0]
-    moved = [f"{motion} {pace}".rstrip() for _, motion, pace in said]
+    form = SINGLE[0] if len(things) == 1 else DOUBLE[0]
+    moved = [f"{motion} {pace}".rstrip() for _, motion, pace in things]
     return form.format(
-        **dict(zip("de", (digit for digit, _, _ in said), strict=False)), **dict(zip("mn", moved, strict=False))
+        **dict(zip("de", (digit for digit, _, _ in things), strict=False)), **dict(zip("mn", moved, strict=False))
     )
 
 
@@ -134,13 +134,15 @@ def _captions_words() -> frozenset[str]:
 def motion_of(prompt: str) -> str | None:
     """The first motion that the prompt says, in any words."""
     found = _MOTION.search(prompt.lower())
-    return _SAID[found[0]] if found else None
+    return _PHRASES[found[0]] if found else None
 
 
 def expected(prompt: str) -> dict[str, list[str]]:
     """`digits` and `motions` of one or two digits, as the world's judge reads them; of any other prompt, nothing."""
-    said = _things(prompt)
-    return {"digits": [digit for digit, _, _ in said], "motions": [motion for _, motion, _ in said]} if said else {}
+    things = _things(prompt)
+    return (
+        {"digits": [digit for digit, _, _ in things], "motions": [motion for _, motion, _ in things]} if things else {}
+    )
 
 
 def _things(prompt: str) -> list[tuple[str, str, str]]:
@@ -160,14 +162,14 @@ def _things(prompt: str) -> list[tuple[str, str, str]]:
             return []
     if len(parts) not in (1, 2):
         return []
-    said = []
+    things = []
     for name, digit, end in parts:
         motions = list(_MOTION.finditer(text, digit.end(), end))
-        if len({_SAID[motion[0]] for motion in motions}) != 1:
+        if len({_PHRASES[motion[0]] for motion in motions}) != 1:
             return []
         pace, before = _SPEED.search(text, digit.end(), end), _PACED.search(text[: digit.start()])
-        said.append((name, _SAID[motions[0][0]], pace[0] if pace else PACED[before[1]] if before else ""))
-    return said
+        things.append((name, _PHRASES[motions[0][0]], pace[0] if pace else PACED[before[1]] if before else ""))
+    return things
 
 
 def _figure(name: str) -> str:
@@ -201,7 +203,7 @@ def caption(
     form = forms[rng.integers(4 if full else len(forms))]
     with_speeds = not full and rng.random() < 0.35
     in_words = rng.random() < 0.5
-    said = {}
+    values = {}
     for digit, article, motion, which in zip("de", "ab", "mn", order, strict=False):
         name = NAMES[digits[which]] if in_words else str(digits[which])
         phrases = PHRASES[motions[which]]
@@ -209,6 +211,6 @@ def caption(
         if with_speeds:
             pace = SPEEDS[speeds[which]]
             phrase = f"{phrase} {pace[rng.integers(len(pace))]}"
-        said |= {digit: name, article: f"{'an' if digits[which] == 8 else 'a'} {name}", motion: phrase}
+        values |= {digit: name, article: f"{'an' if digits[which] == 8 else 'a'} {name}", motion: phrase}
     mentioned = ("digits", "motions", "speeds") if with_speeds else ("digits", "motions")
-    return form.format(**said), mentioned
+    return form.format(**values), mentioned

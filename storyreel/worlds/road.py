@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storyreel.worlds import World
-from storyreel.worlds.attribute_words import said
+from storyreel.worlds.attribute_words import attributes_in
 from storyreel.worlds.road_draw import draw, held_out
 from storyreel.worlds.road_render import render
 from storyreel.worlds.road_words import ATTRIBUTES, GRAMMAR
@@ -39,7 +39,7 @@ WORLD = World(
     attributes=ATTRIBUTES,
     say=Road.say,
     describe=Road.describe,
-    read=lambda prompt: said(prompt, ATTRIBUTES),
+    read=lambda prompt: attributes_in(prompt, ATTRIBUTES),
     caption=Road.restated,
     licence=LICENCE,
 )

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 from storyreel.worlds import World
-from storyreel.worlds.attribute_words import said
+from storyreel.worlds.attribute_words import attributes_in
 from storyreel.worlds.scene_maker import LICENCE, SceneMaker
 from storyreel.worlds.skies_draw import draw, held_out
 from storyreel.worlds.skies_render import render
@@ -38,7 +38,7 @@ _COVER = re.compile(r"\b(clouds?|cloudlets|cumulus|cirrus|wisps?)\b")
 
 def read(prompt: str) -> dict[str, str]:
     """Attribute -> value that the prompt says: a few clouds, but not a few seagulls."""
-    found = said(prompt, ATTRIBUTES)
+    found = attributes_in(prompt, ATTRIBUTES)
     if "cover" in found and not _COVER.search(prompt.lower()):
         del found["cover"]
     return found

@@ -173,8 +173,8 @@ def tables_of(path: Path) -> list[Path]:
 
 
 def _captions(values: Row) -> tuple[str, ...]:
-    said = " ".join(str(values["caption"]).split()) if values.get("caption") not in (None, "") else ""
-    return (said,) if said else ()
+    caption = " ".join(str(values["caption"]).split()) if values.get("caption") not in (None, "") else ""
+    return (caption,) if caption else ()
 
 
 def _entry(

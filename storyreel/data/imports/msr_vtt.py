@@ -51,18 +51,18 @@ def read(files: Sequence[Path], videos: Path) -> Annotation:
     """What the annotation files ask for, with the files of the folder `videos`."""
     there = videos_in(videos)
     refused: list[Refused] = []
-    said: dict[str, dict[str, Any]] = {}
+    listed: dict[str, dict[str, Any]] = {}
     documents = list(_documents(files, refused))
     for where, document in documents:
         for number, video in enumerate(document["videos"]):
-            why = _wrong_with(video, said)
+            why = _wrong_with(video, listed)
             if why:
                 refused.append((_name(video, f"{where}: videos[{number}]"), why))
             else:
-                said[video["video_id"]] = video
-    captions = _captions(documents, said, refused)
+                listed[video["video_id"]] = video
+    captions = _captions(documents, listed, refused)
     entries = []
-    for index, (name, video) in enumerate(said.items()):
+    for index, (name, video) in enumerate(listed.items()):
         source = _youtube(video.get("url"))
         file = there.get(name) or there.get(source or "")
         if not captions[name]:
@@ -93,11 +93,11 @@ def _documents(files: Sequence[Path], refused: list[Refused]) -> Iterator[tuple[
         raise ValueError(f"{what}: {why}")
 
 
-def _wrong_with(video: Any, said: dict[str, dict[str, Any]]) -> str | None:
+def _wrong_with(video: Any, listed: dict[str, dict[str, Any]]) -> str | None:
     """Why an item of "videos" cannot be used; None when it can."""
     if not isinstance(video, dict) or not isinstance(video.get("video_id"), str) or not video["video_id"]:
         return 'expected an object with a "video_id"'
-    if video["video_id"] in said:
+    if video["video_id"] in listed:
         return "comes a second time"
     if video.get("split") not in SPLITS:
         return f"split {video.get('split')!r}: expected train, validate or test"
@@ -109,10 +109,10 @@ def _wrong_with(video: Any, said: dict[str, dict[str, Any]]) -> str | None:
 
 
 def _captions(
-    documents: list[tuple[str, dict[str, Any]]], said: dict[str, dict[str, Any]], refused: list[Refused]
+    documents: list[tuple[str, dict[str, Any]]], listed: dict[str, dict[str, Any]], refused: list[Refused]
 ) -> dict[str, list[str]]:
     """Video -> its captions in the order of their ids, without repetition."""
-    found: dict[str, list[tuple[int, str]]] = {name: [] for name in said}
+    found: dict[str, list[tuple[int, str]]] = {name: [] for name in listed}
     for where, document in documents:
         for number, sentence in enumerate(document["sentences"]):
             caption = sentence.get("caption") if isinstance(sentence, dict) else None

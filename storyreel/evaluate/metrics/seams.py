@@ -10,10 +10,10 @@ def seams_score(who: Who, seams: Seams, stories: int) -> Measurement:
     """The step at the boundary of a story's parts over the ordinary steps beside it: 1 is no jump at all."""
     if not stories:
         raise ValueError("seams: no clip has a story of several parts in its metadata")
-    said = seams.as_json()
-    ratio = said["boundary_ratio"]
+    document = seams.as_json()
+    ratio = document["boundary_ratio"]
     interval = None if ratio["interval"] is None else (ratio["interval"][0], ratio["interval"][1])
-    note = f"{stories} stories, largest step at a boundary {said['largest_boundary']:.3g} of 255"
+    note = f"{stories} stories, largest step at a boundary {document['largest_boundary']:.3g} of 255"
     value = float("nan") if ratio["value"] is None else ratio["value"]
     return Measurement(who.score(value, ratio["n"], unit="joints", interval=interval, note=note))
 

@@ -30,11 +30,11 @@ def cell(score: Mapping[str, Any] | None, *, bold: bool = False) -> str:
     if score is None or score.get("value") is None or not score.get("trusted", True):
         return "--"
     value = f"{score['value']:.4g}"
-    said = rf"$\mathbf{{{value}}}$" if bold else f"${value}$"
+    cell = rf"$\mathbf{{{value}}}$" if bold else f"${value}$"
     interval = score.get("interval")
     if interval and None not in interval:
-        said += rf" {{\scriptsize $[{interval[0]:.4g}, {interval[1]:.4g}]$}}"
-    return said
+        cell += rf" {{\scriptsize $[{interval[0]:.4g}, {interval[1]:.4g}]$}}"
+    return cell
 
 
 def heading(score: Mapping[str, Any]) -> str:

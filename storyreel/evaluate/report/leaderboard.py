@@ -124,27 +124,27 @@ def _check_same_prompts(one: Entrant, other: Entrant) -> None:
 
 
 def _notes(entrants: Sequence[Entrant]) -> list[str]:
-    said = []
+    notes = []
     for what, silent in (("prompt", ""), ("seed", None)):
         without = [e.name for e in entrants if any(clip.get(what) == silent for clip in e.report["per_clip"])]
         if without:
-            said.append(
+            notes.append(
                 f"{', '.join(without)}: clips do not say their {what}s, so whether they are the same is not known"
             )
-    return said
+    return notes
 
 
 def _warnings(entrants: Sequence[Entrant], names: Sequence[str]) -> list[str]:
     """What stands beside single scores, such as too few clips: a line a score, of the best model that has one."""
-    said = []
+    notes = []
     for name in names:
         each = {e.name: str(score["warning"]) for e in entrants if (score := e.score(name)) and score.get("warning")}
         if each:
             who, warning = next(iter(each.items()))
             alike = len(each) == len(entrants) and len(set(each.values())) == 1
             others = f" (there is one for {', '.join([*each][1:])} too)" if len(each) > 1 else ""
-            said.append(f"{name}: {warning}" if alike else f"{name} of {who}: {warning}{others}")
-    return said
+            notes.append(f"{name}: {warning}" if alike else f"{name} of {who}: {warning}{others}")
+    return notes
 
 
 def shared_scores(entrants: Sequence[Entrant]) -> tuple[list[str], dict[str, str]]:

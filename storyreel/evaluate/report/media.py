@@ -81,19 +81,21 @@ def gather(files: Sequence[Path], first: Sequence[int], *, progress: bool = Fals
 
 
 def _left_out(media: Media, n: int) -> list[str]:
-    said = []
+    notes = []
     readable = n - len(media.broken)
     if media.broken:
         where = next(iter(media.broken.values()))
-        said.append(f"{len(media.broken)} of {n} clips cannot be shown, the first: {where}")
+        notes.append(f"{len(media.broken)} of {n} clips cannot be shown, the first: {where}")
     if len(media.strips) < readable:
-        said.append(f"{readable - len(media.strips)} of {n} clips have no film strip here: the page would grow too big")
+        notes.append(
+            f"{readable - len(media.strips)} of {n} clips have no film strip here: the page would grow too big"
+        )
     if len(media.films) < len(media.strips):
-        said.append(
+        notes.append(
             f"{len(media.films)} of {n} clips play as films, the worst and best of each score first; "
             "the others play from their strips"
         )
-    return said
+    return notes
 
 
 def _look(item: tuple[Path, bool, bool]) -> tuple[Strip | None, bytes | None, str]:
