@@ -87,7 +87,7 @@ def measure_distillation(settings: Settings) -> dict[str, Any]:
     """Every sampler's Frechet distance, attributes, network calls and seconds a video."""
     trained, size = cascades(settings, distilled=True), Size.of(settings)
     examined = replace(trained.examined, cases=trained.examined.cases[: size.table])
-    trained = replace(trained, asked=examined, real=None if trained.real is None else trained.real[: size.table])
+    trained = replace(trained, examined=examined, real=None if trained.real is None else trained.real[: size.table])
     rows: dict[str, Any] = {}
     last = next(iter([trained.whole, *trained.distilled.values()]))
     assert last is not None

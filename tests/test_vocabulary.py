@@ -32,7 +32,10 @@ BARRED = {  # word -> what to use
     "kept": "selected, retained, cached",
     "given": "known, inputs, provided",
     "looks": "appearance",
+    "said": "message, captions, document, named",
 }
+
+IN_FILES = {("systems/godiva.py", "given")}  # a module whose name is in the tensors of model folders
 
 
 def identifiers(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -58,7 +61,8 @@ def test_names_have_no_barred_words():
     found = []
     for file in sorted(ROOT.rglob("*.py")):
         names = [(0, file.stem), *identifiers(ast.parse(file.read_text()))]
-        where = file.relative_to(ROOT)
+        where = file.relative_to(ROOT).as_posix()
+        names = [(line, name) for line, name in names if (where, name) not in IN_FILES]
         found += [f"{where}:{line}: {name}: use {BARRED[word]}" for line, name in names for word in barred_in(name)]
     assert found == []
 

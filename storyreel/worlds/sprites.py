@@ -428,8 +428,8 @@ WORLD = World(
     stands=sprites_reader.stands,
     drawable=lambda prompt, found: drawable(frozenset(sprites_reader.tokens_of(prompt)), found),
     caption=sprites_captions.restated,
-    complete=lambda said, rng, likeliest=False: completed(
-        said, rng, lambda draw: draw_character(draw).attributes, likeliest
+    complete=lambda named, rng, likeliest=False: completed(
+        named, rng, lambda draw: draw_character(draw).attributes, likeliest
     ),
     page=_page_prompts,
     sheet=sheet_layout(lambda draw: draw_character(draw).attributes),

@@ -51,14 +51,14 @@ def _implied(action: str) -> tuple[str, ...]:
     return (*weapons, *roles)
 
 
-def _known(said: Iterable[str] | Phrases) -> Iterable[str]:
-    return said.known if isinstance(said, Phrases) else said
+def _known(phrases: Iterable[str] | Phrases) -> Iterable[str]:
+    return phrases.known if isinstance(phrases, Phrases) else phrases
 
 
-def _values(name: str, said: Mapping[str, Iterable[str] | Phrases]) -> dict[str, Value]:
+def _values(name: str, spoken: Mapping[str, Iterable[str] | Phrases]) -> dict[str, Value]:
     drawn = OPEN.get(name, {})
     made = {}
-    for value, phrases in said.items():
+    for value, phrases in spoken.items():
         weight, phrase = drawn.get(value, (0, ""))
         plain = (" ".join(p.format(c="").split()).removeprefix("a ") for p in _known(phrases))
         implied = _implied(value) if name == "action" else ()
@@ -72,7 +72,7 @@ def _attributes() -> dict[str, Attribute]:
     facial = {
         f"{c} {kind}": (f"{c} {kind}",) for c in HAIR_COLORS for kind in FACIAL_HAIR.values() if kind != "stubble"
     }
-    said: dict[str, Mapping[str, Iterable[str] | Phrases]] = {
+    readable: dict[str, Mapping[str, Iterable[str] | Phrases]] = {
         **{name: spoken[name] for name in ("sex", "body", "action", "ears")},
         "facing": {v: (*_known(p), *(TOWARDS if v == "down" else ())) for v, p in spoken["facing"].items()},
         "hair_color": words.HAIR_COLOR,
@@ -82,10 +82,10 @@ def _attributes() -> dict[str, Attribute]:
         "eyes": {color: (f"{color} eyes", f"{color}-eyed") for color in words.EYES},
         **GARMENT,
     }
-    names = (*JUDGED, *(name for name in said if name not in JUDGED))
+    names = (*JUDGED, *(name for name in readable if name not in JUDGED))
     fixed = {"facing": ("hurt",)}  # who falls does so towards the viewer
     return {
-        name: Attribute(values=_values(name, said[name]), judged=name in JUDGED, fixed_by=fixed.get(name, ()))
+        name: Attribute(values=_values(name, readable[name]), judged=name in JUDGED, fixed_by=fixed.get(name, ()))
         for name in names
     }
 

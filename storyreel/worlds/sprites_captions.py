@@ -21,7 +21,7 @@ from storyreel.worlds.sprites_phrases import Speaker
 
 PHRASINGS = ("training", "held-out")
 BARE = {"torso": "bare chest", "feet": "bare feet", "head": "bare head"}
-SAID_WHEN_BARE = {"torso": 0.85, "feet": 0.7, "head": 0.25}
+MENTIONED_WHEN_BARE = {"torso": 0.85, "feet": 0.7, "head": 0.25}
 LEAST = ("eyes", "belt", "hands", "hair_style", "facial_hair", "ears")  # left out first
 LONGEST = 300  # characters; about 70 tokens
 BRITISH = {
@@ -86,12 +86,12 @@ def caption(
     elif full is not None:
         kind *= mix.partial + mix.short
     brief = mix.partial <= kind < mix.partial + mix.short
-    said = _short(seen, draw) if brief else _said(seen, draw, everything=kind >= mix.partial + mix.short)
+    mentioned = _short(seen, draw) if brief else _mentioned(seen, draw, everything=kind >= mix.partial + mix.short)
     while True:
-        spoken = _speak(seen, set(said), draw, phrasing == "held-out", brief)
+        spoken = _speak(seen, set(mentioned), draw, phrasing == "held-out", brief)
         if len(spoken.text) <= LONGEST:
             break
-        said = _shortened(said)
+        mentioned = _shortened(mentioned)
     return spoken._replace(text=_finish(spoken.text, draw, mix))
 
 
@@ -103,12 +103,12 @@ def restated(seen: Mapping[str, str], rng: np.random.Generator) -> str:
     return max(tried, key=lambda one: len(one.mentions)).text
 
 
-def _said(seen: dict[str, str | None], draw: random.Random, everything: bool) -> set[str]:
-    said = {n for n in MENTION if seen.get(n) is not None and (everything or draw.random() < MENTION[n])}
-    for name, share in SAID_WHEN_BARE.items():
-        if name in said and seen[name] == BARE[name] and draw.random() >= share:
-            said.remove(name)
-    return said
+def _mentioned(seen: dict[str, str | None], draw: random.Random, everything: bool) -> set[str]:
+    mentioned = {n for n in MENTION if seen.get(n) is not None and (everything or draw.random() < MENTION[n])}
+    for name, share in MENTIONED_WHEN_BARE.items():
+        if name in mentioned and seen[name] == BARE[name] and draw.random() >= share:
+            mentioned.remove(name)
+    return mentioned
 
 
 def _short(seen: dict[str, str | None], draw: random.Random) -> set[str]:
@@ -117,29 +117,29 @@ def _short(seen: dict[str, str | None], draw: random.Random) -> set[str]:
     return set(there[: 1 + int(draw.random() * 3)])
 
 
-def _shortened(said: set[str]) -> set[str]:
+def _shortened(mentioned: set[str]) -> set[str]:
     """Without the attribute that is missed least."""
-    gone = next((name for name in LEAST if name in said), None)
-    return said - {gone or min(said)}
+    gone = next((name for name in LEAST if name in mentioned), None)
+    return mentioned - {gone or min(mentioned)}
 
 
 def _speak(
     seen: dict[str, str | None],
-    said: set[str],
+    mentioned: set[str],
     draw: random.Random,
     held_out: bool,
     brief: bool,
     *,
     commonest: bool = False,
 ) -> Caption:
-    speaker = Speaker(seen, said, draw, held_out, commonest)
+    speaker = Speaker(seen, mentioned, draw, held_out, commonest)
     form = (
         FORMS[0]
         if commonest
         else speaker.one(HELD_OUT_FORMS if held_out else (*FORMS, short, short, short, short) if brief else FORMS)
     )
     text = _tidy(form(speaker))
-    return Caption(text, tuple(sorted(speaker.said)), " ".join([form.__name__, *speaker.template]))
+    return Caption(text, tuple(sorted(speaker.mentioned)), " ".join([form.__name__, *speaker.template]))
 
 
 _MARKS = (",", ";", ":", ".", "?")

@@ -36,7 +36,7 @@ HAIRLESS = ("skeleton", "orc", "red orc")
 
 
 def completed(
-    said: Mapping[str, str],
+    named: Mapping[str, str],
     rng: np.random.Generator,
     draw: Callable[[np.random.Generator], Mapping[str, str | None]],
     likeliest: bool = False,
@@ -45,41 +45,43 @@ def completed(
 
     Heads stay bare, and nobody gets a cape or a belt that was not asked for. likeliest: of hair, not one at random.
     """
-    bones = said.get("body") == "skeleton"  # may go without clothes, and has neither sex nor hair
+    bones = named.get("body") == "skeleton"  # may go without clothes, and has neither sex nor hair
 
     def odd_for(seen: Mapping[str, str | None]) -> tuple[str | None, ...]:
         """What is not worn with this torso unless somebody says so."""
-        torso = said.get("torso", seen.get("torso")) or ""
+        torso = named.get("torso", seen.get("torso")) or ""
         unfit = [value for value, torsos in ONLY_WITH.items() if not torso.endswith(torsos)]
-        if (torso.endswith(ARMOR) and said.get("head") not in HELMETS) or (torso.endswith(GOWNS) and "sex" not in said):
+        if (torso.endswith(ARMOR) and named.get("head") not in HELMETS) or (
+            torso.endswith(GOWNS) and "sex" not in named
+        ):
             unfit.append(torso)
         return (*(GILDED if bones else UNUSUAL), *unfit)
 
     def fit(seen: Mapping[str, str | None]) -> float:
-        right = sum(WEIGHT.get(name, 5.0) for name, value in said.items() if seen.get(name) == value)
+        right = sum(WEIGHT.get(name, 5.0) for name, value in named.items() if seen.get(name) == value)
         odd_values = odd_for(seen)
-        odd = sum(seen.get(name) in odd_values for name in CLOTHES if name not in said)
-        men = "sex" not in said and (said.get("body") in MONSTERS or "facial_hair" in said)
+        odd = sum(seen.get(name) in odd_values for name in CLOTHES if name not in named)
+        men = "sex" not in named and (named.get("body") in MONSTERS or "facial_hair" in named)
         wild = men and seen.get("sex") != "male"
         return right - 4.0 * odd - 10.0 * wild - 2.0 * (seen.get("cape") is not None)
 
     best = max((draw(rng) for _ in range(DRAWS)), key=fit)
     names = CLOTHES if bones else ("sex", *CLOTHES)
-    found = {name: value for name in names if name not in said and (value := best.get(name))}
+    found = {name: value for name in names if name not in named and (value := best.get(name))}
     found |= {name: PLAIN[name] for name in PLAIN if name in found and found[name] in odd_for(best)}
-    if bones and not set(CLOTHES) & set(said):  # else nothing of the bones is seen
+    if bones and not set(CLOTHES) & set(named):  # else nothing of the bones is seen
         found = dict(BONES)
-    hidden = HIDES.get(said.get("torso", found.get("torso", "")).rpartition(" ")[2], ())
+    hidden = HIDES.get(named.get("torso", found.get("torso", "")).rpartition(" ")[2], ())
     found = {name: value for name, value in found.items() if name not in hidden}
-    if said.get("body") in HAIRLESS:
-        found |= {} if "head" in said else {"head": "bare head"}
-        if said.get("head", "bare head") == "bare head" and not {"hair_color", "hair_style"} & set(said):
+    if named.get("body") in HAIRLESS:
+        found |= {} if "head" in named else {"head": "bare head"}
+        if named.get("head", "bare head") == "bare head" and not {"hair_color", "hair_style"} & set(named):
             found["hair_style"] = "bald"  # else they get hair of every color
-    elif said.get("head") not in COVERED and said.get("hair_style") != "bald":
-        styles = HAIR_STYLES.get(said.get("sex", found.get("sex", "")), HAIR_STYLES["male"])
+    elif named.get("head") not in COVERED and named.get("hair_style") != "bald":
+        styles = HAIR_STYLES.get(named.get("sex", found.get("sex", "")), HAIR_STYLES["male"])
         shares = np.array([*HAIR.values()]) / sum(HAIR.values())
         color = next(iter(HAIR)) if likeliest else str(rng.choice([*HAIR], p=shares))
         style = styles[0] if likeliest else str(rng.choice(styles))
         hair = {"hair_color": color, "hair_style": style}
-        found |= {name: value for name, value in hair.items() if name not in said}
+        found |= {name: value for name, value in hair.items() if name not in named}
     return found

@@ -27,7 +27,7 @@ def who(s: Speaker) -> str:
     return with_article(s.subject())
 
 
-def looks(s: Speaker) -> str:
+def appearance(s: Speaker) -> str:
     """ "with ... wearing ...", in either order."""
     features, worn = s.features(), s.clothes()
     have = f"with {listed(features)}" if features else ""
@@ -54,56 +54,56 @@ def facing(s: Speaker) -> str:
 
 
 def plain(s: Speaker) -> str:
-    return f"{who(s)} {looks(s)} {s.doing()}"
+    return f"{who(s)} {appearance(s)} {s.doing()}"
 
 
 def finite(s: Speaker) -> str:
-    return f"{who(s)} {looks(s)} {s.doing('s')}"
+    return f"{who(s)} {appearance(s)} {s.doing('s')}"
 
 
-def looks_last(s: Speaker) -> str:
-    return f"{who(s)} {s.doing()}, {looks(s)}"
+def appearance_last(s: Speaker) -> str:
+    return f"{who(s)} {s.doing()}, {appearance(s)}"
 
 
-def finite_looks_last(s: Speaker) -> str:
-    return f"{who(s)} {s.doing('s')}, {looks(s)}"
+def finite_appearance_last(s: Speaker) -> str:
+    return f"{who(s)} {s.doing('s')}, {appearance(s)}"
 
 
 def direction_last(s: Speaker) -> str:
-    return f"{who(s)} {looks(s)} {s.doing(course=False)}, {facing(s)}"
+    return f"{who(s)} {appearance(s)} {s.doing(course=False)}, {facing(s)}"
 
 
 def direction_first(s: Speaker) -> str:
-    return f"{facing(s)}, {who(s)} {looks(s)} {s.doing('s', course=False)}"
+    return f"{facing(s)}, {who(s)} {appearance(s)} {s.doing('s', course=False)}"
 
 
 def relative(s: Speaker) -> str:
-    return f"{who(s)} who {s.doing('s') or 'stands there'}, {looks(s)}"
+    return f"{who(s)} who {s.doing('s') or 'stands there'}, {appearance(s)}"
 
 
-def relative_looks(s: Speaker) -> str:
+def relative_appearance(s: Speaker) -> str:
     return f"{who(s)} who {has(s) or 'is there'}, {s.doing()}"
 
 
 def there_is(s: Speaker) -> str:
-    return f"{s.one(('there is', 'here is', 'we see', 'this is'))} {who(s)} {looks(s)} {s.doing()}"
+    return f"{s.one(('there is', 'here is', 'we see', 'this is'))} {who(s)} {appearance(s)} {s.doing()}"
 
 
 def order(s: Speaker) -> str:
     please = s.one(("", "", "", " please"))
-    return f"{s.one(ORDERS)} {who(s)} {looks(s)} {s.doing()}{please}"
+    return f"{s.one(ORDERS)} {who(s)} {appearance(s)} {s.doing()}{please}"
 
 
 def order_who(s: Speaker) -> str:
-    return f"{s.one(ORDERS)} {who(s)} who {s.doing('s') or 'is there'}, {looks(s)}"
+    return f"{s.one(ORDERS)} {who(s)} who {s.doing('s') or 'is there'}, {appearance(s)}"
 
 
 def medium(s: Speaker) -> str:
-    return f"{s.one(MEDIA)} {who(s)} {looks(s)} {s.doing()}"
+    return f"{s.one(MEDIA)} {who(s)} {appearance(s)} {s.doing()}"
 
 
 def action_first(s: Speaker) -> str:
-    return f"{s.doing()}: {who(s)} {looks(s)}"
+    return f"{s.doing()}: {who(s)} {appearance(s)}"
 
 
 def two_sentences(s: Speaker) -> str:
@@ -113,7 +113,7 @@ def two_sentences(s: Speaker) -> str:
 
 
 def look_then_act(s: Speaker) -> str:
-    first, act = f"{who(s)} {looks(s)}", s.doing("s")
+    first, act = f"{who(s)} {appearance(s)}", s.doing("s")
     return f"{first}. {s.she} {act}." if act else first
 
 
@@ -189,11 +189,11 @@ def definite(s: Speaker) -> str:
 
 def short(s: Speaker) -> str:
     """For a caption that mentions little: a bare phrase."""
-    return f"{s.subject()} {looks(s)} {s.doing()}"
+    return f"{s.subject()} {appearance(s)} {s.doing()}"
 
 
 def watch(s: Speaker) -> str:
-    return f"watch {who(s)} {looks(s)} {s.doing('')}"
+    return f"watch {who(s)} {appearance(s)} {s.doing('')}"
 
 
 def consists(s: Speaker) -> str:
@@ -208,15 +208,15 @@ def in_the_act(s: Speaker) -> str:
     worn, features, act = s.clothes(), s.features(), s.doing()
     first = f"{s.link()} {listed(worn)}" if worn else "picture this"
     first += f", with {listed(features)}" if features else ""
-    return f"{first}: {who(s)}{' in the act of ' + act if act and 'action' in s.said else ' ' + act}"
+    return f"{first}: {who(s)}{' in the act of ' + act if act and 'action' in s.mentioned else ' ' + act}"
 
 
 def request(s: Speaker) -> str:
-    return f"could you {s.one(('paint', 'do', 'render'))} {who(s)} {looks(s)} {s.doing()}?"
+    return f"could you {s.one(('paint', 'do', 'render'))} {who(s)} {appearance(s)} {s.doing()}?"
 
 
 def scene(s: Speaker) -> str:
-    return f"a scene where {who(s)} {looks(s)} {s.doing('s')}"
+    return f"a scene where {who(s)} {appearance(s)} {s.doing('s')}"
 
 
 def notice(s: Speaker) -> str:
@@ -231,8 +231,8 @@ def _bare(phrase: str) -> str:
 
 
 FORMS: tuple[Form, ...] = (
-    plain, plain, finite, looks_last, finite_looks_last, direction_last, direction_first, relative, relative_looks,
-    there_is, order, order_who, medium, action_first, two_sentences, look_then_act, dressed_first, no_articles, tags,
+    plain, plain, finite, appearance_last, finite_appearance_last, direction_last, direction_first, relative,
+    relative_appearance, there_is, order, order_who, medium, action_first, two_sentences, look_then_act, dressed_first, no_articles, tags,
     tags, labeled, slashes, possessive, definite, short,
 )  # fmt: skip
 HELD_OUT_FORMS: tuple[Form, ...] = (watch, consists, in_the_act, request, scene, notice)

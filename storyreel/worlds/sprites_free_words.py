@@ -84,7 +84,7 @@ def colors() -> Iterator[str]:
         yield from (color, *(COLOR[color].all if color in COLOR else ()), *_WORDS["colors"].get(color, ()))
 
 
-def looks() -> Iterator[tuple[str, Meaning]]:
+def appearances() -> Iterator[tuple[str, Meaning]]:
     """(calling, what somebody of it looks like)."""
     for look, names in (*_WORDS["like"].items(), *_WORDS["looks"].items()):
         meaning = tuple((a, v) for a, _, v in (part.partition("=") for part in look.split(", ")))
@@ -129,7 +129,7 @@ def _colored(alike: bool = True) -> Iterator[tuple[str, Meaning]]:
         for label in (label for label in labels if label in groups and _alike(kinds, label) == alike):
             color = label.split()[0]
             colors = (color, *SHADE.get(label, COLOR[color]).all, *_WORDS["colors"].get(color, ()))
-            yield from ((f"{said} {noun}", ((groups[label], label),)) for said, noun in product(colors, nouns))
+            yield from ((f"{color} {noun}", ((groups[label], label),)) for color, noun in product(colors, nouns))
 
 
 def _in_other_colors(groups: Mapping[str, str]) -> Iterator[tuple[str, Meaning]]:

@@ -167,18 +167,20 @@ def caption(seen: Attributes, rng: np.random.Generator, *, full: bool = False) -
 
     full: mention every attribute that can be seen, so far as one would ever say it.
     """
-    said = {name for name, share in MENTION.items() if seen.get(name) is not None and (full or rng.random() < share)}
-    said -= {
+    mentioned = {
+        name for name, share in MENTION.items() if seen.get(name) is not None and (full or rng.random() < share)
+    }
+    mentioned -= {
         n for n in ("legs", "feet", "head", "torso") if (seen.get(n) or "").startswith("bare") and rng.random() < 0.8
     }
-    return _Speaker(seen, said, rng).sentence()
+    return _Speaker(seen, mentioned, rng).sentence()
 
 
 class _Speaker:
-    """One way of saying one character; every method adds to `said` what its words give away."""
+    """One way of saying one character; every method adds to `mentioned` what its words give away."""
 
-    def __init__(self, seen: Attributes, said: set[str], rng: np.random.Generator):
-        self.seen, self.said, self.rng = seen, said, rng
+    def __init__(self, seen: Attributes, mentioned: set[str], rng: np.random.Generator):
+        self.seen, self.mentioned, self.rng = seen, mentioned, rng
 
     def pick(self, options):
         return options[int(self.rng.integers(len(options)))]
@@ -191,28 +193,28 @@ class _Speaker:
 
     def subject(self) -> str:
         """Adjectives and noun: who it is."""
-        seen, said = self.seen, self.said
+        seen, mentioned = self.seen, self.mentioned
         body, sex = str(seen["body"]), seen["sex"]
-        noun = self.pick(NOUNS[sex]) if sex and "sex" in said else self.pick(SOMEBODY)
-        if "body" not in said:
-            if "ears" in said and body in SKINS:
-                return f"{'elven ' + noun if 'sex' in said else 'elf'}"
+        noun = self.pick(NOUNS[sex]) if sex and "sex" in mentioned else self.pick(SOMEBODY)
+        if "body" not in mentioned:
+            if "ears" in mentioned and body in SKINS:
+                return f"{'elven ' + noun if 'sex' in mentioned else 'elf'}"
             return noun
         if body in SKINS:
-            if "ears" in said:
-                noun = f"elven {noun}" if "sex" in said else "elf"
+            if "ears" in mentioned:
+                noun = f"elven {noun}" if "sex" in mentioned else "elf"
             return f"{self.pick(SKINS[body])} {noun}"
         people = self.pick(PEOPLES[body])
-        if not sex or "sex" not in said:
+        if not sex or "sex" not in mentioned:
             return people
         return self.pick((f"{'male' if sex == 'male' else 'female'} {people}", f"{people} {noun}"))
 
     def hair(self) -> str:
-        seen, said = self.seen, self.said
-        style = str(seen["hair_style"]) if "hair_style" in said else ""
+        seen, mentioned = self.seen, self.mentioned
+        style = str(seen["hair_style"]) if "hair_style" in mentioned else ""
         if style == "bald":
             return self.pick(("no hair", "a bald head"))
-        color = self.worded(str(seen["hair_color"])) if "hair_color" in said else ""
+        color = self.worded(str(seen["hair_color"])) if "hair_color" in mentioned else ""
         if color and not style:
             return f"{color} hair"
         worded = self.worded(style) if style in WORDS else style
@@ -224,7 +226,7 @@ class _Speaker:
     def clothes(self) -> list[str]:
         worn = []
         for group in ("torso", "legs", "feet", "head", "hands", "belt", "cape"):
-            if group in self.said and self.seen[group]:
+            if group in self.mentioned and self.seen[group]:
                 worded = self.worded(str(self.seen[group]))
                 worn.append(worded if worded.split()[-1] in UNCOUNTED or worded.startswith("a ") else _a(worded))
         if len(worn) > 1 and self.rng.random() < 0.4:
@@ -233,11 +235,11 @@ class _Speaker:
 
     def features(self) -> list[str]:
         out = []
-        if "hair_color" in self.said or "hair_style" in self.said:
+        if "hair_color" in self.mentioned or "hair_style" in self.mentioned:
             out.append(self.hair())
-        if "facial_hair" in self.said:
+        if "facial_hair" in self.mentioned:
             out.append(_a(self.worded(str(self.seen["facial_hair"]))))
-        if "eyes" in self.said:
+        if "eyes" in self.mentioned:
             out.append(f"{self.worded(str(self.seen['eyes']))} eyes")
         return out
 
@@ -247,14 +249,14 @@ class _Speaker:
     def doing(self, form: int) -> str:
         """form 0: -ing, 1: -s. Empty when the action is not to be told."""
         action = str(self.seen["action"])
-        if "action" not in self.said:
-            return ("with " if form == 0 else "has ") + _a(self.weapon()) if "weapon" in self.said else ""
-        if "weapon" in self.said and action in ARMED:
+        if "action" not in self.mentioned:
+            return ("with " if form == 0 else "has ") + _a(self.weapon()) if "weapon" in self.mentioned else ""
+        if "weapon" in self.mentioned and action in ARMED:
             return self.pick(ARMED[action])[form].format(w=_a(self.weapon()))
         return self.pick(DOING[action])[form]
 
     def sentence(self) -> tuple[str, tuple[str, ...]]:
-        facing = self.pick(FACING[str(self.seen["facing"])]) if "facing" in self.said else ""
+        facing = self.pick(FACING[str(self.seen["facing"])]) if "facing" in self.mentioned else ""
         form = self.pick(FORMS)
         text = form(self, facing)
         text = " ".join(text.split()).replace(" ,", ",").replace(",,", ",").replace(" .", ".").strip(" ,;:")
@@ -262,7 +264,7 @@ class _Speaker:
             text = text[0].upper() + text[1:]
         if self.rng.random() < 0.25 and not text.endswith("."):
             text += "."
-        return text, tuple(sorted(self.said))
+        return text, tuple(sorted(self.mentioned))
 
 
 def _a(phrase: str) -> str:
@@ -288,39 +290,39 @@ def _comma(text: str) -> str:
 
 
 def _she(s: _Speaker) -> str:
-    return {"male": "he", "female": "she"}.get(s.seen["sex"] or "", "it") if "sex" in s.said else "the character"
+    return {"male": "he", "female": "she"}.get(s.seen["sex"] or "", "it") if "sex" in s.mentioned else "the character"
 
 
 def _hair_first(s: _Speaker) -> str:
     """'purple-haired woman': the colour of the hair before the noun."""
     who = s.subject()
-    if "hair_color" in s.said:
+    if "hair_color" in s.mentioned:
         color = s.worded(str(s.seen["hair_color"]))
-        s.said.discard("hair_style")
-        s.said.discard("hair_color")
+        s.mentioned.discard("hair_style")
+        s.mentioned.discard("hair_color")
         who = f"{color}-haired {who}"
         rest = _with(s)
-        s.said.add("hair_color")
+        s.mentioned.add("hair_color")
         return f"{who} {rest}"
     return f"{who} {_with(s)}"
 
 
 def _wielding(s: _Speaker, facing: str) -> str:
-    if "weapon" not in s.said:
+    if "weapon" not in s.mentioned:
         return f"{s.subject()} {_with(s)} {s.doing(0)}{_comma(facing)}"
     weapon = s.weapon()
-    s.said.discard("weapon")
+    s.mentioned.discard("weapon")
     text = f"{weapon}-{s.pick(('wielding', 'carrying'))} {s.subject()} {_with(s)} {s.doing(0)}{_comma(facing)}"
-    s.said.add("weapon")
+    s.mentioned.add("weapon")
     return text
 
 
 def _keywords(s: _Speaker, facing: str) -> str:
     action = str(s.seen["action"])
     words = [s.subject(), *s.features(), *s.clothes()]
-    if "action" in s.said:
+    if "action" in s.mentioned:
         words.append(s.pick((action, s.pick(DOING[action])[0])))
-    if "weapon" in s.said:
+    if "weapon" in s.mentioned:
         words.append(s.weapon())
     return ", ".join([w.removeprefix("a ").removeprefix("an ") for w in words] + ([facing] if facing else []))
 

@@ -71,7 +71,7 @@ def _completion() -> dict[str, Any]:
 def _caption() -> dict[str, Any]:
     """Attribute -> value -> its commonest phrase, with an article where it needs one."""
     worn = {
-        group: {label: with_article(said.known[0]) for label, said in labels.items()}
+        group: {label: with_article(phrases.known[0]) for label, phrases in labels.items()}
         for group, labels in sprites_wardrobe.GARMENT.items()
     }
     verbs = {}
@@ -80,16 +80,16 @@ def _caption() -> dict[str, Any]:
         if action in words.ARMED:
             verbs[action]["armed"] = _ing(words.ARMED[action].known[0])
     return {
-        "sex": {sex: said.known[0] for sex, said in words.SEX.items()},
-        "skin": {skin: said.known[0] for skin, said in words.SKIN.items()},
-        "people": {body: said.known[0] for body, said in words.PEOPLE.items()},
+        "sex": {sex: phrases.known[0] for sex, phrases in words.SEX.items()},
+        "skin": {skin: phrases.known[0] for skin, phrases in words.SKIN.items()},
+        "people": {body: phrases.known[0] for body, phrases in words.PEOPLE.items()},
         "elven": words.ELVEN.known[0],
-        "hair_color": {color: said.known[0] for color, said in words.HAIR_COLOR.items()},
-        "hair_style": {style: said.known[0] for style, said in words.HAIR_STYLE.items()},
-        "facial_hair": {kind: with_article(said.known[0]) for kind, said in words.FACIAL_HAIR.items()},
+        "hair_color": {color: phrases.known[0] for color, phrases in words.HAIR_COLOR.items()},
+        "hair_style": {style: phrases.known[0] for style, phrases in words.HAIR_STYLE.items()},
+        "facial_hair": {kind: with_article(phrases.known[0]) for kind, phrases in words.FACIAL_HAIR.items()},
         "bare": BARE,
         "worn": worn,
-        "weapon": {name: with_article(said.known[0]) for name, said in words.WEAPON.items()},
+        "weapon": {name: with_article(phrases.known[0]) for name, phrases in words.WEAPON.items()},
         "action": verbs,
         "facing": {value: kinds["stance"].known[0] for value, kinds in words.FACING.items()},
     }

@@ -1,7 +1,7 @@
 """Phrases of a caption: who is seen, their hair, clothes and weapon, what they do and where they face.
 
-A `Speaker` says one character once. Each attribute that it says is said in one place only; `said` holds those that the
-sentence has yet to say or has said, so that what a caption mentions is known by construction.
+A `Speaker` says one character once. Each attribute that it says is said in one place only; `mentioned` has those
+that the sentence says, so that what a caption mentions is known by construction.
 """
 
 from __future__ import annotations
@@ -31,21 +31,26 @@ LINKS = words.phrases(
 class Speaker:
     """One way of saying one character.
 
-    seen: the attributes. said: the names of those that the caption is to mention. rng: every choice.
+    seen: the attributes. mentioned: the names of those that the caption is to mention. rng: every choice.
     held_out: take words that training never has, where there are any. commonest: no other words than the commonest.
     `template` gathers what the sentence is composed of.
     """
 
     def __init__(
-        self, seen: dict[str, str | None], said: set[str], rng: random.Random, held_out: bool, commonest: bool = False
+        self,
+        seen: dict[str, str | None],
+        mentioned: set[str],
+        rng: random.Random,
+        held_out: bool,
+        commonest: bool = False,
     ) -> None:
-        self.seen, self.said, self.rng, self.held_out = seen, said, rng, held_out
+        self.seen, self.mentioned, self.rng, self.held_out = seen, mentioned, rng, held_out
         self.commonest = 1.0 if commonest else COMMONEST
         self.template: list[str] = []
         self.adjectives: set[str] = set()  # attributes that stand before the noun
-        own = "body" in said and seen["body"] in words.SKIN and rng.random() < 0.15
+        own = "body" in mentioned and seen["body"] in words.SKIN and rng.random() < 0.15
         self.complexion = ("body",) if own else ()  # said as "with dark skin"
-        sex = seen["sex"] if "sex" in said else None
+        sex = seen["sex"] if "sex" in mentioned else None
         self.she, self.her = {"male": ("he", "his"), "female": ("she", "her")}.get(sex or "", ("the character", "the"))
         self.place()
 
@@ -69,27 +74,27 @@ class Speaker:
 
     def place(self) -> None:
         """Decide which attributes stand before the noun; the others follow it."""
-        seen, said = self.seen, self.said
-        if "hair_color" in said and self.chance(0.45 if "hair_style" not in said else 0.15):
+        seen, mentioned = self.seen, self.mentioned
+        if "hair_color" in mentioned and self.chance(0.45 if "hair_style" not in mentioned else 0.15):
             self.adjectives.add("hair_color")
             if self.chance(0.4):
-                said.discard("hair_style")
-        if "hair_style" in said and seen["hair_style"] == "bald" and self.chance(0.6):
+                mentioned.discard("hair_style")
+        if "hair_style" in mentioned and seen["hair_style"] == "bald" and self.chance(0.6):
             self.adjectives.add("hair_style")
-        if "eyes" in said and self.chance(0.3):
+        if "eyes" in mentioned and self.chance(0.3):
             self.adjectives.add("eyes")
-        if "facial_hair" in said and str(seen["facial_hair"]).split(" ", 1)[1] == "beard" and self.chance(0.25):
+        if "facial_hair" in mentioned and str(seen["facial_hair"]).split(" ", 1)[1] == "beard" and self.chance(0.25):
             self.adjectives.add("facial_hair")
         for group in ("torso", "feet", "head"):
-            if group in said and seen[group] in BARE and self.chance(0.5):
+            if group in mentioned and seen[group] in BARE and self.chance(0.5):
                 self.adjectives.add(group)
-        if "facing" in said and self.chance(0.08):
+        if "facing" in mentioned and self.chance(0.08):
             self.adjectives.add("facing")
-        if "weapon" in said and self.chance(0.12):
+        if "weapon" in mentioned and self.chance(0.12):
             self.adjectives.add("weapon")
-        if "ears" in said and seen["body"] not in words.SKIN:
-            said.discard("ears")  # a dark elf has them anyway
-        if "ears" in said and self.chance(0.75):
+        if "ears" in mentioned and seen["body"] not in words.SKIN:
+            mentioned.discard("ears")  # a dark elf has them anyway
+        if "ears" in mentioned and self.chance(0.75):
             self.adjectives.add("ears")
         self.note("+".join(sorted(self.adjectives - {"ears", "eyes", "facial_hair"})))
 
@@ -132,19 +137,19 @@ class Speaker:
 
     def noun(self) -> tuple[str, str]:
         """(noun, the adjectives of skin and ears)."""
-        seen, said = self.seen, self.said
+        seen, mentioned = self.seen, self.mentioned
         body = str(seen["body"])
-        sex = seen["sex"] if "sex" in said else None
+        sex = seen["sex"] if "sex" in mentioned else None
         ears = self.phrase(words.ELVEN) if "ears" in self.adjectives else ""
         role = self._role(sex) if self.chance(0.18) else ""
-        if body in words.SKIN or "body" not in said:
+        if body in words.SKIN or "body" not in mentioned:
             noun = role or (self.phrase(words.SEX[sex]) if sex else self.one(words.SOMEBODY))
             head = words.HEADS.get(str(seen["hair_color"])) if "hair_color" in self.adjectives else None
             if head and not sex and not role and self.chance(0.5):
                 noun = head
             elif ears and not sex and not role and self.chance(0.6):
                 noun, ears = self.phrase(words.ELF), ""
-            skin = self.phrase(words.SKIN[body]) if "body" in said and "body" not in self.complexion else ""
+            skin = self.phrase(words.SKIN[body]) if "body" in mentioned and "body" not in self.complexion else ""
             if skin in words.BEFORE_NOUN and ears:
                 skin = words.SKIN[body].known[0]
             return noun, " ".join(filter(None, (skin, ears)))
@@ -157,17 +162,17 @@ class Speaker:
 
     def _role(self, sex: str | None) -> str:
         """What somebody would be called who looks like this and does this; "" for nobody in particular."""
-        seen, said = self.seen, self.said
+        seen, mentioned = self.seen, self.mentioned
         fits = []
-        if sex == "female" and "head" in said and seen["head"] == "tiara":
+        if sex == "female" and "head" in mentioned and seen["head"] == "tiara":
             fits += ["royal"] * 3
-        if "torso" in said and seen["torso"] in ("plate armor", "golden armor"):
+        if "torso" in mentioned and seen["torso"] in ("plate armor", "golden armor"):
             fits.append("knight")
-        if "action" in said and seen["action"] == "shoot":
+        if "action" in mentioned and seen["action"] == "shoot":
             fits.append("archer")
-        if "action" in said and seen["action"] == "spellcast":
+        if "action" in mentioned and seen["action"] == "spellcast":
             fits.append("mage")
-        if sex and "weapon" in said and seen["weapon"] == "longsword":
+        if sex and "weapon" in mentioned and seen["weapon"] == "longsword":
             fits.append("swordsman")
         if seen["weapon"] and seen["action"] != "shoot":
             fits.append("warrior")
@@ -183,8 +188,8 @@ class Speaker:
 
     def hair(self) -> str:
         """A noun phrase; "" where the hair is said elsewhere or not at all."""
-        style = str(self.seen["hair_style"]) if "hair_style" in self.said - self.adjectives else ""
-        color = self.color(str(self.seen["hair_color"])) if "hair_color" in self.said - self.adjectives else ""
+        style = str(self.seen["hair_style"]) if "hair_style" in self.mentioned - self.adjectives else ""
+        color = self.color(str(self.seen["hair_color"])) if "hair_color" in self.mentioned - self.adjectives else ""
         if not style:
             return f"{color} hair" if color else ""
         pattern = self.phrase(words.HAIR_STYLE[style])
@@ -192,7 +197,7 @@ class Speaker:
 
     def features(self) -> list[str]:
         """Noun phrases for "with ...": hair, beard, eyes, ears."""
-        rest = self.said - self.adjectives
+        rest = self.mentioned - self.adjectives
         found = [self.phrase(words.COMPLEXION[str(self.seen[name])]) for name in self.complexion]
         found.append(self.hair())
         if "facial_hair" in rest:
@@ -214,7 +219,7 @@ class Speaker:
         worn = []
         for group in CLOTHES:
             value = self.seen.get(group)
-            if group in self.said and value and value not in BARE:
+            if group in self.mentioned and value and value not in BARE:
                 phrase = self.phrase(wardrobe.GARMENT[group][value])
                 worn.append(with_article(phrase) if articles else phrase)
         if len(worn) > 1 and self.chance(0.35):
@@ -228,7 +233,7 @@ class Speaker:
 
     def weapon(self) -> str:
         """Noun phrase with its article; "" where it is said elsewhere or not at all."""
-        if "weapon" not in self.said - self.adjectives:
+        if "weapon" not in self.mentioned - self.adjectives:
             return ""
         return with_article(self.phrase(words.WEAPON[str(self.seen["weapon"])]))
 
@@ -238,7 +243,7 @@ class Speaker:
         Without an action to say: the weapon alone, as "with a bow" or "has a bow". course: with the direction.
         """
         action, weapon = str(self.seen["action"]), self.weapon()
-        if "action" not in self.said:
+        if "action" not in self.mentioned:
             holds = {"ing": f"with {weapon}", "s": f"has {weapon}", "": f"with {weapon}"}[form] if weapon else ""
             return " ".join(filter(None, (holds, self.direction(("stance", "view")) if course else "")))
         armed = bool(weapon) and action in words.ARMED and self.chance(0.75)
@@ -259,17 +264,17 @@ class Speaker:
 
     def direction(self, kinds: Sequence[str]) -> str:
         """Where they face, as a phrase of one of these kinds; "" where it is said elsewhere or not at all."""
-        if "facing" not in self.said - self.adjectives:
+        if "facing" not in self.mentioned - self.adjectives:
             return ""
         return self.phrase(words.FACING[str(self.seen["facing"])][self.note(self.one(kinds))]).format(p=self.her)
 
 
 def with_fitting_article(phrase: str) -> str:
     """A hair phrase: doubled spaces gone, "a" made "an" before a vowel."""
-    said = phrase.split()
-    if said[0] == "a" and said[1][0] in "aeiou":
-        said[0] = "an"
-    return " ".join(said)
+    parts = phrase.split()
+    if parts[0] == "a" and parts[1][0] in "aeiou":
+        parts[0] = "an"
+    return " ".join(parts)
 
 
 def listed(things: Sequence[str]) -> str:

@@ -66,8 +66,8 @@ def _sexes(character: Attributes) -> list[str]:
 def sheet_layout(draw: Callable[[np.random.Generator], Mapping[str, str | None]]) -> SheetLayout:
     """draw: the attributes of a random character."""
 
-    def dressed(said: Attributes, rng: np.random.Generator) -> dict[str, str]:
-        own = {name: value for name, value in said.items() if name not in ("action", "facing")}
+    def dressed(named: Attributes, rng: np.random.Generator) -> dict[str, str]:
+        own = {name: value for name, value in named.items() if name not in ("action", "facing")}
         if "facial_hair" in own and own.get("body") not in HAIRLESS:
             own.setdefault("hair_color", own["facial_hair"].split()[0])  # as their beard
         if "sex" not in own and len(sexes := _sexes(own)) == 1:

@@ -61,29 +61,29 @@ class Reading:
 
 def read(prompt: str) -> Reading:
     """What the prompt says of a character: "a raven-haired orc" -> {"hair_color": "black", "body": "orc"}."""
-    said: dict[str, str] = {}
+    named: dict[str, str] = {}
     conflicts, rest = [], []
     for words_, meaning in _phrases(tokens_of(prompt), lexicon):
         if meaning is None:
             rest += [word for word in words_ if word[0].isalnum()]
         for name, value in meaning or ():
-            if said.setdefault(name, value) != value:
+            if named.setdefault(name, value) != value:
                 conflicts.append((name, value))
-    if "action" not in said and any(word in VERBS["attack"] or word == "attack" for word in rest):
-        said |= _attack_with(said.get("weapon"))
-    return Reading(said, tuple(conflicts), tuple(rest))
+    if "action" not in named and any(word in VERBS["attack"] or word == "attack" for word in rest):
+        named |= _attack_with(named.get("weapon"))
+    return Reading(named, tuple(conflicts), tuple(rest))
 
 
 def read_freely(prompt: str) -> dict[str, str]:
     """The same in words that no caption has: "a drow priestess, back to us" -> {"body": "dark elf", "sex": "female",
     "facing": "up"}. What such words say gives way to what the captions' words say."""
     known, kinds = lexicon(), free_words.PLAIN
-    said: dict[str, str] = {}
+    named: dict[str, str] = {}
     less: dict[str, str] = {}
     plain: list[str] = []
     fighting = throwing = noun = False
     tokens, denied = _words(prompt)
-    for phrase, meaning in _said_phrases(tokens):
+    for phrase, meaning in _named_phrases(tokens):
         plain += [kind for kind in kinds if phrase[-1] in kinds[kind] and not meaning]
         if meaning is None:
             meaning = free_words.sexed(phrase[0])  # a fisherwoman
@@ -95,33 +95,33 @@ def read_freely(prompt: str) -> dict[str, str]:
                 sexed = True
                 if noun:  # of a barbarian queen, the queen counts
                     less.pop("sex", None)
-            target = said if definite_words else less
+            target = named if definite_words else less
             if value != "shield" and target.get(name) == "shield":
                 target[name] = value  # of a sword and a shield, the sword
             target.setdefault(name, value)
         noun = sexed
         fighting |= bool(FIGHTING & set(phrase))
         throwing |= bool(THROWING & set(phrase))
-    if said.get("weapon") == "shield" and "weapon" in less:
-        said["weapon"] = less["weapon"]
-    weak = {name: value for name, value in less.items() if name not in said}
+    if named.get("weapon") == "shield" and "weapon" in less:
+        named["weapon"] = less["weapon"]
+    weak = {name: value for name, value in less.items() if name not in named}
     for name, value in chain(_plain(plain, tokens), ((n, NAKED[n]) for n in _denied(denied) if n in NAKED)):
-        if name not in said:
+        if name not in named:
             weak.setdefault(name, value)
-    action = _attack_with(said.get("weapon") or weak.get("weapon")) or {"action": "slash"}
-    fighting |= throwing and "weapon" in {**weak, **said}
-    weapon, holding = weak.get("weapon", said.get("weapon")), set(tokens) & set(free_words.HOLDING)
-    if holding and not fighting and "action" not in said and weapon in (None, *CARRIED):
+    action = _attack_with(named.get("weapon") or weak.get("weapon")) or {"action": "slash"}
+    fighting |= throwing and "weapon" in {**weak, **named}
+    weapon, holding = weak.get("weapon", named.get("weapon")), set(tokens) & set(free_words.HOLDING)
+    if holding and not fighting and "action" not in named and weapon in (None, *CARRIED):
         weak.setdefault("action", "walk")
-    weak |= dict(_one_color(tokens, {**weak, **said}))
+    weak |= dict(_one_color(tokens, {**weak, **named}))
     pronouns = ({"sex": free_words.PRONOUNS[word]} for word in tokens if word in free_words.PRONOUNS)
-    found = next(pronouns, {}) | (action if fighting else {}) | weak | said
+    found = next(pronouns, {}) | (action if fighting else {}) | weak | named
     if found.get("head") == CLOSED_HELMET and ("facial_hair" in found or _whiskers(tokens)):
         found["head"] = OPEN_HELMET  # a beard is seen under no closed helmet
     return found
 
 
-def _said_phrases(tokens: Phrase) -> list[tuple[Phrase, Meaning | None]]:
+def _named_phrases(tokens: Phrase) -> list[tuple[Phrase, Meaning | None]]:
     """The phrases of a prompt, but for a verb right before who is named first: a fire mage fires nothing."""
     found = list(_phrases(tokens, _free_lexicon))
     first = next((i for i, each in enumerate(found) if _is_somebody(*each)), 0)
@@ -131,8 +131,8 @@ def _said_phrases(tokens: Phrase) -> list[tuple[Phrase, Meaning | None]]:
 
 
 def _is_somebody(phrase: Phrase, meaning: Meaning | None) -> bool:
-    said = meaning or free_words.sexed(phrase[0])
-    return phrase[-1] in _roles() or phrase in _callings() or any(name in ("sex", "body") for name, _ in said)
+    implications = meaning or free_words.sexed(phrase[0])
+    return phrase[-1] in _roles() or phrase in _callings() or any(name in ("sex", "body") for name, _ in implications)
 
 
 def _plain(kinds: list[str], tokens: Phrase) -> Iterator[tuple[str, str]]:
@@ -151,12 +151,12 @@ def _denied(phrases: tuple[Phrase, ...]) -> set[str]:
     return names | ({"facial_hair"} if any(whiskers & set(phrase) for phrase in phrases) else set())
 
 
-def _one_color(tokens: Phrase, said: Mapping[str, str]) -> Meaning:
+def _one_color(tokens: Phrase, named: Mapping[str, str]) -> Meaning:
     """ "a ninja in black": a robe, or a woman's dress, of that color; () where clothes are named."""
-    if "torso" in said:
+    if "torso" in named:
         return ()
     known = _free_lexicon()
-    garment = "dress" if said.get("sex") == "female" else "robe"
+    garment = "dress" if named.get("sex") == "female" else "robe"
     clad = any("torso" in dict(meaning or ()) for _, meaning in _phrases(tokens, _callings))
     found: Meaning = ()
     for before, color, after in zip(tokens, tokens[1:], (*tokens[2:], "."), strict=False):
@@ -174,12 +174,12 @@ def _one_color(tokens: Phrase, said: Mapping[str, str]) -> Meaning:
 def lacking(prompt: str) -> dict[str, str]:
     """What the prompt says that the world has not, and what is read in its place: "a zombie in a yellow dress" ->
     {"zombie": "skeleton", "yellow dress": "white dress"}."""
-    said, tokens = read_freely(prompt), _words(prompt)[0]
-    everything = {**implied(prompt, said), **said}
+    named, tokens = read_freely(prompt), _words(prompt)[0]
+    everything = {**implied(prompt, named), **named}
     found: dict[str, str] = {}
     for phrase, _ in _phrases(tokens, _free_lexicon):
         for name, value in _stand_ins().get(phrase, ()):
-            if said.get(name) == value:
+            if named.get(name) == value:
                 found.setdefault(" ".join(phrase), value)
         if ("head", "tiara") in (_free_lexicon().get(phrase) or ()) and everything.get("sex") == "male":
             found[" ".join(phrase)] = "bare head" if "facial_hair" in everything else "golden helmet"
@@ -196,52 +196,56 @@ def stands(prompt: str) -> bool:
     """Whether the prompt says of somebody that they stand, and no deed: "an idle guard", no "archer who stands
     shooting"."""
     tokens = _words(prompt)[0]
-    deeds = [phrase for phrase, meaning in _said_phrases(tokens) if any(name == "action" for name, _ in meaning or ())]
+    deeds = [phrase for phrase, meaning in _named_phrases(tokens) if any(name == "action" for name, _ in meaning or ())]
     return bool(deeds) and all(free_words.STANDING & set(phrase) for phrase in deeds)
 
 
-def implied(prompt: str, said: Mapping[str, str]) -> dict[str, str]:
+def implied(prompt: str, named: Mapping[str, str]) -> dict[str, str]:
     """What goes with what is said: a knight's armor, a mage's spell, the thrust of a spear; never what is said."""
     found: dict[str, str] = {}
     tokens, denied = _words(prompt)
     for _, meaning in _phrases(tokens, _callings):
         for name, value in meaning or ():
-            if name not in said:
+            if name not in named:
                 found.setdefault(name, value)
     for name in _denied(denied):
         found.pop(name, None)
-    if found.get("head") in COVERED and {"hair_color", "hair_style"} & set(said):
+    if found.get("head") in COVERED and {"hair_color", "hair_style"} & set(named):
         found.pop("head")  # whose hair is said has it seen
-    if said.get("sex", found.get("sex")) == "female":
+    if named.get("sex", found.get("sex")) == "female":
         found.pop("facial_hair", None)
-    if said.get("body") == "skeleton":  # nobody sees of what sex a skeleton is, and an archer of bones wears no leather
+    if named.get("body") == "skeleton":  # its sex is not to be seen, and an archer of bones wears no leather
         found = {name: value for name, value in found.items() if name == "action" or value == "red bandana"}
-    if said.get("sex", found.get("sex")) == "female" and found.get("torso") in MENS:
+    if named.get("sex", found.get("sex")) == "female" and found.get("torso") in MENS:
         found.pop("torso")
-    if said.get("head", found.get("head")) in COVERED:
+    if named.get("head", found.get("head")) in COVERED:
         found.pop("hair_color", None)  # of an old knight's hair nothing is seen
-    if "action" not in said:
-        armed = said.get("weapon", found.get("weapon"))
+    if "action" not in named:
+        armed = named.get("weapon", found.get("weapon"))
         found |= {"action": "walk"} if armed == "shield" else _attack_with(armed)
-    action = said.get("action", found.get("action"))
-    if action in UNARMED and not {"weapon"} & {*said, *found} and not set(tokens) & set(free_words.FISTS):
+    action = named.get("action", found.get("action"))
+    if action in UNARMED and not {"weapon"} & {*named, *found} and not set(tokens) & set(free_words.FISTS):
         found["weapon"] = UNARMED[action]  # else a blade is seen in some frames
-    if "facing" not in said and (side := _best_side(action, said.get("weapon", found.get("weapon")), said.get("body"))):
+    if "facing" not in named and (
+        side := _best_side(action, named.get("weapon", found.get("weapon")), named.get("body"))
+    ):
         found["facing"] = side
-    beard = said.get("facial_hair")
-    covered = said.get("head", found.get("head")) in COVERED or said.get("hair_style") == "bald"  # no hair is seen
-    if beard and not covered and "hair_color" not in said:
+    beard = named.get("facial_hair")
+    covered = named.get("head", found.get("head")) in COVERED or named.get("hair_style") == "bald"  # no hair is seen
+    if beard and not covered and "hair_color" not in named:
         found["hair_color"] = beard.split()[0]
     elif not beard and (kind := _whiskers(tokens)):
-        color = said.get("hair_color") or found.get("hair_color", "brown")
-        found |= {"facial_hair": f"{color} {kind}"} | ({} if covered or "hair_color" in said else {"hair_color": color})
-    elif found.get("facial_hair") and "hair_color" in said:
-        found["facial_hair"] = f"{said['hair_color']} {found['facial_hair'].partition(' ')[2]}"
-    if "facial_hair" in {*said, *found} and found.get("head") == CLOSED_HELMET:
+        color = named.get("hair_color") or found.get("hair_color", "brown")
+        found |= {"facial_hair": f"{color} {kind}"} | (
+            {} if covered or "hair_color" in named else {"hair_color": color}
+        )
+    elif found.get("facial_hair") and "hair_color" in named:
+        found["facial_hair"] = f"{named['hair_color']} {found['facial_hair'].partition(' ')[2]}"
+    if "facial_hair" in {*named, *found} and found.get("head") == CLOSED_HELMET:
         found["head"] = OPEN_HELMET
-    if said.get("torso") == "golden armor" and action != "hurt":  # in which no golden helmet is drawn
+    if named.get("torso") == "golden armor" and action != "hurt":  # in which no golden helmet is drawn
         found = {name: GILDED.get(value, value) for name, value in found.items()}
-    return found | ({"ears": "elven"} if said.get("body") == "dark elf" else {})
+    return found | ({"ears": "elven"} if named.get("body") == "dark elf" else {})
 
 
 def _best_side(action: str | None, weapon: str | None, body: str | None) -> str | None:
@@ -437,7 +441,7 @@ def _vocabulary() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _callings() -> Lexicon:
-    return {tokens_of(name): meaning for name, meaning in free_words.looks()}
+    return {tokens_of(name): meaning for name, meaning in free_words.appearances()}
 
 
 def _first_captions() -> Iterator[tuple[str, Meaning]]:

@@ -9,17 +9,18 @@ from fractions import Fraction
 import pytest
 
 from storyreel.generate.model import load
-from storyreel.generate.open_attributes import attributes_of, completed, drawn, note_of, said
+from storyreel.generate.open_attributes import attributes_of, completed, drawn, note_of
 from storyreel.generate.vocabulary import note_for
 from storyreel.options.generation import GenerateOptions
 from storyreel.worlds import Attribute, find
+from storyreel.worlds.attribute_words import attributes_in
 
 SPRITES = find("sprites").attributes
 KNOWN = ["girl", "red", "walking", "knight", "dress", "hair", "castle"]
 
 
 def test_what_is_said_is_not_drawn():
-    assert said("an orc in plate armor walks, facing left", SPRITES) | {"torso": "plate armor"} == {
+    assert attributes_in("an orc in plate armor walks, facing left", SPRITES) | {"torso": "plate armor"} == {
         "body": "orc", "torso": "plate armor", "action": "walk", "facing": "left",
     }  # fmt: skip
     assert drawn("an orc in plate armor walks, facing left", SPRITES, 1, 0) == {}
