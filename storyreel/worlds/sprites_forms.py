@@ -232,7 +232,7 @@ def _bare(phrase: str) -> str:
 
 FORMS: tuple[Form, ...] = (
     plain, plain, finite, appearance_last, finite_appearance_last, direction_last, direction_first, relative,
-    relative_appearance, there_is, order, order_who, medium, action_first, two_sentences, look_then_act, dressed_first, no_articles, tags,
-    tags, labeled, slashes, possessive, definite, short,
+    relative_appearance, there_is, order, order_who, medium, action_first, two_sentences, look_then_act,
+    dressed_first, no_articles, tags, tags, labeled, slashes, possessive, definite, short,
 )  # fmt: skip
 HELD_OUT_FORMS: tuple[Form, ...] = (watch, consists, in_the_act, request, scene, notice)
