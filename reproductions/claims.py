@@ -97,8 +97,8 @@ class Claims:
 
     def put(self, name: str, claim: str, conditions: Conditions, found: Found) -> None:
         """Keep what was found."""
-        told = {"asked": conditions, "date": datetime.now(UTC).date().isoformat()}
-        self.parts[name] = told | {"command": f"{self.settings.command} --only {claim}"} | found
+        entry = {"asked": conditions, "date": datetime.now(UTC).date().isoformat()}
+        self.parts[name] = entry | {"command": f"{self.settings.command} --only {claim}"} | found
         self.save()
 
     def save(self) -> None:

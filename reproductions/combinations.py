@@ -51,8 +51,8 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
     for split in SPLITS:
         cases = cases_of(settings, world, split)
         check_known(judge, [w.expected for w in cases])
-        told = "" if settings.phrasing == PLAIN else f"-{settings.phrasing}"
-        folder = settings.out / "combinations" / f"{world}-{model.name}-{split}{told}"
+        suffix = "" if settings.phrasing == PLAIN else f"-{settings.phrasing}"
+        folder = settings.out / "combinations" / f"{world}-{model.name}-{split}{suffix}"
         clips = list(_made(settings, model, cases, folder))
         metrics[split] = score(judge, clips, cases)
         found[split] = metrics[split].compute().as_json()
@@ -63,7 +63,7 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
                 "mean": relative_of(metrics[split], real).as_json(),
                 "all_right": relative_of(metrics[split], real, all_right=True).as_json(),
             }
-        pictures.append(f"combinations-{world}-{split}{told}.png")
+        pictures.append(f"combinations-{world}-{split}{suffix}.png")
         shown = [(w.prompt, clip) for w, clip in zip(cases, clips, strict=True)][:SHOWN]
         write_sheet(settings.out / pictures[-1], shown, side=64)
     mean = found["held_out"]["mean"]["accuracy"]
@@ -82,8 +82,8 @@ def measure(settings: Settings, world: str) -> dict[str, Any]:
 def cases_of(settings: Settings, world: str, split: str) -> list[Case]:
     describe, found = find(world).describe, []
     for index in range(settings.prompts):
-        told = describe((settings.seed, STREAM, SPLITS.index(split), index), split, settings.phrasing)
-        found.append(Case(told.prompt, told.shows, told.real(settings.source)))
+        described = describe((settings.seed, STREAM, SPLITS.index(split), index), split, settings.phrasing)
+        found.append(Case(described.prompt, described.shows, described.real(settings.source)))
     return found
 
 

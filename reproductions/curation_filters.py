@@ -144,7 +144,7 @@ def measure_filters(made: Curated) -> dict[str, Any]:
         ("similarity", ("similarity.min",), "caption"),
     ):
         judged = [(_has(row, reason), truth in shot.faults and _matters(shot, truth)) for row, shot in known]
-        doc[name] = _told(judged)
+        doc[name] = _precision_and_recall(judged)
     doc["duplicates"] = measure_duplicates(known)
     doc["left"] = what_is_left([(row, shot) for row, shot in rows if row["kept"]], made.truth)
     doc["dirt"] = what_is_left(rows, made.truth)
@@ -171,20 +171,20 @@ def measure_cuts(made: Curated) -> dict[str, Any]:
     """Of true transitions those that are found within NEAR frames, of found ones those that are true."""
     found = _transitions(made.folder)
     hit, counts, right = {"hard": 0, "dissolve": 0}, {"hard": 0, "dissolve": 0}, 0
-    told = 0
+    count = 0
     for film in made.truth:
         true = [(c, c, "hard") for c in film.cuts] + [(a, b, "dissolve") for a, b in film.dissolves]
         mine = found.get(film.name, [])
         for start, end, kind in true:
             counts[kind] += 1
             hit[kind] += any(a <= end + NEAR and b >= start - NEAR for a, b in mine)
-        told += len(mine)
+        count += len(mine)
         right += sum(any(a <= end + NEAR and b >= start - NEAR for start, end, _ in true) for a, b in mine)
     spans = [row for row in made.rows if row["seconds"] >= 1]
     return {
         "recall_hard": share_json(Share(hit["hard"], counts["hard"])),
         "recall_dissolve": share_json(Share(hit["dissolve"], counts["dissolve"])),
-        "precision": share_json(Share(right, told)),
+        "precision": share_json(Share(right, count)),
         "spans_with_transition": share_json(Share(sum(holds_transition(r, made.truth) for r in spans), len(spans))),
     }
 
@@ -231,7 +231,7 @@ def _has(row: dict[str, Any], names: Sequence[str]) -> bool:
     return any(reason["name"] in names for reason in row["reasons"])
 
 
-def _told(judged: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
+def _precision_and_recall(judged: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
     """(rejected, wrong in truth) of each -> precision and recall."""
     both = sum(answered and true for answered, true in judged)
     return {

@@ -96,8 +96,8 @@ def make_footage(folder: Path, films: int, shots: int, seed: int, dirt: Dirt = D
     """Write `films` films of `shots` shots, sidecars and truth.json; what is there of the same plan is kept."""
     plan = {"films": films, "shots": shots, "seed": seed, "dirt": asdict(dirt)}
     truth_file = folder.with_name(f"{folder.name}-truth.json")
-    if truth_file.is_file() and (told := read_json(truth_file)).get("plan") == plan:
-        return [FilmTruth.from_json(each) for each in told["films"]]
+    if truth_file.is_file() and (document := read_json(truth_file)).get("plan") == plan:
+        return [FilmTruth.from_json(each) for each in document["films"]]
     folder.mkdir(parents=True, exist_ok=True)
     shown: list[_Drawn] = []
     made = [_film(folder, number, shots, seed, dirt, shown) for number in range(films)]
@@ -158,8 +158,8 @@ def clean_clip(key: list[int], frames: int) -> tuple[np.ndarray, str, dict[str, 
     """Pictures uint8 (frames, SIDE, SIDE, 3) of one digit, its caption, and what is to be seen."""
     world = Digits(size=SIDE, frames=frames, fps=FPS, digits="1", captions=1)
     clip, row = world.make(int(np.random.default_rng(key).integers(2**31)), 0, "train")
-    told = row["attributes"]
-    return clip.frames, row["caption"], {"digits": told["digits"], "motions": told["motions"]}
+    attributes = row["attributes"]
+    return clip.frames, row["caption"], {"digits": attributes["digits"], "motions": attributes["motions"]}
 
 
 def _nearly(rng: np.random.Generator, pictures: np.ndarray) -> np.ndarray:

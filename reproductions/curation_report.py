@@ -104,11 +104,11 @@ def _training(parts: dict[str, Part], training: dict[str, Any]) -> Iterator[str]
         )
     yield ""
     words = {"mean": "attribute accuracy", "frechet": "Frechet distance", "cut": "share of outputs with a cut"}
-    told = [
+    lines = [
         f"{word} {yes_or_no(training['better'].get(n))} (beyond both intervals: {yes_or_no(training['surely'].get(n))})"
         for n, word in words.items()
     ]
-    yield f"Curated is better than four times as much uncurated: {'; '.join(told)}."
+    yield f"Curated is better than four times as much uncurated: {'; '.join(lines)}."
     yield ""
     yield f"The claim, all three, holds: {yes_or_no(training['holds'])}."
     yield from commands(first)

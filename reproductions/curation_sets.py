@@ -114,8 +114,8 @@ def _windows(made: Curated, count: int, seed: int) -> list[Item]:
     found = []
     for place in rng.choice(len(sources), size=count, p=room / room.sum()):
         path, start = sources[place].path, int(rng.integers(int(room[place]) + 1))
-        told, _ = captions[path].of(start / float(FPS), (start + WINDOW) / float(FPS))
-        found.append(Item(path, start, start + WINDOW, told[0] if told else ""))
+        captions_made, _ = captions[path].of(start / float(FPS), (start + WINDOW) / float(FPS))
+        found.append(Item(path, start, start + WINDOW, captions_made[0] if captions_made else ""))
     return found
 
 

@@ -56,8 +56,8 @@ def draw_cases(count: int, seed: int, frames: int, size: int) -> list[Case]:
     for index in range(count):
         clip, row = world.make(PROMPTS + seed, index, "train")
         clip = clip.resample(frames)
-        told = {name: row["attributes"][name] for name in ("digits", "motions")}
-        found.append(Case(row["caption"], told, clip.replace(frames=fit(clip, size, 3))))
+        expected = {name: row["attributes"][name] for name in ("digits", "motions")}
+        found.append(Case(row["caption"], expected, clip.replace(frames=fit(clip, size, 3))))
     return found
 
 
@@ -153,8 +153,8 @@ def frechet(encoder: TextVideoEncoder, clips: Sequence[Clip], real: Sequence[Cli
     x, y = (torch.cat([encoder.features(as_frames(clip)[None]) for clip in some]) for some in (clips, real))
     value = frechet_distance(x, y)
     within = interval_of_influence(value, frechet_influence(x, y), frechet_influence(y, x)) if len(x) > 2 else None
-    told = [round(max(0.0, edge), 4) for edge in within] if within else None
-    return {"value": round(value, 4), "interval": told, "n": len(clips)}
+    rounded = [round(max(0.0, edge), 4) for edge in within] if within else None
+    return {"value": round(value, 4), "interval": rounded, "n": len(clips)}
 
 
 def spliced(clips: Sequence[Clip]) -> list[Clip]:

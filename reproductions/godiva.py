@@ -126,8 +126,8 @@ def measure_figure4(settings: Settings) -> dict[str, Any]:
                     settings.out / "figure4" / name,
                 )
                 verdict = next(iter(moving_digits.judge_clips(judge, [(prompt, clip)])))
-                told = {"prompt": prompt.prompt, "seed": seed, "which": which, "seen": verdict.seen}
-                found.append(told | {name: getattr(verdict, name) for name in ("right", "digits", "motions")})
+                entry = {"prompt": prompt.prompt, "seed": seed, "which": which, "seen": verdict.seen}
+                found.append(entry | {name: getattr(verdict, name) for name in ("right", "digits", "motions")})
                 word = "first video" if which == "first" else f"best of {size.candidates}"
                 rows.append((f"{prompt.prompt} ({word}, seed {seed})", clip))
     write_sheet(settings.out / "figure4.png", rows, frames=10, side=64)

@@ -100,7 +100,7 @@ def measure_prediction(settings: Settings) -> dict[str, Any]:
         gaps[stage_name]["reached"] = reached(shop.losses(v), shop.losses(eps))
         holds += [below(drifted), below(ahead)]
     return {
-        **_told(bench, rows),
+        **_described(bench, rows),
         "gaps": gaps,
         "holds": None if None in holds else all(holds),
         "pictures": bench.sheet("prediction", pictures),
@@ -134,7 +134,7 @@ def measure_augmentation(settings: Settings) -> dict[str, Any]:
         pictures[name] = (made, fps)
     gap = frechet_gap(features["noise"], features["clean"], seen, settings.seed)
     return {
-        **_told(bench, rows),
+        **_described(bench, rows),
         "gap": _json(gap),
         "holds": below(gap),
         "pictures": bench.sheet("augmentation", {"given": (made_low, fps), **pictures}),
@@ -159,7 +159,7 @@ def measure_joint(settings: Settings) -> dict[str, Any]:
         pictures["with images" if name == "base" else "videos alone"] = (made, fps)
     gap = frechet_gap(features["base"], features["base-alone"], seen, settings.seed)
     return {
-        **_told(bench, rows),
+        **_described(bench, rows),
         "gap": _json(gap),
         "holds": below(gap),
         "pictures": bench.sheet("joint", pictures),
@@ -192,7 +192,7 @@ def _end(losses: list[float]) -> list[float]:
     return losses[-max(2, int(LAST * len(losses))) :]
 
 
-def _told(bench: Bench, rows: dict[str, Any]) -> dict[str, Any]:
+def _described(bench: Bench, rows: dict[str, Any]) -> dict[str, Any]:
     shop, encoder = bench.workshop, bench.examined.encoder
     return {
         "world": shop.world,

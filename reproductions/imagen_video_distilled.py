@@ -77,7 +77,7 @@ class Trained:
     whole: Row | None
     distilled: Mapping[int, Row]
     digests: Mapping[int, str]
-    told: dict[str, Any]
+    facts: dict[str, Any]
     examined: Examined
     text: TextEncoder
     real: Tensor | None
@@ -107,7 +107,7 @@ def measure_distillation(settings: Settings) -> dict[str, Any]:
         settings.tell(f"distillation: {name}, {way.asks} network calls a video, done")
     for name, seconds in timed(found, trained, size.rounds).items():
         rows[name]["seconds"] = {"value": round(statistics.median(seconds), 4), "interval": None, "n": len(seconds)}
-    return {**trained.told, "n": len(trained.examined.cases), "rows": rows, **verdict(rows)}
+    return {**trained.facts, "n": len(trained.examined.cases), "rows": rows, **verdict(rows)}
 
 
 def measure_stages(settings: Settings) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def measure_stages(settings: Settings) -> dict[str, Any]:
         for lines, clip, prompt in zip(shown, few.clips(video, stage.shape.fps), few.prompts, strict=True):
             lines.append((f"{prompt} {name}: {stage.shape}" if not lines else f"{name}: {stage.shape}", clip))
     write_sheet(settings.out / "stages.png", [line for lines in shown for line in lines], side=96)
-    return {**trained.told, "n": len(few.cases), "shapes": shapes, "pictures": ["stages.png"]}
+    return {**trained.facts, "n": len(few.cases), "shapes": shapes, "pictures": ["stages.png"]}
 
 
 def cascades(settings: Settings, *, distilled: bool) -> Trained:
@@ -138,21 +138,21 @@ def cascades(settings: Settings, *, distilled: bool) -> Trained:
     names = [*PREFIX, *(f"{n}-{final}" for final in fast for n in PREFIX)]
     digest = _short("-".join([shop.data.path.name, shop.recipe, str(shop.nets["base"].steps)]))
     digests = dict.fromkeys([0, *fast], digest)
-    told = {"world": shop.world, "recipe": shop.recipe, "steps": shop.nets["base"].steps, "models": {}}
-    told["commands"] = [shop.command(name) for name in names]
-    return Trained(whole, fast, digests, told, bench.examined, bench.text, bench.real_of(whole["ssr1"]))
+    facts = {"world": shop.world, "recipe": shop.recipe, "steps": shop.nets["base"].steps, "models": {}}
+    facts["commands"] = [shop.command(name) for name in names]
+    return Trained(whole, fast, digests, facts, bench.examined, bench.text, bench.real_of(whole["ssr1"]))
 
 
 def _trained_models(settings: Settings, size: Size) -> Trained:
     world = "digits" if any("digits" in name for name in settings.models) else "sprites"
-    whole, fast, digests, text, told = None, {}, {}, None, {}
+    whole, fast, digests, text, facts = None, {}, {}, None, {}
     for name, place in settings.models.items():
         model = load(place)
         if not isinstance(model.system, ImagenVideo):
             raise ValueError(f"--model {name}={place}: expected a model of Imagen Video")
         row = {n: s for n, s in model.system.cascade().items() if isinstance(s, ImagenVideoStage)}
         distill, text = row["base"].config.distill, model.text
-        told[name] = {"digest": model.digest, "distilled": distill.final if distill.on else None}
+        facts[name] = {"digest": model.digest, "distilled": distill.final if distill.on else None}
         digests[distill.final if distill.on else 0] = _short(model.digest + world)
         if distill.on:
             fast[distill.final] = row
@@ -164,7 +164,7 @@ def _trained_models(settings: Settings, size: Size) -> Trained:
     real = examined.real(last.shape.height, last.channels)
     real = None if real is None else last.examples(real, torch.Generator())[0]
     assert text is not None
-    return Trained(whole, fast, digests, {"world": world, "models": told}, examined, text, real)
+    return Trained(whole, fast, digests, {"world": world, "models": facts}, examined, text, real)
 
 
 def ways(trained: Trained, size: Size) -> list[Way]:
@@ -215,9 +215,9 @@ def verdict(rows: Mapping[str, Any]) -> dict[str, Any]:
         _compared(fast["frechet"], paper["frechet"], lambda a, b: a <= (1 + WITHIN) * b, "value"),
         _compared(fast["judged"], paper["judged"], lambda a, b: a >= (1 - WITHIN) * b, "accuracy"),
     )
-    told = {"of": name, "faster": round(faster, 2), "as_good": as_good}
+    summary = {"of": name, "faster": round(faster, 2), "as_good": as_good}
     known = as_good is not None and name == "distilled-8"  # the claim is of eight steps
-    return told | {"holds": bool(as_good and faster >= FASTER) if known else None}
+    return summary | {"holds": bool(as_good and faster >= FASTER) if known else None}
 
 
 def _compared(one: Any, other: Any, test: Callable[[float, float], bool], key: str) -> bool | None:
@@ -234,9 +234,9 @@ def _cached(file: Path, way: Way, trained: Trained) -> Tensor:
     """The videos of a way, (n, c, t, h, w) rounded to 8 bits; made once."""
     if file.is_file():
         try:
-            with np.load(file, allow_pickle=False) as told:
-                if told["seed"] == trained.examined.seed and list(told["prompts"]) == trained.examined.prompts:
-                    return torch.from_numpy(told["videos"]).float() / 127.5 - 1
+            with np.load(file, allow_pickle=False) as saved:
+                if saved["seed"] == trained.examined.seed and list(saved["prompts"]) == trained.examined.prompts:
+                    return torch.from_numpy(saved["videos"]).float() / 127.5 - 1
         except (ValueError, OSError, KeyError, EOFError):
             pass  # half of a file, or another program's: made again
     videos = way.make(trained.examined, trained.text)

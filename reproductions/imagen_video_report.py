@@ -105,12 +105,12 @@ def _whose(part: Part) -> str:
     if not part["models"]:
         on = f"`{part['recipe']}` on the world {part['world']}, {part['steps']} steps each"
         return f"A cascade of three small stages, {on}."
-    told = [
+    lines = [
         f"`{name}` (digest {model['digest'][:12]}"
         + (f", distilled to {model['distilled']} steps)" if model["distilled"] else ")")
         for name, model in part["models"].items()
     ]
-    return f"The whole cascade of {' and '.join(told)}."
+    return f"The whole cascade of {' and '.join(lines)}."
 
 
 def _distillation(part: Part) -> Iterator[str]:

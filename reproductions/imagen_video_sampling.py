@@ -83,11 +83,14 @@ class Examined:
                 part = slice(first, first + self.at_once)
                 states, mask = text(self.prompts[part])
                 rng = [Request.of(seed=self.seed, index=first + i).rng() for i in range(len(states))]
-                told, video = {"text": states.to(device), "text_mask": mask.to(device)}, None
+                texts, video = {"text": states.to(device), "text_mask": mask.to(device)}, None
                 video = None if low is None else low[part].to(device)
                 with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):  # as a user has it
                     for i, stage in enumerate(row.values()):
-                        cond, count = told if video is None else {**told, "low": video}, steps and steps[i > 0]
+                        cond, count = (
+                            texts if video is None else {**texts, "low": video},
+                            steps and steps[i > 0],
+                        )
                         video = stage.sample(cond, rng=rng, steps=count)
                 assert video is not None
                 made.append(video.float().cpu())

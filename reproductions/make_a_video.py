@@ -18,7 +18,7 @@ from torch import Tensor
 
 from reproductions import make_a_video_training as training
 from reproductions.claims import MissingError, Todo, run_claims
-from reproductions.filling import FILLERS
+from reproductions.interpolation_baselines import FILLERS
 from reproductions.make_a_video_report import report
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
@@ -152,8 +152,8 @@ def measure_interpolation(bench: Bench) -> dict[str, Any]:
     for index, clip in enumerate(bench.real()):
         x = for_model(clip, side, c.channels)
         places = stage.places(c.decoder.shape.frames)
-        told = encoder.together(encoder.images(for_model(clip, encoder.config.size, c.channels)[:, :, places]))
-        filled = {"learned": stage.sample({"low": x[:, :, places], "embedding": told}, rng=bench.rng(index))}
+        embedded = encoder.together(encoder.images(for_model(clip, encoder.config.size, c.channels)[:, :, places]))
+        filled = {"learned": stage.sample({"low": x[:, :, places], "embedding": embedded}, rng=bench.rng(index))}
         filled |= {name: fill(x[:, :, places], places, x.shape[2]) for name, fill in FILLERS.items()}
         missing = [t for t in range(x.shape[2]) if t not in places.tolist()]
         for name, video in filled.items():
@@ -212,24 +212,26 @@ def measure_pairs(bench: Bench) -> dict[str, Any]:
     with their captions: how well prompts fit what is made, by the model's own encoder of sentences and frames."""
     data, real = bench.data(), bench.real()
     rows, sheet = {}, []
-    for told in ("pictures", "captions"):
+    for conditioning in ("pictures", "captions"):
         system = deepcopy(bench.system)
         training.forget(system, "decoder_video", "identity")
-        training.train(system, bench.model.text, data, None, bench.size.steps, bench.settings, told=told)
+        training.train(
+            system, bench.model.text, data, None, bench.size.steps, bench.settings, conditioning=conditioning
+        )
         fits, made = [], []
         for index, clip in enumerate(real):
             states, mask = bench.model.text([clip.caption])
             sentence = system.encoder.texts(states, mask)
             embedding = (
                 sentence
-                if told == "captions"
+                if conditioning == "captions"
                 else system.prior.sample({"text": states, "text_mask": mask}, rng=bench.rng(index))
             )
             video = system.cascade()["decoder_video"].sample({"embedding": embedding}, rng=bench.rng(index))
             made.append(bench.clip(video, clip.caption))
             fits.append(float((system.encoder.images(video)[0] @ sentence[0]).mean() / system.encoder.dim))
-        rows[told] = {"fit": mean_of(fits).as_json(), **_motion(made)}
-        sheet += [(f"{told}: {c.caption}", c) for c in made[:SHOWN]]
+        rows[conditioning] = {"fit": mean_of(fits).as_json(), **_motion(made)}
+        sheet += [(f"{conditioning}: {c.caption}", c) for c in made[:SHOWN]]
     write_sheet(bench.settings.out / "pairs.png", sheet, side=64)
     return {"n": len(real), "steps": bench.size.steps, "rows": rows, "pictures": ["pairs.png"]}
 

@@ -45,9 +45,9 @@ def forget(system: MakeAVideo, name: str, start: str) -> None:
                 layer.norm.weight.fill_(1)
             if start == "identity":
                 layer.become_identity()
-    for told in (unet.from_fps, unet.from_skip):
-        if told is not None:
-            for p in told[-1].parameters():
+    for linear in (unet.from_fps, unet.from_skip):
+        if linear is not None:
+            for p in linear[-1].parameters():
                 p.zero_()
 
 
@@ -59,16 +59,16 @@ def train(
     steps: int,
     settings: Settings,
     *,
-    told: str = "pictures",
+    conditioning: str = "pictures",
 ) -> list[tuple[int, float]]:
     """Train the decoder in time; (step, loss on `held`) some times on the way.
 
-    told: "pictures": as the paper does, the layers in time alone, told the embedding of a frame; "captions": the whole
-    network, told the embedding of the clip's caption.
+    conditioning: "pictures": as in the paper, the temporal layers alone, conditioned on the embedding of a frame;
+    "captions": the whole network, conditioned on the embedding of the clip's caption.
     """
     stage, c = stage_of(system), system.config
     shape = Data(frames=c.frames, size=c.clips["decoder_video"][0], channels=c.channels, batch=BATCH)
-    paired = told == "captions"
+    paired = conditioning == "captions"
     cache = settings.out / "cache"
     loader = Loader([(data, 1.0)], shape, seed=settings.seed, text=text if paired else None, split=None, cache=cache)
     system.requires_grad_(False)
@@ -91,7 +91,7 @@ def train(
             stage.train()
     system.requires_grad_(False)
     stage.eval()
-    settings.tell(f"trained {steps} steps, told {told}")
+    settings.tell(f"trained {steps} steps, told {conditioning}")
     return curve
 
 
@@ -102,8 +102,8 @@ def _loss(stage: SpatiotemporalStage, batch: Batch, tick: Tick, *, paired: bool)
     x, cond = stage.examples(batch["video"], tick)
     retained = cond["vector"].abs().sum(1, keepdim=True) > 0  # the same are dropped
     vector = stage.encoder.texts(batch["text"], batch["text_mask"]) * retained
-    told: dict[str, Any] = cond | {"vector": vector}
-    return stage.error(x, told, tick.rng).mean()
+    with_text: dict[str, Any] = cond | {"vector": vector}
+    return stage.error(x, with_text, tick.rng).mean()
 
 
 class _Check:

@@ -59,8 +59,8 @@ def write_script(seed: int, count: int, seconds: float) -> Script:
         if now == before:
             continue
         before, seen = now, _seen(who, *now)
-        prompt, told = sprites_language.caption(seen, rng, full=True)
-        parts.append(Part(prompt, seconds, {name: seen[name] for name in told}, *now))
+        prompt, mentioned = sprites_language.caption(seen, rng, full=True)
+        parts.append(Part(prompt, seconds, {name: seen[name] for name in mentioned}, *now))
     return Script(who, tuple(parts))
 
 

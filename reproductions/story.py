@@ -57,7 +57,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     config: Any = model.system.config
     cycle = config.frames
     scripts = [write_script(settings.seed + i, *settings.parts) for i in range(settings.stories)]
-    told, real = Seams(cycle), Seams(cycle)
+    prompted, real = Seams(cycle), Seams(cycle)
     parts, acted = (Judged(judge.attributes if judge else (), cycle) for _ in range(2))
     cuts: list[tuple[float, float]] = []
     pictures = []
@@ -66,7 +66,7 @@ def measure(settings: Settings) -> dict[str, Any]:
         clip = tell_story(settings, model, script, seed)
         frames = [part.frames(clip.fps) for part in script.parts]
         starts = starts_of_clips(frames, config.frames, config.carried)
-        told.add(clip, frames, starts)
+        prompted.add(clip, frames, starts)
         if settings.source:
             played = act(settings.source, script, clip.fps, cycle)
             real.add(played, frames, starts)
@@ -77,7 +77,7 @@ def measure(settings: Settings) -> dict[str, Any]:
             parts.add(judge, clip, script)
         pictures.append(f"story-{seed}.png")
         write_sheet(settings.out / pictures[-1], _strips(clip, script, frames), frames=10, side=64)
-    seams = told.as_json()
+    seams = prompted.as_json()
     return {
         "model": {"name": model.name, "digest": model.digest},
         "stories": len(scripts),

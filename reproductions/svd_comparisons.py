@@ -52,7 +52,7 @@ def pretrained(settings: Settings, nets: Nets) -> dict[str, Any]:
     rows = {name: (Arm(name=name, stages=stages, side=side), "videos") for name, stages in arms.items()}
     found = _measured(settings, nets, "pretrained", rows)
     gaps = {f"pretrained less {other}": (found["pretrained"], found[other]) for other in ("scratch", "longer")}
-    return _told(settings, nets, "pretrained", found, gaps, "pretrained less scratch")
+    return _described(settings, nets, "pretrained", found, gaps, "pretrained less scratch")
 
 
 def curated(settings: Settings, nets: Nets) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def curated(settings: Settings, nets: Nets) -> dict[str, Any]:
         rows |= {f"{data}, before": (arm, "videos"), f"{data}, after": (arm, "text_to_video")}
     found = _measured(settings, nets, "curated", rows)
     gaps = {when: (found[f"curated, {when}"], found[f"random, {when}"]) for when in ("before", "after")}
-    return _told(settings, nets, "curated", found, gaps, "before", "after")
+    return _described(settings, nets, "curated", found, gaps, "before", "after")
 
 
 def add_sets(settings: Settings, nets: Nets) -> None:
@@ -94,7 +94,7 @@ def noise(settings: Settings, nets: Nets) -> dict[str, Any]:
     gaps = {f"noisier at {s} pixels": (found[f"noisier, {s} pixels"], found[f"usual, {s} pixels"])
             for s in (small, large)}  # fmt: skip
     gaps["gained more at the larger size"] = (gained[0], gained[1])
-    return _told(settings, nets, "noise", found, gaps, "gained more at the larger size")
+    return _described(settings, nets, "noise", found, gaps, "gained more at the larger size")
 
 
 def _fits(nets: Nets, side: int) -> bool:
@@ -119,7 +119,7 @@ def _measured(settings: Settings, nets: Nets, claim: str, rows: dict[str, tuple[
     return found
 
 
-def _told(
+def _described(
     settings: Settings, nets: Nets, name: str, found: dict[str, list[float]],
     gaps: Mapping[str, tuple[Sequence[float], Sequence[float]]], *claimed: str,
 ) -> dict[str, Any]:  # fmt: skip
@@ -151,17 +151,17 @@ def guidance(settings: Settings, model: Model, world: str) -> dict[str, Any]:
     sheet: list[tuple[str, Clip]] = []
     try:
         for index in range(prompts(settings, 64)):
-            told = describe((settings.seed, STREAM, index), "held_out", "plain")
-            first = model.make(_options(told.prompt), settings.seed + index)
+            described = describe((settings.seed, STREAM, index), "held_out", "plain")
+            first = model.make(_options(described.prompt), settings.seed + index)
             image = first.replace(frames=first.frames[:1])
             for kind in rows:
                 sampling = replace(usual.sampling, frame_guidance=kind, min_guidance=1.0)
                 stage.config = replace(usual, sampling=sampling)
-                clip = model.make(_options(told.prompt, image), settings.seed + index)
-                rows[kind].append(judge.accuracy([clip], [told.shows]).mean)
+                clip = model.make(_options(described.prompt, image), settings.seed + index)
+                rows[kind].append(judge.accuracy([clip], [described.shows]).mean)
                 near[kind].append(_psnr(clip, image, system))
                 if index < SHOWN:
-                    sheet.append((f"{kind}: {told.prompt}", clip))
+                    sheet.append((f"{kind}: {described.prompt}", clip))
     finally:
         stage.config = usual
     write_sheet(settings.out / "guidance.png", sheet, side=64)

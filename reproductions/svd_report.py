@@ -40,8 +40,8 @@ def report(results: dict[str, Any]) -> list[str]:
         if not done(part):
             lines += [why_not(part)]
             continue
-        told = next((tell for key, tell in KINDS.items() if key in part), _compared)
-        lines += [*told(part), *commands(part)]
+        describe = next((tell for key, tell in KINDS.items() if key in part), _compared)
+        lines += [*describe(part), *commands(part)]
     return lines
 
 
@@ -85,8 +85,8 @@ def _compared(part: Part) -> Iterator[str]:
     for name, value in part["gaps"].items():
         yield f"| {name} | {number(value, percent=True)} |"
     if "psnr" in part:
-        told = ", ".join(f"{name} {number(value, 'dB')}" for name, value in part["psnr"].items())
-        yield from ("", f"The first frame from the picture that was given: {told}.")
+        figures = ", ".join(f"{name} {number(value, 'dB')}" for name, value in part["psnr"].items())
+        yield from ("", f"The first frame from the picture that was given: {figures}.")
 
 
 def _reuse(part: Part) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_model import make_tiny
 
-from reproductions.filling import repeated, warped
+from reproductions.interpolation_baselines import repeated, warped
 from reproductions.make_a_video import CLAIMS, run
 from reproductions.settings import Settings
 
