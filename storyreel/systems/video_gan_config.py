@@ -54,6 +54,10 @@ class VideoGanConfig:
     text_dim: Width = 32
     text_width: Width = 128
     info_weight: float = 1.0  # of the text's reconstruction (`text = info`)
+    # images: half of the codes are read from real frames (`video_gan_autoencoder`)
+    autoencoding: float = 0.0  # weight of how unlike the frames are that come of them; 0: no codes are read
+    code_weight: float = 4e-5  # of the codes' divergence from normal ones, beside that
+    uncritical: Depth = 0  # first steps, without a critic
 
     def __post_init__(self) -> None:
         if self.size < 16 or self.size & (self.size - 1):
@@ -80,6 +84,10 @@ class VideoGanConfig:
             raise ValueError(f"low_rank: expected 0 with frames = {self.frames}, whose weights no style moves")
         if self.negatives == "wrong_text" and self.text == "none":
             raise ValueError("negatives: wrong_text needs a text; set text, or negatives = none")
+        if self.autoencoding and (not self.image_pretraining or self.text != "none"):
+            raise ValueError("autoencoding: expected 0 without image_pretraining, and with a text, which no frame tells")
+        if self.uncritical and not self.autoencoding:
+            raise ValueError("uncritical: without a critic only autoencoding teaches; set a weight of it, or 0")
         if self.critic == "image+3d" and self.seen_frames < 2:
             raise ValueError(f"seen_frames: critic = image+3d needs at least 2, got {self.seen_frames}")
 
