@@ -57,7 +57,7 @@ class VideoGanConfig:
     # images: half of the codes are read from real frames (`video_gan_autoencoder`)
     autoencoding: float = 0.0  # weight of how unlike the frames are that come of them; 0: no codes are read
     code_weight: float = 4e-5  # of the codes' divergence from normal ones, beside that
-    uncritical: Depth = 0  # first steps, without a critic
+    uncritical: int = 0  # first steps, without a critic
 
     def __post_init__(self) -> None:
         if self.size < 16 or self.size & (self.size - 1):
