@@ -2,7 +2,8 @@
 
 Every arm is trained on the same clips of the world `skies` for as many FLOPs as StyleSV itself (counted, see
 storyreel.train.cost; penalties are not). Then each makes the same number of videos, which are measured as
-`storyreel evaluate` does.
+`storyreel evaluate` does; FVD by an encoder of that world, which is trained first. The floor is what other real clips
+get. With another recipe than `stylesv` (`stylesv_small` is 32 pixels) the other papers have that recipe's sizes.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ CLAIMS: dict[str, tuple[str, ...]] = {  # and whose models are compared
     "presets": ("full", *PRESETS),
 }
 METRICS = ("fvd", "fid", "sticking", "smoothness", "periodicity", "dynamic")
-EXTRACTORS = ("tiny", "tiny-frames")  # of random weights: the world has no encoder that ships
+FLOOR = "real"  # the row of other real clips
+SHORT = 16  # frames of the short FVD
+ENCODER_STEPS = 300
 JOLTS = 4  # videos whose jolts at anchors are measured
 
 
@@ -62,11 +65,11 @@ class Size:
 
     clips: int = 3000
     videos: int = 128
-    frames: int = 32
+    frames: int = 128
 
     @classmethod
     def of(cls, settings: Settings) -> Size:
-        size = cls(clips=12, videos=8, frames=16) if settings.quick else cls()
+        size = cls(clips=12, videos=8, frames=24) if settings.quick else cls()
         return replace(size, videos=settings.count) if settings.count else size
 
 
@@ -97,13 +100,14 @@ def measure(settings: Settings, claim: str) -> dict[str, Any]:
     rows, shown = {}, []
     for name in CLAIMS[claim]:
         one, model, clips = _made(settings, name)
-        rows[name] = _scores(settings, _videos(settings, name)) | {
+        rows[name] = _scores(settings, name) | {
             "steps": {stage: its.steps for stage, its in one.recipe.stages.items()},
             "flops": one.flops,
             "jolt": _jolt(model),
         }
         settings.tell(f"{claim}: {name} is measured")
         shown.append((name, clips[0]))
+    rows[FLOOR] = _scores(settings, FLOOR) | {"steps": {}}
     write_sheet(settings.out / f"{claim}.png", shown, side=64)
     return {"rows": rows, "holds": verdict(claim, rows), "pictures": [f"{claim}.png"]}
 
@@ -112,7 +116,7 @@ def verdict(claim: str, rows: dict[str, Any]) -> bool | None:
     """Whether StyleSV is better than the other (of `presets`: than all others), by the claim's own measure."""
     measure = {"sticking": "sticking", "pretraining": "fid", "anchors": "jolt", "periodicity": "periodicity"}
     name = measure.get(claim, "fvd")
-    full, *others = ((row[name] or {}).get("value") for row in rows.values())
+    full, *others = ((row[name] or {}).get("value") for arm, row in rows.items() if arm != FLOOR)
     if full is None or any(other is None for other in others):
         return None
     return all(full < other for other in others)
@@ -122,7 +126,7 @@ def verdict(claim: str, rows: dict[str, Any]) -> bool | None:
 def arm(base: str, steps: int, name: str, quick: bool = False) -> Arm:
     """StyleSV trains `steps` on images and half as many on videos, the others for as many FLOPs.
 
-    quick: presets have the sizes of `base`. ValueError where that is no video GAN.
+    quick: presets have the sizes of `base`, as with any `base` but `stylesv`. ValueError where that is no video GAN.
     """
     whole = recipes.get(base)
     config = whole.system
@@ -135,7 +139,7 @@ def arm(base: str, steps: int, name: str, quick: bool = False) -> Arm:
     if name in WITHOUT:
         return _as_long(_with(whole, replace(config, **WITHOUT[name])), total)
     theirs = recipes.get(name)
-    if quick:
+    if quick or base != RECIPE:
         theirs = _with(whole, _small(theirs.system, config))
     return _as_long(replace(theirs, name=name), total)
 
@@ -202,57 +206,98 @@ def _made(settings: Settings, name: str) -> tuple[Arm, Model, list[Clip]]:
         settings.tell(f"training {name}")
         storyreel.train(one.recipe, _data(settings), run, cache=settings.out / "cache")
     model = load(run / "model")
-    options = GenerateOptions(frames=size.frames)
     made = []
     captions = _captions(settings, size.videos) if model.system.conditional else [""] * size.videos
     for i, caption in enumerate(captions):
+        options = GenerateOptions(frames=size.frames)
         asked = replace(options, prompt=caption, as_written=True) if caption else options
         made.append(make_once(model, asked, settings.seed + i, _videos(settings, name) / f"{i:04d}.mkv"))
     return one, model, made
 
 
-def _videos(settings: Settings, name: str) -> Path:
-    """The folder of an arm's videos; another number of them has another folder, since all in it are measured."""
-    return settings.out / "clips" / f"{name}-{Size.of(settings).videos}"
+def _videos(settings: Settings, name: str, frames: int = 0) -> Path:
+    """The folder of an arm's videos; another number of them has another folder, since all in it are measured. frames:
+    of the beginnings of those in the folder; 0: of the whole videos."""
+    size = Size.of(settings)
+    return settings.out / "clips" / f"{name}-{size.videos}-{frames or size.frames}"
+
+
+def _beginnings(settings: Settings, name: str) -> Path:
+    """The folder of the first frames of each of an arm's videos."""
+    folder = _videos(settings, name, SHORT)
+    for file in sorted(_videos(settings, name).glob("*.mkv")):
+        if not (folder / file.name).is_file():
+            clip = Clip.open(file)
+            clip.replace(frames=clip.frames[:SHORT]).save(folder / file.name, scale=None)
+    return folder
+
+
+def _encoder(settings: Settings) -> Path:
+    """The model folder of the world's encoder, trained where it is not yet."""
+    run = settings.out / "encoder"
+    if not (run / "model" / "model.json").is_file():
+        settings.tell("training the encoder of skies")
+        recipe = recipes.get("encoder_skies")
+        stages = {name: replace(stage, steps=ENCODER_STEPS) for name, stage in recipe.stages.items()}
+        frames = recipe.stages["dual"].data.frames
+        data = f"skies:?clips={Size.of(settings).clips}&size=64&frames={frames}&seed={settings.seed + 3}"
+        storyreel.train(replace(recipe, stages=stages), data, run, cache=settings.out / "cache")
+    return run / "model"
 
 
 def _data(settings: Settings) -> str:
-    data = recipes.get(settings.recipe or RECIPE).stages["videos"].data
-    return f"skies:?clips={Size.of(settings).clips}&size={max(64, data.size)}&seed={settings.seed}"
+    side = max(64, _side(settings))
+    return f"skies:?clips={Size.of(settings).clips}&size={side}&seed={settings.seed}"
+
+
+def _side(settings: Settings) -> int:
+    """Pixels of the videos that are compared."""
+    return recipes.get(settings.recipe or RECIPE).stages["videos"].data.size
 
 
 def _captions(settings: Settings, count: int) -> list[str]:
     """Of clips that nobody is trained on."""
-    return [_clip(settings, i).caption for i in range(count)]
+    return [_clip(settings, settings.seed + 1, i).caption for i in range(count)]
 
 
-def _clip(settings: Settings, index: int) -> Clip:
-    """One of those, as long as those that are made."""
-    maker = worlds.find("skies").make(None, {"size": 64, "frames": Size.of(settings).frames})
-    return maker.make(settings.seed + 1, index)[0]
+def _clip(settings: Settings, seed: int, index: int) -> Clip:
+    """One of those, as long and as large as those that are made."""
+    side = _side(settings)
+    maker = worlds.find("skies").make(None, {"size": max(64, side), "frames": Size.of(settings).frames})
+    return maker.make(seed, index)[0].resize(side, side)
 
 
-def _real(settings: Settings) -> Path:
-    """The folder of real clips to compare with; what is missing is drawn."""
-    size = Size.of(settings)
-    count = max(8, size.videos)
-    folder = settings.out / f"real-{count}-{size.frames}-{settings.seed}"
-    for i in range(count):
+def _draw_real(settings: Settings, name: str, seed: int) -> None:
+    """Real clips in the folder of `name`, at least 8; what is missing is drawn."""
+    folder = _videos(settings, name)
+    for i in range(max(8, Size.of(settings).videos)):
         if not (folder / f"{i:04d}.mkv").is_file():
-            _clip(settings, i).save(folder / f"{i:04d}.mkv", scale=None)
-    return folder
+            _clip(settings, seed, i).save(folder / f"{i:04d}.mkv", scale=None)
 
 
-def _scores(settings: Settings, folder: Path) -> dict[str, Any]:
-    """Metric -> its score as JSON, None where these videos cannot tell."""
+def _scores(settings: Settings, name: str) -> dict[str, Any]:
+    """Metric -> its score as JSON, None where these videos cannot tell; `fvd16` is of their beginnings."""
+    _draw_real(settings, "compared", settings.seed + 1)
+    if name == FLOOR:
+        _draw_real(settings, FLOOR, settings.seed + 2)
+    scores = _evaluated(settings, _videos(settings, name), _videos(settings, "compared"))
+    short = _evaluated(settings, _beginnings(settings, name), _beginnings(settings, "compared"), ("fvd",))
+    return {metric: scores.get(metric) for metric in METRICS} | {"fvd16": short.get("fvd")}
+
+
+def _evaluated(settings: Settings, clips: Path, real: Path, metrics: tuple[str, ...] = ()) -> dict[str, Any]:
     from storyreel.evaluate.evaluation import evaluate
     from storyreel.options.evaluation import EvaluateOptions
 
-    done = evaluate(EvaluateOptions(clips=folder, real=_real(settings), extractors=EXTRACTORS, controls=False))
+    weights = None if settings.quick else {"skies-v1": _encoder(settings)}
+    video = "tiny" if weights is None else "skies-v1"
+    extractors = (video,) if metrics else (video, "tiny-frames")  # no encoder of single frames of this world
+    done = evaluate(
+        EvaluateOptions(clips=clips, real=real, metrics=metrics, extractors=extractors, weights=weights, controls=False)
+    )
     for metric in set(METRICS) & set(done.plan.skipped):
-        settings.tell(f"{folder.name}: {metric}: {done.plan.skipped[metric]}")
-    scores = {one.score.name.partition("[")[0]: one.score.as_json() for one in done.measurements}
-    return {metric: scores.get(metric) for metric in METRICS}
+        settings.tell(f"{clips.name}: {metric}: {done.plan.skipped[metric]}")
+    return {one.score.name.partition("[")[0]: one.score.as_json() for one in done.measurements}
 
 
 @torch.no_grad()

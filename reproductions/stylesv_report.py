@@ -15,7 +15,7 @@ TITLES = {
     "periodicity": "Low-rank weights keep motion from repeating (periodicity)",
     "presets": "Five papers side by side (FVD)",
 }
-COLUMNS = ("fvd", "fid", "sticking", "jolt", "smoothness", "periodicity", "dynamic")
+COLUMNS = ("fvd", "fvd16", "fid", "sticking", "jolt", "smoothness", "periodicity", "dynamic")
 
 
 def report(results: dict[str, Any]) -> list[str]:
@@ -23,7 +23,9 @@ def report(results: dict[str, Any]) -> list[str]:
     parts: dict[str, Part] = results["parts"]
     lines = ["# What StyleSV claims for itself, at small scale", ""]
     lines += ["All of a table are trained on the same clips for as many FLOPs. Intervals are 95 %, by resampling."]
-    lines += ["FVD and FID are by networks of random weights: they compare rows of these tables, and nothing else."]
+    lines += ["FVD is by an encoder of the world, of whole videos and of their first 16 frames; with --quick, and FID"]
+    lines += ["always, by networks of random weights. They compare rows of these tables, and nothing else."]
+    lines += ["Row `real`: other real clips, the floor."]
     lines += ["Jolt: the second difference of frames at anchors, in medians. `--`: not measured.", ""]
     for name, title in TITLES.items():
         lines += [f"## {title}", "", *_table(parts.get(name)), ""]

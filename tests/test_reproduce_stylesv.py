@@ -42,10 +42,11 @@ def test_verdicts_are_by_the_claims_own_measure():
 def test_a_claim_is_measured_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     stylesv.run(settings_for(tmp_path), "anchors")
     part = json.loads((tmp_path / "results.json").read_text())["parts"]["anchors"]
-    assert set(part["rows"]) == {"full", "linear"}
-    for row in part["rows"].values():
-        assert row["jolt"]["value"] > 0
+    assert set(part["rows"]) == {"full", "linear", "real"}
+    for name, row in part["rows"].items():
+        assert name == "real" or row["jolt"]["value"] > 0
         assert row["fvd"]["value"] >= 0
+        assert row["fvd16"]["value"] >= 0
     text = (tmp_path / "results.md").read_text()
     assert "| linear |" in text
     assert "storyreel reproduce stylesv -o" in text

@@ -64,6 +64,17 @@ def stylesv() -> Recipe:
     return _preset("stylesv", system)
 
 
+def stylesv_small() -> Recipe:
+    """StyleSV at 32 pixels, for comparisons in minutes of one core."""
+    system = VideoGanConfig(
+        size=32, z_dim=64, w_dim=64, motion_dim=32, layers=5, margin=4, channel_base=512, channel_max=64, low_rank=4,
+        anchor_kernel=5, periods=(16, 512), critic_base=512, critic_max=64, r1=0.1,
+    )  # fmt: skip
+    recipe = _preset("stylesv_small", system)
+    stages = {name: replace(one, data=replace(one.data, size=32)) for name, one in recipe.stages.items()}
+    return replace(recipe, stages=stages)
+
+
 def stylegan_v() -> Recipe:
     """StyleGAN-V (Skorokhodov et al. 2022)."""
     system = VideoGanConfig(

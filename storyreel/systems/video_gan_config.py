@@ -85,7 +85,7 @@ class VideoGanConfig:
         if self.negatives == "wrong_text" and self.text == "none":
             raise ValueError("negatives: wrong_text needs a text; set text, or negatives = none")
         if self.autoencoding and (not self.image_pretraining or self.text != "none"):
-            raise ValueError("autoencoding: expected 0 without image_pretraining, and with a text, which no frame tells")
+            raise ValueError("autoencoding: expected 0 without image_pretraining, or with a text, which no frame says")
         if self.uncritical and not self.autoencoding:
             raise ValueError("uncritical: without a critic only autoencoding teaches; set a weight of it, or 0")
         if self.critic == "image+3d" and self.seen_frames < 2:
