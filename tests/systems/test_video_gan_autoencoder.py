@@ -100,7 +100,7 @@ def test_frames_of_codes_look_like_those_that_were_read(tmp_path: Path):
     settings = replace(recipe.stages["images"], steps=150)
     stage = stage_of(recipe)
     run = Run.open(tmp_path / "run", replace(recipe, stages={"images": settings}))
-    train_stage(stage, TwoColours(), settings, run.stage("images"))
+    train_stage(stage, TwoColours(), settings, run.stage("images"))  # pyright: ignore[reportArgumentType]
     assert stage.encoder is not None
     frames = next(TwoColours().prefetch(0))["video"][:, :, 0]
     with torch.no_grad():
