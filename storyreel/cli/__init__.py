@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from storyreel.allocator import begin_again
 from storyreel.cli.config import read_config, set_defaults
 from storyreel.wording import nearest
 
@@ -164,6 +165,8 @@ def storyreel(
 def main(argv: list[str] | None = None) -> None:
     """Entry point. Bad input ends in one clear line on stderr, never a traceback (see `boundary`)."""
     args = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        begin_again(args)
     from storyreel.cli.boundary import run_verb
 
     verb = next((arg for arg in args if arg in VERBS), "storyreel")
