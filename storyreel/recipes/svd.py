@@ -117,7 +117,7 @@ def svd_turnaround() -> Recipe:
     stage = recipe.stages["image_to_video"]
     system = replace(
         recipe.system, shape=replace(recipe.system.shape, frames=4),
-        turnaround=replace(recipe.system.image_to_video, slowed=0.0, pictureless=0.0), refiner=None,
+        turnaround=replace(recipe.system.image_to_video, slowed=0.0, pictureless=0.0),
     )  # fmt: skip
     stage = replace(stage, data=replace(stage.data, frames=4), steps=2_000)
     return Recipe(name="svd_turnaround", system=system, stages={"turnaround": stage})

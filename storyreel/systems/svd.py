@@ -56,7 +56,7 @@ class SvdConfig:
     picture: of a model that reads a picture alone, by CLIP, as the published weights do (`svd_image.py`); of the rows
     it has the last. turnaround, interpolation: the only row of a model that goes on from a trained one, to turn a
     figure around, or to make frames between those of a clip. factors: of a model that goes on from a trained one, whose
-    networks stay as they are; of the rows it has the last. refiner: paints the video of a text anew; not in the paper.
+    networks stay as they are; of the rows it has the last. refiner: paints what a text tells of anew; not in the paper.
     """
 
     shape: VideoShape = field(default_factory=lambda: VideoShape(frames=14, height=576, width=1024, fps=7))
@@ -83,8 +83,10 @@ class SvdConfig:
             raise ValueError("image_to_video.pictureless: expected more than 0 where no other network is for text")
         if self.chunk < 0:
             raise ValueError(f"chunk: expected 0 or more, got {self.chunk}")
-        if sum(each is not None for each in (self.picture, self.turnaround, self.interpolation, self.refiner)) > 1:
-            raise ValueError("turnaround: expected one of picture, turnaround, interpolation and refiner")
+        if sum(each is not None for each in (self.picture, self.turnaround, self.interpolation)) > 1:
+            raise ValueError("turnaround: expected one of picture, turnaround and interpolation")
+        if self.refiner and (self.picture or self.interpolation):
+            raise ValueError("refiner: expected none beside picture or interpolation, which read no text")
         if self.factors and (self.picture or self.turnaround or self.interpolation):
             raise ValueError("factors: expected none beside picture (which has a rank), turnaround or interpolation")
         if self.interpolation and self.shape.frames < WINDOW:

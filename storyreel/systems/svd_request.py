@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,8 +20,12 @@ from storyreel.systems.base import Batch, OnProgress, Progress, Request, TextEnc
 from storyreel.systems.pixels import beginning, check_matte, shown
 
 if TYPE_CHECKING:
+    from storyreel.systems.palette_refiner import PaletteRefiner
     from storyreel.systems.svd import SvdConfig
     from storyreel.systems.svd_diffusion import DiffusionStage, LatentStage
+
+Decode: TypeAlias = Callable[[Tensor], Tensor]
+"""Latents (b, d, f, h, w) -> video (b, c, f, H, W)."""
 
 BEYOND = 4  # a video may have so many times the frames that the model was trained on
 
@@ -84,7 +89,7 @@ def makes_of(system: Any, max_frames: int | None, *, needs: str | None = None) -
 
 def sampled_clips(
     stage: LatentStage,
-    decode: Callable[[Tensor], Tensor],
+    decode: Decode,
     cond: Batch,
     attempts: Sequence[Request],
     fps: int,
@@ -128,16 +133,23 @@ def clips_of_text_or_picture(
     appearance = attempts[0].appearance
     spoken = replace(options, prompt=appearance) if appearance else options
     cond = request_conditions(spoken, text, len(attempts), image=image, fps=fps)
-    painted = image is None or bool(appearance)
+    decode = partial(system.decoder.decode, chunk=config.chunk)
+    refiner = system.refiner if image is None or appearance else None
+    made = painted(decode, refiner, cond, image)
+    return sampled_clips(stage, made, cond, attempts, config.fps, on_progress, stage.name)
 
-    def decode(latents: Tensor) -> Tensor:
-        video = system.decoder.decode(latents, chunk=config.chunk)
-        if system.refiner is None or not painted:
-            return video
+
+def painted(decode: Decode, refiner: PaletteRefiner | None, cond: Batch, image: Tensor | None) -> Decode:
+    """`decode`, and what the refiner makes of it by the text of `cond`; its colors are likelier that `image` has."""
+    if refiner is None:
+        return decode
+
+    def paint(latents: Tensor) -> Tensor:
+        video = decode(latents)
         states, mask = (cond[name][: len(video)] for name in ("text", "text_mask"))
-        return system.refiner.refined(video, states, mask, picture=None if image is None else image.to(video))
+        return refiner.refined(video, states, mask, picture=None if image is None else image.to(video))
 
-    return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
+    return paint
 
 
 def _check_text_or_picture(options: GenerateOptions, config: SvdConfig, stage: DiffusionStage) -> None:

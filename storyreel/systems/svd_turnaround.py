@@ -9,7 +9,7 @@ The network for pictures goes on with clips whose frames are views of one figure
 with any of them. The autoencoder is that of the trained model.
 
 Differs from the paper: views are the facings of a sprite (four, where the paper has 21 of an orbit), so that no
-elevation is read; a text may say who it is.
+elevation is read; a text may say who it is, and a refiner then paints the views.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import VideoShape
+from storyreel.systems.palette_refiner import refiner_of
 from storyreel.systems.pixels import beginning
 from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage
 from storyreel.systems.svd_lora import digest
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
-from storyreel.systems.svd_request import check_request, makes_of, request_conditions, sampled_clips
+from storyreel.systems.svd_request import check_request, makes_of, painted, request_conditions, sampled_clips
 from storyreel.systems.svd_unet import SvdUNetConfig
 
 if TYPE_CHECKING:
@@ -101,6 +102,15 @@ class TurningSvd(LaterSvd):
     def makes(self) -> Abilities:
         return makes_of(self, self.config.frames, needs="image")
 
+    def __init__(self, config: SvdConfig):
+        super().__init__(config)
+        self.refiner = refiner_of(config.refiner, config.channels, self.text_dim)
+        self.paints = self.refiner is not None
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        return super().stages if self.refiner is None else {**super().stages, "refiner": self.refiner}
+
     def build_stage(self) -> LaterStage:
         c = self.config
         assert c.turnaround is not None
@@ -118,6 +128,8 @@ class TurningSvd(LaterSvd):
             raise ValueError(f"frames: a turnaround has {config.frames}, one a view, got {options.frames}")
         self.stage.check_fingerprint()
         image = beginning(options, config.shape.height, config.channels)
-        cond = request_conditions(options, text, len(attempts), image=image)
-        stage, decode = self.stage, self.decoder.decode
-        return sampled_clips(stage, decode, cond, attempts, config.fps, on_progress, stage.name)
+        appearance = attempts[0].appearance
+        spoken = replace(options, prompt=appearance) if appearance else options
+        cond = request_conditions(spoken, text, len(attempts), image=image)
+        decode = painted(self.decoder.decode, self.refiner if appearance else None, cond, image)
+        return sampled_clips(self.stage, decode, cond, attempts, config.fps, on_progress, self.stage.name)

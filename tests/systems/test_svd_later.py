@@ -192,7 +192,7 @@ def test_settings_that_do_not_go_together():
     assert isinstance(tiny, SvdConfig)
     with pytest.raises(ValueError, match=r"shape.frames: expected at least the 5 of an interpolation, got 4"):
         replace(tiny, interpolation=tiny.videos)
-    with pytest.raises(ValueError, match="expected one of picture, turnaround, interpolation and refiner"):
+    with pytest.raises(ValueError, match="expected one of picture, turnaround and interpolation"):
         replace(tiny, turnaround=tiny.videos, interpolation=tiny.videos)
     with pytest.raises(ValueError, match="factors: expected none beside picture"):
         replace(tiny, turnaround=tiny.videos, factors=FactorsConfig())
