@@ -22,6 +22,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 MAY_IMPORT = {
     "numbers": set(),
     "abilities": {"numbers"},
+    "allocator": set(),
     "json_file": set(),
     "whole_file": set(),
     "parquet_file": set(),

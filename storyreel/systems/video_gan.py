@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip, ClipStream
 from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
-from storyreel.systems.video_gan_autoencoder import FrameEncoder, divergence, drawn, unlikeness
+from storyreel.systems.video_gan_autoencoder import CodeEncoder, divergence, drawn, unlikeness
 from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_losses import generator_term
 from storyreel.systems.video_gan_stage import GanStage
@@ -43,7 +43,7 @@ class ImageGanStage(GanStage):
     def __init__(self, config: VideoGanConfig):
         super().__init__(config)
         c = config
-        self.encoder = FrameEncoder(c.channels, c.size, c.z_dim) if c.autoencoding else None
+        self.encoder = CodeEncoder(c.channels, c.size, c.z_dim) if c.autoencoding else None
         for parameter in self.generator.motion_parts():
             parameter.requires_grad_(False)
 
@@ -59,7 +59,7 @@ class ImageGanStage(GanStage):
             return super().loss(batch, tick) if critical else Loss(self._nothing())
         return self._autoencoding_loss(self.encoder, batch["video"][:, :, 0], critical, tick.rng)
 
-    def _autoencoding_loss(self, encoder: FrameEncoder, frames: Tensor, critical: bool, rng: torch.Generator) -> Loss:
+    def _autoencoding_loss(self, encoder: CodeEncoder, frames: Tensor, critical: bool, rng: torch.Generator) -> Loss:
         """The generator's: codes of real frames are read for half of what it makes, for all of it without a critic."""
         c = self.config
         frames = frames[: (len(frames) + 1) // 2] if critical else frames

@@ -23,7 +23,7 @@ COARSEST = 8  # pixels a side: the coarsest at which frames are compared
 WIDTHS = (32, 64, 96, 128)  # channels after each halving
 
 
-class FrameEncoder(nn.Module):
+class CodeEncoder(nn.Module):
     """Frames (b, c, h, w) in [-1, 1] -> mean and log variance of their codes, each (b, z)."""
 
     def __init__(self, channels: int, size: int, z: int):

@@ -15,7 +15,7 @@ from storyreel.recipe import Recipe
 from storyreel.run import Run
 from storyreel.systems.base import Batch, Loss, Tick
 from storyreel.systems.video_gan import ImageGanStage
-from storyreel.systems.video_gan_autoencoder import FrameEncoder, divergence, drawn, unlikeness
+from storyreel.systems.video_gan_autoencoder import CodeEncoder, divergence, drawn, unlikeness
 from storyreel.train.loop import train_stage
 
 
@@ -58,7 +58,7 @@ def test_the_divergence_is_that_of_normal_codes():
 
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_an_encoder_reads_frames_of_any_size(size: int):
-    mean, log_variance = FrameEncoder(3, size, 10)(torch.rand(2, 3, size, size))
+    mean, log_variance = CodeEncoder(3, size, 10)(torch.rand(2, 3, size, size))
     assert mean.shape == log_variance.shape == (2, 10)
 
 
