@@ -91,8 +91,8 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     """How to measure each, and what the result depends on."""
-    asked = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}
-    return {name: (partial(measure, settings, name), asked) for name in claims}
+    conditions = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}
+    return {name: (partial(measure, settings, name), conditions) for name in claims}
 
 
 def measure(settings: Settings, claim: str) -> dict[str, Any]:
@@ -210,8 +210,8 @@ def _made(settings: Settings, name: str) -> tuple[Arm, Model, list[Clip]]:
     captions = _captions(settings, size.videos) if model.system.conditional else [""] * size.videos
     for i, caption in enumerate(captions):
         options = GenerateOptions(frames=size.frames)
-        asked = replace(options, prompt=caption, as_written=True) if caption else options
-        made.append(make_once(model, asked, settings.seed + i, _videos(settings, name) / f"{i:04d}.mkv"))
+        requested = replace(options, prompt=caption, as_written=True) if caption else options
+        made.append(make_once(model, requested, settings.seed + i, _videos(settings, name) / f"{i:04d}.mkv"))
     return one, model, made
 
 

@@ -37,7 +37,6 @@ BARRED = {  # word -> what to use
 
 EXCUSED = {
     ("storyreel/systems/godiva.py", "given"),  # a module whose name is in the tensors of model folders
-    ("reproductions/stylesv.py", "asked"),
 }
 
 
