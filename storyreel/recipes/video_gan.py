@@ -35,7 +35,7 @@ def stylesv_skies() -> Recipe:
     )  # fmt: skip
     recipe = _preset("stylesv_skies", system, steps=(9_000, 4_000))
     images, adam = recipe.stages["images"], replace(ADAM, betas=(0.5, 0.99))
-    return replace(recipe, stages=recipe.stages | {"images": replace(images, optim=adam)})
+    return replace(recipe, stages={**recipe.stages, "images": replace(images, optim=adam)})
 
 
 def _preset(

@@ -18,8 +18,7 @@ HIDDEN_BY = {  # attribute -> value -> attributes of which nothing is seen besid
 }
 FOR_MEN = {"tunic": "shirt", "boots": "shoes", "slippers": "shoes"}  # what they wear in place of what women have alone
 CROWN = {"tiara": "golden helmet"}  # the nearest that there is for men
-# of blades the one that is whole: of a longsword and a rapier the picture's edge cuts off half, of a saber an eighth
-SWORD = dict.fromkeys(("longsword", "saber", "rapier"), "dagger")
+SWORD = {"longsword": "saber"}  # half of a longsword is cut off at the picture's edge, an eighth of a saber
 LONG = ("longsword", "long", "broadsword", "great", "greatsword", "claymore", "two", "big", "huge", "giant")
 
 
@@ -41,7 +40,8 @@ def as_json() -> dict[str, object]:
 
 
 def drawable(words: frozenset[str], attributes: Mapping[str, str]) -> dict[str, str]:
-    """The attributes as the sheets can show them. words: of the prompt; a sword that nobody calls long is short."""
+    """The attributes as the sheets can show them. words: of the prompt; a sword that nobody calls long is the saber,
+    which the picture cuts least."""
     found = dict(attributes)
     if found.get("sex") == "male":
         if "facial_hair" in found and found.get("head") in CROWN:
