@@ -31,7 +31,7 @@ def stylesv_skies() -> Recipe:
     system = VideoGanConfig(
         frames="stylegan2", z_dim=128, w_dim=128, motion_dim=64, channel_base=1024, channel_max=128, low_rank=4,
         anchor_kernel=5, periods=(16, 512), critic_base=1024, critic_max=128, r1=0.1, truncation=0.85,
-        autoencoding=20.0, code_weight=4e-4, uncritical=1500,
+        autoencoding=20.0, code_weight=4e-4, uncritical=1500, critic_places=True,
     )  # fmt: skip
     recipe = _preset("stylesv_skies", system, steps=(9_000, 4_000))
     images, adam = recipe.stages["images"], replace(ADAM, betas=(0.5, 0.99))

@@ -46,6 +46,7 @@ class VideoGanConfig:
     # critic
     critic_base: Width = 16_384
     critic_max: Width = 512
+    critic_places: bool = False  # whether each place at 16 pixels has a score of its own, beside the whole
     seen_frames: Frames = 3  # of a clip, by the critic
     max_distance: Frames = 32  # frames between the first and the last of them
     r1: float = 1.0
@@ -88,6 +89,8 @@ class VideoGanConfig:
             raise ValueError("autoencoding: expected 0 without image_pretraining, or with a text, which no frame says")
         if self.uncritical and not self.autoencoding:
             raise ValueError("uncritical: without a critic only autoencoding teaches; set a weight of it, or 0")
+        if self.critic == "image+3d" and self.critic_places:
+            raise ValueError("critic_places: expected false with critic = image+3d, which has two scores already")
         if self.critic == "image+3d" and self.seen_frames < 2:
             raise ValueError(f"seen_frames: critic = image+3d needs at least 2, got {self.seen_frames}")
 
