@@ -14,20 +14,22 @@ from typing import Any
 import numpy as np
 
 from storyreel.clip import Clip
-from storyreel.model_folder import recipe_name
-from storyreel.worlds import find, named_in, names
+from storyreel.generate.open_attributes import trained_world
+from storyreel.worlds import find, names
 
 BACKGROUND = 128  # grey that a clip without alpha has behind the figure
 SMALLEST = 4  # pixels; a piece with fewer that neither neighbor frame has is a speck
 
 
 def palette_world(info: Mapping[str, Any]) -> str | None:
-    """The world whose palette a model's clips have, from its `model.json`: the key `crisp`, else its recipe's name.
+    """The world whose palette a model's clips have, from its `model.json`: the key `crisp`, else the world that it was
+    trained on, as its recipe or its data say.
 
     None where there is none, or where `crisp` is "".
     """
     declared_world = info.get("crisp")
-    world = named_in(recipe_name(info)) if declared_world is None else declared_world
+    trained = trained_world(info)
+    world = (trained.name if trained else "") if declared_world is None else declared_world
     return world if world in names() and find(world).palette else None
 
 

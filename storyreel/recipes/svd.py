@@ -114,11 +114,10 @@ def svd_turnaround() -> Recipe:
     clips of `sprites:LPC?turnaround=true&frames=4`."""
     recipe = svd_sprites()
     assert isinstance(recipe.system, SvdConfig)
-    stage = recipe.stages["image_to_video"]
-    system = replace(
-        recipe.system, shape=replace(recipe.system.shape, frames=4),
-        turnaround=replace(recipe.system.image_to_video, slowed=0.0, pictureless=0.0),
-    )  # fmt: skip
+    stage, row = recipe.stages["image_to_video"], recipe.system.image_to_video
+    sampling = replace(row.sampling, frame_guidance="constant", guidance=1.0)
+    turnaround = replace(row, slowed=0.0, pictureless=0.0, sampling=sampling)
+    system = replace(recipe.system, shape=replace(recipe.system.shape, frames=4), turnaround=turnaround)
     stage = replace(stage, data=replace(stage.data, frames=4), steps=2_000)
     return Recipe(name="svd_turnaround", system=system, stages={"turnaround": stage})
 

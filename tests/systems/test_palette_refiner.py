@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -216,6 +217,26 @@ def test_systems_end_with_it_unless_a_stage_is_asked_for(name: str) -> None:
             painted = system.generate(replace(asked, appearance="a word"), Words(), lambda progress: None)
             new = painted.replace(frames=painted.frames[1:])  # after the picture, which stays as it is
             assert colors(new) <= palette
+
+
+def test_a_turnaround_is_painted_where_somebody_says_who_turns() -> None:
+    system = _small("svd_turnaround").build().eval()
+    assert list(system.stages) == ["autoencoder", "decoder", "turnaround", "refiner"]
+    assert system.paints
+    palette = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255)])
+    with torch.no_grad():
+        system.stages["refiner"].to_alpha.bias.fill_(5)
+    picture = Clip(np.full((1, 64, 64, 4), 90, np.uint8))
+    asked = Request.of(image=picture, transparent=True, steps=2)
+
+    def colored(request: Request) -> bool:
+        """Whether all that is seen is in the palette, after the picture, which stays as it is."""
+        frames = system.generate(request, Words(), lambda progress: None).frames[1:]
+        seen = frames[frames[..., 3] > 0][:, None, :3]
+        return len(seen) > 0 and bool((seen == palette).all(-1).any(-1).all())
+
+    assert not colored(asked)
+    assert colored(replace(asked, appearance="a word"))
 
 
 def _small(name: str) -> Any:
