@@ -139,12 +139,12 @@ def train(recipe: str, one: Variant, data: DatasetFolder, run: Path, full: Path)
 def losses(model: Model, clips: Sequence[Clip]) -> list[float]:
     """Cross-entropy of each clip's tokens under its caption, in nats: it needs no sampling and no judge."""
     stage: Any = model.system.stages["generator"]
-    config, frames, found = stage.tokenizer.config, stage.config.frames, []
+    sizes, frames, found = stage.tokenizer.config, stage.config.frames, []
     config, stage.config = stage.config, replace(stage.config, drop_text=0.0)
     for clip in clips:
         states, mask = model.text([clip.caption])
         clip = clip if len(clip) == frames else clip.resample(frames)
-        batch = {"video": for_model(clip, config.size, config.channels), "text": states, "text_mask": mask}
+        batch = {"video": for_model(clip, sizes.size, sizes.channels), "text": states, "text_mask": mask}
         batch = {name: tensor.to(stage.start.device) for name, tensor in batch.items()}
         found.append(float(stage.loss(batch, Tick(0, "main", torch.Generator(stage.start.device))).total))
     stage.config = config

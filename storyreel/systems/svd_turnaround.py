@@ -105,7 +105,8 @@ class TurningSvd(LaterSvd):
     def __init__(self, config: SvdConfig):
         super().__init__(config)
         self.refiner = refiner_of(config.refiner, config.channels, self.text_dim)
-        self.paints = self.refiner is not None
+        if self.refiner is not None:
+            self.paints = self.refiner.frozen = True
 
     @property
     def stages(self) -> dict[str, Stage]:
