@@ -84,6 +84,8 @@ class GenerationScreen:
             return
         if self.total > 1:
             self.say(f"[{self._finished}/{self.total}] {done.job.path}{' (was there)' if done.reused else ''}")
+        if done.clip is not None and "standing" in done.clip.meta:
+            self.say("storyreel: note: standing still: one frame of a walk is held")
         if done.clip is not None and (ranked := done.clip.meta.get("candidates")):
             of, by = len(ranked["scores"]), ranked["encoder"]
             self.say(f"storyreel: candidate {ranked['chosen'] + 1} of {of} is kept, ranked by {by}")
