@@ -206,10 +206,10 @@ def _made(settings: Settings, name: str) -> tuple[Arm, Model, list[Clip]]:
         settings.tell(f"training {name}")
         storyreel.train(one.recipe, _data(settings), run, cache=settings.out / "cache")
     model = load(run / "model")
+    options = GenerateOptions(frames=size.frames)
     made = []
     captions = _captions(settings, size.videos) if model.system.conditional else [""] * size.videos
     for i, caption in enumerate(captions):
-        options = GenerateOptions(frames=size.frames)
         requested = replace(options, prompt=caption, as_written=True) if caption else options
         made.append(make_once(model, requested, settings.seed + i, _videos(settings, name) / f"{i:04d}.mkv"))
     return one, model, made

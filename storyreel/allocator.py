@@ -15,9 +15,8 @@ from pathlib import Path
 
 SWITCH = "STORYREEL_HUGE_PAGES"  # 0: the allocator is left as it is
 PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-TUNABLES = "GLIBC_TUNABLES"
 SETTINGS = {
-    TUNABLES: "glibc.malloc.hugetlb=1",  # ask for huge pages (madvise), from glibc 2.35 on
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # ask for huge pages (madvise), from glibc 2.35 on
     "MALLOC_MMAP_THRESHOLD_": str(2**32),  # bytes: everything lies on the heap
     "MALLOC_TRIM_THRESHOLD_": str(2**32),  # which keeps what is free
     "MALLOC_TOP_PAD_": str(2**28),  # and grows in large steps

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -31,11 +30,19 @@ BEYOND = 4  # a video may have so many times the frames that the model was train
 
 
 def request_conditions(
-    options: GenerateOptions, text: TextEncoder, count: int, *, image: Tensor | None = None, fps: float | None = None
+    options: GenerateOptions,
+    text: TextEncoder,
+    count: int,
+    *,
+    image: Tensor | None = None,
+    fps: float | None = None,
+    appearance: str = "",
 ) -> Batch:
-    """What the network reads, the same for each of `count` videos. image: (1, c, t, h, w). fps: None: the usual one."""
-    states, mask = text([options.prompt])
-    if not options.prompt:  # nothing is said
+    """What the network reads, the same for each of `count` videos. image: (1, c, t, h, w). fps: None: the usual one.
+    appearance: a sentence of who `image` shows, with what the prompt says, which is read in its place; "": none."""
+    prompt = appearance or options.prompt
+    states, mask = text([prompt])
+    if not prompt:  # nothing is said
         mask = torch.zeros_like(mask)
     cond: Batch = {"text": states, "text_mask": mask}
     if fps is not None:
@@ -131,8 +138,7 @@ def clips_of_text_or_picture(
     image = None if options.image is None else beginning(options, config.shape.height, config.channels)
     fps = None if options.fps is None else float(options.fps)
     appearance = attempts[0].appearance
-    spoken = replace(options, prompt=appearance) if appearance else options
-    cond = request_conditions(spoken, text, len(attempts), image=image, fps=fps)
+    cond = request_conditions(options, text, len(attempts), image=image, fps=fps, appearance=appearance)
     decode = partial(system.decoder.decode, chunk=config.chunk)
     refiner = system.refiner if image is None or appearance else None
     made = painted(decode, refiner, cond, image)

@@ -130,7 +130,6 @@ class TurningSvd(LaterSvd):
         self.stage.check_fingerprint()
         image = beginning(options, config.shape.height, config.channels)
         appearance = attempts[0].appearance
-        spoken = replace(options, prompt=appearance) if appearance else options
-        cond = request_conditions(spoken, text, len(attempts), image=image)
+        cond = request_conditions(options, text, len(attempts), image=image, appearance=appearance)
         decode = painted(self.decoder.decode, self.refiner if appearance else None, cond, image)
         return sampled_clips(self.stage, decode, cond, attempts, config.fps, on_progress, self.stage.name)

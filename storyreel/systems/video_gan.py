@@ -67,9 +67,7 @@ class ImageGanStage(GanStage):
         z = drawn(mean, log_variance, rng)
         if critical:
             z = torch.cat([z, torch.randn(z.shape, generator=rng, device=rng.device).to(z.device)])
-        w = self.generator.styles(z)
-        self.generator.note_mean(w)
-        made = self.generator(w)
+        made = self.generator(self.mapped(z))
         unlike, codes = unlikeness(made[: len(frames), :, 0], frames), divergence(mean, log_variance)
         total, parts = c.autoencoding * (unlike + c.code_weight * codes), {"unlike": unlike, "codes": codes}
         if critical:
