@@ -21,8 +21,8 @@ from storyreel.evaluate.judge import Judge
 from storyreel.evaluate.score import AttributeAccuracy, AttributeScores
 from storyreel.generate.model import Model
 from storyreel.options.generation import GenerateOptions
-from storyreel.worlds.sprites import Character, Sprites, after, draw_character, held_out
-from storyreel.worlds.sprites_poses import posed
+from storyreel.worlds.sprites import Character, Sprites, draw_character, held_out
+from storyreel.worlds.sprites_poses import after, posed
 
 ENOUGH = 0.85  # of the attributes of the other views
 VIEWS, STREAM, SHOWN = 4, 0x7A, 6

@@ -7,7 +7,7 @@ picture, and its world says in a sentence what was read, with all that the promp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -26,24 +26,32 @@ POSED = ("action", "facing")  # what a picture does not decide: the video goes o
 NEAR, ENOUGH = 12.0, 0.9  # distance in RGB from a color of the palette; share of the pixels of a picture of the world
 
 
-def appearance_of(system: System, info: Mapping[str, Any], options: GenerateOptions, seed: int, index: int) -> str:
-    """The sentence, or "": there is no picture, nothing reads it, it is none of the model's world, or `crisp=False`
-    asks for the video as it was generated. info: the model's `model.json`. (seed, index) choose the words."""
+def appearance_of(
+    system: System, info: Mapping[str, Any], options: GenerateOptions, seed: int, index: int
+) -> tuple[str, Sequence[str]]:
+    """The sentence, and one for each side where the system turns who it is around.
+
+    "" and none: there is no picture, nothing reads it, it is none of the model's world, or `crisp=False` asks for the
+    video as it was generated. info: the model's `model.json`. (seed, index) choose the words.
+    """
     world_name = palette_world(info)
     if not system.paints or options.image is None or options.crisp is False or world_name is None:
-        return ""
+        return "", ()
     world = find(world_name)
     judge = _judge(world_name)
     if world.caption is None or judge is None:
-        return ""
+        return "", ()
     _, side = declared(world_name)
     picture = Clip.from_tensor(shown(beginning(options, side, 4), transparent=True)[0], 1)
     if not of_world(picture, world_name):
-        return ""
+        return "", ()
     (seen,) = judge.read([picture])
     named = read(options.prompt, attributes_of(info), world) if options.prompt else {}
     lasting = {name: value for name, value in seen.items() if name not in POSED}
-    return world.caption({**lasting, **named}, np.random.default_rng([seed, index]))
+    somebody = {**lasting, **named}
+    turned = world.views({"facing": seen["facing"], **somebody}) if system.turns and world.views else ()
+    captions = [world.caption(each, np.random.default_rng([seed, index])) for each in (somebody, *turned)]
+    return captions[0], tuple(captions[1:])
 
 
 def of_world(picture: Clip, world: str) -> bool:

@@ -235,9 +235,11 @@ class Model:
 
     def _make_request(self, options: GenerateOptions, resolved: GenerateOptions, seed: int, index: int) -> Request:
         """The request, with what else the system reads of it."""
-        appearance = appearance_of(self.system, self.info, options, seed, index)
+        appearance, views = appearance_of(self.system, self.info, options, seed, index)
         sentences = sentences_of(self.info, resolved) if self.system.composes else {}
-        return Request(options=resolved, seed=seed, index=index, appearance=appearance, sentences=sentences)
+        return Request(
+            options=resolved, seed=seed, index=index, appearance=appearance, views=views, sentences=sentences
+        )
 
     def _finished(
         self, clip: Clip, options: GenerateOptions, resolved: GenerateOptions, made: Mapping[str, str], request: Request

@@ -147,6 +147,7 @@ class Request:
     index: int = 0  # which video of this seed
     candidate: int = 0  # which attempt at this video, where several are made to choose from
     appearance: str = ""  # who the picture that is given shows, for a system that `paints`
+    views: Sequence[str] = ()  # the same from each side, in the order of a turn, for a system that `turns`
     sentences: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """For a system that `composes`: prompts that tell of several things -> a sentence for each of them."""
 
@@ -189,6 +190,9 @@ class System(nn.Module):
     """Whether a prompt says what a video shows."""
     paints: bool = False
     """Whether it repaints the video of a picture where a request says who is in it (`Request.appearance`)."""
+    turns: bool = False
+    """Whether it turns whom a picture shows around, a side a frame, and paints each by what is seen of it
+    (`Request.views`)."""
     composes: bool = False
     """Whether it asks for several things at once by a sentence each (`Request.sentences`)."""
     together: ClassVar[int] = 1

@@ -9,7 +9,7 @@ The network for pictures goes on with clips whose frames are views of one figure
 with any of them. The autoencoder is that of the trained model.
 
 Differs from the paper: views are the facings of a sprite (four, where the paper has 21 of an orbit), so that no
-elevation is read; a text may say who it is, and a refiner then paints the views.
+elevation is read; a text may say who it is, and a refiner then paints the views, each by a text of its own.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
 from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import VideoShape
-from storyreel.systems.palette_refiner import refiner_of
+from storyreel.systems.palette_refiner import PaletteRefiner, refiner_of
 from storyreel.systems.pixels import beginning
 from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage
 from storyreel.systems.svd_lora import digest
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
-from storyreel.systems.svd_request import check_request, makes_of, painted, request_conditions, sampled_clips
+from storyreel.systems.svd_request import Decode, check_request, makes_of, painted, request_conditions, sampled_clips
 from storyreel.systems.svd_unet import SvdUNetConfig
 
 if TYPE_CHECKING:
@@ -91,8 +92,23 @@ class LaterSvd(System):
         return found
 
 
+def _each_painted(decode: Decode, refiner: PaletteRefiner, views: tuple[Tensor, Tensor], image: Tensor) -> Decode:
+    """`decode`, and what the refiner makes of each frame by a text of its own. views: states (f, l, d), mask (f, l)."""
+
+    def paint(latents: Tensor) -> Tensor:
+        video = decode(latents)
+        states, mask = (each.to(video.device).repeat(len(video), *[1] * (each.ndim - 1)) for each in views)
+        frames = rearrange(video, "b c f h w -> (b f) c 1 h w")
+        made = refiner.refined(frames, states, mask, picture=image.to(video))
+        return rearrange(made, "(b f) c 1 h w -> b c f h w", b=len(video))
+
+    return paint
+
+
 class TurningSvd(LaterSvd):
     """A picture of a figure to its views, a quarter turn apart."""
+
+    turns = True
 
     serves = frozenset({"no prompt", "reuse"})
     from_stages = ("image_to_video",)
@@ -131,5 +147,9 @@ class TurningSvd(LaterSvd):
         image = beginning(options, config.shape.height, config.channels)
         appearance = attempts[0].appearance
         cond = request_conditions(options, text, len(attempts), image=image, appearance=appearance)
-        decode = painted(self.decoder.decode, self.refiner if appearance else None, cond, image)
+        refiner, views = self.refiner if appearance else None, attempts[0].views
+        if refiner is not None and len(views) == config.frames:
+            decode = _each_painted(self.decoder.decode, refiner, text(views), image)
+        else:
+            decode = painted(self.decoder.decode, refiner, cond, image)
         return sampled_clips(self.stage, decode, cond, attempts, config.fps, on_progress, self.stage.name)

@@ -132,9 +132,10 @@ class World:
     drawable: a prompt, attributes -> those of them that its clips can show together, or what comes nearest.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
     expected: a prompt -> the things that are to be there, as the world's judge finds them; nothing if it names none.
-    caption: attributes, random numbers -> a caption in the commonest words of its captions. sheet: how a sheet of one
-    of its characters is laid out. credits: a text that names who made its pictures. page: what
-    `web/page/prompts.js` reads and restates prompts with, as JSON.
+    caption: attributes, random numbers -> a caption in the commonest words of its captions.
+    views: the attributes of somebody -> those that are seen from each side, as a turn from the `facing` on shows them.
+    sheet: how a sheet of one of its characters is laid out. credits: a text that names who made its pictures. page:
+    what `web/page/prompts.js` reads and restates prompts with, as JSON.
     """
 
     name: str
@@ -155,6 +156,7 @@ class World:
     complete: Callable[[Mapping[str, str], np.random.Generator, bool], Mapping[str, str]] | None = None
     drawable: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
+    views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None
     sentences: Callable[[str], Sequence[str]] | None = None
     expected: Callable[[str], Mapping[str, Sequence[str]]] | None = None
     sheet: SheetLayout | None = None

@@ -52,12 +52,11 @@ from storyreel.worlds.sprites_parts import (
     WITH_EARS,
     Part,
 )  # fmt: skip
-from storyreel.worlds.sprites_poses import ONCE, hide_what_is_covered, sheet_layout
+from storyreel.worlds.sprites_poses import ONCE, TURN, after, hide_what_is_covered, sheet_layout, views
 from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_digest
 
 __all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_out"]
 
-TURN = ("down", "left", "up", "right")  # facings in the order of a turn
 CELL, OVERSIZE = 64, 192  # pixels of a cell of the sheets, and of those of long weapons
 CELLS = (64, 128, 192)
 BEARDED = 0.4  # share of men with a beard or a mustache
@@ -237,12 +236,6 @@ class Sprites:
             for _, name in sorted(who.sheets + who.weapons[action], key=lambda pair: pair[0]):
                 paint(frame.reshape(-1, 4), *cell(str(self.source), name, (action, facing, step), self.cell))
         return frames
-
-
-def after(facing: str) -> list[str]:
-    """All facings in the order of a turn that begins with this one."""
-    at = TURN.index(facing)
-    return [*TURN[at:], *TURN[:at]]
 
 
 def held_out(attributes: dict[str, str | None]) -> bool:
@@ -428,6 +421,7 @@ WORLD = World(
     stands=sprites_reader.stands,
     drawable=lambda prompt, found: drawable(frozenset(sprites_reader.tokens_of(prompt)), found),
     caption=sprites_captions.restated,
+    views=views,
     complete=lambda named, rng, likeliest=False: completed(
         named, rng, lambda draw: draw_character(draw).attributes, likeliest
     ),

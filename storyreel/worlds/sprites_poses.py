@@ -26,6 +26,7 @@ from storyreel.worlds.sprites_parts import (
 COLUMNS = 13
 STANDING = {"up": 0, "left": 7, "down": 0, "right": 7}  # the frame of a walk that is nearest to the standing one
 ONCE = {"hurt": ("down",)}  # who falls does so towards the viewer
+TURN = ("down", "left", "up", "right")  # facings in the order of a turn
 STRICTEST = "shoot"  # whose clothes every other action has as well
 BEHIND = ("eyes", "facial_hair")  # not seen from behind
 WORN = (TORSOS, LEGS, FEET, HEADS, HANDS, BELTS, CAPES)
@@ -51,6 +52,23 @@ def posed(character: Attributes, action: str, facing: str) -> dict[str, str]:
         seen["weapon"] = BOWS[0] if action == "shoot" else None
     if action == "hurt":
         seen["hands"] = None
+    return _from_side(seen, facing)
+
+
+def after(facing: str) -> list[str]:
+    """All facings in the order of a turn that begins with this one."""
+    at = TURN.index(facing)
+    return [*TURN[at:], *TURN[:at]]
+
+
+def views(character: Attributes) -> list[dict[str, str]]:
+    """What is seen of a character from each side, in the order of a turn that begins with the facing."""
+    return [_from_side(character, facing) for facing in after(str(character["facing"]))]
+
+
+def _from_side(character: Attributes, facing: str) -> dict[str, str]:
+    seen: dict[str, str | None] = dict.fromkeys(("torso", "belt", "legs", "head", "cape"))
+    seen |= {**character, "facing": facing}
     if facing == "up":
         seen |= dict.fromkeys(BEHIND)
     hide_what_is_covered(seen)

@@ -16,7 +16,8 @@ from storyreel.generate.registry import find
 from storyreel.model_folder import read_model
 from storyreel.options.generation import GenerateOptions
 
-PAINTS: Any = SimpleNamespace(paints=True)
+PAINTS: Any = SimpleNamespace(paints=True, turns=False)
+TURNS: Any = SimpleNamespace(paints=True, turns=True)
 
 
 def picture(colors: np.ndarray | None = None) -> Clip:
@@ -32,42 +33,56 @@ def options(**settings: Any) -> GenerateOptions:
     return GenerateOptions.of({"prompt": "walking to the left", "image": picture(), **settings})
 
 
+def sentence(**settings: Any) -> str:
+    """Who the picture shows."""
+    return appearance_of(PAINTS, info(), options(**settings), 0, 0)[0]
+
+
 def info() -> dict[str, Any]:
     return read_model(find("svd-sprites"))
 
 
 def test_the_sentence_says_what_is_read_of_the_picture_and_what_the_prompt_says():
-    said = appearance_of(PAINTS, info(), options(), 0, 0)
+    said = sentence()
     assert "walking" in said
     assert "left" in said
     assert len(said.split()) > 6
-    assert said == appearance_of(PAINTS, info(), options(), 0, 0)
-    alone = appearance_of(PAINTS, info(), options(prompt=""), 0, 0)
+    assert said == sentence()
+    alone = sentence(prompt="")
     assert alone
     assert "walking" not in alone, "nobody said what it does"
-    robed = appearance_of(PAINTS, info(), options(prompt="a woman in a red robe walking"), 0, 0)
+    robed = sentence(prompt="a woman in a red robe walking")
     assert "red robe" in robed, "the prompt is believed"
+
+
+def test_whoever_turns_is_described_from_each_side():
+    said, views = appearance_of(TURNS, info(), options(prompt="a man in plate armor, facing left"), 0, 0)
+    assert said == sentence(prompt="a man in plate armor, facing left")
+    assert len(views) == 4
+    sides = ("left", "behind", "right", "front")
+    assert all(side in view for side, view in zip(sides, views, strict=True)), "a turn begins as the prompt says"
+    assert appearance_of(PAINTS, info(), options(), 0, 0)[1] == (), "others have one sentence"
 
 
 @pytest.mark.parametrize(
     "settings", [{"image": None}, {"crisp": False}, {"image": picture(np.array([[255, 0, 255]] * 4, np.uint8))}]
 )
 def test_nothing_is_said_without_a_picture_of_the_world(settings: dict[str, Any]):
-    assert appearance_of(PAINTS, info(), options(**settings), 0, 0) == ""
+    assert appearance_of(PAINTS, info(), options(**settings), 0, 0) == ("", ())
 
 
 def test_nothing_is_said_for_a_system_that_does_not_paint_or_whose_world_has_no_palette():
-    assert appearance_of(SimpleNamespace(paints=False), info(), options(), 0, 0) == ""  # pyright: ignore
-    assert appearance_of(PAINTS, {**info(), "crisp": ""}, options(), 0, 0) == ""
+    assert appearance_of(SimpleNamespace(paints=False), info(), options(), 0, 0) == ("", ())  # pyright: ignore
+    assert appearance_of(PAINTS, {**info(), "crisp": ""}, options(), 0, 0) == ("", ())
 
 
 def test_a_picture_of_another_size_or_without_a_matte_is_seen_as_the_network_sees_it():
     large = picture().replace(frames=picture().frames.repeat(4, 1).repeat(4, 2))
     opaque = picture().frames[..., :3].copy()
     opaque[picture().frames[..., 3] == 0] = 255
-    said = appearance_of(PAINTS, info(), options(), 0, 0)
-    assert appearance_of(PAINTS, info(), options(image=large), 0, 0) == said
-    assert appearance_of(PAINTS, info(), options(image=Clip(opaque)), 0, 0) == said
+    said = sentence()
+    assert sentence(image=large) == said
+    assert sentence(image=Clip(opaque)) == said
 
 
 def test_a_picture_is_of_the_world_by_its_colors():
@@ -81,7 +96,7 @@ def test_the_video_of_a_picture_is_painted_unless_it_is_wanted_as_it_was_generat
     model = load("svd-sprites")
     assert model.system.paints
     made, plain = (model(options(steps=1, transparent=True, crisp=crisp))[0] for crisp in (None, False))
-    assert made.meta["looks"] == appearance_of(model.system, model.info, options(), 0, 0)
+    assert made.meta["looks"] == appearance_of(model.system, model.info, options(), 0, 0)[0]
     assert "looks" not in plain.meta
     assert made.frames.shape == plain.frames.shape
     assert (made.frames != plain.frames).any()

@@ -239,6 +239,27 @@ def test_a_turnaround_is_painted_where_somebody_says_who_turns() -> None:
     assert colored(replace(asked, appearance="a word"))
 
 
+def test_each_side_of_a_turnaround_is_painted_by_its_own_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = _small("svd_turnaround").build().eval()
+    picture = Clip(np.full((1, 64, 64, 4), 90, np.uint8))
+    views = ("left", "behind", "right side", "front")
+    asked = Request.of(image=picture, transparent=True, steps=2)
+    painted: list[tuple[torch.Size, torch.Tensor]] = []
+    refined = system.refiner.refined
+
+    def spied(video: torch.Tensor, text: torch.Tensor, mask: torch.Tensor, **more: Any) -> torch.Tensor:
+        painted.append((video.shape, text))
+        return refined(video, text, mask, **more)
+
+    monkeypatch.setattr(system.refiner, "refined", spied)
+    requests = [replace(asked, appearance="a word", views=views, candidate=i) for i in range(2)]
+    for made in system.generate_batch(requests, Words(), lambda progress: None):
+        assert len(made.frames) == 4
+    ((shape, text),) = painted
+    assert shape == (8, 4, 1, 64, 64), "each frame of both is a clip of its own"
+    assert text.equal(Words()(views * 2)[0])
+
+
 def _small(name: str) -> Any:
     """The recipe's system at a size for tests."""
     system: Any = get(name).system

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from storyreel.worlds import sprites_language
-from storyreel.worlds.sprites import JUDGED, Sprites, after, draw_character, held_out, paint
+from storyreel.worlds.sprites import JUDGED, Sprites, draw_character, held_out, paint
 from storyreel.worlds.sprites_balance import UNTRUE, counts, draw_balanced
 from storyreel.worlds.sprites_parts import ACTIONS, FACINGS
+from storyreel.worlds.sprites_poses import after
 
 SHEETS = Path(os.environ.get("STORYREEL_LPC") or Path(__file__).parents[3] / "shared" / "lpc")
 needs_sheets = pytest.mark.skipif(not SHEETS.is_dir(), reason="there are no Pixel Cup sheets beside the checkout")

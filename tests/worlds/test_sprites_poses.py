@@ -8,6 +8,7 @@ import pytest
 from storyreel.worlds import find
 from storyreel.worlds.sheet_layout import SheetLayout
 from storyreel.worlds.sprites_parts import LEGS, ROWS, TORSOS
+from storyreel.worlds.sprites_poses import views
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +70,11 @@ def test_hair_goes_with_the_beard_and_clothes_say_the_sex(layout: SheetLayout) -
     assert layout.dressed({"facial_hair": "white beard", "sex": "male"}, rng)["hair_color"] == "white"
     assert layout.dressed({"torso": "green dress"}, rng)["sex"] == "female"
     assert layout.dressed({"torso": "bare chest"}, rng)["sex"] == "male"
+
+
+def test_each_side_shows_what_is_seen_from_there():
+    seen = views({"facing": "left", "body": "light", "facial_hair": "beard", "torso": "plate", "cape": "red"})
+    assert [side["facing"] for side in seen] == ["left", "up", "right", "down"]
+    assert ["facial_hair" in side for side in seen] == [True, False, True, True]
+    assert ["torso" in side for side in seen] == [True, False, True, True], "a cape covers it"
+    assert all(side["body"] == "light" for side in seen)
