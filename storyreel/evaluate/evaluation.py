@@ -138,6 +138,8 @@ def _look_at_real(done: Evaluation, bar: Bar) -> None:
     if motion := done.plan.per_clip:
         few = replace(done.real_clips, sources=done.real_clips.sources[:REAL_MOTION])
         done.real.rows |= _gathered_real(done, few, [MotionMeasures(motion)], bar).rows
+    if not all(clip["prompt"] for clip in done.clip_rows.clips):
+        return  # of which metrics of prompts tell when they are computed
     for item in [item for item in done.plan.items if item.about.captioned]:
         _look_at_captioned(done, item, bar)
 

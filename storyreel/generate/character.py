@@ -18,6 +18,7 @@ import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.generate.crisp import without_pieces
+from storyreel.generate.dyeing import drawn_to_be_dyed, dyes_of
 from storyreel.generate.open_attributes import drawn, read, trained_world
 from storyreel.generate.ranking import AttributeRanker, Ranker, load_ranker
 from storyreel.generate.shared_palette import harmonised
@@ -85,7 +86,7 @@ def who(prompt: str, model: Model, world: World, seed: int) -> tuple[dict[str, s
     first = drawn(prompt, model.attributes, seed, 0, replace(world, complete=None))
     implied = {name: value for name, value in first.items() if name not in posed}
     rng = np.random.default_rng([seed, 0])
-    found = world.sheet.dressed({**named, **implied}, rng)
+    found = drawn_to_be_dyed(prompt, world.sheet.dressed({**named, **implied}, rng), world)
     return found, {name: value for name, value in found.items() if name not in named}
 
 
@@ -208,6 +209,8 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     best = {row: clips[chosen[row]] for row, clips in a.candidates.items()}
     best = {row: clip.replace(frames=without_pieces(clip.frames, LOOSE)) for row, clip in best.items()}
     clips = in_shared_colors(best, a.captions, ranker)
+    for dye in dyes_of(a.options.prompt, a.attributes, a.world):
+        clips = {row: clip.replace(frames=dye(clip.frames)) for row, clip in clips.items()}
     named = {f"{action}-{facing}": place for (action, facing), place in chosen.items()}
     facts = {**a.facts, "ranker": ranker.name, "chosen": named}
     return DrawnCharacter(a.options, a.world, a.attributes, a.made, clips, a.captions, scores, facts)

@@ -20,6 +20,7 @@ from storyreel.clip import Clip, ClipStream
 from storyreel.generate import registry
 from storyreel.generate.appearance import appearance_of
 from storyreel.generate.crisp import crisp, palette_world
+from storyreel.generate.dyeing import dyed
 from storyreel.generate.loop import looped
 from storyreel.generate.open_attributes import attributes_of, completed_for, sentences_of, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
@@ -249,7 +250,8 @@ class Model:
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
         if made or resolved.prompts != options.prompts:
-            clip = standing(clip, trained_world(self.info), options.prompt, resolved.prompt)
+            trained, prompts = trained_world(self.info), (options.prompt, resolved.prompt)
+            clip = standing(dyed(clip, trained, *prompts), trained, *prompts)
         if options.loop:
             clip = looped(clip)
         if self.attributes:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from storyreel.generate.dyeing import drawn_to_be_dyed
 from storyreel.generate.registry import is_conditional
 from storyreel.model_folder import recipe_name
 from storyreel.options.generation import GenerateOptions
@@ -100,6 +101,8 @@ def completed(
         shown |= own
         if world.drawable:
             shown = dict(world.drawable(whole, shown))
+        if not options.story:
+            shown = drawn_to_be_dyed(whole, shown, world)
         return world.caption(shown, np.random.default_rng([seed, index]))
 
     if options.story:

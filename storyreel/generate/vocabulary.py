@@ -94,7 +94,14 @@ def note_for(
     understood = {value for prompt in prompts for value in _understood(prompt, world)[0].values()} if world else None
     found = lacking | {word: _nearest(word, near, {*spoken, *known}, understood) for word in words}
     named = dict(list(found.items())[:MOST])
-    notes = [f"{phrase}: not in this model's world; {value} is" for phrase, value in named.items() if value]
+    dyed = {value: drawn for prompt in prompts for value, drawn in _dyed(prompt, world).items()}
+    notes = [
+        f"{phrase}: drawn as a {dyed[value]}, and dyed"
+        if phrase in lacking and value in dyed
+        else f"{phrase}: not in this model's world; {value} is"
+        for phrase, value in named.items()
+        if value
+    ]
     alone = [phrase for phrase, value in named.items() if not value]
     return "; ".join([*notes, *([f"{', '.join(alone)}: not in this model's world"] if alone else [])]) or None
 
@@ -108,6 +115,14 @@ def _spoken(attributes: Mapping[str, Attribute]) -> set[str]:
 def _lacking(prompt: str, world: World | None) -> Mapping[str, str]:
     """Phrases for what a world has not -> what its reader takes in their place."""
     return world.lacking(prompt) if world and world.lacking else {}
+
+
+def _dyed(prompt: str, world: World | None) -> dict[str, str]:
+    """What is read of a garment in a color that no clip has -> what is drawn, and dyed."""
+    if world is None or world.dyed is None:
+        return {}
+    named, implied = _understood(prompt, world)
+    return {named[dye.attribute]: dye.drawn for dye in world.dyed(prompt, {**implied, **named})[1]}
 
 
 def _understood(prompt: str, world: World | None) -> tuple[Mapping[str, str], Mapping[str, str]]:

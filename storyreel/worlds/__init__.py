@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from storyreel.clip import Clip
+    from storyreel.worlds.garment_dye import Dye
     from storyreel.worlds.sheet_layout import SheetLayout
 
 
@@ -130,6 +131,8 @@ class World:
     reworded: a prompt -> what it says of few things in words that captions have, where it has others; or the prompt.
     complete: attributes, random numbers, whether the likeliest is wanted -> what else a clip of these may show.
     drawable: a prompt, attributes -> those of them that its clips can show together, or what comes nearest.
+    dyed: a prompt, attributes -> these with garments in a color that is drawn, and how they are dyed in that which the
+    prompt says and no clip has; of its own result it gives the same.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
     expected: a prompt -> the things that are to be there, as the world's judge finds them; nothing if it names none.
     caption: attributes, random numbers -> a caption in the commonest words of its captions.
@@ -155,6 +158,7 @@ class World:
     reworded: Callable[[str], str] | None = None
     complete: Callable[[Mapping[str, str], np.random.Generator, bool], Mapping[str, str]] | None = None
     drawable: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
+    dyed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], Sequence[Dye]]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None
     sentences: Callable[[str], Sequence[str]] | None = None

@@ -31,6 +31,7 @@ from storyreel.worlds import (
 from storyreel.worlds.sprites_attributes import ATTRIBUTES, JUDGED
 from storyreel.worlds.sprites_completion import completed
 from storyreel.worlds.sprites_drawable import drawable
+from storyreel.worlds.sprites_dyes import dyed
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
@@ -420,6 +421,7 @@ WORLD = World(
     lacking=sprites_reader.lacking,
     stands=sprites_reader.stands,
     drawable=lambda prompt, found: drawable(frozenset(sprites_reader.tokens_of(prompt)), found),
+    dyed=dyed,
     caption=sprites_captions.restated,
     views=views,
     complete=lambda named, rng, likeliest=False: completed(

@@ -75,7 +75,7 @@ def nearest() -> Iterator[tuple[str, Meaning]]:
     """(phrase for what the world has not, what comes nearest)."""
     yield from ((word, (near,)) for near, words in NEAR.items() for word in words)  # pyright: ignore[reportReturnType]
     yield from _colored(alike=False)
-    yield from _in_other_colors({label: group for group, worn in GARMENT.items() for label in worn})
+    yield from ((phrase, (worn,)) for phrase, worn, _ in in_other_colors())
 
 
 def colors() -> Iterator[str]:
@@ -132,8 +132,10 @@ def _colored(alike: bool = True) -> Iterator[tuple[str, Meaning]]:
             yield from ((f"{color} {noun}", ((groups[label], label),)) for color, noun in product(colors, nouns))
 
 
-def _in_other_colors(groups: Mapping[str, str]) -> Iterator[tuple[str, Meaning]]:
-    """Garments in colors that they do not come in: in the one that comes nearest, as a yellow dress in white."""
+def in_other_colors() -> Iterator[tuple[str, tuple[str, str], str]]:
+    """Garments in colors that they do not come in: in the one that comes nearest, as a yellow dress in white; and the
+    color."""
+    groups = {label: group for group, worn in GARMENT.items() for label in worn}
     for more in (False, True):  # the colors' own names before words that may mean another
         for (kinds, nouns), (color, order) in product(_WORDS["garments"].items(), _WORDS["nearest"].items()):
             there = (f"{other} {kind}" for kind in kinds.split(" or ") for other in order)
@@ -141,4 +143,4 @@ def _in_other_colors(groups: Mapping[str, str]) -> Iterator[tuple[str, Meaning]]
             if label:
                 words = (*(COLOR[color].all if color in COLOR else ()), *_WORDS["colors"].get(color, ()))
                 names = product(words if more else (color,), nouns)
-                yield from ((f"{word} {noun}", ((groups[label], label),)) for word, noun in names)
+                yield from ((f"{word} {noun}", (groups[label], label), color) for word, noun in names)

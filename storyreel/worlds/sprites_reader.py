@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import chain, product
+from itertools import chain, pairwise, product
 
 import numpy as np
 
@@ -192,6 +192,19 @@ def lacking(prompt: str) -> dict[str, str]:
     return found
 
 
+def other_colors(prompt: str) -> dict[str, str]:
+    """Attribute -> the color of a garment that does not come in it: "a boy in a green tunic" -> {"torso": "green"}."""
+    named, tokens, known = read_freely(prompt), _words(prompt)[0], _stand_in_colors()
+    garment = "dress" if named.get("sex") == "female" else "robe"
+    clad = ((after, garment) for before, after in pairwise(tokens) if before in free_words.CLAD_IN)
+    found: dict[str, str] = {}
+    for phrase in chain((phrase for phrase, _ in _phrases(tokens, _free_lexicon)), clad):
+        for name, value in _stand_ins().get(phrase, ()):
+            if phrase in known and named.get(name) == value:
+                found.setdefault(name, known[phrase])
+    return found
+
+
 def stands(prompt: str) -> bool:
     """Whether the prompt says of somebody that they stand, and no deed: "an idle guard", no "archer who stands
     shooting"."""
@@ -368,6 +381,15 @@ def _stand_ins() -> Lexicon:
     found = ((tokens_of(phrase), meaning) for phrase, meaning in free_words.nearest())
     own = {tokens_of(phrase) for phrase, _ in chain(_first_captions(), _free_hair(), free_words.meanings())}
     return {p: m for p, m in found if known[p] == m and p not in own and p not in lexicon()}
+
+
+@cache
+def _stand_in_colors() -> dict[tuple[str, ...], str]:
+    """The color of each garment of `_stand_ins` that does not come in it."""
+    found: dict[tuple[str, ...], str] = {}
+    for phrase, _, color in free_words.in_other_colors():
+        found.setdefault(tokens_of(phrase), color)
+    return {phrase: color for phrase, color in found.items() if phrase in _stand_ins()}
 
 
 def thesaurus() -> dict[str, object]:

@@ -222,6 +222,20 @@ def test_clips_without_a_prompt_have_no_clipsim(tmp_path: Path, monkeypatch: pyt
         evaluate_with(Wordy(), asking(folder, None, ("clipsim",), ("wordy",)), monkeypatch)
 
 
+def test_clips_without_prompts_are_compared_with_real_ones(tmp_path: Path, real: Path, monkeypatch: pytest.MonkeyPatch):
+    """As those of a model that reads no text."""
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for i in range(12):
+        made_clip("red", i, 1, 2, i).replace(caption="").save(folder / f"{i}.mkv")
+    encoder = Wordy()
+    encoder.logits = encoder.features  # type: ignore[attr-defined]
+    done = evaluate_with(encoder, asking(folder, real, (), ("wordy",)), monkeypatch)
+    assert "fvd[wordy]" in {m.score.name for m in done.measurements}
+    for metric in ("clipsim", "rm"):
+        assert done.plan.skipped[metric].startswith("12 of 12 clips have no prompt")
+
+
 def test_features_that_are_no_numbers_are_refused(made: Path, real: Path, monkeypatch: pytest.MonkeyPatch):
     broken = Wordy()
     broken.features = lambda frames: torch.full((len(frames), 4), float("nan"))  # type: ignore[method-assign]

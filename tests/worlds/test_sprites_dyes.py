@@ -1,0 +1,79 @@
+"""Garments in colors that no sheet has are drawn in another and dyed; what no garment is stays as it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storyreel.worlds import find
+from storyreel.worlds.sprites_dyes import DRAWN, RAMPS, dyed
+from storyreel.worlds.sprites_parts import LEGS, TORSOS
+from storyreel.worlds.sprites_reader import other_colors, read_freely
+
+TEAL = [(1, 64, 91), (12, 104, 117), (28, 151, 169), (40, 178, 198), (64, 213, 228)]  # of the sheets, dark to light
+OTHERS = [(253, 212, 183), (158, 61, 55), (115, 38, 3), (40, 25, 32), (126, 126, 126), (153, 26, 26), (85, 125, 132)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a boy in a green tunic walking", {"torso": "green"}),
+        ("a woman in a yellow dress", {"torso": "yellow"}),
+        ("a man in an orange shirt and black trousers", {"torso": "orange", "legs": "black"}),
+        ("a woman in orange walking left", {"torso": "orange"}),
+        ("a man in a teal shirt and red pants", {}),
+        ("a knight", {}),
+        ("", {}),
+    ],
+)
+def test_a_garment_in_a_color_that_it_does_not_come_in(prompt: str, expected: dict[str, str]):
+    assert other_colors(prompt) == expected
+
+
+def test_it_is_drawn_in_another_color_and_dyed():
+    prompt = "a boy in a green tunic walking"
+    shown, (dye,) = dyed(prompt, {**read_freely(prompt), "torso": "teal shirt"})
+    assert shown["torso"] == dye.drawn == "teal shirt"
+    assert dyed(prompt, shown) == (shown, [dye]), "the same again"
+    shown, (dye,) = dyed("a woman in a yellow dress", {"torso": "white dress", "sex": "female"})
+    assert (shown["torso"], dye.color) == ("green dress", "yellow")
+    skirt = {"torso": "white shirt", "legs": "brown skirt"}
+    assert dyed("a woman in a blue skirt", skirt)[1] == [], "no skirt is drawn in a color that can be found"
+
+
+def test_it_is_not_dyed_beside_something_in_the_same_color():
+    prompt, shown = "an orc in a yellow robe", {"torso": "white robe", "body": "orc"}
+    assert dyed(prompt, shown) == (shown, [])
+    both, dyes = dyed("a man in an orange shirt and black pants", {"torso": "white shirt", "legs": "white pants"})
+    assert both == {"torso": "teal shirt", "legs": "teal pants"}
+    assert [dye.color for dye in dyes] == ["orange", "black"], "the teal of pants is another"
+
+
+def test_the_pixels_of_the_garment_are_dyed_and_no_others():
+    _, (dye,) = dyed("a boy in a green tunic", {"torso": "teal shirt"})
+    frames = np.zeros((1, 1, len(TEAL + OTHERS), 4), np.uint8)
+    frames[0, 0, :, :3], frames[..., 3] = TEAL + OTHERS, 200
+    out = dye(frames)
+    assert (out[0, 0, len(TEAL) :] == frames[0, 0, len(TEAL) :]).all()
+    assert (out[..., 3] == 200).all()
+    new = out[0, 0, : len(TEAL), :3].astype(int)
+    assert (new[:, 1] > new[:, 0]).all()
+    assert (new[:, 1] > new[:, 2]).all(), "it is green"
+    assert (np.diff(new.sum(1)) > 0).all(), "what was darker is darker"
+
+
+def test_all_that_is_drawn_to_be_dyed_is_in_the_sheets():
+    labels = {part.label for part in (*TORSOS, *LEGS)}
+    assert all(f"{drawn.color} {kind}" in labels for kind, drawn in DRAWN.items())
+    assert all(len(ramp.split()) == 4 for ramp in RAMPS.values())
+
+
+def test_a_note_says_that_it_is_dyed():
+    from storyreel.generate.vocabulary import note_for
+
+    world = find("sprites")
+    note = note_for(["a woman in a yellow dress walking"], ["woman"], "model", world.attributes, world)
+    assert note == "yellow dress: drawn as a green dress, and dyed"
+    note = note_for(["an orc in a yellow robe walking"], ["orc"], "model", world.attributes, world)
+    assert note is not None
+    assert "yellow robe: not in this model's world" in note
