@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from storyreel.field_ranges import Count, Depth, Frames, FramesASecond, Pixels, Share, Width
@@ -19,7 +19,6 @@ class VideoGanConfig:
 
     size: Pixels = 64
     channels: Width = 3
-    patch: Count = 1  # networks read and write squares of so many pixels a side as one place
     clip_frames: Frames = 16  # of the clips that training reads
     fps: FramesASecond = 8
     # switches
@@ -47,7 +46,6 @@ class VideoGanConfig:
     # critic
     critic_base: Width = 16_384
     critic_max: Width = 512
-    critic_spread: bool = False  # whether it sees how much the pictures of a batch differ (StyleGAN2)
     critic_places: bool = False  # whether each place at 16 pixels has a score of its own, beside the whole
     seen_frames: Frames = 3  # of a clip, by the critic
     max_distance: Frames = 32  # frames between the first and the last of them
@@ -65,8 +63,6 @@ class VideoGanConfig:
     def __post_init__(self) -> None:
         if self.size < 16 or self.size & (self.size - 1):
             raise ValueError(f"size: expected a power of two from 16 on, got {self.size}")
-        if self.patch & (self.patch - 1) or self.size < 16 * self.patch:
-            raise ValueError(f"patch: expected a power of two, up to {self.size // 16} at this size, got {self.patch}")
         if self.layers <= self.critical:
             raise ValueError(f"layers: expected more than the {self.critical} critical ones, got {self.layers}")
         if self.motion_dim % 2:
@@ -95,17 +91,8 @@ class VideoGanConfig:
             raise ValueError("uncritical: without a critic only autoencoding teaches; set a weight of it, or 0")
         if self.critic == "image+3d" and self.critic_places:
             raise ValueError("critic_places: expected false with critic = image+3d, which has two scores already")
-        if self.critic == "image+3d" and (self.critic_spread or self.patch > 1):
-            raise ValueError("critic: image+3d sees neither spread nor squares; set critic_spread false and patch 1")
         if self.critic == "image+3d" and self.seen_frames < 2:
             raise ValueError(f"seen_frames: critic = image+3d needs at least 2, got {self.seen_frames}")
-
-    @property
-    def folded(self) -> VideoGanConfig:
-        """Its networks' own sizes: those of pictures whose squares of `patch` pixels lie in channels."""
-        if self.patch == 1:
-            return self
-        return replace(self, size=self.size // self.patch, channels=self.channels * self.patch**2, patch=1)
 
     @property
     def plain(self) -> bool:

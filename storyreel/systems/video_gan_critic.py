@@ -13,8 +13,7 @@ nothing. `mean` is without the shift.
 which one sees some 20 pixels of a picture, has a score of its own. A picture of 64 pixels is 256 examples of how cloud
 and grass look.
 
-Differs from the papers: pictures are halved by the mean of four pixels, the minibatch deviation is an option
-(`critic_spread`), and squares of `patch` pixels may be read as one place.
+Differs from the papers: pictures are halved by the mean of four pixels, and there is no minibatch deviation.
 """
 
 from __future__ import annotations
@@ -25,13 +24,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from storyreel.nn.discriminator import Conv, Linear, bent, with_spread
+from storyreel.nn.discriminator import Conv, Linear, bent
 from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_critic3d import ImageAndVideoCritic
 from storyreel.systems.video_gan_text import TextFilters, projection
 
 JOINED = 16  # pixels a side where the features of frames are joined
-GROUP = 8  # clips whose spread is seen as one
 WAVES = 16  # of the embedding of time differences
 
 
@@ -49,8 +47,7 @@ class Critic(nn.Module):
 
     def __init__(self, c: VideoGanConfig, frames: int, text: int = 0):
         super().__init__()
-        self.kind, self.frames, self.patch = c.critic, frames, c.patch
-        c = c.folded
+        self.kind, self.frames = c.critic, frames
         size, wide = c.size, _width(c, c.size)
         self.joined = min(JOINED, size // 2)
         self.from_pixels = Conv(c.channels, wide, 1, equalized=True)
@@ -68,8 +65,7 @@ class Critic(nn.Module):
             (before if size > self.joined else after).append(CriticBlock(wide_in, wide))
             size //= 2
         self.before, self.after = before, after
-        self.spread = c.critic_spread
-        self.mix = Conv(wide + self.spread, wide, 3, equalized=True)
+        self.mix = Conv(wide, wide, 3, equalized=True)
         self.hidden = Linear(wide * size**2, wide, True)
         self.score = Linear(wide, 1, True)
         self.places = Conv(maps[0], 1, 1, equalized=True) if c.critic_places else None
@@ -98,7 +94,7 @@ class Critic(nn.Module):
     def features(self, video: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(b, c, f, h, w) -> (b, width), and the maps where frames are joined and after all blocks."""
         b, f = len(video), video.shape[2]
-        x = bent(self.from_pixels(F.pixel_unshuffle(video.transpose(1, 2).flatten(0, 1), self.patch)))
+        x = bent(self.from_pixels(video.transpose(1, 2).flatten(0, 1)))
         for block in self.before:
             x = block(x, f if self.kind == "tsm_mean" else 1)
         if self.halved is not None:
@@ -109,7 +105,7 @@ class Critic(nn.Module):
         for block in self.after:
             x = block(x, 1)
         maps.append(x)
-        x = bent(self.mix(with_spread(x, GROUP) if self.spread else x))
+        x = bent(self.mix(x))
         return bent(self.hidden(x.flatten(1))), maps
 
 

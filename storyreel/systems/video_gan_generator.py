@@ -73,8 +73,7 @@ class VideoGenerator(nn.Module):
         if isinstance(self.fuse, nn.Linear):
             with torch.no_grad():
                 self.fuse.weight[:, : c.w_dim].copy_(torch.eye(c.w_dim))
-        self.patch = c.patch
-        self.synthesis = _synthesis(c.folded, self.width + c.motion_dim)
+        self.synthesis = _synthesis(c, self.width + c.motion_dim)
         self.register_buffer("w_mean", torch.zeros(self.width))
         self.w_mean: Tensor
 
@@ -91,13 +90,13 @@ class VideoGenerator(nn.Module):
         without them."""
         if times is None or noise is None:
             style = self.fuse(torch.cat([w, w.new_zeros(len(w), len(self.mask))], 1))
-            return self._unfolded(self.synthesis(style, None))[:, :, None]
+            return self.synthesis(style, None).float()[:, :, None]
         b, f = times.shape
         if isinstance(self.synthesis, Dcgan) and self.synthesis.memories:
             return self._remembered(self.synthesis, w, noise, times)
         m = (self.motion(noise, times) * self.mask).flatten(0, 1)  # (n, m)
         style = self.fuse(torch.cat([w.repeat_interleave(f, 0), m], 1))
-        return self._unfolded(self.synthesis(style, m)).unflatten(0, (b, f)).transpose(1, 2)
+        return self.synthesis(style, m).float().unflatten(0, (b, f)).transpose(1, 2)
 
     def _remembered(self, network: Dcgan, w: Tensor, noise: Noise, times: Tensor) -> Tensor:
         """`lstm_maps`: coarse maps of all frames in a row; what lies at `times` between them is made finer."""
@@ -105,11 +104,7 @@ class VideoGenerator(nn.Module):
         style = torch.cat([w[:, None].expand(-1, rows.shape[1], -1), rows * self.mask], 2)
         x = between(network.remembering(style, noise.memory, times), noise, times)
         made = network.finer(x.flatten(0, 1), len(network.memories) - 1)
-        return self._unfolded(made).unflatten(0, times.shape).transpose(1, 2)
-
-    def _unfolded(self, made: Tensor) -> Tensor:
-        """What a network writes (n, c p^2, h / p, w / p) -> frames (n, c, h, w), float32."""
-        return F.pixel_shuffle(made.float(), self.patch)
+        return made.float().unflatten(0, times.shape).transpose(1, 2)
 
     def motion_parts(self) -> list[nn.Parameter]:
         """What only videos need; a generator of images does without."""

@@ -1,7 +1,8 @@
 """Garments of the sprites world in colors that no sheet has: a yellow dress is drawn as a green one, and dyed.
 
-What is drawn instead is of a hue that no skin, metal or leather has, so that its pixels are found; not where hair, skin
-or another garment has the same.
+Shirts, dresses, robes and pants are drawn in a color that no skin, metal or leather has, so that their pixels are
+found; not where hair, skin or another garment has the same. Hoods, caps, skirts, bandanas and plate armor come in one
+color, and just its drawn colors are dyed; of armor, all of its metal.
 """
 
 from __future__ import annotations
@@ -9,26 +10,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from storyreel.worlds.garment_dye import Dye
+from storyreel.worlds.garment_dye import Dye, rgb
 from storyreel.worlds.sprites_reader import other_colors
 
 
 class Drawn(NamedTuple):
-    """The color in which a garment that is to be dyed is drawn, and where its pixels lie (`Dye`)."""
+    """What is drawn of a kind of garment that is to be dyed, and its pixels (`Dye.colors`, `Dye.near`)."""
 
-    color: str
-    hue: tuple[float, float]
-    saturation: tuple[float, float]
-    value: tuple[float, float]
+    label: str
+    colors: str
+    near: float
 
 
-DRAWN = {  # by kind
-    "shirt": Drawn("teal", (174, 206), (0.55, 1.0), (0.3, 0.9)),
-    "tunic": Drawn("teal", (174, 206), (0.55, 1.0), (0.3, 0.9)),
-    "dress": Drawn("green", (138, 172), (0.6, 1.0), (0.15, 0.44)),
-    "robe": Drawn("green", (84, 106), (0.6, 1.0), (0.04, 0.32)),
-    "pants": Drawn("teal", (148, 198), (0.19, 0.54), (0.2, 0.62)),
+_TEAL, _BROWN = "01405b 0c6875 1c97a9 28b2c6 40d5e4", "3e2613 62351c 744b30 996b4a"
+DRAWN = {
+    "shirt": Drawn("teal shirt", _TEAL, 45),
+    "tunic": Drawn("teal tunic", _TEAL, 45),
+    "dress": Drawn("green dress", "013023 0f5b2d 016b47", 35),
+    "robe": Drawn("green robe", "070d02 111d06 1f370b 2b4b0f", 10),
+    "pants": Drawn("teal pants", "2e403a 315b49 557e85 79979d", 16),
+    "skirt": Drawn("brown skirt", _BROWN, 7),
+    "hood": Drawn("cloth hood", _BROWN, 7),
+    "cap": Drawn("leather cap", _BROWN, 7),
+    "bandana": Drawn("red bandana", "721306 8e1808 af100e", 8),
+    "armor": Drawn("plate armor", "2e2533 3d3748 4d4a5d 5e5252 726b7e 867e7f b19998", 10),
 }
+IN_OTHERS = ("shirt", "tunic", "dress", "robe", "pants", "skirt")  # kinds that may stand in another color
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
 APART = ("torso", "legs")  # whose teals differ
 RAMPS = {
@@ -56,18 +63,21 @@ RAMPS = {
 def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], list[Dye]]:
     """The attributes with the garments that are drawn to be dyed, and how; of these the same comes again."""
     found, dyes = dict(attributes), []
-    for name, color in other_colors(prompt).items():
-        kind = found.get(name, "").rpartition(" ")[2]
-        drawn, ramp = DRAWN.get(kind), RAMPS.get(color)
-        if drawn is None or ramp is None or _alike(name, drawn.color, found):
+    for name, (kind, color) in other_colors(prompt).items():
+        here = found.get(name, "")
+        worn = here.rpartition(" ")[2]
+        drawn = DRAWN.get(worn if kind in IN_OTHERS and kind != "skirt" else kind)
+        fits = worn in IN_OTHERS if kind in IN_OTHERS else drawn is not None and here == drawn.label
+        if drawn is None or color not in RAMPS or not fits:
             continue
-        found[name] = f"{drawn.color} {kind}"
-        colors = tuple((c >> 16, c >> 8 & 255, c & 255) for c in (int(each, 16) for each in ramp.split()))
-        dyes.append(Dye(name, color, found[name], drawn.hue, drawn.saturation, drawn.value, colors))
+        if _alike(name, drawn.label.partition(" ")[0], found):
+            continue
+        found[name] = drawn.label
+        dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color])))
     return found, dyes
 
 
 def _alike(attribute: str, color: str, attributes: Mapping[str, str]) -> bool:
     """Whether something else of the character has this color."""
     others = (v for n, v in attributes.items() if n != attribute and not (color == "teal" and n in APART))
-    return any(ALIKE[color] & set(value.split()) for value in others)
+    return any(ALIKE.get(color, set()) & set(value.split()) for value in others)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ HAIR_STYLES: dict[str, list[str]] = _WORDS["styles"]  # after its color
 HAIR_IS: list[str] = _WORDS["hair_is"]  # between "hair" and its color
 HAIR_COLORS: dict[str, list[str]] = _WORDS["hair"]
 HAIR_NOUNS: list[str] = _WORDS["locks"]  # after its color
+ONE_COLOR = {noun: tuple(key.split("=")) for key, nouns in _WORDS["one_color"].items() for noun in nouns}
+"""noun -> attribute, value, its own colors: garments that come in one color."""
+OF_STEEL: list[str] = _WORDS["of_steel"]  # between a color and armor
 NEAR = {tuple(key.split("=")): words for key, words in _WORDS["near"].items()}  # (attribute, value): what there is not
 
 
@@ -130,6 +134,14 @@ def _colored(alike: bool = True) -> Iterator[tuple[str, Meaning]]:
             color = label.split()[0]
             colors = (color, *SHADE.get(label, COLOR[color]).all, *_WORDS["colors"].get(color, ()))
             yield from ((f"{color} {noun}", ((groups[label], label),)) for color, noun in product(colors, nouns))
+
+
+@cache
+def color_words() -> dict[str, str]:
+    """A word for a color of garments -> the color: "crimson" -> "red"."""
+    named = {color: (*(COLOR[color].all if color in COLOR else ()), *_WORDS["colors"].get(color, ()))
+             for color in _WORDS["nearest"]}  # fmt: skip
+    return {word: color for color, words in named.items() for word in words} | {color: color for color in named}
 
 
 def in_other_colors() -> Iterator[tuple[str, tuple[str, str], str]]:

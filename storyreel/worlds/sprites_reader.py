@@ -192,16 +192,23 @@ def lacking(prompt: str) -> dict[str, str]:
     return found
 
 
-def other_colors(prompt: str) -> dict[str, str]:
-    """Attribute -> the color of a garment that does not come in it: "a boy in a green tunic" -> {"torso": "green"}."""
+def other_colors(prompt: str) -> dict[str, tuple[str, str]]:
+    """Attribute -> a garment and the color that it does not come in: "a boy in a green tunic" -> {"torso": ("tunic",
+    "green")}; a hood, armor and what else is of one color likewise."""
     named, tokens, known = read_freely(prompt), _words(prompt)[0], _stand_in_colors()
     garment = "dress" if named.get("sex") == "female" else "robe"
     clad = ((after, garment) for before, after in pairwise(tokens) if before in free_words.CLAD_IN)
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for phrase in chain((phrase for phrase, _ in _phrases(tokens, _free_lexicon)), clad):
         for name, value in _stand_ins().get(phrase, ()):
             if phrase in known and named.get(name) == value:
-                found.setdefault(name, known[phrase])
+                found.setdefault(name, (value.rpartition(" ")[2], known[phrase]))
+    between = {*free_words.OF_STEEL, *free_words.ADJECTIVES}
+    for word, noun in pairwise(token for token in tokens if token not in between):
+        name, label, own = free_words.ONE_COLOR.get(noun, ("", "", ""))
+        color = free_words.color_words().get(word)
+        if color and color not in own.split() and (named.get(name) == label or (name == "legs" and name in named)):
+            found[name] = (label.rpartition(" ")[2], color)
     return found
 
 

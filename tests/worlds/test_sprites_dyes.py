@@ -7,7 +7,7 @@ import pytest
 
 from storyreel.worlds import find
 from storyreel.worlds.sprites_dyes import DRAWN, RAMPS, dyed
-from storyreel.worlds.sprites_parts import LEGS, TORSOS
+from storyreel.worlds.sprites_parts import HEADS, LEGS, TORSOS
 from storyreel.worlds.sprites_reader import other_colors, read_freely
 
 TEAL = [(1, 64, 91), (12, 104, 117), (28, 151, 169), (40, 178, 198), (64, 213, 228)]  # of the sheets, dark to light
@@ -17,16 +17,21 @@ OTHERS = [(253, 212, 183), (158, 61, 55), (115, 38, 3), (40, 25, 32), (126, 126,
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [
-        ("a boy in a green tunic walking", {"torso": "green"}),
-        ("a woman in a yellow dress", {"torso": "yellow"}),
-        ("a man in an orange shirt and black trousers", {"torso": "orange", "legs": "black"}),
-        ("a woman in orange walking left", {"torso": "orange"}),
+        ("a boy in a green tunic walking", {"torso": ("tunic", "green")}),
+        ("a woman in a yellow dress", {"torso": ("dress", "yellow")}),
+        ("a man in an orange shirt and black trousers", {"torso": ("shirt", "orange"), "legs": ("pants", "black")}),
+        ("a woman in orange walking left", {"torso": ("dress", "orange")}),
+        ("a knight in black plate armour", {"torso": ("armor", "black")}),
+        ("a ranger in a dark green woolen hood", {"head": ("hood", "green")}),
+        ("a woman in a red skirt", {"legs": ("skirt", "red")}),
+        ("a man in black leather armor and a brown hood", {}),
+        ("a knight in silver armor with golden hair", {}),
         ("a man in a teal shirt and red pants", {}),
         ("a knight", {}),
         ("", {}),
     ],
 )
-def test_a_garment_in_a_color_that_it_does_not_come_in(prompt: str, expected: dict[str, str]):
+def test_a_garment_in_a_color_that_it_does_not_come_in(prompt: str, expected: dict[str, tuple[str, str]]):
     assert other_colors(prompt) == expected
 
 
@@ -37,8 +42,11 @@ def test_it_is_drawn_in_another_color_and_dyed():
     assert dyed(prompt, shown) == (shown, [dye]), "the same again"
     shown, (dye,) = dyed("a woman in a yellow dress", {"torso": "white dress", "sex": "female"})
     assert (shown["torso"], dye.color) == ("green dress", "yellow")
-    skirt = {"torso": "white shirt", "legs": "brown skirt"}
-    assert dyed("a woman in a blue skirt", skirt)[1] == [], "no skirt is drawn in a color that can be found"
+    shown, (dye,) = dyed("a woman in a red skirt", {"legs": "red pants", "sex": "female"})
+    assert (shown["legs"], dye.color) == ("brown skirt", "red"), "and not in red pants"
+    shown, (dye,) = dyed("a knight in black armor", {"torso": "plate armor"})
+    assert (shown["torso"], dye.color) == ("plate armor", "black")
+    assert dyed("a knight in black armor", {"torso": "red robe"})[1] == []
 
 
 def test_it_is_not_dyed_beside_something_in_the_same_color():
@@ -63,8 +71,8 @@ def test_the_pixels_of_the_garment_are_dyed_and_no_others():
 
 
 def test_all_that_is_drawn_to_be_dyed_is_in_the_sheets():
-    labels = {part.label for part in (*TORSOS, *LEGS)}
-    assert all(f"{drawn.color} {kind}" in labels for kind, drawn in DRAWN.items())
+    labels = {part.label for part in (*TORSOS, *LEGS, *HEADS)}
+    assert all(drawn.label in labels and drawn.label.endswith(kind) for kind, drawn in DRAWN.items())
     assert all(len(ramp.split()) == 4 for ramp in RAMPS.values())
 
 
