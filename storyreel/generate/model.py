@@ -26,6 +26,7 @@ from storyreel.generate.open_attributes import attributes_of, completed_for, sen
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.standing import standing
 from storyreel.generate.vocabulary import note_for, unconditional_note
+from storyreel.generate.whole_blades import with_whole_blades
 from storyreel.hub import reference
 from storyreel.hub.families import notes_of_lengths
 from storyreel.model import load_model
@@ -252,6 +253,8 @@ class Model:
         if made or resolved.prompts != options.prompts:
             trained, prompts = trained_world(self.info), (options.prompt, resolved.prompt)
             clip = standing(dyed(clip, trained, *prompts), trained, *prompts)
+            if exact:
+                clip = with_whole_blades(clip, trained, resolved.prompt)
         if options.loop:
             clip = looped(clip)
         if self.attributes:

@@ -96,7 +96,7 @@ def note_for(
     named = dict(list(found.items())[:MOST])
     dyed = {value: drawn for prompt in prompts for value, drawn in _dyed(prompt, world).items()}
     notes = [
-        f"{phrase}: drawn as a {dyed[value]}, and dyed"
+        f"{phrase}: not in this model's world; {dyed[value]} is, and gets dyed"
         if phrase in lacking and value in dyed
         else f"{phrase}: not in this model's world; {value} is"
         for phrase, value in named.items()

@@ -137,6 +137,7 @@ class World:
     expected: a prompt -> the things that are to be there, as the world's judge finds them; nothing if it names none.
     caption: attributes, random numbers -> a caption in the commonest words of its captions.
     views: the attributes of somebody -> those that are seen from each side, as a turn from the `facing` on shows them.
+    cut: weapons that the edge of its pictures cuts, of the attribute `weapon`.
     sheet: how a sheet of one of its characters is laid out. credits: a text that names who made its pictures. page:
     what `web/page/prompts.js` reads and restates prompts with, as JSON.
     """
@@ -163,6 +164,7 @@ class World:
     views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None
     sentences: Callable[[str], Sequence[str]] | None = None
     expected: Callable[[str], Mapping[str, Sequence[str]]] | None = None
+    cut: tuple[str, ...] = ()
     sheet: SheetLayout | None = None
     page: Callable[[], dict[str, Any]] | None = None
     credits: Path | None = None

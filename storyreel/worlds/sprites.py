@@ -422,6 +422,7 @@ WORLD = World(
     stands=sprites_reader.stands,
     drawable=lambda prompt, found: drawable(frozenset(sprites_reader.tokens_of(prompt)), found),
     dyed=dyed,
+    cut=("saber", "longsword", "rapier"),
     caption=sprites_captions.restated,
     views=views,
     complete=lambda named, rng, likeliest=False: completed(

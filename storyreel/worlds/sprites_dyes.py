@@ -1,8 +1,8 @@
 """Garments of the sprites world in colors that no sheet has: a yellow dress is drawn as a green one, and dyed.
 
 Shirts, dresses, robes and pants are drawn in a color that no skin, metal or leather has, so that their pixels are
-found; not where hair, skin or another garment has the same. Hoods, caps, skirts, bandanas and plate armor come in one
-color, and just its drawn colors are dyed; of armor, all of its metal.
+found; not where hair, skin or another garment has the same. Hoods, caps, skirts, bandanas, plate armor and the skin of
+orcs come in one color, and just its drawn colors are dyed; of armor, all of its metal.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ DRAWN = {
     "hood": Drawn("cloth hood", _BROWN, 7),
     "cap": Drawn("leather cap", _BROWN, 7),
     "bandana": Drawn("red bandana", "721306 8e1808 af100e", 8),
+    "orc": Drawn("orc", "09320b 19541d 228236 39aa4e 53bf71", 12),
+    "red orc": Drawn("red orc", "0f1c06 283510 355f21 568b33 77a552", 12),
     "armor": Drawn("plate armor", "2e2533 3d3748 4d4a5d 5e5252 726b7e 867e7f b19998", 10),
 }
 IN_OTHERS = ("shirt", "tunic", "dress", "robe", "pants", "skirt")  # kinds that may stand in another color

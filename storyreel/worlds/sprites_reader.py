@@ -208,7 +208,9 @@ def other_colors(prompt: str) -> dict[str, tuple[str, str]]:
         name, label, own = free_words.ONE_COLOR.get(noun, ("", "", ""))
         color = free_words.color_words().get(word)
         if color and color not in own.split() and (named.get(name) == label or (name == "legs" and name in named)):
-            found[name] = (label.rpartition(" ")[2], color)
+            found[name] = (label if name == "body" else label.rpartition(" ")[2], color)
+    if named.get("body") == "red orc" and set(tokens) & set(free_words.NEAR["body", "red orc"]):
+        found.setdefault("body", ("red orc", "red"))  # a demon; a red orc is green
     return found
 
 

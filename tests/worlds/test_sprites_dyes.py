@@ -7,7 +7,7 @@ import pytest
 
 from storyreel.worlds import find
 from storyreel.worlds.sprites_dyes import DRAWN, RAMPS, dyed
-from storyreel.worlds.sprites_parts import HEADS, LEGS, TORSOS
+from storyreel.worlds.sprites_parts import BODIES, HEADS, LEGS, TORSOS
 from storyreel.worlds.sprites_reader import other_colors, read_freely
 
 TEAL = [(1, 64, 91), (12, 104, 117), (28, 151, 169), (40, 178, 198), (64, 213, 228)]  # of the sheets, dark to light
@@ -24,6 +24,10 @@ OTHERS = [(253, 212, 183), (158, 61, 55), (115, 38, 3), (40, 25, 32), (126, 126,
         ("a knight in black plate armour", {"torso": ("armor", "black")}),
         ("a ranger in a dark green woolen hood", {"head": ("hood", "green")}),
         ("a woman in a red skirt", {"legs": ("skirt", "red")}),
+        ("a demon casting fire", {"body": ("red orc", "red")}),
+        ("a blue goblin in a brown shirt", {"body": ("orc", "blue")}),
+        ("a green orc", {}),
+        ("a red orc", {}),
         ("a man in black leather armor and a brown hood", {}),
         ("a knight in silver armor with golden hair", {}),
         ("a man in a teal shirt and red pants", {}),
@@ -71,7 +75,7 @@ def test_the_pixels_of_the_garment_are_dyed_and_no_others():
 
 
 def test_all_that_is_drawn_to_be_dyed_is_in_the_sheets():
-    labels = {part.label for part in (*TORSOS, *LEGS, *HEADS)}
+    labels = {part.label for part in (*TORSOS, *LEGS, *HEADS)} | set(BODIES)
     assert all(drawn.label in labels and drawn.label.endswith(kind) for kind, drawn in DRAWN.items())
     assert all(len(ramp.split()) == 4 for ramp in RAMPS.values())
 
@@ -81,7 +85,7 @@ def test_a_note_says_that_it_is_dyed():
 
     world = find("sprites")
     note = note_for(["a woman in a yellow dress walking"], ["woman"], "model", world.attributes, world)
-    assert note == "yellow dress: drawn as a green dress, and dyed"
+    assert note == "yellow dress: not in this model's world; green dress is, and gets dyed"
     note = note_for(["an orc in a yellow robe walking"], ["orc"], "model", world.attributes, world)
     assert note is not None
     assert "yellow robe: not in this model's world" in note
