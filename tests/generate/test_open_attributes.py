@@ -90,7 +90,8 @@ def test_words_that_only_the_reader_knows_are_known():
     assert note_for(["a zombie pirate"], KNOWN, "m", SPRITES, world) == "zombie: not in this model's world; skeleton is"
     note = note_for(["a girl in a yellow dress and a straw hat"], KNOWN, "m", SPRITES, world)
     assert note == (
-        "yellow dress: not in this model's world; green dress is, and gets dyed; straw hat: not in this model's world; leather cap is"
+        "yellow dress: not in this model's world; green dress is, and gets dyed; "
+        "straw hat: not in this model's world; leather cap is"
     )
     assert note_for(["a priest in a crowd"], KNOWN, "m", SPRITES, world) == "crowd: not in this model's world"
     assert "knows no word of" in str(note_for(["a temple of glass"], KNOWN, "m", SPRITES, world))
