@@ -22,7 +22,7 @@ OPAQUE = 128
 def with_whole_blades(clip: Clip, world: World | None, restated: str) -> Clip:
     """The clip with its blades whole, where it shows somebody with a weapon of `World.cut`; else as it is. `meta` has
     `widened`: by how many pixels on each side. restated: the prompt as the model saw it."""
-    if world is None or not world.cut or world.read is None or not clip.has_alpha:
+    if world is None or not world.cut or world.read is None:
         return clip
     if world.read(restated).get("weapon") not in world.cut:
         return clip
@@ -31,13 +31,15 @@ def with_whole_blades(clip: Clip, world: World | None, restated: str) -> Clip:
 
 
 def whole(frames: np.ndarray) -> np.ndarray | None:
-    """uint8 (f, h, w, 4) -> (f, h, w + 2 ROOM, 4), where what the left or the right edge cuts is drawn to its end; None
-    where nothing is cut, or no blade."""
-    wide = np.pad(frames, ((0, 0), (0, 0), (ROOM, ROOM), (0, 0)))
+    """uint8 (f, h, w, 3 or 4) -> (f, h, w + 2 ROOM, 3 or 4), where what the left or the right edge cuts is drawn to its
+    end; None where nothing is cut, or no blade. Without a matte, the background is what has the color of the corner."""
+    background = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
+    seen = frames[..., 3] >= OPAQUE if frames.shape[-1] == 4 else (frames != background).any(-1)
+    wide = np.broadcast_to(background, (*frames.shape[:2], frames.shape[2] + 2 * ROOM, len(background))).copy()
+    wide[:, :, ROOM:-ROOM] = frames
     found = False
     for side in (1, -1):  # as it is, then mirrored
-        seen, canvas = frames[:, :, ::side, 3] >= OPAQUE, wide[:, :, ::side]
-        for mask, frame in zip(seen, canvas, strict=True):
+        for mask, frame in zip(seen[:, :, ::side], wide[:, :, ::side], strict=True):
             for first, last in _runs(mask[:, -1]):
                 if last - first > TALLEST:
                     return None
@@ -50,8 +52,8 @@ def _extend(frame: np.ndarray, mask: np.ndarray, run: tuple[int, int]) -> None:
     """Draw what goes on from `run`, rows [a, b) of the last column of `mask`, into the columns of `frame` after it."""
     edge, (first, last) = mask.shape[1] - 1, run
     colors = frame[first:last, edge].copy()
-    near = frame[max(first - 1, 0) : last + 1, edge - BACK : edge + 1].reshape(-1, 4)
-    near = near[near[:, 3] >= OPAQUE]
+    around = slice(max(first - 1, 0), last + 1), slice(edge - BACK, edge + 1)
+    near = frame[around][mask[around]]
     outline = near[near[:, :3].astype(int).sum(1).argmin()]
     center, height = (first + last - 1) / 2, last - first
     slope = _slope(mask, run)

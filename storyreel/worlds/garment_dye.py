@@ -29,11 +29,12 @@ class Dye:
     ramp: tuple[RGB, ...]
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """uint8 (f, h, w, 3 or 4) -> the same, dyed. Alpha stays."""
-        seen, which = np.unique(frames[..., :3].reshape(-1, 3), axis=0, return_inverse=True)
-        new = self._dyed(seen.astype(np.float64)).round().astype(np.uint8)
+        """uint8 (f, h, w, 3 or 4) -> the same, dyed. Alpha stays, and so does the background: what is transparent or,
+        without a matte, has the color of the corner."""
+        figure = frames[..., 3] > 0 if frames.shape[-1] == 4 else (frames != frames[0, 0, 0]).any(-1)
+        seen, which = np.unique(frames[figure][:, :3], axis=0, return_inverse=True)
         out = frames.copy()
-        out[..., :3] = new[which.reshape(frames.shape[:-1])]
+        out[figure, :3] = self._dyed(seen.astype(np.float64)).round().astype(np.uint8)[which.reshape(-1)]
         return out
 
     def _dyed(self, seen: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from storyreel.worlds.garment_dye import Dye, rgb
-from storyreel.worlds.sprites_reader import other_colors
+from storyreel.worlds.sprites_reader import other_colors, read_freely
 
 
 class Drawn(NamedTuple):
@@ -38,6 +38,7 @@ DRAWN = {
     "armor": Drawn("plate armor", "2e2533 3d3748 4d4a5d 5e5252 726b7e 867e7f b19998", 10),
 }
 IN_OTHERS = ("shirt", "tunic", "dress", "robe", "pants", "skirt")  # kinds that may stand in another color
+SUIT = "formal suit"  # which has black pants, unless others are said
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
 APART = ("torso", "legs")  # whose teals differ
 RAMPS = {
@@ -65,7 +66,10 @@ RAMPS = {
 def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], list[Dye]]:
     """The attributes with the garments that are drawn to be dyed, and how; of these the same comes again."""
     found, dyes = dict(attributes), []
-    for name, (kind, color) in other_colors(prompt).items():
+    colors = other_colors(prompt)
+    if found.get("torso") == SUIT and "legs" not in read_freely(prompt):
+        colors["legs"] = ("pants", "black")
+    for name, (kind, color) in colors.items():
         here = found.get(name, "")
         worn = here.rpartition(" ")[2]
         drawn = DRAWN.get(worn if kind in IN_OTHERS and kind != "skirt" else kind)

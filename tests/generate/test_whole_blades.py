@@ -67,5 +67,12 @@ def test_it_is_done_for_blades_alone():
     assert made.meta["widened"] == ROOM
     assert with_whole_blades(clip, world, "a man thrusting a spear to the right") is clip
     assert with_whole_blades(clip, None, SWINGS) is clip
-    opaque = Clip(clip.frames[..., :3])
-    assert with_whole_blades(opaque, world, SWINGS) is opaque
+
+
+def test_without_a_matte_the_background_is_what_has_the_color_of_the_corner():
+    frames = figure((28, 36))
+    opaque = np.where(frames[..., 3:] > 0, frames[..., :3], np.uint8(128))
+    made, with_matte = whole(opaque), whole(frames)
+    assert made is not None
+    assert with_matte is not None
+    assert (made == np.where(with_matte[..., 3:] > 0, with_matte[..., :3], np.uint8(128))).all()

@@ -53,6 +53,13 @@ def test_it_is_drawn_in_another_color_and_dyed():
     assert dyed("a knight in black armor", {"torso": "red robe"})[1] == []
 
 
+def test_a_suit_has_black_pants():
+    shown, (dye,) = dyed("a butler walking", {"torso": "formal suit", "legs": "red pants"})
+    assert (shown["legs"], dye.color) == ("teal pants", "black")
+    said = "a butler in red pants walking"
+    assert dyed(said, {"torso": "formal suit", "legs": "red pants"})[1] == []
+
+
 def test_it_is_not_dyed_beside_something_in_the_same_color():
     prompt, shown = "an orc in a yellow robe", {"torso": "white robe", "body": "orc"}
     assert dyed(prompt, shown) == (shown, [])
@@ -72,6 +79,17 @@ def test_the_pixels_of_the_garment_are_dyed_and_no_others():
     assert (new[:, 1] > new[:, 0]).all()
     assert (new[:, 1] > new[:, 2]).all(), "it is green"
     assert (np.diff(new.sum(1)) > 0).all(), "what was darker is darker"
+
+
+def test_the_background_is_not_dyed():
+    _, (dye,) = dyed("a knight in black armor", {"torso": "plate armor"})
+    frames = np.full((1, 2, 3, 3), 128, np.uint8)
+    frames[0, 1, 1] = (134, 126, 127)
+    made = dye(frames)
+    assert made[0, 1, 1].max() < 80
+    assert (np.delete(made.reshape(-1, 3), 4, 0) == 128).all(), "gray, like steel, but a background"
+    matte = np.concatenate([frames, np.zeros((1, 2, 3, 1), np.uint8)], -1)
+    assert (dye(matte) == matte).all(), "nobody is there"
 
 
 def test_all_that_is_drawn_to_be_dyed_is_in_the_sheets():
