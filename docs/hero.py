@@ -5,6 +5,7 @@ hero.webp: ten sentences by `phenaki-sprites`; systems.webp: five sentences, a r
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,16 @@ import storyreel
 from storyreel.options.generation import GenerateOptions
 
 PROMPTS = (
-    "a knight in golden armor with a golden helmet walking",
+    "a knight in black armor walking",
     "a dark elf archer in leather armor, shooting to the left",
     "an old wizard in a purple robe casting a spell",
     "a skeleton with a spear, attacking to the right",
-    "a red-haired girl in a green dress walking",
+    "a red-haired girl in a yellow dress walking",
     "an orc in plate armor walking to the left",
-    "a woman with blue hair in a white robe casting magic",
+    "a red demon casting fire",
     "a pirate with a red bandana swinging a saber to the right",
     "a dark-skinned woman in a red dress walking to the right",
-    "a blond archer in a teal tunic shooting to the right",
+    "a ranger in a green hood shooting to the right",
 )
 SYSTEMS = ("phenaki-sprites", "godiva-sprites", "make-a-video-sprites", "imagen-video-sprites", "svd-sprites")
 SAME = (
@@ -33,19 +34,28 @@ SAME = (
     "a blond man in a white shirt and blue pants casting magic",
     "a skeleton walking",
 )
-COLUMNS, SCALE, GROUND = 5, 2, (74, 92, 70)
+COLUMNS, WIDTH, SCALE, GROUND = 5, 96, 2, (74, 92, 70)  # WIDTH: of a column, as wide as a swing
 
 
-def main() -> None:
-    save("hero.webp", [made("phenaki-sprites", PROMPTS[i : i + COLUMNS]) for i in range(0, len(PROMPTS), COLUMNS)])
-    save("systems.webp", [made(name, SAME) for name in SYSTEMS])
+def main(names: list[str]) -> None:
+    """Those of these names, or both."""
+    if not names or "hero.webp" in names:
+        save("hero.webp", [made("phenaki-sprites", PROMPTS[i : i + COLUMNS]) for i in range(0, len(PROMPTS), COLUMNS)])
+    if not names or "systems.webp" in names:
+        save("systems.webp", [made(name, SAME) for name in SYSTEMS])
 
 
 def made(name: str, prompts: tuple[str, ...]) -> np.ndarray:
     """Videos of a model side by side, uint8 (frames, h, w, 4): seed 0, one try each, what is usual otherwise."""
     model = storyreel.load(name)
     clips = [model(GenerateOptions.of({"prompt": p, "transparent": True}), seed=0)[0] for p in prompts]
-    return np.concatenate([clip.frames for clip in clips], 2)
+    return np.concatenate([in_column(clip.frames) for clip in clips], 2)
+
+
+def in_column(frames: np.ndarray) -> np.ndarray:
+    """uint8 (f, h, w, 4) -> (f, h, WIDTH, 4), in the middle."""
+    left = (WIDTH - frames.shape[2]) // 2
+    return np.pad(frames, ((0, 0), (0, 0), (left, WIDTH - frames.shape[2] - left), (0, 0)))
 
 
 def save(name: str, rows: list[np.ndarray]) -> None:
@@ -62,4 +72,4 @@ def save(name: str, rows: list[np.ndarray]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
