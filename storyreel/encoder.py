@@ -102,11 +102,11 @@ class TextVideoEncoder:
         if frames.ndim != 5 or frames.shape[-1] != 3 or frames.dtype != torch.uint8 or not frames.numel():
             kind = str(frames.dtype).removeprefix("torch.")
             raise ValueError(
-                f"frames: extractor {self.name} wants uint8 (b, t, h, w, 3), got {kind} {tuple(frames.shape)}"
+                f"frames: extractor {self.name} expects uint8 (b, t, h, w, 3), got {kind} {tuple(frames.shape)}"
             )
         if frames.shape[1] < least:
             raise ValueError(
-                f"frames: extractor {self.name} wants clips of at least {least} frames, got {frames.shape[1]}"
+                f"frames: extractor {self.name} expects clips of at least {least} frames, got {frames.shape[1]}"
             )
         return torch.cat([self.net.frame_features(as_seen(part, self.config.size)) for part in frames.split(BATCH)])
 

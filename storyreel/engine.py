@@ -83,9 +83,7 @@ class Local:
                     results[index] = _reported(index, future.result(), on_result)
                     del future  # and what it holds
         except BrokenProcessPool:
-            raise OSError(
-                "engine local: a worker process died, perhaps for want of memory; try fewer workers"
-            ) from None
+            raise OSError("engine local: a worker process died, perhaps out of memory; try fewer workers") from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             _end(set(multiprocessing.active_children()) - others)

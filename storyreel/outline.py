@@ -81,7 +81,7 @@ def check_memory(network: nn.Module, saved: Mapping[int, Tensor], where: str) ->
     rest = sum(t.numel() * t.element_size() for key, t in every.items() if key not in saved)
     if rest > UNSAVED_SHARE * known + UNSAVED_BYTES:
         raise ValueError(
-            f"{where}: wants {rest / 1e6:,.0f} MB beside the {known / 1e6:,.0f} MB of its weights, too much to be true"
+            f"{where}: needs {rest / 1e6:,.0f} MB beside the {known / 1e6:,.0f} MB of its weights, too much to be true"
         )
     if (memory := _physical_memory()) and known + rest > memory:
         raise ValueError(f"{where}: needs {(known + rest) / 1e9:,.1f} GB, and this machine has {memory / 1e9:,.1f} GB")

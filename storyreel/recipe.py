@@ -139,7 +139,7 @@ def _parse(path: str, kind: Any, text: str) -> Any:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         if text not in args:
-            raise ValueError(f"{path} wants one of {', '.join(map(str, args))}, got {text!r}")
+            raise ValueError(f"{path}: expected one of {', '.join(map(str, args))}, got {text!r}")
         return text
     if origin in (typing.Union, types.UnionType):
         if type(None) in args and text.lower() == "none":
@@ -153,7 +153,7 @@ def _parse(path: str, kind: Any, text: str) -> Any:
     try:
         new = ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        raise ValueError(f"{path} wants {_named(expected)}, got {text!r}") from None
+        raise ValueError(f"{path}: expected {_named(expected)}, got {text!r}") from None
     if expected is float and isinstance(new, int) and not isinstance(new, bool):
         new = float(new)
     if expected is int and isinstance(new, float) and new.is_integer():
@@ -161,14 +161,14 @@ def _parse(path: str, kind: Any, text: str) -> Any:
     if expected is tuple and isinstance(new, list):
         new = tuple(new)
     if type(new) is not expected:
-        raise ValueError(f"{path} wants {_named(expected)}, got {text!r}")
+        raise ValueError(f"{path}: expected {_named(expected)}, got {text!r}")
     return _parse_each(path, args, new, text) if isinstance(new, tuple) and args else new
 
 
 def _parse_each(path: str, kinds: tuple[Any, ...], values: tuple[Any, ...], text: str) -> tuple[Any, ...]:
     expected = [kinds[0]] * len(values) if kinds[-1] is Ellipsis else list(kinds)
     if len(expected) != len(values):
-        raise ValueError(f"{path} wants {len(expected)} values, got {text!r}")
+        raise ValueError(f"{path}: expected {len(expected)} values, got {text!r}")
     return tuple(_parse(path, kind, repr(value)) for kind, value in zip(expected, values, strict=True))
 
 

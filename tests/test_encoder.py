@@ -169,7 +169,7 @@ def test_any_size_and_length_will_do(encoder: TextVideoEncoder):
     assert list(windows(2, 4)) == [[0, 0, 1, 1]]
     with pytest.raises(ValueError, match="at least 2 frames, got 1"):
         encoder.features(frames(1, 1, 16, 16))
-    with pytest.raises(ValueError, match=r"wants uint8 \(b, t, h, w, 3\), got float32"):
+    with pytest.raises(ValueError, match=r"expects uint8 \(b, t, h, w, 3\), got float32"):
         encoder.features(frames(1, 5, 16, 16).float())
 
 

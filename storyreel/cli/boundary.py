@@ -143,7 +143,7 @@ def short_of_memory(error: BaseException) -> str | None:
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in words):
         return "out of memory; try a smaller size, fewer frames or a smaller batch"
     if name == "BrokenProcessPool":
-        return "a worker process died, perhaps for want of memory; try fewer workers"
+        return "a worker process died, perhaps out of memory; try fewer workers"
     if isinstance(error, RecursionError):
         return "a file is nested too deeply"
     return None

@@ -67,8 +67,7 @@ def create(
         )
     if made.unpaired:
         typer.echo(
-            f"storyreel: left out for want of a partner: {counted(len(made.unpaired), 'clip')}, "
-            f"such as {made.unpaired[0]}",
+            f"storyreel: left out without a partner: {counted(len(made.unpaired), 'clip')}, such as {made.unpaired[0]}",
             err=True,
         )
     prompts_ = counted(len(study.prompts), "prompt")

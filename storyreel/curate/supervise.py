@@ -67,7 +67,7 @@ class FilmWorker:
                 kind, value = self._ask(item, watch.patience, on_beat)
             except LostError as lost:
                 hung = str(lost).startswith(("hangs", "does not"))
-                how = "was killed, perhaps for want of memory" if lost.killed else "died"
+                how = "was killed, perhaps out of memory" if lost.killed else "died"
                 error = str(lost) if hung else f"the process that read it {how} ({lost})"
                 kind = "passing" if lost.killed else "lost"
             else:

@@ -91,7 +91,7 @@ class Death:
     killed: bool
 
     def __str__(self) -> str:
-        perhaps = ", perhaps for want of memory" if self.killed else ""
+        perhaps = ", perhaps out of memory" if self.killed else ""
         return f"ended the process that decoded it {DEATHS} times of {DEATHS} ({self.why}){perhaps}"
 
 
@@ -216,7 +216,7 @@ class _Run:
         if job.deaths == DEATHS:
             if self.without is None or job.at is None:
                 raise OSError(
-                    f"a worker process was killed {DEATHS} times ({lost}), perhaps for want of memory; what is done is "
+                    f"a worker process was killed {DEATHS} times ({lost}), perhaps out of memory; what is done is "
                     "kept: run the same command again, with fewer workers"
                 )
             job.item, job.deaths = self.without(job.item, Death(job.at, str(lost), lost.killed)), 0

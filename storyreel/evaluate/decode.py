@@ -76,7 +76,7 @@ class Cut:
         if rules.short == "resample":
             clip = clip if num_frames in (None, len(clip)) else clip.resample(num_frames)
         elif len(clip) < span:
-            message = f"has {len(clip)} frames, {rules.name} wants {span}"
+            message = f"has {len(clip)} frames, {rules.name} needs {span}"
             if rules.short == "refuse":
                 raise ValueError(message)
             return message

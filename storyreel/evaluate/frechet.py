@@ -41,7 +41,7 @@ def frechet_distance(x: Tensor, y: Tensor, *, ddof: int = 1) -> float:
             raise ValueError(f"features: expected two of (n, d), got {tuple(x.shape)} and {tuple(y.shape)}")
         check_finite(features)
         if len(features) < 2:
-            raise ValueError(f"features: a Frechet distance wants at least 2 vectors a side, got {len(features)}")
+            raise ValueError(f"features: a Frechet distance needs at least 2 vectors a side, got {len(features)}")
     if min(len(x), len(y)) > x.shape[1]:
         return frechet_of_moments(Moments.of(x), Moments.of(y), ddof=ddof)
     (m1, a), (m2, b) = (_centred(f, ddof) for f in (x, y))

@@ -85,7 +85,9 @@ class Judge(nn.Module):
         c = self.config
         expected = (c.channels, c.frames, c.size, c.size)
         if video.ndim != 5 or tuple(video.shape[1:]) != expected:
-            raise ValueError(f"video: this judge wants (b, {', '.join(map(str, expected))}), got {tuple(video.shape)}")
+            raise ValueError(
+                f"video: this judge expects (b, {', '.join(map(str, expected))}), got {tuple(video.shape)}"
+            )
         x = video.flatten(1, 2).contiguous(memory_format=torch.channels_last)  # (b, c*t, h, w)
         logits = self.heads(self.drop(self.trunk(x)).float())
         return dict(zip(c.classes, logits.split([len(v) for v in c.classes.values()], dim=1), strict=True))

@@ -26,7 +26,7 @@ def kernel_distance(
     for features in (x, y):
         check_finite(features)
         if len(features) < 2:
-            raise ValueError(f"features: a kernel distance wants at least 2 vectors a side, got {len(features)}")
+            raise ValueError(f"features: a kernel distance needs at least 2 vectors a side, got {len(features)}")
     a, b = (f.detach().to("cpu", torch.float64) for f in (x, y))
     n, m = min(size, len(a)), min(size, len(b))
     if n == len(a) and m == len(b):

@@ -70,7 +70,7 @@ class Moments:
     def covariance(self, ddof: int = 1) -> Tensor:
         """float64 (d, d), divided by n - ddof: 1 as numpy's `cov`, 0 as the StyleGAN code. ValueError below 2."""
         if self.n < 2:
-            raise ValueError(f"features: a covariance wants at least 2, got {self.n}")
+            raise ValueError(f"features: a covariance needs at least 2, got {self.n}")
         return (self.outer - torch.outer(self.total, self.total) / self.n) / (self.n - ddof)
 
 

@@ -73,16 +73,16 @@ def _items(
 ) -> list[PlannedMetric]:
     about = metrics()[metric]
     if about.real and real is None:
-        raise ValueError(f"{metric}: wants real clips, --real DATASET")
+        raise ValueError(f"{metric}: needs real clips, --real DATASET")
     if about.real and about.gathers == "features" and n < rules.minimum:
-        raise ValueError(f"{metric}: {n} clips, {rules.name} wants at least {rules.minimum}")
+        raise ValueError(f"{metric}: {n} clips, {rules.name} needs at least {rules.minimum}")
     if not about.gathers:
         if metric == "judge" and not (options.judge or world):
             raise ValueError(f"judge: nothing says which world these clips are of; name --judge {' or '.join(names())}")
         return [PlannedMetric(about)]
     fitting = [loaded[name] for name in options.extractors if fits(loaded[name], about)]
     if options.extractors and not fitting and options.metrics:
-        raise ValueError(f"{metric}: {', '.join(options.extractors)} cannot give it; it wants {_kind(about)}")
+        raise ValueError(f"{metric}: {', '.join(options.extractors)} cannot give it; it needs {_kind(about)}")
     if not fitting:
         name = rules.extractor(metric)
         if name == "world":

@@ -51,7 +51,7 @@ def find(path: str | Path, *, split: str = "", limit: int | None = None) -> Clip
     if (path / "metadata.parquet").is_file():
         return _dataset(path, split, limit)
     if split:
-        raise ValueError(f"{path}: --split {split} wants a dataset folder, with a metadata.parquet in it")
+        raise ValueError(f"{path}: --split {split} needs a dataset folder, with a metadata.parquet in it")
     files = clip_files(path)[:limit]
     hashed = hashlib.sha256()
     for file in files:

@@ -157,4 +157,4 @@ def check_enough(metric: str, rules: Protocol, made: int, real: int) -> None:
     least = max(2, rules.minimum)
     for what, n in (("clips", made), ("real clips", real)):
         if n < least:
-            raise ValueError(f"{metric}: {n} {what}, {rules.name} wants at least {least}")
+            raise ValueError(f"{metric}: {n} {what}, {rules.name} needs at least {least}")

@@ -50,7 +50,7 @@ class C3D(nn.Module):
         """The features of fc7 (b, 4096), after their ReLU. ValueError for a video of another shape."""
         expected = (3, FRAMES, SIDE, SIDE)
         if video.ndim != 5 or tuple(video.shape[1:]) != expected:
-            raise ValueError(f"video: C3D wants (b, {', '.join(map(str, expected))}), got {tuple(video.shape)}")
+            raise ValueError(f"video: C3D expects (b, {', '.join(map(str, expected))}), got {tuple(video.shape)}")
         x = video.flip(1) - self.mean  # blue, green, red, as Caffe saw them
         for name, (_, pool) in LAYERS.items():
             x = F.relu(self.get_submodule(name)(x))

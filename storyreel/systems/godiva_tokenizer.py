@@ -60,7 +60,7 @@ class FrameVQVAEConfig:
         if self.patch % 2 ** max(len(self.widths) - 1, 0):
             raise ValueError(f"widths: {len(self.widths) - 1} halvings do not fit into patches of {self.patch}")
         if self.frames < 0 or self.joined < 1:
-            raise ValueError("frames wants at least 0, joined at least 1")
+            raise ValueError("frames: expected at least 0, joined at least 1")
 
     @property
     def grid(self) -> int:

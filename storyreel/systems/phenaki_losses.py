@@ -53,7 +53,7 @@ class Judges:
                 raise ValueError(f"tokenizer.{name}: {file} is not there; expected the weights of {LAYOUT[name]}")
             if weight and not file:
                 lines.append(
-                    f"the {term} term (weight {weight:g}) is off, for want of weights: give a safetensors file of "
+                    f"the {term} term (weight {weight:g}) is off without weights: give a safetensors file of "
                     f"{LAYOUT[name]} with --set system.tokenizer.{name}=FILE, or set system.tokenizer.{term}=0"
                 )
         return lines

@@ -70,7 +70,7 @@ class CViViTConfig:
         if self.size % self.patch:
             raise ValueError(f"patch: {self.patch} does not divide size {self.size}")
         if self.judged_frames < 0 or self.discriminator < 1 or self.r1_every < 1:
-            raise ValueError("judged_frames wants at least 0, discriminator and r1_every at least 1")
+            raise ValueError("judged_frames: expected at least 0, discriminator and r1_every at least 1")
         if self.patch % 2 ** max(len(self.widths) - 1, 0):
             raise ValueError(f"widths: {len(self.widths) - 1} halvings do not fit into patches of {self.patch}")
 

@@ -309,7 +309,7 @@ def open_folders(data: Sequence[str], cache: Path | None = None) -> Folders:
         except ValueError:
             number = -1.0
         if not number > 0:
-            raise ValueError(f"--data {each}: the weight after the comma wants a number above 0, got {weight!r}")
+            raise ValueError(f"--data {each}: the weight after the comma: expected a number above 0, got {weight!r}")
         if cache is not None and os.path.isdir(path):
             place = cache.resolve()
             if Path(path).resolve() in (place, *place.parents):

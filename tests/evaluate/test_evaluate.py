@@ -101,7 +101,7 @@ def test_the_whole_command_writes_a_report(made: Path, real: Path, tmp_path: Pat
     assert fvd["controls"]["frozen"] > fvd["controls"]["shuffled"]
     assert fvd["floor"] > 0
     assert fvd["floor_n"] == 20
-    assert "24 clips where storyreel wants 2048: expect it about" in fvd["warning"]
+    assert "24 clips where storyreel needs 2048: expect it about" in fvd["warning"]
     assert fvd["fingerprint"]["extractor"] == "tiny@random:0"
     assert (fvd["fingerprint"]["n"], fvd["fingerprint"]["real_n"], fvd["fingerprint"]["codec"]) == (24, 40, "lossless")
     assert scores["flicker"]["real"] > scores["flicker"]["value"]  # these clips are noisier than real ones
@@ -120,7 +120,7 @@ def test_without_metrics_everything_that_can_be_measured_is(made: Path, capsys):
     said = json.loads(out)
     assert code == 0
     assert {score["name"] for score in said["scores"]} == {"flicker", "jitter", "sticking", "dynamic"}
-    assert said["skipped"]["fvd"] == "wants real clips, --real DATASET"
+    assert said["skipped"]["fvd"] == "needs real clips, --real DATASET"
     assert "nothing says which world" in said["skipped"]["clipsim"]
     assert "no clip has a story" in said["skipped"]["seams"]
 
@@ -175,22 +175,22 @@ def test_workers_and_batches_change_nothing(made: Path, real: Path):
     ("args", "code", "line"),
     [
         (["{made}", "--metrics", "fdv"], 1, "metrics: no 'fdv'; did you mean 'fvd'?"),
-        (["{made}", "--metrics", "fvd", *TINY], 1, "fvd: wants real clips, --real DATASET"),
+        (["{made}", "--metrics", "fvd", *TINY], 1, "fvd: needs real clips, --real DATASET"),
         (["{made}", "--protocol", "stylegan-v-fvd61"], 1, "did you mean 'stylegan-v-fvd16'?"),
-        (["{made}", "--real", "{real}", "--metrics", "fvd", "--extractor", "tiny-frames"], 1, "wants one of videos"),
-        (["{made}", "--real", "{real}", "--metrics", "fvd", *TINY, "--limit", "5"], 1, "wants at least 8"),
+        (["{made}", "--real", "{real}", "--metrics", "fvd", "--extractor", "tiny-frames"], 1, "needs one of videos"),
+        (["{made}", "--real", "{real}", "--metrics", "fvd", *TINY, "--limit", "5"], 1, "needs at least 8"),
         (["{made}", "--real", "{real}", "--metrics", "fvd", *TINY, "--protocol", "stylegan-v-fvd16"], 1,
-         "24 clips, stylegan-v-fvd16 wants at least 256"),
+         "24 clips, stylegan-v-fvd16 needs at least 256"),
         (["{made}", "--real", "{real}", "--metrics", "is", *TINY, "--protocol", "ucf101-zero-shot"], 1,
-         "no clip counts: has 8 frames, ucf101-zero-shot wants 16"),
-        (["{made}", "--metrics", "clipsim", *TINY], 1, "tiny, tiny-frames cannot give it; it wants one of text"),
-        (["{made}", "--metrics", "lpips", "--real", "{real}"], 1, "wants torchvision's VGG16 as safetensors"),
+         "no clip counts: has 8 frames, ucf101-zero-shot needs 16"),
+        (["{made}", "--metrics", "clipsim", *TINY], 1, "tiny, tiny-frames cannot give it; it needs one of text"),
+        (["{made}", "--metrics", "lpips", "--real", "{real}"], 1, "needs torchvision's VGG16 as safetensors"),
         (["{made}", "--metrics", "psnr", "--real", "{real}"], 1, "no real clip is called 000"),
         (["{made}", "--weights", "x.safetensors"], 2, "Invalid value for --weights: FILE needs one extractor"),
         (["{made}", "--metrics", "judge"], 1, "nothing says which world these clips are of"),
         (["{made}", "--compare", "a", "b"], 2, "--compare is a command now: storyreel evaluate compare REPORT REPORT"),
         (["compare", "{real}/dataset.json", "{real}/metadata.parquet"], 1, "expected a report"),
-        (["{made}", "--split", "train", "--metrics", "flicker"], 1, "wants a dataset folder"),
+        (["{made}", "--split", "train", "--metrics", "flicker"], 1, "needs a dataset folder"),
     ],
 )  # fmt: skip
 def test_bad_wishes_get_one_clear_line(made: Path, real: Path, capsys, args: list[str], code: int, line: str):
@@ -265,7 +265,7 @@ class Wordy:
 
 
 def test_an_encoder_without_classes_has_no_inception_score(made: Path, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(ValueError, match="is: wordy cannot give it; it wants one with classes"):
+    with pytest.raises(ValueError, match="is: wordy cannot give it; it needs one with classes"):
         evaluate_with(Wordy(), asking(made, None, ("is",), ("wordy",)), monkeypatch)
 
 

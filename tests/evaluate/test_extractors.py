@@ -47,7 +47,7 @@ def test_the_tiny_ones(name: str):
     assert extractor.logits(clips).shape == (*together.shape[:-1], 10)
     assert torch.allclose(together[1:2], extractor.features(clips[1:2]), atol=1e-5)
     assert torch.equal(together, load_extractor(name).features(clips)), "the same weights each time"
-    with pytest.raises(ValueError, match=r"wants uint8 \(b, t, h, w, 3\), got float32 \(3, 4, 20, 24, 3\)"):
+    with pytest.raises(ValueError, match=r"expects uint8 \(b, t, h, w, 3\), got float32 \(3, 4, 20, 24, 3\)"):
         extractor.features(clips.float())
     with pytest.raises(ValueError, match="takes no file"):
         load_extractor(name, weights="x.safetensors")
@@ -252,7 +252,7 @@ def test_c3d_reads_the_published_layout(tmp_path: Path):
     clips = frames(2, 16, 30, 40)
     assert extractor.features(clips).shape == (2, 6)
     assert extractor.logits(clips).shape == (2, 101)
-    with pytest.raises(ValueError, match="wants clips of 16 frames, got 17"):
+    with pytest.raises(ValueError, match="expects clips of 16 frames, got 17"):
         extractor.logits(frames(1, 17, 30, 40))
     with pytest.raises(ValueError, match=r"conv1a.weight is \[2, 3, 3, 3, 3\], expected \[64, 3, 3, 3, 3\]"):
         load_extractor("c3d-ucf101", weights=tmp_path)
@@ -464,5 +464,5 @@ def test_videomae_reads_the_published_layout(own_weights: Path, monkeypatch: pyt
     assert extractor.logits(clips).shape == (2, 5)
     shuffled = clips[:, torch.randperm(16, generator=torch.Generator().manual_seed(1))]
     assert not torch.allclose(extractor.features(shuffled), extractor.features(clips), atol=1e-4)
-    with pytest.raises(ValueError, match="wants clips of 16 frames, got 17"):
+    with pytest.raises(ValueError, match="expects clips of 16 frames, got 17"):
         extractor.features(frames(1, 17, 20, 24))

@@ -140,7 +140,7 @@ def _edit(path: Path, field: str, value: int) -> None:
 def test_an_unknown_judge_and_a_wrong_shape_are_named(trained, tmp_path: Path):
     with pytest.raises(ValueError, match="no judge 'nobody'"):
         Judge.load("nobody")
-    with pytest.raises(ValueError, match=r"wants \(b, 4, 4, 16, 16\), got \(1, 3, 4, 16, 16\)"):
+    with pytest.raises(ValueError, match=r"expects \(b, 4, 4, 16, 16\), got \(1, 3, 4, 16, 16\)"):
         trained[0](torch.zeros(1, 3, FRAMES, SIZE, SIZE))
 
 

@@ -71,7 +71,7 @@ def test_cuts():
     drawn = [torch.as_tensor(Cut(published, 4, real=True)(ramp(12), i)) for i in range(40)]
     assert {int(c[0, 0, 0, 0]) for c in drawn} == set(range(6))
     assert torch.equal(drawn[3], torch.as_tensor(Cut(published, 4, real=True)(ramp(12), 3)))
-    assert Cut(published, 4)(ramp(6), 0) == "has 6 frames, stylegan-v-fvd16 wants 7"
+    assert Cut(published, 4)(ramp(6), 0) == "has 6 frames, stylegan-v-fvd16 needs 7"
     with pytest.raises(ValueError, match="has 6 frames"):
         Cut(replace(published, short="refuse"), 4)(ramp(6), 0)
     ours = Cut(PROTOCOLS["storyreel"], 4)(ramp(8, 128), 0)

@@ -124,7 +124,7 @@ def test_c3d_is_wired_as_in_caffe():
         x = (x @ w[f"{name}.weight"].T + w[f"{name}.bias"]).clamp(min=0)
     assert torch.allclose(net.features(video), x, rtol=1e-4, atol=1e-5)
     assert torch.allclose(net(video), x @ w["fc8.weight"].T + w["fc8.bias"], rtol=1e-4, atol=1e-5)
-    with pytest.raises(ValueError, match=r"C3D wants \(b, 3, 16, 112, 112\), got \(1, 3, 8, 112, 112\)"):
+    with pytest.raises(ValueError, match=r"C3D expects \(b, 3, 16, 112, 112\), got \(1, 3, 8, 112, 112\)"):
         net(video[:, :, :8])
 
 

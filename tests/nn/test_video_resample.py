@@ -88,7 +88,7 @@ def test_pieces_give_what_the_whole_gives(size: int, frames: int, halo: int):
         return F.conv3d(piece, kernel, padding=2)
 
     torch.testing.assert_close(in_tiles(net, video, tiles, 2), F.conv3d(video, kernel, padding=2), atol=1e-4, rtol=1e-4)
-    assert all(s[1] % 2 == s[2] % 2 == 0 for s in seen), "pieces divide as the network wants it"
+    assert all(s[1] % 2 == s[2] % 2 == 0 for s in seen), "pieces divide as the network needs it"
     assert tiles.needed(*video.shape[2:]) == (len(seen) > 1)
 
 

@@ -107,7 +107,7 @@ def test_the_command_says_what_it_made_and_what_is_left_out(
     status, out, err = run(capsys, two_models[0], more, "-o", tmp_path / "study", "--catch", 0)
     assert status == 0
     assert "1 pair of 1 prompt" in out
-    assert "left out for want of a partner: 1 clip" in err
+    assert "left out without a partner: 1 clip" in err
 
 
 def test_odd_input_is_one_line_and_leaves_nothing(

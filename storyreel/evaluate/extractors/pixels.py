@@ -16,12 +16,12 @@ def check_frames(extractor: Extractor, frames: Tensor) -> None:
     """ValueError unless frames is uint8 (b, t, h, w, 3) with at least one clip of at least `min_frames` frames."""
     if frames.ndim != 5 or frames.shape[-1] != 3 or frames.dtype != torch.uint8:
         raise ValueError(
-            f"frames: extractor {extractor.name} wants uint8 (b, t, h, w, 3), "
+            f"frames: extractor {extractor.name} expects uint8 (b, t, h, w, 3), "
             f"got {str(frames.dtype).removeprefix('torch.')} {tuple(frames.shape)}"
         )
     if frames.shape[1] < extractor.min_frames:
         raise ValueError(
-            f"frames: extractor {extractor.name} wants clips of at least {extractor.min_frames} frames, "
+            f"frames: extractor {extractor.name} expects clips of at least {extractor.min_frames} frames, "
             f"got {frames.shape[1]}"
         )
     if not frames.numel():

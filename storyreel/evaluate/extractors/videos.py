@@ -108,7 +108,7 @@ def exactly(extractor: C3DFeatures | VideoMAEFeatures, frames: Tensor, num_frame
     check_frames(extractor, frames)
     if frames.shape[1] != num_frames:
         raise ValueError(
-            f"frames: extractor {extractor.name} wants clips of {num_frames} frames, got {frames.shape[1]}"
+            f"frames: extractor {extractor.name} expects clips of {num_frames} frames, got {frames.shape[1]}"
         )
     return frames
 

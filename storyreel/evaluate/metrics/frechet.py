@@ -49,7 +49,7 @@ def bias_warning(who: Who, a: Features, b: Features, value: float) -> str:
     bias = expected_bias(b.x, len(a.x), len(b.x))
     share = f", {100 * bias / value:.0f} % of it" if value > 0 else ""
     return (
-        f"{a.clips} clips where {who.rules.name} wants {who.rules.n}: expect it about {bias:.3g} too high{share}; "
+        f"{a.clips} clips where {who.rules.name} needs {who.rules.n}: expect it about {bias:.3g} too high{share}; "
         f"not comparable with scores of another n"
     )
 

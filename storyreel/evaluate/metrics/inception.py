@@ -15,7 +15,7 @@ def inception_measurement(who: Who, logits: Tensor) -> Measurement:
     """Of (n, classes) of clips, or (n, t, classes) of frames."""
     clips, rows = len(logits), logits.reshape(-1, logits.shape[-1])
     if clips < max(SPLITS, who.rules.minimum):
-        raise ValueError(f"is: {clips} clips, {who.rules.name} wants at least {max(SPLITS, who.rules.minimum)}")
+        raise ValueError(f"is: {clips} clips, {who.rules.name} needs at least {max(SPLITS, who.rules.minimum)}")
     value, deviation = inception_score(rows)
     # The splits make the value a little lower than that of all clips at once; the interval is moved to the value.
     log_p = logits.reshape(clips, -1, logits.shape[-1]).double().log_softmax(-1)

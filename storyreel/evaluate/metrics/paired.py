@@ -20,7 +20,7 @@ def compute(inputs: Inputs) -> Measurement:
 
 def lpips(weights: Mapping[str, Path]) -> Callable[[Tensor, Tensor], float]:
     if "vgg16" not in weights:
-        raise ValueError("lpips: wants torchvision's VGG16 as safetensors, --weights vgg16=FILE")
+        raise ValueError("lpips: needs torchvision's VGG16 as safetensors, --weights vgg16=FILE")
     return Lpips(weights["vgg16"])
 
 
