@@ -16,19 +16,17 @@ token state goes into style and score (`video_gan_text`). The files of the parts
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip, ClipStream
-from storyreel.systems.base import Batch, Loss, OnProgress, Progress, Request, Stage, System, TextEncoder, Tick
-from storyreel.systems.video_gan_autoencoder import CodeEncoder, divergence, drawn, unlikeness
+from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.video_gan_config import VideoGanConfig
-from storyreel.systems.video_gan_losses import generator_term
 from storyreel.systems.video_gan_stage import GanStage
 from storyreel.systems.video_gan_take import Take
 
@@ -38,47 +36,12 @@ TIMES = 2**20  # frames: training clips begin anywhere before, so that waves are
 class ImageGanStage(GanStage):
     """Single frames; motion is off. What it has learnt is where `videos` begins, so a model does not keep it."""
 
-    training_only = ("generator", "critic", "read", "augment", "encoder")
+    training_only = ("generator", "critic", "read", "augment")
 
     def __init__(self, config: VideoGanConfig):
         super().__init__(config)
-        c = config
-        self.encoder = CodeEncoder(c.channels, c.size, c.z_dim) if c.autoencoding else None
         for parameter in self.generator.motion_parts():
             parameter.requires_grad_(False)
-
-    def parameters_for(self, turn: str) -> Iterable[nn.Parameter]:
-        theirs = self.encoder.parameters() if self.encoder is not None and turn == "generator" else []
-        return [*super().parameters_for(turn), *theirs]
-
-    def loss(self, batch: Batch, tick: Tick) -> Loss:
-        if self.encoder is None:
-            return super().loss(batch, tick)
-        critical = tick.step >= self.config.uncritical
-        if tick.turn == "critic":
-            return super().loss(batch, tick) if critical else Loss(self._nothing())
-        return self._autoencoding_loss(self.encoder, batch["video"][:, :, 0], critical, tick.rng)
-
-    def _autoencoding_loss(self, encoder: CodeEncoder, frames: Tensor, critical: bool, rng: torch.Generator) -> Loss:
-        """The generator's: codes of real frames are read for half of what it makes, for all of it without a critic."""
-        c = self.config
-        frames = frames[: (len(frames) + 1) // 2] if critical else frames
-        mean, log_variance = encoder(frames)
-        z = drawn(mean, log_variance, rng)
-        if critical:
-            z = torch.cat([z, torch.randn(z.shape, generator=rng, device=rng.device).to(z.device)])
-        made = self.generator(self.mapped(z))
-        unlike, codes = unlikeness(made[: len(frames), :, 0], frames), divergence(mean, log_variance)
-        total, parts = c.autoencoding * (unlike + c.code_weight * codes), {"unlike": unlike, "codes": codes}
-        if critical:
-            scores, _ = self.judged(made, None, None, rng)
-            term, parts["made"] = generator_term(c.loss, scores, None), scores.mean()
-            total = total + term
-        return Loss(total, {k: v.detach() for k, v in parts.items()})
-
-    def _nothing(self) -> Tensor:
-        """A loss of zero that all of the critic's parameters are part of."""
-        return sum((p.sum() * 0.0 for p in self.parameters_for("critic")), torch.zeros(()))
 
     def real(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         return batch["video"][:, :, :1], None

@@ -46,7 +46,6 @@ class VideoGanConfig:
     # critic
     critic_base: Width = 16_384
     critic_max: Width = 512
-    critic_places: bool = False  # whether each place at 16 pixels has a score of its own, beside the whole
     seen_frames: Frames = 3  # of a clip, by the critic
     max_distance: Frames = 32  # frames between the first and the last of them
     r1: float = 1.0
@@ -55,10 +54,6 @@ class VideoGanConfig:
     text_dim: Width = 32
     text_width: Width = 128
     info_weight: float = 1.0  # of the text's reconstruction (`text = info`)
-    # images: half of the codes are read from real frames (`video_gan_autoencoder`)
-    autoencoding: float = 0.0  # weight of how unlike the frames are that come of them; 0: no codes are read
-    code_weight: float = 4e-5  # of the codes' divergence from normal ones, beside that
-    uncritical: int = 0  # first steps, without a critic
 
     def __post_init__(self) -> None:
         if self.size < 16 or self.size & (self.size - 1):
@@ -85,12 +80,6 @@ class VideoGanConfig:
             raise ValueError(f"low_rank: expected 0 with frames = {self.frames}, whose weights no style moves")
         if self.negatives == "wrong_text" and self.text == "none":
             raise ValueError("negatives: wrong_text needs a text; set text, or negatives = none")
-        if self.autoencoding and (not self.image_pretraining or self.text != "none"):
-            raise ValueError("autoencoding: expected 0 without image_pretraining, or with a text, which no frame says")
-        if self.uncritical and not self.autoencoding:
-            raise ValueError("uncritical: without a critic only autoencoding teaches; set a weight of it, or 0")
-        if self.critic == "image+3d" and self.critic_places:
-            raise ValueError("critic_places: expected false with critic = image+3d, which has two scores already")
         if self.critic == "image+3d" and self.seen_frames < 2:
             raise ValueError(f"seen_frames: critic = image+3d needs at least 2, got {self.seen_frames}")
 

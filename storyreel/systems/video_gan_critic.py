@@ -9,10 +9,6 @@ nothing. `mean` is without the shift.
 `concat` (StyleGAN-V, Section 3.2): features of all frames lie side by side.
 `image+3d` (MoCoGAN): `video_gan_critic3d`. By the text: `video_gan_text`. Axes: b clip, f frame, n = b f frames.
 
-`critic_places` (ours, after PatchGAN, Isola et al. 2017, https://arxiv.org/abs/1611.07004): each place at 16 pixels, of
-which one sees some 20 pixels of a picture, has a score of its own. A picture of 64 pixels is 256 examples of how cloud
-and grass look.
-
 Differs from the papers: pictures are halved by the mean of four pixels, and there is no minibatch deviation.
 """
 
@@ -39,8 +35,7 @@ def critic_of(c: VideoGanConfig, frames: int, text: int = 0) -> Critic | ImageAn
 
 
 class Critic(nn.Module):
-    """(b, c, f, h, w) in [-1, 1] with times (b, f), in frames -> scores (b,); with `critic_places` (b, 1 + places), the
-    whole's first. One frame, without times: an image.
+    """(b, c, f, h, w) in [-1, 1] with times (b, f), in frames -> scores (b,). One frame, without times: an image.
 
     frames: how many it sees of a clip (`concat`); text: width of the text code that it judges by, 0 for none.
     """
@@ -68,7 +63,6 @@ class Critic(nn.Module):
         self.mix = Conv(wide, wide, 3, equalized=True)
         self.hidden = Linear(wide * size**2, wide, True)
         self.score = Linear(wide, 1, True)
-        self.places = Conv(maps[0], 1, 1, equalized=True) if c.critic_places else None
         self.by_time = TimeDifferences(frames, wide, c.max_distance) if frames > 1 else None
         self.by_text = Linear(text, wide, True) if text else None
         self.filters = TextFilters([*maps, wide], text, 2) if c.text == "filter" else None
@@ -78,7 +72,7 @@ class Critic(nn.Module):
         return self.judged(video, times, text)[0]
 
     def judged(self, video: Tensor, times: Tensor | None, text: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The scores, and the features (b, width) that the whole's comes of."""
+        """The scores (b,), and the features (b, width) that they come of."""
         feature, maps = self.features(video)
         score = self.score(feature)[:, 0]
         if self.by_time is not None and times is not None:
@@ -87,8 +81,6 @@ class Critic(nn.Module):
             score = score + projection(feature, self.by_text(text))
             if self.filters is not None:
                 score = score + self.filters(maps, text)
-        if self.places is not None:
-            score = torch.cat([score[:, None], self.places(maps[0]).flatten(1)], 1)
         return score, feature
 
     def features(self, video: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -9,8 +9,8 @@
 Non-saturating and R1: Goodfellow et al. 2014, Mescheder et al. 2018; lazily: every so many steps, so many times as
 heavy (StyleGAN2, Appendix B). Relativistic pairs with both penalties: R3GAN, Huang et al. 2024, Section 2,
 https://arxiv.org/abs/2501.05441. Real clips under a wrong text are made ones, half of all (TFGAN, Balaji et al., IJCAI
-2019). Scores are (b,), or (b, 1 + others): the loss of the first and the mean of the others' are added up. Penalties
-are summed over the pixels of a frame, and meaned.
+2019). Scores are (b,), or (b, heads) whose losses are added up; penalties are summed over the pixels of
+a frame, and meaned.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SATURATED = 100.0  # a mean score beyond which a critic teaches nothing any more
 
 
 def critic_term(kind: LossKind, real: Tensor, made: Tensor, wrong: Tensor | None = None) -> Tensor:
-    """wrong: scores of real clips under the text of another."""
+    """wrong (b, heads): scores of real clips under the text of another."""
     if kind == "rp+r1+r2":
         total = over_heads(F.softplus(made - real))
         return total if wrong is None else (total + over_heads(F.softplus(wrong - real.mean(0)))) / 2
@@ -46,22 +46,15 @@ def generator_term(kind: LossKind, made: Tensor, real: Tensor | None) -> Tensor:
 
 
 def over_heads(each: Tensor) -> Tensor:
-    """(b,) or (b, 1 + others) -> the mean over clips of `per_clip`."""
-    return per_clip(each).mean()
-
-
-def per_clip(each: Tensor) -> Tensor:
-    """(b,), (b, 1) or (b, 1 + others) -> (b,): the first, and the mean of the others, added up."""
-    if each.ndim == 1 or each.shape[1] == 1:
-        return each.flatten()
-    return each[:, 0] + each[:, 1:].mean(1)
+    """(b,) or (b, heads) -> the mean over clips, added up over heads."""
+    return each.mean(0).sum()
 
 
 def gradient_penalty(score: Callable[[Tensor], Tensor], video: Tensor) -> Tensor:
     """The squared gradient of the scores by the clips (b, c, f, h, w), in float32: R1 of real ones, R2 of made ones."""
     video = video.detach().float().requires_grad_()
     with torch.autocast(video.device.type, enabled=False):
-        (gradient,) = torch.autograd.grad(per_clip(score(video)).sum(), video, create_graph=True)
+        (gradient,) = torch.autograd.grad(score(video).sum(), video, create_graph=True)
     return gradient.square().sum((1, 2, 3, 4)).mean() / video.shape[2]
 
 

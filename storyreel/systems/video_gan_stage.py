@@ -126,10 +126,6 @@ class GanStage(Stage):
     def styles(self, b: int, rng: torch.Generator, text: Tensor | None) -> Tensor:
         device = self.generator.mask.device
         z = torch.randn(b, self.config.z_dim, generator=rng, device=rng.device).to(device)
-        return self.mapped(z, text)
-
-    def mapped(self, z: Tensor, text: Tensor | None = None) -> Tensor:
-        """The styles (b, w) of codes (b, z); training keeps their running mean."""
         w = self.generator.styles(z, text)
         if self.training:
             self.generator.note_mean(w)

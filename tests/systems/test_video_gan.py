@@ -20,7 +20,7 @@ from storyreel.systems.base import Batch, Loss, Request, Tick
 from storyreel.systems.video_gan import VideoGan
 from storyreel.systems.video_gan_critic import shifted
 from storyreel.systems.video_gan_generator import bands
-from storyreel.systems.video_gan_losses import critic_term, generator_term, gradient_penalty, per_clip
+from storyreel.systems.video_gan_losses import critic_term, generator_term, gradient_penalty
 from storyreel.systems.video_gan_take import Take
 from storyreel.text import load_text_encoder
 from storyreel.train.loop import train_stage
@@ -124,23 +124,6 @@ def test_only_a_critic_of_videos_minds_the_order_of_frames():
         assert (critic(video, times) - critic(video, times * 2)).abs().max() > 1e-4
 
 
-def test_each_place_may_have_a_score_which_depends_on_what_is_near():
-    critic = made(size=32, critic_places=True).images.critic
-    video = torch.randn(1, 3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    other = video.clone()
-    other[..., :4, :4] = 0
-    with torch.no_grad():
-        scores, changed = critic(video), critic(other)
-    assert scores.shape == (1, 1 + 16**2)
-    assert scores[0, 0] != changed[0, 0]
-    moved = (scores - changed)[0, 1:].view(16, 16).ne(0)
-    assert moved[:2, :2].all()
-    assert not moved[12:].any()
-    assert not moved[:, 12:].any()
-    with pytest.raises(ValueError, match="critic_places: expected false with critic = image"):
-        tiny(critic="image+3d", critic_places=True, image_pretraining=False)
-
-
 def test_times_lie_within_the_clip():
     stage = made(clip_frames=9, seen_frames=3).videos
     for whole in (True, False):
@@ -163,18 +146,6 @@ def test_losses_are_their_formulas():
     assert torch.allclose(generator_term("bce", fake, None), -log(fake).mean())
     assert torch.allclose(critic_term("rp+r1+r2", real, fake), -log(real - fake).mean())
     assert torch.allclose(generator_term("rp+r1+r2", fake, real), -log(fake - real).mean())
-
-
-def test_the_first_score_counts_as_much_as_all_others():
-    many = torch.tensor([[1.0, 2, 4], [3, 0, 2]])
-    assert per_clip(many).tolist() == [4.0, 4.0]
-    assert per_clip(many[:, :1]).tolist() == per_clip(many[:, 0]).tolist() == [1.0, 3.0]
-    log = torch.nn.functional.logsigmoid
-    expected = -(log(many[:, 0]).mean() + log(many[:, 1:]).mean())
-    assert torch.allclose(generator_term("nonsat+r1", many, None), expected)
-    video = torch.randn(2, 3, 1, 5, 5)
-    twice = gradient_penalty(lambda x: torch.stack([x.sum((1, 2, 3, 4))] * 3, 1), video)
-    assert torch.allclose(twice, 4 * gradient_penalty(lambda x: x.sum((1, 2, 3, 4)), video))
 
 
 def test_the_penalty_is_the_squared_gradient_meaned_over_frames():
