@@ -251,10 +251,11 @@ class Model:
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
         if made or resolved.prompts != options.prompts:
-            trained, prompts = trained_world(self.info), (options.prompt, resolved.prompt)
-            clip = standing(dyed(clip, trained, *prompts), trained, *prompts)
+            trained = trained_world(self.info)
+            clip = dyed(clip, trained, " ".join(options.prompts), resolved.prompts[0] if resolved.prompts else "")
+            clip = standing(clip, trained, options.prompt, resolved.prompt)
             if exact:
-                clip = with_whole_blades(clip, trained, resolved.prompt)
+                clip = with_whole_blades(clip, trained, " ".join(resolved.prompts))
         if options.loop:
             clip = looped(clip)
         if self.attributes:

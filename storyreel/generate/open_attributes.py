@@ -101,8 +101,7 @@ def completed(
         shown |= own
         if world.drawable:
             shown = dict(world.drawable(whole, shown))
-        if not options.story:
-            shown = drawn_to_be_dyed(whole, shown, world)
+        shown = drawn_to_be_dyed(whole, shown, world)
         return world.caption(shown, np.random.default_rng([seed, index]))
 
     if options.story:

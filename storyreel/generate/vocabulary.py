@@ -122,7 +122,8 @@ def _dyed(prompt: str, world: World | None) -> dict[str, str]:
     if world is None or world.dyed is None:
         return {}
     named, implied = _understood(prompt, world)
-    return {named[dye.attribute]: dye.drawn for dye in world.dyed(prompt, {**implied, **named})[1]}
+    dyes = world.dyed(prompt, {**implied, **named})[1]
+    return {named[dye.attribute]: dye.drawn for dye in dyes if dye.attribute in named}
 
 
 def _understood(prompt: str, world: World | None) -> tuple[Mapping[str, str], Mapping[str, str]]:

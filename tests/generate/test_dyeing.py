@@ -1,0 +1,57 @@
+"""What is drawn to be dyed is dyed in the end: in clips, in stories, and not where the prompt goes as it is written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storyreel.clip import Clip
+from storyreel.generate.dyeing import dyed
+from storyreel.generate.model import load
+from storyreel.generate.open_attributes import attributes_of, completed
+from storyreel.options.generation import GenerateOptions
+from storyreel.worlds import find
+
+WORLD = find("sprites")
+DRESS = (1, 107, 71)  # of a green dress
+
+
+def clip() -> Clip:
+    frames = np.zeros((2, 4, 4, 4), np.uint8)
+    frames[:, 1:3, 1:3] = (*DRESS, 255)
+    return Clip(frames)
+
+
+def test_a_story_is_of_one_dress():
+    told = [("a woman in a yellow dress walking", 1.0), ("she casts a spell", 1.0)]
+    options = GenerateOptions.of({"story": told})
+    seen, _ = completed(options, WORLD.attributes, 0, 0, WORLD)
+    assert all("green dress" in prompt for prompt in seen.prompts)
+    made = dyed(clip(), WORLD, " ".join(options.prompts), seen.prompts[0])
+    assert made.meta["dyed"] == {"torso": "yellow"}
+    red, green, blue = made.frames[0, 1, 1, :3].tolist()
+    assert red > green > blue + 50
+
+
+def test_a_prompt_as_it_is_written_is_not_dyed():
+    prompt = "a woman in a yellow dress walking"
+    options = GenerateOptions.of({"prompt": prompt, "as_written": True})
+    seen, made = completed(options, WORLD.attributes, 0, 0, WORLD)
+    assert (seen.prompt, made) == (prompt, {})
+
+
+@pytest.mark.parametrize("prompt", ["a woman in a green dress walking", "a skeleton walking"])
+def test_what_the_sheets_have_is_not_dyed(prompt: str):
+    plain = clip()
+    assert dyed(plain, WORLD, prompt, prompt) is plain
+
+
+def test_models_dye_what_they_make():
+    model = load("phenaki-sprites")
+    assert "torso" in attributes_of(model.info)
+    options = {"steps": 1, "candidates": 1, "transparent": True}
+    made = model("a man in an orange shirt and black pants walking", **options)[0]
+    assert made.meta["dyed"] == {"torso": "orange", "legs": "black"}
+    assert "teal shirt" in made.meta["restated"][0]
+    plain = model("a man in an orange shirt and black pants walking", as_written=True, **options)[0]
+    assert "dyed" not in plain.meta
