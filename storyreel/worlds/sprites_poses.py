@@ -66,7 +66,7 @@ def views(character: Attributes) -> list[dict[str, str]]:
     return [_from_side(character, facing) for facing in after(str(character["facing"]))]
 
 
-def _from_side(character: Attributes, facing: str) -> dict[str, str]:
+def _from_side(character: Mapping[str, str | None], facing: str) -> dict[str, str]:
     seen: dict[str, str | None] = dict.fromkeys(("torso", "belt", "legs", "head", "cape"))
     seen |= {**character, "facing": facing}
     if facing == "up":
