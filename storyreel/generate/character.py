@@ -18,8 +18,8 @@ import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.generate.crisp import without_pieces
-from storyreel.generate.dyeing import drawn_to_be_dyed, dyes_of
-from storyreel.generate.open_attributes import drawn, read, trained_world
+from storyreel.generate.dyeing import dyes_of, in_dyes
+from storyreel.generate.open_attributes import drawn, drawn_to_be_dyed, read, trained_world
 from storyreel.generate.ranking import AttributeRanker, Ranker, load_ranker
 from storyreel.generate.shared_palette import harmonised
 from storyreel.model_folder import recipe_name
@@ -209,8 +209,8 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     best = {row: clips[chosen[row]] for row, clips in a.candidates.items()}
     best = {row: clip.replace(frames=without_pieces(clip.frames, LOOSE)) for row, clip in best.items()}
     clips = in_shared_colors(best, a.captions, ranker)
-    for dye in dyes_of(a.options.prompt, a.attributes, a.world):
-        clips = {row: clip.replace(frames=dye(clip.frames)) for row, clip in clips.items()}
+    if dyes := dyes_of(a.options.prompt, a.attributes, a.world):
+        clips = {row: clip.replace(frames=in_dyes(clip.frames, dyes)) for row, clip in clips.items()}
     named = {f"{action}-{facing}": place for (action, facing), place in chosen.items()}
     facts = {**a.facts, "ranker": ranker.name, "chosen": named}
     return DrawnCharacter(a.options, a.world, a.attributes, a.made, clips, a.captions, scores, facts)

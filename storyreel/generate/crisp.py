@@ -59,7 +59,7 @@ def crisp(clip: Clip, world: str) -> Clip:
     if clip.size != (side, side):
         return clip
     frames = clip.frames.copy()
-    solid = frames[..., 3] >= 128 if clip.has_alpha else (frames[..., :3] != BACKGROUND).any(-1)
+    solid = figure(frames)
     keep = solid & ~specks(solid)
     rgb = frames[..., :3]
     rgb[keep] = snapped(rgb[keep], palette(world))
@@ -67,6 +67,11 @@ def crisp(clip: Clip, world: str) -> Clip:
         frames[..., 3] = np.where(keep, 255, 0)
     rgb[~keep] = 0 if clip.has_alpha else BACKGROUND
     return clip.replace(frames=frames)
+
+
+def figure(frames: np.ndarray, least: int = 128) -> np.ndarray:
+    """uint8 (t, h, w, 3 or 4) -> bool (t, h, w): what has an alpha of at least that, or is not the flat background."""
+    return frames[..., 3] >= least if frames.shape[-1] == 4 else (frames != BACKGROUND).any(-1)
 
 
 def snapped(pixels: np.ndarray, colors: np.ndarray) -> np.ndarray:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from storyreel.clip import Clip
+from storyreel.generate.crisp import figure
 from storyreel.worlds import World
 from storyreel.worlds.garment_dye import Dye
-
-
-def drawn_to_be_dyed(prompt: str, attributes: Mapping[str, str], world: World) -> dict[str, str]:
-    """The attributes, with garments in the colors that they are drawn in."""
-    return dict(world.dyed(prompt, attributes)[0] if world.dyed else attributes)
 
 
 def dyes_of(prompt: str, drawn: Mapping[str, str], world: World) -> Sequence[Dye]:
@@ -25,6 +23,18 @@ def dyed(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
     if world is None or world.dyed is None or world.read is None or not prompt:
         return clip
     dyes = dyes_of(prompt, world.read(restated), world)
+    if not dyes:
+        return clip
+    meta = {**clip.meta, "dyed": {dye.attribute: dye.color for dye in dyes}}
+    return clip.replace(frames=in_dyes(clip.frames, dyes), meta=meta)
+
+
+def in_dyes(frames: np.ndarray, dyes: Sequence[Dye]) -> np.ndarray:
+    """uint8 (t, h, w, 3 or 4) -> the same, dyed. Alpha stays, and so does the background."""
+    there = figure(frames, least=1)
+    seen, which = np.unique(frames[there][:, :3], axis=0, return_inverse=True)
     for dye in dyes:
-        clip = clip.replace(frames=dye(clip.frames))
-    return clip.replace(meta={**clip.meta, "dyed": {dye.attribute: dye.color for dye in dyes}}) if dyes else clip
+        seen = dye(seen)
+    out = frames.copy()
+    out[there, :3] = seen[which.reshape(-1)]
+    return out

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from storyreel.generate.dyeing import drawn_to_be_dyed
 from storyreel.generate.registry import is_conditional
 from storyreel.model_folder import recipe_name
 from storyreel.options.generation import GenerateOptions
@@ -107,6 +106,11 @@ def completed(
     if options.story:
         return replace(options, story=tuple((seen(prompt), seconds) for prompt, seconds in options.story)), made
     return replace(options, prompt=seen(options.prompt) if options.prompt else ""), made
+
+
+def drawn_to_be_dyed(prompt: str, attributes: Mapping[str, str], world: World) -> dict[str, str]:
+    """The attributes, with garments in the colors that they are drawn in."""
+    return dict(world.dyed(prompt, attributes)[0] if world.dyed else attributes)
 
 
 def completed_for(

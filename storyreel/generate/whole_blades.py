@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 
 from storyreel.clip import Clip
+from storyreel.generate.crisp import BACKGROUND, figure
 from storyreel.worlds import World
 
 ROOM = 16  # columns that a picture gains on each side
 TALLEST = 12  # rows: what is cut and is taller is no blade from the side
 BACK = 5  # columns by which it is seen where a blade goes
-OPAQUE = 128
 
 
 def with_whole_blades(clip: Clip, world: World | None, restated: str) -> Clip:
@@ -32,11 +32,10 @@ def with_whole_blades(clip: Clip, world: World | None, restated: str) -> Clip:
 
 def whole(frames: np.ndarray) -> np.ndarray | None:
     """uint8 (f, h, w, 3 or 4) -> (f, h, w + 2 ROOM, 3 or 4), where what the left or the right edge cuts is drawn to its
-    end; None where nothing is cut, or no blade. Without a matte, the background is what has the color of the corner."""
-    background = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
-    seen = frames[..., 3] >= OPAQUE if frames.shape[-1] == 4 else (frames != background).any(-1)
-    wide = np.broadcast_to(background, (*frames.shape[:2], frames.shape[2] + 2 * ROOM, len(background))).copy()
-    wide[:, :, ROOM:-ROOM] = frames
+    end; None where nothing is cut, or no blade."""
+    seen = figure(frames)
+    beside = ((0, 0), (0, 0), (ROOM, ROOM), (0, 0))
+    wide = np.pad(frames, beside, constant_values=0 if frames.shape[-1] == 4 else BACKGROUND)
     found = False
     for side in (1, -1):  # as it is, then mirrored
         for mask, frame in zip(seen[:, :, ::side], wide[:, :, ::side], strict=True):

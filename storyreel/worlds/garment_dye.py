@@ -28,23 +28,15 @@ class Dye:
     near: float
     ramp: tuple[RGB, ...]
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """uint8 (f, h, w, 3 or 4) -> the same, dyed. Alpha stays, and so does the background: what is transparent or,
-        without a matte, has the color of the corner."""
-        figure = frames[..., 3] > 0 if frames.shape[-1] == 4 else (frames != frames[0, 0, 0]).any(-1)
-        seen, which = np.unique(frames[figure][:, :3], axis=0, return_inverse=True)
-        out = frames.copy()
-        out[figure, :3] = self._dyed(seen.astype(np.float64)).round().astype(np.uint8)[which.reshape(-1)]
-        return out
-
-    def _dyed(self, seen: np.ndarray) -> np.ndarray:
-        """Colors (n, 3) -> those that become of them."""
+    def __call__(self, seen: np.ndarray) -> np.ndarray:
+        """uint8 (n, 3) -> what becomes of these colors."""
         colors, ramp = np.array(self.colors, np.float64), np.array(self.ramp, np.float64)
         chosen = np.linalg.norm(seen[:, None] - colors, axis=2).min(1) <= self.near
         dark, light = colors[0] @ LUMINANCE, colors[-1] @ LUMINANCE
         place = ((seen[chosen] @ LUMINANCE - dark) / (light - dark)).clip(0, 1) * (len(ramp) - 1)
         out = seen.copy()
-        out[chosen] = np.stack([np.interp(place, np.arange(len(ramp)), channel) for channel in ramp.T], -1)
+        new = np.stack([np.interp(place, np.arange(len(ramp)), channel) for channel in ramp.T], -1)
+        out[chosen] = new.round().astype(np.uint8)
         return out
 
 

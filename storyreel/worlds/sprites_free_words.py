@@ -85,7 +85,11 @@ def nearest() -> Iterator[tuple[str, Meaning]]:
 def colors() -> Iterator[str]:
     """Words for the colors of garments."""
     for color in (*COLOR, *_WORDS["nearest"]):
-        yield from (color, *(COLOR[color].all if color in COLOR else ()), *_WORDS["colors"].get(color, ()))
+        yield from (color, *_other_names(color))
+
+
+def _other_names(color: str) -> tuple[str, ...]:
+    return (*(COLOR[color].all if color in COLOR else ()), *_WORDS["colors"].get(color, ()))
 
 
 def appearances() -> Iterator[tuple[str, Meaning]]:
@@ -139,9 +143,8 @@ def _colored(alike: bool = True) -> Iterator[tuple[str, Meaning]]:
 @cache
 def color_words() -> dict[str, str]:
     """A word for a color of garments -> the color: "crimson" -> "red"."""
-    named = {color: (*(COLOR[color].all if color in COLOR else ()), *_WORDS["colors"].get(color, ()))
-             for color in _WORDS["nearest"]}  # fmt: skip
-    return {word: color for color, words in named.items() for word in words} | {color: color for color in named}
+    known = _WORDS["nearest"]
+    return {word: color for color in known for word in _other_names(color)} | {color: color for color in known}
 
 
 def in_other_colors() -> Iterator[tuple[str, tuple[str, str], str]]:
@@ -153,6 +156,5 @@ def in_other_colors() -> Iterator[tuple[str, tuple[str, str], str]]:
             there = (f"{other} {kind}" for kind in kinds.split(" or ") for other in order)
             label = next(filter(groups.__contains__, there), None)
             if label:
-                words = (*(COLOR[color].all if color in COLOR else ()), *_WORDS["colors"].get(color, ()))
-                names = product(words if more else (color,), nouns)
+                names = product(_other_names(color) if more else (color,), nouns)
                 yield from ((f"{word} {noun}", (groups[label], label), color) for word, noun in names)

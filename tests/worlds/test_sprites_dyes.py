@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from storyreel.generate.dyeing import in_dyes
 from storyreel.worlds import find
 from storyreel.worlds.sprites_dyes import DRAWN, RAMPS, dyed
 from storyreel.worlds.sprites_parts import BODIES, HEADS, LEGS, TORSOS
@@ -72,7 +73,7 @@ def test_the_pixels_of_the_garment_are_dyed_and_no_others():
     _, (dye,) = dyed("a boy in a green tunic", {"torso": "teal shirt"})
     frames = np.zeros((1, 1, len(TEAL + OTHERS), 4), np.uint8)
     frames[0, 0, :, :3], frames[..., 3] = TEAL + OTHERS, 200
-    out = dye(frames)
+    out = in_dyes(frames, [dye])
     assert (out[0, 0, len(TEAL) :] == frames[0, 0, len(TEAL) :]).all()
     assert (out[..., 3] == 200).all()
     new = out[0, 0, : len(TEAL), :3].astype(int)
@@ -85,11 +86,11 @@ def test_the_background_is_not_dyed():
     _, (dye,) = dyed("a knight in black armor", {"torso": "plate armor"})
     frames = np.full((1, 2, 3, 3), 128, np.uint8)
     frames[0, 1, 1] = (134, 126, 127)
-    made = dye(frames)
+    made = in_dyes(frames, [dye])
     assert made[0, 1, 1].max() < 80
     assert (np.delete(made.reshape(-1, 3), 4, 0) == 128).all(), "gray, like steel, but a background"
     matte = np.concatenate([frames, np.zeros((1, 2, 3, 1), np.uint8)], -1)
-    assert (dye(matte) == matte).all(), "nobody is there"
+    assert (in_dyes(matte, [dye]) == matte).all(), "nobody is there"
 
 
 def test_all_that_is_drawn_to_be_dyed_is_in_the_sheets():
