@@ -68,7 +68,7 @@ class VideoGanStage(GanStage):
     @torch.no_grad()
     def begin(self) -> None:
         """Generator and critic are those of images, unless motion has learnt already."""
-        if self._images[0] is None or bool(self.generator.mask.any()):
+        if self._images[0] is None or self.generator.moves:
             return
         theirs = self._images[0].state_dict()
         for name, mine in self.state_dict(keep_vars=True).items():

@@ -7,11 +7,13 @@ non-linearities are applied on a finer grid (`nn.alias_free`). `stylegan2` (Karr
 constant, and pixels are doubled between plain convolutions. `dcgan` and `r3` have no mapping network: the style is z,
 text and motion side by side, once at the bottom (`video_gan_plain`). Axes: b clip, f frame, n = b f frames, m motion.
 
-StyleSV's three ways of motion into a frame: added to the Fourier features, fused with w, and in low-rank weights. A
-learned mask before all three begins at zero where training begins with images, so that a generator of images makes
-clips whose frames are equal, and learns to move them; else at one.
+StyleSV's three ways of motion into a frame: added to the Fourier features, fused with w, and in low-rank weights.
+Where training begins with images, the weights that read motion begin at zero: a generator of images makes clips whose
+frames are equal, and learns to move them.
 
-Differs from StyleSV: no scaling of layers' inputs by a running mean; canvases have a margin of `margin` pixels.
+Differs from StyleSV: its learned mask before the motion code, zero at first, is left out, since random directions of
+motion behind it help nobody, and it hardly opened; no scaling of layers' inputs by a running mean; canvases have a
+margin of `margin` pixels.
 """
 
 from __future__ import annotations
@@ -68,12 +70,14 @@ class VideoGenerator(nn.Module):
             self.mapping.append(Linear(c.z_dim + text, c.w_dim, True, rate=MAPPING_RATE))
             self.mapping.append(Linear(c.w_dim, c.w_dim, True, rate=MAPPING_RATE))
         self.motion = _motion(c)
-        self.mask = nn.Parameter(torch.full((c.motion_dim,), 0.0 if c.image_pretraining else 1.0))
+        self.motion_dim = c.motion_dim
         self.fuse = nn.Identity() if c.plain else nn.Linear(c.w_dim + c.motion_dim, c.w_dim)
         if isinstance(self.fuse, nn.Linear):
             with torch.no_grad():
                 self.fuse.weight[:, : c.w_dim].copy_(torch.eye(c.w_dim))
         self.synthesis = _synthesis(c, self.width + c.motion_dim)
+        if c.image_pretraining:
+            self._begin_still()
         self.register_buffer("w_mean", torch.zeros(self.width))
         self.w_mean: Tensor
 
@@ -89,19 +93,19 @@ class VideoGenerator(nn.Module):
         """w (b, w) and, for videos, times (b, f) with their noise -> (b, c, f, h, w) in about [-1, 1]; one frame each
         without them."""
         if times is None or noise is None:
-            style = self.fuse(torch.cat([w, w.new_zeros(len(w), len(self.mask))], 1))
+            style = self.fuse(torch.cat([w, w.new_zeros(len(w), self.motion_dim)], 1))
             return self.synthesis(style, None).float()[:, :, None]
         b, f = times.shape
         if isinstance(self.synthesis, Dcgan) and self.synthesis.memories:
             return self._remembered(self.synthesis, w, noise, times)
-        m = (self.motion(noise, times) * self.mask).flatten(0, 1)  # (n, m)
+        m = self.motion(noise, times).flatten(0, 1)  # (n, m)
         style = self.fuse(torch.cat([w.repeat_interleave(f, 0), m], 1))
         return self.synthesis(style, m).float().unflatten(0, (b, f)).transpose(1, 2)
 
     def _remembered(self, network: Dcgan, w: Tensor, noise: Noise, times: Tensor) -> Tensor:
         """`lstm_maps`: coarse maps of all frames in a row; what lies at `times` between them is made finer."""
         rows = noise.rows
-        style = torch.cat([w[:, None].expand(-1, rows.shape[1], -1), rows * self.mask], 2)
+        style = torch.cat([w[:, None].expand(-1, rows.shape[1], -1), rows], 2)
         x = between(network.remembering(style, noise.memory, times), noise, times)
         made = network.finer(x.flatten(0, 1), len(network.memories) - 1)
         return made.float().unflatten(0, times.shape).transpose(1, 2)
@@ -109,7 +113,25 @@ class VideoGenerator(nn.Module):
     def motion_parts(self) -> list[nn.Parameter]:
         """What only videos need; a generator of images does without."""
         parts = [self.motion, *self.synthesis.motion_parts()]
-        return [self.mask, *(p for part in parts for p in part.parameters())]
+        return [p for part in parts for p in part.parameters()]
+
+    def motion_weights(self) -> list[Tensor]:
+        """The weights that read motion codes, of which those of the low-rank parts begin at zero in any case."""
+        if isinstance(self.fuse, nn.Linear):
+            assert isinstance(self.synthesis, AliasFree | Aliased)
+            return [self.fuse.weight[:, -self.motion_dim :], self.synthesis.add.weight]
+        assert isinstance(self.synthesis, Dcgan | R3)
+        return [self.synthesis.reader.weight[:, -self.motion_dim :]]
+
+    @torch.no_grad()
+    def _begin_still(self) -> None:
+        for weight in self.motion_weights():
+            weight.zero_()
+
+    @property
+    def moves(self) -> bool:
+        """Whether it has learnt to move anything."""
+        return any(bool(weight.any()) for weight in self.motion_weights())
 
     def truncated(self, w: Tensor, share: float) -> Tensor:
         """w nearer to the mean of all: `share` of the way is left."""

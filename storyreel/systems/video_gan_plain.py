@@ -45,7 +45,7 @@ class Dcgan(nn.Module):
     def __init__(self, c: VideoGanConfig, width: int):
         super().__init__()
         *sizes, _ = _sizes(c)
-        self.first = Linear(width, sizes[0][1] * 16, True)
+        self.reader = Linear(width, sizes[0][1] * 16, True)
         self.norms = nn.ModuleList([nn.BatchNorm2d(channels) for _, channels in sizes])
         sides = [side for side, _ in sizes if side <= REMEMBERED] if c.motion == "lstm_maps" else []
         self.memories = nn.ModuleList([MapMemory(side, level) for level, side in enumerate(sides)])
@@ -71,7 +71,7 @@ class Dcgan(nn.Module):
         return x.unflatten(0, (b, -1))
 
     def coarsest(self, style: Tensor) -> Tensor:
-        return F.relu(self.norms[0](self.first(style).unflatten(1, (-1, 4, 4))))
+        return F.relu(self.norms[0](self.reader(style).unflatten(1, (-1, 4, 4))))
 
     def layer(self, x: Tensor, i: int) -> Tensor:
         return F.relu(self.norms[i + 1](self.doublings[i](x)))
@@ -102,7 +102,7 @@ class R3(nn.Module):
         super().__init__()
         sizes = _sizes(c)
         wide = sizes[0][1]
-        self.basis, self.scales = nn.Parameter(torch.randn(wide, 4, 4)), Linear(width, wide, True)
+        self.basis, self.reader = nn.Parameter(torch.randn(wide, 4, 4)), Linear(width, wide, True)
         layers: list[nn.Module] = []
         for i, (_, channels) in enumerate(sizes):
             if i:
@@ -116,7 +116,7 @@ class R3(nn.Module):
         return []
 
     def forward(self, style: Tensor, motion: Tensor | None = None) -> Tensor:
-        x = self.layers(self.basis * self.scales(style)[..., None, None])
+        x = self.layers(self.basis * self.reader(style)[..., None, None])
         with in_float32(x):
             return self.to_pixels(x.float())
 

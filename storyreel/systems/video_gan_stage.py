@@ -124,7 +124,7 @@ class GanStage(Stage):
         return self.read(mean_states(batch))
 
     def styles(self, b: int, rng: torch.Generator, text: Tensor | None) -> Tensor:
-        device = self.generator.mask.device
+        device = self.generator.w_mean.device
         z = torch.randn(b, self.config.z_dim, generator=rng, device=rng.device).to(device)
         w = self.generator.styles(z, text)
         if self.training:

@@ -41,7 +41,8 @@ def made(**changes: Any) -> VideoGan:
 def moving(system: VideoGan) -> VideoGan:
     """With motion that does something."""
     with torch.no_grad():
-        system.videos.generator.mask.fill_(3.0)
+        for weight in system.videos.generator.motion_weights():
+            weight.normal_()
     return system.eval()
 
 

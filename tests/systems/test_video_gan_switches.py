@@ -159,13 +159,14 @@ def test_a_recurrent_video_refuses_times_that_it_cannot_run_to():
 
 
 @pytest.mark.parametrize("kind", ["r3", "dcgan"])
-def test_plain_frames_are_equal_at_birth_and_move_with_the_mask(kind: str):
+def test_plain_frames_are_equal_at_birth_and_move_once_they_read_motion(kind: str):
     system = made(frames=kind, low_rank=0).eval()
     times = torch.tensor([0.0, 3.5, 100.0])
     video = frames(system, times)
     assert torch.equal(video, video[:, :1].expand_as(video))
     with torch.no_grad():
-        system.videos.generator.mask.fill_(1.0)
+        for weight in system.videos.generator.motion_weights():
+            weight.normal_()
     moved = frames(system, times)
     assert (moved[:, 0] - moved[:, 1]).abs().max() > 1e-3
     assert (frames(system, times, seed=4) - moved).abs().max() > 1e-2
@@ -182,8 +183,8 @@ def test_dcgan_stays_in_range_and_a_block_of_r3_begins_as_nothing():
 
 
 def test_a_model_without_images_moves_from_its_first_step():
-    assert not made().videos.generator.mask.any()
-    assert made(image_pretraining=False).videos.generator.mask.all()
+    assert not made().videos.generator.moves
+    assert made(image_pretraining=False).videos.generator.moves
 
 
 # -- the critic ------------------------------------------------------------------------------------------------
