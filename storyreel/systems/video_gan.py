@@ -83,45 +83,45 @@ class VideoGanStage(GanStage):
                 f"clip_frames: expected clips of {count} frames, got {video.shape[2]}; set system.clip_frames and "
                 "stages.videos.data.frames to the same number"
             )
-        times = self.clip_times(len(video), rng, whole=True).to(video.device)
+        times = self.clip_times(len(video), rng).to(video.device)
         index = times.long().view(len(video), 1, -1, 1, 1)
         return video.gather(2, index.expand(-1, video.shape[1], -1, *video.shape[3:])), times
 
     def made(self, b: int, rng: torch.Generator, text: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Frames at times between; of recurrent motion, from the beginning of a video."""
+        """Frames as far apart as real ones are, from any time on; of recurrent motion, from the beginning of a video."""
         w = self.styles(b, rng, text)
         start = torch.rand(b, generator=rng, device=rng.device, dtype=torch.float64).to(w.device) * TIMES
         if self.config.recurrent:
             start = torch.zeros_like(start)
-        times = start[:, None] + self.clip_times(b, rng, whole=False).to(w.device)
+        times = start[:, None] + self.clip_times(b, rng).to(w.device)
         noise = self.generator.motion.drawn(start, self.config.clip_frames, rng)
         return self.generator(w, noise, times), times
 
-    def clip_times(self, b: int, rng: torch.Generator, *, whole: bool) -> Tensor:
+    def clip_times(self, b: int, rng: torch.Generator) -> Tensor:
         """`drawn_times`, or for a critic whose convolutions go over time frames in a row: float64 (b, seen)."""
         if self.config.critic != "image+3d":
-            return self.drawn_times(b, rng, whole=whole)
+            return self.drawn_times(b, rng)
         u = torch.rand(b, generator=rng, device=rng.device, dtype=torch.float64)
         first = (u * (self.config.clip_frames - self.seen + 1)).floor()
         return first[:, None] + torch.arange(self.seen, dtype=torch.float64, device=u.device)
 
-    def drawn_times(self, b: int, rng: torch.Generator, *, whole: bool) -> Tensor:
-        """float64 (b, seen) within a clip: the span between first and last is a power of two or all there is, the
-        others lie anywhere between (StyleSV's sampling)."""
+    def drawn_times(self, b: int, rng: torch.Generator) -> Tensor:
+        """float64 (b, seen), whole frames within a clip: the span between first and last is a power of two or all
+        there is, the others lie anywhere between (StyleSV's sampling).
+
+        Real clips and made ones alike: what tells them apart by their times alone learns nothing from the pictures.
+        """
         c = self.config
         last = min(c.clip_frames - 1, c.max_distance)
         low = math.ceil(math.log2(max(1, self.seen - 1)))
         count = max(1, math.ceil(math.log2(max(1, last))) - low + 1)
-        u = torch.rand(b, self.seen + 1, generator=rng, device=rng.device, dtype=torch.float64)
-        span = torch.exp2((u[:, 0] * count).floor() + low).clamp(max=last)
-        first = (u[:, 1] * (c.clip_frames - span)).floor() if whole else u[:, 1] * (c.clip_frames - span - 1)
-        inner = u[:, 2:].sort(1).values[:, : self.seen - 2] * span[:, None]
-        if whole:
-            room = span[:, None] - (self.seen - 1)
-            steps = torch.arange(1, self.seen - 1, dtype=torch.float64, device=u.device)
-            inner = (inner / span[:, None] * (room + 1)).floor() + steps
-        offsets = torch.cat([torch.zeros_like(first)[:, None], inner, span[:, None]], 1)[:, : self.seen]
-        return first[:, None] + offsets
+        u = torch.rand(b, max(2, self.seen), generator=rng, device=rng.device, dtype=torch.float64)
+        span = torch.exp2((u[:, 0] * count).floor() + low).clamp(max=last)[:, None]
+        first = (u[:, 1:2] * (c.clip_frames - span)).floor()
+        room = span - (self.seen - 1)
+        steps = torch.arange(1, self.seen - 1, dtype=torch.float64, device=u.device)
+        inner = (u[:, 2:].sort(1).values * (room + 1)).floor() + steps
+        return first + torch.cat([torch.zeros_like(first), inner, span], 1)[:, : self.seen]
 
 
 class VideoGan(System):

@@ -126,15 +126,27 @@ def test_only_a_critic_of_videos_minds_the_order_of_frames():
 
 
 def test_times_lie_within_the_clip():
-    stage = made(clip_frames=9, seen_frames=3).videos
-    for whole in (True, False):
-        times = stage.drawn_times(500, torch.Generator().manual_seed(0), whole=whole)
-        assert times.shape == (500, 3)
-        assert times.min() >= 0
-        assert times.max() <= 8
-        assert (times[:, 1:] > times[:, :-1]).all()
-        assert sorted({round(float(s)) for s in times[:, 2] - times[:, 0]}) == [2, 4, 8]
-    assert torch.equal(stage.drawn_times(50, torch.Generator().manual_seed(0), whole=True) % 1, torch.zeros(50, 3))
+    times = made(clip_frames=9, seen_frames=3).videos.drawn_times(500, torch.Generator().manual_seed(0))
+    assert times.shape == (500, 3)
+    assert times.min() >= 0
+    assert times.max() <= 8
+    assert (times[:, 1:] > times[:, :-1]).all()
+    assert set((times[:, 2] - times[:, 0]).tolist()) == {2, 4, 8}
+    assert not (times % 1).any()
+    share = ((times[:, 1] - times[:, 0]) / (times[:, 2] - times[:, 0])).mean()
+    assert abs(share - 0.5) < 0.03  # the frame between lies anywhere between, not rather at the beginning
+
+
+@pytest.mark.parametrize("critic", ["tsm_mean", "concat"])
+def test_times_do_not_tell_made_clips_from_real_ones(critic: str):
+    """Gaps of a made clip are those that a real one has; else the critic needs no pictures."""
+    stage = made(critic=critic).videos
+    with torch.no_grad():
+        _, times = stage.made(64, torch.Generator().manual_seed(0), None)
+    gaps = times[:, 1:] - times[:, :-1]  # pyright: ignore[reportOptionalSubscript]
+    assert not (gaps % 1).any()
+    assert gaps.min() >= 1
+    assert (times[:, 0] % 1).any()  # pyright: ignore[reportOptionalSubscript]
 
 
 # -- losses ----------------------------------------------------------------------------------------------------

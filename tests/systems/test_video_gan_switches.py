@@ -205,10 +205,9 @@ def test_the_pair_of_critics_scores_frames_and_video():
 
 def test_a_critic_over_time_sees_frames_in_a_row():
     stage = made(critic="image+3d", seen_frames=3, motion="linear").videos
-    for whole in (True, False):
-        times = stage.clip_times(200, torch.Generator().manual_seed(0), whole=whole)
-        assert torch.equal(times[:, 1:] - times[:, :-1], torch.ones(200, 2, dtype=torch.float64))
-        assert sorted(set(times[:, 0].tolist())) == [0, 1]
+    times = stage.clip_times(200, torch.Generator().manual_seed(0))
+    assert torch.equal(times[:, 1:] - times[:, :-1], torch.ones(200, 2, dtype=torch.float64))
+    assert sorted(set(times[:, 0].tolist())) == [0, 1]
 
 
 # -- text ------------------------------------------------------------------------------------------------------
