@@ -9,7 +9,10 @@ nothing. `mean` is without the shift.
 `concat` (StyleGAN-V, Section 3.2): features of all frames lie side by side.
 `image+3d` (MoCoGAN): `video_gan_critic3d`. By the text: `video_gan_text`. Axes: b clip, f frame, n = b f frames.
 
-Differs from the papers: pictures are halved by the mean of four pixels, and there is no minibatch deviation.
+After all blocks a channel says how much the clips of a group differ (minibatch deviation, Karras et al. 2018, Section
+3), or a generator whose videos are all alike would please it.
+
+Differs from the papers: pictures are halved by the mean of four pixels.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from storyreel.systems.video_gan_text import TextFilters, projection
 
 JOINED = 16  # pixels a side where the features of frames are joined
 WAVES = 16  # of the embedding of time differences
+GROUP = 4  # clips whose deviation is one number
 
 
 def critic_of(c: VideoGanConfig, frames: int, text: int = 0) -> Critic | ImageAndVideoCritic:
@@ -60,7 +64,7 @@ class Critic(nn.Module):
             (before if size > self.joined else after).append(CriticBlock(wide_in, wide))
             size //= 2
         self.before, self.after = before, after
-        self.mix = Conv(wide, wide, 3, equalized=True)
+        self.mix = Conv(wide + 1, wide, 3, equalized=True)
         self.hidden = Linear(wide * size**2, wide, True)
         self.score = Linear(wide, 1, True)
         self.by_time = TimeDifferences(frames, wide, c.max_distance) if frames > 1 else None
@@ -97,7 +101,7 @@ class Critic(nn.Module):
         for block in self.after:
             x = block(x, 1)
         maps.append(x)
-        x = bent(self.mix(x))
+        x = bent(self.mix(with_deviation(x)))
         return bent(self.hidden(x.flatten(1))), maps
 
 
@@ -115,6 +119,15 @@ class CriticBlock(nn.Module):
         y = bent(self.conv1(shifted(x, frames)))
         y = bent(self.conv2(halved(y)))
         return (y + self.skip(halved(x))) / math.sqrt(2)
+
+
+def with_deviation(x: Tensor) -> Tensor:
+    """(b, c, h, w) and a channel more: the standard deviation over `GROUP` clips, or as many as divide b, averaged."""
+    group = math.gcd(len(x), GROUP)
+    clips = x.float().unflatten(0, (group, -1))  # clip i is in group i % (b / group)
+    spread = (clips.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
+    channel = spread.repeat(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])
+    return torch.cat([x, channel.to(x.dtype)], 1)
 
 
 def halved(x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from storyreel.recipe import Recipe
 from storyreel.run import Run
 from storyreel.systems.base import Batch, Loss, Request, Tick
 from storyreel.systems.video_gan import VideoGan
-from storyreel.systems.video_gan_critic import shifted
+from storyreel.systems.video_gan_critic import shifted, with_deviation
 from storyreel.systems.video_gan_generator import bands
 from storyreel.systems.video_gan_losses import critic_term, generator_term, gradient_penalty
 from storyreel.systems.video_gan_take import Take
@@ -123,6 +123,17 @@ def test_only_a_critic_of_videos_minds_the_order_of_frames():
         assert (critic(video, times) - other).abs().max() > 1e-4
         torch.nn.init.normal_(critic.by_time.out.weight)  # pyright: ignore[reportOptionalMemberAccess]
         assert (critic(video, times) - critic(video, times * 2)).abs().max() > 1e-4
+
+
+def test_a_critic_is_told_how_much_clips_differ():
+    x = torch.randn(1, 3, 4, 4).expand(8, -1, -1, -1)
+    channel = with_deviation(x)[:, 3]
+    assert channel.abs().max() < 1e-3
+    clips = torch.randn(8, 3, 4, 4)
+    channel = with_deviation(clips)[:, 3]
+    assert torch.allclose(channel[:2, 0, 0], torch.stack([clips[i::2].std(0, correction=0).mean() for i in (0, 1)]))
+    assert torch.equal(channel, channel[:2, :1, :1].repeat(4, 4, 4))
+    assert with_deviation(clips[:3]).shape == (3, 4, 4, 4)  # three clips are each a group
 
 
 def test_times_lie_within_the_clip():
