@@ -88,7 +88,7 @@ class VideoGanStage(GanStage):
         return video.gather(2, index.expand(-1, video.shape[1], -1, *video.shape[3:])), times
 
     def made(self, b: int, rng: torch.Generator, text: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Frames as far apart as real ones are, from any time on; of recurrent motion, from the beginning of a video."""
+        """Frames as far apart as real ones are, from any time on; of recurrent motion, from a video's beginning."""
         w = self.styles(b, rng, text)
         start = torch.rand(b, generator=rng, device=rng.device, dtype=torch.float64).to(w.device) * TIMES
         if self.config.recurrent:
