@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from storyreel.clip import Clip
+from storyreel.wording import suggestion
 from storyreel.worlds import Described, check_ranges, setting
 from storyreel.worlds.scene_grammar import Grammar, finished
 
 MAX_FRAMES = 4096
+MAX_DRAWS = 2000  # of a scene, until one shows what all are to show
 
 LICENCE = "Its training clips were drawn by Storyreel and are under CC0 1.0: anyone may use them for anything."
 
@@ -42,6 +44,7 @@ class SceneMaker:
     captions: int = setting(2, "Captions a clip.")
     partial: float = setting(0.25, "Share of captions that leave things out, of the grammar's.")
     short: float = setting(0.15, "Share of captions of one to three attributes, of the grammar's.")
+    only: str = setting("", "What all clips show, such as weather=dry,time=dusk.", before="")
 
     grammar: ClassVar[Grammar]
     draw: ClassVar[Callable[[np.random.Generator, str], Any]]
@@ -54,6 +57,10 @@ class SceneMaker:
                 raise ValueError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
         if self.partial + self.short > 1:
             raise ValueError(f"partial + short: expected at most 1, got {self.partial + self.short:g}")
+        if any("=" not in part for part in self.only.split(",") if self.only):
+            raise ValueError(f"only: expected pairs such as weather=dry,time=dusk, got {self.only!r}")
+        if self.only:
+            self.scene(0, 0)  # or says what is wrong with it
 
     def scene(self, seed: int, index: int, split: str | None = None) -> DrawnScene:
         """What clip `index` of this seed shows."""
@@ -112,7 +119,22 @@ class SceneMaker:
         split = split or drawn
         if split not in ("train", "held_out"):
             raise ValueError(f"split: expected train or held_out, got {split!r}")
-        return type(self).draw(rng, split), split, rng
+        return self._shown(rng, split), split, rng
+
+    def _shown(self, rng: np.random.Generator, split: str) -> Any:
+        """A scene that shows what all are to show. ValueError: it names no attribute, or none shows that."""
+        shown = dict(part.strip().split("=", 1) for part in self.only.split(",") if "=" in part)
+        seen: dict[str, set[str | None]] = {}
+        for _ in range(MAX_DRAWS):
+            scene = type(self).draw(rng, split)
+            if scene.attributes.items() >= shown.items():
+                return scene
+            for name in shown:
+                if name not in scene.attributes:
+                    raise ValueError(f"only: no attribute {name!r}; {suggestion(name, scene.attributes)}")
+                seen.setdefault(name, set()).add(scene.attributes[name])
+        there = "; ".join(f"{name}={'|'.join(sorted(filter(None, values)))}" for name, values in seen.items())
+        raise ValueError(f"only: none of {MAX_DRAWS} scenes ({split}) shows {self.only}; they have {there}")
 
     def _times(self, start: int, frames: int) -> np.ndarray:
         return np.arange(start, start + frames) / float(self.fps)

@@ -137,6 +137,17 @@ def test_nothing_pops(name: str):
 
 
 @everywhere
+def test_all_clips_show_what_all_are_to_show(name: str):
+    make = maker(name, only="weather=snow, time=night")
+    shown = [make.scene(1, i).attributes for i in range(20)]
+    assert all((seen["weather"], seen["time"]) == ("snow", "night") for seen in shown)
+    assert len({tuple(seen.items()) for seen in shown}) > 5
+    whatever = maker(name)
+    some = [i for i in range(40) if whatever.scene(1, i).attributes["weather"] == "snow"]
+    assert all(maker(name, only="weather=snow").scene(1, i) == whatever.scene(1, i) for i in some)
+
+
+@everywhere
 def test_queries_are_refused_in_one_line(name: str):
     for query, said in (
         ("clips=4&size=32", "size: expected 64 to 256, got 32"),
@@ -145,6 +156,9 @@ def test_queries_are_refused_in_one_line(name: str):
         ("clips=4&short=0.9&partial=0.2", "partial . short: expected at most 1, got 1.1"),
         ("clips=4&short=2", "short: expected 0 to 1, got 2.0"),
         ("clips=4&fps=0", "fps: expected more than 0"),
+        ("clips=4&only=snow", "only: expected pairs such as weather=dry,time=dusk, got 'snow'"),
+        ("clips=4&only=wether=snow", "only: no attribute 'wether'; did you mean 'weather'?"),
+        ("clips=4&only=weather=hail", "only: none of 2000 scenes .train. shows weather=hail; they have weather=.*snow"),
         ("clips=4&frame=5", "has no setting 'frame'; did you mean 'frames'"),
     ):
         with pytest.raises(ValueError, match=said) as error:
