@@ -99,7 +99,7 @@ def completed(
         shown = {n: v for n, v in {**found, **made}.items() if not set(attributes[n].fixed_by) & set(own.values())}
         shown |= own
         if world.drawable:
-            shown = dict(world.drawable(whole, shown))
+            shown = dict(world.drawable(shown))
         shown = drawn_to_be_dyed(whole, shown, world)
         return world.caption(shown, np.random.default_rng([seed, index]))
 

@@ -130,7 +130,7 @@ class World:
     stands: a prompt -> whether it says that somebody stands and does nothing else: `sheet` has the frame that shows it.
     reworded: a prompt -> what it says of few things in words that captions have, where it has others; or the prompt.
     complete: attributes, random numbers, whether the likeliest is wanted -> what else a clip of these may show.
-    drawable: a prompt, attributes -> those of them that its clips can show together, or what comes nearest.
+    drawable: attributes -> those of them that its clips can show together, or what comes nearest.
     dyed: a prompt, attributes -> these with garments in a color that is drawn, and how they are dyed in that which the
     prompt says and no clip has; of its own result it gives the same.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
@@ -158,7 +158,7 @@ class World:
     stands: Callable[[str], bool] | None = None
     reworded: Callable[[str], str] | None = None
     complete: Callable[[Mapping[str, str], np.random.Generator, bool], Mapping[str, str]] | None = None
-    drawable: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
+    drawable: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
     dyed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], Sequence[Dye]]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None

@@ -18,8 +18,6 @@ HIDDEN_BY = {  # attribute -> value -> attributes of which nothing is seen besid
 }
 FOR_MEN = {"tunic": "shirt", "boots": "shoes", "slippers": "shoes"}  # what they wear in place of what women have alone
 CROWN = {"tiara": "golden helmet"}  # the nearest that there is for men
-SWORD = {"longsword": "saber"}  # half of a longsword is cut off at the picture's edge, an eighth of a saber
-LONG = ("longsword", "long", "broadsword", "great", "greatsword", "claymore", "two", "big", "huge", "giant")
 
 
 def _only_for_women(parts: tuple[Part, ...]) -> dict[str, str]:
@@ -36,12 +34,11 @@ INSTEAD = {"torso": _only_for_women(TORSOS), "feet": _only_for_women(FEET), "hea
 
 def as_json() -> dict[str, object]:
     """The tables, for `web/page/prompts.js`."""
-    return {"instead": INSTEAD, "sword": SWORD, "long": LONG, "dresses": DRESSES, "hidden_by": HIDDEN_BY}
+    return {"instead": INSTEAD, "dresses": DRESSES, "hidden_by": HIDDEN_BY}
 
 
-def drawable(words: frozenset[str], attributes: Mapping[str, str]) -> dict[str, str]:
-    """The attributes as the sheets can show them. words: of the prompt; a sword that nobody calls long is the saber,
-    which the picture cuts least."""
+def drawable(attributes: Mapping[str, str]) -> dict[str, str]:
+    """The attributes as the sheets can show them."""
     found = dict(attributes)
     if found.get("sex") == "male":
         if "facial_hair" in found and found.get("head") in CROWN:
@@ -50,7 +47,5 @@ def drawable(words: frozenset[str], attributes: Mapping[str, str]) -> dict[str, 
     if found.get("action") in ("thrust", "shoot") and found.get("sex") != "male":  # no robe is drawn in these
         dress = found.get("torso", "").replace(" robe", " dress")
         found |= {"torso": dress} if dress in DRESSES else {}
-    if found.get("weapon") in SWORD and not words & set(LONG):
-        found["weapon"] = SWORD[found["weapon"]]
     hidden = {name for key, values in HIDDEN_BY.items() for name in values.get(found.get(key, ""), ())}
     return {name: value for name, value in found.items() if name not in hidden}

@@ -36,8 +36,8 @@ SPELLING = {british: american for american, british in BRITISH.items()} | {
 MENS = ("bare chest", "formal suit")  # of which there is no drawing for women
 CARRIED = ("spear", "dagger", "shield")  # weapons that walking people are drawn with
 SIDEWAYS = ("slash", "thrust", "shoot")  # attacks that are seen best from the side
-FRONT = ("mace", "shield")  # seen whole from the front alone
-UNARMED = {"slash": "saber", "thrust": "spear"}  # what an attack with no weapon is made with
+FRONT = ("longsword", "rapier", "mace", "shield")  # seen in all frames from the front alone
+UNARMED = {"slash": "longsword", "thrust": "spear"}  # what an attack with no weapon is made with
 CLOSED_HELMET, OPEN_HELMET = "metal helmet", "kettle hat"
 NAKED = {"head": "bare head", "feet": "bare feet"}  # where something on them is denied
 FIGHTING = frozenset(form for verb in ("attack", "fight", "strike") for form in free_words.inflected(verb))
@@ -273,7 +273,7 @@ def implied(prompt: str, named: Mapping[str, str]) -> dict[str, str]:
 def _best_side(action: str | None, weapon: str | None, body: str | None) -> str | None:
     """Where somebody faces in whose deed most is seen; None where that is nowhere in particular."""
     if weapon in FRONT or (action == "slash" and body in MONSTERS) or (action == "thrust" and weapon is None):
-        return "down"  # from the side a mace is cut, an orc who swings has no face, and a fist is in pieces
+        return "down"  # aside a mace is cut, a sword hidden, an orc who swings has no face, a fist is in pieces
     return "right" if action in SIDEWAYS or weapon == "spear" else None  # blades in front are cut and shafts are dots
 
 

@@ -45,7 +45,7 @@ export class Prompts {
     }
     const said = ([name, value]) => this.attributes[name]?.values[value]?.phrase || value;
     const added = Object.entries(made).map(said);
-    if (this.words) return { text: this.caption(this.#drawable(prompt, { ...made, ...found })), added };
+    if (this.words) return { text: this.caption(this.#drawable({ ...made, ...found })), added };
     const rest = added.length ? `${prompt.replace(/[ .,;]+$/, "")}, ${added.join(", ")}` : prompt;
     return { text: rest, added };
   }
@@ -272,16 +272,14 @@ export class Prompts {
   }
 
   // The attributes as the world's sheets can show them together, or what comes nearest.
-  #drawable(prompt, seen) {
-    const { instead, sword, long, dresses, hidden_by } = this.drawable;
+  #drawable(seen) {
+    const { instead, dresses, hidden_by } = this.drawable;
     const found = { ...seen };
-    const words = tokens(prompt, this.thesaurus);
     if (found.sex === "male" && found.facial_hair && found.head === "tiara") delete found.head;
     if (found.sex === "male")
       for (const [name, swaps] of Object.entries(instead)) found[name] = swaps[found[name]] ?? found[name];
     const dress = (found.torso ?? "").replace(" robe", " dress");
     if (["thrust", "shoot"].includes(found.action) && found.sex !== "male" && dresses.includes(dress)) found.torso = dress;
-    if (found.weapon in sword && !words.some((word) => long.includes(word))) found.weapon = sword[found.weapon];
     const hidden = Object.entries(hidden_by).flatMap(([name, values]) => values[found[name]] ?? []);
     for (const name of hidden) delete found[name];
     return found;
