@@ -209,6 +209,10 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     best = {row: clips[chosen[row]] for row, clips in a.candidates.items()}
     best = {row: clip.replace(frames=without_pieces(clip.frames, LOOSE)) for row, clip in best.items()}
     clips = in_shared_colors(best, a.captions, ranker)
+    if a.world.bearded and a.world.sheet and "facial_hair" in a.attributes:
+        for row, clip in clips.items():
+            seen = a.world.sheet.posed(a.attributes, *row)
+            clips[row] = clip.replace(frames=a.world.bearded(clip.frames, seen))
     if dyes := dyes_of(a.options.prompt, a.attributes, a.world):
         clips = {row: clip.replace(frames=in_dyes(clip.frames, dyes)) for row, clip in clips.items()}
     named = {f"{action}-{facing}": place for (action, facing), place in chosen.items()}

@@ -21,6 +21,7 @@ from storyreel.generate import registry
 from storyreel.generate.appearance import appearance_of
 from storyreel.generate.crisp import crisp, palette_world
 from storyreel.generate.dyeing import dyed
+from storyreel.generate.facial_hair import with_facial_hair
 from storyreel.generate.loop import looped
 from storyreel.generate.open_attributes import attributes_of, completed_for, sentences_of, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
@@ -252,6 +253,8 @@ class Model:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
         if made or resolved.prompts != options.prompts:
             trained = trained_world(self.info)
+            if exact and len(resolved.prompts) == 1:
+                clip = with_facial_hair(clip, trained, resolved.prompts[0])
             clip = dyed(clip, trained, " ".join(options.prompts), resolved.prompts[0] if resolved.prompts else "")
             clip = standing(clip, trained, options.prompt, resolved.prompt)
             if exact:

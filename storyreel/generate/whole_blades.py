@@ -16,6 +16,7 @@ from storyreel.worlds import World
 
 ROOM = 16  # columns that a picture gains on each side
 TALLEST = 12  # rows: what is cut and is taller is no blade from the side
+TOP = 1  # row: what reaches it is cut by the upper edge as well, and where it would go on is not known
 BACK = 5  # columns by which it is seen where a blade goes
 
 
@@ -40,6 +41,8 @@ def whole(frames: np.ndarray) -> np.ndarray | None:
     for side in (1, -1):  # as it is, then mirrored
         for mask, frame in zip(seen[:, :, ::side], wide[:, :, ::side], strict=True):
             for first, last in _runs(mask[:, -1]):
+                if first <= TOP:
+                    continue
                 if last - first > TALLEST:
                     return None
                 found = True

@@ -133,6 +133,8 @@ class World:
     drawable: attributes -> those of them that its clips can show together, or what comes nearest.
     dyed: a prompt, attributes -> these with garments in a color that is drawn, and how they are dyed in that which the
     prompt says and no clip has; of its own result it gives the same.
+    bearded: frames of one action from its beginning on, uint8 (f, h, w, c), attributes -> the same with the facial
+    hair that these name, which its models leave out.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
     expected: a prompt -> the things that are to be there, as the world's judge finds them; nothing if it names none.
     caption: attributes, random numbers -> a caption in the commonest words of its captions.
@@ -160,6 +162,7 @@ class World:
     complete: Callable[[Mapping[str, str], np.random.Generator, bool], Mapping[str, str]] | None = None
     drawable: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
     dyed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], Sequence[Dye]]] | None = None
+    bearded: Callable[[np.ndarray, Mapping[str, str]], np.ndarray] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None
     sentences: Callable[[str], Sequence[str]] | None = None

@@ -29,6 +29,7 @@ from storyreel.worlds import (
     sprites_reader,
 )
 from storyreel.worlds.sprites_attributes import ATTRIBUTES, JUDGED
+from storyreel.worlds.sprites_beards import bearded
 from storyreel.worlds.sprites_completion import completed
 from storyreel.worlds.sprites_drawable import drawable
 from storyreel.worlds.sprites_dyes import dyed
@@ -422,6 +423,7 @@ WORLD = World(
     stands=sprites_reader.stands,
     drawable=drawable,
     dyed=dyed,
+    bearded=bearded,
     cut=("saber", "longsword", "rapier"),
     caption=sprites_captions.restated,
     views=views,

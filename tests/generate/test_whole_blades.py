@@ -76,3 +76,14 @@ def test_without_a_matte_the_background_is_what_has_the_color_of_the_corner():
     assert made is not None
     assert with_matte is not None
     assert (made == np.where(with_matte[..., 3:] > 0, with_matte[..., :3], np.uint8(128))).all()
+
+
+def test_what_the_upper_edge_cuts_as_well_ends_there():
+    frames = np.zeros((1, 64, 64, 4), np.uint8)
+    frames[0, :20, 50:] = (90, 90, 100, 255)
+    assert whole(frames) is None
+    frames[0, 40:43, 40:] = (90, 90, 100, 255)
+    wide = whole(frames)
+    assert wide is not None
+    assert not wide[0, :30, 80:].any()
+    assert wide[0, 40:43, 80:82, 3].any()

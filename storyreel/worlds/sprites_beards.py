@@ -1,0 +1,109 @@
+"""Beards and mustaches of the sprites world, drawn onto faces: a model has seen few, and leaves most of them out.
+
+A face lies where the drawing of an action has it, so its place is known of each frame; what is drawn is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from storyreel.worlds.garment_dye import rgb
+from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_parts import ROWS
+
+SHAPES = {  # rows of shades, 1 (dark) to 4 (light), by the top left pixel of a standing figure's: (row, column)
+    ("beard", "down"): (33, 25, """
+        12..233332..21
+        12323333332321
+        12333211233321
+        .123343343321.
+        ..1233443321..
+        ...12344321...
+        ....123321....
+        .....1111.....
+    """),
+    ("beard", "right"): (33, 29, """
+        1........1..
+        12.....1221.
+        123...123321
+        12332233211.
+        .12334334321
+        ..1233443321
+        ...12344321.
+        .....12321..
+        ......111...
+    """),
+    ("big mustache", "down"): (33, 26, """
+        ..12211221..
+        .1233333321.
+        123331133321
+        .111....111.
+    """),
+    ("big mustache", "right"): (33, 33, """
+        ...12221
+        12233331
+        12333211
+        .111....
+    """),
+    ("mustache", "down"): (33, 28, """
+        .122221.
+        12333321
+        121..121
+    """),
+    ("mustache", "right"): (33, 35, """
+        .12221
+        123331
+        121.11
+    """),
+    ("thin mustache", "down"): (33, 28, """
+        .12..21.
+        12....21
+        1......1
+    """),
+    ("thin mustache", "right"): (33, 35, """
+        ..1221
+        .12..1
+        11....
+    """),
+}  # fmt: skip
+MOVED = {  # (down, right) by which a head is moved, in those drawings of an action in which it is
+    ("walk", "down"): {2: (1, 0), 6: (1, 0)},
+    ("walk", "right"): {0: (1, 0), 4: (1, 0)},
+    ("thrust", "down"): {4: (1, 0), 5: (1, 0), 6: (1, 0)},
+    ("thrust", "right"): {4: (0, 2), 5: (0, 2), 6: (0, 2)},
+    ("slash", "down"): {2: (2, -1), 3: (1, 2), 4: (0, 3), 5: (0, 3)},
+    ("slash", "right"): {1: (2, 2), 2: (0, 2), 3: (0, 3), 4: (0, 4), 5: (0, 4)},
+    ("shoot", "down"): dict.fromkeys((*range(4), *range(9, 13)), (0, -1)),
+    ("shoot", "right"): dict.fromkeys(range(13), (0, -1)),
+    ("hurt", "down"): {1: (1, 2), 2: (9, 2)},
+}
+FRAMES = 8  # of a clip that shows an action once
+FALLEN = 3  # drawing of `hurt` from which on no face is seen
+BLONDE = {"blonde": "6b4a16 a97b2e dcb35a f4dc98"}
+
+
+def bearded(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, with the facial hair that is named."""
+    color, _, kind = attributes.get("facial_hair", "").partition(" ")
+    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
+    side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
+    ramp = {**RAMPS, **BLONDE}.get(color)
+    if (kind, side) not in SHAPES or ramp is None or frames.shape[1:3] != (64, 64):
+        return frames
+    top, left, rows = SHAPES[kind, side]
+    shades = np.array([[0 if pixel == "." else int(pixel) for pixel in row] for row in rows.split()])
+    painted = np.array([(0, 0, 0), *rgb(ramp)], np.uint8)[shades]
+    out, steps = frames.copy(), len(ROWS[action][1])
+    for i, frame in enumerate(out):
+        step = (2 * (i % FRAMES) + 1) * steps // (2 * FRAMES)
+        if action == "hurt" and (step >= FALLEN or i >= FRAMES):
+            break
+        down, right = MOVED.get((action, side), {}).get(step, (0, 0))
+        view = frame[:, ::-1] if facing == "left" and action != "hurt" else frame
+        h, w = shades.shape
+        there = view[top + down : top + down + h, left + right : left + right + w]
+        there[shades > 0, :3] = painted[shades > 0]
+        there[shades > 0, 3:] = 255
+    return out
