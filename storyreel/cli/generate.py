@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from storyreel.generate.prompts import PromptRow
     from storyreel.worlds import World
 
+MOST_NOTED = 30  # prompts of a file whose unknown words are named
 NOTHING = "expected a prompt in quotes, or one of --story, --prompts, --from"
 app = typer.Typer(add_completion=False)
 
@@ -263,16 +264,31 @@ class GenerationPlan:
 
 
 def _unknown_words(rows: list[PromptRow] | None, options: GenerateOptions, info: dict[str, Any]) -> list[str]:
+    """What the model knows of no prompt; of a file's prompts the first `MOST_NOTED` that have such words."""
     from storyreel.generate.open_attributes import attributes_of, trained_world
     from storyreel.generate.registry import is_conditional, known_words
     from storyreel.generate.vocabulary import note_for, unconditional_note
 
-    prompts = [prompt for row in rows for prompt in row.options.prompts] if rows else options.prompts
     if not is_conditional(info):
+        prompts = [prompt for row in rows for prompt in row.options.prompts] if rows else options.prompts
         note = unconditional_note(prompts, info["name"])
         return [note] if note else []
-    note = note_for(prompts, known_words(info), info["name"], attributes_of(info), trained_world(info))
-    return [note] if note else []
+    about = known_words(info), info["name"], attributes_of(info), trained_world(info)
+    if rows is None:
+        note = note_for(options.prompts, *about)
+        return [note] if note else []
+    notes: dict[str, str] = {}  # of each, where it was first
+    for row in rows:
+        note = note_for(row.options.prompts, *about)
+        if note and note not in notes:
+            if len(notes) == MOST_NOTED:
+                return [*_placed(notes), "and so on: more prompts have words that are not in this model's world"]
+            notes[note] = row.where
+    return _placed(notes)
+
+
+def _placed(notes: Mapping[str, str]) -> list[str]:
+    return [f"{where}: {note}" for note, where in notes.items()]
 
 
 @dataclass

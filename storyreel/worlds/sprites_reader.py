@@ -20,7 +20,7 @@ from storyreel.worlds import sprites_language
 from storyreel.worlds import sprites_words as words
 from storyreel.worlds.sprites_captions import BRITISH, restated
 from storyreel.worlds.sprites_completion import COVERED, MONSTERS
-from storyreel.worlds.sprites_free_words import Meaning
+from storyreel.worlds.sprites_free_words import MANY, Meaning
 from storyreel.worlds.sprites_lexicon import deeds, hair, hair_colors, people, things
 from storyreel.worlds.sprites_spelling import Phrase, affirmed, color_first, spelled
 from storyreel.worlds.sprites_wardrobe import GARMENT
@@ -172,12 +172,13 @@ def _one_color(tokens: Phrase, named: Mapping[str, str]) -> Meaning:
 
 
 def lacking(prompt: str) -> dict[str, str]:
-    """What the prompt says that the world has not, and what is read in its place: "a zombie in a yellow dress" ->
-    {"zombie": "skeleton", "yellow dress": "white dress"}."""
+    """What the prompt says that the world has not -> what is read in its place: {"zombie": "skeleton"}."""
     named, tokens = read_freely(prompt), _words(prompt)[0]
     everything = {**implied(prompt, named), **named}
-    found: dict[str, str] = {}
-    for phrase, _ in _phrases(tokens, _free_lexicon):
+    phrases = list(_phrases(tokens, _free_lexicon))
+    several = ((f"{a[-1]} {' '.join(b)}", _is_somebody(b, m)) for (a, _), (b, m) in pairwise(phrases) if a[-1] in MANY)
+    found = {phrase: "one at a time" for phrase, somebody in several if somebody}
+    for phrase, _ in phrases:
         for name, value in _stand_ins().get(phrase, ()):
             if named.get(name) == value:
                 found.setdefault(" ".join(phrase), value)

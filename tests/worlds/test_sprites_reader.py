@@ -305,3 +305,10 @@ def test_who_there_is_not_looks_like_somebody(prompt: str, like: str):
 )
 def test_who_stands_does_nothing_else(prompt: str, expected: bool):
     assert stands(prompt) is expected
+
+
+def test_of_several_people_one_is_drawn_and_that_is_said():
+    assert lacking("Two goblins walking")["two goblins"] == "one at a time"
+    assert "one at a time" in lacking("three old men walking").values()
+    for prompt in ("a knight with two swords", "a two-handed sword swung by an orc", "an orc"):
+        assert "one at a time" not in lacking(prompt).values()
