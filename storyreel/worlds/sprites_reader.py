@@ -238,7 +238,7 @@ def implied(prompt: str, named: Mapping[str, str]) -> dict[str, str]:
     if named.get("sex", found.get("sex")) == "female":
         found.pop("facial_hair", None)
     if named.get("body") == "skeleton":  # its sex is not to be seen, and an archer of bones wears no leather
-        found = {name: value for name, value in found.items() if name == "action" or value == "red bandana"}
+        found = {name: value for name, value in found.items() if name in ("action", "facing") or value == "red bandana"}
     if named.get("sex", found.get("sex")) == "female" and found.get("torso") in MENS:
         found.pop("torso")
     if named.get("head", found.get("head")) in COVERED:
@@ -249,7 +249,7 @@ def implied(prompt: str, named: Mapping[str, str]) -> dict[str, str]:
     action = named.get("action", found.get("action"))
     if action in UNARMED and not {"weapon"} & {*named, *found} and not set(tokens) & set(free_words.FISTS):
         found["weapon"] = UNARMED[action]  # else a blade is seen in some frames
-    if "facing" not in named and (
+    if "facing" not in {*named, *found} and (
         side := _best_side(action, named.get("weapon", found.get("weapon")), named.get("body"))
     ):
         found["facing"] = side

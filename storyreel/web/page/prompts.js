@@ -159,7 +159,9 @@ export class Prompts {
     if (covered.includes(found.head) && (said.hair_color || said.hair_style)) delete found.head;
     if ((said.sex ?? found.sex) === "female") delete found.facial_hair;
     if (said.body === "skeleton")
-      found = Object.fromEntries(Object.entries(found).filter(([name, v]) => name === "action" || v === "red bandana"));
+      found = Object.fromEntries(
+        Object.entries(found).filter(([name, v]) => ["action", "facing"].includes(name) || v === "red bandana"),
+      );
     if ((said.sex ?? found.sex) === "female" && mens.includes(found.torso)) delete found.torso;
     const hidden = covered.includes(said.head ?? found.head);
     if (hidden) delete found.hair_color;
@@ -170,10 +172,11 @@ export class Prompts {
     const bare = words.some((word) => fists.includes(word));
     if (does in unarmed && !said.weapon && !found.weapon && !bare) found.weapon = unarmed[does];
     const weapon = said.weapon ?? found.weapon;
-    if (!said.facing && front.includes(weapon)) found.facing = "down";
-    else if (!said.facing && does === "slash" && monsters.includes(said.body)) found.facing = "down";
-    else if (!said.facing && does === "thrust" && !weapon) found.facing = "down";
-    else if (!said.facing && (sideways.includes(does) || weapon === "spear")) found.facing = "right";
+    const turned = said.facing || found.facing;
+    if (!turned && front.includes(weapon)) found.facing = "down";
+    else if (!turned && does === "slash" && monsters.includes(said.body)) found.facing = "down";
+    else if (!turned && does === "thrust" && !weapon) found.facing = "down";
+    else if (!turned && (sideways.includes(does) || weapon === "spear")) found.facing = "right";
     const kind = this.#whiskers(words);
     const hairless = hidden || said.hair_style === "bald";
     if (said.facial_hair) {
