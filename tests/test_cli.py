@@ -367,6 +367,11 @@ def test_recipes_are_listed_with_their_size_and_models(call):
     assert rows["phenaki_digits_composed"]["clips"] == "10 x 32x32"
     assert 6e6 < rows["phenaki_digits_composed"]["parameters"] < 8e6
     assert list(rows["phenaki_tiny"]["stages"]) == ["tokenizer", "prior"]
+    assert rows["phenaki_24gb"]["data"] == "own footage"
+    assert rows["phenaki_sprites"]["clips_to_see"] == 3_000 * 24 + 4_000 * 32 + 3_000 * 64
+    assert rows["make_a_video_sprites"]["clips"] == "8 x 64x64, matte"  # its last stage learns from single frames
+    assert rows["imagen_video_paper"]["clips"] == "128 x 768x1280"
+    assert [name for name, row in rows.items() if not row["data"].strip("-") or not row["result"]] == []
     code, out, _ = call("recipes", "phenaki_tiny")
     assert json.loads(out)["stages"]["prior"]["steps"] == 100
     code, _, err = call("recipes", "phenaki_tini")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,10 @@ def test_folders_of_clips_stand_side_by_side(tmp_path: Path, capsys):
     assert "noisy&lt;i&gt;" in html
     assert "<i>" not in html
     assert 'class="gap worse"' in html
+    assert html.count('<article class="beside">') == 5, "a row a prompt"
+    films = re.findall(r'<video src="data:video/mp4;base64,([^"]+)"', html)
+    assert len(films) == 10, "of both models"
+    assert len(set(films)) == 10
     assert (out / "reports" / "calm" / "report.html").is_file()
     table = (out / "leaderboard.tex").read_text()
     assert table.index(r"\toprule") < table.index("calm & $\\mathbf{") < table.index(r"\bottomrule")

@@ -1,4 +1,4 @@
-"""storyreel recipes: what can be trained, how large it is, and which shipped models came of it."""
+"""storyreel recipes: what can be trained, how large it is, on what, at what cost, and what came of it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def recipes(
     name: Annotated[str, typer.Argument(help="One of them: all its settings, as JSON.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """List the recipes: system, parameters, clips, and the models that came of them.
+    """List the recipes: size, data, cost, and what came of them.
 
     storyreel recipes phenaki_sprites
 
-    The parameters are those of all stages. `storyreel plan NAME` counts FLOPs, time and memory, and
-    `storyreel train NAME --data DIR -o RUN` trains one.
+    Parameters and clips to see (a single frame counts as a clip) are those of all stages. `storyreel plan NAME` counts
+    FLOPs, time and memory, and `storyreel train NAME --data DIR -o RUN` trains one.
     """
     import json
 
@@ -36,9 +36,13 @@ def recipes(
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    lines = [("recipe", "system", "parameters", "clips", "models that are here")]
+    lines = [
+        ("recipe", "system", "parameters", "makes", "trained on", "clips to see", "result", "models that are here")
+    ]
     for row in rows:
-        lines.append((row["name"], row["system"], amount(row["parameters"]), row["clips"], ", ".join(row["models"])))
+        size, cost = (amount(row[key]) for key in ("parameters", "clips_to_see"))
+        models = ", ".join(row["models"])
+        lines.append((row["name"], row["system"], size, row["clips"], row["data"], cost, row["result"], models))
     print(*columns(lines), sep="\n")
 
 
@@ -50,13 +54,18 @@ def _row(name: str) -> dict[str, Any]:
     recipe = known.get(name)
     with torch.device("meta"):
         system = recipe.system.build()
-    data = list(recipe.stages.values())[-1].data
-    kinds = {3: "", 4: ", matte"}
+    stages = list(recipe.stages.values())
+    data, makes = stages[-1].data, system.makes
+    frames, height, width = (makes.frames, makes.height, makes.width) if makes else (data.frames, data.size, data.size)
+    on, result = known.trained(name)
     return {
         "name": name,
         "system": system.name,
         "parameters": sum(p.numel() for p in system.parameters()),
-        "clips": f"{data.frames} x {data.size}x{data.size}{kinds.get(data.channels, '')}",
+        "clips": f"{frames} x {height}x{width}{', matte' if data.channels == 4 else ''}",
+        "data": on,
+        "clips_to_see": sum(stage.steps * stage.data.batch for stage in stages),
+        "result": result,
         "stages": {stage: settings.steps for stage, settings in recipe.stages.items()},
     }
 

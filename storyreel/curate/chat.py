@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from storyreel.json_file import parse_json
 from storyreel.numbers import is_digits
+from storyreel.wording import counted
 
 if TYPE_CHECKING:
     from storyreel.curate.model_settings import ModelSettings
@@ -152,7 +153,8 @@ def plain_sentence(answer: Any) -> str:
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     text = _CHATTER.sub("", text).strip().strip('"*`').strip()
     if len(text.split()) < 3 or len(text) > LONGEST:
-        raise NoAnswer(f"the answer has {len(text.split())} words and {len(text)} characters, expected a sentence")
+        length = f"{counted(len(text.split()), 'word')} and {counted(len(text), 'character')}"
+        raise NoAnswer(f"the answer has {length}, expected a sentence")
     if _REFUSALS.search(text.lower()):
         raise NoAnswer("the answer is a refusal")
     words = re.findall(r"[^\W\d_]{2,}", text.lower())

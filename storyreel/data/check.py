@@ -9,6 +9,7 @@ from typing import Any
 from storyreel.data.folder import SPLITS, DatasetFolder, FileReader
 from storyreel.data.parallel import progress, run
 from storyreel.engine import cores
+from storyreel.wording import counted
 
 CHUNK = 64
 
@@ -38,7 +39,7 @@ class CheckReport:
             f"  splits    {_counts(self.splits)}",
             f"  sizes     {_counts(self.sizes)}",
             f"  frames    {_counts(self.frames)}",
-            f"  captions  {self.captions} different ones, on {self.captioned} clips",
+            f"  captions  {self.captions:,} different, on {counted(self.captioned, 'clip')}",
         ]
         for title, found in (("refused", self.refused), ("noticed", self.notes)):
             if found:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from storyreel.evaluate.uncertainty import group_means
+from storyreel.wording import counted
 
 CANDIDATES = 100  # captions of one R-precision question: the right one and 99 others
 LEAST_REAL = 0.05  # a real clip that fits its own caption less than this says nothing about a generated one
@@ -49,7 +50,7 @@ def relative_matching(made: Mapping[str, float], real: Mapping[str, float], leas
     dropped = tuple(prompt for prompt in shared if real[prompt] <= least)
     ratios = {prompt: made[prompt] / real[prompt] for prompt in shared if real[prompt] > least}
     if not ratios:
-        raise ValueError(f"rm: the real clips of all {len(shared)} prompts fit them no better than {least}")
+        raise ValueError(f"rm: the real clips of {counted(len(shared), 'prompt')} fit no better than {least}")
     return Matched(ratios, dropped)
 
 

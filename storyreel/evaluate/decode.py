@@ -19,6 +19,7 @@ from storyreel.clip import Clip
 from storyreel.data.parallel import in_threads
 from storyreel.evaluate.protocols import Protocol as Rules
 from storyreel.read_errors import BROKEN, persevering
+from storyreel.wording import counted
 
 UNREADABLE = 0.01  # share of the files
 AHEAD = 3  # batches that are decoded ahead
@@ -76,7 +77,7 @@ class Cut:
         if rules.short == "resample":
             clip = clip if num_frames in (None, len(clip)) else clip.resample(num_frames)
         elif len(clip) < span:
-            message = f"has {len(clip)} frames, {rules.name} needs {span}"
+            message = f"has {counted(len(clip), 'frame')}, {rules.name} needs {span}"
             if rules.short == "refuse":
                 raise ValueError(message)
             return message

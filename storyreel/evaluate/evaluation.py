@@ -25,6 +25,7 @@ from storyreel.evaluate.real_statistics import Real, gather_real
 from storyreel.evaluate.score import AttributeScores
 from storyreel.evaluate.sources import ClipFolder, find
 from storyreel.options.evaluation import EvaluateOptions
+from storyreel.wording import counted
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 REAL_MOTION = 256  # real clips whose motion is measured, to compare with
@@ -83,7 +84,8 @@ def prepare(options: EvaluateOptions) -> Evaluation:
     frames = rules.frames or (real.usual()[0] if real else None) or own
     done = Evaluation(options, rules, clips, real, plan, Cut(rules, frames), fps)
     if own is not None and frames is not None and own != frames and rules.short == "resample":
-        done.warnings.append(f"most clips have {own} frames; they are resampled to {frames} over the same time")
+        most = f"most clips have {counted(own, 'frame')}"
+        done.warnings.append(f"{most}; they are resampled to {frames} over the same time")
     return done
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from storyreel.evaluate.metric import Measurement, Who
 from storyreel.evaluate.uncertainty import clustered_mean
+from storyreel.wording import counted
 
 
 def per_clip_score(
@@ -25,6 +26,6 @@ def per_clip_score(
     missing = len(values) - len(known)
     score = who.score(
         found.value, len(known), interval=found.interval, real=float(np.mean(theirs)) if theirs else None,
-        note=f"{missing} clips cannot tell" if missing else "",
+        note=f"{counted(missing, 'clip')} cannot tell" if missing else "",
     )  # fmt: skip
     return Measurement(score, tuple(values), tuple(real))

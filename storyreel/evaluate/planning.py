@@ -12,6 +12,7 @@ from storyreel.evaluate.metrics import default_metrics, metrics, named, paired_m
 from storyreel.evaluate.protocols import Protocol
 from storyreel.evaluate.sources import ClipFolder
 from storyreel.options.evaluation import EvaluateOptions
+from storyreel.wording import counted
 from storyreel.worlds import named_in, names
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _items(
     if about.real and real is None:
         raise ValueError(f"{metric}: needs real clips, --real DATASET")
     if about.real and about.gathers == "features" and n < rules.minimum:
-        raise ValueError(f"{metric}: {n} clips, {rules.name} needs at least {rules.minimum}")
+        raise ValueError(f"{metric}: {counted(n, 'clip')}, {rules.name} needs at least {rules.minimum}")
     if not about.gathers:
         if metric == "judge" and not (options.judge or world):
             raise ValueError(f"judge: nothing says which world these clips are of; name --judge {' or '.join(names())}")

@@ -19,6 +19,7 @@ from torch import Tensor
 from storyreel.evaluate.frechet import EPS, frechet_distance, traces
 from storyreel.evaluate.interval import Z95, Measured, mean_of
 from storyreel.evaluate.protocols import Protocol
+from storyreel.wording import counted
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,6 @@ def group_means(values: Sequence[float], groups: Sequence[str]) -> dict[str, flo
 def check_enough(metric: str, rules: Protocol, made: int, real: int) -> None:
     """ValueError below the protocol's minimum, on either side."""
     least = max(2, rules.minimum)
-    for what, n in (("clips", made), ("real clips", real)):
+    for what, n in (("clip", made), ("real clip", real)):
         if n < least:
-            raise ValueError(f"{metric}: {n} {what}, {rules.name} needs at least {least}")
+            raise ValueError(f"{metric}: {counted(n, what)}, {rules.name} needs at least {least}")

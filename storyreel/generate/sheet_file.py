@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from storyreel.atlas import Grid, Sheet, Tag
 from storyreel.clip import Clip
 from storyreel.generate.character import Animation, DrawnCharacter
 from storyreel.generate.licence_file import check_licence, licence_path, write_licence
+from storyreel.generate.whole_blades import with_whole_blades
 from storyreel.options.sheet import SheetOptions
 from storyreel.own_clips import check_place
 from storyreel.ownership import check_file
@@ -84,14 +85,15 @@ def laid_out(character: DrawnCharacter) -> Sheet:
     """The frames of all animations, a row for each, or `columns` in a row.
 
     An animation has as many frames as its world draws. One that goes with a standing frame has it before its first. A
-    facing that the world draws no frames for, as of a fall, has the animation of the facing that it does.
+    facing that the world draws no frames for, as of a fall, has the animation of the facing that it does. Where the
+    cells have room for it, blades that the edge of a frame cuts are drawn to their tips.
     """
     frames: list[np.ndarray] = []
     places: list[tuple[int, int]] = []
     shown: list[int] = []
     tags: list[Tag] = []
     row = 0
-    for (action, facing), clip in character.clips.items():
+    for (action, facing), clip in _with_whole_blades(character).items():
         more, lead, times = _drawn(character, (action, facing), clip)
         columns, first = character.options.columns or len(more), len(frames)
         places += [(i % columns, row + i // columns) for i in range(len(more))]
@@ -101,6 +103,20 @@ def laid_out(character: DrawnCharacter) -> Sheet:
         tags += _tags(character, action, facing, first, lead, len(more))
     tags.sort(key=lambda tag: tag.name.startswith("idle-"))
     return Sheet(np.stack(frames), places, shown, tags, character.options.named)
+
+
+def _with_whole_blades(character: DrawnCharacter) -> Mapping[Animation, Clip]:
+    """The clips, all of one size; wider where a blade goes on beyond their edge and `cell` has room for it."""
+    clips = character.clips
+    wider = {row: with_whole_blades(clip, character.world, character.captions[row]) for row, clip in clips.items()}
+    width = max(clip.frames.shape[2] for clip in wider.values())
+    if (character.options.cell or 0) < width:
+        return clips
+    beside = {row: (width - clip.frames.shape[2]) // 2 for row, clip in wider.items()}
+    return {
+        row: clip.replace(frames=np.pad(clip.frames, ((0, 0), (0, 0), (beside[row], beside[row]), (0, 0))))
+        for row, clip in wider.items()
+    }
 
 
 def _drawn(character: DrawnCharacter, row: Animation, clip: Clip) -> tuple[list[np.ndarray], int, list[int]]:

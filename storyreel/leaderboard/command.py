@@ -23,6 +23,7 @@ def run(options: LeaderboardOptions, bar: Bar = silent) -> tuple[dict[str, Any],
     ValueError or OSError, in one line: entries, prompts or clips that cannot be compared.
     """
     from storyreel.evaluate.report import write_leaderboard
+    from storyreel.evaluate.report.side_by_side import side_by_side
     from storyreel.ownership import claim
 
     if options.world not in ("", *worlds.names()):
@@ -34,7 +35,7 @@ def run(options: LeaderboardOptions, bar: Bar = silent) -> tuple[dict[str, Any],
     with claim(options.out, "leaderboard", inputs=[*(each.path for each in entries), options.real, options.prompts]):
         entrants = [_entrant(each, prompts, options, bar) for each in entries]
         document = _board(entrants, prompts, options, notes)
-        return document, write_leaderboard(document, options.out)
+        return document, write_leaderboard(document, options.out, side_by_side(entrants))
 
 
 def _prompts(entries: list[LeaderboardEntry], options: LeaderboardOptions, frames: int | None) -> SeededPrompts | None:

@@ -144,6 +144,7 @@ def entrant_of(entry: LeaderboardEntry, report: dict[str, Any], clips: Path, pag
         parameters=about.get("parameters"),
         training=training_of(about) if about else None,
         link=os.path.relpath(page, out) if page is not None and page.is_file() else "",
+        files=files,
     )
 
 

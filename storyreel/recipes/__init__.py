@@ -37,6 +37,21 @@ def names() -> list[str]:
     return [*own, *(name for world in worlds.names() if (name := f"encoder_{world}") not in own)]
 
 
+@cache
+def trained(name: str) -> tuple[str, str]:
+    """(what it is trained on, what came of it): its row in the table that heads the file of its system; "--" without.
+
+    >>> trained("phenaki_24gb")
+    ('own footage', 'not trained yet')
+    """
+    source = (FOLDER / f"{_systems_of_recipes().get(name, 'encoder')}.py").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in source.splitlines() if line[:2] == "| "]
+    for row in rows:
+        if row[0] == name or (row[0] == "encoder_<world>" and name.startswith("encoder_")):
+            return row[rows[0].index("trained on")], row[rows[0].index("result")]
+    return "--", "--"
+
+
 def get(name: str) -> Recipe:
     """The recipe of this name. ValueError suggests the nearest."""
     if name not in names():

@@ -1,10 +1,10 @@
 """Recipes for the encoders that judge the worlds. `storyreel train encoder_sprites --data DIR -o RUN`.
 
-| recipe          | parameters | clips                        | trained on  | result              |
-| --------------- | ---------- | ---------------------------- | ----------- | ------------------- |
-| encoder_tiny    | 0.1 M      | 5 x 16x16                    | tests       | learns one by heart |
-| encoder_digits  | 1.4 M      | 10 x 64x64                   | a CPU core  | see docs/encoders.md |
-| encoder_<world> | 2.7 M      | the world's frames x 64x64   | 2 CPU cores | see docs/encoders.md |
+| recipe          | parameters | clips                      | trained on     | result                                  |
+| --------------- | ---------- | -------------------------- | -------------- | --------------------------------------- |
+| encoder_tiny    | 0.1 M      | 5 x 16x16                  | tests          | learns one by heart                     |
+| encoder_digits  | 1.4 M      | 10 x 64x64                 | digits, CPU    | R-precision 83 % (two digits, held out) |
+| encoder_<world> | 2.7 M      | the world's frames x 64x64 | the world, CPU | see docs/encoders.md                    |
 
 Every world has one, whether or not a trained one ships.
 """

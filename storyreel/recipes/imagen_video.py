@@ -1,13 +1,13 @@
 """Recipes for Imagen Video. `storyreel train imagen_video_tiny --data DIR -o RUN` trains all seven stages.
 
-| recipe                 | parameters | the last video       | trained on       | result                         |
-| ---------------------- | ---------- | -------------------- | ---------------- | ------------------------------ |
-| imagen_video_tiny      | 0.7 M      | 5 x 16x16            | tests            | learns a batch by heart        |
-| imagen_video_sprites   | 11.0 M     | 8 x 64x64, matte     | 2 CPU cores      | see docs/results.md            |
-| imagen_video_four      | 14.3 M     | 8 x 64x64, matte     | 2 CPU cores      | not trained yet                |
-| imagen_video_distilled | the same   | the same, in 8 steps | 2 CPU cores      | see docs/results.md            |
-| imagen_video_small     | 0.2 B      | 64 x 192x320         | one GPU, not yet | --                             |
-| imagen_video_paper     | 11.6 B     | 128 x 768x1280       | never            | checked for its size on `meta` |
+| recipe                 | parameters | the last video       | trained on   | result                     |
+| ---------------------- | ---------- | -------------------- | ------------ | -------------------------- |
+| imagen_video_tiny      | 0.7 M      | 5 x 16x16            | tests        | learns a batch by heart    |
+| imagen_video_sprites   | 11.0 M     | 8 x 64x64, matte     | sprites, CPU | see docs/results.md        |
+| imagen_video_four      | 14.3 M     | 8 x 64x64, matte     | sprites, CPU | not trained yet            |
+| imagen_video_distilled | the same   | the same, in 8 steps | sprites, CPU | 92.7 % of attributes right |
+| imagen_video_small     | 0.2 B      | 64 x 192x320         | one GPU      | not trained yet            |
+| imagen_video_paper     | 11.6 B     | 128 x 768x1280       | never        | checked for its size alone |
 
 `imagen_video_distilled` goes on from `imagen_video_sprites`: `storyreel train imagen_video_distilled --init RUN/model`.
 """

@@ -1,13 +1,15 @@
 """Recipes for Stable Video Diffusion. `storyreel train svd_tiny --data DIR -o RUN` trains all stages.
 
-| recipe            | parameters | clips                 | trained on   | result                         |
-| ----------------- | ---------- | --------------------- | ------------ | ------------------------------ |
-| svd_tiny          | 0.2 M      | 4 x 16x16             | tests        | learns a batch by heart        |
-| svd_sprites       | 7 M        | 8 x 64x64, matte      | one CPU core | 91 % of attributes right       |
-| svd_turnaround    | 4 M        | 4 x 64x64, matte      | one CPU core | a sprite seen from all sides   |
-| svd_interpolation | 4 M        | 5 of 8 x 64x64, matte | one CPU core | four times the frames          |
-| svd_facing        | 4 M        | 8 x 64x64, matte      | one CPU core | all seen from one side         |
-| svd_paper         | 3.1 B      | 14 x 576x1024         | never        | checked for its size on `meta` |
+| recipe            | parameters | clips                 | trained on   | result                       |
+| ----------------- | ---------- | --------------------- | ------------ | ---------------------------- |
+| svd_tiny          | 0.2 M      | 4 x 16x16             | tests        | learns a batch by heart      |
+| svd_sprites       | 7 M        | 8 x 64x64, matte      | sprites, CPU | 93.1 % of attributes right   |
+| svd_turnaround    | 4 M        | 4 x 64x64, matte      | sprites, CPU | a sprite seen from all sides |
+| svd_interpolation | 4 M        | 5 of 8 x 64x64, matte | sprites, CPU | four times the frames        |
+| svd_facing        | 4 M        | 8 x 64x64, matte      | sprites, CPU | all seen from one side       |
+| svd_finetune      | of --init  | 14 x 1024x1024        | own footage  | not trained yet              |
+| svd_lora          | of --init  | 14 x 1024x1024        | own footage  | not trained yet              |
+| svd_paper         | 3.1 B      | 14 x 576x1024         | never        | checked for its size alone   |
 
 `svd_finetune` and `svd_lora` go on from published weights, whose sizes they take. The parameters are those of a model:
 an autoencoder, and two networks, for text and for a picture, or the one of the recipes that go on from such a model.

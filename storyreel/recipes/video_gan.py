@@ -1,14 +1,25 @@
 """Recipes for video GANs. `storyreel train stylesv_skies --data "skies:?clips=8000" -o RUN`: images, then videos.
 
-| recipe         | parameters | clips      | trained on | motion    | frames    | critic   | text   | loss             |
-| -------------- | ---------- | ---------- | ---------- | --------- | --------- | -------- | ------ | ---------------- |
-| video_gan_tiny | 0.1 M      | 4 x 16x16  | tests      | bspline   | stylegan3 | tsm_mean | --     | nonsat+r1        |
-| stylesv_skies  | 0.4 M      | 16 x 32x32 | skies      | bspline   | stylegan3 | tsm_mean | --     | nonsat+r1        |
-| stylesv        | 4 M        | 16 x 64x64 | a world    | bspline   | stylegan3 | tsm_mean | --     | nonsat+r1        |
-| stylegan_v     | 4 M        | 16 x 64x64 | a world    | linear    | stylegan2 | concat   | --     | nonsat+r1        |
-| mocogan        | 4 M        | 16 x 64x64 | a world    | gru       | dcgan     | image+3d | --     | bce              |
-| tfgan          | 4 M        | 16 x 64x64 | captions   | gru       | r3        | image+3d | filter | nonsat+r1, wrong |
-| ircgan         | 4 M        | 16 x 64x64 | captions   | lstm_maps | dcgan     | image+3d | info   | bce, wrong       |
+| recipe         | parameters | clips      | trained on        | result              |
+| -------------- | ---------- | ---------- | ----------------- | ------------------- |
+| video_gan_tiny | 0.1 M      | 4 x 16x16  | tests             | --                  |
+| stylesv_skies  | 0.4 M      | 16 x 32x32 | skies, CPU        | see docs/log.md     |
+| stylesv_small  | 0.4 M      | 16 x 32x32 | skies, CPU        | see docs/results.md |
+| stylesv        | 4 M        | 16 x 64x64 | a world           | not trained yet     |
+| stylegan_v     | 4 M        | 16 x 64x64 | a world           | not trained yet     |
+| mocogan        | 4 M        | 16 x 64x64 | a world           | not trained yet     |
+| tfgan          | 4 M        | 16 x 64x64 | a world, captions | not trained yet     |
+| ircgan         | 4 M        | 16 x 64x64 | a world, captions | not trained yet     |
+
+| switches       | motion    | frames    | critic   | text   | loss             |
+| -------------- | --------- | --------- | -------- | ------ | ---------------- |
+| video_gan_tiny | bspline   | stylegan3 | tsm_mean | --     | nonsat+r1        |
+| stylesv_skies  | bspline   | stylegan3 | tsm_mean | --     | nonsat+r1        |
+| stylesv        | bspline   | stylegan3 | tsm_mean | --     | nonsat+r1        |
+| stylegan_v     | linear    | stylegan2 | concat   | --     | nonsat+r1        |
+| mocogan        | gru       | dcgan     | image+3d | --     | bce              |
+| tfgan          | gru       | r3        | image+3d | filter | nonsat+r1, wrong |
+| ircgan         | lstm_maps | dcgan     | image+3d | info   | bce, wrong       |
 
 The last five are the papers' networks as switches of one system, at equal parameters (generator and critic), to be
 compared at equal compute. `wrong`: real clips under a wrong text are negatives.

@@ -97,7 +97,7 @@ def test_rm_is_the_mean_of_ratios_and_counts_what_it_drops():
     assert found.dropped == ("c",)
     with pytest.raises(ValueError, match="no prompt of these clips is a caption"):
         relative_matching(made, {"z": 1.0})
-    with pytest.raises(ValueError, match=r"all 1 prompts fit them no better than 0\.05"):
+    with pytest.raises(ValueError, match=r"of 1 prompt fit no better than 0\.05"):
         relative_matching(made, {"c": 0.0})
     assert by_prompt(torch.tensor([1.0, 3.0, 5.0]), ["x", "y", "x"]) == {"x": 3, "y": 3}
 

@@ -163,7 +163,7 @@ def test_the_whole_on_a_folder(tmp_path: Path, real: list[Clip], asked: PromptLi
     assert json.loads(json.dumps(document)) == document
     text = "\n".join(lines)
     assert "double, held out" in text
-    assert "376 prompts have no video" in text
+    assert "no video of 376 prompts" in text
     assert document["sha256"][:12] in text
 
 

@@ -72,6 +72,7 @@ def test_cuts():
     assert {int(c[0, 0, 0, 0]) for c in drawn} == set(range(6))
     assert torch.equal(drawn[3], torch.as_tensor(Cut(published, 4, real=True)(ramp(12), 3)))
     assert Cut(published, 4)(ramp(6), 0) == "has 6 frames, stylegan-v-fvd16 needs 7"
+    assert Cut(published, 4)(ramp(1), 0) == "has 1 frame, stylegan-v-fvd16 needs 7"
     with pytest.raises(ValueError, match="has 6 frames"):
         Cut(replace(published, short="refuse"), 4)(ramp(6), 0)
     ours = Cut(PROTOCOLS["storyreel"], 4)(ramp(8, 128), 0)

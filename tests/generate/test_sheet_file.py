@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from storyreel import Clip, read, read_meta
+from storyreel.atlas import Grid
 from storyreel.generate.character import DrawnCharacter
 from storyreel.generate.sheet_file import laid_out
 from storyreel.options.sheet import SheetOptions
@@ -93,6 +95,24 @@ def test_larger_cells_hold_the_figure_in_their_middle(tmp_path: Path) -> None:
     assert large[..., 3].sum() == small[..., 3].sum()
     with pytest.raises(ValueError, match="cell: the frames are 64x64; expected at least 64"):
         drawn(actions="walk", cell=32).save(tmp_path / "c.png")
+
+
+def test_a_blade_that_the_frame_cuts_goes_on_to_its_tip_where_the_cell_has_room(tmp_path: Path) -> None:
+    who = drawn(actions="slash", cell=128)
+    swing = ("slash", "right")
+    frames = who.clips[swing].frames.copy()
+    frames[2, 30:36, 44:] = (155, 137, 125, 255)
+    clips = {**who.clips, swing: who.clips[swing].replace(frames=frames)}
+    captions = {**who.captions, swing: "a knight slashing with a saber to the right"}
+    laid = laid_out(replace(who, clips=clips, captions=captions))
+    assert laid.frames.shape[1:3] == (64, 96)
+    (cut,) = np.flatnonzero(laid.frames[:, :, 80:, 3].any((1, 2)))
+    assert (laid.frames[cut, :, 16:80] == frames[2]).all()
+    assert not laid.frames[:, :, :16].any()
+    laid.save(tmp_path / "a.png", 1, Grid(cell=128))
+    assert Image.open(tmp_path / "a.png").size == (128 * 6, 128 * 4)
+    narrow = replace(who, clips=clips, captions=captions, options=replace(who.options, cell=64))
+    assert laid_out(narrow).frames.shape[1:3] == (64, 64)
 
 
 def test_rows_of_ones_own(tmp_path: Path) -> None:

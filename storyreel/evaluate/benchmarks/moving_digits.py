@@ -20,6 +20,7 @@ from storyreel.evaluate.benchmarks.prompt_list import Prompt, PromptList, find_v
 from storyreel.evaluate.benchmarks.scoring import document_of, lines_of, readable
 from storyreel.evaluate.score import Share, share_json
 from storyreel.evaluate.trajectory import middle_track, motion_of
+from storyreel.wording import counted
 
 if TYPE_CHECKING:
     from storyreel.evaluate.locator import Locator
@@ -51,7 +52,8 @@ def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tup
         "groups": {group: {name: share_json(s) for name, s in row.items()} for group, row in shares.items()},
         "verdicts": [v.as_json(found.files[v.prompt.index]) for v in verdicts],
     }
-    lacking = [f"note: {len(missing)} prompts have no video; a result to be compared has all of them"][: len(missing)]
+    without = counted(len(missing), "prompt")
+    lacking = [f"note: no video of {without}; a result to be compared has all of them"] if missing else []
     return document, lines_of(document, _table(shares), iter(lacking))
 
 

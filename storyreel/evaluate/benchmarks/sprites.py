@@ -17,6 +17,7 @@ from storyreel.clip import Clip
 from storyreel.evaluate.benchmarks.prompt_list import Prompt, PromptFiles, PromptList, find_videos
 from storyreel.evaluate.benchmarks.scoring import document_of, lines_of, readable
 from storyreel.evaluate.score import AttributeAccuracy, labels
+from storyreel.wording import counted
 
 if TYPE_CHECKING:
     from storyreel.worlds.sprites import Character
@@ -44,7 +45,7 @@ def run(path: str | Path, *, quiet: bool = False, judge: str | Path = "") -> tup
     document = report(path, prompt_list, found, metrics, broken, judge)
     missing = {group: row["missing"] for group, row in document["groups"].items() if row["missing"]}
     lacking = (
-        f"note: {n} prompts of the group {group} have no video; a result to be compared has all"
+        f"note: no video of {counted(n, 'prompt')} of the group {group}; a result to be compared has all"
         for group, n in missing.items()
     )
     return document, lines_of(document, _table(document["groups"]), lacking)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from storyreel.evaluate.metric import Inputs, Measurement, Metric, Who
 from storyreel.evaluate.seams import Seams
+from storyreel.wording import counted
 
 
 def seams_score(who: Who, seams: Seams, stories: int) -> Measurement:
@@ -13,7 +14,8 @@ def seams_score(who: Who, seams: Seams, stories: int) -> Measurement:
     document = seams.as_json()
     ratio = document["boundary_ratio"]
     interval = None if ratio["interval"] is None else (ratio["interval"][0], ratio["interval"][1])
-    note = f"{stories} stories, largest step at a boundary {document['largest_boundary']:.3g} of 255"
+    of = counted(stories, "story", "stories")
+    note = f"{of}, largest step at a boundary {document['largest_boundary']:.3g} of 255"
     value = float("nan") if ratio["value"] is None else ratio["value"]
     return Measurement(who.score(value, ratio["n"], unit="joints", interval=interval, note=note))
 

@@ -12,6 +12,7 @@ from storyreel.evaluate import clipsim as text_video
 from storyreel.evaluate.interval import mean_of
 from storyreel.evaluate.metric import Inputs, Measurement, Metric, Who
 from storyreel.evaluate.uncertainty import clustered_mean
+from storyreel.wording import counted
 
 
 def clipsim_score(who: Who, frames: Tensor, texts: Tensor, prompts: Sequence[str], real: float | None) -> Measurement:
@@ -31,7 +32,7 @@ def rm_score(who: Who, values: Sequence[float], prompts: Sequence[str], real: Ma
     without = len(made) - len(matched.ratios) - len(matched.dropped)
     note = "mean over prompts of made / real"
     if matched.dropped or without:
-        note += f"; {len(matched.dropped)} prompts dropped (real clip at most {text_video.LEAST_REAL})"
+        note += f"; {counted(len(matched.dropped), 'prompt')} dropped (real clip at most {text_video.LEAST_REAL})"
         note += f", {without} without a real clip"
     each = tuple(
         float(v) / real[p] if p in matched.ratios else float("nan") for v, p in zip(values, prompts, strict=True)

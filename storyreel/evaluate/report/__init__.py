@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storyreel.evaluate.report.side_by_side import SharedPrompt
 
 __all__ = ["write_leaderboard", "write_report"]
 
@@ -19,8 +23,11 @@ def write_report(document: dict[str, Any], clips: Path, out: Path, *, progress: 
     return write(document, clips, out, progress=progress)
 
 
-def write_leaderboard(document: dict[str, Any], out: Path) -> Path:
-    """Write out/leaderboard.html with leaderboard.json and leaderboard.tex beside it; returns the path of the page."""
+def write_leaderboard(document: dict[str, Any], out: Path, shown: Sequence[SharedPrompt] = ()) -> Path:
+    """Write out/leaderboard.html with leaderboard.json and leaderboard.tex beside it; returns the path of the page.
+
+    shown: prompts with the films of all models (`side_by_side.side_by_side`).
+    """
     from storyreel.evaluate.report.leaderboard_page import write_leaderboard as write
 
-    return write(document, out)
+    return write(document, out, shown)

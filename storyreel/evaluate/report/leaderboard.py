@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from storyreel.evaluate.compare import Difference, compare
@@ -20,7 +21,7 @@ class Entrant:
     """A model with its evaluation (the document of report.json) and what is known beside it, None where it is not.
 
     seconds: {"value", "interval", "n", "machine"} a clip. training: {"flops", "steps", "note"}. link: of its page,
-    relative to the leaderboard.
+    relative to the leaderboard. files: of the clips, in the order of the report's `per_clip`.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Entrant:
     parameters: int | None = None
     training: Mapping[str, Any] | None = None
     link: str = ""
+    files: Sequence[Path] = ()
 
     def score(self, name: str) -> Mapping[str, Any] | None:
         return next((score for score in self.report["scores"] if score["name"] == name), None)

@@ -9,14 +9,15 @@ from typing import Any
 
 from storyreel.evaluate.report import latex, page
 from storyreel.evaluate.report.leaderboard import leads
+from storyreel.evaluate.report.side_by_side import SharedPrompt
 from storyreel.storage import replacing
 from storyreel.wording import amount
 
 
-def write_leaderboard(document: dict[str, Any], out: Path) -> Path:
+def write_leaderboard(document: dict[str, Any], out: Path, shown: Sequence[SharedPrompt] = ()) -> Path:
     """As `report.write_leaderboard`. The three files appear together or not at all."""
     ends = {score["name"]: ends_of(document["models"], score["name"]) for score in document["scores"]}
-    html = page.render("leaderboard", "Leaderboard", {}, document=document, ends=ends, leads=leads)
+    html = page.render("leaderboard", "Leaderboard", {}, document=document, ends=ends, leads=leads, shown=shown)
     made = {
         out / "leaderboard.json": json.dumps(document, indent=1) + "\n",
         out / "leaderboard.html": html,

@@ -74,7 +74,7 @@ def gather(files: Sequence[Path], first: Sequence[int], *, progress: bool = Fals
                 media.strips[i] = strip
                 sizes["strips"] += len(strip.uri) * 3 // 4
             if film and len(media.films) < FILMS and sizes["films"] + len(film) <= FILM_BYTES:
-                media.films[i] = _uri("video/mp4", film)
+                media.films[i] = data_uri("video/mp4", film)
                 sizes["films"] += len(film)
     media.left_out = _left_out(media, len(files))
     return media
@@ -116,7 +116,7 @@ def strip_of(clip: Clip, exact: bool = True) -> Strip:
     picture = Image.fromarray(chosen.frames.transpose(1, 0, 2, 3).reshape(h, t * w, c))
     made = io.BytesIO()
     picture.save(made, "WEBP", lossless=exact and chosen.size == clip.size, quality=80, method=4)
-    return Strip(_uri("image/webp", made.getvalue()), t, len(clip), w, h, clip.seconds)
+    return Strip(data_uri("image/webp", made.getvalue()), t, len(clip), w, h, clip.seconds)
 
 
 def film_of(clip: Clip) -> bytes:
@@ -137,5 +137,6 @@ def _shrink(clip: Clip, longest: int) -> Clip:
     return clip.resize(max(1, round(height * ratio)), max(1, round(width * ratio)))
 
 
-def _uri(kind: str, blob: bytes) -> str:
+def data_uri(kind: str, blob: bytes) -> str:
+    """The bytes of this MIME type as an address that a page can hold."""
     return f"data:{kind};base64,{base64.b64encode(blob).decode('ascii')}"
