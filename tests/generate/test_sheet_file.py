@@ -101,13 +101,13 @@ def test_a_blade_that_the_frame_cuts_goes_on_to_its_tip_where_the_cell_has_room(
     who = drawn(actions="slash", cell=128)
     swing = ("slash", "right")
     frames = who.clips[swing].frames.copy()
-    frames[2, 30:36, 44:] = (155, 137, 125, 255)
+    frames[3, 30:36, 44:] = (155, 137, 125, 255)
     clips = {**who.clips, swing: who.clips[swing].replace(frames=frames)}
     captions = {**who.captions, swing: "a knight slashing with a saber to the right"}
     laid = laid_out(replace(who, clips=clips, captions=captions))
     assert laid.frames.shape[1:3] == (64, 96)
     (cut,) = np.flatnonzero(laid.frames[:, :, 80:, 3].any((1, 2)))
-    assert (laid.frames[cut, :, 16:80] == frames[2]).all()
+    assert (laid.frames[cut, :, 16:80] == frames[3]).all()
     assert not laid.frames[:, :, :16].any()
     laid.save(tmp_path / "a.png", 1, Grid(cell=128))
     assert Image.open(tmp_path / "a.png").size == (128 * 6, 128 * 4)

@@ -123,7 +123,7 @@ function scores(doc) {
   const judged = rows.filter((row) => row.className !== "free"), free = rows.filter((row) => row.className === "free");
   const table = (rows) => el("table", {}, el("thead", {}, el("tr", {}, ...["score", "value", "limits", "margin"].map((text) => el("th", { scope: "col" }, text)))), el("tbody", {}, ...rows));
   return el("div", { class: "scores", "data-part": "scores" }, table(judged), free.length ? el("details", { class: "free-scores", open: opened },
-    el("summary", { onclick: () => { opened = !opened; } }, `${free.length} scores without a limit`), table(free)) : null);
+    el("summary", { onclick: () => { opened = !opened; } }, `${counted(free.length, "score")} without a limit`), table(free)) : null);
 }
 
 function facts(doc) {

@@ -149,7 +149,7 @@ async function render(next) {
   $("bar").setAttribute("aria-valuemax", total);
   $("bar").setAttribute("aria-valuenow", done);
   $("bar").firstElementChild.style.transform = `scaleX(${total ? done / total : 1})`;
-  if (!trial) return finish("Thank you!", `All ${total} answers are saved. You can close this page.`);
+  if (!trial) return finish("Thank you!", `${total === 1 ? "Your answer is" : `All ${total} answers are`} saved. You can close this page.`);
   show("study");
   const many = trial.of[1] > 1 ? `, question ${trial.of[0]} of ${trial.of[1]}` : "";
   $("where").textContent = `Pair ${pair} of ${pairs}${many}`;
