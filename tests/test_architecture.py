@@ -319,6 +319,41 @@ def test_systems_are_known_to_recipes_alone():
     assert offenders(systems_known) == []
 
 
+def body_lines(file: Path) -> list[str]:
+    """What the functions of a file do, a line each: without signatures and docstrings, as `ast` writes it."""
+    found = []
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            found += [line.strip() for each in body for line in ast.unparse(each).splitlines()]
+    return found
+
+
+def copies(files: Iterable[Path], lines: int = 6) -> list[str]:
+    """Runs of so many lines that the functions of two systems share."""
+    seen: dict[tuple[str, ...], str] = {}
+    found = []
+    for file in files:
+        body, system = body_lines(file), system_of(file.stem)
+        for run in {tuple(body[at : at + lines]) for at in range(len(body) - lines + 1)}:
+            if (other := seen.setdefault(run, system)) != system:
+                found.append(f"{other} and {system}: {run[0]} ...")
+    return sorted(found)
+
+
+def test_systems_are_no_copies_of_one_another():
+    assert copies(sorted((ROOT / "systems").glob("*.py"))) == []
+
+
+def test_a_copy_is_found_whatever_its_signature(tmp_path: Path):
+    steps = "\n".join(f"    x = x + {number}" for number in range(6))
+    (tmp_path / "svd.py").write_text(f"def a(x):\n{steps}\n")
+    (tmp_path / "phenaki_tokenizer.py").write_text(f'def b(x, y=1):\n    """B."""\n{steps}\n    return x\n')
+    files = sorted(tmp_path.glob("*.py"))
+    assert copies(files) == ["phenaki and svd: x = x + 0 ..."]
+    assert copies(files, 7) == []
+
+
 def test_files_stay_short():
     assert offenders(too_long) == []
 

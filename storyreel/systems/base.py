@@ -115,6 +115,26 @@ class Stage(nn.Module):
         """One sample a generator; sample i depends on cond[i] and rng[i] alone."""
 
 
+class VideoTokenizer(Stage):
+    """A stage that turns videos into codes and back."""
+
+    @abstractmethod
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes -> a video (b, c, t, h, w) in [-1, 1]."""
+
+    @abstractmethod
+    def reconstruct(self, video: Tensor) -> Tensor:
+        """What is left of a video (b, c, t, h, w) in [-1, 1] after its codes."""
+
+    def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:
+        return self.decode(cond["codes"])
+
+    def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """For the contact sheet: each clip above what is left of it."""
+        video = batch["video"][:4]
+        return torch.stack([video, self.reconstruct(video).to(video.dtype)], 1).flatten(0, 1)
+
+
 def first_texts(batch: Batch, rng: torch.Generator, count: int) -> tuple[Batch, list[torch.Generator]]:
     """For a contact sheet: the texts of the first `count` items of a batch, and the generator of each sample."""
     cond = {name: value[:count] for name, value in batch.items() if name in ("text", "text_mask")}

@@ -28,7 +28,7 @@ from storyreel.nn.codebook import Codebook, CodeUsage
 from storyreel.nn.conv import Downsampler, ResidualBlock, Upsampler, channels_first, channels_last
 from storyreel.nn.quantize import FiniteScalarQuantizer
 from storyreel.nn.video_resample import random_frames
-from storyreel.systems.base import Batch, Loss, Stage, Tick
+from storyreel.systems.base import Batch, Loss, Tick, VideoTokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class FrameVQVAEConfig:
         return FrameVQVAE(self)
 
 
-class FrameVQVAE(Stage):
+class FrameVQVAE(VideoTokenizer):
     """Frames to codes and back, each frame by itself."""
 
     training_only = ("usage",)
@@ -162,14 +162,6 @@ class FrameVQVAE(Stage):
         dead = self.usage.dead
         self.quantize.revive(dead, x, rng)
         self.usage.spare(dead)
-
-    def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:
-        return self.decode(cond["codes"])
-
-    def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        """For the contact sheet: each clip above what is left of it."""
-        video = batch["video"][:4]
-        return torch.stack([video, self.reconstruct(video).to(video.dtype)], 1).flatten(0, 1)
 
     def _vectors(self, frames: Tensor) -> Tensor:
         """(n, c, h, w) -> (n, p, d)."""

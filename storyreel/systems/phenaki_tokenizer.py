@@ -14,7 +14,7 @@ The perceptual and adversarial terms are in `phenaki_losses`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,7 @@ from storyreel.nn.conv import Downsampler, Upsampler
 from storyreel.nn.discriminator import Discriminator
 from storyreel.nn.quantize import FiniteScalarQuantizer, VectorQuantizer
 from storyreel.nn.video_resample import random_frames
-from storyreel.systems.base import Batch, Loss, Stage, Tick
+from storyreel.systems.base import Batch, Loss, Tick, VideoTokenizer
 from storyreel.systems.phenaki_losses import Judges, discriminator_loss, generator_loss
 
 
@@ -91,7 +91,7 @@ class CViViTConfig:
         return CViViT(self)
 
 
-class CViViT(Stage):
+class CViViT(VideoTokenizer):
     """Causal video tokenizer (Section 2.1): space attends fully, time only to the past.
 
     Being causal in time it codes an image, a clip or an hour with the same weights, and the codes of a clip never
@@ -216,14 +216,6 @@ class CViViT(Stage):
             made = self.reconstruct(video)
         some, real = random_frames([made, video], c.judged_frames, tick.rng)
         return discriminator_loss(self.discriminator, some, real, tick, c.r1, c.r1_every)
-
-    def sample(self, cond: Batch, *, rng: Sequence[torch.Generator]) -> Tensor:
-        return self.decode(cond["codes"])
-
-    def samples(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        """For the contact sheet: each clip above what is left of it."""
-        video = batch["video"][:4]
-        return torch.stack([video, self.reconstruct(video).to(video.dtype)], 1).flatten(0, 1)
 
     def _weight(self, video: Tensor) -> Tensor:
         """(f, 1, 1) weights of mean one; the first frame stands alone in its tokens and may count more."""

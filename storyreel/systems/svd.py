@@ -49,14 +49,15 @@ LATER = ("turnaround", "interpolation", "factors")
 
 @dataclass(frozen=True, kw_only=True)
 class SvdConfig:
-    """All networks, and the four rows of the diffusion network's training. The defaults are the paper's.
+    """All networks, and the four stages of the diffusion network's training. The defaults are the paper's.
 
     text_to_video: None: `image_to_video` makes the videos of texts, too; some of its clips have no picture then
     (`pictureless`). unet: its channels follow from the latents. chunk: frames that are decoded at once; 0: all.
-    picture: of a model that reads a picture alone, by CLIP, as the published weights do (`svd_image.py`); of the rows
-    it has the last. turnaround, interpolation: the only row of a model that goes on from a trained one, to turn a
+    picture: of a model that reads a picture alone, by CLIP, as the published weights do (`svd_image.py`); of the stages
+    it has the last. turnaround, interpolation: the only stage of a model that goes on from a trained one, to turn a
     figure around, or to make frames between those of a clip. factors: of a model that goes on from a trained one, whose
-    networks stay as they are; of the rows it has the last. refiner: paints what a text tells of anew; not in the paper.
+    networks stay as they are; of the stages it has the last. refiner: paints what a text tells of anew, which is not in
+    the paper.
     """
 
     shape: VideoShape = field(default_factory=lambda: VideoShape(frames=14, height=576, width=1024, fps=7))

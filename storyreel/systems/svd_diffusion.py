@@ -83,15 +83,15 @@ def conditions(fps: Tensor, motion: Tensor, noise: Tensor) -> Tensor:
 
 
 def slowed_frames(
-    x: Tensor, row: DiffusionConfig, rate: float, first: Tensor | None, rng: torch.Generator
+    x: Tensor, diffusion: DiffusionConfig, rate: float, first: Tensor | None, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Latents (b, c, t, h, w) of clips at `rate` frames a second as they are learnt from, some of them slowed down, and
     the frame rate (b,) of each. first: the frame (b,) that stands in place of those before it; None: frame 0."""
     b, t, device = len(x), x.shape[2], x.device
     fps = torch.full((b,), float(rate), device=device)
-    if row.slowed:
-        higher = torch.rand(b, generator=rng, device=rng.device).to(device) * (row.max_fps - fps) + fps
-        fps = torch.where(drawn(b, row.slowed, rng, device), higher.round(), fps)
+    if diffusion.slowed:
+        higher = torch.rand(b, generator=rng, device=rng.device).to(device) * (diffusion.max_fps - fps) + fps
+        fps = torch.where(drawn(b, diffusion.slowed, rng, device), higher.round(), fps)
     at = (torch.arange(t, device=device) * rate / fps[:, None]).long()
     at = at if first is None else torch.maximum(at, first[:, None])
     return x.gather(2, at[:, None, :, None, None].expand_as(x)), fps
@@ -99,18 +99,18 @@ def slowed_frames(
 
 @torch.no_grad()
 def noised_picture(
-    row: DiffusionConfig, encode: Callable[[Tensor], Tensor], first: Tensor, times: Tensor, rng: torch.Generator
+    diffusion: DiffusionConfig, encode: Callable[[Tensor], Tensor], first: Tensor, times: Tensor, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Latents (b, c, 1, h, w) of first frames, uint8 (b, c', h', w'), noised as `row` says, and the deviation (b,) of
-    that noise. times: of the noise levels of the videos."""
+    """Latents (b, c, 1, h, w) of first frames, uint8 (b, c', h', w'), noised as `diffusion` says, and the deviation
+    (b,) of that noise. times: of the noise levels of the videos."""
     frame = first.float() / 127.5 - 1
-    if row.cond_noise == "time_dependent":
+    if diffusion.cond_noise == "time_dependent":
         latents = encode(frame[:, :, None]).float()
-        middle = 2 * times.to(latents) ** row.cond_noise_power - 1
-        sigma = row.cond_noise_max * (middle + noise_like(middle, rng)).sigmoid()
+        middle = 2 * times.to(latents) ** diffusion.cond_noise_power - 1
+        sigma = diffusion.cond_noise_max * (middle + noise_like(middle, rng)).sigmoid()
         return latents + sigma.view(-1, 1, 1, 1, 1) * noise_like(latents, rng), sigma
     sigma = torch.full((len(frame),), AUGMENTATION, device=frame.device)
-    if row.cond_noise == "paper":
+    if diffusion.cond_noise == "paper":
         sigma = LAWS["svd-augmentation"].level(draw_times(len(first), rng)).each(frame).ratio
     noisy = frame + sigma.view(-1, 1, 1, 1) * noise_like(frame, rng)
     return encode(noisy[:, :, None]).float(), sigma
@@ -125,9 +125,9 @@ class LatentStage(Stage):
     speeds: Tensor
     """The map of motion buckets of the clips that it learnt from, float32 (256,): see `svd_motion.quantiles`."""
 
-    def __init__(self, row: DiffusionConfig, shape: VideoShape):
+    def __init__(self, diffusion: DiffusionConfig, shape: VideoShape):
         super().__init__()
-        self.row, self.shape = row, shape
+        self.diffusion, self.shape = diffusion, shape
         self.register_buffer("speeds", torch.zeros(BUCKETS))
 
     @property
@@ -167,7 +167,7 @@ class LatentStage(Stage):
 
     def error(self, x: Tensor, times: Tensor, read: Mapping[str, Any], rng: torch.Generator) -> Loss:
         """The squared error of v of latents x, noised to the levels of `times` (b,), meaned over the batch."""
-        level = preserving_law(self.row.noise, self.row.shift).level(times)
+        level = preserving_law(self.diffusion.noise, self.diffusion.shift).level(times)
         noise = noise_like(x, rng)
         z = diffuse(x, noise, level)
         return Loss(diffusion_loss(self.v(z, level.each(z).logsnr, read), x, noise, level).mean())
@@ -190,7 +190,7 @@ class LatentStage(Stage):
         raise NotImplementedError
 
     def sampling(self, cond: Batch) -> Sampling:
-        return self.row.sampling
+        return self.diffusion.sampling
 
     @torch.no_grad()
     def sample(
@@ -212,7 +212,7 @@ class LatentStage(Stage):
         s = self.sampling(cond)
         steps, guidance = s.resolve(steps, guidance)
         frames = frames or (self.shape.frames if self.in_time else 1)
-        levels = s.levels(preserving_law(self.row.noise, self.row.shift), steps)
+        levels = s.levels(preserving_law(self.diffusion.noise, self.diffusion.shift), steps)
         guidances = s.guidance_of(guidance, levels, frames)
         read, uncond = self.conditioning(cond, rng, guided=is_guided(guidances))
         network = partial(self.v, reuse=Reuse(reuse) if reuse else None)
@@ -365,7 +365,7 @@ class DiffusionStage(LatentStage, FingerprintedStage):
 
     def sampling(self, cond: Batch) -> Sampling:
         """Guidance is that of all frames where no first one is given."""
-        s = self.row.sampling
+        s = self.diffusion.sampling
         has_picture = not self.image or "image" in cond
         return s if has_picture else replace(s, frame_guidance="constant", min_guidance=1)
 

@@ -120,13 +120,13 @@ class ImageStage(LatentStage):
     def loss(self, batch: Batch, tick: Tick) -> Loss:
         """The squared error of v. CLIP's embedding and the latents of the picture are dropped independently."""
         entries = batch if "latents" in batch else {**batch, **self.prepare(batch)}
-        x, rng, row = entries["latents"].float(), tick.rng, self.row
+        x, rng, diffusion = entries["latents"].float(), tick.rng, self.diffusion
         b, device = len(x), x.device
-        x, fps = slowed_frames(x, row, self.shape.fps, None, rng)
+        x, fps = slowed_frames(x, diffusion, self.shape.fps, None, rng)
         times = draw_times(b, rng, spread=True)
-        beside, sigma = noised_picture(row, self.encode, entries["first"], times, rng)
+        beside, sigma = noised_picture(diffusion, self.encode, entries["first"], times, rng)
         embedding = entries["embedding"].float()[:, None]
-        unread, unseen = drawn(b, row.drop, rng, device), drawn(b, row.drop, rng, device)
+        unread, unseen = drawn(b, diffusion.drop, rng, device), drawn(b, diffusion.drop, rng, device)
         motion = bucket_of(entries["motion"].to(device), self.speeds)
         read = {
             "context": torch.where(unread.view(-1, 1, 1), 0, embedding),

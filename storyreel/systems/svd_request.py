@@ -163,8 +163,8 @@ def _check_text_or_picture(options: GenerateOptions, config: SvdConfig, stage: D
     if not options.prompt and not options.image:
         raise ValueError("prompt: it is empty; expected a sentence, or an image")
     check_length(options.frames, config.frames)
-    row = stage.config
-    highest = max(config.fps, row.max_fps) if row.slowed else config.fps
+    diffusion = stage.config
+    highest = max(config.fps, diffusion.max_fps) if diffusion.slowed else config.fps
     if options.fps is not None and not config.fps <= options.fps <= highest:
         trained = f"{config.fps} to {highest}" if highest > config.fps else f"{config.fps}"
         warnings.warn(f"fps: it was trained at {trained} frames a second, not {options.fps}", stacklevel=2)
