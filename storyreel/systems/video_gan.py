@@ -28,9 +28,7 @@ from storyreel.clip import Clip, ClipStream
 from storyreel.systems.base import Batch, OnProgress, Progress, Request, Stage, System, TextEncoder
 from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_stage import GanStage
-from storyreel.systems.video_gan_take import Take
-
-TIMES = 2**20  # frames: training clips begin anywhere before, so that waves are seen at every phase
+from storyreel.systems.video_gan_take import TIMES, Take
 
 
 class ImageGanStage(GanStage):

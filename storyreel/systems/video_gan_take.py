@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from storyreel.systems.video_gan_stage import GanStage
 
 
+TIMES = 2**20  # frames: videos begin anywhere before, so that their waves are at every phase
+
+
 class Take:
     """One video: its content, and its endless motion. A frame depends on the generator's first numbers and its time.
 
+    Its own time 0 is one of the model's times, another one in each video: else all would swell and fade together.
     Recurrent motion is run from frame 0, or from where the last frames left it, to the frame that is wanted.
     """
 
@@ -26,10 +30,12 @@ class Take:
         self.key = int(torch.randint(2**62, (1,), generator=rng))
         self.w = self.generator.truncated(stage.styles(1, rng, text), stage.config.truncation)
         self.memory = Memory()
+        distance = stage.config.anchor_distance
+        self.begins = 0 if stage.config.recurrent else self.key % (TIMES // distance) * distance  # at an anchor
 
     def frames(self, times: Tensor) -> Tensor:
         """At `times` (f,) in frames -> (c, f, h, w). ValueError for times that cannot be."""
-        motion = self.generator.motion
+        motion, times = self.generator.motion, times.double() + self.begins
         start, end = float(times.min()), float(times.max())
         first, count = motion.rows_for(start, end)
         if not self.stage.config.recurrent:
