@@ -210,7 +210,7 @@ def other_colors(prompt: str) -> dict[str, tuple[str, str]]:
         color = free_words.color_words().get(word)
         if color and color not in own.split() and (named.get(name) == label or (name == "legs" and name in named)):
             found[name] = (label if name == "body" else label.rpartition(" ")[2], color)
-    if named.get("body") == "red orc" and set(tokens) & set(free_words.NEAR["body", "red orc"]):
+    if named.get("body") == "red orc" and {"red", *free_words.NEAR["body", "red orc"]} & {*tokens}:
         found.setdefault("body", ("red orc", "red"))  # a demon; a red orc is green
     return found
 
