@@ -33,6 +33,7 @@ DRAWN = {
     "hood": Drawn("cloth hood", _BROWN, 7),
     "cap": Drawn("leather cap", _BROWN, 7),
     "bandana": Drawn("red bandana", "721306 8e1808 af100e", 8),
+    "wings": Drawn("wings", "240c38 3d155f 6c25a7", 14),
     "orc": Drawn("orc", "09320b 19541d 228236 39aa4e 53bf71", 12),
     "red orc": Drawn("red orc", "0f1c06 283510 355f21 568b33 77a552", 12),
     "armor": Drawn("plate armor", "2e2533 3d3748 4d4a5d 5e5252 726b7e 867e7f b19998", 10),

@@ -8,7 +8,7 @@ import pytest
 from storyreel.generate.dyeing import in_dyes
 from storyreel.worlds import find
 from storyreel.worlds.sprites_dyes import DRAWN, RAMPS, dyed
-from storyreel.worlds.sprites_parts import BODIES, HEADS, LEGS, TORSOS
+from storyreel.worlds.sprites_parts import BODIES, CAPES, HEADS, LEGS, TORSOS
 from storyreel.worlds.sprites_reader import other_colors, read_freely
 
 TEAL = [(1, 64, 91), (12, 104, 117), (28, 151, 169), (40, 178, 198), (64, 213, 228)]  # of the sheets, dark to light
@@ -94,7 +94,7 @@ def test_the_background_is_not_dyed():
 
 
 def test_all_that_is_drawn_to_be_dyed_is_in_the_sheets():
-    labels = {part.label for part in (*TORSOS, *LEGS, *HEADS)} | set(BODIES)
+    labels = {part.label for part in (*TORSOS, *LEGS, *HEADS, *CAPES)} | set(BODIES)
     assert all(drawn.label in labels and drawn.label.endswith(kind) for kind, drawn in DRAWN.items())
     assert all(len(ramp.split()) == 4 for ramp in RAMPS.values())
 
