@@ -286,7 +286,7 @@ def _whiskers(tokens: Phrase) -> str | None:
 @lru_cache(maxsize=512)
 def _words(prompt: str) -> tuple[Phrase, tuple[Phrase, ...]]:
     """(the words of the prompt as the thesaurus spells them, without what is denied; the phrases that are denied)."""
-    tokens = tuple(chain.from_iterable(map(_nearly, tokens_of(prompt))))
+    tokens = tuple(word for each in tokens_of(prompt) for word in _nearly(each) if word not in free_words.UNSEEN)
     tokens = color_first(tokens, _free_lexicon().keys(), _garments(), _colors(), free_words.ADJECTIVES)
     longest = max(_longest(_free_lexicon), _longest(_callings))
     return affirmed(tokens, _all_phrases(), longest, free_words.DENYING, free_words.BETWEEN)
@@ -415,6 +415,7 @@ def thesaurus() -> dict[str, object]:
         "pronouns": free_words.PRONOUNS,
         "spelling": SPELLING,
         "mens": MENS,
+        "unseen": free_words.UNSEEN,
         "helmets": {CLOSED_HELMET: OPEN_HELMET},
         "attacks": {weapon: action for action, weapons in reversed(ways) for weapon in weapons},
         "covered": COVERED,

@@ -197,9 +197,10 @@ export class Prompts {
 
   // {kept: the words as the thesaurus spells them, without what is denied, denied: [phrases]}
   #words(prompt) {
-    const { spelling, adjectives, denying, between } = this.thesaurus;
+    const { spelling, adjectives, denying, between, unseen } = this.thesaurus;
     const american = (word) => (Object.hasOwn(spelling, word) ? spelling[word] : word);
-    const spelled = tokens(prompt, this.thesaurus).flatMap((word) => this.#spelled(word)).map(american);
+    const near = tokens(prompt, this.thesaurus).flatMap((word) => this.#spelled(word)).map(american);
+    const spelled = near.filter((word) => !unseen.includes(word));
     const words = colorFirst(spelled, this.phrases, this.garments, this.colors, adjectives);
     return affirmed(words, (phrase) => this.phrases.has(phrase) || this.callings.has(phrase), denying, between);
   }
