@@ -15,4 +15,6 @@ def with_facial_hair(clip: Clip, world: World | None, restated: str) -> Clip:
     if "facial_hair" not in attributes:
         return clip
     frames = world.bearded(clip.frames, attributes)
+    if frames is clip.frames:  # a face that is not seen
+        return clip
     return clip.replace(frames=frames, meta={**clip.meta, "bearded": attributes["facial_hair"]})
