@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from storyreel.generate.prompts import PromptRow
     from storyreel.worlds import World
 
+CARD = "its card lists what it knows"  # of a note that is said once
 MOST_NOTED = 30  # prompts of a file whose unknown words are named
 NOTHING = "expected a prompt in quotes, or one of --story, --prompts, --from"
 app = typer.Typer(add_completion=False)
@@ -280,7 +281,8 @@ def _unknown_words(rows: list[PromptRow] | None, options: GenerateOptions, info:
     notes: dict[str, str] = {}  # of each, where it was first
     for row in rows:
         note = note_for(row.options.prompts, *about)
-        if note and note not in notes:
+        known_by_card = note is not None and CARD in note and any(CARD in other for other in notes)
+        if note and note not in notes and not known_by_card:
             if len(notes) == MOST_NOTED:
                 return [*_placed(notes), "and so on: more prompts have words that are not in this model's world"]
             notes[note] = row.where

@@ -44,7 +44,7 @@ class SceneMaker:
     captions: int = setting(2, "Captions a clip.")
     partial: float = setting(0.25, "Share of captions that leave things out, of the grammar's.")
     short: float = setting(0.15, "Share of captions of one to three attributes, of the grammar's.")
-    only: str = setting("", "What all clips show, such as weather=dry,time=dusk.", before="")
+    only: str = setting("", "What all clips show, such as weather=dry.", before="")
 
     grammar: ClassVar[Grammar]
     draw: ClassVar[Callable[[np.random.Generator, str], Any]]

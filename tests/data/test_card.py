@@ -157,5 +157,5 @@ def test_cards_of_shipped_models_have_what_hubs_read():
         world = card.parent.name.rpartition("-")[2]
         assert head["datasets"] == [world]
         assert head["license"] == licence_of(worlds.find(world).licence)
-        assert head["pipeline_tag"] in ("text-to-video", "feature-extraction")
+        assert head["pipeline_tag"] in ("text-to-video", "unconditional-image-generation", "feature-extraction")
         assert (head["pipeline_tag"] == "text-to-video") == (head.get("metrics") == ["accuracy"])

@@ -28,7 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = recipes.get("video_gan_tiny")
     system = recipe.system.build()
     with torch.no_grad():
-        system.videos.generator.mask.fill_(3.0)
+        for weight in system.videos.generator.motion_weights():
+            weight.normal_()
     return save_model(tmp_path_factory.mktemp("gan") / "noise", system, recipe=recipe, card="", training={})
 
 
