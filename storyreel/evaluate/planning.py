@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from storyreel.evaluate.judge_registry import find_judge
 from storyreel.evaluate.metric import Metric
 from storyreel.evaluate.metrics import default_metrics, metrics, named, paired_metrics, per_clip_metrics
 from storyreel.evaluate.protocols import Protocol
@@ -80,6 +81,8 @@ def _items(
     if not about.gathers:
         if metric == "judge" and not (options.judge or world):
             raise ValueError(f"judge: nothing says which world these clips are of; name --judge {' or '.join(names())}")
+        if metric == "judge":
+            find_judge(options.judge or world)  # or says that there is none
         return [PlannedMetric(about)]
     fitting = [loaded[name] for name in options.extractors if fits(loaded[name], about)]
     if options.extractors and not fitting and options.metrics:

@@ -236,6 +236,21 @@ def test_clips_without_prompts_are_compared_with_real_ones(tmp_path: Path, real:
         assert done.plan.skipped[metric].startswith("12 of 12 clips have no prompt")
 
 
+def test_a_world_without_a_judge_is_measured_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As the clips of a shipped model of skies, of which no judge ships."""
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for i in range(3):
+        clip = made_clip("red", i, 1, 2, i)
+        clip.replace(meta={**clip.meta, "model": "stylesv-skies"}).save(folder / f"{i}.mkv")
+    encoder = Wordy()
+    encoder.logits = encoder.features  # type: ignore[attr-defined]
+    done = evaluate_with(encoder, asking(folder, None, (), ("wordy",)), monkeypatch)
+    assert "is not trained yet" in done.plan.skipped["judge"]
+    with pytest.raises(ValueError, match=r"judge 'skies': is not trained yet"):
+        evaluate_with(Wordy(), asking(folder, None, ("judge",), ()), monkeypatch)
+
+
 def test_features_that_are_no_numbers_are_refused(made: Path, real: Path, monkeypatch: pytest.MonkeyPatch):
     broken = Wordy()
     broken.features = lambda frames: torch.full((len(frames), 4), float("nan"))  # type: ignore[method-assign]
