@@ -5,7 +5,7 @@
 | recipe         | parameters | clips      | trained on        | result              |
 | -------------- | ---------- | ---------- | ----------------- | ------------------- |
 | video_gan_tiny | 0.1 M      | 4 x 16x16  | tests             | --                  |
-| stylesv_skies  | 0.9 M      | 16 x 64x64 | skies, CPU        | FVD 109.9 (16.8)    |
+| stylesv_skies  | 0.9 M      | 16 x 64x64 | skies, CPU        | FVD 107.6 (16.8)    |
 | stylesv_small  | 0.4 M      | 16 x 32x32 | skies, CPU        | see docs/results.md |
 | stylesv        | 4 M        | 16 x 64x64 | a world           | not trained yet     |
 | stylegan_v     | 4 M        | 16 x 64x64 | a world           | not trained yet     |
