@@ -84,7 +84,7 @@ def test_unknown_words_are_told_with_the_nearest_known():
 
 def test_words_that_only_the_reader_knows_are_known():
     world = find("sprites")
-    read = "a priest raises his hands and blesses us", "a ninja", "a fireball", "a wounded guard", "blue overalls"
+    read = "a priest raises his hands and blesses us", "a ninja", "a fireball", "a wounded guard", "jeans"
     for prompt in read:
         assert note_for([prompt], KNOWN, "m", SPRITES, world) is None, prompt
     assert note_for(["a zombie pirate"], KNOWN, "m", SPRITES, world) == "zombie: not in this model's world; skeleton is"
