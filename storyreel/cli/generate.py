@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from storyreel.generate.prompts import PromptRow
     from storyreel.worlds import World
 
-CARD = "its card lists what it knows"  # of a note that is said once
-MOST_NOTED = 30  # prompts of a file whose unknown words are named
+MAX_NOTES = 30  # prompts of a file whose unknown words are named
 NOTHING = "expected a prompt in quotes, or one of --story, --prompts, --from"
 app = typer.Typer(add_completion=False)
 
@@ -265,10 +264,10 @@ class GenerationPlan:
 
 
 def _unknown_words(rows: list[PromptRow] | None, options: GenerateOptions, info: dict[str, Any]) -> list[str]:
-    """What the model knows of no prompt; of a file's prompts the first `MOST_NOTED` that have such words."""
+    """What the model knows of no prompt; of a file's prompts the first `MAX_NOTES` that have such words."""
     from storyreel.generate.open_attributes import attributes_of, trained_world
     from storyreel.generate.registry import is_conditional, known_words
-    from storyreel.generate.vocabulary import note_for, unconditional_note
+    from storyreel.generate.vocabulary import CARD_LISTS, note_for, unconditional_note
 
     if not is_conditional(info):
         prompts = [prompt for row in rows for prompt in row.options.prompts] if rows else options.prompts
@@ -281,11 +280,11 @@ def _unknown_words(rows: list[PromptRow] | None, options: GenerateOptions, info:
     notes: dict[str, str] = {}  # of each, where it was first
     for row in rows:
         note = note_for(row.options.prompts, *about)
-        known_by_card = note is not None and CARD in note and any(CARD in other for other in notes)
-        if note and note not in notes and not known_by_card:
-            if len(notes) == MOST_NOTED:
-                return [*_placed(notes), "and so on: more prompts have words that are not in this model's world"]
-            notes[note] = row.where
+        if not note or note in notes or (CARD_LISTS in note and any(CARD_LISTS in other for other in notes)):
+            continue
+        if len(notes) == MAX_NOTES:
+            return [*_placed(notes), "and so on: more prompts have words that are not in this model's world"]
+        notes[note] = row.where
     return _placed(notes)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from storyreel.clip import Clip
 from storyreel.generate.crisp import without_pieces
 from storyreel.generate.dyeing import dyes_of, in_dyes
+from storyreel.generate.facial_hair import with_facial_hair
 from storyreel.generate.open_attributes import drawn, drawn_to_be_dyed, read, trained_world
 from storyreel.generate.ranking import AttributeRanker, Ranker, load_ranker
 from storyreel.generate.shared_palette import harmonised
@@ -209,10 +210,7 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     best = {row: clips[chosen[row]] for row, clips in a.candidates.items()}
     best = {row: clip.replace(frames=without_pieces(clip.frames, LOOSE)) for row, clip in best.items()}
     clips = in_shared_colors(best, a.captions, ranker)
-    if a.world.bearded and a.world.sheet and "facial_hair" in a.attributes:
-        for row, clip in clips.items():
-            seen = a.world.sheet.posed(a.attributes, *row)
-            clips[row] = clip.replace(frames=a.world.bearded(clip.frames, seen))
+    clips = {row: with_facial_hair(clip, a.world, a.captions[row]) for row, clip in clips.items()}
     if dyes := dyes_of(a.options.prompt, a.attributes, a.world):
         clips = {row: clip.replace(frames=in_dyes(clip.frames, dyes)) for row, clip in clips.items()}
     named = {f"{action}-{facing}": place for (action, facing), place in chosen.items()}

@@ -10,6 +10,7 @@ from storyreel.worlds import Attribute, World
 
 LONG = 5  # letters of a word that may be another one misspelled
 AROUND = 3  # words on either side of one that may be part of a phrase
+CARD_LISTS = "its card lists what it knows"  # of a model that knows no word of a prompt
 MOST = 5  # unknown words that are named
 
 _WORD = re.compile(r"[^\W_]+")
@@ -75,7 +76,7 @@ def note_for(
         if prompt and not knows_any(prompt, vocabulary) and not any(_understood(prompt, world)):
             return (
                 f"{model} knows no word of {prompt[:60]!r}, so what comes is arbitrary; "
-                f"its card lists what it knows: storyreel models show {model}"
+                f"{CARD_LISTS}: storyreel models show {model}"
             )
     if not attributes:
         return None

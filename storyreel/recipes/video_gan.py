@@ -45,30 +45,25 @@ SMALL = VideoGanConfig(
 def stylesv_skies() -> Recipe:
     """StyleSV at 64 pixels for the world `skies`, in an hour of one core. Rain and snow are left out of its data
     (`only=weather=dry`): a generator without aliasing cannot make noise, and scribbles in its place."""
-    recipe = stylesv_small()
     system = replace(
         SMALL, size=64, layers=6, channel_base=768, channel_max=96, critic_base=1024, critic_max=96, r1=4.0
     )
-    steps = {"images": 2_400, "videos": 700}
-    stages = {
-        name: replace(one, steps=steps[name], data=replace(one.data, size=64)) for name, one in recipe.stages.items()
-    }
-    return replace(recipe, name="stylesv_skies", system=system, stages=stages)
+    return _preset("stylesv_skies", system, steps=(2_400, 700))
 
 
 def _preset(
     name: str, system: VideoGanConfig, text: str = "hash:32", steps: tuple[int, int] = (20_000, 20_000)
 ) -> Recipe:
-    """64 pixels, 16 frames. steps: of images, where they are learned first, and of videos."""
+    """16 frames of the system's size. steps: of images, where they are learned first, and of videos."""
     videos = StageRecipe(
-        data=Data(frames=16, size=64, batch=8),
+        data=Data(frames=16, size=system.size, batch=8),
         optim=ADAM,
         steps=steps[1],
         ema=0.998,
         checkpoint_every=200,
         sample_every=0,
     )
-    images = replace(videos, data=Data(frames=1, size=64, batch=16, image_share=1.0), steps=steps[0])
+    images = replace(videos, data=Data(frames=1, size=system.size, batch=16, image_share=1.0), steps=steps[0])
     stages = {"images": images, "videos": videos} if system.image_pretraining else {"videos": videos}
     return Recipe(name=name, system=system, stages=stages, text=text)
 
@@ -84,9 +79,7 @@ def stylesv() -> Recipe:
 
 def stylesv_small() -> Recipe:
     """StyleSV at 32 pixels, for comparisons in minutes of one core."""
-    recipe = _preset("stylesv_small", SMALL)
-    stages = {name: replace(one, data=replace(one.data, size=32)) for name, one in recipe.stages.items()}
-    return replace(recipe, stages=stages)
+    return _preset("stylesv_small", SMALL)
 
 
 def stylegan_v() -> Recipe:

@@ -53,6 +53,7 @@ from storyreel.worlds.sprites_parts import (
     WEAPONS,
     WITH_EARS,
     Part,
+    drawing_at,
 )  # fmt: skip
 from storyreel.worlds.sprites_poses import ONCE, TURN, after, hide_what_is_covered, sheet_layout, views
 from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_digest
@@ -207,17 +208,13 @@ class Sprites:
         return self._render(who, [(str(who.attributes["action"]), facing, step) for facing in views])
 
     def _plain(self, who: Character) -> np.ndarray:
-        action, facing = who.attributes["action"], who.attributes["facing"]
-        n = len(ROWS[str(action)][1])
-        return self._render(
-            who, [(str(action), str(facing), (2 * i + 1) * n // (2 * self.frames)) for i in range(self.frames)]
-        )
+        action, facing = str(who.attributes["action"]), str(who.attributes["facing"])
+        return self._render(who, [(action, facing, drawing_at(action, i, self.frames)) for i in range(self.frames)])
 
     def _carried(self, who: Character, rng: np.random.Generator) -> np.ndarray:
         """A given pose, then the action from where it stands (same action) or from its beginning (another one)."""
         action, facing = str(who.attributes["action"]), str(who.attributes["facing"])
-        n = len(ROWS[action][1])
-        at = [(2 * i + 1) * n // (2 * self.frames) for i in range(self.frames)]
+        at = [drawing_at(action, i, self.frames) for i in range(self.frames)]
         if rng.random() < 0.5:
             first = int(rng.integers(self.frames))
             last = self.frames - 1
@@ -228,8 +225,7 @@ class Sprites:
         others = [a for a in ACTIONS if a in who.weapons]
         before = str(rng.choice(others))
         turned = "down" if before == "hurt" else str(rng.choice(FACINGS))
-        steps = len(ROWS[before][1])
-        first = (2 * int(rng.integers(self.frames)) + 1) * steps // (2 * self.frames)
+        first = drawing_at(before, int(rng.integers(self.frames)), self.frames)
         return self._render(who, [(before, turned, first), *((action, facing, i) for i in at[: self.frames - 1])])
 
     def _render(self, who: Character, poses: list[tuple[str, str, int]]) -> np.ndarray:

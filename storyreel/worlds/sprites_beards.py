@@ -11,7 +11,7 @@ import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_dyes import RAMPS
-from storyreel.worlds.sprites_parts import ROWS
+from storyreel.worlds.sprites_parts import drawing_at
 
 SHAPES = {  # rows of shades, 1 (dark) to 4 (light), by the top left pixel of a standing figure's: (row, column)
     ("beard", "down"): (33, 25, """
@@ -95,9 +95,9 @@ def bearded(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     top, left, rows = SHAPES[kind, side]
     shades = np.array([[0 if pixel == "." else int(pixel) for pixel in row] for row in rows.split()])
     painted = np.array([(0, 0, 0), *rgb(ramp)], np.uint8)[shades]
-    out, steps = frames.copy(), len(ROWS[action][1])
+    out = frames.copy()
     for i, frame in enumerate(out):
-        step = (2 * (i % FRAMES) + 1) * steps // (2 * FRAMES)
+        step = drawing_at(action, i % FRAMES, FRAMES)
         if action == "hurt" and (step >= FALLEN or i >= FRAMES):
             break
         down, right = MOVED.get((action, side), {}).get(step, (0, 0))

@@ -41,7 +41,7 @@ ADJECTIVES: list[str] = _WORDS["adjectives"]  # that may stand between a color a
 ORDINARY: list[str] = _WORDS["ordinary"]  # words that are no slips of known ones
 FISTS: list[str] = _WORDS["fists"]  # whoever fights so has nothing in hand
 STANDING = frozenset(_WORDS["standing"])
-MANY = frozenset(["two", "three", "four", "five", "six", "many", "several"])  # of people, of whom one is drawn
+SEVERAL = frozenset(["two", "three", "four", "five", "six", "many", "several"])  # of people, of whom one is drawn
 UNSEEN = ("young", "youthful")  # of people, all of whom look so; between a skin and who has it
 GROWN: list[str] = _WORDS["grown"]  # children, of whom there are none
 PLAIN: dict[str, list[str]] = _WORDS["plain"]  # "attribute=value" -> nouns of garments that say no color

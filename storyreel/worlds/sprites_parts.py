@@ -21,6 +21,12 @@ ROWS = {  # action: (first row, columns of the cycle); the walk's column 0 is it
     "hurt": (20, range(0, 6)),  # one row: the figure faces the viewer and falls
 }
 
+
+def drawing_at(action: str, i: int, frames: int) -> int:
+    """Which drawing of an action frame `i` shows of a clip that has it once, in `frames` frames."""
+    return (2 * i + 1) * len(ROWS[action][1]) // (2 * frames)
+
+
 LAYERS = {  # painted from the lowest number to the highest
     "behind": 0, "body": 10, "eyes": 11, "nose": 12, "ears": 13, "legs": 20, "feet": 25, "skirt": 28, "torso": 30,
     "over_torso": 33, "belt": 40, "hands": 45, "back": 50, "neck": 55, "facial_hair": 60, "hair": 65, "head": 70,

@@ -20,7 +20,7 @@ from storyreel.worlds import sprites_language
 from storyreel.worlds import sprites_words as words
 from storyreel.worlds.sprites_captions import BRITISH, restated
 from storyreel.worlds.sprites_completion import COVERED, MONSTERS
-from storyreel.worlds.sprites_free_words import MANY, Meaning
+from storyreel.worlds.sprites_free_words import SEVERAL, Meaning
 from storyreel.worlds.sprites_lexicon import deeds, hair, hair_colors, people, things
 from storyreel.worlds.sprites_spelling import Phrase, affirmed, color_first, spelled
 from storyreel.worlds.sprites_wardrobe import GARMENT
@@ -176,8 +176,8 @@ def lacking(prompt: str) -> dict[str, str]:
     named, tokens = read_freely(prompt), _words(prompt)[0]
     everything = {**implied(prompt, named), **named}
     phrases = list(_phrases(tokens, _free_lexicon))
-    several = ((f"{a[-1]} {' '.join(b)}", _is_somebody(b, m)) for (a, _), (b, m) in pairwise(phrases) if a[-1] in MANY)
-    found = {phrase: "one at a time" for phrase, somebody in several if somebody}
+    pairs = ((a[-1], b, meaning) for (a, _), (b, meaning) in pairwise(phrases))
+    found = {f"{a} {' '.join(b)}": "one at a time" for a, b, m in pairs if a in SEVERAL and _is_somebody(b, m)}
     for phrase, _ in phrases:
         for name, value in _stand_ins().get(phrase, ()):
             if named.get(name) == value:

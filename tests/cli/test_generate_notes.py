@@ -29,5 +29,5 @@ def test_each_prompt_of_a_file_has_its_own_note(monkeypatch: Any):
 
 def test_of_very_many_the_first_are_told(monkeypatch: Any):
     told = notes(*(f"k{chr(97 + i // 10)}{i}" for i in range(50)), monkeypatch=monkeypatch)
-    assert len(told) == generate.MOST_NOTED + 1
+    assert len(told) == generate.MAX_NOTES + 1
     assert told[-1].startswith("and so on")
