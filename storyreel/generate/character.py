@@ -20,7 +20,8 @@ from storyreel.clip import Clip
 from storyreel.generate.crisp import without_pieces
 from storyreel.generate.dyeing import dyes_of, in_dyes
 from storyreel.generate.facial_hair import with_facial_hair
-from storyreel.generate.open_attributes import drawn, drawn_to_be_dyed, read, trained_world
+from storyreel.generate.mends import mended
+from storyreel.generate.open_attributes import drawn, drawn_to_be_armed, drawn_to_be_dyed, read, trained_world
 from storyreel.generate.ranking import AttributeRanker, Ranker, load_ranker
 from storyreel.generate.shared_palette import harmonised
 from storyreel.model_folder import recipe_name
@@ -147,7 +148,8 @@ def attempted(model: Model, options: SheetOptions, on_progress: Callable[[Progre
     attributes, made = who(options.prompt, model, world, options.seed)
     captions: dict[Animation, str] = {}
     for row in (row for action in actions for row in sheet.rows([action])):
-        captions[row] = world.caption(sheet.posed(attributes, *row), np.random.default_rng([options.seed, 0]))
+        seen = drawn_to_be_armed(options.prompt, sheet.posed(attributes, *row), world)
+        captions[row] = world.caption(seen, np.random.default_rng([options.seed, 0]))
     candidates = _candidates(model, options, sheet, captions, 0, report)
     facts = {"model": model.name, "digest": model.digest}
     return Attempts(options, world, attributes, made, captions, candidates, facts)
@@ -210,6 +212,7 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     best = {row: clips[chosen[row]] for row, clips in a.candidates.items()}
     best = {row: clip.replace(frames=without_pieces(clip.frames, LOOSE)) for row, clip in best.items()}
     clips = in_shared_colors(best, a.captions, ranker)
+    clips = {row: mended(clip, a.world, a.captions[row]) for row, clip in clips.items()}
     clips = {row: with_facial_hair(clip, a.world, a.captions[row]) for row, clip in clips.items()}
     if dyes := dyes_of(a.options.prompt, a.attributes, a.world):
         clips = {row: clip.replace(frames=in_dyes(clip.frames, dyes)) for row, clip in clips.items()}

@@ -23,10 +23,12 @@ from storyreel.generate.crisp import crisp, palette_world
 from storyreel.generate.dyeing import dyed
 from storyreel.generate.facial_hair import with_facial_hair
 from storyreel.generate.loop import looped
+from storyreel.generate.mends import mended
 from storyreel.generate.open_attributes import attributes_of, completed_for, sentences_of, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.standing import standing
 from storyreel.generate.vocabulary import note_for, unconditional_note
+from storyreel.generate.weapons import with_weapon
 from storyreel.generate.whole_blades import with_whole_blades
 from storyreel.hub import reference
 from storyreel.hub.families import notes_of_lengths
@@ -254,10 +256,13 @@ class Model:
         if made or resolved.prompts != options.prompts:
             trained = trained_world(self.info)
             if exact and len(resolved.prompts) == 1:
+                clip = mended(clip, trained, resolved.prompts[0])
                 clip = with_facial_hair(clip, trained, resolved.prompts[0])
             clip = dyed(clip, trained, " ".join(options.prompts), resolved.prompts[0] if resolved.prompts else "")
+            if exact and len(resolved.prompts) == 1:
+                clip = with_weapon(clip, trained, options.prompt, resolved.prompts[0])
             clip = standing(clip, trained, options.prompt, resolved.prompt)
-            if exact:
+            if exact and "armed" not in clip.meta:
                 clip = with_whole_blades(clip, trained, " ".join(resolved.prompts))
         if options.loop:
             clip = looped(clip)

@@ -101,6 +101,8 @@ def completed(
         if world.drawable:
             shown = dict(world.drawable(shown))
         shown = drawn_to_be_dyed(whole, shown, world)
+        if options.crisp is not False and not options.story:
+            shown = drawn_to_be_armed(whole, shown, world)
         return world.caption(shown, np.random.default_rng([seed, index]))
 
     if options.story:
@@ -111,6 +113,11 @@ def completed(
 def drawn_to_be_dyed(prompt: str, attributes: Mapping[str, str], world: World) -> dict[str, str]:
     """The attributes, with garments in the colors that they are drawn in."""
     return dict(world.dyed(prompt, attributes)[0] if world.dyed else attributes)
+
+
+def drawn_to_be_armed(prompt: str, attributes: Mapping[str, str], world: World) -> dict[str, str]:
+    """The attributes, with the weapon that the model is to draw."""
+    return dict(world.armed(prompt, attributes)[0] if world.armed else attributes)
 
 
 def completed_for(

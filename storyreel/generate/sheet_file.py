@@ -14,6 +14,7 @@ from storyreel.atlas import Grid, Sheet, Tag
 from storyreel.clip import Clip
 from storyreel.generate.character import Animation, DrawnCharacter
 from storyreel.generate.licence_file import check_licence, licence_path, write_licence
+from storyreel.generate.weapons import with_weapon
 from storyreel.generate.whole_blades import with_whole_blades
 from storyreel.options.sheet import SheetOptions
 from storyreel.own_clips import check_place
@@ -86,14 +87,14 @@ def laid_out(character: DrawnCharacter) -> Sheet:
 
     An animation has as many frames as its world draws. One that goes with a standing frame has it before its first. A
     facing that the world draws no frames for, as of a fall, has the animation of the facing that it does. Where the
-    cells have room for it, blades that the edge of a frame cuts are drawn to their tips.
+    cells have room for it, weapons that the edge of a frame cuts are drawn to their ends.
     """
     frames: list[np.ndarray] = []
     places: list[tuple[int, int]] = []
     shown: list[int] = []
     tags: list[Tag] = []
     row = 0
-    for (action, facing), clip in _with_whole_blades(character).items():
+    for (action, facing), clip in _with_weapons(character).items():
         more, lead, times = _drawn(character, (action, facing), clip)
         columns, first = character.options.columns or len(more), len(frames)
         places += [(i % columns, row + i // columns) for i in range(len(more))]
@@ -105,18 +106,30 @@ def laid_out(character: DrawnCharacter) -> Sheet:
     return Sheet(np.stack(frames), places, shown, tags, character.options.named)
 
 
-def _with_whole_blades(character: DrawnCharacter) -> Mapping[Animation, Clip]:
-    """The clips, all of one size; wider where a blade goes on beyond their edge and `cell` has room for it."""
-    clips = character.clips
-    wider = {row: with_whole_blades(clip, character.world, character.captions[row]) for row, clip in clips.items()}
+def _with_weapons(character: DrawnCharacter) -> Mapping[Animation, Clip]:
+    """The clips with the weapon that is said, all of one size; wider where it goes on beyond their edge and `cell` has
+    room for it."""
+    wider = {row: _with_weapon(character, row) for row in character.clips}
     width = max(clip.frames.shape[2] for clip in wider.values())
-    if (character.options.cell or 0) < width:
-        return clips
-    beside = {row: (width - clip.frames.shape[2]) // 2 for row, clip in wider.items()}
-    return {
-        row: clip.replace(frames=np.pad(clip.frames, ((0, 0), (0, 0), (beside[row], beside[row]), (0, 0))))
-        for row, clip in wider.items()
-    }
+    own = next(iter(character.clips.values())).frames.shape[2]
+    kept = width if (character.options.cell or 0) >= width else own
+    return {row: clip.replace(frames=_about_middle(clip.frames, kept)) for row, clip in wider.items()}
+
+
+def _with_weapon(character: DrawnCharacter, row: Animation) -> Clip:
+    clip, restated, world = character.clips[row], character.captions[row], character.world
+    armed = with_weapon(clip, world, character.options.prompt, restated)
+    if "armed" in armed.meta or (character.options.cell or 0) <= clip.frames.shape[2]:
+        return armed
+    return with_whole_blades(clip, world, restated)
+
+
+def _about_middle(frames: np.ndarray, width: int) -> np.ndarray:
+    """(f, h, w, c) -> (f, h, width, c): cut, or with nothing beside it."""
+    beside = (width - frames.shape[2]) // 2
+    if beside < 0:
+        return frames[:, :, -beside : -beside + width]
+    return np.pad(frames, ((0, 0), (0, 0), (beside, beside), (0, 0)))
 
 
 def _drawn(character: DrawnCharacter, row: Animation, clip: Clip) -> tuple[list[np.ndarray], int, list[int]]:

@@ -96,9 +96,12 @@ def note_for(
     found = lacking | {word: _nearest(word, near, {*spoken, *known}, understood) for word in words}
     named = dict(list(found.items())[:MOST])
     dyed = {value: drawn for prompt in prompts for value, drawn in _dyed(prompt, world).items()}
+    armed = {_weapon(prompt, world) for prompt in prompts}
     notes = [
         f"{phrase}: not in this model's world; {dyed[value]} is, and gets dyed"
         if phrase in lacking and value in dyed
+        else f"{phrase}: not in this model's world, and drawn onto its clips"
+        if phrase in lacking and value in armed
         else f"{phrase}: not in this model's world; {value} is"
         for phrase, value in named.items()
         if value
@@ -125,6 +128,14 @@ def _dyed(prompt: str, world: World | None) -> dict[str, str]:
     named, implied = _understood(prompt, world)
     dyes = world.dyed(prompt, {**implied, **named})[1]
     return {named[dye.attribute]: dye.drawn for dye in dyes if dye.attribute in named}
+
+
+def _weapon(prompt: str, world: World | None) -> str | None:
+    """What is read of a weapon that gets drawn over the one that a model draws."""
+    if world is None or world.armed is None:
+        return None
+    named, implied = _understood(prompt, world)
+    return named.get("weapon") if world.armed(prompt, {**implied, **named})[1] else None
 
 
 def _understood(prompt: str, world: World | None) -> tuple[Mapping[str, str], Mapping[str, str]]:

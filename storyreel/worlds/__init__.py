@@ -109,6 +109,15 @@ class Pictures:
     pack: Callable[[Path, Path], int] | None = None
 
 
+class DrawnOver(typing.Protocol):
+    """What is drawn over the frames of one action from its beginning on, uint8 (f, h, w, c) -> (f, h, w or more, c)."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray: ...
+
+
 class Described(typing.NamedTuple):
     """A prompt, what its clip shows of what it says, and the real clip (None without the folder of the pictures)."""
 
@@ -135,6 +144,9 @@ class World:
     prompt says and no clip has; of its own result it gives the same.
     bearded: frames of one action from its beginning on, uint8 (f, h, w, c), attributes -> the same with the facial
     hair that these name, which its models leave out.
+    mended: frames and attributes as for `bearded` -> the same, with what models lose in motion taken from other frames.
+    armed: a prompt, attributes -> these with the weapon that its models draw best, and what draws the one that the
+    prompt says over it, or None; of its own result it gives the same.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
     expected: a prompt -> the things that are to be there, as the world's judge finds them; nothing if it names none.
     caption: attributes, random numbers -> a caption in the commonest words of its captions.
@@ -163,6 +175,8 @@ class World:
     drawable: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
     dyed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], Sequence[Dye]]] | None = None
     bearded: Callable[[np.ndarray, Mapping[str, str]], np.ndarray] | None = None
+    mended: Callable[[np.ndarray, Mapping[str, str]], np.ndarray] | None = None
+    armed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], DrawnOver | None]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None
     sentences: Callable[[str], Sequence[str]] | None = None

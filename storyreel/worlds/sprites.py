@@ -33,6 +33,7 @@ from storyreel.worlds.sprites_beards import bearded
 from storyreel.worlds.sprites_completion import completed
 from storyreel.worlds.sprites_drawable import drawable
 from storyreel.worlds.sprites_dyes import dyed
+from storyreel.worlds.sprites_mends import mended
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
@@ -57,6 +58,7 @@ from storyreel.worlds.sprites_parts import (
 )  # fmt: skip
 from storyreel.worlds.sprites_poses import ONCE, TURN, after, hide_what_is_covered, sheet_layout, views
 from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_digest
+from storyreel.worlds.sprites_weapons import armed
 
 __all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_out"]
 
@@ -420,6 +422,8 @@ WORLD = World(
     drawable=drawable,
     dyed=dyed,
     bearded=bearded,
+    mended=mended,
+    armed=armed,
     cut=("saber", "longsword", "rapier"),
     caption=sprites_captions.restated,
     views=views,

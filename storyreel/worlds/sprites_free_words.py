@@ -54,6 +54,8 @@ HAIR_NOUNS: list[str] = _WORDS["locks"]  # after its color
 ONE_COLOR = {noun: tuple(key.split("=")) for key, nouns in _WORDS["one_color"].items() for noun in nouns}
 """noun -> attribute, value, its own colors: garments that come in one color."""
 OF_STEEL: list[str] = _WORDS["of_steel"]  # between a color and armor
+HELD: dict[str, list[str]] = _WORDS["held"]  # a weapon that is drawn in place of another -> what says it
+STAVES = [name for name in HELD["staff"] if " " not in name]  # with which people walk
 NEAR = {tuple(key.split("=")): words for key, words in _WORDS["near"].items()}  # (attribute, value): what there is not
 
 

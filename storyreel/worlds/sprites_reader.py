@@ -236,16 +236,15 @@ def implied(prompt: str, named: Mapping[str, str]) -> dict[str, str]:
     if found.get("head") in COVERED and {"hair_color", "hair_style"} & set(named):
         found.pop("head")  # whose hair is said has it seen
     if named.get("sex", found.get("sex")) == "female":
-        found.pop("facial_hair", None)
+        found = {n: v for n, v in found.items() if n != "facial_hair" and not (n == "torso" and v in MENS)}
     if named.get("body") == "skeleton":  # its sex is not to be seen, and an archer of bones wears no leather
         found = {name: value for name, value in found.items() if name in ("action", "facing") or value == "red bandana"}
-    if named.get("sex", found.get("sex")) == "female" and found.get("torso") in MENS:
-        found.pop("torso")
     if named.get("head", found.get("head")) in COVERED:
         found.pop("hair_color", None)  # of an old knight's hair nothing is seen
     if "action" not in named:
         armed = named.get("weapon", found.get("weapon"))
-        found |= {"action": "walk"} if armed == "shield" else _attack_with(armed)
+        walks = armed == "shield" or not {*tokens}.isdisjoint(free_words.STAVES)
+        found |= {"action": "walk"} if walks else _attack_with(armed)
     action = named.get("action", found.get("action"))
     if action in UNARMED and not {"weapon"} & {*named, *found} and not set(tokens) & set(free_words.FISTS):
         found["weapon"] = UNARMED[action]  # else a blade is seen in some frames
@@ -431,6 +430,7 @@ def thesaurus() -> dict[str, object]:
         "verbs": sorted(VERBS),
         "unarmed": UNARMED,
         "carried": CARRIED,
+        "staves": free_words.STAVES,
         "holding": free_words.HOLDING,
         "denying": free_words.DENYING,
         "between": free_words.BETWEEN,

@@ -149,7 +149,7 @@ export class Prompts {
 
   // What goes with what is said: a knight's armor, the thrust of a spear.
   #implied(prompt, said) {
-    const { covered, attacks, mens, unarmed, sideways, front, helmets, fists, gilded } = this.thesaurus;
+    const { covered, attacks, mens, unarmed, sideways, front, helmets, fists, gilded, staves } = this.thesaurus;
     const { monsters } = this.completion;
     let found = {};
     const { kept: words, denied } = this.#words(prompt);
@@ -166,7 +166,8 @@ export class Prompts {
     const hidden = covered.includes(said.head ?? found.head);
     if (hidden) delete found.hair_color;
     const armed = said.weapon ?? found.weapon;
-    const action = armed === "shield" ? "walk" : attacks[armed];
+    const walks = armed === "shield" || words.some((word) => staves.includes(word));
+    const action = walks ? "walk" : attacks[armed];
     if (!said.action && action) found.action = action;
     const does = said.action ?? found.action;
     const bare = words.some((word) => fists.includes(word));

@@ -1,0 +1,56 @@
+"""What a model loses of a sprite in motion, as it draws it in another frame of the same clip.
+
+In the drawings of an action a head is moved and never changed, and by how much is known; so the head of a monster is
+that of the first frame, which a model draws best. Where a bow is picked up it is seen in pieces: it is up already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from storyreel.worlds.sprites_beards import FRAMES, MOVED
+from storyreel.worlds.sprites_completion import MONSTERS
+from storyreel.worlds.sprites_parts import drawing_at
+
+ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them
+BOXES = {"down": (12, 46, 18, 46), "right": (12, 46, 20, 42)}  # rows and columns of a head in the first drawing
+SHOULDERS = {"down": 39, "right": 29}  # row: from here on there is more in a box than the head, as an arm
+PICKED_UP = 2  # frames of a shot from the side in which the bow is picked up
+SIDE = 64  # pixels of a frame
+
+
+def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, mended."""
+    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
+    side = {"left": "right"}.get(facing, facing)
+    if frames.shape[1:3] != (SIDE, SIDE):
+        return frames
+    if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:
+        return _with_bow_up(frames)
+    if attributes.get("body") in MONSTERS and action in ACTIONS and side in BOXES:
+        return _with_first_head(frames, action, side, mirrored=facing == "left")
+    return frames
+
+
+def _with_bow_up(frames: np.ndarray) -> np.ndarray:
+    out = frames.copy()
+    for first in range(0, len(out), FRAMES):
+        out[first : first + PICKED_UP] = out[first + FRAMES - 1]
+    return out
+
+
+def _with_first_head(frames: np.ndarray, action: str, side: str, mirrored: bool) -> np.ndarray:
+    out = frames.copy()
+    views = out[:, :, ::-1] if mirrored else out
+    ground = np.zeros(4, np.uint8) if frames.shape[-1] == 4 else frames[0, 0, 0]
+    top, bottom, left, right = BOXES[side]
+    for i, frame in enumerate(views):
+        head = views[i - i % FRAMES, top:bottom, left:right]
+        down, aside = MOVED.get((action, side), {}).get(drawing_at(action, i % FRAMES, FRAMES), (0, 0))
+        there = frame[top + down : bottom + down, left + aside : right + aside]
+        solid = (head != ground).any(-1)
+        solid[: SHOULDERS[side] - top] = True
+        there[solid] = head[solid]
+    return out

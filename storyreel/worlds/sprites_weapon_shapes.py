@@ -1,0 +1,270 @@
+"""The weapons that are drawn into the hands of sprites, each pointing to the right."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+OUTLINE = "17121f"
+COLORS = {
+    "w": "f2f4f8", "s": "bcc2cf", "d": "7c8294",  # steel
+    "g": "e0b03a", "G": "a8781c",  # gold
+    "b": "7a4a24", "B": "55311a", "l": "a06a38",  # wood
+    "r": "a02430", "c": "3d7fd6", "C": "9fd0ff",  # a grip, a stone
+    "i": "565a68", "I": "3c3f4a",  # iron
+    "f": "f6a623", "F": "fbe36a", "o": "d9541e",  # fire
+}  # fmt: skip
+
+
+class Shape(NamedTuple):
+    """rows: of letters of `COLORS`, "." where there is nothing. row, column: of what lies in the hand, or of a tip."""
+
+    rows: tuple[str, ...]
+    row: float
+    column: int
+
+
+def _art(column: int, text: str) -> Shape:
+    """The middle of the rows that begin with a handle, and this column, lie in the hand."""
+    rows = tuple(line.strip() for line in text.strip().splitlines())
+    handle = [i for i, row in enumerate(rows) if not row.startswith(".")]
+    return Shape(rows, sum(handle) / len(handle), column)
+
+
+SHAPES = {
+    "longsword": _art(2, """
+        .....g
+        .....gwwwwwwwwwwwwww
+        gbBbbGssssssssssssssw
+        .....gdddddddddddddd
+        .....g
+    """),
+    "greatsword": _art(2, """
+        .....g
+        .....g
+        .....gwwwwwwwwwwwwwwwww.
+        gbBbBGssssssssssssssssssw
+        .....gddddddddddddddddd.
+        .....g
+        .....g
+    """),
+    "rapier": _art(2, """
+        ...gg..
+        ..g..g.
+        gBBbbGwwwwwwwwwwwwwwwww
+        ..g..g.
+        ...gg..
+    """),
+    "saber": _art(2, """
+        ...................ww
+        .....g.........wwwws.
+        gBbBbGwwwwwwwwwsssd..
+        ..ggggsssssssssdd....
+        ......ddddddd........
+    """),
+    "katana": _art(2, """
+        ...................w
+        .....i......wwwwwwws
+        rIrIrGwwwwwwsssssss.
+        .....isssssss.......
+        ....................
+    """),
+    "dagger": _art(2, """
+        ....g
+        ....gwwww
+        bBbbGssssssw
+        ....gdddd
+        ....g
+    """),
+    "mace": _art(2, """
+        .............w.w
+        ............wssd
+        lbbbbbbbbbbisssdw
+        BBBBBBBBBBBissddd
+        ............sddd
+        .............d.d
+    """),
+    "club": _art(2, """
+        ...........llll
+        .....lllllbbbbbl
+        lllllbbbbbbbbbbb
+        BBBBBBBBbbbbbbbB
+        ........BBBBBBB
+    """),
+    "axe": _art(2, """
+        llllllllllllllllbbl
+        BBBBBBBBBBBBBBBBBiBB
+        ............wwssiidd
+        ............wsssiiid
+        ...........wssssssdd
+        ..........wsssssssd.
+        ..........wssssssdd.
+        ..........wwssssdd..
+        ...........wwwww....
+    """),
+    "battle axe": _art(2, """
+        ............www
+        ...........wsssd
+        ..........wsssssd
+        ...........wsssid
+        llllllllllllliiilll
+        BBBBBBBBBBBBBiiiBBB
+        ...........wsssid
+        ..........wsssssd
+        ...........wsssd
+        ............www
+    """),
+    "hammer": _art(2, """
+        ............wwwws
+        ............wsssd
+        ............wsssd
+        lllllllllllliiiid
+        BBBBBBBBBBBBIIIId
+        ............wsssd
+        ............wsssd
+        ............ddddd
+    """),
+    "pickaxe": _art(2, """
+        ..........w
+        ...........ws
+        .............ss
+        ..............ssd
+        llllllllllllllbil
+        BBBBBBBBBBBBBBBiB
+        ..............ssd
+        .............ssd
+        ...........wdd
+        ..........w
+    """),
+    "sickle": _art(2, """
+        .........wwwww
+        .......ww.....w
+        ......w........w
+        ..............ws
+        llllb........ws
+        BBBBBiwwwwwwss
+        .......ssssd
+    """),
+    "torch": _art(2, """
+        ...........oof
+        ..........offFf.
+        llllllllbIofFFFfo
+        BBBBBBBBBIofFFffo
+        ..........offff.
+        ...........oof
+    """),
+    "flail": _art(2, """
+        .............
+        .............i
+        lllllllllb..i
+        BBBBBBBBBBii
+        ............i
+        .............i
+        ............wssw
+        ...........sssdsd
+        ...........wsddds
+        ............dsdd
+    """),
+    "trident": _art(13, """
+        .......sswwwwww
+        ......ss
+        .....dd
+        gggggdsssswwwww
+        .....dd
+        ......ss
+        .......sddddddd
+    """),
+    "pitchfork": _art(13, """
+        .......iiiiiii
+        ......i
+        bbbbbbiiiiiiii
+        ......i
+        .......iiiiiii
+    """),
+    "halberd": _art(15, """
+        .......w
+        ......ws
+        .....wssd
+        .....wsss
+        .....ssss..ww
+        llllliiisswwwww
+        BBBBBiiissddd
+        ......sd
+        ......d
+    """),
+    "staff": _art(13, """
+        ..............
+        .........gcccg
+        llllllllGcCCccg
+        BBBBBBBBGccccg
+        .........gcccg
+        ..............
+    """),
+    "broom": _art(13, """
+        .......lglggll
+        .....lglglgglgl
+        llllbgglgllglgg
+        BBBBbglglgglgll
+        .....lglgglglgl
+        .......glglglg
+    """),
+    "frying pan": _art(2, """
+        ..........IIII
+        .........IiiiiI
+        ........IiiwwiiI
+        iiiiiiiiIiwwiiiI
+        IIIIIIIIIiiiiiiI
+        ........IiiiiiiI
+        .........IiiiiI
+        ..........IIII
+    """),
+    "iron bar": _art(2, """
+        ............sss
+        siiiiiiiiiiiiIs
+        sIIIIIIIIIIIIIs
+        ............sss
+    """),
+    "dragon spear": _art(13, """
+        ........ww
+        ......wwsss
+        cccccCssssssssw
+        CccccGdsssssssw
+        ......ddsss
+        ........dd
+    """),
+    "scythe": _art(13, """
+        lllllllllllllbl
+        BBBBBBBBBBBBBws
+        ............wsd
+        ...........wssd
+        ..........wssd
+        .........wssd
+        .......wwssd
+        .....wwsssd
+        ....wwwsdd
+    """),
+    "shovel": _art(12, """
+        ......ssswww
+        lllllssssssww
+        BBBBBissssssw
+        ......dddsss
+    """),
+    "hoe": _art(12, """
+        lllllllllllbi
+        BBBBBBBBBBBBi
+        ..........wss
+        .........wss
+        ........wsd
+    """),
+    "rake": _art(12, """
+        ..........iiii
+        ..........i
+        ..........iiii
+        lllllllllli
+        BBBBBBBBBBiiii
+        ..........i
+        ..........iiii
+    """),
+}  # fmt: skip
+POLES = (
+    "trident", "pitchfork", "dragon spear", "halberd", "scythe", "staff", "broom", "shovel", "hoe", "rake",
+)  # fmt: skip

@@ -1,0 +1,54 @@
+"""What is mended of sprites in motion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storyreel.worlds.sprites_mends import mended
+
+
+def clip() -> np.ndarray:
+    frames = np.zeros((16, 64, 64, 4), np.uint8)
+    frames[:, 15:46, 22:42] = 100
+    frames[..., 0] = np.where(
+        frames[..., 3] > 0, 10 * np.arange(16)[:, None, None], 0
+    )  # each frame in a color of its own
+    return frames
+
+
+@pytest.mark.parametrize("facing", ["down", "left", "right"])
+def test_an_orc_keeps_the_head_of_the_first_frame(facing: str) -> None:
+    made = mended(clip(), {"body": "orc", "action": "slash", "facing": facing})
+    assert set(np.unique(made[:8, 20:28, 28:36, 0])) == {0}
+    assert set(np.unique(made[8:, 20:28, 28:36, 0])) == {80}
+
+
+def test_a_head_is_moved_as_in_the_drawings() -> None:
+    made = mended(clip(), {"body": "red orc", "action": "slash", "facing": "down"})
+    tops = [np.flatnonzero(frame[..., 3].any(1))[0] for frame in made[:8]]
+    assert tops[0] == 15
+    assert max(tops) == 17
+
+
+def test_a_bow_is_up_from_the_beginning() -> None:
+    frames = clip()
+    made = mended(frames, {"action": "shoot", "facing": "left"})
+    np.testing.assert_array_equal(made[0], frames[7])
+    np.testing.assert_array_equal(made[1], frames[7])
+    np.testing.assert_array_equal(made[2:8], frames[2:8])
+    np.testing.assert_array_equal(made[9], frames[15])
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"body": "light", "action": "slash", "facing": "down"},
+        {"body": "orc", "action": "walk", "facing": "down"},
+        {"body": "orc", "action": "slash", "facing": "up"},
+        {"action": "shoot", "facing": "down"},
+    ],
+)
+def test_all_else_stays(attributes: dict[str, str]) -> None:
+    frames = clip()
+    assert mended(frames, attributes) is frames

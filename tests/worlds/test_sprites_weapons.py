@@ -1,0 +1,111 @@
+"""Weapons that are drawn into the hands of sprites."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storyreel.worlds import find
+from storyreel.worlds.sprites_free_words import HELD
+from storyreel.worlds.sprites_weapon_shapes import COLORS, POLES, SHAPES
+from storyreel.worlds.sprites_weapons import AS_SAID, ROOM, Arms, armed, turned, weapon_in
+
+WORLD = find("sprites")
+FIGURE = (slice(15, 62), slice(22, 42))
+
+
+def figures(channels: int = 4) -> np.ndarray:
+    frames = np.full((8, 64, 64, channels), 0 if channels == 4 else 255, np.uint8)
+    frames[:, FIGURE[0], FIGURE[1]] = (120, 120, 120, 255)[:channels]
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [
+        ("a knight with a sword", "longsword"),
+        ("a viking with a battle axe", "battle axe"),
+        ("a viking with an axe", "axe"),
+        ("a samurai holding a katana", "katana"),
+        ("a monk walking with a wooden staff", "staff"),
+        ("a reaper with a scythe", "scythe"),
+        ("a sea king with a trident", "trident"),
+        ("someone mining", "pickaxe"),
+        ("a knight attacking", "longsword"),
+        ("a man without a sword", None),
+        ("an archer with a bow", None),
+        ("a guard with a spear", None),
+        ("a girl in a dress", None),
+    ],
+)
+def test_the_weapon_is_read(prompt: str, kind: str | None) -> None:
+    assert weapon_in(prompt) == kind
+
+
+def test_all_that_can_be_read_has_a_shape_and_its_colors() -> None:
+    assert {*HELD, *AS_SAID} == {*SHAPES}
+    assert {*POLES} <= {*SHAPES}
+    assert {letter for shape in SHAPES.values() for row in shape.rows for letter in row} <= {*COLORS, "."}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "action", "drawn", "over"),
+    [
+        ("a knight with a sword", "slash", "dagger", True),
+        ("a knight with a sword", "walk", None, True),
+        ("a knight with a sword", "spellcast", None, False),
+        ("a farmer with a pitchfork", "thrust", "spear", True),
+        ("a farmer with a pitchfork", "walk", "spear", True),
+        ("a farmer with a pitchfork", "hurt", None, False),
+        ("a guard with a spear", "thrust", "spear", False),
+    ],
+)
+def test_a_model_draws_what_it_draws_best(prompt: str, action: str, drawn: str | None, over: bool) -> None:
+    attributes = {**WORLD.read(prompt), "action": action, "facing": "down"}  # pyright: ignore[reportOptionalCall]
+    found, arms = armed(prompt, attributes)
+    assert found.get("weapon") == drawn
+    assert (arms is not None) == over
+    assert armed(prompt, found) == (found, arms)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_weapon_is_as_large_however_it_is_turned(kind: str) -> None:
+    sizes = [len(turned(kind, (32, 32), degrees, mirrored=False)[0]) for degrees in (0, 45, 90, 135, 180, -90)]
+    assert min(sizes) > 20
+    assert max(sizes) < 1.35 * min(sizes)
+
+
+def test_a_sword_is_in_each_frame_and_nothing_else_changes() -> None:
+    frames = figures()
+    made = Arms("longsword", "dagger", "male", "slash", "right")(frames)
+    assert made.shape == (8, 64, 64 + 2 * ROOM, 4)
+    changed = (made[:, :, ROOM:-ROOM] != frames).any(-1)
+    drawn = (made[..., 3] > 0).sum((1, 2)) - (frames[..., 3] > 0).sum((1, 2)) + changed.sum((1, 2))
+    assert (drawn > 80).all()
+    assert not changed[:, :26].any()  # the head
+
+
+def test_left_is_right_in_a_mirror() -> None:
+    right = Arms("axe", "dagger", "female", "slash", "right")(figures())
+    left = Arms("axe", "dagger", "female", "slash", "left")(figures()[:, :, ::-1])
+    np.testing.assert_array_equal(left, right[:, :, ::-1])
+
+
+def test_from_behind_a_figure_hides_it() -> None:
+    frames = figures()
+    made = Arms("longsword", None, "male", "walk", "up")(frames)
+    beside = (made.shape[2] - 64) // 2
+    inner = made[:, :, beside : beside + 64]
+    np.testing.assert_array_equal(inner[:, *FIGURE], frames[:, *FIGURE])
+    assert (made[..., 3] > 0).sum() > (frames[..., 3] > 0).sum()
+
+
+def test_without_a_matte_what_is_wider_has_the_background() -> None:
+    made = Arms("greatsword", "dagger", "male", "slash", "down")(figures(3))
+    assert made.shape[2] == 64 + 2 * ROOM
+    assert (made[:, 0] == 255).all()
+
+
+def test_frames_of_another_size_stay() -> None:
+    frames = np.zeros((8, 32, 32, 4), np.uint8)
+    assert Arms("axe", "dagger", "male", "slash", "down")(frames) is frames
