@@ -11,3 +11,15 @@ def mended(clip: Clip, world: World | None, restated: str) -> Clip:
     if world is None or world.mended is None or world.read is None:
         return clip
     return clip.replace(frames=world.mended(clip.frames, world.read(restated)))
+
+
+def mirrored(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
+    """The clip as its prompt says it faces; `meta` has `mirrored` where a model draws it the other way round."""
+    if (
+        world is None
+        or world.mirrored is None
+        or world.read is None
+        or not world.mirrored(prompt, world.read(restated))[1]
+    ):
+        return clip
+    return clip.replace(frames=clip.frames[:, :, ::-1].copy(), meta={**clip.meta, "mirrored": True})

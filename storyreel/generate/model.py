@@ -23,7 +23,7 @@ from storyreel.generate.crisp import crisp, palette_world
 from storyreel.generate.dyeing import dyed
 from storyreel.generate.facial_hair import with_facial_hair
 from storyreel.generate.loop import looped
-from storyreel.generate.mends import mended
+from storyreel.generate.mends import mended, mirrored
 from storyreel.generate.open_attributes import attributes_of, completed_for, sentences_of, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.standing import standing
@@ -261,6 +261,7 @@ class Model:
             clip = dyed(clip, trained, " ".join(options.prompts), resolved.prompts[0] if resolved.prompts else "")
             if exact and len(resolved.prompts) == 1:
                 clip = with_weapon(clip, trained, options.prompt, resolved.prompts[0])
+                clip = mirrored(clip, trained, options.prompt, resolved.prompts[0])
             clip = standing(clip, trained, options.prompt, resolved.prompt)
             if exact and "armed" not in clip.meta:
                 clip = with_whole_blades(clip, trained, " ".join(resolved.prompts))

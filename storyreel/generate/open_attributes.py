@@ -103,6 +103,9 @@ def completed(
         shown = drawn_to_be_dyed(whole, shown, world)
         if options.crisp is not False and not options.story:
             shown = drawn_to_be_armed(whole, shown, world)
+            if "facing" in made:
+                made["facing"] = shown["facing"]
+            shown = dict(world.mirrored(whole, shown)[0] if world.mirrored else shown)
         return world.caption(shown, np.random.default_rng([seed, index]))
 
     if options.story:

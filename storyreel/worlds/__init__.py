@@ -144,7 +144,9 @@ class World:
     prompt says and no clip has; of its own result it gives the same.
     bearded: frames of one action from its beginning on, uint8 (f, h, w, c), attributes -> the same with the facial
     hair that these name, which its models leave out.
-    mended: frames and attributes as for `bearded` -> the same, with what models lose in motion taken from other frames.
+    mended: frames and attributes as for `bearded` -> the same, with what models lose in motion from other frames.
+    mirrored: a prompt, attributes -> these as its models draw them best, and whether the clip is mirrored then; of
+    its own result it gives the same.
     armed: a prompt, attributes -> these with the weapon that its models draw best, and what draws the one that the
     prompt says over it, or None; of its own result it gives the same.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
@@ -176,6 +178,7 @@ class World:
     dyed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], Sequence[Dye]]] | None = None
     bearded: Callable[[np.ndarray, Mapping[str, str]], np.ndarray] | None = None
     mended: Callable[[np.ndarray, Mapping[str, str]], np.ndarray] | None = None
+    mirrored: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], bool]] | None = None
     armed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], DrawnOver | None]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None

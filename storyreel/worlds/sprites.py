@@ -33,7 +33,7 @@ from storyreel.worlds.sprites_beards import bearded
 from storyreel.worlds.sprites_completion import completed
 from storyreel.worlds.sprites_drawable import drawable
 from storyreel.worlds.sprites_dyes import dyed
-from storyreel.worlds.sprites_mends import mended
+from storyreel.worlds.sprites_mends import mended, mirrored
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
     BELTS,
@@ -423,6 +423,7 @@ WORLD = World(
     dyed=dyed,
     bearded=bearded,
     mended=mended,
+    mirrored=mirrored,
     armed=armed,
     cut=("saber", "longsword", "rapier"),
     caption=sprites_captions.restated,

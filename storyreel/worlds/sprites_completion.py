@@ -21,6 +21,7 @@ ONLY_WITH = {  # what the names of the torsos end with that these are worn with,
     "metal greaves": ARMOR, "metal boots": ARMOR, "white slippers": GOWNS, "gray slippers": GOWNS,
 }  # fmt: skip
 BONES = {"feet": "bare feet"}  # what a skeleton wears unless clothes are said
+SHOES = "brown shoes"
 HIDES = {"robe": ("legs", "feet"), "dress": ("legs",)}  # by the last word of the torso
 PLAIN = {"torso": "white shirt", "legs": "teal pants", "feet": "brown shoes"}  # where nothing but such came up
 COVERED = (  # heads whose hair no caption mentions
@@ -73,6 +74,8 @@ def completed(
         found = dict(BONES)
     hidden = HIDES.get(named.get("torso", found.get("torso", "")).rpartition(" ")[2], ())
     found = {name: value for name, value in found.items() if name not in hidden}
+    if "feet" in hidden and "feet" not in named and named.get("sex", found.get("sex")) == "male":
+        found["feet"] = SHOES  # robes are drawn for women alone: of a man in one, models show the feet
     if named.get("body") in HAIRLESS:
         found |= {} if "head" in named else {"head": "bare head"}
         if named.get("head", "bare head") == "bare head" and not {"hair_color", "hair_style"} & set(named):

@@ -48,4 +48,6 @@ def drawable(attributes: Mapping[str, str]) -> dict[str, str]:
         dress = found.get("torso", "").replace(" robe", " dress")
         found |= {"torso": dress} if dress in DRESSES else {}
     hidden = {name for key, values in HIDDEN_BY.items() for name in values.get(found.get(key, ""), ())}
+    if found.get("sex") == "male" and found.get("torso", "").endswith(" robe"):
+        hidden -= {"feet"}  # a man in a robe is drawn by models alone, with his feet
     return {name: value for name, value in found.items() if name not in hidden}

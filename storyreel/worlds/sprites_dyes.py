@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from storyreel.worlds.garment_dye import Dye, rgb
-from storyreel.worlds.sprites_reader import other_colors, read_freely
+from storyreel.worlds.sprites_reader import other_colors, read_freely, tokens_of
 
 
 class Drawn(NamedTuple):
@@ -27,6 +27,7 @@ DRAWN = {
     "shirt": Drawn("teal shirt", _TEAL, 45),
     "tunic": Drawn("teal tunic", _TEAL, 45),
     "dress": Drawn("green dress", "013023 0f5b2d 016b47", 35),
+    "blue dress": Drawn("blue dress", "81b7b1 a4cbc7 bdd7d4 d8eae8", 14),
     "robe": Drawn("green robe", "070d02 111d06 1f370b 2b4b0f", 10),
     "pants": Drawn("teal pants", "2e403a 315b49 557e85 79979d", 16),
     "skirt": Drawn("brown skirt", _BROWN, 7),
@@ -39,6 +40,8 @@ DRAWN = {
     "armor": Drawn("plate armor", "2e2533 3d3748 4d4a5d 5e5252 726b7e 867e7f b19998", 10),
 }
 IN_OTHERS = ("shirt", "tunic", "dress", "robe", "pants", "skirt")  # kinds that may stand in another color
+PALE = "blue dress"  # which is drawn as pale as ice
+LIGHT = {"light", "pale", "ice", "icy", "sky", "baby"}  # words for such a blue
 SUIT = "formal suit"  # which has black pants, unless others are said
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
 APART = ("torso", "legs")  # whose teals differ
@@ -70,6 +73,12 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     colors = other_colors(prompt)
     if found.get("torso") == SUIT and "legs" not in read_freely(prompt):
         colors["legs"] = ("pants", "black")
+    if found.get("torso") == PALE and not LIGHT & {*tokens_of(prompt)}:
+        colors.setdefault("torso", (PALE, "blue"))
+    if found.get("head") == DRAWN["hood"].label and found.get("torso", "").endswith((" robe", " dress")):
+        color = colors["torso"][1] if "torso" in colors else found["torso"].partition(" ")[0]
+        if color != "brown" and "brown hood" not in " ".join(tokens_of(prompt)):
+            colors.setdefault("head", ("hood", color))  # of a cloak
     for name, (kind, color) in colors.items():
         here = found.get(name, "")
         worn = here.rpartition(" ")[2]

@@ -13,6 +13,7 @@ import numpy as np
 from storyreel.worlds.sprites_beards import FRAMES, MOVED
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_parts import drawing_at
+from storyreel.worlds.sprites_reader import implied, read_freely
 
 ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them
 BOXES = {"down": (12, 46, 18, 46), "right": (12, 46, 20, 42)}  # rows and columns of a head in the first drawing
@@ -32,6 +33,18 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     if attributes.get("body") in MONSTERS and action in ACTIONS and side in BOXES:
         return _with_first_head(frames, action, side, mirrored=facing == "left")
     return frames
+
+
+def mirrored(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], bool]:
+    """The attributes as a model is to draw them, and whether the clip is then mirrored; of these the same comes again.
+
+    Models draw the faces of monsters who look to the left, and lose those of monsters who look to the right.
+    """
+    named = read_freely(prompt)
+    facing = {**implied(prompt, named), **named}.get("facing")
+    if attributes.get("body") not in MONSTERS or facing != "right" or attributes.get("facing") not in ("left", "right"):
+        return dict(attributes), False
+    return {**attributes, "facing": "left"}, True
 
 
 def _with_bow_up(frames: np.ndarray) -> np.ndarray:

@@ -58,6 +58,7 @@ def _completion() -> dict[str, Any]:
         "helmets": completion.HELMETS,
         "monsters": completion.MONSTERS,
         "hides": completion.HIDES,
+        "shoes": completion.SHOES,
         "bones": completion.BONES,
         "covered": completion.COVERED,
         "hairless": completion.HAIRLESS,

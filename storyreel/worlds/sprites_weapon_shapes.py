@@ -191,6 +191,12 @@ SHAPES = {
         ......sd
         ......d
     """),
+    "spear": _art(13, """
+        .......sw
+        lllldsssswww
+        BBBBddssssswww
+        .......ds
+    """),
     "staff": _art(13, """
         ..............
         .........gcccg
@@ -266,5 +272,5 @@ SHAPES = {
     """),
 }  # fmt: skip
 POLES = (
-    "trident", "pitchfork", "dragon spear", "halberd", "scythe", "staff", "broom", "shovel", "hoe", "rake",
+    "spear", "trident", "pitchfork", "dragon spear", "halberd", "scythe", "staff", "broom", "shovel", "hoe", "rake",
 )  # fmt: skip

@@ -14,17 +14,22 @@ from functools import lru_cache
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
+from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_parts import drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
-from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPES
+from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPES, Shape
 
 Held = tuple[float, float, float]  # row, column, degrees clockwise from "to the right"
 
 FRAMES = 8  # of a clip that shows an action once
 SIDE = 64  # pixels of a frame
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
-UPRIGHT = -105.0  # how a weapon is carried, by the hand on the left of the picture
+UPRIGHT, BESIDE = -105.0, -60.0  # how a blade is carried: by the hand on the left of the picture, and from behind
+ABOVE, LENGTH = 28, 42  # pixels of a pole that is carried: above the hand, and in all
+CLEAR = {("walk", "right"): (0, 23), ("spellcast", "right"): (44, 64), ("spellcast", "down"): (0, 21)}
+"""Columns of a pole in which it is before no face."""
+CAST = (("spellcast", "staff"),)  # who casts a spell has a staff in hand, and nothing else
 
 DAGGERS: dict[tuple[str, str, str], tuple[Held | None, ...]] = {  # the end of its handle, and where it points
     ("male", "slash", "up"): (None, None, None, None, (29.6, 49.5, -133), (34.1, 52.6, -90)),
@@ -38,33 +43,42 @@ DAGGERS: dict[tuple[str, str, str], tuple[Held | None, ...]] = {  # the end of i
     ("female", "slash", "right"): ((44.6, 39.9, 0), (51.5, 43.3, 45), (48.5, 40.7, 135), (44.3, 48.5, 45),
                                    (34.6, 48.1, 17), (31.4, 50.9, 0)),
 }  # fmt: skip
-HANDS = {  # (row, column) of the hand that holds the weapon while somebody walks
-    ("male", "up"): ((46, 43), (44, 43), (43, 43), (44, 43), (46, 43), (47, 43), (48, 43), (47, 43)),
-    ("male", "down"): ((46, 20), (47, 20), (49, 21), (47, 19), (46, 20), (44, 20), (44, 20), (44, 20)),
-    ("male", "right"): ((48, 30), (48, 28), (48, 22), (48, 21), (48, 19), (48, 21), (48, 24), (48, 26)),
-    ("female", "up"): ((47, 42), (47, 41), (45, 41), (46, 42), (47, 42), (49, 41), (49, 40), (48, 42)),
-    ("female", "down"): ((46, 21), (47, 22), (47, 23), (47, 21), (46, 21), (45, 21), (45, 22), (45, 21)),
-    ("female", "right"): ((48, 31), (49, 28), (48, 23), (47, 21), (47, 20), (48, 21), (48, 23), (48, 27)),
+HANDS: dict[tuple[str, str, str], tuple[tuple[float, float] | None, ...]] = {  # row and column of what holds a weapon
+    ("male", "walk", "up"): ((46, 43), (44, 43), (43, 43), (44, 43), (46, 43), (47, 43), (48, 43), (47, 43)),
+    ("male", "walk", "down"): ((46, 20), (47, 20), (49, 21), (47, 19), (46, 20), (44, 20), (44, 20), (44, 20)),
+    ("male", "walk", "right"): ((48, 30), (48, 28), (48, 22), (48, 21), (48, 19), (48, 21), (48, 24), (48, 26)),
+    ("female", "walk", "up"): ((47, 42), (47, 41), (45, 41), (46, 42), (47, 42), (49, 41), (49, 40), (48, 42)),
+    ("female", "walk", "down"): ((46, 21), (47, 22), (47, 23), (47, 21), (46, 21), (45, 21), (45, 22), (45, 21)),
+    ("female", "walk", "right"): ((48, 31), (49, 28), (48, 23), (47, 21), (47, 20), (48, 21), (48, 23), (48, 27)),
+    ("male", "spellcast", "up"): ((47, 43), None, None, (41, 47), (35, 53), (28, 52), (41, 47)),
+    ("male", "spellcast", "down"): ((46, 20), (44, 20), (43, 28), (42, 17), (34, 10), (27, 11), (44, 18)),
+    ("male", "spellcast", "right"): ((46, 39), (45, 40), (44, 38), (41, 41), (37, 43), (29, 42), (41, 41)),
+    ("female", "spellcast", "up"): ((47, 42), None, None, (40, 46), (36, 50), (29, 50), (40, 46)),
+    ("female", "spellcast", "down"): ((46, 21), (44, 21), (43, 28), (43, 19), (36, 13), (29, 13), (43, 19)),
+    ("female", "spellcast", "right"): ((46, 39), (47, 39), (45, 38), (43, 41), (38, 43), (31, 42), (43, 41)),
 }
-TIPS: dict[tuple[str, str], tuple[Held, ...]] = {  # of a spear, and where it points
-    ("thrust", "up"): ((47, 4, 180), (38, 4, -161), (20, 11, -135), (10, 40, -90), (5, 40, -90), (1, 40, -90),
+TIPS: dict[str, tuple[Held, ...]] = {  # of a spear that is thrust, and where it points
+    "up": ((47, 4, 180), (38, 4, -161), (20, 11, -135), (10, 40, -90), (5, 40, -90), (1, 40, -90),
                        (5, 40, -90), (10, 40, -90)),
-    ("thrust", "down"): ((47, 57, 0), (55, 57, 19), (62, 45, 45), (55, 26, 90), (58, 26, 90), (63, 26, 90),
+    "down": ((47, 57, 0), (55, 57, 19), (62, 45, 45), (55, 26, 90), (58, 26, 90), (63, 26, 90),
                          (58, 26, 90), (55, 26, 90)),
-    ("thrust", "right"): ((37, 60, -19), (46, 57, 0), (45, 57, 0), (44, 54, 0), (44, 60, 0), (44, 63, 0), (44, 60, 0),
+    "right": ((37, 60, -19), (46, 57, 0), (45, 57, 0), (44, 54, 0), (44, 60, 0), (44, 63, 0), (44, 60, 0),
                           (44, 54, 0)),
-    ("walk", "up"): ((35, 7, -161), (17, 14, -135), (7, 41, -90), (16, 14, -135), (36, 7, -161), (18, 13, -135),
-                     (7, 41, -90), (18, 13, -135)),
-    ("walk", "down"): ((57, 50, 19), (63, 36, 45), (59, 52, 19), (63, 35, 45), (57, 50, 19), (60, 36, 45),
-                       (60, 35, 45), (56, 50, 19)),
-    ("walk", "right"): ((20, 58, -45), (38, 62, -19), (49, 56, 0), (49, 55, 0), (60, 55, 19), (49, 55, 0),
-                        (38, 58, -19), (20, 55, -45)),
 }  # fmt: skip
 
 
-AS_SAID = ("longsword", "rapier", "saber", "mace", "dagger", "trident", "dragon spear")  # which look as they are called
+AS_SAID = (
+    "longsword",
+    "rapier",
+    "saber",
+    "mace",
+    "dagger",
+    "spear",
+    "trident",
+    "dragon spear",
+)  # which look as they are called
 BLADES = ("longsword", "rapier", "saber", "mace", "dagger")  # what may be read of a weapon that one hand holds
-SHAFTS = ("spear", "trident", "dragon spear")
+SHAFTS = ("spear", "trident", "dragon spear")  # and of a pole
 
 
 @dataclass(frozen=True)
@@ -108,20 +122,23 @@ class Arms:
 
     def _drawn_in(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """(places (n, 2) as row and column, colors (n, 3)) of the weapon in frame `i`; none where it is not seen."""
-        held = self._held(drawing_at(self.action, i % FRAMES, FRAMES))
+        side, drawing = {"left": "right"}.get(self.facing, self.facing), drawing_at(self.action, i % FRAMES, FRAMES)
+        longer = 0
+        if self.kind in POLES and self.action == "thrust":
+            held = TIPS[side][drawing]
+        elif self.action == "slash":
+            held = DAGGERS[self.sex, self.action, side][drawing]
+        else:
+            hand = HANDS[self.sex, self.action, side][drawing]
+            held = hand and (*hand, BESIDE if side == "up" else UPRIGHT)
+            if hand and self.kind in POLES:
+                least, most = CLEAR.get((self.action, side), (0, SIDE))
+                held = (max(2, hand[0] - ABOVE), min(max(hand[1], least), most), -90)
+                longer = LENGTH - SHAPES[self.kind].column
         if held is None:
             return np.zeros((0, 2), int), np.zeros((0, 3), np.uint8)
-        row, column, degrees = held
-        return turned(self.kind, (row, column), degrees, mirrored=self.facing == "left")
-
-    def _held(self, drawing: int) -> Held | None:
-        side = "right" if self.facing == "left" else self.facing
-        if self.kind in POLES:
-            return TIPS[self.action, side][drawing]
-        if self.action == "slash":
-            return DAGGERS[self.sex, self.action, side][drawing]
-        row, column = HANDS[self.sex, side][drawing]
-        return row, column, UPRIGHT if side != "up" else -180 - UPRIGHT
+        places, colors = turned(self.kind, held[:2], held[2], mirrored=self.facing == "left", longer=longer)
+        return places - [max(0, places[:, 0].max() + 1 - SIDE), 0], colors  # rather a hand further up than cut
 
 
 def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Arms | None]:
@@ -130,16 +147,20 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
     None where the prompt says no weapon of ours, or somebody does what nobody is drawn with it in hand.
     """
     found, kind = dict(attributes), weapon_in(prompt)
-    action, facing = found.get("action", "walk"), found.get("facing", "down")
-    if kind is None or (action == "thrust" and kind not in POLES):
+    action = found.get("action", "walk")
+    if kind is None:
         return found, None
+    if action == "thrust" and kind not in POLES:
+        found["action"] = action = "slash"  # nobody is drawn who stabs with a blade
     found.pop("weapon", None)
-    if action not in ("slash", "thrust", "walk") or (action == "slash" and kind in POLES):
-        return found, None  # nobody is drawn with it
-    drawn = "spear" if kind in POLES else "dagger" if action == "slash" else None
+    if not (action == "walk" or action == ("thrust" if kind in POLES else "slash") or (action, kind) in CAST):
+        return found, None
+    drawn = {"slash": "dagger", "thrust": "spear"}.get(action)
     if drawn:
         found["weapon"] = drawn
-    return found, Arms(kind, drawn, found.get("sex", "male"), action, facing)
+    if action == "slash" and found.get("body") not in MONSTERS and "facing" not in read_freely(prompt):
+        found["facing"] = "right"  # where a blade is not before the belly
+    return found, Arms(kind, drawn, found.get("sex", "male"), action, found.get("facing", "down"))
 
 
 @lru_cache(maxsize=512)
@@ -154,11 +175,16 @@ def weapon_in(prompt: str) -> str | None:
     return next((said[run] for run in runs if run in said), read if read in AS_SAID else None)
 
 
-def turned(kind: str, place: tuple[float, float], degrees: float, mirrored: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(places (n, 2), colors (n, 3)) of a weapon whose hand, or whose tip, is at `place`, and which points there."""
+def turned(
+    kind: str, place: tuple[float, float], degrees: float, mirrored: bool, longer: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """(places (n, 2), colors (n, 3)) of a weapon whose hand, or whose tip, is at `place`, and which points there.
+    longer: pixels of its shaft besides those of its shape."""
     shape = SHAPES[kind]
-    height, length = len(shape.rows), max(map(len, shape.rows))
-    art = np.array([list(line.ljust(length, ".")) for line in shape.rows])
+    rows = [line[0] * longer + line for line in shape.rows]
+    shape = Shape(tuple(rows), shape.row, shape.column + longer)
+    height, length = len(rows), max(map(len, rows))
+    art = np.array([list(line.ljust(length, ".")) for line in rows])
     reach = height + length
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     top, left = round(place[0]) - reach, round(place[1]) - reach

@@ -108,3 +108,12 @@ def test_a_note_says_that_it_is_dyed():
     note = note_for(["an orc in a yellow robe walking"], ["orc"], "model", world.attributes, world)
     assert note is not None
     assert "yellow robe: not in this model's world" in note
+
+
+def test_a_hood_goes_with_its_cloak_and_a_blue_dress_is_blue():
+    hooded = {"torso": "green robe", "head": "cloth hood"}
+    assert [(d.attribute, d.color) for d in dyed("a ranger in a green hooded cloak", hooded)[1]] == [("head", "green")]
+    assert not dyed("a monk in a brown robe", {"torso": "brown robe", "head": "cloth hood"})[1]
+    dress = {"torso": "blue dress"}
+    assert [(d.attribute, d.color) for d in dyed("a girl in a blue dress", dress)[1]] == [("torso", "blue")]
+    assert not dyed("a girl in a light blue dress", dress)[1]

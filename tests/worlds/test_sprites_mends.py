@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from storyreel.worlds.sprites_mends import mended
+from storyreel.worlds.sprites_mends import mended, mirrored
 
 
 def clip() -> np.ndarray:
@@ -52,3 +52,13 @@ def test_a_bow_is_up_from_the_beginning() -> None:
 def test_all_else_stays(attributes: dict[str, str]) -> None:
     frames = clip()
     assert mended(frames, attributes) is frames
+
+
+def test_monsters_who_look_right_are_drawn_looking_left() -> None:
+    named = {"body": "orc", "action": "walk", "facing": "right"}
+    found, flipped = mirrored("an orc walking right", named)
+    assert found == {**named, "facing": "left"}
+    assert flipped
+    assert mirrored("an orc walking right", found) == (found, True)
+    assert mirrored("an orc walking left", {**named, "facing": "left"}) == ({**named, "facing": "left"}, False)
+    assert not mirrored("a man walking right", {"body": "light", "action": "walk", "facing": "right"})[1]

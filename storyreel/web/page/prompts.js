@@ -263,7 +263,9 @@ export class Prompts {
       if (!(name in said) && best[name]) found[name] = best[name];
     for (const name in c.plain) if (unusual(best).includes(found[name])) found[name] = c.plain[name];
     if (bones && !c.clothes.some((name) => name in said)) found = { ...c.bones };
-    for (const name of c.hides[(said.torso ?? found.torso ?? "").split(" ").at(-1)] ?? []) delete found[name];
+    const hidden = c.hides[(said.torso ?? found.torso ?? "").split(" ").at(-1)] ?? [];
+    for (const name of hidden) delete found[name];
+    if (hidden.includes("feet") && !said.feet && (said.sex ?? found.sex) === "male") found.feet = c.shoes;
     if (c.hairless.includes(said.body)) {
       if (!("head" in said)) found.head = "bare head";
       if ((said.head ?? found.head) === "bare head" && !said.hair_color && !said.hair_style) found.hair_style = "bald";
@@ -286,7 +288,8 @@ export class Prompts {
     const dress = (found.torso ?? "").replace(" robe", " dress");
     if (["thrust", "shoot"].includes(found.action) && found.sex !== "male" && dresses.includes(dress)) found.torso = dress;
     const hidden = Object.entries(hidden_by).flatMap(([name, values]) => values[found[name]] ?? []);
-    for (const name of hidden) delete found[name];
+    const robed = found.sex === "male" && (found.torso ?? "").endsWith(" robe"); // drawn by models alone, with his feet
+    for (const name of hidden) if (!(robed && name === "feet")) delete found[name];
     return found;
   }
 
