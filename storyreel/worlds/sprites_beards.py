@@ -5,6 +5,7 @@ A face lies where the drawing of an action has it, so its place is known of each
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -35,34 +36,68 @@ SHAPES = {  # rows of shades, 1 (dark) to 4 (light), by the top left pixel of a 
         .....12321..
         ......111...
     """),
-    ("big mustache", "down"): (33, 26, """
+    ("long beard", "down"): (33, 25, """
+        12..233332..21
+        12323333332321
+        12333211233321
+        .123343343321.
+        .123343343321.
+        ..1233443321..
+        ..1233443321..
+        ..1233443321..
+        ...12344321...
+        ...12344321...
+        ...12344321...
+        ....123321....
+        ....123321....
+        .....1221.....
+        ......11......
+    """),
+    ("long beard", "right"): (33, 29, """
+        1........1..
+        12.....1221.
+        123...123321
+        12332233211.
+        .12334334321
+        .12334334321
+        ..1233443321
+        ...123343321
+        ...123343321
+        ....12344321
+        ....12344321
+        .....1234321
+        ......123321
+        ......12321.
+        .......111..
+    """),
+    ("big mustache", "down"): (32, 26, """
         ..12211221..
         .1233333321.
         123331133321
         .111....111.
     """),
-    ("big mustache", "right"): (33, 33, """
+    ("big mustache", "right"): (32, 32, """
         ...12221
         12233331
         12333211
         .111....
     """),
-    ("mustache", "down"): (33, 28, """
+    ("mustache", "down"): (32, 28, """
         .122221.
         12333321
         121..121
     """),
-    ("mustache", "right"): (33, 35, """
+    ("mustache", "right"): (32, 33, """
         .12221
         123331
         121.11
     """),
-    ("thin mustache", "down"): (33, 28, """
+    ("thin mustache", "down"): (32, 28, """
         .12..21.
         12....21
         1......1
     """),
-    ("thin mustache", "right"): (33, 35, """
+    ("thin mustache", "right"): (32, 33, """
         ..1221
         .12..1
         11....
@@ -79,14 +114,18 @@ MOVED = {  # (down, right) by which a head is moved, in those drawings of an act
     ("shoot", "right"): dict.fromkeys(range(13), (0, -1)),
     ("hurt", "down"): {1: (1, 2), 2: (9, 2)},
 }
+_LONG = re.compile(r"\b(long|flowing|braided|plaited|huge|bushy|big)\W+(\w+\W+)?(beard|bearded)\b")
 FRAMES = 8  # of a clip that shows an action once
 FALLEN = 3  # drawing of `hurt` from which on no face is seen
 BLONDE = {"blonde": "6b4a16 a97b2e dcb35a f4dc98"}
 
 
-def bearded(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
-    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, with the facial hair that is named."""
+def bearded(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, with the facial hair that is named.
+    prompt: says whether a beard is long."""
     color, _, kind = attributes.get("facial_hair", "").partition(" ")
+    if kind == "beard" and _LONG.search(prompt.lower()):
+        kind = "long beard"
     action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
     side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
     ramp = {**RAMPS, **BLONDE}.get(color)

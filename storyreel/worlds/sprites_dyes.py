@@ -66,10 +66,17 @@ RAMPS = {
     "green": "0c2e14 176128 2c903e 60c05e",
 }
 
+HAIR = {  # of which one sheet of several has quite another shade, and models mix them
+    "white": Dye("hair_color", "white", "white", rgb("6fa6e8 98c2f0 bcddf5 e6f9fc"), 16, rgb(RAMPS["white"])),
+    "blonde": Dye("hair_color", "blonde", "blonde", rgb("9b9200 c3b808 f3e62e f2ff63 f5ff89 f8ffaf"), 18,
+                  rgb("8a5c26 bb8538 dfb158 f0d184 f8e8b0")),
+}  # fmt: skip
+
 
 def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], list[Dye]]:
     """The attributes with the garments that are drawn to be dyed, and how; of these the same comes again."""
-    found, dyes = dict(attributes), []
+    found = dict(attributes)
+    dyes = [HAIR[hair]] if (hair := found.get("hair_color", "")) in HAIR else []
     colors = other_colors(prompt)
     if found.get("torso") == SUIT and "legs" not in read_freely(prompt):
         colors["legs"] = ("pants", "black")
