@@ -102,9 +102,10 @@ def completed(
             shown = dict(world.drawable(shown))
         shown = drawn_to_be_dyed(whole, shown, world)
         if options.crisp is not False and not options.story:
-            shown = drawn_to_be_armed(whole, shown, world)
+            shown = dict(world.shown_best(whole, shown)) if world.shown_best else shown
             if "facing" in made:
                 made["facing"] = shown["facing"]
+            shown = drawn_to_be_armed(whole, shown, world)
             shown = dict(world.mirrored(whole, shown)[0] if world.mirrored else shown)
         return world.caption(shown, np.random.default_rng([seed, index]))
 

@@ -147,6 +147,7 @@ class World:
     mended: frames and attributes as for `bearded` -> the same, with what models lose in motion from other frames.
     mirrored: a prompt, attributes -> these as its models draw them best, and whether the clip is mirrored then; of
     its own result it gives the same.
+    shown_best: a prompt, attributes -> these as most is seen of the weapon that the prompt says.
     armed: a prompt, attributes -> these with the weapon that its models draw best, and what draws the one that the
     prompt says over it, or None; of its own result it gives the same.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
@@ -179,6 +180,7 @@ class World:
     bearded: Callable[[np.ndarray, Mapping[str, str], str], np.ndarray] | None = None
     mended: Callable[[np.ndarray, Mapping[str, str]], np.ndarray] | None = None
     mirrored: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], bool]] | None = None
+    shown_best: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     armed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], DrawnOver | None]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None

@@ -58,7 +58,7 @@ from storyreel.worlds.sprites_parts import (
 )  # fmt: skip
 from storyreel.worlds.sprites_poses import ONCE, TURN, after, hide_what_is_covered, sheet_layout, views
 from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_digest
-from storyreel.worlds.sprites_weapons import armed
+from storyreel.worlds.sprites_weapons import armed, shown_best
 
 __all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_out"]
 
@@ -424,6 +424,7 @@ WORLD = World(
     bearded=bearded,
     mended=mended,
     mirrored=mirrored,
+    shown_best=shown_best,
     armed=armed,
     cut=("saber", "longsword", "rapier"),
     caption=sprites_captions.restated,

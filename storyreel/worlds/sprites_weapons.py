@@ -147,20 +147,28 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
     None where the prompt says no weapon of ours, or somebody does what nobody is drawn with it in hand.
     """
     found, kind = dict(attributes), weapon_in(prompt)
-    action = found.get("action", "walk")
     if kind is None:
         return found, None
-    if action == "thrust" and kind not in POLES:
-        found["action"] = action = "slash"  # nobody is drawn who stabs with a blade
     found.pop("weapon", None)
+    action = found.get("action", "walk")
     if not (action == "walk" or action == ("thrust" if kind in POLES else "slash") or (action, kind) in CAST):
         return found, None
     drawn = {"slash": "dagger", "thrust": "spear"}.get(action)
     if drawn:
         found["weapon"] = drawn
-    if action == "slash" and found.get("body") not in MONSTERS and "facing" not in read_freely(prompt):
-        found["facing"] = "right"  # where a blade is not before the belly
     return found, Arms(kind, drawn, found.get("sex", "male"), action, found.get("facing", "down"))
+
+
+def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
+    """The attributes of somebody with a blade as most is seen of it: nobody is drawn who stabs with one, and from the
+    side it is not before the belly, unless the prompt says from where; of these the same comes again."""
+    found, kind = dict(attributes), weapon_in(prompt)
+    if kind is None or kind in POLES or found.get("action") not in ("slash", "thrust"):
+        return found
+    found["action"] = "slash"
+    if found.get("body") not in MONSTERS and "facing" not in read_freely(prompt):
+        found["facing"] = "right"
+    return found
 
 
 @lru_cache(maxsize=512)

@@ -8,7 +8,7 @@ import pytest
 from storyreel.worlds import find
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_weapon_shapes import COLORS, POLES, SHAPES
-from storyreel.worlds.sprites_weapons import AS_SAID, ROOM, Arms, armed, turned, weapon_in
+from storyreel.worlds.sprites_weapons import AS_SAID, ROOM, Arms, armed, shown_best, turned, weapon_in
 
 WORLD = find("sprites")
 FIGURE = (slice(15, 62), slice(22, 42))
@@ -120,12 +120,14 @@ def test_poles_are_carried_upright_and_staffs_raised() -> None:
 
 
 def test_nobody_stabs_with_a_blade_and_who_swings_one_is_seen_from_the_side() -> None:
-    found, arms = armed("a thief stabbing with a dagger", {"action": "thrust", "facing": "down", "weapon": "dagger"})
+    found = shown_best("a thief stabbing with a dagger", {"action": "thrust", "facing": "down", "weapon": "dagger"})
     assert found == {"action": "slash", "facing": "right", "weapon": "dagger"}
-    assert arms is not None
     named = {"body": "orc", "action": "slash", "facing": "down"}
-    assert armed("an orc with a sword", named)[0]["facing"] == "down"
-    assert armed("a knight with a sword, facing the viewer", {**named, "body": "light"})[0]["facing"] == "down"
+    assert shown_best("an orc with a sword", named) == named
+    seen = {**named, "body": "light"}
+    assert shown_best("a knight with a sword, facing the viewer", seen) == seen
+    assert armed("a knight with a sword", seen)[0]["facing"] == "down"  # as a sheet has it
+    assert armed("a knight with a sword", {"action": "thrust", "facing": "up"})[1] is None
 
 
 def test_a_weapon_ends_at_the_bottom() -> None:
