@@ -26,6 +26,8 @@ from storyreel.worlds import World
 ICON_SIDES = (16, 24, 32, 48, 64, 128, 256)
 FRONT = ("down", "right", "left", "up")  # which facing an icon shows, where there are several
 
+OVERSIZE = 128  # pixels of a cell for a weapon that goes beyond a frame, as the oversize sheets of LPC have
+
 
 def write_character(character: DrawnCharacter, path: Path) -> list[Path]:
     """NAME.png and NAME.json for each scale, NAME.LICENSE.txt where the world has a licence, NAME.ico if asked for.
@@ -35,7 +37,7 @@ def write_character(character: DrawnCharacter, path: Path) -> list[Path]:
     options = character.options
     scales, licence, icon = files_of(path, options, character.world)
     check_places(path, options, character.world)
-    laid, grid = laid_out(character), Grid(options.columns, options.padding, options.pot, options.cell)
+    laid, grid = laid_out(character), Grid(options.columns, options.padding, options.pot, cell_of(character))
     beside = [file.name for file in (licence, icon) if file is not None]
     clip = Clip(laid.frames, caption=options.prompt, meta=_meta(character))
     written: list[Path] = []
@@ -106,13 +108,23 @@ def laid_out(character: DrawnCharacter) -> Sheet:
     return Sheet(np.stack(frames), places, shown, tags, character.options.named)
 
 
+def cell_of(character: DrawnCharacter) -> int | None:
+    """Pixels of a cell: as the options say, else 128 where the weapon that is said goes beyond a frame, or None."""
+    if character.options.cell is not None:
+        return character.options.cell
+    wider = (
+        _with_weapon(character, row).frames.shape[2] > clip.frames.shape[2] for row, clip in character.clips.items()
+    )
+    return OVERSIZE if any(wider) else None
+
+
 def _with_weapons(character: DrawnCharacter) -> Mapping[Animation, Clip]:
-    """The clips with the weapon that is said, all of one size; wider where it goes on beyond their edge and `cell` has
+    """The clips with the weapon that is said, all of one size; wider where it goes on beyond their edge and a cell has
     room for it."""
     wider = {row: _with_weapon(character, row) for row in character.clips}
     width = max(clip.frames.shape[2] for clip in wider.values())
     own = next(iter(character.clips.values())).frames.shape[2]
-    kept = width if (character.options.cell or 0) >= width else own
+    kept = width if (cell_of(character) or 0) >= width else own
     return {row: clip.replace(frames=_about_middle(clip.frames, kept)) for row, clip in wider.items()}
 
 

@@ -53,7 +53,8 @@ class GridOptions(Options):
         int | None,
         Range(1, MAX_CELL),
         Setting(
-            "Pixels of a cell, such as 128 or 192 beside oversize sheets of LPC; frames lie in the middle.",
+            "Pixels of a cell, such as 128 or 192 beside oversize sheets of LPC; frames lie in the middle. "
+            "128 by default where a weapon goes beyond a frame.",
             panel=LAYOUT,
         ),
     ] = None

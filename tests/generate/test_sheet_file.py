@@ -97,6 +97,20 @@ def test_larger_cells_hold_the_figure_in_their_middle(tmp_path: Path) -> None:
         drawn(actions="walk", cell=32).save(tmp_path / "c.png")
 
 
+def test_a_weapon_that_goes_beyond_a_frame_has_larger_cells(tmp_path: Path) -> None:
+    plain = drawn(actions="slash")
+    armed = replace(plain, options=replace(plain.options, prompt="a knight with a sword"))
+    captions = {row: f"a man slashing a dagger to the {row[1]}" for row in armed.clips}
+    replace(armed, captions=captions).save(tmp_path / "armed.png")
+    plain.save(tmp_path / "plain.png")
+    wide, small = (np.asarray(Image.open(tmp_path / name)) for name in ("armed.png", "plain.png"))
+    assert (small.shape[1], wide.shape[1]) == (6 * 64, 6 * 128)
+    assert (wide[..., 3] > 0).sum() > (small[..., 3] > 0).sum() + 1000
+    kept = replace(armed, captions=captions, options=replace(armed.options, cell=64))
+    kept.save(tmp_path / "kept.png")
+    assert np.asarray(Image.open(tmp_path / "kept.png")).shape == small.shape
+
+
 def test_a_blade_that_the_frame_cuts_goes_on_to_its_tip_where_the_cell_has_room(tmp_path: Path) -> None:
     who = drawn(actions="slash", cell=128)
     swing = ("slash", "right")
