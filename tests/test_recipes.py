@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from storyreel import recipes
+from storyreel.json_file import read_object
 from storyreel.recipe import Recipe, as_json, from_json, override, override_all
+from storyreel.recipes import _sizes
+from storyreel.recipes._sizes import FILE, size_of
 from storyreel.systems.base import Batch, Stage, Tick
 from storyreel.systems.make_a_video_prior import ImageTextStage
 
@@ -32,6 +35,8 @@ def test_every_recipe_builds(name: str):
     recipe, system = recipes.get(name), built_on_meta(name)
     assert recipe.name == name
     trained = [n for n, stage in system.stages.items() if not (stage.frozen or isinstance(stage, ImageTextStage))]
+    assert recipes.system_of(name) == system.name
+    assert _sizes.size_in(recipe, system) == size_of(name), "run python -m storyreel.recipes._sizes"
     assert list(recipe.stages) == trained, "a recipe for each stage, in the order of training"
     assert all(p.is_meta for p in system.parameters())
 
@@ -70,6 +75,18 @@ def test_its_numbers_agree(recipe_name: str):
     }
     dims["clip:laion/CLIP-ViT-H-14-laion2B-s32B-b79K"] = 1024
     assert system.text_dim == dims[recipe.text]
+
+
+def test_every_size_is_kept_and_one_that_is_not_is_counted(tmp_path, monkeypatch):
+    assert list(read_object(FILE)) == recipes.names()
+    monkeypatch.setattr(_sizes, "FILE", tmp_path / "sizes.json")
+    monkeypatch.setattr(_sizes, "_kept", lambda: {})
+    monkeypatch.setattr(_sizes, "names", lambda: ["phenaki_tiny"])
+    _sizes.main()
+    size = size_of("phenaki_tiny")
+    assert size.clips == (5, 16, 16)
+    kept = {"parameters": size.parameters, "clips": list(size.clips)}
+    assert read_object(tmp_path / "sizes.json") == {"phenaki_tiny": kept}
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -47,22 +47,18 @@ def recipes(
 
 
 def _row(name: str) -> dict[str, Any]:
-    import torch
-
     from storyreel import recipes as known
+    from storyreel.recipes._sizes import size_of
 
     recipe = known.get(name)
-    with torch.device("meta"):
-        system = recipe.system.build()
-    stages = list(recipe.stages.values())
-    data, makes = stages[-1].data, system.makes
-    frames, height, width = (makes.frames, makes.height, makes.width) if makes else (data.frames, data.size, data.size)
+    size, stages = size_of(name), list(recipe.stages.values())
+    frames, height, width = size.clips
     on, result = known.trained(name)
     return {
         "name": name,
-        "system": system.name,
-        "parameters": sum(p.numel() for p in system.parameters()),
-        "clips": f"{frames} x {height}x{width}{', matte' if data.channels == 4 else ''}",
+        "system": known.system_of(name),
+        "parameters": size.parameters,
+        "clips": f"{frames} x {height}x{width}{', matte' if stages[-1].data.channels == 4 else ''}",
         "data": on,
         "clips_to_see": sum(stage.steps * stage.data.batch for stage in stages),
         "result": result,

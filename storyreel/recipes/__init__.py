@@ -37,6 +37,11 @@ def names() -> list[str]:
     return [*own, *(name for world in worlds.names() if (name := f"encoder_{world}") not in own)]
 
 
+def system_of(name: str) -> str:
+    """The system of a recipe; that of the encoders, of a name without a function of its own."""
+    return _systems_of_recipes().get(name, "encoder")
+
+
 @cache
 def trained(name: str) -> tuple[str, str]:
     """(what it is trained on, what came of it): its row in the table that heads the file of its system; "--" without.
@@ -44,7 +49,7 @@ def trained(name: str) -> tuple[str, str]:
     >>> trained("phenaki_24gb")
     ('own footage', 'not trained yet')
     """
-    source = (FOLDER / f"{_systems_of_recipes().get(name, 'encoder')}.py").read_text("utf-8")
+    source = (FOLDER / f"{system_of(name)}.py").read_text("utf-8")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in source.splitlines() if line[:2] == "| "]
     for row in rows:
         if row[0] == name or (row[0] == "encoder_<world>" and name.startswith("encoder_")):
