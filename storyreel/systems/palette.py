@@ -25,6 +25,7 @@ from storyreel.systems.base import Loss, Stage
 from storyreel.systems.pixels import BACKGROUND
 
 TEXT_WIDTH = 192  # of the transformer on the text
+AT_ONCE = 512  # pixels that are painted at a time: their logits stay in the cache of a processor
 PREFERRED, UNSEEN = 0.6, 0.2  # power of the counts of a picture's colors; count of a color that it has not
 
 
@@ -146,11 +147,15 @@ class PaletteStage(Stage, Generic[C]):
         alpha = 2 * self.to_alpha(x).float().sigmoid() - 1  # (b, f, h, w, 1)
         solid = alpha[..., 0] > 0
         rgb = x.new_full((*x.shape[:-1], 3), BACKGROUND, dtype=torch.float32)
-        logits = self.to_color(x[solid])
-        if colors is not None:
-            logits = logits + colors[solid.nonzero()[:, 0]]
-        rgb[solid] = self.colors[logits.argmax(-1)]
+        parts = zip(x[solid].split(AT_ONCE), solid.nonzero()[:, 0].split(AT_ONCE), strict=True)
+        chosen = [self._likeliest(pixels, clip, colors) for pixels, clip in parts]
+        rgb[solid] = self.colors[torch.cat(chosen)]
         return rearrange(torch.cat([rgb, alpha], -1), "b f h w c -> b c f h w")
+
+    def _likeliest(self, x: Tensor, clip: Tensor, colors: Tensor | None) -> Tensor:
+        """Features (v, e) of pixels and the clips (v,) that they are of -> the likeliest color of each, int64 (v,)."""
+        logits = self.to_color(x)
+        return (logits if colors is None else logits + colors[clip]).argmax(-1)
 
     def loss_of(self, x: Tensor, video: Tensor, rng: torch.Generator, colors: Tensor | None = None) -> Loss:
         """Nats a visible pixel: of its color, and its share of those of alpha; plus `near` times the distance.

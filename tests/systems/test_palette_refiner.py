@@ -13,6 +13,7 @@ import torch
 
 from storyreel.clip import Clip
 from storyreel.recipes import get
+from storyreel.systems import palette
 from storyreel.systems.base import Batch, Request, TextEncoder, Tick
 from storyreel.systems.palette import PREFERRED, _visible
 from storyreel.systems.palette_refiner import PaletteRefiner, PaletteRefinerConfig
@@ -45,6 +46,18 @@ def batch(count: int = 6) -> Batch:
 
 def tick(step: int = 0) -> Tick:
     return Tick(step=step, turn="main", rng=torch.Generator().manual_seed(step))
+
+
+def test_painting_some_pixels_at_a_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    refiner, given = make(replace(CONFIG, text_layers=1, text_colors=True)), batch(3)
+    torch.nn.init.normal_(refiner.named[-1].weight)  # pyright: ignore
+    whole = refiner.refined(given["video"], given["text"], given["text_mask"])
+    assert len(whole[:, :3, :, 4:12].unique()) > 2, "several colors"
+    monkeypatch.setattr(palette, "AT_ONCE", 7)
+    assert torch.equal(refiner.refined(given["video"], given["text"], given["text_mask"]), whole)
+    nobody = torch.full_like(given["video"], -1)
+    torch.nn.init.constant_(refiner.to_alpha.bias, -100.0)
+    assert (refiner.refined(nobody, given["text"], given["text_mask"])[:, :3] == BACKGROUND).all(), "not a pixel"
 
 
 def test_the_pose_comes_from_the_video_and_the_color_from_the_text() -> None:
