@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from storyreel.serve.worker import VideoWorker
     from storyreel.systems.base import Progress
 
-PREVIEW_SHARE = 0.15  # of the time that may go into previews
+PREVIEW_SHARE = 0.05  # of the time that may go into previews
 PREVIEW_FRAMES = 32  # at most, the last ones
 PREVIEW_SIDE = 160  # pixels that a preview's longer side has at least
 
