@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 from storyreel.wording import nearest
 from storyreel.worlds import Attribute, World
@@ -48,8 +49,17 @@ def content_words(prompt: str) -> list[str]:
 
 def knows_any(prompt: str, known: Iterable[str]) -> bool:
     """Whether some content word is among the known ones, as it stands or without a plural or verb ending."""
-    vocabulary = {part for entry in known for part in _WORD.findall(entry.lower())}
+    return _knows(prompt, _vocabulary(tuple(known)))
+
+
+def _knows(prompt: str, vocabulary: Collection[str]) -> bool:
     return any(form in vocabulary for word in content_words(prompt) for form in _forms(word))
+
+
+@lru_cache(maxsize=4)
+def _vocabulary(entries: tuple[str, ...]) -> frozenset[str]:
+    """The words of these entries; made once for the prompts of a file."""
+    return frozenset(part for entry in entries for part in _WORD.findall(entry.lower()))
 
 
 def unconditional_note(prompts: Iterable[str], model: str) -> str | None:
@@ -71,9 +81,9 @@ def note_for(
         return None
     prompts, known, attributes = list(prompts), list(known), attributes or {}
     spoken = _spoken(attributes)
-    vocabulary = {part for entry in (*known, *spoken) for part in _WORD.findall(entry.lower())}
+    vocabulary = _vocabulary((*known, *sorted(spoken)))
     for prompt in prompts:
-        if prompt and not knows_any(prompt, vocabulary) and not any(_understood(prompt, world)):
+        if prompt and not _knows(prompt, vocabulary) and not any(_understood(prompt, world)):
             return (
                 f"{model} knows no word of {prompt[:60]!r}, so what comes is arbitrary; "
                 f"{CARD_LISTS}: storyreel models show {model}"
