@@ -23,7 +23,7 @@ class SystemSize(NamedTuple):
     """Of one recipe: the parameters of all its stages, and the (frames, height, width) of the clips that it makes."""
 
     parameters: int
-    clips: tuple[int, int, int]
+    clips: tuple[int | None, int | None, int | None]
 
 
 def size_of(name: str) -> SystemSize:
