@@ -146,7 +146,9 @@ def notes_of(info: Mapping[str, Any], options: GenerateOptions, seed: int, index
     notes = [f"{note_of(made, attributes_of(info))} (--as-written leaves it open)"] if made else []
     world = trained_world(info)
     if world and (world.caption or world.reworded) and seen.prompts != options.prompts:
-        notes += [f"as the model reads it: {' | '.join(seen.prompts)}"]
+        over = world.armed(options.prompt, world.read(seen.prompt))[1] if world.armed and world.read else None
+        drawn_over = f" (and a {over.kind} is drawn over it)" if over and options.crisp is not False else ""
+        notes += [f"as the model reads it: {' | '.join(seen.prompts)}{drawn_over}"]
     return notes
 
 
