@@ -146,10 +146,19 @@ def notes_of(info: Mapping[str, Any], options: GenerateOptions, seed: int, index
     notes = [f"{note_of(made, attributes_of(info))} (--as-written leaves it open)"] if made else []
     world = trained_world(info)
     if world and (world.caption or world.reworded) and seen.prompts != options.prompts:
-        over = world.armed(options.prompt, world.read(seen.prompt))[1] if world.armed and world.read else None
-        drawn_over = f" (and a {over.kind} is drawn over it)" if over and options.crisp is not False else ""
-        notes += [f"as the model reads it: {' | '.join(seen.prompts)}{drawn_over}"]
+        notes += [f"as the model reads it: {' | '.join(seen.prompts)}{_changed_then(options, seen.prompt, world)}"]
     return notes
+
+
+def _changed_then(options: GenerateOptions, restated: str, world: World) -> str:
+    """What is changed of what the model makes of `restated`, for people: " (then mirrored, with this drawn: axe)"."""
+    if world.read is None or options.crisp is False or options.story:
+        return ""
+    attributes = world.read(restated)
+    mirrored = world.mirrored is not None and world.mirrored(options.prompt, attributes)[1]
+    over = world.armed(options.prompt, attributes)[1] if world.armed else None
+    changes = [*(["mirrored"] if mirrored else []), *([f"drawn over: {over.kind}"] if over else [])]
+    return f" (then {', '.join(changes)})" if changes else ""
 
 
 def note_of(made: Mapping[str, str], attributes: Mapping[str, Attribute]) -> str:
