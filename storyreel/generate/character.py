@@ -20,8 +20,16 @@ from storyreel.clip import Clip
 from storyreel.generate.crisp import without_pieces
 from storyreel.generate.dyeing import dyes_of, in_dyes
 from storyreel.generate.facial_hair import with_facial_hair
+from storyreel.generate.hats import with_hat
 from storyreel.generate.mends import mended
-from storyreel.generate.open_attributes import drawn, drawn_to_be_armed, drawn_to_be_dyed, read, trained_world
+from storyreel.generate.open_attributes import (
+    drawn,
+    drawn_to_be_armed,
+    drawn_to_be_dyed,
+    drawn_to_be_topped,
+    read,
+    trained_world,
+)
 from storyreel.generate.ranking import AttributeRanker, Ranker, load_ranker
 from storyreel.generate.shared_palette import harmonised
 from storyreel.model_folder import recipe_name
@@ -88,7 +96,8 @@ def who(prompt: str, model: Model, world: World, seed: int) -> tuple[dict[str, s
     first = drawn(prompt, model.attributes, seed, 0, replace(world, complete=None))
     implied = {name: value for name, value in first.items() if name not in posed}
     rng = np.random.default_rng([seed, 0])
-    found = drawn_to_be_dyed(prompt, world.sheet.dressed({**named, **implied}, rng), world)
+    bare = drawn_to_be_topped(prompt, {**named, **implied}, world)
+    found = drawn_to_be_dyed(prompt, world.sheet.dressed(bare, rng), world)
     return found, {name: value for name, value in found.items() if name not in named}
 
 
@@ -216,6 +225,7 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     clips = {row: with_facial_hair(clip, a.world, a.options.prompt, a.captions[row]) for row, clip in clips.items()}
     if dyes := dyes_of(a.options.prompt, a.attributes, a.world):
         clips = {row: clip.replace(frames=in_dyes(clip.frames, dyes)) for row, clip in clips.items()}
+    clips = {row: with_hat(clip, a.world, a.options.prompt, a.captions[row]) for row, clip in clips.items()}
     named = {f"{action}-{facing}": place for (action, facing), place in chosen.items()}
     facts = {**a.facts, "ranker": ranker.name, "chosen": named}
     return DrawnCharacter(a.options, a.world, a.attributes, a.made, clips, a.captions, scores, facts)

@@ -22,6 +22,7 @@ from storyreel.generate.appearance import appearance_of
 from storyreel.generate.crisp import crisp, palette_world
 from storyreel.generate.dyeing import dyed
 from storyreel.generate.facial_hair import with_facial_hair
+from storyreel.generate.hats import with_hat
 from storyreel.generate.loop import looped
 from storyreel.generate.mends import mended, mirrored
 from storyreel.generate.open_attributes import attributes_of, completed_for, sentences_of, trained_world
@@ -260,6 +261,7 @@ class Model:
                 clip = with_facial_hair(clip, trained, options.prompt, resolved.prompts[0])
             clip = dyed(clip, trained, " ".join(options.prompts), resolved.prompts[0] if resolved.prompts else "")
             if exact and len(resolved.prompts) == 1:
+                clip = with_hat(clip, trained, options.prompt, resolved.prompts[0])
                 clip = with_weapon(clip, trained, options.prompt, resolved.prompts[0])
                 clip = mirrored(clip, trained, options.prompt, resolved.prompts[0])
             clip = standing(clip, trained, options.prompt, resolved.prompt)

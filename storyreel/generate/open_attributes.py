@@ -71,7 +71,8 @@ def drawn(
         if attribute.values[value].phrase:
             made[name] = value
     if world and world.complete and (found or made):
-        rest = world.complete({**found, **made}, np.random.default_rng([seed, index]), seed == index == 0)
+        known = drawn_to_be_topped(prompt, {**found, **made}, world)
+        rest = world.complete(known, np.random.default_rng([seed, index]), seed == index == 0)
         made |= {name: value for name, value in rest.items() if name not in found}
     return made
 
@@ -88,6 +89,8 @@ def completed(
     if options.as_written or not attributes or any(picture is not None for picture in pictures):
         return options, {}
     whole = " ".join(options.prompts)
+    if world and (options.crisp is False or options.story):
+        world = replace(world, topped=None)
     made = drawn(whole, attributes, seed, index, world) if whole else {}  # one draw for the character of a story
     found = read(whole, attributes, world)
 
@@ -97,7 +100,7 @@ def completed(
             return world.reworded(text) if world and world.reworded else text
         own = read(prompt, attributes, world)
         shown = {n: v for n, v in {**found, **made}.items() if not set(attributes[n].fixed_by) & set(own.values())}
-        shown |= own
+        shown = drawn_to_be_topped(whole, shown | own, world)
         if world.drawable:
             shown = dict(world.drawable(shown))
         shown = drawn_to_be_dyed(whole, shown, world)
@@ -117,6 +120,11 @@ def completed(
 def drawn_to_be_dyed(prompt: str, attributes: Mapping[str, str], world: World) -> dict[str, str]:
     """The attributes, with garments in the colors that they are drawn in."""
     return dict(world.dyed(prompt, attributes)[0] if world.dyed else attributes)
+
+
+def drawn_to_be_topped(prompt: str, attributes: Mapping[str, str], world: World) -> dict[str, str]:
+    """The attributes, without the headgear that is drawn onto who the model draws."""
+    return dict(world.topped(prompt, attributes)[0] if world.topped else attributes)
 
 
 def drawn_to_be_armed(prompt: str, attributes: Mapping[str, str], world: World) -> dict[str, str]:

@@ -103,20 +103,25 @@ def note_for(
         and (_forms(word) & near.keys() or not _matters(word, prompt, world))
     }
     understood = {value for prompt in prompts for value in _understood(prompt, world)[0].values()} if world else None
-    found = lacking | {word: _nearest(word, near, {*spoken, *known}, understood) for word in words}
+    hats = [hat for prompt in prompts if (hat := _hat(prompt, world))]
+    worn = {word: hat for hat in hats for word in (hat, *hat.split())}
+    found = lacking | {
+        worn.get(word, word): "" if word in worn else _nearest(word, near, {*spoken, *known}, understood)
+        for word in words
+    }
     named = dict(list(found.items())[:MOST])
     dyed = {value: drawn for prompt in prompts for value, drawn in _dyed(prompt, world).items()}
     armed = {_weapon(prompt, world) for prompt in prompts}
     notes = [
-        f"{phrase}: not in this model's world; {dyed[value]} is, and gets dyed"
+        f"{phrase}: not in this model's world, and drawn onto its clips"
+        if (phrase in lacking and value in armed) or phrase.split()[-1] in worn
+        else f"{phrase}: not in this model's world; {dyed[value]} is, and gets dyed"
         if phrase in lacking and value in dyed
-        else f"{phrase}: not in this model's world, and drawn onto its clips"
-        if phrase in lacking and value in armed
         else f"{phrase}: not in this model's world; {value} is"
         for phrase, value in named.items()
-        if value
+        if value or phrase in worn
     ]
-    alone = [phrase for phrase, value in named.items() if not value]
+    alone = [phrase for phrase, value in named.items() if not value and phrase not in worn]
     return "; ".join([*notes, *([f"{', '.join(alone)}: not in this model's world"] if alone else [])]) or None
 
 
@@ -146,6 +151,12 @@ def _weapon(prompt: str, world: World | None) -> str | None:
         return None
     named, implied = _understood(prompt, world)
     return named.get("weapon") if world.armed(prompt, {**implied, **named})[1] else None
+
+
+def _hat(prompt: str, world: World | None) -> str:
+    """What the prompt says of headgear that gets drawn onto who a model draws; "" for nothing."""
+    over = world.topped(prompt, {})[1] if world and world.topped else None
+    return over.said if over else ""
 
 
 def _understood(prompt: str, world: World | None) -> tuple[Mapping[str, str], Mapping[str, str]]:

@@ -118,6 +118,13 @@ class DrawnOver(typing.Protocol):
     def __call__(self, frames: np.ndarray) -> np.ndarray: ...
 
 
+class SaidAndDrawn(DrawnOver, typing.Protocol):
+    @property
+    def said(self) -> str:
+        """The words of the prompt that say it; "" where it goes with others."""
+        ...
+
+
 class Described(typing.NamedTuple):
     """A prompt, what its clip shows of what it says, and the real clip (None without the folder of the pictures)."""
 
@@ -150,6 +157,8 @@ class World:
     shown_best: a prompt, attributes -> these as most is seen of the weapon that the prompt says.
     armed: a prompt, attributes -> these with the weapon that its models draw best, and what draws the one that the
     prompt says over it, or None; of its own result it gives the same.
+    topped: a prompt, attributes -> these without headgear that its models draw badly, and what draws it onto heads, or
+    None; of its own result it gives the same.
     sentences: a prompt -> what it says, a sentence for each thing that its captions also say alone; or the prompt.
     expected: a prompt -> the things that are to be there, as the world's judge finds them; nothing if it names none.
     caption: attributes, random numbers -> a caption in the commonest words of its captions.
@@ -182,6 +191,7 @@ class World:
     mirrored: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], bool]] | None = None
     shown_best: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     armed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], DrawnOver | None]] | None = None
+    topped: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], SaidAndDrawn | None]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None
     sentences: Callable[[str], Sequence[str]] | None = None

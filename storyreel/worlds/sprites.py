@@ -33,6 +33,7 @@ from storyreel.worlds.sprites_beards import bearded
 from storyreel.worlds.sprites_completion import completed
 from storyreel.worlds.sprites_drawable import drawable
 from storyreel.worlds.sprites_dyes import dyed
+from storyreel.worlds.sprites_hats import topped
 from storyreel.worlds.sprites_mends import mended, mirrored
 from storyreel.worlds.sprites_parts import (
     ACTIONS,
@@ -425,6 +426,7 @@ WORLD = World(
     mended=mended,
     mirrored=mirrored,
     shown_best=shown_best,
+    topped=topped,
     armed=armed,
     cut=("saber", "longsword", "rapier"),
     caption=sprites_captions.restated,

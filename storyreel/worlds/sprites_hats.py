@@ -1,0 +1,234 @@
+"""Headgear of the sprites world, drawn onto heads: no sheet has a hat with a brim, and a crown gets lost in hair.
+
+Where a head is in each drawing of an action is known, so the model draws a bare head with hair, and what the prompt
+says is drawn over that. The hats are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import numpy as np
+
+from storyreel.worlds.garment_dye import rgb
+from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_free_words import (
+    ADJECTIVES,
+    BETWEEN,
+    DENYING,
+    TOPPED,
+    TOPPED_LIKE,
+    color_words,
+)
+from storyreel.worlds.sprites_hat_shapes import COLORS, SHAPES
+from storyreel.worlds.sprites_parts import drawing_at
+from storyreel.worlds.sprites_reader import read_freely, tokens_of
+from storyreel.worlds.sprites_spelling import Phrase, affirmed
+
+FRAMES = 8  # of a clip that shows an action once
+SIDE = 64  # pixels of a frame
+LYING = 5  # drawing of `hurt` from which on nobody's head is upright
+OPEN = ("crown", "tiara", "circlet", "flower wreath", "halo")  # hair is seen above them
+HIGHEST = 8  # row: above it nothing is hair
+GOLD, BLACK, STRAW = "4a2f04 b8800f e8b42a fbe57a", "060608 1f1f27 33333f 50505f", "4f3510 b0852f dcb65c f5dd95"
+OWN = {  # kind -> its color where none is said, dark to light
+    **dict.fromkeys(("crown", "tiara", "circlet"), GOLD),
+    **dict.fromkeys(("witch hat", "pirate hat", "top hat"), BLACK),
+    **dict.fromkeys(("straw hat", "sombrero"), STRAW),
+    **dict.fromkeys(("jester cap", "santa hat"), RAMPS["red"]),
+    "halo": "d8a020 f0c53c fbe06a fff6b8",
+    "wizard hat": RAMPS["blue"],
+    "cowboy hat": RAMPS["brown"],
+}
+METALS = {"gold": "golden", "golden": "golden", "silver": "silver", "iron": "gray", "steel": "silver", "bronze": "brown"}
+HEADWEAR = ("hat", "cap", "helmet")  # alone, such a word says what somebody of a calling wears
+STILL = (0, 0)
+MOVED: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = {  # (down, right), by drawing, of a head's first place
+    ("male", "walk", "down"): {2: (1, 0), 6: (1, 0)},
+    ("male", "walk", "right"): {0: (1, 0), 4: (1, 0)},
+    ("male", "walk", "up"): {2: (1, 0), 6: (1, 0)},
+    ("male", "spellcast", "up"): dict.fromkeys(range(7), (1, 0)),
+    ("male", "thrust", "down"): dict.fromkeys((4, 5, 6), (1, 0)),
+    ("male", "thrust", "right"): dict.fromkeys((4, 5, 6), (0, 2)),
+    ("male", "thrust", "up"): {0: (1, 0), 1: (2, 0), **dict.fromkeys((2, 3, 7), (1, 1)),
+                               **dict.fromkeys((4, 5, 6), (2, 2))},
+    ("male", "slash", "down"): {2: (2, -1), 3: (1, 2), 4: (0, 3), 5: (0, 3)},
+    ("male", "slash", "right"): {1: (2, 2), 2: (0, 2), 3: (0, 3), 4: (0, 4), 5: (0, 4)},
+    ("male", "slash", "up"): {0: (1, 0), 1: (2, 0), 2: (2, -1), 3: (1, 1), 4: (1, 2), 5: (1, 2)},
+    ("male", "shoot", "down"): dict.fromkeys(range(13), (0, -1)),
+    ("male", "shoot", "right"): dict.fromkeys(range(13), (0, -1)),
+    ("male", "shoot", "up"): {**dict.fromkeys(range(13), (1, -1)), 1: (2, -1), 2: (1, 0)},
+    ("male", "hurt", "down"): {1: (1, 2), 2: (8, 2), 3: (12, 2), 4: (18, 2)},
+    ("female", "walk", "down"): {2: (1, 0), 6: (1, 0)},
+    ("female", "walk", "right"): dict.fromkeys((0, 1, 4, 5), (1, 0)),
+    ("female", "walk", "up"): {2: (1, 0), 6: (1, 0)},
+    ("female", "thrust", "down"): dict.fromkeys((4, 5, 6), (1, 0)),
+    ("female", "thrust", "right"): dict.fromkeys((4, 5, 6), (0, 2)),
+    ("female", "thrust", "up"): {0: (1, 0), 1: (1, -1), **dict.fromkeys((2, 3, 7), (0, 1)),
+                                 **dict.fromkeys((4, 5, 6), (1, 2))},
+    ("female", "slash", "down"): {1: (2, 0), 2: (1, -1), 3: (0, 1), 4: (0, 2), 5: (0, 2)},
+    ("female", "slash", "right"): {1: (2, 1), 2: (1, 2), 3: (0, 2), 4: (0, 2), 5: (0, 2)},
+    ("female", "slash", "up"): {1: (0, -1), 2: (0, -2), 3: (-1, 1), 4: (-1, 2), 5: (-1, 2)},
+    ("female", "shoot", "down"): dict.fromkeys(range(1, 13), (0, -1)),
+    ("female", "shoot", "right"): {**dict.fromkeys(range(13), (0, -1)), 3: (2, -1)},
+    ("female", "shoot", "up"): {**dict.fromkeys(range(13), (0, -1)), 0: STILL, 2: STILL},
+    ("female", "hurt", "down"): {0: (1, 0), 1: (1, 1), 2: (8, 1), 3: (12, 1), 4: (18, 2)},
+}  # fmt: skip
+FEMALE_UP = (1, 0)  # by which a woman's head is lower, from behind
+ORCS = {"down": (2, 0), "right": (5, 1), "up": (3, 0)}  # and those of orcs
+
+
+@dataclass(frozen=True)
+class Headgear:
+    """What is drawn onto a head.
+
+    kind: of `SHAPES`. said: what of the prompt says it; "" where somebody of a calling wears it. ramp: its color, dark
+    to light. sex, body, action, facing: of who wears it.
+    """
+
+    kind: str
+    said: str
+    ramp: str
+    sex: str
+    body: str
+    action: str
+    facing: str
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with it on. Other frames come as they
+        are."""
+        if frames.shape[1:3] != (SIDE, SIDE):
+            return frames
+        mirrored = self.facing == "left" and self.action != "hurt"
+        top, left, shape = art(self.kind, self.side)
+        colors = {letter: rgb(color)[0] for letter, color in COLORS.items()}
+        colors |= {str(i): color for i, color in enumerate(rgb(self.ramp), 1)}
+        painted = np.zeros((*shape.shape, 3), np.uint8)
+        for letter in set(shape.ravel().tolist()) - {"."}:
+            painted[shape == letter] = colors[letter]
+        out = frames.copy()
+        ground = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
+        for i, frame in enumerate(out):
+            drawing = drawing_at(self.action, i % FRAMES, FRAMES)
+            if self.action == "hurt" and (drawing >= LYING or i >= FRAMES):
+                break
+            down, right = self.moved(drawing)
+            _put(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, painted)
+            if self.kind not in OPEN:
+                _without_hair(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
+        return out
+
+    @property
+    def side(self) -> str:
+        return "down" if self.action == "hurt" else {"left": "right"}.get(self.facing, self.facing)
+
+    def moved(self, drawing: int) -> tuple[int, int]:
+        """(down, right) from the place on a man who stands to that in this drawing."""
+        orc = self.body in ("orc", "red orc")
+        down, right = MOVED.get((self.sex, self.action, self.side), {}).get(drawing, STILL)
+        if orc and self.action == "walk":
+            down = 0
+        lower, aside = ORCS[self.side] if orc else FEMALE_UP if (self.sex, self.side) == ("female", "up") else STILL
+        if orc and (self.action, self.side) == ("slash", "up"):
+            lower += 2
+        return down + lower, right + aside
+
+
+def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Headgear | None]:
+    """The attributes with the head that a model is to draw, a bare one, and what is drawn onto it; of these the same
+    comes again. None where the prompt says no headgear of ours."""
+    found, (kind, color, said) = dict(attributes), headgear_in(prompt)
+    if not kind:
+        return found, None
+    found.pop("head", None)
+    ramp = RAMPS.get(color) or OWN.get(kind) or BLACK
+    sex, body = found.get("sex", "male"), found.get("body", "light")
+    return found, Headgear(kind, said, ramp, sex, body, found.get("action", "walk"), found.get("facing", "down"))
+
+
+@lru_cache(maxsize=512)
+def headgear_in(prompt: str) -> tuple[str, str, str]:
+    """(the kind of headgear that the prompt says, of `SHAPES`, its color, the words that say it); "" for what it does
+    not say."""
+    named, likes = _phrases()
+    known = {*named, *likes, *((word,) for word in HEADWEAR)}
+    longest = max(map(len, known)) + 1
+    tokens, denied = affirmed(tokens_of(prompt), known, longest, DENYING, BETWEEN)
+    said, colors = _found(tokens, named)
+    if said:
+        color = _color(colors)
+        if named[said] == "witch hat" and not color and _found(tokens, likes)[0] and "pointed" not in likes:
+            pass
+        return _fitting(named[said], tokens), color, " ".join((*colors, *said))
+    read = read_freely(prompt)
+    calling, _ = _found(tokens, likes)
+    generic, colors = _found(tokens, {(word,): word for word in HEADWEAR})
+    other = read.get("head") if not generic or read.get("head") != "leather cap" else None
+    if not calling or denied or other or read.get("hair_style") == "bald":
+        return "", "", ""
+    return likes[calling], _color(colors) if generic else "", " ".join((*colors, *generic)) if generic else ""
+
+
+def art(kind: str, side: str) -> tuple[int, int, np.ndarray]:
+    """(row, column, letters (h, w)) of a shape from this side."""
+    shift = 0
+    if (kind, side) not in SHAPES:
+        shift = -1 if side == "right" else 0  # a head from the side is a column further left
+        side = "up" if (kind, "up") in SHAPES and side == "right" else "down"
+    top, left, text = SHAPES[kind, side]
+    rows = text.split()
+    return top, left + shift, np.array([list(row) for row in rows])
+
+
+@cache
+def _phrases() -> tuple[dict[Phrase, str], dict[Phrase, str]]:
+    """(what says headgear, who wears some) -> its kind."""
+    said, likes = ({tokens_of(p): kind for kind, names in table.items() for p in names} for table in (TOPPED, TOPPED_LIKE))
+    return said, likes
+
+
+def _found(tokens: Phrase, known: Mapping[Phrase, str]) -> tuple[Phrase, Phrase]:
+    """(the longest of these phrases that there is, colors before it or in it); () for none."""
+    colored = {**color_words(), **METALS}
+    places = [i for i, word in enumerate(tokens) if word not in colored]
+    plain = tuple(tokens[i] for i in places)
+    for length in range(max(map(len, known)), 0, -1):
+        for at in range(len(plain) - length + 1):
+            if plain[at : at + length] not in known:
+                continue
+            first, last = places[at], places[at + length - 1]
+            while first and (tokens[first - 1] in colored or tokens[first - 1] in ADJECTIVES):
+                first -= 1
+            inside = tuple(word for word in tokens[first:last] if word in colored)
+            return plain[at : at + length], inside
+    return (), ()
+
+
+def _color(words: Phrase) -> str:
+    """The color that these words say, of `RAMPS`; "" for none."""
+    colored = {**color_words(), **METALS}
+    return next((colored[word] for word in words if colored[word] in RAMPS), "")
+
+
+def _fitting(kind: str, tokens: Phrase) -> str:
+    """A pointed hat is a wizard's on the head of one."""
+    return "wizard hat" if kind == "witch hat" and {"wizard", "mage", "sorcerer", "warlock"} & {*tokens} else kind
+
+
+def _put(frame: np.ndarray, place: tuple[int, int], shape: np.ndarray, painted: np.ndarray) -> None:
+    rows, columns = np.nonzero(shape != ".")
+    y, x = rows + place[0], columns + place[1]
+    inside = (y >= 0) & (y < SIDE) & (x >= 0) & (x < SIDE)
+    frame[y[inside], x[inside], :3] = painted[rows[inside], columns[inside]]
+    frame[y[inside], x[inside], 3:] = 255
+
+
+def _without_hair(frame: np.ndarray, place: tuple[int, int], shape: np.ndarray, ground: np.ndarray) -> None:
+    """Nothing sticks out above a hat."""
+    for column in np.flatnonzero((shape != ".").any(0)):
+        first = int(np.flatnonzero(shape[:, column] != ".")[0]) + place[0]
+        x = int(column) + place[1]
+        if 0 <= x < SIDE:
+            frame[min(HIGHEST, max(first, 0)) : max(first, 0), x] = ground
