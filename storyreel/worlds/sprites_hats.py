@@ -42,7 +42,14 @@ OWN = {  # kind -> its color where none is said, dark to light
     "wizard hat": RAMPS["blue"],
     "cowboy hat": RAMPS["brown"],
 }
-METALS = {"gold": "golden", "golden": "golden", "silver": "silver", "iron": "gray", "steel": "silver", "bronze": "brown"}
+METALS = {
+    "gold": "golden",
+    "golden": "golden",
+    "silver": "silver",
+    "iron": "gray",
+    "steel": "silver",
+    "bronze": "brown",
+}
 HEADWEAR = ("hat", "cap", "helmet")  # alone, such a word says what somebody of a calling wears
 STILL = (0, 0)
 MOVED: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = {  # (down, right), by drawing, of a head's first place
@@ -185,7 +192,9 @@ def art(kind: str, side: str) -> tuple[int, int, np.ndarray]:
 @cache
 def _phrases() -> tuple[dict[Phrase, str], dict[Phrase, str]]:
     """(what says headgear, who wears some) -> its kind."""
-    said, likes = ({tokens_of(p): kind for kind, names in table.items() for p in names} for table in (TOPPED, TOPPED_LIKE))
+    said, likes = (
+        {tokens_of(p): kind for kind, names in table.items() for p in names} for table in (TOPPED, TOPPED_LIKE)
+    )
     return said, likes
 
 

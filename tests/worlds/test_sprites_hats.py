@@ -1,0 +1,123 @@
+"""Headgear drawn onto heads: what is read, where it sits, and what of hair is left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storyreel.generate.vocabulary import note_for
+from storyreel.worlds.sprites import WORLD
+from storyreel.worlds.sprites_free_words import TOPPED, TOPPED_LIKE
+from storyreel.worlds.sprites_hat_shapes import COLORS, SHAPES
+from storyreel.worlds.sprites_hats import MOVED, Headgear, art, headgear_in, topped
+from storyreel.worlds.sprites_parts import ROWS
+
+BODY = (slice(26, 60), slice(22, 42))
+
+
+def figures(count: int = 8, channels: int = 4) -> np.ndarray:
+    """uint8 (f, 64, 64, c): a gray box with brown hair."""
+    frames = np.full((count, 64, 64, channels), 0 if channels == 4 else 255, np.uint8)
+    frames[:, BODY[0], BODY[1]] = (120, 120, 120, 255)[:channels]
+    frames[:, 12:26, 20:44] = (90, 50, 20, 255)[:channels]
+    return frames
+
+
+def headgear(kind: str, action: str = "walk", facing: str = "down", sex: str = "male") -> Headgear:
+    return Headgear(kind, kind, "060608 1f1f27 33333f 50505f", sex, "light", action, facing)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a king walking", ("crown", "")),
+        ("a man with a silver crown", ("crown", "silver")),
+        ("a princess in a straw hat", ("straw hat", "")),
+        ("a girl with a flower crown", ("flower wreath", "")),
+        ("a viking with a horned helmet", ("horned helmet", "")),
+        ("a woman with a red pointed hat", ("witch hat", "red")),
+        ("a pointed red hat on a woman", ("witch hat", "red")),
+        ("a wizard with a pointy hat", ("wizard hat", "")),
+        ("a witch in a purple hat", ("witch hat", "purple")),
+        ("a gentleman with a black top hat", ("top hat", "black")),
+        ("a wide-brimmed hat", ("cowboy hat", "")),
+        ("a man without a crown", ("", "")),
+        ("a witch without a hat", ("", "")),
+        ("a king in a golden helmet", ("", "")),
+        ("a hooded witch", ("", "")),
+        ("a bald king", ("", "")),
+        ("a man in a green hat", ("", "")),
+    ],
+)
+def test_the_headgear_is_read(prompt: str, expected: tuple[str, str]) -> None:
+    assert headgear_in(prompt)[:2] == expected
+
+
+def test_all_that_can_be_read_has_a_shape_and_its_colors() -> None:
+    assert {*TOPPED} == {kind for kind, _ in SHAPES}
+    assert {*TOPPED_LIKE} <= {*TOPPED}
+    for kind, side in ((kind, side) for kind in TOPPED for side in ("down", "right", "up")):
+        top, left, letters = art(kind, side)
+        assert {*letters.ravel().tolist()} <= {*COLORS, *"1234."}
+        assert 0 <= top < 26
+        assert 4 < left < 32
+
+
+def test_heads_are_moved_in_drawings_that_there_are() -> None:
+    assert all(drawing < len(ROWS[action][1]) for (_, action, _), moved in MOVED.items() for drawing in moved)
+
+
+@pytest.mark.parametrize("prompt", ["a blonde farmer in a straw hat walking", "an old king", "a viking", "a wizard"])
+def test_a_model_draws_a_bare_head(prompt: str) -> None:
+    named = WORLD.read(prompt)  # pyright: ignore[reportOptionalCall]
+    found, over = topped(prompt, {**WORLD.implied(prompt, named), **named})  # pyright: ignore[reportOptionalCall]
+    assert "head" not in found
+    assert over is not None
+    assert topped(prompt, found) == (found, over)
+
+
+def test_a_hat_hides_hair_and_no_face() -> None:
+    frames = figures()
+    made = headgear("witch hat")(frames)
+    np.testing.assert_array_equal(made[:, 27:], frames[:, 27:])
+    hair = (made[..., :3] == (90, 50, 20)).all(-1)
+    assert not hair[0, :20].any()
+    crowned = headgear("crown")(frames)
+    assert (crowned[..., :3] == (90, 50, 20)).all(-1)[:, :16].any()
+
+
+@pytest.mark.parametrize("kind", TOPPED)
+def test_left_is_right_in_a_mirror(kind: str) -> None:
+    right = headgear(kind, "slash", "right", "female")(figures())
+    left = headgear(kind, "slash", "left", "female")(figures()[:, :, ::-1])
+    np.testing.assert_array_equal(left, right[:, :, ::-1])
+
+
+def test_who_lies_has_no_hat_on() -> None:
+    frames = figures()
+    made = headgear("top hat", "hurt")(frames)
+    assert (made != frames).any((1, 2, 3)).tolist() == [True] * 7 + [False]
+
+
+def test_without_a_matte_what_was_hair_is_the_background() -> None:
+    made = headgear("cowboy hat")(figures(3, channels=3))
+    assert (made[0, 12, 20] == 255).all()
+
+
+def test_frames_of_another_size_stay() -> None:
+    frames = np.zeros((8, 32, 32, 4), np.uint8)
+    assert headgear("crown")(frames) is frames
+
+
+@pytest.mark.parametrize(
+    ("prompt", "phrase"),
+    [
+        ("a farmer in a straw hat", "straw hat"),
+        ("a man with a halo", "halo"),
+        ("a witch in a purple hat", "purple hat"),
+        ("a king with a crown", "crown"),
+    ],
+)
+def test_a_note_says_that_it_is_drawn_on(prompt: str, phrase: str) -> None:
+    note = note_for([prompt], ["man", "woman"], "phenaki-sprites", WORLD.attributes, WORLD)
+    assert note == f"{phrase}: not in this model's world, and drawn onto its clips"
