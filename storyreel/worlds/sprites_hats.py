@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
+from storyreel.worlds.sprites_completion import HAIRLESS
 from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_free_words import (
     ADJECTIVES,
@@ -24,7 +25,7 @@ from storyreel.worlds.sprites_free_words import (
 )
 from storyreel.worlds.sprites_hat_shapes import COLORS, SHAPES
 from storyreel.worlds.sprites_parts import drawing_at
-from storyreel.worlds.sprites_reader import read_freely, tokens_of
+from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
 from storyreel.worlds.sprites_spelling import Phrase, affirmed
 
 FRAMES = 8  # of a clip that shows an action once
@@ -149,7 +150,9 @@ def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], 
     found, (kind, color, said) = dict(attributes), headgear_in(prompt)
     if not kind:
         return found, None
-    found.pop("head", None)
+    if found.pop("head", None) and found.get("body") not in HAIRLESS:
+        seen = implied(prompt, {**read_freely(prompt), "head": "bare head"})  # as of an old man
+        found = {name: seen[name] for name in ("hair_color", "hair_style") if name in seen} | found
     ramp = RAMPS.get(color) or OWN.get(kind) or BLACK
     sex, body = found.get("sex", "male"), found.get("body", "light")
     return found, Headgear(kind, said, ramp, sex, body, found.get("action", "walk"), found.get("facing", "down"))
@@ -165,10 +168,7 @@ def headgear_in(prompt: str) -> tuple[str, str, str]:
     tokens, denied = affirmed(tokens_of(prompt), known, longest, DENYING, BETWEEN)
     said, colors = _found(tokens, named)
     if said:
-        color = _color(colors)
-        if named[said] == "witch hat" and not color and _found(tokens, likes)[0] and "pointed" not in likes:
-            pass
-        return _fitting(named[said], tokens), color, " ".join((*colors, *said))
+        return _fitting(named[said], tokens), _color(colors), " ".join((*colors, *said))
     read = read_freely(prompt)
     calling, _ = _found(tokens, likes)
     generic, colors = _found(tokens, {(word,): word for word in HEADWEAR})

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.sprites_beards import FRAMES, MOVED
+from storyreel.worlds.sprites_bones import with_bones
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_parts import drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely
@@ -28,6 +29,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     side = {"left": "right"}.get(facing, facing)
     if frames.shape[1:3] != (SIDE, SIDE):
         return frames
+    if attributes.get("body") == "skeleton":
+        frames = with_bones(frames, attributes)
     if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:
         return _with_bow_up(frames)
     if attributes.get("body") in MONSTERS and action in ACTIONS and side in BOXES:
