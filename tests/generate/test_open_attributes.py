@@ -91,7 +91,7 @@ def test_words_that_only_the_reader_knows_are_known():
     note = note_for(["a girl in a yellow dress and a straw hat"], KNOWN, "m", SPRITES, world)
     assert note == (
         "yellow dress: not in this model's world; green dress is, and gets dyed; "
-        "straw hat: not in this model's world; leather cap is"
+        "straw hat: not in this model's world, and drawn onto its clips"
     )
     assert note_for(["a priest in a crowd"], KNOWN, "m", SPRITES, world) == "crowd: not in this model's world"
     assert "knows no word of" in str(note_for(["a temple of glass"], KNOWN, "m", SPRITES, world))
