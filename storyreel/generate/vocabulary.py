@@ -156,7 +156,7 @@ def _weapon(prompt: str, world: World | None) -> str | None:
 def _hat(prompt: str, world: World | None) -> str:
     """What the prompt says of headgear that gets drawn onto who a model draws; "" for nothing."""
     over = world.topped(prompt, {})[1] if world and world.topped else None
-    return over.said if over else ""
+    return over.phrase if over else ""
 
 
 def _understood(prompt: str, world: World | None) -> tuple[Mapping[str, str], Mapping[str, str]]:

@@ -118,9 +118,9 @@ class DrawnOver(typing.Protocol):
     def __call__(self, frames: np.ndarray) -> np.ndarray: ...
 
 
-class SaidAndDrawn(DrawnOver, typing.Protocol):
+class NamedAndDrawnOver(DrawnOver, typing.Protocol):
     @property
-    def said(self) -> str:
+    def phrase(self) -> str:
         """The words of the prompt that say it; "" where it goes with others."""
         ...
 
@@ -191,7 +191,7 @@ class World:
     mirrored: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], bool]] | None = None
     shown_best: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     armed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], DrawnOver | None]] | None = None
-    topped: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], SaidAndDrawn | None]] | None = None
+    topped: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], NamedAndDrawnOver | None]] | None = None
     caption: Callable[[Mapping[str, str], np.random.Generator], str] | None = None
     views: Callable[[Mapping[str, str]], Sequence[Mapping[str, str]]] | None = None
     sentences: Callable[[str], Sequence[str]] | None = None

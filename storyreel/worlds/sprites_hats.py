@@ -92,12 +92,12 @@ ORCS = {"down": (2, 0), "right": (5, 1), "up": (3, 0)}  # and those of orcs
 class Headgear:
     """What is drawn onto a head.
 
-    kind: of `SHAPES`. said: what of the prompt says it; "" where somebody of a calling wears it. ramp: its color, dark
-    to light. sex, body, action, facing: of who wears it.
+    kind: of `SHAPES`. phrase: what of the prompt says it; "" where somebody of a calling wears it. ramp: its color,
+    dark to light. sex, body, action, facing: of who wears it.
     """
 
     kind: str
-    said: str
+    phrase: str
     ramp: str
     sex: str
     body: str
@@ -147,7 +147,7 @@ class Headgear:
 def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Headgear | None]:
     """The attributes with the head that a model is to draw, a bare one, and what is drawn onto it; of these the same
     comes again. None where the prompt says no headgear of ours."""
-    found, (kind, color, said) = dict(attributes), headgear_in(prompt)
+    found, (kind, color, phrase) = dict(attributes), headgear_in(prompt)
     if not kind:
         return found, None
     if found.pop("head", None) and found.get("body") not in HAIRLESS:
@@ -155,7 +155,7 @@ def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], 
         found = {name: seen[name] for name in ("hair_color", "hair_style") if name in seen} | found
     ramp = RAMPS.get(color) or OWN.get(kind) or BLACK
     sex, body = found.get("sex", "male"), found.get("body", "light")
-    return found, Headgear(kind, said, ramp, sex, body, found.get("action", "walk"), found.get("facing", "down"))
+    return found, Headgear(kind, phrase, ramp, sex, body, found.get("action", "walk"), found.get("facing", "down"))
 
 
 @lru_cache(maxsize=512)
@@ -166,9 +166,9 @@ def headgear_in(prompt: str) -> tuple[str, str, str]:
     known = {*named, *likes, *((word,) for word in HEADWEAR)}
     longest = max(map(len, known)) + 1
     tokens, denied = affirmed(tokens_of(prompt), known, longest, DENYING, BETWEEN)
-    said, colors = _found(tokens, named)
-    if said:
-        return _fitting(named[said], tokens), _color(colors), " ".join((*colors, *said))
+    phrase, colors = _found(tokens, named)
+    if phrase:
+        return _fitting(named[phrase], tokens), _color(colors), " ".join((*colors, *phrase))
     read = read_freely(prompt)
     calling, _ = _found(tokens, likes)
     generic, colors = _found(tokens, {(word,): word for word in HEADWEAR})
@@ -192,10 +192,10 @@ def art(kind: str, side: str) -> tuple[int, int, np.ndarray]:
 @cache
 def _phrases() -> tuple[dict[Phrase, str], dict[Phrase, str]]:
     """(what says headgear, who wears some) -> its kind."""
-    said, likes = (
+    named, likes = (
         {tokens_of(p): kind for kind, names in table.items() for p in names} for table in (TOPPED, TOPPED_LIKE)
     )
-    return said, likes
+    return named, likes
 
 
 def _found(tokens: Phrase, known: Mapping[Phrase, str]) -> tuple[Phrase, Phrase]:
