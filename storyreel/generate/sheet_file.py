@@ -124,8 +124,8 @@ def _with_weapons(character: DrawnCharacter) -> Mapping[Animation, Clip]:
     wider = {row: _with_weapon(character, row) for row in character.clips}
     width = max(clip.frames.shape[2] for clip in wider.values())
     own = next(iter(character.clips.values())).frames.shape[2]
-    kept = width if (cell_of(character) or 0) >= width else own
-    return {row: clip.replace(frames=_about_middle(clip.frames, kept)) for row, clip in wider.items()}
+    chosen = width if (cell_of(character) or 0) >= width else own
+    return {row: clip.replace(frames=_about_middle(clip.frames, chosen)) for row, clip in wider.items()}
 
 
 def _with_weapon(character: DrawnCharacter, row: Animation) -> Clip:

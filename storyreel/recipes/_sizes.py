@@ -28,7 +28,7 @@ class SystemSize(NamedTuple):
 
 def size_of(name: str) -> SystemSize:
     """As it is kept; counted, of a recipe that the file does not have."""
-    found = _kept().get(name)
+    found = _saved().get(name)
     frames, height, width = found["clips"] if found else (0, 0, 0)
     return SystemSize(found["parameters"], (frames, height, width)) if found else counted(name)
 
@@ -50,7 +50,7 @@ def size_in(recipe: Recipe, system: System) -> SystemSize:
 
 
 @cache
-def _kept() -> dict[str, Any]:
+def _saved() -> dict[str, Any]:
     return read_object(FILE)
 
 

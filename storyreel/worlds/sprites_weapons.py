@@ -67,7 +67,7 @@ TIPS: dict[str, tuple[Held, ...]] = {  # of a spear that is thrust, and where it
 }  # fmt: skip
 
 
-AS_SAID = (
+BY_THEIR_NAMES = (
     "longsword",
     "rapier",
     "saber",
@@ -177,10 +177,10 @@ def weapon_in(prompt: str) -> str | None:
     named = read_freely(prompt)
     read = {**implied(prompt, named), **named}.get("weapon")
     fitting = [kind for kind in HELD if read in (SHAFTS if kind in POLES else BLADES)]
-    said = {tokens_of(phrase): kind for kind in fitting for phrase in HELD[kind]}
+    kinds = {tokens_of(phrase): kind for kind in fitting for phrase in HELD[kind]}
     tokens = tokens_of(prompt)
-    runs = (tokens[i : i + n] for n in range(max(map(len, said), default=0), 0, -1) for i in range(len(tokens)))
-    return next((said[run] for run in runs if run in said), read if read in AS_SAID else None)
+    runs = (tokens[i : i + n] for n in range(max(map(len, kinds), default=0), 0, -1) for i in range(len(tokens)))
+    return next((kinds[run] for run in runs if run in kinds), read if read in BY_THEIR_NAMES else None)
 
 
 def turned(

@@ -8,7 +8,7 @@ import pytest
 from storyreel.worlds import find
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_weapon_shapes import COLORS, POLES, SHAPES
-from storyreel.worlds.sprites_weapons import AS_SAID, ROOM, Arms, armed, shown_best, turned, weapon_in
+from storyreel.worlds.sprites_weapons import BY_THEIR_NAMES, ROOM, Arms, armed, shown_best, turned, weapon_in
 
 WORLD = find("sprites")
 FIGURE = (slice(15, 62), slice(22, 42))
@@ -43,7 +43,7 @@ def test_the_weapon_is_read(prompt: str, kind: str | None) -> None:
 
 
 def test_all_that_can_be_read_has_a_shape_and_its_colors() -> None:
-    assert {*HELD, *AS_SAID} == {*SHAPES}
+    assert {*HELD, *BY_THEIR_NAMES} == {*SHAPES}
     assert {*POLES} <= {*SHAPES}
     assert {letter for shape in SHAPES.values() for row in shape.rows for letter in row} <= {*COLORS, "."}
 
