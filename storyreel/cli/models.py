@@ -72,6 +72,10 @@ def pack(
             help="Between two values of a weight, of the root mean square of its row: 0.1 saves a third more.",
         ),
     ] = 0.0,
+    beside: Annotated[
+        str | None,
+        typer.Option(help="Model that it was trained from: networks that did not learn stay its files, byte by byte."),
+    ] = None,
 ) -> None:
     """Write a model in half of the bytes: int8 weights with a scale a row. It makes other videos, nearly the same.
 
@@ -83,7 +87,7 @@ def pack(
     folder = registry.find(name)
     if out.resolve() == folder.resolve():
         raise typer.BadParameter("expected another folder than the model's own", param_hint="--out")
-    made = pack_model(folder, out, step)
+    made = pack_model(folder, out, step, beside=None if beside is None else registry.find(beside))
     before, after = (sum(f.stat().st_size for f in p.rglob("*.safetensors")) / 1e6 for p in (folder, made))
     print(f"{made}: {after:.1f} MB, was {before:.1f} MB")
 

@@ -124,6 +124,18 @@ def svd_turnaround() -> Recipe:
     return Recipe(name="svd_turnaround", system=system, stages={"turnaround": stage})
 
 
+def svd_turnaround_factors() -> Recipe:
+    """The same by factors beside the network of the trained svd_sprites, which stays as it is."""
+    recipe = svd_turnaround()
+    assert isinstance(recipe.system, SvdConfig)
+    optim = Optim(lr=2e-3, warmup=50, weight_decay=0.0)
+    return Recipe(
+        name="svd_turnaround_factors",
+        system=replace(recipe.system, factors=FactorsConfig(rank=2, alpha=4, on="all")),
+        stages={"turnaround": replace(recipe.stages["turnaround"], optim=optim)},
+    )
+
+
 def svd_interpolation() -> Recipe:
     """From a trained svd_sprites (`--init RUN/model`): three frames between any two, whose rate is four times that of
     what is interpolated (Appendix D.5), on clips of the same data."""

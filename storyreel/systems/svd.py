@@ -88,8 +88,8 @@ class SvdConfig:
             raise ValueError("turnaround: expected one of picture, turnaround and interpolation")
         if self.refiner and (self.picture or self.interpolation):
             raise ValueError("refiner: expected none beside picture or interpolation, which read no text")
-        if self.factors and (self.picture or self.turnaround or self.interpolation):
-            raise ValueError("factors: expected none beside picture (which has a rank), turnaround or interpolation")
+        if self.factors and (self.picture or self.interpolation):
+            raise ValueError("factors: expected none beside picture (which has a rank) or interpolation")
         if self.interpolation and self.shape.frames < WINDOW:
             raise ValueError(f"shape.frames: expected at least the {WINDOW} of an interpolation, got {self.frames}")
         if self.picture and self.picture.embedding != self.unet.context:
@@ -135,10 +135,10 @@ class SvdConfig:
         return self.turnaround or self.interpolation or of_text or self.image_to_video
 
     def build(self) -> Svd | ImageSvd | TurningSvd | InterpolatingSvd | FactoredSvd:
-        if self.factors:
-            return FactoredSvd(self)
         if self.turnaround:
             return TurningSvd(self)
+        if self.factors:
+            return FactoredSvd(self)
         if self.interpolation:
             return InterpolatingSvd(self)
         return Svd(self) if self.picture is None else ImageSvd(self)

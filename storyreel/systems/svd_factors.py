@@ -28,6 +28,7 @@ from storyreel.systems.base import OnProgress, Request, Stage, TextEncoder
 from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.palette_refiner import refiner_of
 from storyreel.systems.svd_diffusion import DiffusionConfig
+from storyreel.systems.svd_factor_tables import FactorTables, Where, layers_of
 from storyreel.systems.svd_lora import Factors
 from storyreel.systems.svd_reconstruction import DecoderStage
 from storyreel.systems.svd_request import BEYOND, clips_of_text_or_picture, makes_of
@@ -42,10 +43,12 @@ MAX_RANK = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class FactorsConfig:
-    """rank: of the factors. alpha: what they give is multiplied by alpha / rank."""
+    """rank: of the factors. alpha: what they give is multiplied by alpha / rank. on: the layers that they are beside:
+    the attention in time, as in the paper, or all linear layers and convolutions."""
 
     rank: Count = 16
     alpha: Count = 16
+    on: Where = "time"
 
     def __post_init__(self) -> None:
         if not 1 <= self.rank <= MAX_RANK:
@@ -65,7 +68,10 @@ class FactorsStage(LaterStage):
     ):
         super().__init__("factors", config, unet, shape, decoder)
         self.requires_grad_(False)
-        self.factors = Factors(self.unet, factors.rank, factors.alpha)
+        if factors.on == "time":
+            self.factors = Factors(self.unet, factors.rank, factors.alpha)
+        else:
+            self.factors = FactorTables(layers_of(self.unet, factors.on), factors.rank, factors.alpha)
 
     def parameters_for(self, turn: str) -> list[nn.Parameter]:
         return list(self.factors.parameters())

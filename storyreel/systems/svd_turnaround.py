@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
@@ -28,14 +28,16 @@ from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncod
 from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.palette_refiner import PaletteRefiner, refiner_of
 from storyreel.systems.pixels import beginning
-from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage
+from storyreel.systems.svd_diffusion import DiffusionConfig, DiffusionStage, LatentStage
+from storyreel.systems.svd_factor_tables import FactorTables, layers_of
 from storyreel.systems.svd_lora import digest
 from storyreel.systems.svd_reconstruction import AutoencoderStage, DecoderStage
 from storyreel.systems.svd_request import Decode, check_request, makes_of, painted, request_conditions, sampled_clips
-from storyreel.systems.svd_unet import SvdUNetConfig
+from storyreel.systems.svd_unet import SvdUNet, SvdUNetConfig
 
 if TYPE_CHECKING:
     from storyreel.systems.svd import SvdConfig
+    from storyreel.systems.svd_factors import FactorsConfig
 
 
 class LaterStage(DiffusionStage):
@@ -57,6 +59,38 @@ class LaterStage(DiffusionStage):
         if not next(layers.parameters()).is_meta and not layers.learnt_in_time():
             raise ValueError("this recipe goes on from a trained model: give its folder with --init")
         return super().notes()
+
+
+class BesideStage(LaterStage):
+    """Factors beside a network for pictures, which is a stage of its own (`network_stage`) and stays as it is."""
+
+    def __init__(
+        self, name: str, config: DiffusionConfig, shape: VideoShape, beside: DiffusionStage, factors: FactorsConfig
+    ):
+        LatentStage.__init__(self, config, shape)
+        self.name, self.config, self.pictures, self.image = name, config, False, True
+        self._frozen = (beside.decoder, None)
+        self.network_stage = beside
+        self.factors = FactorTables(layers_of(beside.unet, factors.on), factors.rank, factors.alpha)
+        self.set_fingerprint(f"{name}: {shape}, {beside.unet.config}, {factors}", f"({name} at {shape})")
+
+    @property
+    def unet(self) -> SvdUNet:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.network_stage.unet
+
+    @property
+    def null_text(self) -> nn.Parameter:
+        return self.network_stage.null_text
+
+    @property
+    def image_tokens(self) -> nn.Linear | None:
+        return self.network_stage.image_tokens
+
+    def parameters_for(self, turn: str) -> list[nn.Parameter]:
+        return list(self.factors.parameters())
+
+    def begin(self) -> None:
+        """As they are: they have no stage before."""
 
 
 class LaterSvd(System):
@@ -126,14 +160,27 @@ class TurningSvd(LaterSvd):
 
     @property
     def stages(self) -> dict[str, Stage]:
-        return super().stages if self.refiner is None else {**super().stages, "refiner": self.refiner}
+        stages = super().stages
+        if isinstance(self.stage, BesideStage):
+            before = {name: stage for name, stage in stages.items() if stage is not self.stage}
+            stages = {**before, "image_to_video": self.stage.network_stage, self.stage.name: self.stage}
+        return stages if self.refiner is None else {**stages, "refiner": self.refiner}
 
     def build_stage(self) -> LaterStage:
         c = self.config
         assert c.turnaround is not None
         latents = c.autoencoder.latent_channels
         unet = replace(c.unet, in_channels=2 * latents, out_channels=latents)
-        return LaterStage("turnaround", c.turnaround, unet, c.shape, self.decoder)
+        if c.factors is None:
+            return LaterStage("turnaround", c.turnaround, unet, c.shape, self.decoder)
+        network = LaterStage("image_to_video", c.image_to_video, unet, c.shape, self.decoder)
+        network.frozen = True
+        return BesideStage("turnaround", c.turnaround, c.shape, network.requires_grad_(False), c.factors)
+
+    def adopt(self, found: Mapping[str, Mapping[str, Tensor]]) -> Mapping[str, Mapping[str, Tensor]]:
+        if isinstance(self.stage, BesideStage) and "image_to_video" in found:
+            return found
+        return super().adopt(found)
 
     @torch.no_grad()
     def generate_batch(self, attempts: Sequence[Request], text: TextEncoder, on_progress: OnProgress) -> list[Clip]:

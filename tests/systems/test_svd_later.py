@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,18 +13,22 @@ import numpy as np
 import pytest
 import torch
 from test_svd import Text, batch, diffusion, picture, stirred, system, tick
-from torch import Tensor
+from torch import Tensor, nn
 
 import storyreel
 from storyreel import recipes
 from storyreel.clip import Clip
-from storyreel.model import save_model
+from storyreel.model import load_tensors, own_tensors, pack_model, save_model
+from storyreel.model_folder import weights_file
 from storyreel.recipe import Recipe
 from storyreel.systems.base import Request
 from storyreel.systems.svd import SvdConfig
+from storyreel.systems.svd_factor_tables import FactorTables, Layer, layers_of
 from storyreel.systems.svd_factors import FactoredSvd, FactorsConfig
 from storyreel.systems.svd_interpolation import InterpolatingSvd, InterpolationStage
+from storyreel.systems.svd_lora import temporal_attention
 from storyreel.systems.svd_turnaround import LaterSvd, TurningSvd
+from storyreel.tensor_file import copy_into
 
 
 def config(kind: str) -> SvdConfig:
@@ -30,6 +36,8 @@ def config(kind: str) -> SvdConfig:
     assert isinstance(tiny, SvdConfig)
     if kind == "factors":
         return replace(tiny, factors=FactorsConfig(rank=2, alpha=2))
+    if kind == "turnaround by factors":
+        return replace(tiny, turnaround=tiny.image_to_video, factors=FactorsConfig(rank=2, alpha=2, on="all"))
     if kind == "turnaround":
         return replace(tiny, turnaround=tiny.image_to_video)
     return replace(tiny, shape=replace(tiny.shape, frames=6), interpolation=tiny.text_to_video)
@@ -84,6 +92,50 @@ def test_factors_change_nothing_at_first_and_learn_alone():
         later("factors").adopt({"decoder": {}})
     with pytest.raises(ValueError, match=r"factors.rank: expected 1 to 1024, got 0"):
         FactorsConfig(rank=0)
+    everywhere = replace(config("factors"), factors=FactorsConfig(rank=2, alpha=2, on="all")).build()
+    assert isinstance(everywhere, FactoredSvd)
+    assert len(own_tensors(everywhere.stage)) < len(own_tensors(made.stage)), "two tables in place of two a layer"
+
+
+def test_a_turnaround_by_factors_is_the_trained_model_and_two_tables():
+    trained, made = stirred(system()), later("turnaround by factors")
+    made.adopt(found := {name: weights(stage) for name, stage in trained.stages.items()})
+    network = made.stages["image_to_video"]
+    copy_into(own_tensors(network), found["image_to_video"], "image_to_video")
+    assert list(made.stages) == ["autoencoder", "decoder", "image_to_video", "turnaround"]
+    assert set(own_tensors(made.stage)) == {"speeds", "fingerprint", "factors.down", "factors.up"}
+    read: dict[str, Any] = {"context": torch.randn(2, 5, 32), "conditions": torch.zeros(2, 3)}
+    z, read["beside"] = torch.randn(2, 4, 4, 8, 8), torch.randn(2, 4, 1, 8, 8)
+    with torch.no_grad():
+        expected = diffusion(trained, "image_to_video").v(z, torch.zeros(2), read)
+        assert made.stage.v(z, torch.zeros(2), read).equal(expected)
+    made.stage.loss(batch(), tick()).total.backward()
+    learning = {name for name, p in made.named_parameters() if p.grad is not None and p.grad.any()}
+    assert learning == {"stage.factors.up"}, "that which is zero; then both"
+    with pytest.raises(ValueError, match="turnaround goes on from image_to_video"):
+        later("turnaround by factors").adopt({"decoder": {}})
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Linear(6, 5), nn.Conv2d(3, 4, 3, 2, 1), nn.Conv3d(3, 4, (3, 1, 1), padding=(1, 0, 0))]
+)
+def test_factors_add_a_matrix_of_low_rank_to_a_layer(layer: Layer):
+    x = torch.randn(2, *{nn.Linear: (6,), nn.Conv2d: (3, 8, 8), nn.Conv3d: (3, 4, 8, 8)}[type(layer)])
+    first, whole = torch.nn.Linear(2, 3), copy.deepcopy(layer)
+    tables = FactorTables({"first": first, "layer": layer}, rank=2, alpha=4)
+    assert layer(x).equal(whole(x))
+    nn.init.normal_(tables.up)
+    enters, scale = whole.weight[0].numel(), 2 * 8 / math.sqrt(whole.weight[0].numel())
+    added = tables.up[:, 3:].T @ tables.down[:, 2 : 2 + enters]
+    whole.weight.data += scale * added.view_as(whole.weight)
+    torch.testing.assert_close(layer(x), whole(x))
+    assert list(layer.state_dict()) == ["weight", "bias"], "the layer has no weight that it had not before"
+
+
+def test_factors_in_time_are_beside_the_attention_in_time():
+    network = diffusion(system(), "image_to_video").unet
+    assert list(layers_of(network, "time")) == list(temporal_attention(network))
+    assert len(layers_of(network, "all")) > 4 * len(layers_of(network, "time"))
 
 
 def interpolation() -> tuple[InterpolatingSvd, InterpolationStage]:
@@ -195,7 +247,7 @@ def test_settings_that_do_not_go_together():
     with pytest.raises(ValueError, match="expected one of picture, turnaround and interpolation"):
         replace(tiny, turnaround=tiny.videos, interpolation=tiny.videos)
     with pytest.raises(ValueError, match="factors: expected none beside picture"):
-        replace(tiny, turnaround=tiny.videos, factors=FactorsConfig())
+        replace(tiny, shape=replace(tiny.shape, frames=6), interpolation=tiny.videos, factors=FactorsConfig())
 
 
 def recipe_for(kind: str) -> Recipe:
@@ -203,7 +255,7 @@ def recipe_for(kind: str) -> Recipe:
     settings = replace(settings, shape=replace(settings.shape, frames=8))
     stage = tiny.stages["image_to_video"]
     stage = replace(stage, data=replace(stage.data, frames=settings.frames, batch=4), steps=2)
-    return Recipe(name=f"tiny_{kind}", system=settings, stages={kind: stage}, text=tiny.text)
+    return Recipe(name=f"tiny_{kind.split()[0]}", system=settings, stages={kind.split()[0]: stage}, text=tiny.text)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +266,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.mark.parametrize("kind", ["turnaround", "interpolation", "factors"])
+@pytest.mark.parametrize("kind", ["turnaround", "interpolation", "factors", "turnaround by factors"])
 def test_they_train_from_a_model_and_generate(kind: str, trained: Path, tmp_path: Path):
     recipe, data = recipe_for(kind), "digits:?clips=12&frames=8&size=16"
     with pytest.raises(ValueError, match="goes on from a trained model: give its folder with --init"):
@@ -231,6 +283,18 @@ def test_they_train_from_a_model_and_generate(kind: str, trained: Path, tmp_path
     assert set(clip.meta["options"]) == {"prompt", "steps", *options}
     with pytest.raises(ValueError, match="puts no frames between others"):
         storyreel.load(trained, device="cpu")(interpolate=movie(2))
+    _check_packed_beside(kind, found, trained, tmp_path / "packed")
+
+
+def _check_packed_beside(kind: str, model: Path, trained: Path, out: Path) -> None:
+    """What did not learn is the trained model's file, byte by byte."""
+    before = pack_model(trained, trained.with_name("small"))
+    pack_model(model, out, beside=before)
+    same = {name for name in load_tensors(out)
+            if name in load_tensors(before)
+            and weights_file(out, name).read_bytes() == weights_file(before, name).read_bytes()}  # fmt: skip
+    assert same == {"autoencoder", "decoder", *(["image_to_video"] if "by" in kind else [])}
+    assert len(storyreel.load(out, device="cpu").system.stages) == len(load_tensors(out))
 
 
 def test_an_interpolation_learns_one_batch_by_heart():
