@@ -84,7 +84,8 @@ def pack_model(path: str | Path, out: str | Path, step: float = 0.0, *, beside: 
                 digest = hashlib.sha256(file.read_bytes()).hexdigest()
             else:
                 digest = write_tensors(file, deflated(packed(tensors, step)))
-            components[name] = components[name] | {"sha256": digest}
+            components[name] = {**components[name], "sha256": digest}
+            components[name].pop("of", None)  # it has its own file now
             write_json(made / name / "config.json", read_settings(path / name / "config.json"))
         write_json(made / "model.json", info | {"components": components, "digest": digest_of_components(components)})
         write_text(made / "README.md", read_card(path))

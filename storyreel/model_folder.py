@@ -60,10 +60,14 @@ def read_headers(folder: Path, info: dict[str, Any]) -> dict[str, dict[str, Tens
 
 
 def weights_file(folder: Path, component: str) -> Path:
-    """Of a model that ships with the package it may be a file that several of them share."""
+    """Of a model that ships with the package it may be a file that several of them share, or that of another model,
+    which its component names: `of`."""
     file = folder / component / "model.safetensors"
+    if file.exists() or folder.resolve().parent != SHIPPED:
+        return file
     shared = SHARED / component / file.name
-    return shared if folder.resolve().parent == SHIPPED and shared.exists() and not file.exists() else file
+    of = read_model(folder)["components"].get(component, {}).get("of")
+    return SHIPPED / str(of) / component / file.name if of else shared if shared.exists() else file
 
 
 def own_folders() -> list[Path]:
@@ -93,4 +97,5 @@ def _is_component(name: str, value: Any) -> bool:
         and isinstance(value.get("sha256"), str)
         and _DIGEST.fullmatch(value["sha256"]) is not None
         and is_whole(value.get("parameters", 0), 0, 10**15)
+        and ("of" not in value or (isinstance(value["of"], str) and is_bare(value["of"])))
     )

@@ -154,6 +154,10 @@ def export(
     max_mb: Annotated[
         float | None, typer.Option("--max-mb", min=0.001, help="Megabytes that a file may have.  [default: 15]")
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option("--init", help="Model that the run goes on from, where some of its networks are that's."),
+    ] = None,
     runtime: Annotated[
         Path | None,
         typer.Option("--runtime", help="With --web: folder of npm's package onnxruntime-web.  [default: downloaded]"),
@@ -168,20 +172,22 @@ def export(
     if (out is None) == (web is None):
         raise typer.BadParameter("give one of --out, for the model of a run, and --web, for a page of a model")
     if web is not None:
-        if packed is not None or max_mb is not None:
-            raise typer.BadParameter("a page is always int8; --packed, --half and --max-mb go with --out")
+        if packed is not None or max_mb is not None or init is not None:
+            raise typer.BadParameter("a page is always int8; --packed, --half, --max-mb and --init go with --out")
         _export_page(source, web, runtime)
     elif runtime is not None:
         raise typer.BadParameter("--runtime goes with --web")
     else:
         assert out is not None
-        _export_run(Path(source), out, packed, 15.0 if max_mb is None else max_mb)
+        _export_run(Path(source), out, packed, 15.0 if max_mb is None else max_mb, init)
 
 
-def _export_run(run: Path, out: Path, packed: bool | None, max_mb: float) -> None:
+def _export_run(run: Path, out: Path, packed: bool | None, max_mb: float, init: str | None) -> None:
+    from storyreel.generate import registry
     from storyreel.train.export import export_run
 
-    made = export_run(run, out, packed=packed, max_mb=max_mb)
+    begun = None if init is None else registry.find(init)
+    made = export_run(run, out, packed=packed, max_mb=max_mb, init=begun)
     steps = ", ".join(f"{name} {done} of {goal} steps" for name, (done, goal) in made.steps.items())
     print(f"{out}: {steps}; largest file {made.largest:.1f} MB, {'packed' if made.packed else 'float16'}")
 

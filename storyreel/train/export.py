@@ -18,6 +18,7 @@ from storyreel.storage import read_json
 from storyreel.systems.base import System
 from storyreel.tensor_file import copy_into
 from storyreel.train.card import card
+from storyreel.train.command import begin_from
 from storyreel.train.frozen_encoders import take_encoders
 
 MAX_MB = 15.0
@@ -33,11 +34,20 @@ class Exported:
     packed: bool
 
 
-def export_run(run: str | Path, out: str | Path, *, packed: bool | None = None, max_mb: float = MAX_MB) -> Exported:
+def export_run(
+    run: str | Path,
+    out: str | Path,
+    *,
+    packed: bool | None = None,
+    max_mb: float = MAX_MB,
+    init: str | Path | None = None,
+) -> Exported:
     """Write the newest average of each stage as a model folder.
 
     packed: int8 with a scale a row in place of float16; None packs when a file would be larger than `max_mb` (10^6
-    bytes). ValueError: no run, a stage without a checkpoint, or a file that is too large even so (nothing is kept).
+    bytes). init: the model that training went on from, whose networks are those that did not learn. ValueError: no run,
+    a stage without a checkpoint, networks that did not learn without `init`, or a file that is too large even so
+    (nothing is kept).
     """
     run, out = Path(run), Path(out)
     recipe = recipe_of(run)
@@ -45,6 +55,11 @@ def export_run(run: str | Path, out: str | Path, *, packed: bool | None = None, 
     check_owner(out, "model")
     system: System = recipe.system.build()
     take_encoders(system)
+    kept = [name for name, stage in system.stages.items() if stage.frozen]
+    if kept and init is None:
+        raise ValueError(f"{run}: {', '.join(kept)} did not learn; name the model that it goes on from with --init")
+    if init is not None:
+        begin_from(system, Path(init))
     steps: dict[str, tuple[int, int]] = {}
     for name, settings in recipe.stages.items():
         steps[name] = (_fill(system, run, name), settings.steps)

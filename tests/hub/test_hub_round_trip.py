@@ -166,6 +166,30 @@ def test_what_several_models_share_is_pushed_with_each(hub: Hub, tiny_folder: Pa
         storyreel.load(shutil.copytree(folder, tmp_path / "elsewhere"))
 
 
+def test_what_is_another_shipped_model_s_is_pushed_too(hub: Hub, tiny_folder: Path, tmp_path: Path, monkeypatch: Any):
+    shipped = tmp_path / "pretrained"
+    folder, other = (shutil.copytree(tiny_folder, shipped / name) for name in ("mine", "other"))
+    monkeypatch.setattr(model_folder, "SHIPPED", shipped)
+    monkeypatch.setattr(model_folder, "SHARED", shipped / "shared")
+    (folder / WEIGHTS).unlink()
+    component, _, _ = WEIGHTS.partition("/")
+    info = json.loads((folder / "model.json").read_text())
+    for of in ("../other", "", 3):
+        info["components"][component]["of"] = of
+        (folder / "model.json").write_text(json.dumps(info))
+        with pytest.raises(ValueError, match=r"model\.json: expected a model of storyreel"):
+            storyreel.load(folder)
+    info["components"][component]["of"] = "other"
+    (folder / "model.json").write_text(json.dumps(info))
+    push(folder, NAME, licence="mit")
+    assert storyreel.load(NAME).digest == storyreel.load(folder).digest == storyreel.load(tiny_folder).digest
+    with pytest.raises(ValueError, match=f"{WEIGHTS}: is missing"):
+        storyreel.load(shutil.copytree(folder, tmp_path / "elsewhere"))
+    (other / WEIGHTS).write_bytes(b"other weights")
+    with pytest.raises(ValueError, match=r"other/.*model\.safetensors"):
+        storyreel.load(folder)
+
+
 def test_who_may_not_push_and_what_is_not_pushed(hub: Hub, tiny_folder: Path, tmp_path: Path, monkeypatch: Any):
     folder = shutil.copytree(tiny_folder, tmp_path / "mine")
     for name, said in (("walking", "expected the name of a repository"), ("a/b@main", "expected the name")):

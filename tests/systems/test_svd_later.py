@@ -29,6 +29,7 @@ from storyreel.systems.svd_interpolation import InterpolatingSvd, InterpolationS
 from storyreel.systems.svd_lora import temporal_attention
 from storyreel.systems.svd_turnaround import LaterSvd, TurningSvd
 from storyreel.tensor_file import copy_into
+from storyreel.train.export import export_run
 
 
 def config(kind: str) -> SvdConfig:
@@ -283,6 +284,10 @@ def test_they_train_from_a_model_and_generate(kind: str, trained: Path, tmp_path
     assert set(clip.meta["options"]) == {"prompt", "steps", *options}
     with pytest.raises(ValueError, match="puts no frames between others"):
         storyreel.load(trained, device="cpu")(interpolate=movie(2))
+    with pytest.raises(ValueError, match=r"decoder.* did not learn; name the model that it goes on from with --init"):
+        export_run(tmp_path / "run", tmp_path / "exported")
+    export_run(tmp_path / "run", tmp_path / "exported", init=trained)
+    assert storyreel.load(tmp_path / "exported", device="cpu").digest == model.digest
     _check_packed_beside(kind, found, trained, tmp_path / "packed")
 
 
