@@ -23,6 +23,7 @@ from storyreel.folder_replacement import replacing_folder
 from storyreel.model_folder import (
     SHIPPED,
     digest_of_components,
+    part_file,
     read_card,
     read_headers,
     read_model,
@@ -86,7 +87,7 @@ def pack_model(path: str | Path, out: str | Path, step: float = 0.0, *, beside: 
                 digest = write_tensors(file, deflated(packed(tensors, step)))
             components[name] = {**components[name], "sha256": digest}
             components[name].pop("of", None)  # it has its own file now
-            write_json(made / name / "config.json", read_settings(path / name / "config.json"))
+            write_json(made / name / "config.json", read_settings(part_file(path, name, "config.json")))
         write_json(made / "model.json", info | {"components": components, "digest": digest_of_components(components)})
         write_text(made / "README.md", read_card(path))
     return Path(out)

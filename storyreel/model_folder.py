@@ -16,6 +16,7 @@ from storyreel.tensor_header import PICKLES, TensorInfo, check_regular, read_hea
 
 MAX_CARD = 1 << 20  # bytes of a card that are read
 MAX_COMPONENTS = 100
+PART = ("config.json", "model.safetensors")  # the files of a component
 SHIPPED = Path(__file__).resolve().parent / "pretrained"  # models that ship with the package
 SHARED = SHIPPED / "shared"  # components that several of them have
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -60,14 +61,20 @@ def read_headers(folder: Path, info: dict[str, Any]) -> dict[str, dict[str, Tens
 
 
 def weights_file(folder: Path, component: str) -> Path:
-    """Of a model that ships with the package it may be a file that several of them share, or that of another model,
-    which its component names: `of`."""
-    file = folder / component / "model.safetensors"
+    """The weights of a component: see `part_file`."""
+    return part_file(folder, component, "model.safetensors")
+
+
+def part_file(folder: Path, component: str, name: str) -> Path:
+    """A file of a component. Of a model that ships with the package it may be one that several of them share, or that
+    of another model, which its component names: `of`."""
+    file = folder / component / name
     if file.exists() or folder.resolve().parent != SHIPPED:
         return file
-    shared = SHARED / component / file.name
-    of = read_model(folder)["components"].get(component, {}).get("of")
-    return SHIPPED / str(of) / component / file.name if of else shared if shared.exists() else file
+    if (shared := SHARED / component / name).exists():
+        return shared
+    of = read_model(folder)["components"].get(component, {}).get("of", folder.name)
+    return file if of == folder.name else part_file(SHIPPED / of, component, name)
 
 
 def own_folders() -> list[Path]:

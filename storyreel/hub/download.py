@@ -7,7 +7,7 @@ from pathlib import Path
 from storyreel import hub_client
 from storyreel.hub.reference import INDEX, components, missing, read_index
 from storyreel.hub_client import CARD, SETTINGS, VARIANTS, WEIGHTS, called
-from storyreel.model_folder import read_model, weights_file
+from storyreel.model_folder import PART, read_model, weights_file
 from storyreel.tensor_header import damaged, sha256_once
 
 OURS = "model.json"
@@ -53,7 +53,7 @@ def _own(repository: str, revision: str | None, folder: Path) -> Path:
 def files_of(folder: Path) -> list[str]:
     """The files of a model of ours, beside its card. ValueError, one line: its model.json is wrong."""
     parts = read_model(folder)["components"]
-    return [OURS, *(f"{name}/{file}" for name in parts for file in ("config.json", weights_file(folder, name).name))]
+    return [OURS, *(f"{name}/{file}" for name in parts for file in PART)]
 
 
 def missing_of_ours(folder: Path) -> str | None:

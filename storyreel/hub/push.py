@@ -10,7 +10,7 @@ from storyreel import hub_client, model_card
 from storyreel.hub.download import check_digests, files_of
 from storyreel.hub.reference import name_in_cache
 from storyreel.json_file import read_object
-from storyreel.model_folder import read_card, read_model, weights_file
+from storyreel.model_folder import PART, part_file, read_card, read_model
 from storyreel.screen_text import one_line
 
 REPORT = "report.json"
@@ -30,8 +30,8 @@ def push(
     check_digests(folder)
     licences = [file.name for file in sorted(folder.glob("LICENSE*")) if file.is_file()]
     content: dict[str, Path | bytes] = {file: _own(folder, file) for file in (*files, *licences)}
-    weights = [weights_file(folder, part) for part in read_model(folder)["components"]]
-    content |= {f"{file.parent.name}/{file.name}": file for file in weights}  # some ship in a folder that is shared
+    for part in read_model(folder)["components"]:  # some ship in another folder
+        content |= {f"{part}/{name}": part_file(folder, part, name) for name in PART}
     head, body = model_card.split(read_card(folder), str(_own(folder, "README.md")))
     head = {**model_card.MODEL, **head}
     if licence is not None:

@@ -171,8 +171,8 @@ def test_what_is_another_shipped_model_s_is_pushed_too(hub: Hub, tiny_folder: Pa
     folder, other = (shutil.copytree(tiny_folder, shipped / name) for name in ("mine", "other"))
     monkeypatch.setattr(model_folder, "SHIPPED", shipped)
     monkeypatch.setattr(model_folder, "SHARED", shipped / "shared")
-    (folder / WEIGHTS).unlink()
     component, _, _ = WEIGHTS.partition("/")
+    shutil.rmtree(folder / component)
     info = json.loads((folder / "model.json").read_text())
     for of in ("../other", "", 3):
         info["components"][component]["of"] = of
