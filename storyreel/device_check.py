@@ -13,10 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from storyreel import recipes
+from storyreel.clip import Clip
 from storyreel.generate import registry
 from storyreel.generate.model import Model, load
 from storyreel.recipe import Recipe, StageRecipe
@@ -142,12 +145,12 @@ class Check:
 
     def _clip(self, name: str) -> DeviceCheckRow:
         model = load(name, device=self.device)
-        peak, prompt = Peak(self.device), prompt_for(model)
+        peak, asked = Peak(self.device), request_for(model)
         steps = QUICK if self.quick and takes_steps(model) else None
-        model(prompt, seed=0, steps=steps)  # which makes what is kept
+        model(**asked, seed=0, steps=steps)  # which makes what is kept
         wait(self.device)
         began = time.perf_counter()
-        [clip] = model(prompt, seed=1, steps=steps)
+        [clip] = model(**asked, seed=1, steps=steps)
         wait(self.device)
         seconds = time.perf_counter() - began
         if clip.frames.min() == clip.frames.max():
@@ -173,9 +176,15 @@ def draw_zeros(system: System) -> None:
             parameter.normal_(std=0.01)
 
 
-def prompt_for(model: Model) -> str:
+def request_for(model: Model) -> dict[str, Any]:
+    """A prompt, or a picture where it makes videos of one alone."""
+    makes = model.system.makes
+    if makes is not None and makes.needs == "image":
+        side = np.linspace(0, 255, makes.height).astype(np.uint8)
+        return {"image": Clip(np.broadcast_to(side[:, None, None], (1, makes.height, makes.width, 3)).copy(), 1)}
     words = model.words
-    return PROMPT if words is None or set(PROMPT.split()) <= set(words) else " ".join(words[:6])
+    known = words is None or set(PROMPT.split()) <= set(words)
+    return {"prompt": PROMPT if known else " ".join(words[:6])}
 
 
 def takes_steps(model: Model) -> bool:
