@@ -130,7 +130,7 @@ def svd_turnaround_factors() -> Recipe:
     it is, on the same clips."""
     recipe = svd_turnaround()
     assert isinstance(recipe.system, SvdConfig)
-    optim = Optim(lr=1e-2, warmup=50, weight_decay=0.0)
+    optim = Optim(lr=5e-3, warmup=50, weight_decay=0.0, clip_norm=0.1)
     return Recipe(
         name="svd_turnaround_factors",
         system=replace(recipe.system, factors=FactorsConfig(rank=2, alpha=4, on="all")),

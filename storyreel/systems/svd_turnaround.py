@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from storyreel.abilities import Abilities
 from storyreel.clip import Clip
+from storyreel.nn.video_resample import resized
 from storyreel.systems.base import OnProgress, Request, Stage, System, TextEncoder
 from storyreel.systems.cascade_stage import VideoShape
 from storyreel.systems.palette_refiner import PaletteRefiner, refiner_of
@@ -139,6 +140,17 @@ def _each_painted(decode: Decode, refiner: PaletteRefiner, views: tuple[Tensor, 
     return paint
 
 
+def _begun(decode: Decode, image: Tensor) -> Decode:
+    """`decode`, with the picture (1, c, 1, h, w) that was given in place of the first view."""
+
+    def begun(latents: Tensor) -> Tensor:
+        video = decode(latents)
+        first = resized(image.to(video), *video.shape[3:]).expand(len(video), -1, -1, -1, -1)
+        return torch.cat([first, video[:, :, 1:]], 2)
+
+    return begun
+
+
 class TurningSvd(LaterSvd):
     """A picture of a figure to its views, a quarter turn apart."""
 
@@ -199,4 +211,5 @@ class TurningSvd(LaterSvd):
             decode = _each_painted(self.decoder.decode, refiner, text(views), image)
         else:
             decode = painted(self.decoder.decode, refiner, cond, image)
-        return sampled_clips(self.stage, decode, cond, attempts, config.fps, on_progress, self.stage.name)
+        made = _begun(decode, image)
+        return sampled_clips(self.stage, made, cond, attempts, config.fps, on_progress, self.stage.name)

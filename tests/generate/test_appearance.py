@@ -13,7 +13,7 @@ from storyreel.generate.appearance import appearance_of, of_world
 from storyreel.generate.crisp import palette
 from storyreel.generate.model import load
 from storyreel.generate.registry import find
-from storyreel.model_folder import read_model
+from storyreel.model_folder import read_model, weights_file
 from storyreel.options.generation import GenerateOptions
 
 PAINTS: Any = SimpleNamespace(paints=True, turns=False)
@@ -102,3 +102,15 @@ def test_the_video_of_a_picture_is_painted_unless_it_is_wanted_as_it_was_generat
     assert (made.frames != plain.frames).any()
     again = model(options(steps=1, transparent=True))[0]
     assert (again.frames == made.frames).all()
+
+
+def test_the_shipped_turnaround_is_factors_beside_the_networks_of_another_model():
+    folder, other = find("svd-turnaround-sprites"), find("svd-sprites")
+    components = read_model(folder)["components"]
+    own = {name for name, component in components.items() if "of" not in component}
+    assert own == {"turnaround"}, "each of the other networks is that of svd-sprites"
+    assert all(weights_file(folder, name) == weights_file(other, name) for name in set(components) - own)
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 120_000
+    (made,) = load(folder)(options(steps=1, transparent=True))
+    assert made.frames.shape == (4, 64, 64, 4)
+    assert "looks" in made.meta

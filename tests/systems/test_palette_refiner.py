@@ -239,12 +239,14 @@ def test_a_turnaround_is_painted_where_somebody_says_who_turns() -> None:
     palette = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255)])
     with torch.no_grad():
         system.stages["refiner"].to_alpha.bias.fill_(5)
-    picture = Clip(np.full((1, 64, 64, 4), 90, np.uint8))
+    picture = Clip(np.full((1, 64, 64, 4), (90, 90, 90, 255), np.uint8))
     asked = Request.of(image=picture, transparent=True, steps=2)
 
     def colored(request: Request) -> bool:
         """Whether all that is seen is in the palette, after the picture, which stays as it is."""
-        frames = system.generate(request, Words(), lambda progress: None).frames[1:]
+        first, *frames = system.generate(request, Words(), lambda progress: None).frames
+        assert (first == picture.frames[0]).all()
+        frames = np.stack(frames)
         seen = frames[frames[..., 3] > 0][:, None, :3]
         return len(seen) > 0 and bool((seen == palette).all(-1).any(-1).all())
 
