@@ -5,7 +5,7 @@
 | svd_tiny               | 0.2 M      | 4 x 16x16             | tests        | learns a batch by heart       |
 | svd_sprites            | 7 M        | 8 x 64x64, matte      | sprites, CPU | 93.1 % of attributes right    |
 | svd_turnaround         | 4 M        | 4 x 64x64, matte      | sprites, CPU | a sprite seen from all sides  |
-| svd_turnaround_factors | 4 M        | 4 x 64x64, matte      | sprites, CPU | the same, in a file of 0.1 MB |
+| svd_turnaround_factors | 4 M        | 4 x 64x64, matte      | sprites, CPU | the same, as a small file     |
 | svd_interpolation      | 4 M        | 5 of 8 x 64x64, matte | sprites, CPU | four times the frames         |
 | svd_facing             | 4 M        | 8 x 64x64, matte      | sprites, CPU | all seen from one side        |
 | svd_finetune           | of --init  | 14 x 1024x1024        | own footage  | not trained yet               |
