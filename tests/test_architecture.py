@@ -142,7 +142,7 @@ MAY_IMPORT = {
     "leaderboard": {"hub", "options", "worlds", "engine", "video_io", "model", "generate", "evaluate", "train", "data"},
     "study": {"clip", "video_io"},
     "web": {"data", "generate", "weights_registry"},
-    "device_check": {"generate", "precision", "recipe", "recipes", "run", "systems", "train"},
+    "device_check": {"clip", "generate", "precision", "recipe", "recipes", "run", "systems", "train"},
     "serve": {
         "options",
         "clip",
