@@ -117,7 +117,7 @@ MOVED = {  # (down, right) by which a head is moved, in those drawings of an act
 _LONG = re.compile(r"\b(long|flowing|braided|plaited|huge|bushy|big)\W+(\w+\W+)?(beard|bearded)\b")
 FRAMES = 8  # of a clip that shows an action once
 FALLEN = 3  # drawing of `hurt` from which on no face is seen
-BLONDE = {"blonde": "6b4a16 a97b2e dcb35a f4dc98"}
+OWN = {"blonde": "6b4a16 a97b2e dcb35a f4dc98", "red": "551408 96300f c4501f e8824a"}  # in which no cloth is dyed
 
 
 def bearded(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
@@ -128,7 +128,7 @@ def bearded(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "")
         kind = "long beard"
     action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
     side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
-    ramp = {**RAMPS, **BLONDE}.get(color)
+    ramp = {**RAMPS, **OWN}.get(color)
     if (kind, side) not in SHAPES or ramp is None or frames.shape[1:3] != (64, 64):
         return frames
     top, left, rows = SHAPES[kind, side]

@@ -62,11 +62,9 @@ SHAPES = {
         ......ddddddd........
     """),
     "katana": _art(2, """
-        ...................w
-        .....i......wwwwwwws
-        rIrIrGwwwwwwsssssss.
-        .....isssssss.......
-        ....................
+        .....i
+        rIrIrGwwwwwwwwwwwwwww
+        .....isssssssssssssw
     """),
     "dagger": _art(2, """
         ....g
@@ -91,15 +89,14 @@ SHAPES = {
         ........BBBBBBB
     """),
     "axe": _art(2, """
-        llllllllllllllllbbl
-        BBBBBBBBBBBBBBBBBiBB
-        ............wwssiidd
-        ............wsssiiid
-        ...........wssssssdd
-        ..........wsssssssd.
-        ..........wssssssdd.
-        ..........wwssssdd..
-        ...........wwwww....
+        ..............ii
+        llllllllllllllbbll
+        BBBBBBBBBBBBBBiiBB
+        .............iiii
+        ............dssssd
+        ...........dssssssd
+        ..........dsssssssss
+        .........wwwwwwwwwwww
     """),
     "battle axe": _art(2, """
         ............www

@@ -27,7 +27,7 @@ SIDE = 64  # pixels of a frame
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
 UPRIGHT, BESIDE = -105.0, -60.0  # how a blade is carried: by the hand on the left of the picture, and from behind
 ABOVE, LENGTH = 28, 42  # pixels of a pole that is carried: above the hand, and in all
-CLEAR = {("walk", "right"): (0, 23), ("spellcast", "right"): (44, 64), ("spellcast", "down"): (0, 21)}
+CLEAR = {("walk", "right"): (0, 23), ("spellcast", "right"): (42, 64), ("spellcast", "down"): (0, 21)}
 """Columns of a pole in which it is before no face."""
 CAST = (("spellcast", "staff"),)  # who casts a spell has a staff in hand, and nothing else
 
