@@ -25,7 +25,7 @@ from storyreel.generate.facial_hair import with_facial_hair
 from storyreel.generate.hats import with_hat
 from storyreel.generate.loop import looped
 from storyreel.generate.mends import mended, mirrored
-from storyreel.generate.open_attributes import attributes_of, completed_for, sentences_of, trained_world
+from storyreel.generate.open_attributes import attributes_of, completed_for, retouching, sentences_of, trained_world
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.standing import standing
 from storyreel.generate.vocabulary import note_for, unconditional_note
@@ -255,7 +255,7 @@ class Model:
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
         if made or resolved.prompts != options.prompts:
-            trained = trained_world(self.info)
+            trained = retouching(trained_world(self.info), options)
             if exact and len(resolved.prompts) == 1:
                 clip = mended(clip, trained, resolved.prompts[0])
                 clip = with_facial_hair(clip, trained, options.prompt, resolved.prompts[0])

@@ -88,7 +88,7 @@ def completed(
     pictures = (options.image, options.extend, options.variation, options.interpolate)
     if options.as_written or not attributes or any(picture is not None for picture in pictures):
         return options, {}
-    whole = " ".join(options.prompts)
+    whole, world = " ".join(options.prompts), retouching(world, options)
     if world and (options.crisp is False or options.story):
         world = replace(world, topped=None)
     made = drawn(whole, attributes, seed, index, world) if whole else {}  # one draw for the character of a story
@@ -115,6 +115,15 @@ def completed(
     if options.story:
         return replace(options, story=tuple((seen(prompt), seconds) for prompt, seconds in options.story)), made
     return replace(options, prompt=seen(options.prompt) if options.prompt else ""), made
+
+
+def retouching(world: World | None, options: GenerateOptions) -> World | None:
+    """The world, without what is changed of the clips that a model makes where `retouch` is off."""
+    if world is None or options.retouch:
+        return world
+    return replace(
+        world, bearded=None, topped=None, armed=None, shown_best=None, mended=None, mirrored=None, dyed=None, cut=()
+    )
 
 
 def drawn_to_be_dyed(prompt: str, attributes: Mapping[str, str], world: World) -> dict[str, str]:
@@ -152,7 +161,7 @@ def notes_of(info: Mapping[str, Any], options: GenerateOptions, seed: int, index
     """For people: what the prompt leaves open and is drawn from the seed, and the prompt as the model sees it."""
     seen, made = completed_for(info, options, seed, index)
     notes = [f"{note_of(made, attributes_of(info))} (--as-written leaves it open)"] if made else []
-    world = trained_world(info)
+    world = retouching(trained_world(info), options)
     if world and (world.caption or world.reworded) and seen.prompts != options.prompts:
         notes += [f"as the model reads it: {' | '.join(seen.prompts)}{_changed_then(options, seen.prompt, world)}"]
     return notes

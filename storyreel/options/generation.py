@@ -230,6 +230,13 @@ class GenerateOptions(Options):
     crisp: Annotated[
         bool | None, Setting("Pixel art: colors of the palette, no specks; crisp by default.", panel=CASCADE)
     ] = None
+    retouch: Annotated[
+        bool,
+        Setting(
+            "Draw what a prompt says and models of sprites leave out, as weapons and hats, and dye garments.",
+            panel=CASCADE,
+        ),
+    ] = True
     as_written: Annotated[
         bool,
         Setting(

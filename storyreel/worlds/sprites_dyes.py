@@ -84,8 +84,8 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
         colors.setdefault("torso", (PALE, "blue"))
     if found.get("head") == DRAWN["hood"].label and found.get("torso", "").endswith((" robe", " dress")):
         color = colors["torso"][1] if "torso" in colors else found["torso"].partition(" ")[0]
-        if color != "brown" and "brown hood" not in " ".join(tokens_of(prompt)):
-            colors.setdefault("head", ("hood", color))  # of a cloak
+        if color != "brown" and "hood" not in tokens_of(prompt):  # of a cloak; a hood by itself is brown
+            colors.setdefault("head", ("hood", color))
     for name, (kind, color) in colors.items():
         here = found.get(name, "")
         worn = here.rpartition(" ")[2]

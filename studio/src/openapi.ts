@@ -187,6 +187,7 @@ export interface EstimatedBody {
   candidates?: number;
   encoder?: string;
   crisp?: boolean;
+  retouch?: boolean;
   as_written?: boolean;
   num_frames?: number;
   guidance_scale?: number;
@@ -228,6 +229,7 @@ export interface ExtendBody {
   candidates?: number;
   encoder?: string;
   crisp?: boolean;
+  retouch?: boolean;
   as_written?: boolean;
   num_frames?: number;
   guidance_scale?: number;
@@ -270,6 +272,7 @@ export interface RemixBody {
   candidates?: number;
   encoder?: string;
   crisp?: boolean;
+  retouch?: boolean;
   as_written?: boolean;
   num_frames?: number;
   guidance_scale?: number;

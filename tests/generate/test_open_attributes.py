@@ -171,3 +171,13 @@ def test_a_prompt_of_two_things_is_asked_for_by_a_sentence_each():
     }
     strange = GenerateOptions.of({"prompt": "a 3 and a 5"})
     assert not model._make_request(strange, strange, 0, 0).sentences, "a prompt that says no motion stays as it is"
+
+
+def test_without_retouching_a_model_is_told_what_the_prompt_says():
+    prompt = "a king with a crown, a sword and a yellow tunic slashing"
+    world = find("sprites")
+    plain, kept = (GenerateOptions.of({"prompt": prompt, "retouch": on}) for on in (True, False))
+    drawn_over, told = (completed(o, world.attributes, 0, 0, world)[0].prompt for o in (plain, kept))
+    assert "dagger" in drawn_over
+    assert "dagger" not in told
+    assert "sword" in told
