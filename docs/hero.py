@@ -15,16 +15,16 @@ import storyreel
 from storyreel.options.generation import GenerateOptions
 
 PROMPTS = (
-    "a knight in black armor walking",
+    "a knight swinging a sword",
     "a dark elf archer in leather armor, shooting to the left",
-    "an old wizard in a purple robe casting a spell",
-    "a skeleton with a spear, attacking to the right",
+    "an old wizard with a long white beard and a blue pointed hat casting a spell",
+    "a skeleton swinging an axe to the right",
     "a red-haired girl in a yellow dress walking",
-    "an orc in plate armor walking to the left",
+    "a king with a golden crown and a gray beard walking",
     "a red demon casting fire",
-    "a pirate with a red bandana swinging a saber to the right",
-    "a dark-skinned woman in a red dress walking to the right",
-    "a ranger in a green hood shooting to the right",
+    "a pirate captain with a tricorn and a cutlass",
+    "a bearded viking with a horned helmet and a battle axe",
+    "a farmer with a straw hat and a pitchfork",
 )
 SYSTEMS = ("phenaki-sprites", "godiva-sprites", "make-a-video-sprites", "imagen-video-sprites", "svd-sprites")
 SAME = (
