@@ -146,12 +146,12 @@ class Check:
 
     def _clip(self, name: str) -> DeviceCheckRow:
         model = load(name, device=self.device)
-        peak, asked = Peak(self.device), request_for(model)
+        peak, request = Peak(self.device), request_for(model)
         steps = QUICK if self.quick and takes_steps(model) else None
-        model(**asked, seed=0, steps=steps)  # which makes what is kept
+        model(**request, seed=0, steps=steps)  # which makes what is kept
         wait(self.device)
         began = time.perf_counter()
-        [clip] = model(**asked, seed=1, steps=steps)
+        [clip] = model(**request, seed=1, steps=steps)
         wait(self.device)
         seconds = time.perf_counter() - began
         if clip.frames.min() == clip.frames.max():

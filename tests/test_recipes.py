@@ -80,7 +80,7 @@ def test_its_numbers_agree(recipe_name: str):
 def test_every_size_is_kept_and_one_that_is_not_is_counted(tmp_path, monkeypatch):
     assert list(read_object(FILE)) == recipes.names()
     monkeypatch.setattr(_sizes, "FILE", tmp_path / "sizes.json")
-    monkeypatch.setattr(_sizes, "_kept", lambda: {})
+    monkeypatch.setattr(_sizes, "_saved", lambda: {})
     monkeypatch.setattr(_sizes, "names", lambda: ["phenaki_tiny"])
     _sizes.main()
     size = size_of("phenaki_tiny")

@@ -55,9 +55,9 @@ def export_run(
     check_owner(out, "model")
     system: System = recipe.system.build()
     take_encoders(system)
-    kept = [name for name, stage in system.stages.items() if stage.frozen]
-    if kept and init is None:
-        raise ValueError(f"{run}: {', '.join(kept)} did not learn; name the model that it goes on from with --init")
+    frozen = [name for name, stage in system.stages.items() if stage.frozen]
+    if frozen and init is None:
+        raise ValueError(f"{run}: {', '.join(frozen)} did not learn; name the model that it goes on from with --init")
     if init is not None:
         begin_from(system, Path(init))
     steps: dict[str, tuple[int, int]] = {}
