@@ -117,7 +117,7 @@ MOVED = {  # (down, right) by which a head is moved, in those drawings of an act
 _LONG = re.compile(r"\b(long|flowing|braided|plaited|huge|bushy|big)\W+(\w+\W+)?(beard|bearded)\b")
 FRAMES = 8  # of a clip that shows an action once
 FALLEN = 3  # drawing of `hurt` from which on no face is seen
-OWN = {"blonde": "6b4a16 a97b2e dcb35a f4dc98", "red": "551408 96300f c4501f e8824a"}  # in which no cloth is dyed
+OWN = {"blonde": "6b4a16 a97b2e dcb35a f4dc98"}  # in which no cloth is dyed
 
 
 def bearded(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
