@@ -37,7 +37,9 @@ def write_character(character: DrawnCharacter, path: Path) -> list[Path]:
     options = character.options
     scales, licence, icon = files_of(path, options, character.world)
     check_places(path, options, character.world)
-    laid, grid = laid_out(character), Grid(options.columns, options.padding, options.pot, cell_of(character))
+    laid = laid_out(character)
+    wider = laid.frames.shape[2] > laid.frames.shape[1]
+    grid = Grid(options.columns, options.padding, options.pot, options.cell or (OVERSIZE if wider else None))
     beside = [file.name for file in (licence, icon) if file is not None]
     clip = Clip(laid.frames, caption=options.prompt, meta=_meta(character))
     written: list[Path] = []
@@ -108,23 +110,13 @@ def laid_out(character: DrawnCharacter) -> Sheet:
     return Sheet(np.stack(frames), places, shown, tags, character.options.named)
 
 
-def cell_of(character: DrawnCharacter) -> int | None:
-    """Pixels of a cell: as the options say, else 128 where the weapon that is said goes beyond a frame, or None."""
-    if character.options.cell is not None:
-        return character.options.cell
-    wider = (
-        _with_weapon(character, row).frames.shape[2] > clip.frames.shape[2] for row, clip in character.clips.items()
-    )
-    return OVERSIZE if any(wider) else None
-
-
 def _with_weapons(character: DrawnCharacter) -> Mapping[Animation, Clip]:
     """The clips with the weapon that is said, all of one size; wider where it goes on beyond their edge and a cell has
     room for it."""
     wider = {row: _with_weapon(character, row) for row in character.clips}
     width = max(clip.frames.shape[2] for clip in wider.values())
     own = next(iter(character.clips.values())).frames.shape[2]
-    chosen = width if (cell_of(character) or 0) >= width else own
+    chosen = width if (character.options.cell or OVERSIZE) >= width else own
     return {row: clip.replace(frames=_about_middle(clip.frames, chosen)) for row, clip in wider.items()}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_dyes import RAMPS
-from storyreel.worlds.sprites_parts import drawing_at
+from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 SHAPES = {  # rows of shades, 1 (dark) to 4 (light), by the top left pixel of a standing figure's: (row, column)
     ("beard", "down"): (33, 25, """
@@ -115,7 +115,6 @@ MOVED = {  # (down, right) by which a head is moved, in those drawings of an act
     ("hurt", "down"): {1: (1, 2), 2: (9, 2)},
 }
 _LONG = re.compile(r"\b(long|flowing|braided|plaited|huge|bushy|big)\W+(\w+\W+)?(beard|bearded)\b")
-FRAMES = 8  # of a clip that shows an action once
 FALLEN = 3  # drawing of `hurt` from which on no face is seen
 OWN = {"blonde": "6b4a16 a97b2e dcb35a f4dc98"}  # in which no cloth is dyed
 
@@ -131,18 +130,22 @@ def bearded(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "")
     ramp = {**RAMPS, **OWN}.get(color)
     if (kind, side) not in SHAPES or ramp is None or frames.shape[1:3] != (64, 64):
         return frames
-    top, left, rows = SHAPES[kind, side]
-    shades = np.array([[0 if pixel == "." else int(pixel) for pixel in row] for row in rows.split()])
-    painted = np.array([(0, 0, 0), *rgb(ramp)], np.uint8)[shades]
     out = frames.copy()
     for i, frame in enumerate(out):
         step = drawing_at(action, i % FRAMES, FRAMES)
         if action == "hurt" and (step >= FALLEN or i >= FRAMES):
             break
-        down, right = MOVED.get((action, side), {}).get(step, (0, 0))
         view = frame[:, ::-1] if facing == "left" and action != "hurt" else frame
-        h, w = shades.shape
-        there = view[top + down : top + down + h, left + right : left + right + w]
-        there[shades > 0, :3] = painted[shades > 0]
-        there[shades > 0, 3:] = 255
+        paint(view, SHAPES[kind, side], ramp, MOVED.get((action, side), {}).get(step, (0, 0)))
     return out
+
+
+def paint(frame: np.ndarray, shape: tuple[int, int, str], ramp: str, moved: tuple[int, int]) -> None:
+    """Draw a shape of `SHAPES` into a frame, uint8 (64, 64, 3 or 4), in this ramp, moved by (down, right)."""
+    top, left, text = shape
+    shades = np.array([[0 if pixel == "." else int(pixel) for pixel in row] for row in text.split()])
+    painted = np.array([(0, 0, 0), *rgb(ramp)], np.uint8)[shades]
+    h, w = shades.shape
+    there = frame[top + moved[0] : top + moved[0] + h, left + moved[1] : left + moved[1] + w]
+    there[shades > 0, :3] = painted[shades > 0]
+    there[shades > 0, 3:] = 255

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from storyreel.worlds.garment_dye import rgb
-from storyreel.worlds.sprites_hats import FRAMES, MOVED
-from storyreel.worlds.sprites_parts import drawing_at
+from storyreel.worlds.sprites_beards import paint
+from storyreel.worlds.sprites_hats import MOVED
+from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 SKULL, RIBS = "1b1622 5d5668 b8b0a4 f1ecdd", "2f2a3a 6b6474 b3aba2 dcd5c6"
 FACES = {  # as `sprites_beards.SHAPES`: by the place on a skeleton who walks and does not step
@@ -106,18 +106,8 @@ def with_bones(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
         moved = MOVED.get(("male", action, side), {}).get(drawing, (0, 0))
         lower = int(action != "walk")  # all other drawings stand a pixel lower
         if side in FACES:
-            _put(view, FACES[side], SKULL, (moved[0] + lower, moved[1]))
+            paint(view, FACES[side], SKULL, (moved[0] + lower, moved[1]))
         if bare and drawing in CHEST_SEEN.get((action, side), (drawing,)):
             chest = TURNED.get((action, side), {}).get(drawing, moved)
-            _put(view, CHESTS[side], RIBS, (chest[0] + lower, chest[1]))
+            paint(view, CHESTS[side], RIBS, (chest[0] + lower, chest[1]))
     return out
-
-
-def _put(frame: np.ndarray, shape: tuple[int, int, str], ramp: str, moved: tuple[int, int]) -> None:
-    top, left, text = shape
-    shades = np.array([[0 if pixel == "." else int(pixel) for pixel in row] for row in text.split()])
-    painted = np.array([(0, 0, 0), *rgb(ramp)], np.uint8)[shades]
-    h, w = shades.shape
-    there = frame[top + moved[0] : top + moved[0] + h, left + moved[1] : left + moved[1] + w]
-    there[shades > 0, :3] = painted[shades > 0]
-    there[shades > 0, 3:] = 255

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
+from storyreel.worlds.sprites_beards import MOVED as FACES_MOVED
 from storyreel.worlds.sprites_completion import HAIRLESS
 from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_free_words import (
@@ -24,11 +25,10 @@ from storyreel.worlds.sprites_free_words import (
     color_words,
 )
 from storyreel.worlds.sprites_hat_shapes import COLORS, SHAPES
-from storyreel.worlds.sprites_parts import drawing_at
+from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
 from storyreel.worlds.sprites_spelling import Phrase, affirmed
 
-FRAMES = 8  # of a clip that shows an action once
 SIDE = 64  # pixels of a frame
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
 OPEN = ("crown", "tiara", "circlet", "flower wreath", "halo")  # hair is seen above them
@@ -54,19 +54,13 @@ METALS = {
 HEADWEAR = ("hat", "cap", "helmet")  # alone, such a word says what somebody of a calling wears
 STILL = (0, 0)
 MOVED: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = {  # (down, right), by drawing, of a head's first place
-    ("male", "walk", "down"): {2: (1, 0), 6: (1, 0)},
-    ("male", "walk", "right"): {0: (1, 0), 4: (1, 0)},
+    **{("male", *seen): moved for seen, moved in FACES_MOVED.items()},
     ("male", "walk", "up"): {2: (1, 0), 6: (1, 0)},
     ("male", "spellcast", "up"): dict.fromkeys(range(7), (1, 0)),
-    ("male", "thrust", "down"): dict.fromkeys((4, 5, 6), (1, 0)),
-    ("male", "thrust", "right"): dict.fromkeys((4, 5, 6), (0, 2)),
     ("male", "thrust", "up"): {0: (1, 0), 1: (2, 0), **dict.fromkeys((2, 3, 7), (1, 1)),
                                **dict.fromkeys((4, 5, 6), (2, 2))},
-    ("male", "slash", "down"): {2: (2, -1), 3: (1, 2), 4: (0, 3), 5: (0, 3)},
-    ("male", "slash", "right"): {1: (2, 2), 2: (0, 2), 3: (0, 3), 4: (0, 4), 5: (0, 4)},
     ("male", "slash", "up"): {0: (1, 0), 1: (2, 0), 2: (2, -1), 3: (1, 1), 4: (1, 2), 5: (1, 2)},
     ("male", "shoot", "down"): dict.fromkeys(range(13), (0, -1)),
-    ("male", "shoot", "right"): dict.fromkeys(range(13), (0, -1)),
     ("male", "shoot", "up"): {**dict.fromkeys(range(13), (1, -1)), 1: (2, -1), 2: (1, 0)},
     ("male", "hurt", "down"): {1: (1, 2), 2: (8, 2), 3: (12, 2), 4: (18, 2)},
     ("female", "walk", "down"): {2: (1, 0), 6: (1, 0)},

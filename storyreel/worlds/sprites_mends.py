@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from storyreel.worlds.sprites_beards import FRAMES, MOVED
+from storyreel.worlds.sprites_beards import MOVED
 from storyreel.worlds.sprites_bones import with_bones
 from storyreel.worlds.sprites_completion import MONSTERS
-from storyreel.worlds.sprites_parts import drawing_at
+from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely
 
 ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them

@@ -21,6 +21,8 @@ ROWS = {  # action: (first row, columns of the cycle); the walk's column 0 is it
     "hurt": (20, range(0, 6)),  # one row: the figure faces the viewer and falls
 }
 
+FRAMES = 8  # of a clip that shows an action once
+
 
 def drawing_at(action: str, i: int, frames: int) -> int:
     """Which drawing of an action frame `i` shows of a clip that has it once, in `frames` frames."""

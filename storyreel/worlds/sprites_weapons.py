@@ -16,13 +16,12 @@ import numpy as np
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_free_words import HELD
-from storyreel.worlds.sprites_parts import drawing_at
+from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
 from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPES, Shape
 
 Held = tuple[float, float, float]  # row, column, degrees clockwise from "to the right"
 
-FRAMES = 8  # of a clip that shows an action once
 SIDE = 64  # pixels of a frame
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
 UPRIGHT, BESIDE = -105.0, -60.0  # how a blade is carried: by the hand on the left of the picture, and from behind
