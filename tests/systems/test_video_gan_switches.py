@@ -251,6 +251,15 @@ def test_text_kernels_are_those_of_their_own_clip():
             assert (one(x, text) - one(x, text.roll(1, 0))).abs().min() > 1e-4
 
 
+@pytest.mark.parametrize("name", sorted(SWITCHES))
+def test_a_penalty_is_taken_in_float32_where_the_step_is_in_bfloat16(name: str):
+    stage = made(**SWITCHES[name]).videos
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = stage.loss(Captioned(4).batch, Tick(0, "critic", torch.Generator().manual_seed(0)))
+    loss.total.backward()
+    assert torch.isfinite(loss.total)
+
+
 def test_wrong_texts_are_those_that_differ():
     stage, rng = made(text="projection", negatives="wrong_text").videos, torch.Generator().manual_seed(0)
     same = {k: v[:1].repeat(4, *[1] * (v.ndim - 1)) for k, v in Captioned(4).batch.items()}
