@@ -78,10 +78,9 @@ class GanStage(Stage):
             self.augment.note(real_scores)
             parts["augment"] = self.augment.p
         if c.loss != "bce" and tick.step % c.r1_every == 0 and not real.is_meta:
-            words = None if text is None else text.float()  # a penalty is in float32, where autocast made them shorter
             pairs = [("r1", real, times), ("r2", made, made_times)][: 2 if c.loss == "rp+r1+r2" else 1]
             for name, video, at in pairs:
-                penalty = gradient_penalty(lambda x, at=at: self.critic.forward(x, at, words), self.changed(video, rng))
+                penalty = gradient_penalty(lambda x, at=at: self.critic.forward(x, at, text), self.changed(video, rng))
                 total, parts[name] = total + c.r1 / 2 * c.r1_every * penalty, penalty
         return Loss(total, {k: v.detach() for k, v in parts.items()})
 
@@ -119,10 +118,10 @@ class GanStage(Stage):
         return video if self.augment is None else self.augment(video, rng)
 
     def text_of(self, batch: Batch) -> Tensor | None:
-        """The text code (b, d) of each clip: the mean of its token states, read."""
+        """The text code (b, d) of each clip, float32, as penalties are: the mean of its token states, read."""
         if self.read is None:
             return None
-        return self.read(mean_states(batch))
+        return self.read(mean_states(batch)).float()
 
     def styles(self, b: int, rng: torch.Generator, text: Tensor | None) -> Tensor:
         device = self.generator.w_mean.device
