@@ -38,15 +38,23 @@ class Browser:
         self.profile, self.size, self.dark, self.session = profile, size, dark, ""
         self.driver, self.browser = found
 
+    def _started(self, tries: int = 5) -> str:
+        """The address of the driver: it takes a port that IPv4 has free, and ends where IPv6 has not; then it starts anew."""
+        said = ""
+        for _ in range(tries):
+            self.process = subprocess.Popen(
+                [self.driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+            assert self.process.stdout is not None
+            for line in self.process.stdout:
+                if port := re.search(r"successfully on port (\d+)", line):
+                    return f"http://127.0.0.1:{port[1]}"
+                said += line
+            self.process.wait(20)
+        raise AssertionError(f"{self.driver} ended {tries} times before it listened: {said}")
+
     def __enter__(self) -> Browser:
-        self.process = subprocess.Popen(
-            [self.driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if port := re.search(r"successfully on port (\d+)", line):
-                self.base = f"http://127.0.0.1:{port[1]}"
-                break
+        self.base = self._started()
         width, height = self.size
         args = [*FLAGS, f"--user-data-dir={self.profile}", f"--window-size={width},{height}"]
         args += ["--blink-settings=preferredColorScheme=0"] if self.dark else []
