@@ -39,7 +39,7 @@ class Browser:
         self.driver, self.browser = found
 
     def _started(self, tries: int = 5) -> str:
-        """The address of the driver: it takes a port that IPv4 has free, and ends where IPv6 has not; then it starts anew."""
+        """Its address. It takes a port that IPv4 has free, and ends where IPv6 has not; then it is started anew."""
         said = ""
         for _ in range(tries):
             self.process = subprocess.Popen(
