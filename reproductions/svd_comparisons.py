@@ -33,6 +33,7 @@ from storyreel.systems.pixels import for_model
 from storyreel.systems.svd import Svd
 
 SHIFT = -2 * math.log(2)  # of log-SNRs: twice the noise
+SMALLEST = 32  # pixels a side at which a judge tells digits apart
 SHARE = 4  # stage II has so many times the steps of stage III
 SHOWN, STREAM = 4, 0x6D
 TRAINED = {"pretrained": 4, "curated": 4, "noise": 4}  # how many stages the minutes are for, about
@@ -82,7 +83,8 @@ def add_sets(settings: Settings, nets: Nets) -> None:
 
 def noise(settings: Settings, nets: Nets) -> dict[str, Any]:
     large = nets.config.shape.height
-    small, large = (large // 2, large) if _fits(nets, large // 2) else (large, 2 * large)
+    halved = large // 2 >= SMALLEST and _fits(nets, large // 2)
+    small, large = (large // 2, large) if halved else (large, 2 * large)
     rows = {}
     for side in (small, large):
         for name, shift in (("usual", 0.0), ("noisier", SHIFT)):
@@ -145,7 +147,7 @@ def guidance(settings: Settings, model: Model, world: str) -> dict[str, Any]:
     if not isinstance(system, Svd):
         raise MissingError(f"{model.name} makes no videos from a picture and a text; name another with --model")
     stage, judge = system.image_stage, settings.judge(world)
-    usual, describe = stage.config, worlds.find(world).describe
+    usual, describe = stage.diffusion, worlds.find(world).describe
     rows: dict[str, list[float]] = {"linear": [], "constant": []}
     near: dict[str, list[float]] = {"linear": [], "constant": []}
     sheet: list[tuple[str, Clip]] = []
@@ -156,14 +158,14 @@ def guidance(settings: Settings, model: Model, world: str) -> dict[str, Any]:
             image = first.replace(frames=first.frames[:1])
             for kind in rows:
                 sampling = replace(usual.sampling, frame_guidance=kind, min_guidance=1.0)
-                stage.config = replace(usual, sampling=sampling)
+                stage.diffusion = replace(usual, sampling=sampling)
                 clip = model.make(_options(described.prompt, image), settings.seed + index)
                 rows[kind].append(judge.accuracy([clip], [described.shows]).mean)
                 near[kind].append(_psnr(clip, image, system))
                 if index < SHOWN:
                     sheet.append((f"{kind}: {described.prompt}", clip))
     finally:
-        stage.config = usual
+        stage.diffusion = usual
     write_sheet(settings.out / "guidance.png", sheet, side=64)
     off = gap(rows["linear"], rows["constant"])
     return {

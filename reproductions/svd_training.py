@@ -34,7 +34,7 @@ from storyreel.train.random_batch import random_batch
 from storyreel.train.stages import load_finals
 from storyreel.worlds.digits import Digits
 
-RECIPE = "svd_sprites"
+RECIPE = "svd_small"
 BASE = ("autoencoder", "decoder")
 AT_ONCE = 16  # videos that are sampled at once
 TIMED = "videos"

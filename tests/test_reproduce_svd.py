@@ -98,9 +98,14 @@ def test_a_difference_holds_where_its_whole_interval_lies_above_nothing():
 def test_guidance_by_frame_is_compared_and_the_model_stays_as_it_is(tmp_path: Path):
     recipe = recipes.get("svd_tiny")
     torch.manual_seed(0)
-    model = save_model(tmp_path / "svd", recipe.system.build(), recipe=recipe, card="# tiny\n", training={})
+    system = recipe.system.build()
+    with torch.no_grad():
+        for weight in system.parameters():  # a fresh network makes nothing yet, however it is guided
+            weight += 0.05 * torch.randn_like(weight)
+    model = save_model(tmp_path / "svd", system, recipe=recipe, card="# tiny\n", training={})
     part = run(tiny(tmp_path / "out", models={"digits": str(model)}), "guidance")["parts"]["guidance"]
     assert set(part["rows"]) == set(part["psnr"]) == {"linear", "constant"}
+    assert part["psnr"]["linear"]["value"] != part["psnr"]["constant"]["value"]
     assert part["gaps"]["linear less constant"]["n"] == 2
 
 

@@ -3,6 +3,7 @@
 | recipe                 | parameters | clips                 | trained on   | result                        |
 | ---------------------- | ---------- | --------------------- | ------------ | ----------------------------- |
 | svd_tiny               | 0.2 M      | 4 x 16x16             | tests        | learns a batch by heart       |
+| svd_small              | 3 M        | 8 x 32x32             | digits, CPU  | see docs/results.md           |
 | svd_sprites            | 7 M        | 8 x 64x64, matte      | sprites, CPU | 93.1 % of attributes right    |
 | svd_turnaround         | 4 M        | 4 x 64x64, matte      | sprites, CPU | a sprite seen from all sides  |
 | svd_turnaround_factors | 4 M        | 4 x 64x64, matte      | sprites, CPU | the same, as a small file     |
@@ -191,6 +192,44 @@ def svd_tiny() -> Recipe:
             **dict.fromkeys(("decoder", "images", "videos", "text_to_video", "image_to_video"), stage),
         },
         text="hash:32",
+    )
+
+
+def svd_small() -> Recipe:
+    """All of the paper's stages at 32 pixels, for comparisons in minutes of one core."""
+    data = Data(frames=8, size=32, batch=32)
+    few = Sampling(
+        steps=16, sampler="dpm-solver", grid="karras", sigma_min=0.01, sigma_max=200.0, guidance=3.0,
+    )  # fmt: skip
+    row = DiffusionConfig
+    stage = StageRecipe(data=data, optim=SMALL, steps=1_000, ema=0.995)
+    return Recipe(
+        name="svd_small",
+        system=SvdConfig(
+            shape=VideoShape(frames=8, height=32, width=32, fps=8),
+            autoencoder=AutoencoderConfig(latent_channels=8, widths=(32, 64), blocks=1, groups=8, scale=0.0, cell=2),
+            reconstruction=ReconstructionLoss(l1=0.5, kl=3e-4),
+            unet=SvdUNetConfig(
+                widths=(48, 64),
+                heads=(2, 2),
+                blocks=1,
+                context=384,
+                condition_features=32,
+                groups=8,
+                expand=2,
+                patch=2,
+            ),
+            images=row(noise="svd-images", sampling=few),
+            videos=row(noise="svd-videos", slowed=0.15, max_fps=16, sampling=few),
+            text_to_video=row(noise="svd-text-to-video", sampling=few),
+            image_to_video=row(noise="svd-image-to-video", sampling=replace(few, frame_guidance="linear")),
+        ),
+        stages={
+            "autoencoder": replace(stage, data=replace(data, frames=1, image_share=1.0)),
+            "decoder": replace(stage, data=replace(data, batch=8), steps=400),
+            "images": replace(stage, data=replace(data, batch=64)),
+            **dict.fromkeys(("videos", "text_to_video", "image_to_video"), stage),
+        },
     )
 
 

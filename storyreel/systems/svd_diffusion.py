@@ -243,7 +243,7 @@ class DiffusionStage(LatentStage, FingerprintedStage):
         image: bool = False,
     ):
         super().__init__(config, shape)
-        self.name, self.config, self.pictures, self.image, self.in_time = name, config, pictures, image, not pictures
+        self.name, self.pictures, self.image, self.in_time = name, pictures, image, not pictures
         self._frozen = (decoder, before)  # in a tuple, so that their weights are not weights of this stage
         self.unet: SvdUNet = unet.build()
         self.unet.begin_at_zero()
@@ -303,12 +303,12 @@ class DiffusionStage(LatentStage, FingerprintedStage):
         motion = bucket_of(entries["motion"].to(device), self.speeds)
         none = torch.zeros(len(x), device=device)
         read: dict[str, Any] = {"conditions": conditions(fps, motion, none)}
-        dropped, times = drawn(len(x), self.config.drop, rng, device), draw_times(len(x), rng, spread=True)
+        dropped, times = drawn(len(x), self.diffusion.drop, rng, device), draw_times(len(x), rng, spread=True)
         if self.image:
             latents, sigma = self._noised(x, entries, times, rng)
             sigma = torch.where(bare, none, sigma)
             read = {"conditions": conditions(fps, motion, sigma), **self._beside(latents, ~(dropped | bare))}
-            dropped = dropped | drawn(len(x), self.config.drop, rng, device)
+            dropped = dropped | drawn(len(x), self.diffusion.drop, rng, device)
         text, mask = without_text(batch["text"], batch["text_mask"], self.null_text, dropped)
         read["context"], read["context_mask"] = self._context(text, mask, read.pop("tokens", None))
         if alone is not None and not self.pictures:
@@ -319,9 +319,9 @@ class DiffusionStage(LatentStage, FingerprintedStage):
         """bool (count,): the clips of a batch that have no picture beside them, and keep their caption."""
         if not self.image:
             return torch.ones(count, dtype=torch.bool, device=device)
-        if not self.config.pictureless:
+        if not self.diffusion.pictureless:
             return torch.zeros(count, dtype=torch.bool, device=device)
-        return drawn(count, self.config.pictureless, rng, device)
+        return drawn(count, self.diffusion.pictureless, rng, device)
 
     def _num_known(self, batch: Batch, bare: Tensor) -> Tensor:
         """int64 (b,): how many frames at the beginning of each clip are not what its caption says, and are no picture
@@ -342,11 +342,11 @@ class DiffusionStage(LatentStage, FingerprintedStage):
             fps = torch.full((b,), float(self.shape.fps), device=device)
             chosen = (torch.rand(b, generator=rng, device=rng.device).to(device) * (t - first)).long() + first
             return x[torch.arange(b, device=device), :, chosen][:, :, None], fps
-        return slowed_frames(x, self.config, self.shape.fps, first, rng)
+        return slowed_frames(x, self.diffusion, self.shape.fps, first, rng)
 
     def _noised(self, x: Tensor, entries: Batch, times: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Noised latents of the conditioning frames, in training, and the deviation (b,) of that noise."""
-        return noised_picture(self.config, self.autoencoder.encode, entries["first"], times, rng)
+        return noised_picture(self.diffusion, self.autoencoder.encode, entries["first"], times, rng)
 
     def _beside(self, latents: Tensor, shown: Tensor) -> dict[str, Tensor]:
         """What the network reads of a picture's latents (b, c, 1, h, w), and nothing where it is not `shown` (b,)."""

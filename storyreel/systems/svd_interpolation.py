@@ -65,7 +65,7 @@ class InterpolationStage(LaterStage):
     @torch.no_grad()
     def _noised(self, x: Tensor, entries: Batch, times: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         sigma = torch.full((len(x),), AUGMENTATION, device=x.device)
-        if self.config.cond_noise != "fixed":
+        if self.diffusion.cond_noise != "fixed":
             sigma = LAWS["svd-augmentation"].level(draw_times(len(x), rng)).each(x).ratio.view(-1)
         ends = torch.stack([x[:, :, 0], x[:, :, -1]], 2)
         return ends + sigma.view(-1, 1, 1, 1, 1) * noise_like(ends, rng), sigma

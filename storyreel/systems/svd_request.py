@@ -163,7 +163,7 @@ def _check_text_or_picture(options: GenerateOptions, config: SvdConfig, stage: D
     if not options.prompt and not options.image:
         raise ValueError("prompt: it is empty; expected a sentence, or an image")
     check_length(options.frames, config.frames)
-    diffusion = stage.config
+    diffusion = stage.diffusion
     highest = max(config.fps, diffusion.max_fps) if diffusion.slowed else config.fps
     if options.fps is not None and not config.fps <= options.fps <= highest:
         trained = f"{config.fps} to {highest}" if highest > config.fps else f"{config.fps}"

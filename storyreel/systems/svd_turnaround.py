@@ -69,7 +69,7 @@ class BesideStage(LaterStage):
         self, name: str, config: DiffusionConfig, shape: VideoShape, beside: DiffusionStage, factors: FactorsConfig
     ):
         LatentStage.__init__(self, config, shape)
-        self.name, self.config, self.pictures, self.image = name, config, False, True
+        self.name, self.pictures, self.image = name, False, True
         self._frozen = (beside.decoder, None)
         self.network_stage = beside
         self.factors = FactorTables(layers_of(beside.unet, factors.on), factors.rank, factors.alpha)

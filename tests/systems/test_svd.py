@@ -157,7 +157,7 @@ def test_clips_at_a_higher_rate_repeat_their_frames():
 
 
 def replace_slowed(stage: DiffusionStage, slowed: float) -> DiffusionStage:
-    stage.config = replace(stage.config, slowed=slowed)
+    stage.diffusion = replace(stage.diffusion, slowed=slowed)
     return stage
 
 
@@ -320,11 +320,11 @@ def test_one_network_for_both_wants_clips_without_a_picture():
 @pytest.mark.parametrize("kind", ["fixed", "paper", "time_dependent"])
 def test_the_noise_of_a_picture_follows_its_law(kind: Any):
     stage = diffusion(stirred(system()), "image_to_video")
-    stage.config = replace(stage.config, cond_noise=kind)
+    stage.diffusion = replace(stage.diffusion, cond_noise=kind)
     first = torch.full((512, 3, 16, 16), 128, dtype=torch.uint8)
     times = torch.linspace(0, 1, 512)
     rng = torch.Generator().manual_seed(0)
-    latents, sigma = noised_picture(stage.config, stage.autoencoder.encode, first, times, rng)
+    latents, sigma = noised_picture(stage.diffusion, stage.autoencoder.encode, first, times, rng)
     assert latents.shape == (512, 4, 1, 4, 4)
     early, late = sigma[times < 0.3], sigma[times > 0.97]
     if kind == "fixed":
@@ -338,4 +338,4 @@ def test_the_noise_of_a_picture_follows_its_law(kind: Any):
     given = batch()
     stage.loss({**given, **stage.prepare(given)}, tick()).total.backward()
     with pytest.raises(ValueError, match="cond_noise_max: expected more than 0, got 0"):
-        replace(stage.config, cond_noise_max=0.0)
+        replace(stage.diffusion, cond_noise_max=0.0)
