@@ -3,7 +3,7 @@
 | recipe                 | parameters | clips                 | trained on   | result                        |
 | ---------------------- | ---------- | --------------------- | ------------ | ----------------------------- |
 | svd_tiny               | 0.2 M      | 4 x 16x16             | tests        | learns a batch by heart       |
-| svd_small              | 3 M        | 8 x 32x32             | digits, CPU  | see docs/results.md           |
+| svd_small              | 7 M        | 8 x 32x32             | digits, CPU  | see docs/results.md           |
 | svd_sprites            | 7 M        | 8 x 64x64, matte      | sprites, CPU | 93.1 % of attributes right    |
 | svd_turnaround         | 4 M        | 4 x 64x64, matte      | sprites, CPU | a sprite seen from all sides  |
 | svd_turnaround_factors | 4 M        | 4 x 64x64, matte      | sprites, CPU | the same, as a small file     |
