@@ -74,7 +74,8 @@ def drawn(
         known = drawn_to_be_topped(prompt, {**found, **made}, world)
         rest = world.complete(known, np.random.default_rng([seed, index]), seed == index == 0)
         made |= {name: value for name, value in rest.items() if name not in found}
-    return made
+    fixing = {*found.values(), *made.values()}  # as who falls is seen from the front
+    return {name: value for name, value in made.items() if not fixing & set(attributes[name].fixed_by)}
 
 
 def completed(

@@ -43,6 +43,7 @@ IN_OTHERS = ("shirt", "tunic", "dress", "robe", "pants", "skirt")  # kinds that 
 PALE = "blue dress"  # which is drawn as pale as ice
 LIGHT = {"light", "pale", "ice", "icy", "sky", "baby"}  # words for such a blue
 SUIT = "formal suit"  # which has black pants, unless others are said
+SUITS = {"suit", "tuxedo", "tux"}  # words for one; of another color, pants are as the jacket
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
 APART = ("torso", "legs")  # whose teals differ
 RAMPS = {
@@ -64,6 +65,8 @@ RAMPS = {
     "blue": "0b1739 20408d 3667c3 709ce5",
     "teal": "0c3c45 1b98a9 28b2c5 40d6e6",
     "green": "0c2e14 176128 2c903e 60c05e",
+    "rotten": "1d2420 46523f 78866a a3ad8e",
+    "fur": "1f1610 4a382a 7a6048 a98c6b",
 }
 
 HAIR = {  # of which one sheet of several has quite another shade, and models mix them
@@ -80,6 +83,8 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     colors = other_colors(prompt)
     if found.get("torso") == SUIT and "legs" not in read_freely(prompt):
         colors["legs"] = ("pants", "black")
+    if SUITS & {*tokens_of(prompt)} and colors.get("torso", ("",))[0] == "tunic" and "legs" not in read_freely(prompt):
+        colors["legs"] = ("pants", colors["torso"][1])
     if found.get("torso") == PALE and not LIGHT & {*tokens_of(prompt)}:
         colors.setdefault("torso", (PALE, "blue"))
     if found.get("head") == DRAWN["hood"].label and found.get("torso", "").endswith((" robe", " dress")):

@@ -53,6 +53,7 @@ HAIR_COLORS: dict[str, list[str]] = _WORDS["hair"]
 HAIR_NOUNS: list[str] = _WORDS["locks"]  # after its color
 ONE_COLOR = {noun: tuple(key.split("=")) for key, nouns in _WORDS["one_color"].items() for noun in nouns}
 """noun -> attribute, value, its own colors: garments that come in one color."""
+SKINS: dict[str, list[str]] = _WORDS["skins"]  # a color -> who is drawn as an orc, and dyed in it
 OF_STEEL: list[str] = _WORDS["of_steel"]  # between a color and armor
 HELD: dict[str, list[str]] = _WORDS["held"]  # a weapon that is drawn in place of another -> what says it
 STAVES = [name for name in HELD["staff"] if " " not in name]  # with which people walk
@@ -103,6 +104,13 @@ def appearances() -> Iterator[tuple[str, Meaning]]:
     for look, names in (*_WORDS["like"].items(), *_WORDS["looks"].items()):
         meaning = tuple((a, v) for a, _, v in (part.partition("=") for part in look.split(", ")))
         yield from ((name, meaning) for name in names)
+
+
+def skin_of(tokens: tuple[str, ...], body: str) -> str | None:
+    """The color in which somebody is dyed who is drawn as an orc: a demon red, and a red orc, who is drawn green."""
+    text = f" {' '.join(tokens)} "
+    named = (color for color, names in SKINS.items() if any(f" {name} " in text for name in names))
+    return next(named, "red" if body == "red orc" and "red" in tokens else None)
 
 
 def inflected(verb: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from storyreel.worlds.sprites_beards import MOVED
 from storyreel.worlds.sprites_bones import with_bones
 from storyreel.worlds.sprites_completion import MONSTERS
+from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely
 
@@ -31,6 +32,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
         return frames
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
+    if attributes.get("body") in MONSTERS and side == "right":
+        frames = with_face(frames, attributes)
     if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:
         return _with_bow_up(frames)
     if attributes.get("body") in MONSTERS and action in ACTIONS and side in BOXES:

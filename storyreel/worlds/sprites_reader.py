@@ -204,14 +204,14 @@ def other_colors(prompt: str) -> dict[str, tuple[str, str]]:
         for name, value in _stand_ins().get(phrase, ()):
             if phrase in known and named.get(name) == value:
                 found.setdefault(name, (value.rpartition(" ")[2], known[phrase]))
-    between = {*free_words.OF_STEEL, *free_words.ADJECTIVES}
+    between = {*free_words.OF_STEEL, *free_words.ADJECTIVES, "suit", "of"}
     for word, noun in pairwise(token for token in tokens if token not in between):
         name, label, own = free_words.ONE_COLOR.get(noun, ("", "", ""))
         color = free_words.color_words().get(word)
         if color and color not in own.split() and (named.get(name) == label or (name == "legs" and name in named)):
             found[name] = (label if name == "body" else label.rpartition(" ")[2], color)
-    if named.get("body") == "red orc" and {"red", *free_words.NEAR["body", "red orc"]} & {*tokens}:
-        found.setdefault("body", ("red orc", "red"))  # a demon; a red orc is green
+    if (body := named.get("body", "orc")) in MONSTERS and (skin := free_words.skin_of(tokens, body)):
+        found.setdefault("body", (body, skin))
     return found
 
 

@@ -11,6 +11,7 @@ COLORS = {
     "b": "7a4a24", "B": "55311a", "l": "a06a38",  # wood
     "r": "a02430", "c": "3d7fd6", "C": "9fd0ff",  # a grip, a stone
     "i": "565a68", "I": "3c3f4a",  # iron
+    "t": "d8d2c0",  # a string, which has no outline
     "f": "f6a623", "F": "fbe36a", "o": "d9541e",  # fire
 }  # fmt: skip
 
@@ -66,6 +67,14 @@ SHAPES = {
         rIrIrGwwwwwwwwwwwwwww
         .....isssssssssssssw
     """),
+    "bow": Shape((
+        "...........llllllll...........",
+        ".......lllllbbbbbblllll.......",
+        "....lllllBB........BBlllll....",
+        "..lllBB................BBlll..",
+        ".llB......................Bll.",
+        "lltttttttttttttttttttttttttttll",
+    ), 1, 15),
     "dagger": _art(2, """
         ....g
         ....gwwww

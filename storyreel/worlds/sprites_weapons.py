@@ -18,6 +18,7 @@ from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
+from storyreel.worlds.sprites_shields import has_shield, with_shield
 from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPES, Shape
 
 Held = tuple[float, float, float]  # row, column, degrees clockwise from "to the right"
@@ -28,6 +29,8 @@ UPRIGHT, BESIDE = -105.0, -60.0  # how a blade is carried: by the hand on the le
 ABOVE, LENGTH = 28, 42  # pixels of a pole that is carried: above the hand, and in all
 CLEAR = {("walk", "right"): (0, 23), ("spellcast", "right"): (42, 64), ("spellcast", "down"): (0, 21)}
 """Columns of a pole in which it is before no face."""
+BOW = "bow"
+WITH_SHIELDS = ("walk", "thrust")  # actions of which there are drawings with one
 CAST = (("spellcast", "staff"),)  # who casts a spell has a staff in hand, and nothing else
 
 DAGGERS: dict[tuple[str, str, str], tuple[Held | None, ...]] = {  # the end of its handle, and where it points
@@ -67,6 +70,7 @@ TIPS: dict[str, tuple[Held, ...]] = {  # of a spear that is thrust, and where it
 
 
 BY_THEIR_NAMES = (
+    "bow",
     "longsword",
     "rapier",
     "saber",
@@ -82,22 +86,29 @@ SHAFTS = ("spear", "trident", "dragon spear")  # and of a pole
 
 @dataclass(frozen=True)
 class Arms:
-    """A weapon that is drawn over what a model draws.
+    """A weapon, or a shield, or both, drawn over what a model draws.
 
-    kind: of `SHAPES`. drawn: the weapon that the model draws, or None. sex, action, facing: of who holds it.
+    weapon: of `SHAPES`, or None. drawn: the one that the model draws, or None. sex, action, facing: of who holds it.
     """
 
-    kind: str
+    weapon: str | None
     drawn: str | None
     sex: str
     action: str
     facing: str
+    shield: bool = False
+
+    @property
+    def kind(self) -> str:
+        return ", ".join(filter(None, (self.weapon, "shield" if self.shield else None)))
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with the weapon, wider by 16 columns
         on each side where it goes beyond the edge. Other frames come as they are."""
         if frames.shape[1:3] != (SIDE, SIDE):
             return frames
+        if self.shield:
+            frames = with_shield(frames, self.sex, self.action, self.facing)
         there = [self._drawn_in(i) for i in range(len(frames))]
         outside = any((p[:, 1] < 0).any() or (p[:, 1] >= SIDE).any() for p, _ in there if len(p))
         room = ROOM if outside else 0
@@ -122,50 +133,64 @@ class Arms:
     def _drawn_in(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """(places (n, 2) as row and column, colors (n, 3)) of the weapon in frame `i`; none where it is not seen."""
         side, drawing = {"left": "right"}.get(self.facing, self.facing), drawing_at(self.action, i % FRAMES, FRAMES)
-        longer = 0
-        if self.kind in POLES and self.action == "thrust":
+        longer, kind = 0, self.weapon
+        if kind is None:
+            held = None
+        elif kind in POLES and self.action == "thrust":
             held = TIPS[side][drawing]
         elif self.action == "slash":
             held = DAGGERS[self.sex, self.action, side][drawing]
         else:
             hand = HANDS[self.sex, self.action, side][drawing]
             held = hand and (*hand, BESIDE if side == "up" else UPRIGHT)
-            if hand and self.kind in POLES:
+            if hand and kind == BOW:
+                held = (*hand, -90)
+            elif hand and kind in POLES:
                 least, most = CLEAR.get((self.action, side), (0, SIDE))
                 held = (max(2, hand[0] - ABOVE), min(max(hand[1], least), most), -90)
-                longer = LENGTH - SHAPES[self.kind].column
-        if held is None:
+                longer = LENGTH - SHAPES[kind].column
+        if held is None or kind is None:
             return np.zeros((0, 2), int), np.zeros((0, 3), np.uint8)
-        places, colors = turned(self.kind, held[:2], held[2], mirrored=self.facing == "left", longer=longer)
+        places, colors = turned(kind, held[:2], held[2], mirrored=self.facing == "left", longer=longer)
         return places - [max(0, places[:, 0].max() + 1 - SIDE), 0], colors  # rather a hand further up than cut
 
 
 def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Arms | None]:
     """The attributes with the weapon that a model is to draw, and what is drawn over it; of these the same comes again.
 
-    None where the prompt says no weapon of ours, or somebody does what nobody is drawn with it in hand.
+    None where the prompt says no weapon of ours, or somebody does what nobody is drawn with it in hand. A shield beside
+    a weapon is drawn, too, and one of somebody who is drawn with none.
     """
-    found, kind = dict(attributes), weapon_in(prompt)
-    if kind is None:
+    found, kind, shield = dict(attributes), weapon_in(prompt), has_shield(prompt)
+    action = found.get("action", "walk")
+    if kind == BOW and action == "shoot":
+        return found, None  # which the model draws
+    if kind is None and (not shield or action in WITH_SHIELDS):
         return found, None
     found.pop("weapon", None)
-    action = found.get("action", "walk")
-    if not (action == "walk" or action == ("thrust" if kind in POLES else "slash") or (action, kind) in CAST):
+    seen = action == "walk" or action == ("thrust" if kind in POLES else "slash") or (action, kind) in CAST
+    if kind == BOW and action != "walk":
+        seen = False
+    weapon = kind if seen else None
+    if weapon is None and not shield:
         return found, None
-    drawn = {"slash": "dagger", "thrust": "spear"}.get(action)
+    drawn = {"slash": "dagger", "thrust": "spear"}.get(action) if weapon else None
     if drawn:
         found["weapon"] = drawn
-    return found, Arms(kind, drawn, found.get("sex", "male"), action, found.get("facing", "down"))
+    return found, Arms(weapon, drawn, found.get("sex", "male"), action, found.get("facing", "down"), shield)
 
 
 def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
-    """The attributes of somebody with a blade as most is seen of it: nobody is drawn who stabs with one, and from the
-    side it is not before the belly, unless the prompt says from where; of these the same comes again."""
+    """The attributes of somebody as most is seen: nobody is drawn who stabs with a blade, and from the side it is not
+    before the belly, unless the prompt says from where; of these the same comes again."""
     found, kind = dict(attributes), weapon_in(prompt)
+    free = "facing" not in read_freely(prompt)
+    if free and found.get("body") in MONSTERS and found.get("facing") == "right":
+        found["facing"] = "left"  # whose faces models draw from there
     if kind is None or kind in POLES or found.get("action") not in ("slash", "thrust"):
         return found
     found["action"] = "slash"
-    if found.get("body") not in MONSTERS and "facing" not in read_freely(prompt):
+    if free and found.get("body") not in MONSTERS:
         found["facing"] = "right"
     return found
 
@@ -202,7 +227,7 @@ def turned(
     inside = (along >= 0) & (along < length) & (across >= 0) & (across < height)
     seen = np.where(inside, art[across.clip(0, height - 1), along.clip(0, length - 1)], ".")
     filled = seen != "."
-    line = _around(filled) & ~filled
+    line = _around(filled & (seen != "t")) & ~filled
     colors = np.zeros((*rows.shape, 3), np.uint8)
     for letter in set(seen[filled].tolist()):
         colors[seen == letter] = rgb(COLORS[letter])[0]
