@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from storyreel.worlds.garment_dye import Dye, rgb
-from storyreel.worlds.sprites_reader import other_colors, read_freely, tokens_of
+from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, tokens_of
 
 
 class Drawn(NamedTuple):
@@ -87,6 +87,10 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
         colors["legs"] = ("pants", colors["torso"][1])
     if found.get("torso") == PALE and not LIGHT & {*tokens_of(prompt)}:
         colors.setdefault("torso", (PALE, "blue"))
+    named = read_freely(prompt)
+    color, _, worn = {**implied(prompt, named), **named}.get("torso", "").partition(" ")
+    if worn == "robe":  # whose sheets are nearly black
+        colors.setdefault("torso", (worn, color))
     if found.get("head") == DRAWN["hood"].label and found.get("torso", "").endswith((" robe", " dress")):
         color = colors["torso"][1] if "torso" in colors else found["torso"].partition(" ")[0]
         if color != "brown" and "hood" not in tokens_of(prompt):  # of a cloak; a hood by itself is brown

@@ -147,6 +147,9 @@ def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], 
     if found.pop("head", None) and found.get("body") not in HAIRLESS:
         seen = implied(prompt, {**read_freely(prompt), "head": "bare head"})  # as of an old man
         found = {name: seen[name] for name in ("hair_color", "hair_style") if name in seen} | found
+    robe, _, worn = read_freely(prompt).get("torso", "").partition(" ")
+    if kind == "wizard hat" and worn == "robe":
+        color = color or robe  # a wizard's hat goes with what the wizard wears
     ramp = RAMPS.get(color) or OWN.get(kind) or BLACK
     sex, body = found.get("sex", "male"), found.get("body", "light")
     return found, Headgear(kind, phrase, ramp, sex, body, found.get("action", "walk"), found.get("facing", "down"))

@@ -16,6 +16,7 @@ from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely
+from storyreel.worlds.sprites_skirts import with_skirt
 
 ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them
 BOXES = {"down": (12, 46, 18, 46), "right": (12, 46, 20, 42)}  # rows and columns of a head in the first drawing
@@ -32,6 +33,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
         return frames
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
+    frames = with_skirt(frames, attributes)
     if attributes.get("body") in MONSTERS and side == "right":
         frames = with_face(frames, attributes)
     if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:
