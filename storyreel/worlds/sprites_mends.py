@@ -12,6 +12,7 @@ import numpy as np
 
 from storyreel.worlds.sprites_beards import MOVED
 from storyreel.worlds.sprites_bones import with_bones
+from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
@@ -33,7 +34,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
         return frames
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
-    frames = with_skirt(frames, attributes)
+    frames = with_cape(with_skirt(frames, attributes), attributes)
     if attributes.get("body") in MONSTERS and side == "right":
         frames = with_face(frames, attributes)
     if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:

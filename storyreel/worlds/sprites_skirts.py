@@ -6,28 +6,25 @@ a robe to the ground, a skirt to the knees, and all sway with the steps. A robe 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from storyreel.worlds.garment_dye import RGB, rgb
+from storyreel.worlds.sprites_cloth import Cut, hang, sway_at
 from storyreel.worlds.sprites_hats import MOVED
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
-SIDE = 64  # pixels of a frame
 KINDS = (" dress", " robe", " skirt")
-HEMS = {"dress": 57, "robe": 60, "skirt": 55}  # the lowest row
-TOPS = {  # the first row, half a width there and at the hem
-    "down": (45, 7.0, 10.5), "up": (45, 7.0, 10.5), "right": (48, 6.5, 9.5),
+CUTS = {  # without its hem
+    "down": Cut(45, 7.0, 10.5, 31.5), "up": Cut(45, 7.0, 10.5, 31.5), "right": Cut(48, 6.5, 9.5, 31.0),
 }  # fmt: skip
+HEMS = {"dress": 58, "robe": 60, "skirt": 55}  # the lowest row
 FACE = (slice(30, 35), slice(28, 36))  # where skin is seen, in all views but from behind
 CHEST = (slice(37, 45), slice(26, 38))  # and where a robe would be open
 SKIN_PIXELS, SKIN_NEAR = 2, 6  # that a color of skin has at least, and how far pixels are from it
 ROBE = "070d02 111d06 1f370b 2b4b0f"  # of a robe that is dyed
-MIDDLE = {"down": 31.5, "up": 31.5, "right": 31.0}  # column
-FOLDS = (-0.55, 0.05, 0.6)  # where they are, in halves of a width
-STEPS = 8  # drawings of a walk
 RAMPS = {  # outline, dark to light; of a color that is dyed, those that are found for it
     "green": "013023 08462a 0f5b2d 016b47",
     "blue": "81b7b1 8bbcb7 a4cbc7 bdd7d4",
@@ -50,11 +47,10 @@ def with_skirt(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     for i, frame in enumerate(out):
         drawing = drawing_at(action, i % FRAMES, FRAMES)
         moved = MOVED.get((attributes.get("sex", "female"), action, side), {}).get(drawing, (0, 0))
-        sway = math.sin(2 * math.pi * drawing / STEPS) if action == "walk" else 0.0
         view = frame[:, ::-1] if facing == "left" else frame
         if kind == "robe" and side != "up":
             _close(view, ramp, moved)
-        _put(view, side, HEMS[kind], ramp, moved[1], sway)
+        hang(view, replace(CUTS[side], hem=HEMS[kind]), ramp, moved[1], sway_at(action, drawing))
     return out
 
 
@@ -71,26 +67,3 @@ def _close(frame: np.ndarray, ramp: tuple[RGB, ...], moved: tuple[int, int]) -> 
     shade = np.full(bare.shape, 2)
     shade[:, bare.shape[1] // 2] = 1
     there[bare, :3] = np.array(ramp, np.uint8)[shade[bare]]
-
-
-def _put(
-    frame: np.ndarray, side: str, hem: int, ramp: tuple[tuple[int, int, int], ...], right: int, sway: float
-) -> None:
-    top, above, below = TOPS[side]
-    rows, columns = np.mgrid[top : hem + 1, :SIDE]
-    far = (rows - top) / (hem - top)  # 0 at its first row, 1 at the hem
-    middle = MIDDLE[side] + right * (1 - far) + sway * far
-    half = above + (below - above) * far**0.8
-    place = (columns - middle) / half
-    inside = (np.abs(place) <= 1) & (rows <= hem - np.abs(place) ** 2 * 1.5)
-    shade = np.where(place < -0.25, 3, 2)
-    shade[place > 0.55] = 1
-    for fold in FOLDS:
-        lit = np.abs(place - fold - 0.08 * sway) * half < 0.5
-        shade[lit & (far > 0.3)] = 1
-    edge = inside & (np.abs(place) * half > half - 1)
-    edge |= inside & ~np.vstack([inside[1:], np.zeros((1, SIDE), bool)])
-    shade[edge] = 0
-    y, x = np.nonzero(inside)
-    frame[y + top, x, :3] = np.array(ramp, np.uint8)[shade[y, x]]
-    frame[y + top, x, 3:] = 255

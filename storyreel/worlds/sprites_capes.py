@@ -1,0 +1,48 @@
+"""Capes, drawn over what a model draws (`sprites_mends`): of most of them it shows a collar and rags.
+
+From behind a cape covers the back, from the front it is seen beside somebody, and from the side it trails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from storyreel.worlds.garment_dye import rgb
+from storyreel.worlds.sprites_cloth import Cut, hang, sway_at
+from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_hats import MOVED
+from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+
+CUTS = {
+    "down": Cut(37, 9.0, 14.0, 31.5, hem=58),
+    "up": Cut(38, 8.5, 12.5, 31.5, hem=58),
+    "right": Cut(38, 3.5, 5.5, 28.0, drift=-6.0, hem=58),
+}
+COLLAR = {"down": (38, 26, 37), "right": (38, 27, 36)}  # row, and columns from and to
+CLASP = {"down": (38, 31), "right": (38, 35)}  # of two pixels
+GOLD = ("e8b42a", "b8800f")
+
+
+def with_cape(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a whole cape on who wears one."""
+    color, _, kind = attributes.get("cape", "").partition(" ")
+    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
+    if kind != "cape" or color not in RAMPS or action == "hurt":
+        return frames
+    out, side, ramp = frames.copy(), {"left": "right"}.get(facing, facing), rgb(RAMPS[color])
+    ground = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
+    for i, frame in enumerate(out):
+        drawing = drawing_at(action, i % FRAMES, FRAMES)
+        down, right = MOVED.get((attributes.get("sex", "male"), action, side), {}).get(drawing, (0, 0))
+        view = frame[:, ::-1] if facing == "left" else frame
+        hang(view, CUTS[side], ramp, right, sway_at(action, drawing), ground if side == "down" else None)
+        if side in COLLAR:
+            row, first, last = COLLAR[side]
+            view[row + down, first + right : last + right, :3] = ramp[2]
+            view[row + down + 1, first + right : last + right, :3] = ramp[1]
+            row, column = CLASP[side]
+            view[row + down : row + down + 2, column + right, :3] = rgb(" ".join(GOLD))
+            view[row + down : row + down + 2, first + right : last + right, 3:] = 255
+    return out
