@@ -42,7 +42,7 @@ def hang(
     middle = cut.middle + right * (1 - far) + (sway + cut.drift) * far
     half = cut.above + (cut.below - cut.above) * far**0.8
     place = (columns - middle) / half
-    inside = (np.abs(place) <= 1) & (rows <= cut.hem - np.abs(place) ** 2 * 1.5)
+    inside = (np.abs(place) <= 1) & (rows <= cut.hem + 0.5 - np.abs(place) ** 2 * 2)
     shade = np.where(place < -0.25, 3, 2)
     shade[place > 0.55] = 1
     for fold in FOLDS:

@@ -7,10 +7,12 @@ orcs come in one color, and just its drawn colors are dyed; of armor, all of its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from storyreel.worlds.garment_dye import Dye, rgb
+from storyreel.worlds.sprites_free_words import color_words
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, tokens_of
 
 
@@ -26,7 +28,7 @@ _TEAL, _BROWN = "01405b 0c6875 1c97a9 28b2c6 40d5e4", "3e2613 62351c 744b30 996b
 DRAWN = {
     "shirt": Drawn("teal shirt", _TEAL, 45),
     "tunic": Drawn("teal tunic", _TEAL, 45),
-    "dress": Drawn("green dress", "013023 0f5b2d 016b47", 35),
+    "dress": Drawn("green dress", "013023 0a4200 489031 0f5b2d 016b47", 35),
     "blue dress": Drawn("blue dress", "81b7b1 a4cbc7 bdd7d4 d8eae8", 14),
     "robe": Drawn("green robe", "070d02 111d06 1f370b 2b4b0f", 10),
     "pants": Drawn("teal pants", "2e403a 315b49 557e85 79979d", 16),
@@ -45,6 +47,7 @@ LIGHT = {"light", "pale", "ice", "icy", "sky", "baby"}  # words for such a blue
 SUIT = "formal suit"  # which has black pants, unless others are said
 SUITS = {"suit", "tuxedo", "tux"}  # words for one; of another color, pants are as the jacket
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
+_WITH_ROBE = re.compile(r"\b(\w+) (?:hood|cowl|hat|cape|cloak) and (?:robes?|habit)\b")
 APART = ("torso", "legs")  # whose teals differ
 RAMPS = {
     "black": "060608 17171c 2b2b33 44444e",
@@ -72,7 +75,7 @@ RAMPS = {
 HAIR = {  # of which one sheet of several has quite another shade, and models mix them
     "white": Dye("hair_color", "white", "white", rgb("6fa6e8 98c2f0 bcddf5 e6f9fc"), 16, rgb(RAMPS["white"])),
     "blonde": Dye("hair_color", "blonde", "blonde", rgb("9b9200 c3b808 f3e62e f2ff63 f5ff89 f8ffaf"), 18,
-                  rgb("8a5c26 bb8538 dfb158 f0d184 f8e8b0")),
+                  rgb("8a5c26 b17d34 cf9d48 e4bd6a eccb80")),
 }  # fmt: skip
 
 
@@ -89,6 +92,8 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
         colors.setdefault("torso", (PALE, "blue"))
     named = read_freely(prompt)
     color, _, worn = {**implied(prompt, named), **named}.get("torso", "").partition(" ")
+    if shared := _WITH_ROBE.search(prompt.lower()):  # a white hood and robe
+        color = color_words().get(shared[1], color)
     if worn == "robe":  # whose sheets are nearly black
         colors.setdefault("torso", (worn, color))
     if found.get("head") == DRAWN["hood"].label and found.get("torso", "").endswith((" robe", " dress")):

@@ -7,6 +7,7 @@ man who stands: (row, column).
 from __future__ import annotations
 
 from storyreel.worlds.sprites_crown_shapes import CROWNS
+from storyreel.worlds.sprites_head_shapes import HEADS
 
 COLORS = {
     "o": "17121f", "w": "f2f4f8", "s": "bcc2cf", "d": "7c8294", "D": "4b4f60",  # outline, white, steel
@@ -19,6 +20,7 @@ COLORS = {
 }  # fmt: skip
 SHAPES = {
     **CROWNS,
+    **HEADS,
     ("straw hat", "down"): (11, 15, """
         .............11111111.............
         ...........114434433311...........

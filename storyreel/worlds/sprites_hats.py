@@ -26,11 +26,12 @@ from storyreel.worlds.sprites_free_words import (
 )
 from storyreel.worlds.sprites_hat_shapes import COLORS, SHAPES
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
-from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
+from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, tokens_of
 from storyreel.worlds.sprites_spelling import Phrase, affirmed
 
 SIDE = 64  # pixels of a frame
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
+HOOD = "cloth hood"
 OPEN = ("crown", "tiara", "circlet", "flower wreath", "halo")  # hair is seen above them
 HIGHEST = 8  # row: above it nothing is hair
 GOLD, BLACK, STRAW = "4a2f04 b8800f e8b42a fbe57a", "060608 1f1f27 33333f 50505f", "4f3510 b0852f dcb65c f5dd95"
@@ -39,6 +40,9 @@ OWN = {  # kind -> its color where none is said, dark to light
     **dict.fromkeys(("witch hat", "pirate hat", "top hat"), BLACK),
     **dict.fromkeys(("straw hat", "sombrero"), STRAW),
     **dict.fromkeys(("jester cap", "santa hat"), RAMPS["red"]),
+    **dict.fromkeys(("wolf head", "bull head"), RAMPS["fur"]),
+    "lizard head": "0a280b 19541d 2f9a43 53bf71",
+    "hood": RAMPS["brown"],
     "halo": "d8a020 f0c53c fbe06a fff6b8",
     "wizard hat": RAMPS["blue"],
     "cowboy hat": RAMPS["brown"],
@@ -168,11 +172,24 @@ def headgear_in(prompt: str) -> tuple[str, str, str]:
         return _fitting(named[phrase], tokens), _color(colors), " ".join((*colors, *phrase))
     read = read_freely(prompt)
     calling, _ = _found(tokens, likes)
+    seen = {**implied(prompt, read), **read}
+    if seen.get("head") == HOOD:
+        return "hood", _hood_color(prompt, seen), ""
     generic, colors = _found(tokens, {(word,): word for word in HEADWEAR})
     other = read.get("head") if not generic or read.get("head") != "leather cap" else None
     if not calling or denied or other or read.get("hair_style") == "bald":
         return "", "", ""
     return likes[calling], _color(colors) if generic else "", " ".join((*colors, *generic)) if generic else ""
+
+
+def _hood_color(prompt: str, seen: Mapping[str, str]) -> str:
+    """The color that the prompt says of a hood, or of the cloak, robe or dress that it belongs to."""
+    colors = other_colors(prompt)
+    if "head" in colors or ({"hood", "cowl"} & {*tokens_of(prompt)} and "hooded" not in prompt):
+        return colors.get("head", ("", "brown"))[1]
+    if "cape" in seen:
+        return seen["cape"].partition(" ")[0]
+    return colors.get("torso", ("", seen.get("torso", "").partition(" ")[0]))[1]
 
 
 def art(kind: str, side: str) -> tuple[int, int, np.ndarray]:

@@ -35,13 +35,12 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
     frames = with_cape(with_skirt(frames, attributes), attributes)
-    if attributes.get("body") in MONSTERS and side == "right":
-        frames = with_face(frames, attributes)
+    monster = attributes.get("body") in MONSTERS
     if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:
-        return _with_bow_up(frames)
-    if attributes.get("body") in MONSTERS and action in ACTIONS and side in BOXES:
-        return _with_first_head(frames, action, side, mirrored=facing == "left")
-    return frames
+        frames = _with_bow_up(frames)
+    if monster and action in ACTIONS and side in BOXES:
+        frames = _with_first_head(frames, action, side, mirrored=facing == "left")
+    return with_face(frames, attributes) if monster else frames
 
 
 def mirrored(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], bool]:

@@ -14,7 +14,7 @@ from storyreel.worlds.sprites_hats import MOVED
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 SIDE = 64  # pixels of a frame
-PLACES = {"down": (43, 43), "right": (42, 24), "up": (41, 18)}  # of its middle, on somebody who stands
+PLACES = {"down": (43, 43), "right": (42, 40), "up": (41, 18)}  # of its middle, on somebody who stands
 SIZES = {"down": (21, 15), "right": (21, 19), "up": (21, 15)}  # height and width
 FALLEN = 3  # drawing of `hurt` from which on it lies on the ground
 LYING, LYING_SIZE = (57, 50), (9, 19)
@@ -40,12 +40,12 @@ def with_shield(frames: np.ndarray, sex: str, action: str, facing: str) -> np.nd
         else:
             down, right = MOVED.get((sex, action, side), {}).get(drawing, (0, 0))
             place = PLACES[side][0] + down, PLACES[side][1] + right
-            _put(view, place, SIZES[side], ground if side == "up" else None)
+            _put(view, place, SIZES[side], None if side == "down" else ground)
     return out
 
 
 def _put(frame: np.ndarray, place: tuple[int, int], size: tuple[int, int], behind: np.ndarray | None) -> None:
-    """behind: the ground, where a shield is seen only beside whoever bears it."""
+    """behind: the ground, where a shield is on the far arm, and seen only beside whoever bears it."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     y, x = (rows - place[0]) / (size[0] / 2), (columns - place[1]) / (size[1] / 2)
     far = np.hypot(y, x)

@@ -30,6 +30,15 @@ def test_what_is_said_is_not_drawn():
     assert "facing" not in drawn("a skeleton falls down", SPRITES, 1, 0)  # who falls faces the viewer
 
 
+def test_who_falls_has_no_side_whatever_is_held():
+    world = find("sprites")
+    options = GenerateOptions.of({"prompt": "a soldier with a shield and a helmet gets hit and dies"})
+    for seed in range(4):
+        resolved, made = completed(options, SPRITES, seed, 0, world)
+        assert "facing" not in made
+        assert attributes_in(resolved.prompt, SPRITES)["action"] == "hurt"
+
+
 def test_a_weapon_says_what_is_done_with_it():
     for prompt, action in (
         ("a dark elf with a longsword", "slash"),
@@ -75,7 +84,7 @@ def test_a_card_carries_it_and_a_stranger_s_card_does_no_harm():
 
 def test_unknown_words_are_told_with_the_nearest_known():
     note = note_for(["a zombie in a red dress walking"], KNOWN, "m", SPRITES)
-    assert note == "zombie: not in this model's world; skeleton is"
+    assert note == "zombie: not in this model's world; orc is"
     assert note_for(["a walking knightt"], KNOWN, "m", SPRITES) == "knightt: not in this model's world; knight is"
     assert note_for(["a girl walking"], KNOWN, "m", SPRITES) is None
     assert "knows no word of" in str(note_for(["qqq"], KNOWN, "m", SPRITES))
@@ -87,7 +96,8 @@ def test_words_that_only_the_reader_knows_are_known():
     read = "a priest raises his hands and blesses us", "a ninja", "a fireball", "a wounded guard", "jeans"
     for prompt in read:
         assert note_for([prompt], KNOWN, "m", SPRITES, world) is None, prompt
-    assert note_for(["a zombie pirate"], KNOWN, "m", SPRITES, world) == "zombie: not in this model's world; skeleton is"
+    note = note_for(["a zombie pirate"], KNOWN, "m", SPRITES, world)
+    assert note == "zombie: not in this model's world; orc is, and gets dyed"
     note = note_for(["a girl in a yellow dress and a straw hat"], KNOWN, "m", SPRITES, world)
     assert note == (
         "yellow dress: not in this model's world; green dress is, and gets dyed; "

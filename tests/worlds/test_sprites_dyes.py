@@ -112,8 +112,12 @@ def test_a_note_says_that_it_is_dyed():
 
 def test_a_hood_goes_with_its_cloak_and_a_blue_dress_is_blue():
     hooded = {"torso": "green robe", "head": "cloth hood"}
-    assert [(d.attribute, d.color) for d in dyed("a ranger in a green hooded cloak", hooded)[1]] == [("head", "green")]
-    assert not dyed("a monk in a brown robe", {"torso": "brown robe", "head": "cloth hood"})[1]
+    dyes = dyed("a ranger in a green hooded cloak", hooded)[1]
+    assert {d.attribute: d.color for d in dyes} == {"head": "green", "torso": "green"}
+    monk = dyed("a monk in a brown robe", {"torso": "brown robe", "head": "cloth hood"})[1]
+    assert [(d.attribute, d.color) for d in monk] == [("torso", "brown")]
+    shared = dyed("a priestess in a white hood and robe", {"torso": "brown robe"})[1]
+    assert [(d.attribute, d.color) for d in shared] == [("torso", "white")]
     dress = {"torso": "blue dress"}
     assert [(d.attribute, d.color) for d in dyed("a girl in a blue dress", dress)[1]] == [("torso", "blue")]
     assert not dyed("a girl in a light blue dress", dress)[1]

@@ -19,7 +19,7 @@ def clip() -> np.ndarray:
 
 @pytest.mark.parametrize("facing", ["down", "left", "right"])
 def test_an_orc_keeps_the_head_of_the_first_frame(facing: str) -> None:
-    made = mended(clip(), {"body": "orc", "action": "slash", "facing": facing})
+    made = mended(clip(), {"body": "orc", "action": "slash", "facing": facing, "hair_style": "messy hair"})
     assert set(np.unique(made[:8, 20:28, 28:36, 0])) == {0}
     assert set(np.unique(made[8:, 20:28, 28:36, 0])) == {80}
 

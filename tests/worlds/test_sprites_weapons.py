@@ -33,7 +33,7 @@ def figures(channels: int = 4) -> np.ndarray:
         ("someone mining", "pickaxe"),
         ("a knight attacking", "longsword"),
         ("a man without a sword", None),
-        ("an archer with a bow", None),
+        ("an archer with a bow", "bow"),
         ("a guard with a spear", "spear"),
         ("a girl in a dress", None),
     ],

@@ -1,0 +1,181 @@
+"""What is drawn over sprites: skirts, robes and capes, shields, and the faces of orcs who are seen from the side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storyreel.worlds.garment_dye import rgb
+from storyreel.worlds.sprites_capes import with_cape
+from storyreel.worlds.sprites_cloth import Cut, hang
+from storyreel.worlds.sprites_dyes import RAMPS, dyed
+from storyreel.worlds.sprites_mends import mended
+from storyreel.worlds.sprites_orcs import RAMPS as FACES
+from storyreel.worlds.sprites_orcs import with_face
+from storyreel.worlds.sprites_reader import implied, other_colors, read_freely
+from storyreel.worlds.sprites_shields import has_shield, with_shield
+from storyreel.worlds.sprites_skirts import ROBE, with_skirt
+from storyreel.worlds.sprites_weapons import armed, shown_best
+
+SKIN, SHIRT = (253, 213, 183), (40, 178, 198)
+
+
+def somebody(channels: int = 4) -> np.ndarray:
+    """Eight frames of a block of a person, of skin with a shirt, on nothing or on gray."""
+    frames = np.zeros((8, 64, 64, 4), np.uint8)
+    frames[:, 16:62, 24:40] = (*SKIN, 255)
+    frames[:, 46:50, 24:40] = (*SHIRT, 255)
+    if channels == 4:
+        return frames
+    flat = np.full((8, 64, 64, 3), 128, np.uint8)
+    flat[frames[..., 3] > 0] = frames[frames[..., 3] > 0][:, :3]
+    return flat
+
+
+def has(frame: np.ndarray, color: str) -> np.ndarray:
+    """Where a frame has this color."""
+    return (frame[..., :3] == rgb(color)[0]).all(-1)
+
+
+@pytest.mark.parametrize("facing", ["down", "up", "left", "right"])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize(
+    ("worn", "hem"), [("torso=green dress", 58), ("torso=green robe", 60), ("legs=brown skirt", 55)]
+)
+def test_a_skirt_is_whole_to_its_hem_and_sways(worn: str, hem: int, channels: int, facing: str):
+    name, _, value = worn.partition("=")
+    before = somebody(channels)
+    made = with_skirt(before, {name: value, "action": "walk", "facing": facing, "sex": "female"})
+    changed = (made != before).any(-1)
+    assert changed.any((1, 2)).all()
+    assert np.flatnonzero(changed.any((0, 2))).max() == hem
+    widths = changed[:, hem - 3].sum(-1)
+    assert (widths >= 15).all(), "wider than the legs"
+    assert len({tuple(np.flatnonzero(row)) for row in changed[:, hem - 3]}) > 1, "it sways"
+    assert (before == somebody(channels)).all(), "what is given stays"
+
+
+def test_a_robe_is_closed_and_who_wears_none_stays_as_they_are():
+    made = with_skirt(somebody(), {"torso": "green robe", "action": "walk", "facing": "down", "sex": "female"})
+    chest = made[0, 39:45, 28:36, :3].reshape(-1, 3)
+    assert {tuple(color) for color in chest.tolist()} <= {*rgb(ROBE)}
+    for attributes in ({"torso": "blue robe"}, {"torso": "white shirt"}, {"torso": "green dress", "action": "hurt"}):
+        assert (with_skirt(somebody(), attributes) == somebody()).all()
+
+
+def test_a_cape_is_before_the_back_behind_the_chest_and_trails():
+    seen = {f: with_cape(somebody(), {"cape": "red cape", "facing": f}) for f in ("down", "up", "left", "right")}
+    red = {
+        f: np.isin(frames[..., 0], [c[0] for c in rgb(RAMPS["red"])]) & (frames[..., 3] > 0)
+        for f, frames in seen.items()
+    }
+    assert not red["down"][:, 44:57, 26:38].any(), "somebody is before it"
+    assert red["down"][:, 50, :24].any()
+    assert red["down"][:, 50, 40:].any()
+    assert red["up"][:, 50, 26:38].all()
+    assert red["right"][:, 54, :24].any()
+    assert not red["right"][:, 54, 42:].any()
+    assert (seen["left"] == seen["right"][:, :, ::-1]).all()
+    assert (with_cape(somebody(), {"cape": "wings"}) == somebody()).all()
+
+
+def test_cloth_behind_somebody_is_seen_on_the_ground_alone():
+    frame = somebody()[0]
+    hang(frame, Cut(40, 20, 20, 31.5), rgb(RAMPS["red"]), 0, 0.0, behind=np.zeros(4, np.uint8))
+    body = somebody()[0][..., 3] > 0
+    assert (frame[body] == somebody()[0][body]).all()
+    assert frame[50, 20, 3] == 255
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a knight with a sword and a shield", True), ("a guard with a buckler", True), ("a shield-maiden", False),
+        ("a soldier without a shield", False), ("an archer", False),
+    ],
+)  # fmt: skip
+def test_a_shield_is_read(prompt: str, expected: bool):
+    assert has_shield(prompt) == expected
+
+
+def test_a_shield_goes_with_a_weapon_and_with_deeds_that_no_sheet_has_one_for():
+    _, over = armed("a knight with a sword and a shield walking", {"action": "walk", "facing": "left"})
+    assert over is not None
+    assert (over.weapon, over.shield, over.kind) == ("longsword", True, "longsword, shield")
+    found, over = armed("a soldier with a shield dies", {"action": "hurt", "weapon": "shield"})
+    assert over is not None
+    assert ("weapon" in found, over.kind) == (False, "shield")
+    found, over = armed("a soldier with a shield walking", {"action": "walk", "weapon": "shield"})
+    assert (found["weapon"], over) == ("shield", None)
+
+
+@pytest.mark.parametrize("action", ["walk", "slash", "spellcast", "hurt"])
+@pytest.mark.parametrize("facing", ["down", "up", "left", "right"])
+def test_a_shield_is_seen_in_all_frames_and_from_behind_beside_its_bearer(action: str, facing: str):
+    made = with_shield(somebody(), "male", action, facing)
+    wood = np.stack([has(frame, "8a5a30") for frame in made])
+    assert wood.any((1, 2)).all()
+    if facing == "up" and action != "hurt":
+        assert not wood[:, :, 24:40].any()
+
+
+def test_a_bow_is_carried_and_is_the_model_s_where_it_shoots():
+    found, over = armed("an archer with a bow walking", {"action": "walk", "weapon": "bow", "facing": "right"})
+    assert over is not None
+    assert ("weapon" in found, over.kind) == (False, "bow")
+    made = over(somebody())
+    assert all(has(frame, "d8d2c0").sum() > 20 for frame in made), "its string"
+    found, over = armed("an archer with a bow", {"action": "shoot", "weapon": "bow"})
+    assert (found["weapon"], over) == ("bow", None)
+
+
+@pytest.mark.parametrize("body", FACES)
+@pytest.mark.parametrize("action", ["walk", "slash", "thrust", "spellcast", "shoot"])
+def test_orcs_have_tusks_from_the_side(body: str, action: str):
+    attributes = {"body": body, "action": action, "sex": "male"}
+    right, left = (with_face(somebody(), {**attributes, "facing": facing}) for facing in ("right", "left"))
+    assert all(has(frame, "f4f4ee").sum() >= 2 for frame in right), "eyes, and tusks where no arm is before them"
+    assert (left == right[:, :, ::-1]).all() or action == "shoot"
+    assert (with_face(somebody(), {**attributes, "facing": "down"}) == somebody()).all()
+    assert (with_face(somebody(), {**attributes, "facing": "left", "head": "metal helmet"}) == somebody()).all()
+
+
+def test_monsters_are_seen_from_the_left_where_nobody_says_from_where():
+    assert shown_best("an orc with a spear", {"body": "orc", "facing": "right", "action": "thrust"})["facing"] == "left"
+    said = {"body": "orc", "facing": "right", "action": "walk"}
+    assert shown_best("an orc walking to the right", said) == said
+
+
+@pytest.mark.parametrize(
+    ("prompt", "skin"),
+    [
+        ("a zombie walking", "rotten"),
+        ("a werewolf", "fur"),
+        ("a demon", "red"),
+        ("an orc", None),
+        ("a wolf man", "fur"),
+    ],
+)
+def test_creatures_are_orcs_in_another_skin(prompt: str, skin: str | None):
+    assert other_colors(prompt).get("body", ("", None))[1] == skin
+    if skin:
+        seen = {**implied(prompt, read_freely(prompt)), **read_freely(prompt)}
+        assert [dye.color for dye in dyed(prompt, seen)[1] if dye.attribute == "body"] == [skin]
+
+
+def test_a_suit_has_pants_as_its_jacket_and_robes_are_dyed_from_the_words_of_the_prompt():
+    seen = {"torso": "brown tunic", "legs": "teal pants"}
+    found, dyes = dyed("a man in a black suit", seen)
+    assert {dye.attribute: dye.color for dye in dyes} == {"torso": "black", "legs": "black"}
+    again, same = dyed("a man in a black suit", found)
+    assert (again, [dye.color for dye in same]) == (found, [dye.color for dye in dyes])
+    found, dyes = dyed("a mage in a purple robe", {"torso": "purple robe"})
+    assert (found["torso"], [dye.color for dye in dyes]) == ("green robe", ["purple"])
+    assert [dye.color for dye in dyed("a mage in a purple robe", found)[1]] == ["purple"]
+
+
+def test_frames_of_another_size_stay_as_they_are():
+    frames = np.zeros((8, 32, 32, 4), np.uint8)
+    assert (
+        mended(frames, {"torso": "green dress", "cape": "red cape", "body": "orc", "facing": "left"}) == frames
+    ).all()
