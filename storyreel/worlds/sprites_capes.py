@@ -10,15 +10,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
-from storyreel.worlds.sprites_cloth import Cut, hang, sway_at
+from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_hats import MOVED
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 CUTS = {
-    "down": Cut(37, 9.0, 14.0, 31.5, hem=58),
-    "up": Cut(38, 8.5, 12.5, 31.5, hem=58),
-    "right": Cut(38, 3.5, 5.5, 28.0, drift=-6.0, hem=58),
+    "down": Drape(37, 9.0, 14.0, 31.5, hem=58),
+    "up": Drape(38, 8.5, 12.5, 31.5, hem=58),
+    "right": Drape(38, 3.5, 5.5, 28.0, drift=-6.0, hem=58),
 }
 COLLAR = {"down": (38, 26, 37), "right": (38, 27, 36)}  # row, and columns from and to
 CLASP = {"down": (38, 31), "right": (38, 35)}  # of two pixels

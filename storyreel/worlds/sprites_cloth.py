@@ -15,7 +15,7 @@ STEPS = 8  # drawings of a walk
 
 
 @dataclass(frozen=True)
-class Cut:
+class Drape:
     """top, hem: its first and last row. above, below: half a width there, in pixels. middle: its column at the top;
     drift: by how much it is further to the right at the hem."""
 
@@ -33,7 +33,7 @@ def sway_at(action: str, drawing: int) -> float:
 
 
 def hang(
-    frame: np.ndarray, cut: Cut, ramp: tuple[RGB, ...], right: int, sway: float, behind: np.ndarray | None = None
+    frame: np.ndarray, cut: Drape, ramp: tuple[RGB, ...], right: int, sway: float, behind: np.ndarray | None = None
 ) -> None:
     """Draw it into a frame, uint8 (64, 64, 3 or 4), in four colors, outline first, then dark to light. right: pixels by
     which its top is moved. behind: the color of the ground, where it is seen only beside somebody."""

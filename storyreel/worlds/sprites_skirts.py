@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from storyreel.worlds.garment_dye import RGB, rgb
-from storyreel.worlds.sprites_cloth import Cut, hang, sway_at
+from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_hats import MOVED
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 KINDS = (" dress", " robe", " skirt")
 CUTS = {  # without its hem
-    "down": Cut(45, 7.0, 10.5, 31.5), "up": Cut(45, 7.0, 10.5, 31.5), "right": Cut(48, 6.5, 9.5, 31.0),
+    "down": Drape(45, 7.0, 10.5, 31.5), "up": Drape(45, 7.0, 10.5, 31.5), "right": Drape(48, 6.5, 9.5, 31.0),
 }  # fmt: skip
 HEMS = {"dress": 58, "robe": 60, "skirt": 55}  # the lowest row
 FACE = (slice(30, 35), slice(28, 36))  # where skin is seen, in all views but from behind

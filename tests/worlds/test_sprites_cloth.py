@@ -7,7 +7,7 @@ import pytest
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_capes import with_cape
-from storyreel.worlds.sprites_cloth import Cut, hang
+from storyreel.worlds.sprites_cloth import Drape, hang
 from storyreel.worlds.sprites_dyes import RAMPS, dyed
 from storyreel.worlds.sprites_mends import mended
 from storyreel.worlds.sprites_orcs import RAMPS as FACES
@@ -81,7 +81,7 @@ def test_a_cape_is_before_the_back_behind_the_chest_and_trails():
 
 def test_cloth_behind_somebody_is_seen_on_the_ground_alone():
     frame = somebody()[0]
-    hang(frame, Cut(40, 20, 20, 31.5), rgb(RAMPS["red"]), 0, 0.0, behind=np.zeros(4, np.uint8))
+    hang(frame, Drape(40, 20, 20, 31.5), rgb(RAMPS["red"]), 0, 0.0, behind=np.zeros(4, np.uint8))
     body = somebody()[0][..., 3] > 0
     assert (frame[body] == somebody()[0][body]).all()
     assert frame[50, 20, 3] == 255
