@@ -30,7 +30,7 @@ DRAWN = {
     "tunic": Drawn("teal tunic", _TEAL, 45),
     "dress": Drawn("green dress", "013023 0a4200 489031 0f5b2d 016b47", 35),
     "blue dress": Drawn("blue dress", "81b7b1 a4cbc7 bdd7d4 d8eae8", 14),
-    "robe": Drawn("green robe", "070d02 111d06 1f370b 2b4b0f", 10),
+    "robe": Drawn("green robe", "070d02 111d06 1f370b 2b4b0f", 12),
     "pants": Drawn("teal pants", "2e403a 315b49 557e85 79979d", 16),
     "skirt": Drawn("brown skirt", _BROWN, 7),
     "hood": Drawn("cloth hood", _BROWN, 7),

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from storyreel.worlds.sprites_beards import MOVED
 from storyreel.worlds.sprites_bones import with_bones
 from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
+from storyreel.worlds.sprites_hats import MOVED
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely
@@ -22,6 +22,7 @@ from storyreel.worlds.sprites_skirts import with_skirt
 ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them
 BOXES = {"down": (12, 46, 18, 46), "right": (12, 46, 20, 42)}  # rows and columns of a head in the first drawing
 SHOULDERS = {"down": 39, "right": 29}  # row: from here on there is more in a box than the head, as an arm
+LYING = 4  # drawing of `hurt` from which on no face is seen
 PICKED_UP = 2  # frames of a shot from the side in which the bow is picked up
 SIDE = 64  # pixels of a frame
 
@@ -29,7 +30,7 @@ SIDE = 64  # pixels of a frame
 def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, mended."""
     action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
-    side = {"left": "right"}.get(facing, facing)
+    side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
     if frames.shape[1:3] != (SIDE, SIDE):
         return frames
     if attributes.get("body") == "skeleton":
@@ -38,6 +39,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     monster = attributes.get("body") in MONSTERS
     if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:
         frames = _with_bow_up(frames)
+    if monster and (action, side) == ("hurt", "down"):
+        return _with_first_head(frames, action, side, mirrored=False)
     if monster and action in ACTIONS and side in BOXES:
         frames = _with_first_head(frames, action, side, mirrored=facing == "left")
     return with_face(frames, attributes) if monster else frames
@@ -67,9 +70,14 @@ def _with_first_head(frames: np.ndarray, action: str, side: str, mirrored: bool)
     views = out[:, :, ::-1] if mirrored else out
     ground = np.zeros(4, np.uint8) if frames.shape[-1] == 4 else frames[0, 0, 0]
     top, bottom, left, right = BOXES[side]
+    falls = action == "hurt"
+    bottom = SHOULDERS[side] if falls else bottom
     for i, frame in enumerate(views):
         head = views[i - i % FRAMES, top:bottom, left:right]
-        down, aside = MOVED.get((action, side), {}).get(drawing_at(action, i % FRAMES, FRAMES), (0, 0))
+        drawing = drawing_at(action, i % FRAMES, FRAMES)
+        if falls and (drawing >= LYING or i >= FRAMES):
+            break
+        down, aside = MOVED.get(("male", action, side), {}).get(drawing, (0, 0))
         there = frame[top + down : bottom + down, left + aside : right + aside]
         solid = (head != ground).any(-1)
         solid[: SHOULDERS[side] - top] = True
