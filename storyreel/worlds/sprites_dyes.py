@@ -94,7 +94,7 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     color, _, worn = {**implied(prompt, named), **named}.get("torso", "").partition(" ")
     if shared := _WITH_ROBE.search(prompt.lower()):  # a white hood and robe
         color = color_words().get(shared[1], color)
-    if worn == "robe":  # whose sheets are nearly black
+    if worn == "robe" and found.get("action") != "hurt":  # whose sheets are nearly black
         colors.setdefault("torso", (worn, color))
     if found.get("head") == DRAWN["hood"].label and found.get("torso", "").endswith((" robe", " dress")):
         color = colors["torso"][1] if "torso" in colors else found["torso"].partition(" ")[0]

@@ -6,6 +6,7 @@ says is drawn over that. The hats are ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -32,7 +33,9 @@ from storyreel.worlds.sprites_spelling import Phrase, affirmed
 SIDE = 64  # pixels of a frame
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
 HOOD = "cloth hood"
-OPEN = ("crown", "tiara", "circlet", "flower wreath", "halo")  # hair is seen above them
+_NAMES = re.compile(r"\brobin hood\b", re.IGNORECASE)  # names with headgear in them
+OPEN = ("crown", "tiara", "circlet", "flower wreath", "halo", "demon horns")  # hair is seen above them
+EARS = 6  # columns by which the ears of orcs stick out, and rows from a chin to where they end
 HIGHEST = 8  # row: above it nothing is hair
 GOLD, BLACK, STRAW = "4a2f04 b8800f e8b42a fbe57a", "060608 1f1f27 33333f 50505f", "4f3510 b0852f dcb65c f5dd95"
 OWN = {  # kind -> its color where none is said, dark to light
@@ -41,6 +44,8 @@ OWN = {  # kind -> its color where none is said, dark to light
     **dict.fromkeys(("straw hat", "sombrero"), STRAW),
     **dict.fromkeys(("jester cap", "santa hat"), RAMPS["red"]),
     **dict.fromkeys(("wolf head", "bull head"), RAMPS["fur"]),
+    "zombie head": RAMPS["rotten"],
+    "turban": RAMPS["white"],
     "lizard head": "0a280b 19541d 2f9a43 53bf71",
     "hood": RAMPS["brown"],
     "halo": "d8a020 f0c53c fbe06a fff6b8",
@@ -121,6 +126,8 @@ class Headgear:
             if self.action == "hurt" and (drawing >= LYING or i >= FRAMES):
                 break
             down, right = self.moved(drawing)
+            if self.kind.endswith(" head"):
+                _without_ears(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
             _put(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, painted)
             if self.kind not in OPEN:
                 _without_hair(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
@@ -164,6 +171,7 @@ def headgear_in(prompt: str) -> tuple[str, str, str]:
     """(the kind of headgear that the prompt says, of `SHAPES`, its color, the words that say it); "" for what it does
     not say."""
     named, likes = _phrases()
+    prompt = _NAMES.sub("robin", prompt)
     known = {*named, *likes, *((word,) for word in HEADWEAR)}
     longest = max(map(len, known)) + 1
     tokens, denied = affirmed(tokens_of(prompt), known, longest, DENYING, BETWEEN)
@@ -255,3 +263,10 @@ def _without_hair(frame: np.ndarray, place: tuple[int, int], shape: np.ndarray, 
         x = int(column) + place[1]
         if 0 <= x < SIDE:
             frame[min(HIGHEST, max(first, 0)) : max(first, 0), x] = ground
+
+
+def _without_ears(frame: np.ndarray, place: tuple[int, int], shape: np.ndarray, ground: np.ndarray) -> None:
+    """Of the head of an orc nothing is seen beside that of another creature, above its shoulders."""
+    first = max(0, place[0])
+    beside = slice(max(0, place[1] - EARS), place[1] + shape.shape[1] + EARS)
+    frame[first : place[0] + shape.shape[0] - EARS, beside] = ground
