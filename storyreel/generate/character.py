@@ -221,7 +221,7 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     best = {row: clips[chosen[row]] for row, clips in a.candidates.items()}
     best = {row: clip.replace(frames=without_pieces(clip.frames, LOOSE)) for row, clip in best.items()}
     clips = in_shared_colors(best, a.captions, ranker)
-    clips = {row: mended(clip, a.world, a.captions[row]) for row, clip in clips.items()}
+    clips = {row: mended(clip, a.world, a.options.prompt, a.captions[row]) for row, clip in clips.items()}
     clips = {row: with_facial_hair(clip, a.world, a.options.prompt, a.captions[row]) for row, clip in clips.items()}
     if dyes := dyes_of(a.options.prompt, a.attributes, a.world):
         clips = {row: clip.replace(frames=in_dyes(clip.frames, dyes)) for row, clip in clips.items()}

@@ -6,11 +6,11 @@ from storyreel.clip import Clip
 from storyreel.worlds import World
 
 
-def mended(clip: Clip, world: World | None, restated: str) -> Clip:
+def mended(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
     """The clip as its world mends it. restated: the prompt as the model saw it."""
     if world is None or world.mended is None or world.read is None:
         return clip
-    return clip.replace(frames=world.mended(clip.frames, world.read(restated)))
+    return clip.replace(frames=world.mended(clip.frames, world.read(restated), prompt))
 
 
 def mirrored(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:

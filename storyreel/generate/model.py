@@ -257,7 +257,7 @@ class Model:
         if made or resolved.prompts != options.prompts:
             trained = retouching(trained_world(self.info), options)
             if exact and len(resolved.prompts) == 1:
-                clip = mended(clip, trained, resolved.prompts[0])
+                clip = mended(clip, trained, options.prompt, resolved.prompts[0])
                 clip = with_facial_hair(clip, trained, options.prompt, resolved.prompts[0])
             clip = dyed(clip, trained, " ".join(options.prompts), resolved.prompts[0] if resolved.prompts else "")
             if exact and len(resolved.prompts) == 1:

@@ -14,6 +14,7 @@ from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_hats import MOVED
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+from storyreel.worlds.sprites_reader import implied, read_freely
 
 CUTS = {
     "down": Drape(37, 9.0, 14.0, 31.5, hem=58),
@@ -25,9 +26,12 @@ CLASP = {"down": (38, 31), "right": (38, 35)}  # of two pixels
 GOLD = ("e8b42a", "b8800f")
 
 
-def with_cape(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
-    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a whole cape on who wears one."""
-    color, _, kind = attributes.get("cape", "").partition(" ")
+def with_cape(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a whole cape on who wears one, or of
+    whom the prompt says so."""
+    named = read_freely(prompt)
+    worn = {**implied(prompt, named), **named, **attributes}.get("cape", "")
+    color, _, kind = worn.partition(" ")
     action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
     if kind != "cape" or color not in RAMPS or action == "hurt":
         return frames

@@ -13,11 +13,13 @@ import numpy as np
 from storyreel.worlds.sprites_bones import with_bones
 from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
+from storyreel.worlds.sprites_extras import with_extras
 from storyreel.worlds.sprites_hats import MOVED
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely
 from storyreel.worlds.sprites_skirts import with_skirt
+from storyreel.worlds.sprites_wings import with_wings
 
 ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them
 BOXES = {"down": (12, 46, 18, 46), "right": (12, 46, 20, 42)}  # rows and columns of a head in the first drawing
@@ -27,15 +29,17 @@ PICKED_UP = 2  # frames of a shot from the side in which the bow is picked up
 SIDE = 64  # pixels of a frame
 
 
-def mended(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
-    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, mended."""
+def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, mended, with what the prompt says of
+    things that no sheet has."""
     action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
     side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
     if frames.shape[1:3] != (SIDE, SIDE):
         return frames
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
-    frames = with_cape(with_skirt(frames, attributes), attributes)
+    frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
+    frames = with_wings(with_cape(frames, attributes, prompt), attributes, prompt)
     monster = attributes.get("body") in MONSTERS
     if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:
         frames = _with_bow_up(frames)

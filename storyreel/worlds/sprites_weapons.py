@@ -184,6 +184,8 @@ def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     """The attributes of somebody as most is seen: nobody is drawn who stabs with a blade, and from the side it is not
     before the belly, unless the prompt says from where; of these the same comes again."""
     found, kind = dict(attributes), weapon_in(prompt)
+    if found.get("action") != "hurt":
+        found.pop("cape", None)  # which is drawn, wings too
     free = "facing" not in read_freely(prompt)
     if free and found.get("body") in MONSTERS and found.get("facing") == "right":
         found["facing"] = "left"  # whose faces models draw from there

@@ -9,6 +9,7 @@ from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_cloth import Drape, hang
 from storyreel.worlds.sprites_dyes import RAMPS, dyed
+from storyreel.worlds.sprites_extras import apron_in, with_extras
 from storyreel.worlds.sprites_mends import mended
 from storyreel.worlds.sprites_orcs import RAMPS as FACES
 from storyreel.worlds.sprites_orcs import with_face
@@ -16,6 +17,7 @@ from storyreel.worlds.sprites_reader import implied, other_colors, read_freely
 from storyreel.worlds.sprites_shields import has_shield, with_shield
 from storyreel.worlds.sprites_skirts import ROBE, with_skirt
 from storyreel.worlds.sprites_weapons import armed, shown_best
+from storyreel.worlds.sprites_wings import with_wings
 
 SKIN, SHIRT = (253, 213, 183), (40, 178, 198)
 
@@ -179,3 +181,44 @@ def test_frames_of_another_size_stay_as_they_are():
     assert (
         mended(frames, {"torso": "green dress", "cape": "red cape", "body": "orc", "facing": "left"}) == frames
     ).all()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "color"),
+    [
+        ("a maid in a white apron", "white"), ("a smith with a leather apron", "brown"),
+        ("a mother in an apron", "white"), ("a cook in a dirty green apron", "green"), ("a knight", ""),
+    ],
+)  # fmt: skip
+def test_an_apron_is_read(prompt: str, color: str):
+    assert apron_in(prompt) == color
+
+
+@pytest.mark.parametrize("facing", ["down", "up", "left", "right"])
+def test_an_apron_and_an_eyepatch_are_drawn_in_all_frames(facing: str):
+    worn = {"action": "walk", "facing": facing}
+    apron = with_extras(somebody(), worn, "a smith in a red apron")
+    assert (apron != somebody()).any((1, 2, 3)).all()
+    patch = with_extras(somebody(), worn, "a pirate with an eyepatch")
+    assert (patch != somebody()).any((1, 2, 3)).all() == (facing != "up")
+    assert with_extras(frames := somebody(), worn, "a pirate") is frames
+
+
+@pytest.mark.parametrize("facing", ["down", "up", "left", "right"])
+@pytest.mark.parametrize("prompt", ["an angel with white wings", "a demon with bat wings"])
+def test_wings_are_behind_the_chest_and_before_the_back(prompt: str, facing: str):
+    made = with_wings(somebody(), {"action": "walk", "facing": facing}, prompt)
+    changed = (made != somebody()).any(-1)
+    assert changed.any((1, 2)).all()
+    if facing in ("down", "up"):
+        assert changed[:, 25:50, 26:38].any() == (facing == "up")
+        assert changed[:, 25:50, :24].any((1, 2)).all()
+        assert changed[:, 25:50, 40:].any((1, 2)).all()
+    assert with_wings(frames := somebody(), {"facing": facing}, "a knight") is frames
+
+
+def test_capes_and_wings_are_drawn_and_not_asked_of_a_model():
+    assert shown_best("a king in a red cape", {"cape": "red cape", "action": "walk"}) == {"action": "walk"}
+    assert "cape" in shown_best("a king in a red cape dies", {"cape": "red cape", "action": "hurt"})
+    said = with_cape(somebody(), {"action": "walk", "facing": "up"}, "a king in a red cape")
+    assert (said == with_cape(somebody(), {"action": "walk", "facing": "up", "cape": "red cape"})).all()

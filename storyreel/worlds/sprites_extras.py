@@ -1,0 +1,72 @@
+"""Aprons and eyepatches that a prompt says, drawn over what a model draws (`sprites_mends`): no sheet has any."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from storyreel.worlds.garment_dye import RGB, rgb
+from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
+from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_free_words import color_words
+from storyreel.worlds.sprites_hats import LYING, MOVED
+from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+
+APRON = re.compile(r"\b(?:(\w+)\W+)?(?:(\w+)\W+)?aprons?\b")
+EYEPATCH = re.compile(r"\beye\W?patch|\bone\W?eyed\b|patch over (?:one|his|her|an|the)\b")
+LAPS = {"down": Drape(46, 5.0, 7.0, 31.5, hem=55), "right": Drape(47, 2.5, 4.5, 34.5, drift=1.0, hem=55)}
+BIBS = {"down": (38, 28, 36), "right": (39, 33, 38)}  # first row, and columns from and to
+WAIST = 46  # row in which it is tied
+PATCHES = {"down": (28, 26, 29), "right": (28, 33, 36)}  # first row, and columns from and to, of three rows
+BLACK = "0c0a10"
+
+
+def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with what the prompt says of these."""
+    color, patch = apron_in(prompt), EYEPATCH.search(prompt.lower())
+    if not color and not patch:
+        return frames
+    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
+    out, falls = frames.copy(), action == "hurt"
+    side = "down" if falls else {"left": "right"}.get(facing, facing)
+    for i, frame in enumerate(out):
+        drawing = drawing_at(action, i % FRAMES, FRAMES)
+        if falls and (drawing >= LYING - 1 or i >= FRAMES):
+            break
+        moved = MOVED.get((attributes.get("sex", "male"), action, side), {}).get(drawing, (0, 0))
+        view = frame[:, ::-1] if facing == "left" and not falls else frame
+        if color and not falls:
+            _put_apron(view, side, rgb(RAMPS[color]), moved, sway_at(action, drawing))
+        if patch and side in PATCHES:
+            top, first, last = PATCHES[side]
+            view[top + moved[0] : top + 3 + moved[0], first + moved[1] : last + moved[1], :3] = rgb(BLACK)[0]
+            for column in range(24, 41) if side == "down" else range(24, first):  # its strap, which rises a little
+                view[top + moved[0] - 1 + (first - column) // 6, column + moved[1], :3] = rgb(BLACK)[0]
+    return out
+
+
+def apron_in(prompt: str) -> str:
+    """The color of the apron that the prompt says, of `RAMPS`; of leather it is brown, else white. "" for none."""
+    found = APRON.search(prompt.lower())
+    if not found:
+        return ""
+    words = [word for word in found.groups() if word]
+    named = (color_words().get(word, "brown" if word == "leather" else "") for word in words)
+    return next((color for color in named if color in RAMPS), "white")
+
+
+def _put_apron(frame: np.ndarray, side: str, ramp: tuple[RGB, ...], moved: tuple[int, int], sway: float) -> None:
+    down, right = moved
+    if side == "up":  # its strings
+        frame[WAIST + down, 25 + right : 39 + right, :3] = ramp[2]
+        frame[WAIST + down : WAIST + down + 3, 31 + right : 33 + right, :3] = ramp[1]
+        return
+    hang(frame, LAPS[side], ramp, right, sway)
+    row, first, last = BIBS[side]
+    bib = frame[row + down : WAIST + 1, first + right : last + right, :3]
+    bib[:] = ramp[2]
+    bib[:, 0] = bib[:, -1] = ramp[1]
+    bib[0] = ramp[3]
+    frame[WAIST : WAIST + 1, first + right - 2 : last + right + 2, :3] = ramp[0]
