@@ -23,8 +23,6 @@ LEFT = {"down": 10, "up": 16, "right": 13}  # column of the wing on the left
 FEATHERED = re.compile(
     r"\bangels?\b|\bangelic|feather|\bbird|\bwhite wing|\bcupid|\bpegasus|\bharpy|\bfairy|\bpixie|butterfly"
 )
-    r"\bangels?\b|\bangelic|feather|\bbird|\bwhite wing|\bcupid|\bpegasus|\bharpy|\bfairy|\bpixie|butterfly"
-)
 FEATHERS = """
     ...1111.........
     .114444111......
