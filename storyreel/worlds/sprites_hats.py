@@ -60,6 +60,7 @@ METALS = {
     "steel": "silver",
     "bronze": "brown",
 }
+SHADES = ("dark", "light", "pale", "bright")  # words before a color
 HEADWEAR = ("hat", "cap", "helmet")  # alone, such a word says what somebody of a calling wears
 STILL = (0, 0)
 MOVED: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = {  # (down, right), by drawing, of a head's first place
@@ -240,6 +241,7 @@ def _found(tokens: Phrase, known: Mapping[Phrase, str]) -> tuple[Phrase, Phrase]
 def _color(words: Phrase) -> str:
     """The color that these words say, of `RAMPS`; "" for none."""
     colored = {**color_words(), **METALS}
+    words = tuple(word for word in words if word not in SHADES) or words
     return next((colored[word] for word in words if colored[word] in RAMPS), "")
 
 

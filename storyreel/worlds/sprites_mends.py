@@ -15,6 +15,7 @@ from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_extras import with_extras
 from storyreel.worlds.sprites_hats import MOVED
+from storyreel.worlds.sprites_long_hair import with_long_hair
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely
@@ -39,7 +40,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
-    frames = with_wings(with_cape(frames, attributes, prompt), attributes, prompt)
+    frames = with_long_hair(with_cape(frames, attributes, prompt), attributes)
+    frames = with_wings(frames, attributes, prompt)
     monster = attributes.get("body") in MONSTERS
     if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:
         frames = _with_bow_up(frames)

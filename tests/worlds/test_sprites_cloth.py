@@ -10,6 +10,7 @@ from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_cloth import Drape, hang
 from storyreel.worlds.sprites_dyes import RAMPS, dyed
 from storyreel.worlds.sprites_extras import apron_in, with_extras
+from storyreel.worlds.sprites_long_hair import with_long_hair
 from storyreel.worlds.sprites_mends import mended
 from storyreel.worlds.sprites_orcs import RAMPS as FACES
 from storyreel.worlds.sprites_orcs import with_face
@@ -222,3 +223,26 @@ def test_capes_and_wings_are_drawn_and_not_asked_of_a_model():
     assert "cape" in shown_best("a king in a red cape dies", {"cape": "red cape", "action": "hurt"})
     said = with_cape(somebody(), {"action": "walk", "facing": "up"}, "a king in a red cape")
     assert (said == with_cape(somebody(), {"action": "walk", "facing": "up", "cape": "red cape"})).all()
+
+
+@pytest.mark.parametrize("facing", ["down", "up", "left", "right"])
+def test_long_hair_is_long_in_the_color_of_the_head(facing: str):
+    frames = somebody()
+    frames[:, 14:28, 24:40, :3] = (120, 60, 20)
+    made = with_long_hair(frames, {"hair_style": "very long hair", "facing": facing, "sex": "female"})
+    changed = (made != frames).any(-1)
+    assert all(np.flatnonzero(each.any(1)).max() >= 52 for each in changed)
+    red, green, blue = made[changed][:, :3].astype(int).T
+    assert ((red > green) & (green > blue)).all()
+    for worn in ({"hair_style": "plain hair"}, {"hair_style": "long hair", "head": "metal helmet"}, {}):
+        assert with_long_hair(frames, worn) is frames
+
+
+def test_white_hair_is_drawn_in_colors_that_are_dyed():
+    made = with_long_hair(somebody(), {"hair_style": "long hair", "hair_color": "white", "facing": "up"})
+    (dye,) = dyed("a woman with white hair", {"hair_color": "white"})[1]
+    hair = made[0, 30:44, 26:38, :3].reshape(-1, 3)
+    assert {tuple(color) for color in dye(hair).tolist()} <= {*rgb(RAMPS["white"])} | {
+        tuple(color) for color in dye(np.array(dye.colors, np.uint8)).tolist()
+    }
+    assert (dye(hair) != hair).any(-1).all()

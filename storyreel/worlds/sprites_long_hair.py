@@ -1,0 +1,59 @@
+"""Long hair, drawn over what a model draws (`sprites_mends`), of which it makes a cap.
+
+It falls over both shoulders, down the back, and from the side behind the neck, in the colors of the head in the clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from storyreel.worlds.garment_dye import LUMINANCE, RGB, rgb
+from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
+from storyreel.worlds.sprites_completion import COVERED, HAIRLESS
+from storyreel.worlds.sprites_hats import MOVED
+from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+
+ENDS = {"long hair": 45, "loose hair": 45, "very long hair": 52}  # the last row
+CROWN = {  # rows and columns in which nothing but hair is
+    "down": (slice(16, 23), slice(27, 37)), "up": (slice(16, 28), slice(26, 38)),
+    "right": (slice(16, 23), slice(25, 34)),
+}  # fmt: skip
+SHARES = (0.1, 0.5, 0.5, 0.9)  # of a head's pixels that are darker than the colors that are taken
+SHADES = (0.5, 0.75, 1.0, 1.0)  # of their brightness
+DYED = {"white": rgb("6fa6e8 98c2f0 bcddf5 e6f9fc"), "blonde": rgb("9b9200 c3b808 f3e62e f8ffaf")}  # as `HAIR` finds
+LOCKS = {
+    "down": (Drape(27, 2.5, 2.2, 23.5), Drape(27, 2.5, 2.2, 39.5)),
+    "up": (Drape(25, 9.0, 7.5, 31.5),),
+    "right": (Drape(25, 4.0, 3.2, 25.5, drift=-1.0),),
+}
+
+
+def with_long_hair(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with whole hair on who has it long."""
+    end = ENDS.get(attributes.get("hair_style", ""))
+    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
+    hidden = attributes.get("head") in COVERED or attributes.get("body") in HAIRLESS
+    if end is None or action == "hurt" or hidden:
+        return frames
+    side = {"left": "right"}.get(facing, facing)
+    out = frames.copy()
+    views = out[:, :, ::-1] if facing == "left" else out
+    ramp = DYED.get(attributes.get("hair_color", "")) or _colors_of(views, side)
+    for i, view in enumerate(views):
+        drawing = drawing_at(action, i % FRAMES, FRAMES)
+        down, right = MOVED.get((attributes.get("sex", "male"), action, side), {}).get(drawing, (0, 0))
+        for lock in LOCKS[side]:
+            lower = Drape(lock.top + down, lock.above, lock.below, lock.middle + right, lock.drift, end + down)
+            hang(view, lower, ramp, 0, sway_at(action, drawing) / 2)
+    return out
+
+
+def _colors_of(views: np.ndarray, side: str) -> tuple[RGB, ...]:
+    """Four colors of the hair on top of a head, dark to light."""
+    rows, columns = CROWN[side]
+    seen = views[:, rows, columns, :3].reshape(-1, 3)
+    order = seen[np.argsort(seen @ LUMINANCE, kind="stable")]
+    picked = np.stack([order[int(share * len(order))] for share in SHARES]) * np.array(SHADES)[:, None]
+    return tuple((r, g, b) for r, g, b in picked.astype(int).tolist())
