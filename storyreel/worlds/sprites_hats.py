@@ -34,6 +34,9 @@ SIDE = 64  # pixels of a frame
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
 HOOD = "cloth hood"
 _NAMES = re.compile(r"\brobin hood\b", re.IGNORECASE)  # names with headgear in them
+LYING_ROWS = 78  # the row of a pixel of a head that stands, and that of the same one that lies, together
+LYING_ASIDE = {"male": 3, "female": 2}  # columns by which it lies further to the right
+CUT, MOST_BEYOND = 2, 9  # rows of headgear that the lower edge may cut, and those by which it may be further up
 OPEN = ("crown", "tiara", "circlet", "flower wreath", "halo", "demon horns")  # hair is seen above them
 EARS = 6  # columns by which the ears of orcs stick out, and rows from a chin to where they end
 HIGHEST = 8  # row: above it nothing is hair
@@ -115,17 +118,14 @@ class Headgear:
             return frames
         mirrored = self.facing == "left" and self.action != "hurt"
         top, left, shape = art(self.kind, self.side)
-        colors = {letter: rgb(color)[0] for letter, color in COLORS.items()}
-        colors |= {str(i): color for i, color in enumerate(rgb(self.ramp), 1)}
-        painted = np.zeros((*shape.shape, 3), np.uint8)
-        for letter in set(shape.ravel().tolist()) - {"."}:
-            painted[shape == letter] = colors[letter]
+        painted = self._painted(shape)
         out = frames.copy()
         ground = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
         for i, frame in enumerate(out):
             drawing = drawing_at(self.action, i % FRAMES, FRAMES)
             if self.action == "hurt" and (drawing >= LYING or i >= FRAMES):
-                break
+                self._put_lying(frame)
+                continue
             down, right = self.moved(drawing)
             if self.kind.endswith(" head"):
                 _without_ears(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
@@ -133,6 +133,25 @@ class Headgear:
             if self.kind not in OPEN:
                 _without_hair(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
         return out
+
+    def _painted(self, shape: np.ndarray) -> np.ndarray:
+        """Its colors, uint8 (h, w, 3)."""
+        colors = {letter: rgb(color)[0] for letter, color in COLORS.items()}
+        colors |= {str(i): color for i, color in enumerate(rgb(self.ramp), 1)}
+        painted = np.zeros((*shape.shape, 3), np.uint8)
+        for letter in set(shape.ravel().tolist()) - {"."}:
+            painted[shape == letter] = colors[letter]
+        return painted
+
+    def _put_lying(self, frame: np.ndarray) -> None:
+        """On a head that lies upside down, seen from behind; what would go beyond the frame is lost."""
+        top, left, shape = art(self.kind, "up")
+        shape = shape[::-1]
+        first = LYING_ROWS - (top + len(shape) - 1)
+        beyond = max(0, first + len(shape) - SIDE - CUT)
+        if beyond <= MOST_BEYOND:
+            first -= beyond
+            _put(frame, (first, left + LYING_ASIDE[self.sex]), shape, self._painted(shape))
 
     @property
     def side(self) -> str:

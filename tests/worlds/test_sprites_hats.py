@@ -95,10 +95,14 @@ def test_left_is_right_in_a_mirror(kind: str) -> None:
     np.testing.assert_array_equal(left, right[:, :, ::-1])
 
 
-def test_who_lies_has_no_hat_on() -> None:
+@pytest.mark.parametrize(("kind", "lying"), [("top hat", True), ("hood", True), ("witch hat", False)])
+def test_who_lies_has_it_on_upside_down_as_far_as_it_fits(kind: str, lying: bool) -> None:
     frames = figures()
-    made = headgear("top hat", "hurt")(frames)
-    assert (made != frames).any((1, 2, 3)).tolist() == [True] * 7 + [False]
+    made = headgear(kind, "hurt")(frames)
+    assert (made != frames).any((1, 2, 3)).tolist() == [True] * 7 + [lying]
+    if lying:
+        rows = np.flatnonzero((made[7] != frames[7]).any((1, 2)))
+        assert rows.min() > 40, "where a head lies"
 
 
 def test_without_a_matte_what_was_hair_is_the_background() -> None:
