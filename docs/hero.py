@@ -15,16 +15,16 @@ import storyreel
 from storyreel.options.generation import GenerateOptions
 
 PROMPTS = (
-    "a knight swinging a sword",
-    "a dark elf archer in leather armor, shooting to the left",
-    "an old wizard with a long white beard and a blue pointed hat casting a spell",
-    "a skeleton swinging an axe to the right",
-    "a red-haired girl in a yellow dress walking",
-    "a king with a golden crown and a gray beard walking",
-    "a red demon casting fire",
-    "a pirate captain with a tricorn and a cutlass",
+    "a knight with a sword and a shield, slashing to the right",
+    "a minotaur with an axe",
+    "an old wizard with a long white beard and a purple robe casting a spell",
+    "an elf woman with long blonde hair and a green cape, shooting to the right",
+    "a princess with long brown hair in a pink dress walking",
+    "an angel with white wings in a white dress walking",
+    "a werewolf walking to the left",
+    "a pirate captain with an eyepatch and a cutlass",
     "a bearded viking with a horned helmet and a battle axe",
-    "a farmer with a straw hat and a pitchfork",
+    "a red demon with bat wings casting fire",
 )
 SYSTEMS = ("phenaki-sprites", "godiva-sprites", "make-a-video-sprites", "imagen-video-sprites", "svd-sprites")
 SAME = (
