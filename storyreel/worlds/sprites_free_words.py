@@ -19,6 +19,7 @@ from storyreel.worlds.sprites_wardrobe import COLOR, GARMENT, SHADE
 
 Meaning = tuple[tuple[str, str], ...]
 
+_FUR = re.compile(r" (\w+) (?:fur|furred|pelt|coat of fur) ")  # and its color
 _FILE = Path(__file__).with_suffix(".toml")
 
 
@@ -110,7 +111,9 @@ def skin_of(tokens: tuple[str, ...], body: str) -> str | None:
     """The color in which somebody is dyed who is drawn as an orc: a demon red, and a red orc, who is drawn green."""
     text = f" {' '.join(tokens)} "
     named = (color for color, names in SKINS.items() if any(f" {name} " in text for name in names))
-    return next(named, "red" if body == "red orc" and "red" in tokens else None)
+    skin = next(named, "red" if body == "red orc" and "red" in tokens else None)
+    said = _FUR.search(text)
+    return color_words().get(said[1], skin) if skin and said else skin
 
 
 def inflected(verb: str) -> tuple[str, ...]:

@@ -181,6 +181,8 @@ def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], 
     robe, _, worn = read_freely(prompt).get("torso", "").partition(" ")
     if kind == "wizard hat" and worn == "robe":
         color = color or robe  # a wizard's hat goes with what the wizard wears
+    if kind.endswith(" head"):
+        color = other_colors(prompt).get("body", ("", color))[1]  # a head has the skin of its body
     ramp = RAMPS.get(color) or OWN.get(kind) or BLACK
     sex, body = found.get("sex", "male"), found.get("body", "light")
     return found, Headgear(kind, phrase, ramp, sex, body, found.get("action", "walk"), found.get("facing", "down"))

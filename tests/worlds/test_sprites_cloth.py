@@ -157,6 +157,7 @@ def test_monsters_are_seen_from_the_left_where_nobody_says_from_where():
         ("a demon", "red"),
         ("an orc", None),
         ("a wolf man", "fur"),
+        ("a werewolf with grey fur", "gray"),
     ],
 )
 def test_creatures_are_orcs_in_another_skin(prompt: str, skin: str | None):
