@@ -1,4 +1,4 @@
-"""Aprons and eyepatches that a prompt says, drawn over what a model draws (`sprites_mends`): no sheet has any."""
+"""Aprons, eyepatches and ties that a prompt says, drawn over what a model draws (`sprites_mends`): no sheet has any."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 APRON = re.compile(r"\b(?:(\w+)\W+)?(?:(\w+)\W+)?aprons?\b")
 EYEPATCH = re.compile(r"\beye\W?patch|\bone\W?eyed\b|patch over (?:one|his|her|an|the)\b")
+SUIT = re.compile(r"\b(?:suit(?! of)|tuxedo|tux|necktie|tie)\b")
+TIE = re.compile(r"\b(\w+)\W+(?:bow\W?)?(?:tie|necktie)\b")
+FRONTS = {"down": (36, 29, (6, 6, 4, 4, 4, 2, 2, 2)), "right": (37, 34, (4, 3, 3, 2, 2, 1, 1))}
+"""Of a white shirt between lapels: first row, column, and the width of each row."""
 LAPS = {"down": Drape(46, 5.0, 7.0, 31.5, hem=55), "right": Drape(47, 2.5, 4.5, 34.5, drift=1.0, hem=55)}
 BIBS = {"down": (38, 28, 36), "right": (39, 33, 38)}  # first row, and columns from and to
 WAIST = 46  # row in which it is tied
@@ -26,7 +30,8 @@ BLACK = "0c0a10"
 def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with what the prompt says of these."""
     color, patch = apron_in(prompt), EYEPATCH.search(prompt.lower())
-    if not color and not patch:
+    suit = attributes.get("torso", "").endswith((" tunic", " shirt")) and SUIT.search(prompt.lower()) is not None
+    if not color and not patch and not suit:
         return frames
     action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
     out, falls = frames.copy(), action == "hurt"
@@ -39,12 +44,32 @@ def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) 
         view = frame[:, ::-1] if facing == "left" and not falls else frame
         if color and not falls:
             _put_apron(view, side, rgb(RAMPS[color]), moved, sway_at(action, drawing))
+        if suit and side in FRONTS:
+            _put_tie(view, side, tie_in(prompt), moved)
         if patch and side in PATCHES:
             top, first, last = PATCHES[side]
             view[top + moved[0] : top + 3 + moved[0], first + moved[1] : last + moved[1], :3] = rgb(BLACK)[0]
             for column in range(24, 41) if side == "down" else range(24, first):  # its strap, which rises a little
                 view[top + moved[0] - 1 + (first - column) // 6, column + moved[1], :3] = rgb(BLACK)[0]
     return out
+
+
+def tie_in(prompt: str) -> str:
+    """The color of a tie, of `RAMPS`; red where none is said."""
+    found = TIE.search(prompt.lower())
+    color = color_words().get(found[1], "") if found else ""
+    return color if color in RAMPS else "red"
+
+
+def _put_tie(frame: np.ndarray, side: str, color: str, moved: tuple[int, int]) -> None:
+    ramp, shirt = rgb(RAMPS[color]), rgb(RAMPS["white"])
+    top, left, widths = FRONTS[side]
+    for i, width in enumerate(widths):
+        row = frame[top + moved[0] + i]
+        first = left + moved[1] + (max(widths) - width) // 2 * (side == "down")
+        row[first : first + width, :3] = shirt[2]
+        middle = left + moved[1] + (2 if side == "down" else 1)
+        row[middle : middle + (2 if side == "down" else 1), :3] = ramp[1 + (i % 4 > 0)]
 
 
 def apron_in(prompt: str) -> str:

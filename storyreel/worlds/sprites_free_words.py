@@ -112,8 +112,8 @@ def skin_of(tokens: tuple[str, ...], body: str) -> str | None:
     text = f" {' '.join(tokens)} "
     named = (color for color, names in SKINS.items() if any(f" {name} " in text for name in names))
     skin = next(named, "red" if body == "red orc" and "red" in tokens else None)
-    said = _FUR.search(text)
-    return color_words().get(said[1], skin) if skin and said else skin
+    fur = _FUR.search(text)
+    return color_words().get(fur[1], skin) if skin and fur else skin
 
 
 def inflected(verb: str) -> tuple[str, ...]:

@@ -247,3 +247,15 @@ def test_white_hair_is_drawn_in_colors_that_are_dyed():
         tuple(color) for color in dye(np.array(dye.colors, np.uint8)).tolist()
     }
     assert (dye(hair) != hair).any(-1).all()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "color"), [("a man in a suit and a blue tie", "blue"), ("a clerk in a black suit", "red")]
+)
+def test_a_suit_has_a_shirt_and_a_tie(prompt: str, color: str):
+    worn = {"action": "walk", "torso": "teal shirt"}
+    for facing in ("down", "left", "right"):
+        made = with_extras(somebody(), {**worn, "facing": facing}, prompt)
+        tie = RAMPS[color].split()[2]
+        assert all(has(frame, tie).any() for frame in made)
+    assert with_extras(frames := somebody(), {**worn, "facing": "up"}, "a man in a suit of armor") is frames
