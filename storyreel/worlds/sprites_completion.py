@@ -72,6 +72,8 @@ def completed(
     found |= {name: PLAIN[name] for name in PLAIN if name in found and found[name] in odd_for(best)}
     if bones and not set(CLOTHES) & set(named):  # else nothing of the bones is seen
         found = dict(BONES)
+    if "legs" in named and "legs" in HIDES.get(found.get("torso", "").rpartition(" ")[2], ()):
+        found["torso"] = PLAIN["torso"]  # a skirt that is named is seen
     hidden = HIDES.get(named.get("torso", found.get("torso", "")).rpartition(" ")[2], ())
     found = {name: value for name, value in found.items() if name not in hidden}
     if "feet" in hidden and "feet" not in named and named.get("sex", found.get("sex")) == "male":

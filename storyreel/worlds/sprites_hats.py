@@ -33,6 +33,7 @@ from storyreel.worlds.sprites_spelling import Phrase, affirmed
 SIDE = 64  # pixels of a frame
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
 HOOD = "cloth hood"
+_WITH_HOOD = re.compile(r"\b(\w+) (?:cloak|cape|robe|mantle) and (?:a )?(?:hood|cowl)\b")
 _NAMES = re.compile(r"\brobin hood\b", re.IGNORECASE)  # names with headgear in them
 LYING_ROWS = 78  # the row of a pixel of a head that stands, and that of the same one that lies, together
 LYING_ASIDE = {"male": 3, "female": 2}  # columns by which it lies further to the right
@@ -178,6 +179,8 @@ def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], 
     if found.pop("head", None) and found.get("body") not in HAIRLESS:
         seen = implied(prompt, {**read_freely(prompt), "head": "bare head"})  # as of an old man
         found = {name: seen[name] for name in ("hair_color", "hair_style") if name in seen} | found
+    if kind == "hood" and "hair_style" in found:
+        found["hair_style"] = "plain hair"  # which does not stick out
     robe, _, worn = read_freely(prompt).get("torso", "").partition(" ")
     if kind == "wizard hat" and worn == "robe":
         color = color or robe  # a wizard's hat goes with what the wizard wears
@@ -198,9 +201,11 @@ def headgear_in(prompt: str) -> tuple[str, str, str]:
     longest = max(map(len, known)) + 1
     tokens, denied = affirmed(tokens_of(prompt), known, longest, DENYING, BETWEEN)
     phrase, colors = _found(tokens, named)
-    if phrase:
-        return _fitting(named[phrase], tokens), _color(colors), " ".join((*colors, *phrase))
     read = read_freely(prompt)
+    if phrase:
+        kind = _fitting(named[phrase], tokens)
+        color = _color(colors) or (_hood_color(prompt, read) if kind == "hood" else "")
+        return kind, color, " ".join((*colors, *phrase))
     calling, _ = _found(tokens, likes)
     seen = {**implied(prompt, read), **read}
     if seen.get("head") == HOOD:
@@ -215,6 +220,8 @@ def headgear_in(prompt: str) -> tuple[str, str, str]:
 def _hood_color(prompt: str, seen: Mapping[str, str]) -> str:
     """The color that the prompt says of a hood, or of the cloak, robe or dress that it belongs to."""
     colors = other_colors(prompt)
+    if shared := _WITH_HOOD.search(prompt.lower()):
+        return color_words().get(shared[1], "brown")
     if "head" in colors or ({"hood", "cowl"} & {*tokens_of(prompt)} and "hooded" not in prompt):
         return colors.get("head", ("", "brown"))[1]
     if "cape" in seen:

@@ -12,7 +12,7 @@ import numpy as np
 from storyreel.worlds.garment_dye import LUMINANCE, RGB, rgb
 from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_completion import COVERED, HAIRLESS
-from storyreel.worlds.sprites_hats import MOVED
+from storyreel.worlds.sprites_hats import MOVED, headgear_in
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 ENDS = {"long hair": 45, "loose hair": 45, "very long hair": 52}  # the last row
@@ -30,12 +30,13 @@ LOCKS = {
 }
 
 
-def with_long_hair(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
-    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with whole hair on who has it long."""
+def with_long_hair(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with whole hair on who has it long, and
+    not under a hood."""
     end = ENDS.get(attributes.get("hair_style", ""))
     action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
     hidden = attributes.get("head") in COVERED or attributes.get("body") in HAIRLESS
-    if end is None or action == "hurt" or hidden:
+    if end is None or action == "hurt" or hidden or headgear_in(prompt)[0] == "hood":
         return frames
     side = {"left": "right"}.get(facing, facing)
     out = frames.copy()

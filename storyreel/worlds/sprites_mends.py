@@ -40,7 +40,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
-    frames = with_long_hair(with_cape(frames, attributes, prompt), attributes)
+    frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)
     frames = with_wings(frames, attributes, prompt)
     monster = attributes.get("body") in MONSTERS
     if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:

@@ -235,6 +235,8 @@ def test_long_hair_is_long_in_the_color_of_the_head(facing: str):
     assert all(np.flatnonzero(each.any(1)).max() >= 52 for each in changed)
     red, green, blue = made[changed][:, :3].astype(int).T
     assert ((red > green) & (green > blue)).all()
+    worn = {"hair_style": "long hair", "facing": facing}
+    assert with_long_hair(frames, worn, "a nun in a black hood") is frames
     for worn in ({"hair_style": "plain hair"}, {"hair_style": "long hair", "head": "metal helmet"}, {}):
         assert with_long_hair(frames, worn) is frames
 

@@ -46,6 +46,7 @@ def headgear(kind: str, action: str = "walk", facing: str = "down", sex: str = "
         ("a king in a golden helmet", ("", "")),
         ("a hooded witch", ("hood", "black")),
         ("a monk in a red hood", ("hood", "red")),
+        ("a ranger in a green cloak and hood", ("hood", "green")),
         ("a werewolf", ("wolf head", "")),
         ("a bald king", ("", "")),
         ("a man in a green hat", ("", "")),
