@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.sprites_beards import paint
-from storyreel.worlds.sprites_hats import MOVED
+from storyreel.worlds.sprites_figures import MOVED
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 SKULL, RIBS = "1b1622 5d5668 b8b0a4 f1ecdd", "2f2a3a 6b6474 b3aba2 dcd5c6"

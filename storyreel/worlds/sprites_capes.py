@@ -12,8 +12,7 @@ import numpy as np
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_dyes import RAMPS
-from storyreel.worlds.sprites_hats import MOVED
-from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+from storyreel.worlds.sprites_figures import figures, ground_of, side_of
 from storyreel.worlds.sprites_reader import implied, read_freely
 
 CUTS = {
@@ -23,7 +22,7 @@ CUTS = {
 }
 COLLAR = {"down": (38, 26, 37), "right": (38, 27, 36)}  # row, and columns from and to
 CLASP = {"down": (38, 31), "right": (38, 35)}  # of two pixels
-GOLD = ("e8b42a", "b8800f")
+GOLD = "e8b42a b8800f"
 
 
 def with_cape(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
@@ -32,21 +31,17 @@ def with_cape(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "
     named = read_freely(prompt)
     worn = {**implied(prompt, named), **named, **attributes}.get("cape", "")
     color, _, kind = worn.partition(" ")
-    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
+    action, side = attributes.get("action", "walk"), side_of(attributes)
     if kind != "cape" or color not in RAMPS or action == "hurt":
         return frames
-    out, side, ramp = frames.copy(), {"left": "right"}.get(facing, facing), rgb(RAMPS[color])
-    ground = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
-    for i, frame in enumerate(out):
-        drawing = drawing_at(action, i % FRAMES, FRAMES)
-        down, right = MOVED.get((attributes.get("sex", "male"), action, side), {}).get(drawing, (0, 0))
-        view = frame[:, ::-1] if facing == "left" else frame
+    out, ramp, ground = frames.copy(), rgb(RAMPS[color]), ground_of(frames)
+    for view, drawing, (down, right) in figures(out, attributes):
         hang(view, CUTS[side], ramp, right, sway_at(action, drawing), ground if side == "down" else None)
         if side in COLLAR:
             row, first, last = COLLAR[side]
             view[row + down, first + right : last + right, :3] = ramp[2]
             view[row + down + 1, first + right : last + right, :3] = ramp[1]
             row, column = CLASP[side]
-            view[row + down : row + down + 2, column + right, :3] = rgb(" ".join(GOLD))
+            view[row + down : row + down + 2, column + right, :3] = rgb(GOLD)
             view[row + down : row + down + 2, first + right : last + right, 3:] = 255
     return out

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from storyreel.worlds.garment_dye import RGB
+from storyreel.worlds.sprites_figures import SIDE, is_ground
 
-SIDE = 64  # pixels of a frame
 FOLDS = (-0.55, 0.05, 0.6)  # where they are, in halves of a width
 STEPS = 8  # drawings of a walk
 
@@ -53,6 +53,6 @@ def hang(
     shade[edge] = 0
     there = frame[cut.top : cut.hem + 1]
     if behind is not None:
-        inside &= (there == behind).all(-1) if len(behind) == 3 else there[..., 3] < 128
+        inside &= is_ground(there, behind)
     there[inside, :3] = np.array(ramp, np.uint8)[shade[inside]]
     there[inside, 3:] = 255

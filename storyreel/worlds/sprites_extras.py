@@ -10,9 +10,9 @@ import numpy as np
 from storyreel.worlds.garment_dye import RGB, rgb
 from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_figures import figures, side_of
 from storyreel.worlds.sprites_free_words import color_words
-from storyreel.worlds.sprites_hats import LYING, MOVED
-from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+from storyreel.worlds.sprites_hats import LYING
 
 APRON = re.compile(r"\b(?:(\w+)\W+)?(?:(\w+)\W+)?aprons?\b")
 EYEPATCH = re.compile(r"\beye\W?patch|\bone\W?eyed\b|patch over (?:one|his|her|an|the)\b")
@@ -33,15 +33,11 @@ def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) 
     suit = attributes.get("torso", "").endswith((" tunic", " shirt")) and SUIT.search(prompt.lower()) is not None
     if not color and not patch and not suit:
         return frames
-    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
-    out, falls = frames.copy(), action == "hurt"
-    side = "down" if falls else {"left": "right"}.get(facing, facing)
-    for i, frame in enumerate(out):
-        drawing = drawing_at(action, i % FRAMES, FRAMES)
-        if falls and (drawing >= LYING - 1 or i >= FRAMES):
+    action, side, out = attributes.get("action", "walk"), side_of(attributes), frames.copy()
+    falls = action == "hurt"
+    for view, drawing, moved in figures(out, attributes):
+        if falls and drawing >= LYING - 1:
             break
-        moved = MOVED.get((attributes.get("sex", "male"), action, side), {}).get(drawing, (0, 0))
-        view = frame[:, ::-1] if facing == "left" and not falls else frame
         if color and not falls:
             _put_apron(view, side, rgb(RAMPS[color]), moved, sway_at(action, drawing))
         if suit and side in FRONTS:

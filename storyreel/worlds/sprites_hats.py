@@ -14,9 +14,9 @@ from functools import cache, lru_cache
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
-from storyreel.worlds.sprites_beards import MOVED as FACES_MOVED
 from storyreel.worlds.sprites_completion import HAIRLESS
 from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_figures import MOVED, SIDE, STILL, ground_of
 from storyreel.worlds.sprites_free_words import (
     ADJECTIVES,
     BETWEEN,
@@ -30,7 +30,6 @@ from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, tokens_of
 from storyreel.worlds.sprites_spelling import Phrase, affirmed
 
-SIDE = 64  # pixels of a frame
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
 HOOD = "cloth hood"
 _WITH_HOOD = re.compile(r"\b(\w+) (?:cloak|cape|robe|mantle) and (?:a )?(?:hood|cowl)\b")
@@ -66,32 +65,6 @@ METALS = {
 }
 SHADES = ("dark", "light", "pale", "bright")  # words before a color
 HEADWEAR = ("hat", "cap", "helmet")  # alone, such a word says what somebody of a calling wears
-STILL = (0, 0)
-MOVED: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = {  # (down, right), by drawing, of a head's first place
-    **{("male", *seen): moved for seen, moved in FACES_MOVED.items()},
-    ("male", "walk", "up"): {2: (1, 0), 6: (1, 0)},
-    ("male", "spellcast", "up"): dict.fromkeys(range(7), (1, 0)),
-    ("male", "thrust", "up"): {0: (1, 0), 1: (2, 0), **dict.fromkeys((2, 3, 7), (1, 1)),
-                               **dict.fromkeys((4, 5, 6), (2, 2))},
-    ("male", "slash", "up"): {0: (1, 0), 1: (2, 0), 2: (2, -1), 3: (1, 1), 4: (1, 2), 5: (1, 2)},
-    ("male", "shoot", "down"): dict.fromkeys(range(13), (0, -1)),
-    ("male", "shoot", "up"): {**dict.fromkeys(range(13), (1, -1)), 1: (2, -1), 2: (1, 0)},
-    ("male", "hurt", "down"): {1: (1, 2), 2: (8, 2), 3: (12, 2), 4: (18, 2)},
-    ("female", "walk", "down"): {2: (1, 0), 6: (1, 0)},
-    ("female", "walk", "right"): dict.fromkeys((0, 1, 4, 5), (1, 0)),
-    ("female", "walk", "up"): {2: (1, 0), 6: (1, 0)},
-    ("female", "thrust", "down"): dict.fromkeys((4, 5, 6), (1, 0)),
-    ("female", "thrust", "right"): dict.fromkeys((4, 5, 6), (0, 2)),
-    ("female", "thrust", "up"): {0: (1, 0), 1: (1, -1), **dict.fromkeys((2, 3, 7), (0, 1)),
-                                 **dict.fromkeys((4, 5, 6), (1, 2))},
-    ("female", "slash", "down"): {1: (2, 0), 2: (1, -1), 3: (0, 1), 4: (0, 2), 5: (0, 2)},
-    ("female", "slash", "right"): {1: (2, 1), 2: (1, 2), 3: (0, 2), 4: (0, 2), 5: (0, 2)},
-    ("female", "slash", "up"): {1: (0, -1), 2: (0, -2), 3: (-1, 1), 4: (-1, 2), 5: (-1, 2)},
-    ("female", "shoot", "down"): dict.fromkeys(range(1, 13), (0, -1)),
-    ("female", "shoot", "right"): {**dict.fromkeys(range(13), (0, -1)), 3: (2, -1)},
-    ("female", "shoot", "up"): {**dict.fromkeys(range(13), (0, -1)), 0: STILL, 2: STILL},
-    ("female", "hurt", "down"): {0: (1, 0), 1: (1, 1), 2: (8, 1), 3: (12, 1), 4: (18, 2)},
-}  # fmt: skip
 FEMALE_UP = (1, 0)  # by which a woman's head is lower, from behind
 ORCS = {"down": (2, 0), "right": (5, 1), "up": (3, 0)}  # and those of orcs
 
@@ -121,7 +94,7 @@ class Headgear:
         top, left, shape = art(self.kind, self.side)
         painted = self._painted(shape)
         out = frames.copy()
-        ground = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
+        ground = ground_of(frames)
         for i, frame in enumerate(out):
             drawing = drawing_at(self.action, i % FRAMES, FRAMES)
             if self.action == "hurt" and (drawing >= LYING or i >= FRAMES):

@@ -12,8 +12,8 @@ import numpy as np
 from storyreel.worlds.garment_dye import LUMINANCE, RGB, rgb
 from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_completion import COVERED, HAIRLESS
-from storyreel.worlds.sprites_hats import MOVED, headgear_in
-from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+from storyreel.worlds.sprites_figures import figures, side_of
+from storyreel.worlds.sprites_hats import headgear_in
 
 ENDS = {"long hair": 45, "loose hair": 45, "very long hair": 52}  # the last row
 CROWN = {  # rows and columns in which nothing but hair is
@@ -34,17 +34,14 @@ def with_long_hair(frames: np.ndarray, attributes: Mapping[str, str], prompt: st
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with whole hair on who has it long, and
     not under a hood."""
     end = ENDS.get(attributes.get("hair_style", ""))
-    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
+    action, side = attributes.get("action", "walk"), side_of(attributes)
     hidden = attributes.get("head") in COVERED or attributes.get("body") in HAIRLESS
     if end is None or action == "hurt" or hidden or headgear_in(prompt)[0] == "hood":
         return frames
-    side = {"left": "right"}.get(facing, facing)
     out = frames.copy()
-    views = out[:, :, ::-1] if facing == "left" else out
-    ramp = DYED.get(attributes.get("hair_color", "")) or _colors_of(views, side)
-    for i, view in enumerate(views):
-        drawing = drawing_at(action, i % FRAMES, FRAMES)
-        down, right = MOVED.get((attributes.get("sex", "male"), action, side), {}).get(drawing, (0, 0))
+    seen = [*figures(out, attributes)]
+    ramp = DYED.get(attributes.get("hair_color", "")) or _colors_of(np.stack([view for view, _, _ in seen]), side)
+    for view, drawing, (down, right) in seen:
         for lock in LOCKS[side]:
             lower = Drape(lock.top + down, lock.above, lock.below, lock.middle + right, lock.drift, end + down)
             hang(view, lower, ramp, 0, sway_at(action, drawing) / 2)

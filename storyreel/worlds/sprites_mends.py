@@ -14,7 +14,7 @@ from storyreel.worlds.sprites_bones import with_bones
 from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_extras import with_extras
-from storyreel.worlds.sprites_hats import MOVED
+from storyreel.worlds.sprites_figures import MOVED
 from storyreel.worlds.sprites_long_hair import with_long_hair
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at

@@ -10,22 +10,22 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.sprites_beards import paint
-from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+from storyreel.worlds.sprites_figures import figures
 
 RAMPS = {  # dark to light, and white
     "orc": "0a280b 19541d 228236 39aa4e 53bf71 f4f4ee",
     "red orc": "0f1c06 283510 355f21 568b33 77a552 f4f4ee",
 }
 FACE = (20, 23, """
-    .......1111111....
-    .....1144444441...
-    .1..114445554441..
-    .11.1344455544441.
-    ..13314444544444.1
-    ..123314444444441.
-    ...12313444444441.
-    ....1233444432221.
-    ....1213444321116.
+    .......1111111.....
+    .....1144444441....
+    .1..114445554441...
+    .11.1344455544441..
+    ..13314444544444.1.
+    ..123314444444441..
+    ...12313444444441..
+    ....1233444432221..
+    ....1213444321116..
     .....11344442161441
     .....11344446344441
     ......1344446334331
@@ -59,9 +59,7 @@ def with_face(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     out, moved = frames.copy(), MOVED.get((attributes.get("sex", "male"), action), {})
     ramp = RAMPS.get(attributes.get("body", ""), RAMPS["orc"])
     top, left, text = FACE
-    for i, frame in enumerate(out):
-        drawing = drawing_at(action, i % FRAMES, FRAMES)
-        view = frame[:, ::-1] if facing == "left" else frame
+    for view, drawing, _ in figures(out, attributes):
         rows = text.split()[: CHIN if action == "shoot" and drawing in DRAWN else None]
-        paint(view, (top, left, "\n".join(row.ljust(19, ".") for row in rows)), ramp, moved.get(drawing, (0, 0)))
+        paint(view, (top, left, "\n".join(rows)), ramp, moved.get(drawing, (0, 0)))
     return out

@@ -10,10 +10,8 @@ import re
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
-from storyreel.worlds.sprites_hats import MOVED
-from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+from storyreel.worlds.sprites_figures import SIDE, figures, ground_of, is_ground, side_of
 
-SIDE = 64  # pixels of a frame
 PLACES = {"down": (43, 43), "right": (42, 40), "up": (41, 18)}  # of its middle, on somebody who stands
 SIZES = {"down": (21, 15), "right": (21, 19), "up": (21, 15)}  # height and width
 FALLEN = 3  # drawing of `hurt` from which on it lies on the ground
@@ -29,16 +27,12 @@ def has_shield(prompt: str) -> bool:
 
 def with_shield(frames: np.ndarray, sex: str, action: str, facing: str) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a shield on the left arm."""
-    side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
-    ground = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
-    out = frames.copy()
-    for i, frame in enumerate(out):
-        drawing = drawing_at(action, min(i, FRAMES - 1) if action == "hurt" else i % FRAMES, FRAMES)
-        view = frame[:, ::-1] if facing == "left" and action != "hurt" else frame
+    bearer = {"sex": sex, "action": action, "facing": facing}
+    side, ground, out = side_of(bearer), ground_of(frames), frames.copy()
+    for view, drawing, (down, right) in figures(out, bearer):
         if action == "hurt" and drawing >= FALLEN:
             _put(view, LYING, LYING_SIZE, None)
         else:
-            down, right = MOVED.get((sex, action, side), {}).get(drawing, (0, 0))
             place = PLACES[side][0] + down, PLACES[side][1] + right
             _put(view, place, SIZES[side], None if side == "down" else ground)
     return out
@@ -49,9 +43,7 @@ def _put(frame: np.ndarray, place: tuple[int, int], size: tuple[int, int], behin
     rows, columns = np.mgrid[:SIDE, :SIDE]
     y, x = (rows - place[0]) / (size[0] / 2), (columns - place[1]) / (size[1] / 2)
     far = np.hypot(y, x)
-    free = True
-    if behind is not None:
-        free = (frame == behind).all(-1) if len(behind) == 3 else frame[..., 3] < 128
+    free = True if behind is None else is_ground(frame, behind)
     grain = (columns - place[1]) % 5 == 0
     for inside, color in (
         (far <= 1, OUTLINE), (far <= 0.9, RIM), (far <= 0.72, WOOD), ((far <= 0.72) & grain, GRAIN),

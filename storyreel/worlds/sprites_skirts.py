@@ -13,8 +13,7 @@ import numpy as np
 
 from storyreel.worlds.garment_dye import RGB, rgb
 from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
-from storyreel.worlds.sprites_hats import MOVED
-from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+from storyreel.worlds.sprites_figures import figures, side_of
 
 KINDS = (" dress", " robe", " skirt")
 CUTS = {  # without its hem
@@ -39,15 +38,12 @@ def with_skirt(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a whole skirt on who wears one."""
     worn = next((attributes[n] for n in ("torso", "legs") if attributes.get(n, "").endswith(KINDS)), "")
     color, _, kind = worn.partition(" ")
-    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
+    action, side = attributes.get("action", "walk"), side_of(attributes)
     ramp = rgb(ROBE) if worn == "green robe" else () if kind == "robe" else rgb(RAMPS.get(color, ""))
     if not ramp or action == "hurt":
         return frames
-    out, side = frames.copy(), {"left": "right"}.get(facing, facing)
-    for i, frame in enumerate(out):
-        drawing = drawing_at(action, i % FRAMES, FRAMES)
-        moved = MOVED.get((attributes.get("sex", "female"), action, side), {}).get(drawing, (0, 0))
-        view = frame[:, ::-1] if facing == "left" else frame
+    out = frames.copy()
+    for view, drawing, moved in figures(out, attributes, "female"):
         if kind == "robe" and side != "up":
             _close(view, ramp, moved)
         hang(view, replace(CUTS[side], hem=HEMS[kind]), ramp, moved[1], sway_at(action, drawing))

@@ -15,6 +15,7 @@ import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_completion import MONSTERS
+from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
@@ -23,7 +24,6 @@ from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPE
 
 Held = tuple[float, float, float]  # row, column, degrees clockwise from "to the right"
 
-SIDE = 64  # pixels of a frame
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
 UPRIGHT, BESIDE = -105.0, -60.0  # how a blade is carried: by the hand on the left of the picture, and from behind
 ABOVE, LENGTH = 28, 42  # pixels of a pole that is carried: above the hand, and in all
@@ -112,7 +112,7 @@ class Arms:
         there = [self._drawn_in(i) for i in range(len(frames))]
         outside = any((p[:, 1] < 0).any() or (p[:, 1] >= SIDE).any() for p, _ in there if len(p))
         room = ROOM if outside else 0
-        ground = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
+        ground = ground_of(frames)
         out = np.empty((len(frames), SIDE, SIDE + 2 * room, frames.shape[-1]), np.uint8)
         out[:] = ground
         out[:, :, room : room + SIDE] = frames
@@ -125,7 +125,7 @@ class Arms:
         inside = ((places >= 0) & (places < frame.shape[:2])).all(1)
         rows, columns = places[inside].T
         if self.facing == "up":  # behind who is seen from behind
-            free = (frame[rows, columns] == ground).all(-1) if len(ground) == 3 else frame[rows, columns, 3] < 128
+            free = is_ground(frame[rows, columns], ground)
             rows, columns, inside = rows[free], columns[free], np.flatnonzero(inside)[free]
         frame[rows, columns, :3] = colors[inside]
         frame[rows, columns, 3:] = 255
@@ -168,10 +168,8 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
     if kind is None and (not shield or action in WITH_SHIELDS):
         return found, None
     found.pop("weapon", None)
-    seen = action == "walk" or action == ("thrust" if kind in POLES else "slash") or (action, kind) in CAST
-    if kind == BOW and action != "walk":
-        seen = False
-    weapon = kind if seen else None
+    attack = None if kind == BOW else "thrust" if kind in POLES else "slash"
+    weapon = kind if action in ("walk", attack) or (action, kind) in CAST else None
     if weapon is None and not shield:
         return found, None
     drawn = {"slash": "dagger", "thrust": "spear"}.get(action) if weapon else None

@@ -13,11 +13,9 @@ import numpy as np
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_cloth import sway_at
 from storyreel.worlds.sprites_dyes import RAMPS
-from storyreel.worlds.sprites_hats import MOVED
-from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+from storyreel.worlds.sprites_figures import figures, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely
 
-SIDE = 64  # pixels of a frame
 TOP = 25  # row of its highest pixel
 LEFT = {"down": 10, "up": 16, "right": 13}  # column of the wing on the left
 FEATHERED = re.compile(
@@ -77,22 +75,17 @@ def has_wings(prompt: str) -> bool:
 
 def with_wings(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with wings where the prompt says some."""
-    action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
-    if action == "hurt" or not has_wings(prompt):
+    if attributes.get("action") == "hurt" or not has_wings(prompt):
         return frames
     feathered = bool(FEATHERED.search(prompt.lower()))
     color = other_colors(prompt).get("cape", ("", "white" if feathered else "purple"))[1]
     shape = np.array([list(row) for row in (FEATHERS if feathered else SKIN).split()])
     ramp = np.array(rgb(RAMPS.get(color, RAMPS["purple"])), np.uint8)
-    side = {"left": "right"}.get(facing, facing)
-    ground = frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
-    out = frames.copy()
-    for i, frame in enumerate(out):
-        drawing = drawing_at(action, i % FRAMES, FRAMES)
-        down, right = MOVED.get((attributes.get("sex", "male"), action, side), {}).get(drawing, (0, 0))
+    side, ground, out = side_of(attributes), ground_of(frames), frames.copy()
+    for view, drawing, (down, right) in figures(out, attributes):
         down += round(sway_at("walk", drawing))  # they beat a little
-        for view in (frame[:, ::-1] if facing == "left" else frame, frame[:, ::-1])[: 1 if side == "right" else 2]:
-            _put(view, shape, ramp, (TOP + down, LEFT[side] + right), ground if side == "down" else None)
+        for half in (view,) if side == "right" else (view, view[:, ::-1]):
+            _put(half, shape, ramp, (TOP + down, LEFT[side] + right), ground if side == "down" else None)
             right = -right
     return out
 
@@ -104,7 +97,7 @@ def _put(
     shades = shape[rows, columns].astype(int) - 1
     y, x = rows + place[0], columns + place[1]
     if behind is not None:
-        free = (frame[y, x] == behind).all(-1) if len(behind) == 3 else frame[y, x, 3] < 128
+        free = is_ground(frame[y, x], behind)
         y, x, shades = y[free], x[free], shades[free]
     frame[y, x, :3] = ramp[shades]
     frame[y, x, 3:] = 255

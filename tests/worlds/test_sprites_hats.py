@@ -7,9 +7,10 @@ import pytest
 
 from storyreel.generate.vocabulary import note_for
 from storyreel.worlds.sprites import WORLD
+from storyreel.worlds.sprites_figures import MOVED
 from storyreel.worlds.sprites_free_words import TOPPED, TOPPED_LIKE
 from storyreel.worlds.sprites_hat_shapes import COLORS, SHAPES
-from storyreel.worlds.sprites_hats import MOVED, Headgear, art, headgear_in, topped
+from storyreel.worlds.sprites_hats import Headgear, art, headgear_in, topped
 from storyreel.worlds.sprites_parts import ROWS
 
 BODY = (slice(26, 60), slice(22, 42))
