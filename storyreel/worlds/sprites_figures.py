@@ -47,8 +47,8 @@ def side_of(attributes: Mapping[str, str]) -> str:
 def figures(
     frames: np.ndarray, attributes: Mapping[str, str], sex: str = "male"
 ) -> Iterator[tuple[np.ndarray, int, tuple[int, int]]]:
-    """Of each frame, uint8 (64, 64, 3 or 4): itself, as seen from `side_of`, its drawing, and by how far (down, right) a
-    head is moved in it. Who has fallen stays so. sex: of who is not said to have one."""
+    """Of each frame, uint8 (64, 64, 3 or 4): itself, as seen from `side_of`, its drawing, and by how far (down, right)
+    a head is moved in it. Who has fallen stays so. sex: of who is not said to have one."""
     action, side = attributes.get("action", "walk"), side_of(attributes)
     mirrored = attributes.get("facing") == "left" and action != "hurt"
     moves = MOVED.get((attributes.get("sex", sex), action, side), {})
