@@ -1,49 +1,37 @@
 """StyleSV's claims at small scale: each part taken away, and the papers that it is compared with, at equal compute.
 
-Every arm is trained on the same clips of the world `skies` for as many FLOPs as StyleSV itself (counted, see
-storyreel.train.cost; penalties are not). Then each makes the same number of videos, which are measured as
-`storyreel evaluate` does; FVD by an encoder of that world, which is trained first. The floor is what other real clips
-get. With another recipe than `stylesv` (`stylesv_small` is 32 pixels) the other papers have that recipe's sizes.
+Every arm is trained on the same clips of the world `skies` for as many FLOPs as StyleSV itself. Then each makes the
+same number of videos, which are measured as `storyreel evaluate` does; FVD by an encoder of that world, which is
+trained first. The floor is what other real clips get. Texts are compared on sprites, by their judge (stylesv_texts).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import storyreel
+from reproductions import stylesv_texts
 from reproductions.cached_clips import make_once
 from reproductions.claims import Todo, run_claims
-from reproductions.pace import seconds_of, steps_in
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
+from reproductions.stylesv_arms import PRESETS, RECIPE, TEXT_ARMS, Arm, arm, steps_of
 from reproductions.stylesv_report import report
 from storyreel import recipes, worlds
 from storyreel.clip import Clip
 from storyreel.evaluate.repetition import at_anchors
 from storyreel.generate.model import Model, load
 from storyreel.options.generation import GenerateOptions
-from storyreel.recipe import Recipe
 from storyreel.systems.video_gan import VideoGanStage
-from storyreel.systems.video_gan_config import VideoGanConfig
 from storyreel.systems.video_gan_take import Take
-from storyreel.train.cost import costs
 
-RECIPE = "stylesv"
-FULL = "full"
-WITHOUT: dict[str, dict[str, Any]] = {
-    "aliased": {"frames": "stylegan2"},
-    "no_images": {"image_pretraining": False},
-    "no_tsm": {"critic": "mean"},
-    "linear": {"motion": "linear"},
-    "no_low_rank": {"low_rank": 0},
-}
-PRESETS = ("stylegan_v", "mocogan", "tfgan", "ircgan")
+TEXTS = "texts"
 CLAIMS: dict[str, tuple[str, ...]] = {  # and whose models are compared
     "sticking": ("full", "aliased"),
     "pretraining": ("full", "no_images"),
@@ -51,6 +39,7 @@ CLAIMS: dict[str, tuple[str, ...]] = {  # and whose models are compared
     "anchors": ("full", "linear"),
     "periodicity": ("full", "no_low_rank"),
     "presets": ("full", *PRESETS),
+    TEXTS: TEXT_ARMS,
 }
 METRICS = ("fvd", "fid", "sticking", "smoothness", "periodicity", "dynamic")
 FLOOR = "real"  # the row of other real clips
@@ -73,14 +62,6 @@ class Size:
         return replace(size, videos=settings.count) if settings.count else size
 
 
-@dataclass(frozen=True)
-class Arm:
-    """One of those that are compared: its recipe, with the steps that its share of compute allows."""
-
-    recipe: Recipe
-    flops: float
-
-
 def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
     """Measure what is not yet measured with these settings; write results.json, results.md and pictures.
 
@@ -92,7 +73,10 @@ def run(settings: Settings, only: str | None = None) -> dict[str, Any]:
 def todo(settings: Settings, claims: Sequence[str]) -> Todo:
     """How to measure each, and what the result depends on."""
     conditions = settings.how | settings.training | {"recipe": settings.recipe or RECIPE}
-    return {name: (partial(measure, settings, name), conditions) for name in claims}
+    found: Todo = {name: (partial(measure, settings, name), conditions) for name in claims if name != TEXTS}
+    if TEXTS in claims:
+        found[TEXTS] = partial(stylesv_texts.measure, settings), conditions | stylesv_texts.conditions(settings)
+    return found
 
 
 def measure(settings: Settings, claim: str) -> dict[str, Any]:
@@ -122,86 +106,11 @@ def verdict(claim: str, rows: dict[str, Any]) -> bool | None:
     return all(full < other for other in others)
 
 
-@lru_cache(maxsize=32)
-def arm(base: str, steps: int, name: str, quick: bool = False) -> Arm:
-    """StyleSV trains `steps` on images and half as many on videos, the others for as many FLOPs.
-
-    quick: presets have the sizes of `base`, as with any `base` but `stylesv`. ValueError where that is no video GAN.
-    """
-    whole = recipes.get(base)
-    config = whole.system
-    if not isinstance(config, VideoGanConfig):
-        raise ValueError(f"--recipe {base}: expected a recipe of a video GAN")
-    whole = _with(whole, config, {"images": steps, "videos": max(1, steps // 2)})
-    if name == FULL:
-        return Arm(whole, _flops(whole, _step_costs(whole)))
-    total = arm(base, steps, FULL, quick).flops
-    if name in WITHOUT:
-        return _as_long(_with(whole, replace(config, **WITHOUT[name])), total)
-    theirs = recipes.get(name)
-    if quick or base != RECIPE:
-        theirs = _with(whole, _small(theirs.system, config))
-    return _as_long(replace(theirs, name=name), total)
-
-
-def _small(system: Any, config: VideoGanConfig) -> VideoGanConfig:
-    """The switches of a preset at the sizes of another model."""
-    names = ("motion", "frames", "critic", "text", "negatives", "loss", "image_pretraining", "r1")
-    switches = {name: getattr(system, name) for name in names}
-    seen = config.clip_frames if system.critic == "image+3d" else config.seen_frames
-    return replace(config, **switches, low_rank=0, seen_frames=seen)
-
-
-def _with(recipe: Recipe, system: VideoGanConfig, steps: dict[str, int] | None = None) -> Recipe:
-    names = [name for name in recipe.stages if name == "videos" or system.image_pretraining]
-    counts = steps or {name: recipe.stages[name].steps for name in names}
-    return replace(
-        recipe, system=system, stages={name: replace(recipe.stages[name], steps=counts[name]) for name in names}
-    )
-
-
-def _as_long(recipe: Recipe, total: float) -> Arm:
-    """With all its steps multiplied so that they cost `total` FLOPs."""
-    each = _step_costs(recipe)
-    share = total / _flops(recipe, each)
-    stages = {name: replace(one, steps=max(1, round(one.steps * share))) for name, one in recipe.stages.items()}
-    made = replace(recipe, stages=stages)
-    return Arm(made, _flops(made, each))
-
-
-def _step_costs(recipe: Recipe) -> dict[str, float]:
-    """FLOPs of a step of each stage."""
-    return {name: cost.step for name, cost in costs(recipe).items()}
-
-
-def _flops(recipe: Recipe, each: dict[str, float]) -> float:
-    return sum(each[name] * one.steps for name, one in recipe.stages.items())
-
-
-def _steps(settings: Settings) -> int:
-    """Steps on images, such that all that are compared take the minutes that were given; measured once, kept."""
-    base = settings.recipe or RECIPE
-
-    def seconds() -> float:
-        recipe = recipes.get(base)
-        stages = recipe.system.build().stages
-        total = 0.0
-        for name, share in (("images", 1.0), ("videos", 0.5)):
-            d = recipe.stages[name].data
-            batch = {"video": torch.rand(d.batch, d.channels, d.frames, d.size, d.size) * 2 - 1}
-            total += 2 * share * seconds_of(stages[name].train(), batch, recipe.stages[name].precision)
-        return total * (1 + len(WITHOUT) + len(PRESETS))
-
-    return settings.steps or steps_in(
-        settings.minutes, settings.out / f"steps-{base}-{settings.minutes:g}.txt", seconds
-    )
-
-
 def _made(settings: Settings, name: str) -> tuple[Arm, Model, list[Clip]]:
     """An arm, trained where it is not yet, and its videos."""
     size, base = Size.of(settings), settings.recipe or RECIPE
-    one = arm(base, _steps(settings), name, settings.quick)
-    run = settings.out / "runs" / f"{base}-{_steps(settings)}-{name}"
+    one = arm(base, steps_of(settings), name, settings.quick)
+    run = settings.out / "runs" / f"{base}-{steps_of(settings)}-{name}"
     if not (run / "model" / "model.json").is_file():
         settings.tell(f"training {name}")
         storyreel.train(one.recipe, _data(settings), run, cache=settings.out / "cache")

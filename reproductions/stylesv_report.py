@@ -29,7 +29,24 @@ def report(results: dict[str, Any]) -> list[str]:
     lines += ["Jolt: the second difference of frames at anchors, in medians. `--`: not measured.", ""]
     for name, title in TITLES.items():
         lines += [f"## {title}", "", *_table(parts.get(name)), ""]
+    lines += ["## Those that read a text, on sprites (attributes right, by the judge)", ""]
+    lines += [*_texts(parts.get("texts")), ""]
     return lines
+
+
+def _texts(part: Part | None) -> Iterator[str]:
+    if not done(part):
+        yield why_not(part)
+        return
+    yield "| model | attributes right | all of a video | StyleSV less it | steps |"
+    yield "|---|---|---|---|---|"
+    for name, row in part["rows"].items():
+        steps = ", ".join(f"{stage} {count}" for stage, count in row["steps"].items())
+        shares = [row["attributes"]["mean"], row["attributes"]["all_right"], part["gaps"].get(name)]
+        yield f"| {name} | {' | '.join(number(share, percent=True) for share in shares)} | {steps} |"
+    yield ""
+    yield f"n = {part['n']} prompts. StyleSV with a text is above all others, and above chance: {holds(part)}."
+    yield from commands(part)
 
 
 def _table(part: Part | None) -> Iterator[str]:

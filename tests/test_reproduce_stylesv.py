@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reproductions import stylesv
 from reproductions.settings import Settings
-from reproductions.stylesv import CLAIMS, FULL, PRESETS, WITHOUT, arm, verdict
+from reproductions.stylesv import CLAIMS, TEXTS, verdict
+from reproductions.stylesv_arms import FULL, PRESETS, TEXT_ARMS, WITHOUT, arm, text_arm
 
 TINY = "video_gan_tiny"
 
@@ -53,3 +55,29 @@ def test_a_claim_is_measured_told_and_kept(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "anchors.png").stat().st_size > 500
     monkeypatch.setattr(stylesv, "measure", lambda *_: pytest.fail("measured again"))
     stylesv.run(settings_for(tmp_path), "anchors")
+
+
+def test_those_that_read_a_text_cost_the_same_and_are_told_by_one_encoder():
+    made = {name: text_arm(TINY, 1000, name, 8) for name in TEXT_ARMS}
+    costs = [one.flops for one in made.values()]
+    assert max(costs) == pytest.approx(min(costs), rel=0.01)
+    assert [one.recipe.system.text for one in made.values()] == ["projection", "projection", "filter", "info"]
+    assert {(one.recipe.text, one.recipe.system.text_dim) for one in made.values()} == {("minilm", 384)}
+
+
+def test_texts_are_compared_by_what_a_judge_sees_in_sprites(tmp_path: Path, lpc: Path):
+    stylesv.run(replace(settings_for(tmp_path), count=4, source=lpc), TEXTS)
+    part = json.loads((tmp_path / "results.json").read_text())["parts"][TEXTS]
+    assert set(part["rows"]) == {*TEXT_ARMS, "another's", "real"}
+    shares = {name: row["attributes"]["mean"]["accuracy"] for name, row in part["rows"].items()}
+    assert shares["real"] > 0.6, shares
+    assert all(shares[name] < shares["real"] for name in TEXT_ARMS), "two steps have learned nothing yet"
+    assert part["holds"] is False
+    assert (tmp_path / "texts.png").stat().st_size > 500
+    assert "| tfgan |" in (tmp_path / "results.md").read_text()
+
+
+def test_texts_need_the_sheets_of_sprites(tmp_path: Path):
+    stylesv.run(settings_for(tmp_path), TEXTS)
+    part = json.loads((tmp_path / "results.json").read_text())["parts"][TEXTS]
+    assert "--source" in part["missing"]
