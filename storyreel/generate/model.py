@@ -254,7 +254,7 @@ class Model:
         world, exact = palette_world(self.info), options.crisp is not False
         if world is not None:
             clip = (crisp(clip, world) if exact else clip).replace(meta={**clip.meta, "crisp": exact})
-        if made or resolved.prompts != options.prompts:
+        if not options.as_written:
             trained = retouching(trained_world(self.info), options)
             if exact and len(resolved.prompts) == 1:
                 clip = mended(clip, trained, options.prompt, resolved.prompts[0])

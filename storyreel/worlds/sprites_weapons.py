@@ -17,6 +17,7 @@ from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground
 from storyreel.worlds.sprites_free_words import HELD
+from storyreel.worlds.sprites_grips import hands_in, put_fist, skin_in
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
 from storyreel.worlds.sprites_shields import has_shield, with_shield
@@ -52,10 +53,10 @@ HANDS: dict[tuple[str, str, str], tuple[tuple[float, float] | None, ...]] = {  #
     ("female", "walk", "up"): ((47, 42), (47, 41), (45, 41), (46, 42), (47, 42), (49, 41), (49, 40), (48, 42)),
     ("female", "walk", "down"): ((46, 21), (47, 22), (47, 23), (47, 21), (46, 21), (45, 21), (45, 22), (45, 21)),
     ("female", "walk", "right"): ((48, 31), (49, 28), (48, 23), (47, 21), (47, 20), (48, 21), (48, 23), (48, 27)),
-    ("male", "spellcast", "up"): ((47, 43), None, None, (41, 47), (35, 53), (28, 52), (41, 47)),
+    ("male", "spellcast", "up"): ((47, 43), (46, 43), (44, 44), (41, 47), (35, 53), (28, 52), (41, 47)),
     ("male", "spellcast", "down"): ((46, 20), (44, 20), (43, 28), (42, 17), (34, 10), (27, 11), (44, 18)),
     ("male", "spellcast", "right"): ((46, 39), (45, 40), (44, 38), (41, 41), (37, 43), (29, 42), (41, 41)),
-    ("female", "spellcast", "up"): ((47, 42), None, None, (40, 46), (36, 50), (29, 50), (40, 46)),
+    ("female", "spellcast", "up"): ((47, 42), (46, 42), (44, 43), (40, 46), (36, 50), (29, 50), (40, 46)),
     ("female", "spellcast", "down"): ((46, 21), (44, 21), (43, 28), (43, 19), (36, 13), (29, 13), (43, 19)),
     ("female", "spellcast", "right"): ((46, 39), (47, 39), (45, 38), (43, 41), (38, 43), (31, 42), (43, 41)),
 }
@@ -110,15 +111,23 @@ class Arms:
         if self.shield:
             frames = with_shield(frames, self.sex, self.action, self.facing)
         there = [self._drawn_in(i) for i in range(len(frames))]
-        outside = any((p[:, 1] < 0).any() or (p[:, 1] >= SIDE).any() for p, _ in there if len(p))
+        skin = skin_in(frames[0], {"left": "right"}.get(self.facing, self.facing), self.facing == "left")
+        outside = any((p[:, 1] < 0).any() or (p[:, 1] >= SIDE).any() for p, *_ in there if len(p))
         room = ROOM if outside else 0
         ground = ground_of(frames)
         out = np.empty((len(frames), SIDE, SIDE + 2 * room, frames.shape[-1]), np.uint8)
         out[:] = ground
         out[:, :, room : room + SIDE] = frames
-        for frame, (places, colors) in zip(out, there, strict=True):
-            if len(places):
-                self._put(frame, places + np.array([0, room]), colors, ground)
+        for frame, (places, colors, grip) in zip(out, there, strict=True):
+            if not len(places):
+                continue
+            before = frame.copy()
+            self._put(frame, places + np.array([0, room]), colors, ground)
+            if skin is not None and grip is None:  # two hands, which the model drew on the shaft of a spear
+                hands = hands_in(before, skin)
+                frame[hands] = before[hands]
+            elif skin is not None and grip is not None:
+                put_fist(frame, grip[0], grip[1] + room, skin)
         return out
 
     def _put(self, frame: np.ndarray, places: np.ndarray, colors: np.ndarray, ground: np.ndarray) -> None:
@@ -130,10 +139,11 @@ class Arms:
         frame[rows, columns, :3] = colors[inside]
         frame[rows, columns, 3:] = 255
 
-    def _drawn_in(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """(places (n, 2) as row and column, colors (n, 3)) of the weapon in frame `i`; none where it is not seen."""
+    def _drawn_in(self, i: int) -> tuple[np.ndarray, np.ndarray, tuple[float, float] | None]:
+        """(places (n, 2) as row and column, colors (n, 3)) of the weapon in frame `i`, none where it is not seen; and
+        the place of the hand that holds it, None where two do."""
         side, drawing = {"left": "right"}.get(self.facing, self.facing), drawing_at(self.action, i % FRAMES, FRAMES)
-        longer, kind = 0, self.weapon
+        longer, kind, hand = 0, self.weapon, None
         if kind is None:
             held = None
         elif kind in POLES and self.action == "thrust":
@@ -150,9 +160,14 @@ class Arms:
                 held = (max(2, hand[0] - ABOVE), min(max(hand[1], least), most), -90)
                 longer = LENGTH - SHAPES[kind].column
         if held is None or kind is None:
-            return np.zeros((0, 2), int), np.zeros((0, 3), np.uint8)
-        places, colors = turned(kind, held[:2], held[2], mirrored=self.facing == "left", longer=longer)
-        return places - [max(0, places[:, 0].max() + 1 - SIDE), 0], colors  # rather a hand further up than cut
+            return np.zeros((0, 2), int), np.zeros((0, 3), np.uint8), None
+        mirrored = self.facing == "left"
+        places, colors = turned(kind, held[:2], held[2], mirrored=mirrored, longer=longer)
+        up = max(0, places[:, 0].max() + 1 - SIDE)  # rather a hand further up than cut
+        if kind in POLES and self.action == "thrust":
+            return places - [up, 0], colors, None
+        row = hand[0] if hand else held[0]
+        return places - [up, 0], colors, (row - (0 if hand else up), SIDE - 1 - held[1] if mirrored else held[1])
 
 
 def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Arms | None]:

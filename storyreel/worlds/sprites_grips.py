@@ -1,0 +1,59 @@
+"""Hands that hold what is drawn over them: a weapon of ours hides the hand that a model drew, so it is drawn again.
+
+It has the colors of the face, and of what covers it: a closed helmet has gauntlets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from storyreel.worlds.garment_dye import rgb
+
+FACES = {"down": (27, 35, 27, 37), "right": (27, 35, 31, 39)}  # rows and columns, in the first drawing of an action
+DARK = 190  # sum of a color's channels up to which it is an outline, or an eye
+NEAR = 40  # of a color's channels, to that of a face, in all
+BELOW = 38  # row from which on no face is seen
+FIST = ("122", "132", "112")  # of shades, 1 the darkest
+OUTLINE = rgb("2b1318")[0]
+
+
+def skin_in(frame: np.ndarray, side: str, mirrored: bool) -> np.ndarray | None:
+    """uint8 (3, 3): the commonest colors of the face of somebody in the first frame, the darkest first; None where
+    there are fewer."""
+    if side not in FACES:
+        return None
+    top, bottom, left, right = FACES[side]
+    face = (frame[:, ::-1] if mirrored else frame)[top:bottom, left:right].reshape(-1, frame.shape[-1])
+    solid = face[face[:, 3] >= 128] if frame.shape[-1] == 4 else face
+    seen = Counter(tuple(color[:3].tolist()) for color in solid if int(color[:3].sum()) > DARK)
+    common = [color for color, _ in seen.most_common(3)]
+    return np.array(sorted(common, key=sum), np.uint8) if len(common) == 3 else None
+
+
+def hands_in(frame: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """Where a frame has this skin, beneath the face: (h, w)."""
+    away = np.abs(frame[..., None, :3].astype(int) - skin).sum(-1).min(-1)
+    found = away <= NEAR
+    found[:BELOW] = False
+    return found & (frame[..., 3] >= 128) if frame.shape[-1] == 4 else found
+
+
+def put_fist(frame: np.ndarray, row: float, column: float, skin: np.ndarray) -> None:
+    """Draw a hand about this place, with a line around it where there is somebody."""
+    top, left = round(row) - 1, round(column) - 1
+    height, width = frame.shape[:2]
+    if not (1 <= top < height - 4 and 1 <= left < width - 4):
+        return
+    solid = frame[..., 3] >= 128 if frame.shape[-1] == 4 else np.ones(frame.shape[:2], bool)
+    for dy in range(-1, 4):
+        for dx in range(-1, 4):
+            at = (top + dy, left + dx)
+            if 0 <= dy < 3 and 0 <= dx < 3:
+                frame[at][:3] = skin[int(FIST[dy][dx]) - 1]
+            elif (0 <= dy < 3) != (0 <= dx < 3) and solid[at]:
+                frame[at][:3] = OUTLINE
+            else:
+                continue
+            frame[at][3:] = 255
