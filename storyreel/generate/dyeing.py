@@ -11,6 +11,8 @@ from storyreel.generate.crisp import figure
 from storyreel.worlds import World
 from storyreel.worlds.garment_dye import Dye
 
+WORN = ("torso", "legs", "feet")  # attributes of which nothing is about the eyes
+
 
 def dyes_of(prompt: str, drawn: Mapping[str, str], world: World) -> Sequence[Dye]:
     """How what is drawn is dyed."""
@@ -26,7 +28,11 @@ def dyed(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
     if not dyes:
         return clip
     meta = {**clip.meta, "dyed": {dye.attribute: dye.color for dye in dyes}}
-    return clip.replace(frames=in_dyes(clip.frames, dyes), meta=meta)
+    frames = in_dyes(clip.frames, dyes)
+    if world.eyes is not None and all(dye.attribute in WORN for dye in dyes):
+        spared = world.eyes(clip.frames, world.read(restated))
+        frames[spared] = clip.frames[spared]
+    return clip.replace(frames=frames, meta=meta)
 
 
 def in_dyes(frames: np.ndarray, dyes: Sequence[Dye]) -> np.ndarray:

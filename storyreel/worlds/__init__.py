@@ -149,6 +149,7 @@ class World:
     drawable: attributes -> those of them that its clips can show together, or what comes nearest.
     dyed: a prompt, attributes -> these with garments in a color that is drawn, and how they are dyed in that which the
     prompt says and no clip has; of its own result it gives the same.
+    eyes: frames of one action from its beginning on, uint8 (f, h, w, c), attributes -> where eyes are, bool (f, h, w).
     bearded: frames of one action from its beginning on, uint8 (f, h, w, c), attributes, the prompt -> the same with the
     facial hair that these name, which its models leave out.
     mended: frames, attributes and the prompt as for `bearded` -> the same, with what models lose, or never saw.
@@ -186,6 +187,7 @@ class World:
     complete: Callable[[Mapping[str, str], np.random.Generator, bool], Mapping[str, str]] | None = None
     drawable: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
     dyed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], Sequence[Dye]]] | None = None
+    eyes: Callable[[np.ndarray, Mapping[str, str]], np.ndarray] | None = None
     bearded: Callable[[np.ndarray, Mapping[str, str], str], np.ndarray] | None = None
     mended: Callable[[np.ndarray, Mapping[str, str], str], np.ndarray] | None = None
     mirrored: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], bool]] | None = None

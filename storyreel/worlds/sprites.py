@@ -33,6 +33,7 @@ from storyreel.worlds.sprites_beards import bearded
 from storyreel.worlds.sprites_completion import completed
 from storyreel.worlds.sprites_drawable import drawable
 from storyreel.worlds.sprites_dyes import dyed
+from storyreel.worlds.sprites_figures import eyes
 from storyreel.worlds.sprites_hats import topped
 from storyreel.worlds.sprites_mends import mended, mirrored
 from storyreel.worlds.sprites_parts import (
@@ -422,6 +423,7 @@ WORLD = World(
     stands=sprites_reader.stands,
     drawable=drawable,
     dyed=dyed,
+    eyes=eyes,
     bearded=bearded,
     mended=mended,
     mirrored=mirrored,

@@ -17,28 +17,29 @@ from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, 
 
 
 class Drawn(NamedTuple):
-    """What is drawn of a kind of garment that is to be dyed, and its pixels (`Dye.colors`, `Dye.near`)."""
+    """What is drawn of a kind of garment that is to be dyed, and its pixels (`Dye.colors`, `near`, `hues`)."""
 
     label: str
     colors: str
     near: float
+    hues: tuple[float, float] | None = None
 
 
 _TEAL, _BROWN = "01405b 0c6875 1c97a9 28b2c6 40d5e4", "3e2613 62351c 744b30 996b4a"
 DRAWN = {
-    "shirt": Drawn("teal shirt", _TEAL, 45),
-    "tunic": Drawn("teal tunic", _TEAL, 45),
-    "dress": Drawn("green dress", "013023 0a4200 489031 0f5b2d 016b47", 35),
+    "shirt": Drawn("teal shirt", _TEAL, 45, (170, 205)),
+    "tunic": Drawn("teal tunic", _TEAL, 45, (170, 205)),
+    "dress": Drawn("green dress", "013023 0a4200 489031 0f5b2d 016b47", 35, (95, 175)),
     "blue dress": Drawn("blue dress", "81b7b1 a4cbc7 bdd7d4 d8eae8", 14),
-    "robe": Drawn("green robe", "070d02 111d06 1f370b 2b4b0f", 12),
-    "pants": Drawn("teal pants", "2e403a 315b49 557e85 79979d", 16),
+    "robe": Drawn("green robe", "070d02 111d06 1f370b 2b4b0f", 12, (70, 150)),
+    "pants": Drawn("teal pants", "2e403a 315b49 557e85 79979d", 16, (140, 205)),
     "skirt": Drawn("brown skirt", _BROWN, 7),
     "hood": Drawn("cloth hood", _BROWN, 7),
     "cap": Drawn("leather cap", _BROWN, 7),
     "bandana": Drawn("red bandana", "721306 8e1808 af100e", 8),
     "wings": Drawn("wings", "240c38 3d155f 6c25a7", 14),
-    "orc": Drawn("orc", "09320b 19541d 228236 39aa4e 53bf71", 12),
-    "red orc": Drawn("red orc", "0f1c06 283510 355f21 568b33 77a552", 12),
+    "orc": Drawn("orc", "09320b 19541d 228236 39aa4e 53bf71", 12, (100, 155)),
+    "red orc": Drawn("red orc", "0f1c06 283510 355f21 568b33 77a552", 12, (80, 130)),
     "armor": Drawn("plate armor", "2e2533 3d3748 4d4a5d 5e5252 726b7e 867e7f b19998", 10),
 }
 IN_OTHERS = ("shirt", "tunic", "dress", "robe", "pants", "skirt")  # kinds that may stand in another color
@@ -48,6 +49,7 @@ SUIT = "formal suit"  # which has black pants, unless others are said
 SUITS = {"suit", "tuxedo", "tux"}  # words for one; of another color, pants are as the jacket
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
 _WITH_ROBE = re.compile(r"\b(\w+) (?:hood|cowl|hat|cape|cloak) and (?:robes?|habit)\b")
+GREENISH = {"green", "teal", "blue", "orc"}
 APART = ("torso", "legs")  # whose teals differ
 RAMPS = {
     "black": "060608 17171c 2b2b33 44444e",
@@ -110,8 +112,15 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
         if _alike(name, drawn.label.partition(" ")[0], found):
             continue
         found[name] = drawn.label
-        dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color])))
+        rest = {n: v for n, v in found.items() if n != name and n not in {dye.attribute for dye in dyes}}
+        hues = None if _has_green(rest) else drawn.hues
+        dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color]), hues))
     return found, dyes
+
+
+def _has_green(attributes: Mapping[str, str]) -> bool:
+    """Whether something of the character is green, teal or blue, so that stray pixels may be of that."""
+    return any(GREENISH & set(value.split()) for value in attributes.values())
 
 
 def _alike(attribute: str, color: str, attributes: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 SIDE = 64  # pixels of a frame
 STILL = (0, 0)
+EYES = {"down": (slice(27, 33), slice(25, 39)), "right": (slice(27, 33), slice(30, 40))}  # in the first drawing
 MOVED: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = {  # (down, right), by drawing, of a head's first place
     **{("male", *seen): moved for seen, moved in FACES_MOVED.items()},
     ("male", "walk", "up"): {2: (1, 0), 6: (1, 0)},
@@ -55,6 +56,20 @@ def figures(
     for i, frame in enumerate(frames):
         drawing = drawing_at(action, min(i, FRAMES - 1) if action == "hurt" else i % FRAMES, FRAMES)
         yield frame[:, ::-1] if mirrored else frame, drawing, moves.get(drawing, STILL)
+
+
+def eyes(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
+    """Where the eyes of somebody are, bool (f, h, w); nowhere of who is seen from behind, or lies."""
+    found = np.zeros(frames.shape[:3], bool)
+    rows, columns = EYES.get(side_of(attributes), (slice(0), slice(0)))
+    if frames.shape[1:3] != (SIDE, SIDE):
+        return found
+    for i, (_, drawing, (down, right)) in enumerate(figures(frames, attributes)):
+        if attributes.get("action") == "hurt" and drawing >= 3:
+            continue
+        view = found[i, :, ::-1] if attributes.get("facing") == "left" else found[i]
+        view[rows.start + down : rows.stop + down, columns.start + right : columns.stop + right] = True
+    return found
 
 
 def ground_of(frames: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from storyreel.worlds.garment_dye import RGB, rgb
+from storyreel.worlds.garment_dye import LUMINANCE, RGB, rgb
 from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_figures import figures, side_of
 
@@ -23,6 +23,7 @@ HEMS = {"dress": 58, "robe": 60, "skirt": 55}  # the lowest row
 FACE = (slice(30, 35), slice(28, 36))  # where skin is seen, in all views but from behind
 CHEST = (slice(37, 45), slice(26, 38))  # and where a robe would be open
 SKIN_PIXELS, SKIN_NEAR = 2, 6  # that a color of skin has at least, and how far pixels are from it
+LIGHTEST = 30  # by how much a pixel of a robe may be lighter than its lightest color
 ROBE = "070d02 111d06 1f370b 2b4b0f"  # of a robe that is dyed
 RAMPS = {  # outline, dark to light; of a color that is dyed, those that are found for it
     "green": "013023 08462a 0f5b2d 016b47",
@@ -51,7 +52,8 @@ def with_skirt(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
 
 
 def _close(frame: np.ndarray, ramp: tuple[RGB, ...], moved: tuple[int, int]) -> None:
-    """No skin is seen on the chest: colors of the face become that of the cloth, with a seam."""
+    """No skin is seen on the chest: colors of the face, and all that is lighter than the cloth, become that of the
+    cloth, with a seam."""
     down, right = moved
     rows, columns = FACE
     face = frame[rows.start + down : rows.stop + down, columns.start + right : columns.stop + right, :3].reshape(-1, 3)
@@ -60,6 +62,7 @@ def _close(frame: np.ndarray, ramp: tuple[RGB, ...], moved: tuple[int, int]) -> 
     rows, columns = CHEST
     there = frame[rows.start + down : rows.stop + down, columns.start + right : columns.stop + right]
     bare = (np.abs(there[..., None, :3].astype(int) - skin).max(-1) <= SKIN_NEAR).any(-1)
+    bare |= there[..., :3] @ LUMINANCE > LIGHTEST + max(np.array(ramp) @ LUMINANCE)
     shade = np.full(bare.shape, 2)
     shade[:, bare.shape[1] // 2] = 1
     there[bare, :3] = np.array(ramp, np.uint8)[shade[bare]]
