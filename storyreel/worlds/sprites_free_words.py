@@ -44,6 +44,9 @@ FISTS: list[str] = _WORDS["fists"]  # whoever fights so has nothing in hand
 STANDING = frozenset(_WORDS["standing"])
 SEVERAL = frozenset(["two", "three", "four", "five", "six", "many", "several"])  # of people, of whom one is drawn
 UNSEEN = ("young", "youthful")  # of people, all of whom look so; between a skin and who has it
+CLAD = {name for color, names in _WORDS["outfits"].items() if color != "nouns" for name in names}
+"""Who wears clothes of one color."""
+UNDRAWN: list[str] = _WORDS["undrawn"]  # of garments, which are all whole, clean and of one color
 GROWN: list[str] = _WORDS["grown"]  # children, of whom there are none
 PLAIN: dict[str, list[str]] = _WORDS["plain"]  # "attribute=value" -> nouns of garments that say no color
 LIKE = frozenset(name for names in _WORDS["like"].values() for name in names)  # who is not in the world
@@ -87,6 +90,7 @@ def nearest() -> Iterator[tuple[str, Meaning]]:
     """(phrase for what the world has not, what comes nearest)."""
     yield from ((word, (near,)) for near, words in NEAR.items() for word in words)  # pyright: ignore[reportReturnType]
     yield from _colored(alike=False)
+    yield from ((phrase, worn) for phrase, worn, _ in outfits())
     yield from ((phrase, (worn,)) for phrase, worn, _ in in_other_colors())
 
 
@@ -175,3 +179,15 @@ def in_other_colors() -> Iterator[tuple[str, tuple[str, str], str]]:
             if label:
                 names = product(_other_names(color) if more else (color,), nouns)
                 yield from ((f"{word} {noun}", (groups[label], label), color) for word, noun in names)
+
+
+def outfits() -> Iterator[tuple[str, Meaning, str]]:
+    """Clothes of one color, and who wears them: a shirt and pants, in the color that comes nearest; and the color."""
+    groups = {label: group for group, worn in GARMENT.items() for label in worn}
+    for color, order in _WORDS["nearest"].items():
+        kinds = ([f"{other} {kind}" for other in (color, *order)] for kind in ("shirt", "pants"))
+        labels = [label for there in kinds if (label := next(filter(groups.__contains__, there), None))]
+        worn = tuple((groups[label], label) for label in labels)
+        colored = product((color, *_other_names(color)), _WORDS["outfits"]["nouns"])
+        yield from ((f"{word} {noun}", worn, color) for word, noun in colored)
+        yield from ((name, worn, color) for name in _WORDS["outfits"].get(color, ()))

@@ -122,8 +122,9 @@ class Headgear:
         top, left, shape = art(self.kind, "up")
         shape = shape[::-1]
         first = LYING_ROWS - (top + len(shape) - 1)
-        beyond = max(0, first + len(shape) - SIDE - CUT)
-        if beyond <= MOST_BEYOND:
+        whole = self.kind.endswith(" head")
+        beyond = max(0, first + len(shape) - SIDE - (0 if whole else CUT))
+        if whole or beyond <= MOST_BEYOND:
             first -= beyond
             _put(frame, (first, left + LYING_ASIDE[self.sex]), shape, self._painted(shape))
 

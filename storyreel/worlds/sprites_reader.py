@@ -42,7 +42,7 @@ CLOSED_HELMET, OPEN_HELMET = "metal helmet", "kettle hat"
 NAKED = {"head": "bare head", "feet": "bare feet"}  # where something on them is denied
 FIGHTING = frozenset(form for verb in ("attack", "fight", "strike") for form in free_words.inflected(verb))
 THROWING = frozenset(form for verb in ("throw", "hurl", "toss") for form in free_words.inflected(verb))
-GILDED = {"metal helmet": "golden helmet", "metal greaves": "golden greaves"}  # beside golden armor
+GILDED = {f"metal {part}": f"golden {part}" for part in ("helmet", "greaves", "gloves", "boots")}  # with golden armor
 _WITH = re.compile(r"\bw/(o\b)?")  # a knight w/o helmet
 _TOKEN = re.compile(r"[^\W_]+(?:'s)?|[,.;:/|!?()\n]")
 
@@ -172,7 +172,7 @@ def _one_color(tokens: Phrase, named: Mapping[str, str]) -> Meaning:
 
 
 def lacking(prompt: str) -> dict[str, str]:
-    """What the prompt says that the world has not -> what is read in its place: {"zombie": "skeleton"}."""
+    """What the prompt says that the world has not -> what is read in its place, or "": {"zombie": "skeleton"}."""
     named, tokens = read_freely(prompt), _words(prompt)[0]
     everything = {**implied(prompt, named), **named}
     phrases = list(_phrases(tokens, _free_lexicon))
@@ -180,12 +180,13 @@ def lacking(prompt: str) -> dict[str, str]:
     found = {f"{a} {' '.join(b)}": "one at a time" for a, b, m in pairs if a in SEVERAL and _is_somebody(b, m)}
     for phrase, _ in phrases:
         for name, value in _stand_ins().get(phrase, ()):
-            if named.get(name) == value:
+            if named.get(name) == value and phrase[0] not in free_words.CLAD:
                 found.setdefault(" ".join(phrase), value)
         if ("head", "tiara") in (_free_lexicon().get(phrase) or ()) and everything.get("sex") == "male":
             found[" ".join(phrase)] = "bare head" if "facial_hair" in everything else "golden helmet"
         if phrase[-1] in free_words.GROWN:
             found[" ".join(phrase)] = "a grown person"
+    found |= {word: "" for word in tokens if word in free_words.UNDRAWN}
     for phrase, meaning in _phrases(tokens, _callings):
         if " ".join(phrase) in free_words.LIKE:
             look = {name: value for name, value in meaning or () if everything.get(name) == value}
@@ -238,7 +239,7 @@ def implied(prompt: str, named: Mapping[str, str]) -> dict[str, str]:
     if named.get("sex", found.get("sex")) == "female":
         found = {n: v for n, v in found.items() if n != "facial_hair" and not (n == "torso" and v in MENS)}
     if named.get("body") == "skeleton":  # its sex is not to be seen, and an archer of bones wears no leather
-        found = {name: value for name, value in found.items() if name in ("action", "facing") or value == "red bandana"}
+        found = {n: v for n, v in found.items() if n in ("action", "facing", "weapon") or v == "red bandana"}
     if named.get("head", found.get("head")) in COVERED:
         found.pop("hair_color", None)  # of an old knight's hair nothing is seen
     if "action" not in named:
@@ -272,8 +273,8 @@ def implied(prompt: str, named: Mapping[str, str]) -> dict[str, str]:
 
 def _best_side(action: str | None, weapon: str | None, body: str | None) -> str | None:
     """Where somebody faces in whose deed most is seen; None where that is nowhere in particular."""
-    if weapon in FRONT or (action == "slash" and body in MONSTERS) or (action == "thrust" and weapon is None):
-        return "down"  # aside a mace is cut, a sword hidden, an orc who swings has no face, a fist is in pieces
+    if weapon in FRONT or (action == "slash" and body in MONSTERS):
+        return "down"  # aside a mace is cut, a sword hidden, an orc who swings has no face
     return "right" if action in SIDEWAYS or weapon == "spear" else None  # blades in front are cut and shafts are dots
 
 
@@ -298,8 +299,7 @@ def _all_phrases() -> frozenset[Phrase]:
 
 @lru_cache(maxsize=4096)
 def _nearly(word: str) -> Phrase:
-    found = spelled(word, _vocabulary(), _nouns(), _ordinary())
-    return tuple(SPELLING.get(each, each) for each in found)
+    return tuple(SPELLING.get(each, each) for each in spelled(word, _vocabulary(), _nouns(), _ordinary()))
 
 
 @lru_cache(maxsize=1)
@@ -396,7 +396,7 @@ def _stand_ins() -> Lexicon:
 def _stand_in_colors() -> dict[tuple[str, ...], str]:
     """The color of each garment of `_stand_ins` that does not come in it."""
     found: dict[tuple[str, ...], str] = {}
-    for phrase, _, color in free_words.in_other_colors():
+    for phrase, _, color in chain(free_words.outfits(), free_words.in_other_colors()):
         found.setdefault(tokens_of(phrase), color)
     return {phrase: color for phrase, color in found.items() if phrase in _stand_ins()}
 

@@ -32,6 +32,13 @@ def _art(column: int, text: str) -> Shape:
 
 
 SHAPES = {
+    "claws": _art(1, """
+        ..www
+        sd
+        ..wwww
+        sd
+        ..www
+    """),
     "longsword": _art(2, """
         .....g
         .....gwwwwwwwwwwwwww

@@ -25,12 +25,14 @@ from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPE
 
 Held = tuple[float, float, float]  # row, column, degrees clockwise from "to the right"
 
+LEAN = 32  # degrees up to which a weapon leans, so that its edges stay whole; beyond, it is turned
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
-UPRIGHT, BESIDE = -105.0, -60.0  # how a blade is carried: by the hand on the left of the picture, and from behind
+CARRIED = {"down": -105.0, "up": -60.0, "right": 40.0}  # how a blade is carried, by the side it is seen from
+DROPPED, LYING = 2, (59.0, 16.0)  # drawing of `hurt` from which on a weapon lies, and the row and column of its handle
 ABOVE, LENGTH = 28, 42  # pixels of a pole that is carried: above the hand, and in all
 CLEAR = {("walk", "right"): (0, 23), ("spellcast", "right"): (42, 64), ("spellcast", "down"): (0, 21)}
 """Columns of a pole in which it is before no face."""
-BOW = "bow"
+BOW, CLAWS = "bow", "claws"
 WITH_SHIELDS = ("walk", "thrust")  # actions of which there are drawings with one
 CAST = (("spellcast", "staff"),)  # who casts a spell has a staff in hand, and nothing else
 
@@ -123,17 +125,19 @@ class Arms:
                 continue
             before = frame.copy()
             self._put(frame, places + np.array([0, room]), colors, ground)
-            if skin is not None and grip is None:  # two hands, which the model drew on the shaft of a spear
+            if skin is None or self.action == "hurt":
+                continue
+            if grip is None:  # two hands, which the model drew on the shaft of a spear
                 hands = hands_in(before, skin)
                 frame[hands] = before[hands]
-            elif skin is not None and grip is not None:
+            else:
                 put_fist(frame, grip[0], grip[1] + room, skin)
         return out
 
     def _put(self, frame: np.ndarray, places: np.ndarray, colors: np.ndarray, ground: np.ndarray) -> None:
         inside = ((places >= 0) & (places < frame.shape[:2])).all(1)
         rows, columns = places[inside].T
-        if self.facing == "up":  # behind who is seen from behind
+        if self.facing == "up" or self.action == "hurt":  # behind who is seen from behind, or falls onto it
             free = is_ground(frame[rows, columns], ground)
             rows, columns, inside = rows[free], columns[free], np.flatnonzero(inside)[free]
         frame[rows, columns, :3] = colors[inside]
@@ -142,17 +146,21 @@ class Arms:
     def _drawn_in(self, i: int) -> tuple[np.ndarray, np.ndarray, tuple[float, float] | None]:
         """(places (n, 2) as row and column, colors (n, 3)) of the weapon in frame `i`, none where it is not seen; and
         the place of the hand that holds it, None where two do."""
-        side, drawing = {"left": "right"}.get(self.facing, self.facing), drawing_at(self.action, i % FRAMES, FRAMES)
+        falls = self.action == "hurt"
+        side = "down" if falls else {"left": "right"}.get(self.facing, self.facing)
+        drawing = drawing_at(self.action, min(i, FRAMES - 1) if falls else i % FRAMES, FRAMES)
         longer, kind, hand = 0, self.weapon, None
         if kind is None:
             held = None
+        elif self.action == "hurt" and drawing >= DROPPED:
+            held, longer = (*LYING, 180), LENGTH - SHAPES[kind].column if kind in POLES else 0
         elif kind in POLES and self.action == "thrust":
             held = TIPS[side][drawing]
         elif self.action == "slash":
             held = DAGGERS[self.sex, self.action, side][drawing]
         else:
-            hand = HANDS[self.sex, self.action, side][drawing]
-            held = hand and (*hand, BESIDE if side == "up" else UPRIGHT)
+            hand = HANDS[self.sex, "walk" if falls else self.action, side][0 if falls else drawing]
+            held = hand and (*hand, CARRIED["up" if kind == "torch" and side == "right" else side])
             if hand and kind == BOW:
                 held = (*hand, -90)
             elif hand and kind in POLES:
@@ -161,10 +169,10 @@ class Arms:
                 longer = LENGTH - SHAPES[kind].column
         if held is None or kind is None:
             return np.zeros((0, 2), int), np.zeros((0, 3), np.uint8), None
-        mirrored = self.facing == "left"
+        mirrored = self.facing == "left" and not falls
         places, colors = turned(kind, held[:2], held[2], mirrored=mirrored, longer=longer)
         up = max(0, places[:, 0].max() + 1 - SIDE)  # rather a hand further up than cut
-        if kind in POLES and self.action == "thrust":
+        if (kind in POLES and self.action == "thrust") or (falls and drawing >= DROPPED):
             return places - [up, 0], colors, None
         row = hand[0] if hand else held[0]
         return places - [up, 0], colors, (row - (0 if hand else up), SIDE - 1 - held[1] if mirrored else held[1])
@@ -184,10 +192,10 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
         return found, None
     found.pop("weapon", None)
     attack = None if kind == BOW else "thrust" if kind in POLES else "slash"
-    weapon = kind if action in ("walk", attack) or (action, kind) in CAST else None
+    weapon = kind if action in ("walk", "hurt", attack) or (action, kind) in CAST else None
     if weapon is None and not shield:
         return found, None
-    drawn = {"slash": "dagger", "thrust": "spear"}.get(action) if weapon else None
+    drawn = {"slash": "dagger", "thrust": "spear"}.get(action) if weapon and weapon != CLAWS else None
     if drawn:
         found["weapon"] = drawn
     return found, Arms(weapon, drawn, found.get("sex", "male"), action, found.get("facing", "down"), shield)
@@ -237,8 +245,15 @@ def turned(
     top, left = round(place[0]) - reach, round(place[1]) - reach
     rows, columns = np.mgrid[top : top + 2 * reach + 1, left : left + 2 * reach + 1]
     dy, dx = rows - place[0], columns - place[1]
-    along = np.floor(dx * cos + dy * sin + shape.column + 0.5).astype(int)
-    across = np.floor(dy * cos - dx * sin + shape.row + 0.5).astype(int)
+    along, across = dx * cos + dy * sin, dy * cos - dx * sin
+    turn = round(degrees / 90) * 90  # of a shape that is upright or level, and then leans in whole steps
+    if 0 < abs(degrees - turn) <= LEAN:
+        cos, sin = round(math.cos(math.radians(turn))), round(math.sin(math.radians(turn)))
+        along, across = dx * cos + dy * sin, dy * cos - dx * sin
+        across = across - np.floor(along * math.tan(math.radians(degrees - turn)) + 0.5)
+        along = along / math.cos(math.radians(degrees - turn))
+    along = np.floor(along + shape.column + 0.5).astype(int)
+    across = np.floor(across + shape.row + 0.5).astype(int)
     inside = (along >= 0) & (along < length) & (across >= 0) & (across < height)
     seen = np.where(inside, art[across.clip(0, height - 1), along.clip(0, length - 1)], ".")
     filled = seen != "."

@@ -70,7 +70,7 @@ def test_it_is_not_dyed_beside_something_in_the_same_color():
 
 
 def test_the_pixels_of_the_garment_are_dyed_and_no_others():
-    _, (dye,) = dyed("a boy in a green tunic", {"torso": "teal shirt"})
+    _, (dye,) = dyed("a boy in a green tunic", {"torso": "teal shirt", "legs": "teal pants"})
     frames = np.zeros((1, 1, len(TEAL + OTHERS), 4), np.uint8)
     frames[0, 0, :, :3], frames[..., 3] = TEAL + OTHERS, 200
     out = in_dyes(frames, [dye])

@@ -160,7 +160,7 @@ export class Prompts {
     if ((said.sex ?? found.sex) === "female") delete found.facial_hair;
     if (said.body === "skeleton")
       found = Object.fromEntries(
-        Object.entries(found).filter(([name, v]) => ["action", "facing"].includes(name) || v === "red bandana"),
+        Object.entries(found).filter(([name, v]) => ["action", "facing", "weapon"].includes(name) || v === "red bandana"),
       );
     if ((said.sex ?? found.sex) === "female" && mens.includes(found.torso)) delete found.torso;
     const hidden = covered.includes(said.head ?? found.head);
@@ -176,7 +176,6 @@ export class Prompts {
     const turned = said.facing || found.facing;
     if (!turned && front.includes(weapon)) found.facing = "down";
     else if (!turned && does === "slash" && monsters.includes(said.body)) found.facing = "down";
-    else if (!turned && does === "thrust" && !weapon) found.facing = "down";
     else if (!turned && (sideways.includes(does) || weapon === "spear")) found.facing = "right";
     const kind = this.#whiskers(words);
     const hairless = hidden || said.hair_style === "bald";
