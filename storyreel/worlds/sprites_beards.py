@@ -110,7 +110,7 @@ MOVED = {  # (down, right) by which a head is moved, in those drawings of an act
     ("thrust", "right"): {4: (0, 2), 5: (0, 2), 6: (0, 2)},
     ("slash", "down"): {2: (2, -1), 3: (1, 2), 4: (0, 3), 5: (0, 3)},
     ("slash", "right"): {1: (2, 2), 2: (0, 2), 3: (0, 3), 4: (0, 4), 5: (0, 4)},
-    ("shoot", "down"): dict.fromkeys((*range(4), *range(9, 13)), (0, -1)),
+    ("shoot", "down"): dict.fromkeys(range(13), (0, -1)),
     ("shoot", "right"): dict.fromkeys(range(13), (0, -1)),
     ("hurt", "down"): {1: (1, 2), 2: (9, 2)},
 }

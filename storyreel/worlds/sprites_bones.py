@@ -80,10 +80,9 @@ CHEST_SEEN = {  # drawings of an action in which no arm is before a chest, where
     ("spellcast", "down"): (0, 1, 3, 4, 5, 6),
     ("thrust", "down"): (0, 1),
     ("slash", "down"): (0, 1, 3, 4, 5),
-    ("shoot", "down"): (0, 1),
     ("hurt", "down"): (0, 1),
     ("thrust", "up"): (0,),
-    ("shoot", "up"): (0,),
+    ("shoot", "up"): (),
 }
 TURNED = {  # how a chest is moved where that is not as its head
     ("slash", "right"): {2: (1, 3), 3: (1, 4), 4: (1, 5), 5: (1, 5)},

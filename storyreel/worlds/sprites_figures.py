@@ -20,7 +20,7 @@ MOVED: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = {  # (down, righ
                                **dict.fromkeys((4, 5, 6), (2, 2))},
     ("male", "slash", "up"): {0: (1, 0), 1: (2, 0), 2: (2, -1), 3: (1, 1), 4: (1, 2), 5: (1, 2)},
     ("male", "shoot", "down"): dict.fromkeys(range(13), (0, -1)),
-    ("male", "shoot", "up"): {**dict.fromkeys(range(13), (1, -1)), 1: (2, -1), 2: (1, 0)},
+    ("male", "shoot", "up"): dict.fromkeys(range(13), (1, -1)),
     ("male", "hurt", "down"): {1: (1, 2), 2: (8, 2), 3: (12, 2), 4: (18, 2)},
     ("female", "walk", "down"): {2: (1, 0), 6: (1, 0)},
     ("female", "walk", "right"): dict.fromkeys((0, 1, 4, 5), (1, 0)),
@@ -32,9 +32,9 @@ MOVED: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = {  # (down, righ
     ("female", "slash", "down"): {1: (2, 0), 2: (1, -1), 3: (0, 1), 4: (0, 2), 5: (0, 2)},
     ("female", "slash", "right"): {1: (2, 1), 2: (1, 2), 3: (0, 2), 4: (0, 2), 5: (0, 2)},
     ("female", "slash", "up"): {1: (0, -1), 2: (0, -2), 3: (-1, 1), 4: (-1, 2), 5: (-1, 2)},
-    ("female", "shoot", "down"): dict.fromkeys(range(1, 13), (0, -1)),
-    ("female", "shoot", "right"): {**dict.fromkeys(range(13), (0, -1)), 3: (2, -1)},
-    ("female", "shoot", "up"): {**dict.fromkeys(range(13), (0, -1)), 0: STILL, 2: STILL},
+    ("female", "shoot", "down"): dict.fromkeys(range(13), (0, -1)),
+    ("female", "shoot", "right"): dict.fromkeys(range(13), (0, -1)),
+    ("female", "shoot", "up"): dict.fromkeys(range(13), (0, -1)),
     ("female", "hurt", "down"): {0: (1, 0), 1: (1, 1), 2: (8, 1), 3: (12, 1), 4: (18, 2)},
 }  # fmt: skip
 

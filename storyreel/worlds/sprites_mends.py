@@ -1,7 +1,7 @@
 """What a model loses of a sprite in motion, as it draws it in another frame of the same clip.
 
 In the drawings of an action a head is moved and never changed, and by how much is known; so the head of a monster is
-that of the first frame, which a model draws best. Where a bow is picked up it is seen in pieces: it is up already.
+that of the first frame, which a model draws best.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.sprites_bones import with_bones
+from storyreel.worlds.sprites_bows import with_bow, without_bow
 from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_extras import with_extras
@@ -27,7 +28,6 @@ ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before t
 BOXES = {"down": (12, 46, 18, 46), "right": (12, 46, 20, 42)}  # rows and columns of a head in the first drawing
 SHOULDERS = {"down": 39, "right": 29}  # row: from here on there is more in a box than the head, as an arm
 LYING = 4  # drawing of `hurt` from which on no face is seen
-PICKED_UP = 2  # frames of a shot from the side in which the bow is picked up
 SIDE = 64  # pixels of a frame
 
 
@@ -38,6 +38,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
     if frames.shape[1:3] != (SIDE, SIDE):
         return frames
+    frames = without_bow(frames, attributes)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
@@ -45,13 +46,11 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = with_wings(frames, attributes, prompt)
     frames = with_spell(frames, attributes, prompt)
     monster = attributes.get("body") in MONSTERS
-    if action == "shoot" and side == "right" and len(frames) % FRAMES == 0:
-        frames = _with_bow_up(frames)
     if monster and (action, side) == ("hurt", "down"):
         return _with_first_head(frames, action, side, mirrored=False)
     if monster and action in ACTIONS and side in BOXES:
         frames = _with_first_head(frames, action, side, mirrored=facing == "left")
-    return with_face(frames, attributes) if monster else frames
+    return with_bow(with_face(frames, attributes) if monster else frames, attributes, prompt)
 
 
 def mirrored(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], bool]:
@@ -64,13 +63,6 @@ def mirrored(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str]
     if attributes.get("body") not in MONSTERS or facing != "right" or attributes.get("facing") not in ("left", "right"):
         return dict(attributes), False
     return {**attributes, "facing": "left"}, True
-
-
-def _with_bow_up(frames: np.ndarray) -> np.ndarray:
-    out = frames.copy()
-    for first in range(0, len(out), FRAMES):
-        out[first : first + PICKED_UP] = out[first + FRAMES - 1]
-    return out
 
 
 def _with_first_head(frames: np.ndarray, action: str, side: str, mirrored: bool) -> np.ndarray:

@@ -31,22 +31,12 @@ def test_a_head_is_moved_as_in_the_drawings() -> None:
     assert max(tops) == 17
 
 
-def test_a_bow_is_up_from_the_beginning() -> None:
-    frames = clip()
-    made = mended(frames, {"action": "shoot", "facing": "left"})
-    np.testing.assert_array_equal(made[0], frames[7])
-    np.testing.assert_array_equal(made[1], frames[7])
-    np.testing.assert_array_equal(made[2:8], frames[2:8])
-    np.testing.assert_array_equal(made[9], frames[15])
-
-
 @pytest.mark.parametrize(
     "attributes",
     [
         {"body": "light", "action": "slash", "facing": "down"},
         {"body": "orc", "action": "walk", "facing": "down"},
         {"body": "orc", "action": "slash", "facing": "up"},
-        {"action": "shoot", "facing": "down"},
     ],
 )
 def test_all_else_stays(attributes: dict[str, str]) -> None:
