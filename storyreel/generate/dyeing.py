@@ -37,10 +37,12 @@ def dyed(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
 
 def in_dyes(frames: np.ndarray, dyes: Sequence[Dye]) -> np.ndarray:
     """uint8 (t, h, w, 3 or 4) -> the same, dyed. Alpha stays, and so does the background."""
-    there = figure(frames, least=1)
-    seen, which = np.unique(frames[there][:, :3], axis=0, return_inverse=True)
-    for dye in dyes:
-        seen = dye(seen)
-    out = frames.copy()
-    out[there, :3] = seen[which.reshape(-1)]
+    there, out = figure(frames, least=1), frames.copy()
+    for top in sorted({dye.top for dye in dyes}):
+        part = there.copy()
+        part[:, :top] = False
+        seen, which = np.unique(out[part][:, :3], axis=0, return_inverse=True)
+        for dye in (dye for dye in dyes if dye.top == top):
+            seen = dye(seen)
+        out[part, :3] = seen[which.reshape(-1)]
     return out

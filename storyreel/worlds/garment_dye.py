@@ -22,6 +22,7 @@ class Dye:
     attribute: of the garment. color: its new one. drawn: the value that is drawn. colors: in which that is drawn, dark
     to light; near: how far a pixel may be from one of them, in RGB. ramp: the new color, dark to light. hues: degrees
     from and to, of which are stray pixels of it, whatever their shade, where nothing else of a picture is; or None.
+    top: the first row of a picture that is dyed.
     """
 
     attribute: str
@@ -31,6 +32,7 @@ class Dye:
     near: float
     ramp: tuple[RGB, ...]
     hues: tuple[float, float] | None = None
+    top: int = 0
 
     def __call__(self, seen: np.ndarray) -> np.ndarray:
         """uint8 (n, 3) -> what becomes of these colors."""

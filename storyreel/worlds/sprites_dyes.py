@@ -37,18 +37,21 @@ DRAWN = {
     "hood": Drawn("cloth hood", _BROWN, 7),
     "cap": Drawn("leather cap", _BROWN, 7),
     "bandana": Drawn("red bandana", "721306 8e1808 af100e", 8),
+    **dict.fromkeys(("shoes", "boots", "slippers"), Drawn("brown shoes", "411e05 723e2a 865e40 926c42", 16)),
     "wings": Drawn("wings", "240c38 3d155f 6c25a7", 14),
     "orc": Drawn("orc", "09320b 19541d 228236 39aa4e 53bf71", 12, (100, 155)),
     "red orc": Drawn("red orc", "0f1c06 283510 355f21 568b33 77a552", 12, (80, 130)),
     "armor": Drawn("plate armor", "2e2533 3d3748 4d4a5d 5e5252 726b7e 867e7f b19998", 10),
 }
-IN_OTHERS = ("shirt", "tunic", "dress", "robe", "pants", "skirt")  # kinds that may stand in another color
+IN_OTHERS = ("shirt", "tunic", "dress", "robe", "pants", "skirt", "shoes", "boots", "slippers")
+"""Kinds that may stand in another color."""
 PALE = "blue dress"  # which is drawn as pale as ice
 LIGHT = {"light", "pale", "ice", "icy", "sky", "baby"}  # words for such a blue
 SUIT = "formal suit"  # which has black pants, unless others are said
 SUITS = {"suit", "tuxedo", "tux"}  # words for one; of another color, pants are as the jacket
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
 _WITH_ROBE = re.compile(r"\b(\w+) (?:hood|cowl|hat|cape|cloak) and (?:robes?|habit)\b")
+FEET = 55  # row from which on feet are, unless somebody lies
 GREENISH = {"green", "teal", "blue", "orc"}
 APART = ("torso", "legs")  # whose teals differ
 RAMPS = {
@@ -93,6 +96,10 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     if found.get("torso") == PALE and not LIGHT & {*tokens_of(prompt)}:
         colors.setdefault("torso", (PALE, "blue"))
     named = read_freely(prompt)
+    if named.get("feet", "").endswith(" slippers") and "slippers" not in tokens_of(prompt):  # white shoes
+        colors.setdefault("feet", ("shoes", named["feet"].partition(" ")[0]))
+    if found.get("action") == "hurt":
+        colors.pop("feet", None)  # which are not below then
     color, _, worn = {**implied(prompt, named), **named}.get("torso", "").partition(" ")
     if shared := _WITH_ROBE.search(prompt.lower()):  # a white hood and robe
         color = color_words().get(shared[1], color)
@@ -114,7 +121,8 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
         found[name] = drawn.label
         rest = {n: v for n, v in found.items() if n != name and n not in {dye.attribute for dye in dyes}}
         hues = None if _has_green(rest) else drawn.hues
-        dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color]), hues))
+        top = FEET if name == "feet" else 0
+        dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color]), hues, top))
     return found, dyes
 
 
