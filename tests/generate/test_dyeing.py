@@ -55,3 +55,11 @@ def test_models_dye_what_they_make():
     assert "teal shirt" in made.meta["restated"][0]
     plain = model("a man in an orange shirt and black pants walking", as_written=True, **options)[0]
     assert "dyed" not in plain.meta
+
+
+def test_eyes_are_not_dyed():
+    frames = np.zeros((8, 64, 64, 4), np.uint8)
+    frames[:, 20:60, 20:44] = (28, 151, 169, 255)  # teal
+    made = dyed(Clip(frames), WORLD, "a man in a red shirt walking", "a man wearing a teal shirt walking toward us")
+    assert (made.frames[:, 28:32, 28:36] == frames[:, 28:32, 28:36]).all()
+    assert (made.frames[:, 45, 30, 0] > made.frames[:, 45, 30, 2]).all()

@@ -121,3 +121,33 @@ def test_a_hood_goes_with_its_cloak_and_a_blue_dress_is_blue():
     dress = {"torso": "blue dress"}
     assert [(d.attribute, d.color) for d in dyed("a girl in a blue dress", dress)[1]] == [("torso", "blue")]
     assert not dyed("a girl in a light blue dress", dress)[1]
+
+
+def test_stray_pixels_of_its_hue_are_dyed_where_nothing_else_has_it():
+    stray = np.array([[(20, 60, 58), (90, 140, 150)]], np.uint8)
+    frames = np.dstack([stray, np.full((1, 2), 255, np.uint8)])[None]
+    _, (dye,) = dyed("a boy in a red shirt", {"torso": "red shirt", "legs": "white pants"})
+    assert (in_dyes(frames, [dye])[..., 0] > in_dyes(frames, [dye])[..., 2]).all()
+    _, (careful,) = dyed("a boy in a red shirt", {"torso": "red shirt", "legs": "blue pants"})
+    assert careful.hues is None
+    assert (in_dyes(frames, [careful])[0, 0, 0] == frames[0, 0, 0]).all()
+
+
+def test_shoes_are_dyed_at_the_feet():
+    shown, (dye,) = dyed("a man in red shoes", {"feet": "maroon shoes"})
+    assert shown == {"feet": "brown shoes"}
+    frames = np.zeros((1, 64, 64, 4), np.uint8)
+    frames[:, 10:62, 20:40] = (134, 94, 64, 255)
+    changed = (in_dyes(frames, [dye]) != frames).any(-1)
+    assert changed[0, 57:62, 20:40].all()
+    assert not changed[0, :50].any(), "hair may have the color of shoes"
+    assert dyed("a man in red shoes dies", {"feet": "maroon shoes", "action": "hurt"})[1] == []
+    assert dyed("a boy in white sneakers", {"feet": "white slippers"})[0] == {"feet": "brown shoes"}
+
+
+def test_clothes_are_a_shirt_and_pants():
+    seen = {"torso": "brown shirt", "legs": "teal pants"}
+    shown, dyes = dyed("a woman in black clothes", seen)
+    assert shown == {"torso": "teal shirt", "legs": "teal pants"}
+    assert [(dye.attribute, dye.color) for dye in dyes] == [("torso", "black"), ("legs", "black")]
+    assert [dye.color for dye in dyed("a ninja walking", seen)[1]] == ["black", "black"]

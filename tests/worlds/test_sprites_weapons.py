@@ -137,3 +137,26 @@ def test_a_weapon_ends_at_the_bottom() -> None:
         short = Arms("dagger", "dagger", sex, "slash", "down")(frames)
         assert made.shape[1] == 64
         assert ((made[5] != frames[5, 0, 0]).any(-1).sum()) > ((short[5] != frames[5, 0, 0]).any(-1).sum()) + 40
+
+
+def test_a_hand_in_the_color_of_the_face_holds_what_is_drawn() -> None:
+    frames = figures()
+    face = np.array([(250, 210, 180), (225, 160, 120), (170, 100, 70)], np.uint8)
+    frames[:, 26:38, 24:40, :3] = face[np.arange(12) % 3][:, None]
+    for facing in ("down", "right", "left"):
+        seen = frames[:, :, ::-1] if facing == "left" else frames
+        made = Arms("axe", None, "male", "walk", facing)(seen)
+        hands = (made[:, 40:, :, None, :3] == face).all(-1).any(-1)
+        assert (hands.sum((1, 2)) == 9).all(), facing
+
+
+def test_who_falls_drops_what_they_hold() -> None:
+    frames = figures()
+    made = Arms("longsword", None, "male", "hurt", "down")(frames)
+    room = (made.shape[2] - 64) // 2
+    changed = (made[:, :, room : room + 64] != frames).any(-1)
+    assert changed[0, :50].any(), "in hand"
+    for frame in changed[4:]:
+        assert not frame[:52].any()
+        assert frame[56:].any(), "on the ground"
+    assert not changed[4:, *FIGURE].any(), "beside who lies"
