@@ -25,6 +25,7 @@ from storyreel.worlds.sprites_free_words import (
     TOPPED_LIKE,
     color_words,
 )
+from storyreel.worlds.sprites_hairdos import without_hairdo
 from storyreel.worlds.sprites_hat_shapes import COLORS, SHAPES
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, tokens_of
@@ -147,7 +148,7 @@ class Headgear:
 def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Headgear | None]:
     """The attributes with the head that a model is to draw, a bare one, and what is drawn onto it; of these the same
     comes again. None where the prompt says no headgear of ours."""
-    found, (kind, color, phrase) = dict(attributes), headgear_in(prompt)
+    found, (kind, color, phrase) = without_hairdo(prompt, attributes), headgear_in(prompt)
     if not kind:
         return found, None
     if found.pop("head", None) and found.get("body") not in HAIRLESS:

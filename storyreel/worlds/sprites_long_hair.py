@@ -9,20 +9,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from storyreel.worlds.garment_dye import LUMINANCE, RGB, rgb
 from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_completion import COVERED, HAIRLESS
 from storyreel.worlds.sprites_figures import figures, side_of
+from storyreel.worlds.sprites_hair_colors import DYED, colors_of
 from storyreel.worlds.sprites_hats import headgear_in
 
 ENDS = {"long hair": 45, "loose hair": 45, "very long hair": 52}  # the last row
-CROWN = {  # rows and columns in which nothing but hair is
-    "down": (slice(16, 23), slice(27, 37)), "up": (slice(16, 28), slice(26, 38)),
-    "right": (slice(16, 23), slice(25, 34)),
-}  # fmt: skip
-SHARES = (0.1, 0.5, 0.5, 0.9)  # of a head's pixels that are darker than the colors that are taken
-SHADES = (0.5, 0.75, 1.0, 1.0)  # of their brightness
-DYED = {"white": rgb("6fa6e8 98c2f0 bcddf5 e6f9fc"), "blonde": rgb("9b9200 c3b808 f3e62e f8ffaf")}  # as `HAIR` finds
 LOCKS = {
     "down": (Drape(27, 2.5, 2.2, 23.5), Drape(27, 2.5, 2.2, 39.5)),
     "up": (Drape(25, 9.0, 7.5, 31.5),),
@@ -40,18 +33,11 @@ def with_long_hair(frames: np.ndarray, attributes: Mapping[str, str], prompt: st
         return frames
     out = frames.copy()
     seen = [*figures(out, attributes)]
-    ramp = DYED.get(attributes.get("hair_color", "")) or _colors_of(np.stack([view for view, _, _ in seen]), side)
+    ramp = DYED.get(attributes.get("hair_color", "")) or colors_of(
+        np.stack([view for view, _, _ in seen]), attributes, side
+    )
     for view, drawing, (down, right) in seen:
         for lock in LOCKS[side]:
             lower = Drape(lock.top + down, lock.above, lock.below, lock.middle + right, lock.drift, end + down)
             hang(view, lower, ramp, 0, sway_at(action, drawing) / 2)
     return out
-
-
-def _colors_of(views: np.ndarray, side: str) -> tuple[RGB, ...]:
-    """Four colors of the hair on top of a head, dark to light."""
-    rows, columns = CROWN[side]
-    seen = views[:, rows, columns, :3].reshape(-1, 3)
-    order = seen[np.argsort(seen @ LUMINANCE, kind="stable")]
-    picked = np.stack([order[int(share * len(order))] for share in SHARES]) * np.array(SHADES)[:, None]
-    return tuple((r, g, b) for r, g, b in picked.astype(int).tolist())

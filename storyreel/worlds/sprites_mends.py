@@ -22,6 +22,7 @@ from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely
 from storyreel.worlds.sprites_skirts import with_skirt
 from storyreel.worlds.sprites_spells import with_spell
+from storyreel.worlds.sprites_tails import with_tails
 from storyreel.worlds.sprites_wings import with_wings
 
 ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them
@@ -43,6 +44,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
         frames = with_bones(frames, attributes)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
     frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)
+    frames = with_tails(frames, attributes, prompt)
     frames = with_wings(frames, attributes, prompt)
     frames = with_spell(frames, attributes, prompt)
     monster = attributes.get("body") in MONSTERS

@@ -1,0 +1,60 @@
+"""Ponytails, pigtails, braids and buns that a prompt says: a model makes a smear behind the neck of them.
+
+So it draws a head in short hair, and they are drawn over that (`sprites_tails`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from storyreel.worlds.sprites_reader import implied, read_freely
+
+KINDS = {  # hair_style -> what is drawn
+    "ponytail": "ponytail",
+    "pigtails": "pigtails",
+    "long hair in a knot": "bun",
+    "very long hair in a knot": "bun",
+    "short hair in a knot": "bun",
+}
+UNDER = "plain hair"  # what a model draws below them
+_BRAID = re.compile(r"\b(?:braid|braids|braided|plait|plaits|plaited)\b(?!\W+(?:beard|mustache|moustache))")
+_BEARDS = re.compile(
+    r"\b(?:braid|plait)(?:ed|s)?\W+(?:\w+\W+)?(?:beard|bearded)\b|\bbeard\W+in\W+(?:\w+\W+)?(?:braid|plait)s?\b"
+)
+_LONG = re.compile(r"\blong\W+(?:\w+\W+){0,2}(?:ponytails?|pigtails|braids?|plaits?|bunches)\b")
+
+
+class Hairdo(NamedTuple):
+    """kind: "ponytail", "pigtails" or "bun"; "" where none is said. braided, long: of tails."""
+
+    kind: str
+    braided: bool
+    long: bool
+
+
+NONE = Hairdo("", braided=False, long=False)
+
+
+@lru_cache(maxsize=512)
+def hairdo_in(prompt: str) -> Hairdo:
+    """The hairdo that the prompt says; a braid of a beard is none."""
+    named, text = read_freely(prompt), prompt.lower()
+    kind = KINDS.get({**implied(prompt, named), **named}.get("hair_style", ""), "")
+    braided = _BRAID.search(_BEARDS.sub("beard", text)) is not None
+    if _BEARDS.search(text) and not braided and kind in ("ponytail", "pigtails") and "tail" not in text:
+        return NONE
+    return Hairdo(kind, braided, _LONG.search(text) is not None) if kind else NONE
+
+
+def braids_beard(prompt: str) -> bool:
+    """Whether a beard is braided."""
+    return _BEARDS.search(prompt.lower()) is not None
+
+
+def without_hairdo(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
+    """The attributes with the hair that a model draws below the hairdo that the prompt says."""
+    shorn = attributes.get("hair_style") in KINDS and read_freely(prompt).get("hair_style") in KINDS
+    return {**attributes, "hair_style": UNDER} if shorn else dict(attributes)
