@@ -11,7 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
-from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_dyes import COPPER, RAMPS, is_copper
+from storyreel.worlds.sprites_hair_colors import SEEN_UNDER, colors_of
+from storyreel.worlds.sprites_hairdos import braids_beard
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
 SHAPES = {  # rows of shades, 1 (dark) to 4 (light), by the top left pixel of a standing figure's: (row, column)
@@ -70,6 +72,49 @@ SHAPES = {  # rows of shades, 1 (dark) to 4 (light), by the top left pixel of a 
         ......12321.
         .......111..
     """),
+    ("braided beard", "down"): (33, 25, """
+        12..233332..21
+        12323333332321
+        12333211233321
+        .123343343321.
+        .123343343321.
+        ..1233443321..
+        ...12344321...
+        ....134431....
+        ....142241....
+        ....134431....
+        .....1331.....
+        ....142241....
+        ....134431....
+        .....1331.....
+        ....142241....
+        ....134431....
+        .....1111.....
+        .....1331.....
+        ......11......
+    """),
+    ("braided beard", "right"): (33, 29, """
+        1........1..
+        12.....1221.
+        123...123321
+        12332233211.
+        .12334334321
+        .12334334321
+        ..1233443321
+        ...123344321
+        .....134431.
+        .....142241.
+        .....134431.
+        ......1331..
+        .....142241.
+        .....134431.
+        ......1331..
+        .....142241.
+        .....134431.
+        ......1111..
+        ......1331..
+        .......11...
+    """),
     ("big mustache", "down"): (32, 26, """
         ..12211221..
         .1233333321.
@@ -114,30 +159,49 @@ MOVED = {  # (down, right) by which a head is moved, in those drawings of an act
     ("shoot", "right"): dict.fromkeys(range(13), (0, -1)),
     ("hurt", "down"): {1: (1, 2), 2: (9, 2)},
 }
-_LONG = re.compile(r"\b(long|flowing|braided|plaited|huge|bushy|big)\W+(\w+\W+)?(beard|bearded)\b")
+_LONG = re.compile(r"\b(long|flowing|huge|bushy|big)\W+(\w+\W+){0,2}(beard|bearded)\b")
+SAMPLED = ("brown", "gray", "blue", "green", "purple", "pink")  # colors of hair of which there is more than one shade
+BEFORE_FACE = (slice(29, 38), slice(41, 47))  # rows and columns, of who walks to the right
 FALLEN = 3  # drawing of `hurt` from which on no face is seen
 OWN = {"blonde": "6b4a16 a97b2e dcb35a f4dc98"}  # in which no cloth is dyed
 
 
 def bearded(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, with the facial hair that is named.
-    prompt: says whether a beard is long."""
-    color, _, kind = attributes.get("facial_hair", "").partition(" ")
-    if kind == "beard" and _LONG.search(prompt.lower()):
+    prompt: says whether a beard is long or braided."""
+    kind = attributes.get("facial_hair", "").partition(" ")[2]
+    if kind == "beard" and braids_beard(prompt):
+        kind = "braided beard"
+    elif kind == "beard" and _LONG.search(prompt.lower()):
         kind = "long beard"
     action, facing = attributes.get("action", "walk"), attributes.get("facing", "down")
     side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
-    ramp = {**RAMPS, **OWN}.get(color)
-    if (kind, side) not in SHAPES or ramp is None or frames.shape[1:3] != (64, 64):
+    if (kind, side) not in SHAPES or frames.shape[1:3] != (64, 64):
         return frames
-    out = frames.copy()
+    ramp = _ramp_of(frames[:, :, ::-1] if facing == "left" else frames, attributes, side, prompt)
+    out, ground = frames.copy(), frames[0, 0, 0] if frames.shape[-1] == 3 else np.zeros(4, np.uint8)
     for i, frame in enumerate(out):
         step = drawing_at(action, i % FRAMES, FRAMES)
         if action == "hurt" and (step >= FALLEN or i >= FRAMES):
             break
         view = frame[:, ::-1] if facing == "left" and action != "hurt" else frame
-        paint(view, SHAPES[kind, side], ramp, MOVED.get((action, side), {}).get(step, (0, 0)))
+        down, right = MOVED.get((action, side), {}).get(step, (0, 0))
+        if side == "right" and action == "walk" and "weapon" not in attributes:  # what a model has of it before a face
+            rows, columns = BEFORE_FACE
+            view[rows.start + down : rows.stop + down, columns.start + right : columns.stop + right] = ground
+        paint(view, SHAPES[kind, side], ramp, (down, right))
     return out
+
+
+def _ramp_of(views: np.ndarray, attributes: Mapping[str, str], side: str, prompt: str) -> str:
+    """Its colors: those of the hair in the clip, where it is to be alike. views: as `colors_of` has them."""
+    color = attributes["facial_hair"].partition(" ")[0]
+    if color == "red" and is_copper(prompt):
+        return COPPER
+    alike = color == attributes.get("hair_color") and attributes.get("hair_style") != "bald"
+    if not alike or color not in SAMPLED or attributes.get("head", SEEN_UNDER[0]) not in SEEN_UNDER:
+        return {**RAMPS, **OWN}[color]
+    return " ".join("".join(f"{channel:02x}" for channel in shade) for shade in colors_of(views, attributes, side))
 
 
 def paint(frame: np.ndarray, shape: tuple[int, int, str], ramp: str, moved: tuple[int, int]) -> None:

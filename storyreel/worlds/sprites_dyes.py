@@ -76,18 +76,32 @@ RAMPS = {
     "rotten": "1d2420 46523f 78866a a3ad8e",
     "fur": "1f1610 4a382a 7a6048 a98c6b",
 }
-
+COPPER = "4a1a08 8a3410 b8521c e08a4a"  # in which hair is that is called red
+_GLARING = r"(?:crimson|scarlet|ruby|blood|bright|fiery|flame|flaming|fire|cherry|vermilion|neon|clown|harlequin)"
+_STYLED = r"(?:long|short|curly|wavy|messy|spiky|braided|plaited|loose|flowing|plain|wild|bushy|big|and|bearded)"
+_LOCKS = (
+    r"(?:hair\w*|head\w*|locks|tresses|mane|beard\w*|braids?|plaits?|pony\W?tails?|pigtails|bun|mohawk|curls|bangs)"
+)
+_BRIGHT = re.compile(
+    rf"\b{_GLARING}\W+(?:red\W+)?(?:{_STYLED}\W+){{0,2}}{_LOCKS}\b"
+    rf"|\b{_LOCKS} (?:is|as|of|dyed|like|the color of)\W+(?:\w+\W+){{0,2}}?{_GLARING}\b|\b(?:clown|harlequin)s?\b"
+)
 HAIR = {  # of which one sheet of several has quite another shade, and models mix them
     "white": Dye("hair_color", "white", "white", rgb("6fa6e8 98c2f0 bcddf5 e6f9fc"), 16, rgb(RAMPS["white"])),
     "blonde": Dye("hair_color", "blonde", "blonde", rgb("9b9200 c3b808 f3e62e f2ff63 f5ff89 f8ffaf"), 18,
                   rgb("8a5c26 b17d34 cf9d48 e4bd6a eccb80")),
+    "red": Dye("hair_color", "copper", "red",
+               rgb("300000 300a17 6a0000 771127 9c0000 af1c36 cc0000 fa0000 fa1919 da5163 f57b78 e12943"), 1,
+               rgb(COPPER)),
 }  # fmt: skip
 
 
 def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], list[Dye]]:
     """The attributes with the garments that are drawn to be dyed, and how; of these the same comes again."""
     found = dict(attributes)
-    dyes = [HAIR[hair]] if (hair := found.get("hair_color", "")) in HAIR else []
+    hair = found.get("hair_color", "")
+    apart = hair != "red" or (is_copper(prompt) and not _reds_beside(found))
+    dyes = [HAIR[hair]] if hair in HAIR and apart else []
     colors = other_colors(prompt)
     if found.get("torso") == SUIT and "legs" not in read_freely(prompt):
         colors["legs"] = ("pants", "black")
@@ -129,6 +143,17 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
 def _has_green(attributes: Mapping[str, str]) -> bool:
     """Whether something of the character is green, teal or blue, so that stray pixels may be of that."""
     return any(GREENISH & set(value.split()) for value in attributes.values())
+
+
+def is_copper(prompt: str) -> bool:
+    """Whether red hair is that of people, and not crimson or scarlet."""
+    return _BRIGHT.search(prompt.lower()) is None
+
+
+def _reds_beside(attributes: Mapping[str, str]) -> bool:
+    """Whether something else of the character is red."""
+    others = (value for name, value in attributes.items() if name not in ("hair_color", "facial_hair"))
+    return any("red" in value.split() for value in others)
 
 
 def _alike(attribute: str, color: str, attributes: Mapping[str, str]) -> bool:

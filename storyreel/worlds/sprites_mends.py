@@ -14,6 +14,7 @@ from storyreel.worlds.sprites_bones import with_bones
 from storyreel.worlds.sprites_bows import with_bow, without_bow
 from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
+from storyreel.worlds.sprites_copper import with_copper_hair
 from storyreel.worlds.sprites_extras import with_extras
 from storyreel.worlds.sprites_figures import MOVED
 from storyreel.worlds.sprites_long_hair import with_long_hair
@@ -42,6 +43,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = without_bow(frames, attributes)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
+    frames = with_copper_hair(frames, attributes, prompt)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
     frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)
     frames = with_tails(frames, attributes, prompt)

@@ -10,7 +10,7 @@ import pytest
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_attributes import ATTRIBUTES
 from storyreel.worlds.sprites_beards import MOVED, SHAPES, bearded
-from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_dyes import COPPER
 from storyreel.worlds.sprites_parts import ROWS
 
 GRAY = np.full((8, 64, 64, 4), 128, np.uint8)
@@ -33,7 +33,7 @@ def test_every_beard_has_a_shape_and_a_color(value: str):
 def test_its_shades_are_those_of_its_color():
     frames = bearded(GRAY, {"facial_hair": "red beard", "action": "walk", "facing": "down"})
     changed = frames[painted(GRAY, facial_hair="red beard", action="walk", facing="down")]
-    assert {tuple(pixel[:3]) for pixel in changed.tolist()} == set(rgb(RAMPS["red"]))
+    assert {tuple(pixel[:3]) for pixel in changed.tolist()} == set(rgb(COPPER))
     assert (changed[:, 3] == 255).all()
 
 
@@ -41,6 +41,14 @@ def test_from_the_left_it_is_what_it_is_from_the_right_in_a_mirror():
     right = painted(GRAY, facial_hair="black beard", action="slash", facing="right")
     left = painted(GRAY, facial_hair="black beard", action="slash", facing="left")
     assert np.array_equal(left, right[:, :, ::-1])
+
+
+def test_nothing_of_a_model_s_beard_is_before_a_face_from_the_side():
+    frames = np.zeros((8, 64, 64, 4), np.uint8)
+    frames[:, 33:36, 38:44] = (90, 40, 10, 255)
+    worn = {"facial_hair": "red beard", "action": "walk", "facing": "right"}
+    assert not bearded(frames, worn)[:, :36, 42:].any()
+    assert bearded(frames, {**worn, "weapon": "spear"})[:, :36, 42:].any()
 
 
 def test_who_has_fallen_shows_no_face():
@@ -71,7 +79,7 @@ def test_it_lies_where_the_sheets_have_theirs(lpc: Path):
 
     for action in ROWS:
         for facing in ("down",) if action == "hurt" else ("down", "right", "left"):
-            there = painted(GRAY, facial_hair="black beard", action=action, facing=facing)
+            there = painted(GRAY, facial_hair="black beard", action=action, facing=facing, weapon="spear")
             for i in range(8 if action != "hurt" else 3):
                 steps = len(ROWS[action][1])
                 pose = (action, facing, (2 * i + 1) * steps // 16)
