@@ -16,7 +16,7 @@ import numpy as np
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_completion import HAIRLESS
 from storyreel.worlds.sprites_dyes import RAMPS
-from storyreel.worlds.sprites_figures import MOVED, SIDE, STILL, ground_of
+from storyreel.worlds.sprites_figures import MOVED, SIDE, STILL, ground_of, is_ground
 from storyreel.worlds.sprites_free_words import (
     ADJECTIVES,
     BETWEEN,
@@ -40,6 +40,10 @@ LYING_ASIDE = {"male": 3, "female": 2}  # columns by which it lies further to th
 CUT, MOST_BEYOND = 2, 9  # rows of headgear that the lower edge may cut, and those by which it may be further up
 OPEN = ("crown", "tiara", "circlet", "flower wreath", "halo", "demon horns")  # hair is seen above them
 EARS = 6  # columns by which the ears of orcs stick out, and rows from a chin to where they end
+BROW, TUFTED = 8, 14  # rows of a hood: that in which it is widest over a brow, and those beside which hair may be
+TUFT = 4  # columns of that
+OUTLINE = (40, 24, 32)  # of skin
+SKIN, LIT = 160, 70  # red of what is no hair, and the lightest channel of what is no outline
 HIGHEST = 8  # row: above it nothing is hair
 GOLD, BLACK, STRAW = "4a2f04 b8800f e8b42a fbe57a", "060608 1f1f27 33333f 50505f", "4f3510 b0852f dcb65c f5dd95"
 OWN = {  # kind -> its color where none is said, dark to light
@@ -107,6 +111,9 @@ class Headgear:
             _put(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, painted)
             if self.kind not in OPEN:
                 _without_hair(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
+            if self.kind == "hood":
+                view, brow = frame[:, ::-1] if mirrored else frame, self.side == "right"
+                _without_tufts(view, (top + down, left + right), shape, ground, brow)
         return out
 
     def _painted(self, shape: np.ndarray) -> np.ndarray:
@@ -268,6 +275,25 @@ def _without_hair(frame: np.ndarray, place: tuple[int, int], shape: np.ndarray, 
         x = int(column) + place[1]
         if 0 <= x < SIDE:
             frame[min(HIGHEST, max(first, 0)) : max(first, 0), x] = ground
+
+
+def _without_tufts(
+    frame: np.ndarray, place: tuple[int, int], shape: np.ndarray, ground: np.ndarray, brow: bool
+) -> None:
+    """Of hair nothing is seen beside a hood; skin stays, as that of a raised hand. brow: is seen at the right, and gets
+    an outline in place of hair."""
+    widest = np.flatnonzero((shape[: BROW + 1] != ".").any(0))[[0, -1]] + place[1]
+    for i in range(TUFTED):
+        inside = np.flatnonzero(shape[min(i, BROW)] != ".")[[0, -1]] + place[1]
+        row = frame[place[0] + i]
+        for beside in (slice(max(0, widest[0] - TUFT), inside[0]), slice(inside[1] + 1, widest[1] + 1 + TUFT)):
+            hair = row[beside, 0] < SKIN
+            row[beside][hair] = ground
+    for row in frame[place[0] + BROW : place[0] + TUFTED] if brow else ():
+        edge = widest[1] - TUFT + int(np.argmax(is_ground(row[widest[1] - TUFT :], ground)))
+        if row[edge - 1, :3].max() >= LIT and is_ground(row[edge], ground):
+            row[edge, :3] = OUTLINE
+            row[edge, 3:] = 255
 
 
 def _without_ears(frame: np.ndarray, place: tuple[int, int], shape: np.ndarray, ground: np.ndarray) -> None:

@@ -90,6 +90,16 @@ def test_a_hat_hides_hair_and_no_face() -> None:
     assert (crowned[..., :3] == (90, 50, 20)).all(-1)[:, :16].any()
 
 
+def test_no_tuft_of_hair_is_before_a_hood_and_a_hand_stays() -> None:
+    frames = figures()
+    frames[:, 18:26, 40:46], frames[:, 20, 46] = (90, 50, 20, 255), (253, 213, 183, 255)
+    frames[:, 22:34, 30:40] = (253, 213, 183, 255)
+    made = headgear("hood", facing="right")(frames)
+    assert not (made[1, 15:26, 41:43, :3] == (90, 50, 20)).all(-1).any()
+    assert (made[1, 20, 46] == frames[1, 20, 46]).all()
+    assert tuple(made[1, 25, 40, :3]) == (40, 24, 32), "an outline in place of hair"
+
+
 @pytest.mark.parametrize("kind", TOPPED)
 def test_left_is_right_in_a_mirror(kind: str) -> None:
     right = headgear(kind, "slash", "right", "female")(figures())
