@@ -92,6 +92,7 @@ def note_for(
         return None
     lacking = {phrase: value for prompt in prompts for phrase, value in _lacking(prompt, world).items()}
     noted = {word for phrase in lacking for word in _WORD.findall(phrase)}
+    noted |= {word for prompt in prompts if world and world.added for word in world.added(prompt)}
     near = {word: name for a in attributes.values() for name, value in a.values.items() for word in value.near}
     words = {
         word: None

@@ -153,6 +153,7 @@ class World:
     bearded: frames of one action from its beginning on, uint8 (f, h, w, c), attributes, the prompt -> the same with the
     facial hair that these name, which its models leave out.
     mended: frames, attributes and the prompt as for `bearded` -> the same, with what models lose, or never saw.
+    added: a prompt -> its words that name no attribute, and that `mended` knows.
     mirrored: a prompt, attributes -> these as its models draw them best, and whether the clip is mirrored then; of
     its own result it gives the same.
     shown_best: a prompt, attributes -> these as most is seen of the weapon that the prompt says.
@@ -190,6 +191,7 @@ class World:
     eyes: Callable[[np.ndarray, Mapping[str, str]], np.ndarray] | None = None
     bearded: Callable[[np.ndarray, Mapping[str, str], str], np.ndarray] | None = None
     mended: Callable[[np.ndarray, Mapping[str, str], str], np.ndarray] | None = None
+    added: Callable[[str], Collection[str]] | None = None
     mirrored: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], bool]] | None = None
     shown_best: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     armed: Callable[[str, Mapping[str, str]], tuple[Mapping[str, str], DrawnOver | None]] | None = None

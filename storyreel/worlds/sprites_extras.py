@@ -15,7 +15,8 @@ from storyreel.worlds.sprites_free_words import color_words
 from storyreel.worlds.sprites_hats import LYING
 
 APRON = re.compile(r"\b(?:(\w+)\W+)?(?:(\w+)\W+)?aprons?\b")
-EYEPATCH = re.compile(r"\beye\W?patch|\bone\W?eyed\b|patch over (?:one|his|her|an|the)\b")
+EYEPATCH = re.compile(r"\beye\W?patch|\bone\W?eyed\b|\bpatch over (?:one|his|her|an|the)(?: left| right)? eye\b")
+WORD = re.compile(r"[^\W_]+")
 SUIT = re.compile(r"\b(?:suit(?! of)|tuxedo|tux|necktie|tie)\b")
 TIE = re.compile(r"\b(\w+)\W+(?:bow\W?)?(?:tie|necktie)\b")
 FRONTS = {"down": (36, 29, (6, 6, 4, 4, 4, 2, 2, 2)), "right": (37, 34, (4, 3, 3, 2, 2, 1, 1))}
@@ -23,8 +24,13 @@ FRONTS = {"down": (36, 29, (6, 6, 4, 4, 4, 2, 2, 2)), "right": (37, 34, (4, 3, 3
 LAPS = {"down": Drape(46, 5.0, 7.0, 31.5, hem=55), "right": Drape(47, 2.5, 4.5, 34.5, drift=1.0, hem=55)}
 BIBS = {"down": (38, 28, 36), "right": (39, 33, 38)}  # first row, and columns from and to
 WAIST = 46  # row in which it is tied
-PATCHES = {"down": (28, 26, 29), "right": (28, 33, 36)}  # first row, and columns from and to, of three rows
-BLACK = "0c0a10"
+PATCHES = {"down": (28, 25), "right": (28, 31)}  # row and column of the first of its pixels, over a whole eye
+PATCH = (".oooo.", "ohhooo", "ohoooo", "oooooo", ".oooo.")
+STRAPS = {  # row, columns from and to
+    "down": ((28, 23, 24), (27, 25, 30), (26, 31, 35), (25, 36, 41)),
+    "right": ((27, 23, 26), (28, 27, 30), (27, 37, 37), (26, 38, 38), (25, 39, 39)),
+}
+BLACK = "0c0a10 34303c"
 
 
 def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) -> np.ndarray:
@@ -43,11 +49,24 @@ def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) 
         if suit and side in FRONTS:
             _put_tie(view, side, tie_in(prompt), moved)
         if patch and side in PATCHES:
-            top, first, last = PATCHES[side]
-            view[top + moved[0] : top + 3 + moved[0], first + moved[1] : last + moved[1], :3] = rgb(BLACK)[0]
-            for column in range(24, 41) if side == "down" else range(24, first):  # its strap, which rises a little
-                view[top + moved[0] - 1 + (first - column) // 6, column + moved[1], :3] = rgb(BLACK)[0]
+            _put_patch(view, side, moved)
     return out
+
+
+def _put_patch(frame: np.ndarray, side: str, moved: tuple[int, int]) -> None:
+    dark, light = rgb(BLACK)
+    top, left = PATCHES[side][0] + moved[0], PATCHES[side][1] + moved[1]
+    for row, first, last in STRAPS[side]:
+        frame[row + moved[0], first + moved[1] : last + 1 + moved[1], :3] = dark
+    for i, row in enumerate(PATCH):
+        for j, letter in enumerate(row):
+            if letter != ".":
+                frame[top + i, left + j, :3] = light if letter == "h" else dark
+
+
+def patch_in(prompt: str) -> frozenset[str]:
+    """The words of the prompt that say an eyepatch, which no attribute of this world does."""
+    return frozenset(word for found in EYEPATCH.finditer(prompt.lower()) for word in WORD.findall(found[0]))
 
 
 def tie_in(prompt: str) -> str:

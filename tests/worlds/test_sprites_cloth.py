@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from storyreel.worlds import find
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_cloth import Drape, hang
@@ -204,6 +205,18 @@ def test_an_apron_and_an_eyepatch_are_drawn_in_all_frames(facing: str):
     patch = with_extras(somebody(), worn, "a pirate with an eyepatch")
     assert (patch != somebody()).any((1, 2, 3)).all() == (facing != "up")
     assert with_extras(frames := somebody(), worn, "a pirate") is frames
+
+
+def test_an_eyepatch_covers_a_whole_eye_and_no_note_misses_it():
+    from storyreel.generate.vocabulary import note_for
+
+    for facing, (rows, columns) in {"down": ((29, 32), (26, 29)), "right": ((29, 31), (32, 35))}.items():
+        made = with_extras(somebody(), {"action": "spellcast", "facing": facing}, "a pirate with an eye patch")
+        eye = made[0, rows[0] : rows[1] + 1, columns[0] : columns[1] + 1, :3]
+        assert eye.max() < 70, facing
+    world = find("sprites")
+    for prompt in ("a pirate with an eyepatch", "a one-eyed pirate", "a pirate with a patch over his left eye"):
+        assert note_for([prompt], ["pirate", "left"], "model", world.attributes, world) is None
 
 
 @pytest.mark.parametrize("facing", ["down", "up", "left", "right"])

@@ -8,7 +8,7 @@ import pytest
 from storyreel.generate.dyeing import in_dyes
 from storyreel.worlds import find
 from storyreel.worlds.sprites_dyes import DRAWN, RAMPS, dyed
-from storyreel.worlds.sprites_parts import BODIES, CAPES, HEADS, LEGS, TORSOS
+from storyreel.worlds.sprites_parts import BODIES, CAPES, FEET, HEADS, LEGS, TORSOS
 from storyreel.worlds.sprites_reader import other_colors, read_freely
 
 TEAL = [(1, 64, 91), (12, 104, 117), (28, 151, 169), (40, 178, 198), (64, 213, 228)]  # of the sheets, dark to light
