@@ -125,7 +125,7 @@ def test_a_hood_goes_with_its_cloak_and_a_blue_dress_is_blue():
 
 
 def test_stray_pixels_of_its_hue_are_dyed_where_nothing_else_has_it():
-    stray = np.array([[(10, 130, 140), (30, 90, 95)]], np.uint8)
+    stray = np.array([[(10, 130, 140), (100, 150, 155)]], np.uint8)
     frames = np.dstack([stray, np.full((1, 2), 255, np.uint8)])[None]
     _, (dye,) = dyed("a boy in a red shirt", {"torso": "red shirt", "legs": "white pants"})
     assert (in_dyes(frames, [dye])[..., 0] > in_dyes(frames, [dye])[..., 2]).all()
