@@ -18,7 +18,7 @@ import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.generate.crisp import without_pieces
-from storyreel.generate.dyeing import dyes_of, in_dyes
+from storyreel.generate.dyeing import dyed_frames, dyes_of
 from storyreel.generate.facial_hair import with_facial_hair
 from storyreel.generate.hats import with_hat
 from storyreel.generate.mends import mended
@@ -223,8 +223,11 @@ def chosen_of(attempts: Attempts, ranker: Ranker) -> DrawnCharacter:
     clips = in_shared_colors(best, a.captions, ranker)
     clips = {row: mended(clip, a.world, a.options.prompt, a.captions[row]) for row, clip in clips.items()}
     clips = {row: with_facial_hair(clip, a.world, a.options.prompt, a.captions[row]) for row, clip in clips.items()}
-    if dyes := dyes_of(a.options.prompt, a.attributes, a.world):
-        clips = {row: clip.replace(frames=in_dyes(clip.frames, dyes)) for row, clip in clips.items()}
+    dyes = dyes_of(a.options.prompt, a.attributes, a.world)
+    for row, clip in clips.items():
+        here = [dye for dye in dyes if not dye.top or row[0] != "hurt"]  # whose feet are not below
+        if here:
+            clips[row] = clip.replace(frames=dyed_frames(clip.frames, here, a.world, a.attributes_of(row)))
     clips = {row: with_hat(clip, a.world, a.options.prompt, a.captions[row]) for row, clip in clips.items()}
     named = {f"{action}-{facing}": place for (action, facing), place in chosen.items()}
     facts = {**a.facts, "ranker": ranker.name, "chosen": named}

@@ -28,11 +28,17 @@ def dyed(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
     if not dyes:
         return clip
     meta = {**clip.meta, "dyed": {dye.attribute: dye.color for dye in dyes}}
-    frames = in_dyes(clip.frames, dyes)
+    return clip.replace(frames=dyed_frames(clip.frames, dyes, world, world.read(restated)), meta=meta)
+
+
+def dyed_frames(frames: np.ndarray, dyes: Sequence[Dye], world: World, seen: Mapping[str, str]) -> np.ndarray:
+    """`in_dyes`, of frames of one action from its beginning on that show `seen`: but for eyes, where garments alone are
+    dyed."""
+    out = in_dyes(frames, dyes)
     if world.eyes is not None and all(dye.attribute in WORN for dye in dyes):
-        spared = world.eyes(clip.frames, world.read(restated))
-        frames[spared] = clip.frames[spared]
-    return clip.replace(frames=frames, meta=meta)
+        spared = world.eyes(frames, seen)
+        out[spared] = frames[spared]
+    return out
 
 
 def in_dyes(frames: np.ndarray, dyes: Sequence[Dye]) -> np.ndarray:

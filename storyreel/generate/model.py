@@ -29,7 +29,7 @@ from storyreel.generate.open_attributes import attributes_of, completed_for, ret
 from storyreel.generate.ranking import Ranker, best, default_candidates, load_ranker
 from storyreel.generate.standing import standing
 from storyreel.generate.vocabulary import note_for, unconditional_note
-from storyreel.generate.weapons import with_weapon
+from storyreel.generate.weapons import with_weapon, without_remains
 from storyreel.generate.whole_blades import with_whole_blades
 from storyreel.hub import reference
 from storyreel.hub.families import notes_of_lengths
@@ -257,6 +257,7 @@ class Model:
         if not options.as_written:
             trained = retouching(trained_world(self.info), options)
             if exact and len(resolved.prompts) == 1:
+                clip = without_remains(clip, trained, options.prompt, resolved.prompts[0])
                 clip = mended(clip, trained, options.prompt, resolved.prompts[0])
                 clip = with_facial_hair(clip, trained, options.prompt, resolved.prompts[0])
             clip = dyed(clip, trained, " ".join(options.prompts), resolved.prompts[0] if resolved.prompts else "")

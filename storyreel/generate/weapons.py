@@ -7,7 +7,7 @@ from storyreel.clip import Clip
 from storyreel.generate.crisp import without_pieces
 from storyreel.worlds import World
 
-LOOSE = 30  # pixels; a smaller piece beside the figure is what is left of a weapon
+LOOSE = 60  # pixels; a smaller piece beside the figure is what is left of a weapon
 
 
 def with_weapon(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
@@ -17,5 +17,12 @@ def with_weapon(clip: Clip, world: World | None, prompt: str, restated: str) -> 
     over = world.armed(prompt, world.read(restated))[1]
     if over is None:
         return clip
-    alone = without_pieces(clip.frames, LOOSE) if clip.frames.shape[-1] == 4 else clip.frames
-    return clip.replace(frames=over(alone), meta={**clip.meta, "armed": over.kind})
+    return clip.replace(frames=over(clip.frames), meta={**clip.meta, "armed": over.kind})
+
+
+def without_remains(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
+    """The clip without what a model draws of a weapon beside the figure, where `with_weapon` draws another."""
+    armed = world.armed(prompt, world.read(restated))[1] if world and world.armed and world.read and prompt else None
+    if armed is None or clip.frames.shape[-1] != 4:
+        return clip
+    return clip.replace(frames=without_pieces(clip.frames, LOOSE))

@@ -61,9 +61,9 @@ def figures(
 def eyes(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     """Where the eyes of somebody are, bool (f, h, w); nowhere of who is seen from behind, or lies."""
     found = np.zeros(frames.shape[:3], bool)
-    rows, columns = EYES.get(side_of(attributes), (slice(0), slice(0)))
-    if frames.shape[1:3] != (SIDE, SIDE):
+    if side_of(attributes) not in EYES or frames.shape[1:3] != (SIDE, SIDE):
         return found
+    rows, columns = EYES[side_of(attributes)]
     for i, (_, drawing, (down, right)) in enumerate(figures(frames, attributes)):
         if attributes.get("action") == "hurt" and drawing >= 3:
             continue

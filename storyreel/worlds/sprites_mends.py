@@ -16,6 +16,7 @@ from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_copper import with_copper_hair
 from storyreel.worlds.sprites_extras import with_extras
+from storyreel.worlds.sprites_eyes import with_eyes
 from storyreel.worlds.sprites_figures import MOVED
 from storyreel.worlds.sprites_long_hair import with_long_hair
 from storyreel.worlds.sprites_orcs import with_face
@@ -48,7 +49,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)
     frames = with_tails(frames, attributes, prompt)
     frames = with_wings(frames, attributes, prompt)
-    frames = with_spell(frames, attributes, prompt)
+    frames = with_spell(with_eyes(frames, attributes, prompt), attributes, prompt)
     monster = attributes.get("body") in MONSTERS
     if monster and (action, side) == ("hurt", "down"):
         return _with_first_head(frames, action, side, mirrored=False)

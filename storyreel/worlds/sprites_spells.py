@@ -12,6 +12,8 @@ import numpy as np
 
 from storyreel.worlds.garment_dye import RGB, rgb
 from storyreel.worlds.sprites_figures import figures, side_of
+from storyreel.worlds.sprites_free_words import NEAR
+from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
 from storyreel.worlds.sprites_weapons import weapon_in
 
 KINDS = {  # a kind of magic -> the words that say it, and its colors from the rim to the core
@@ -49,10 +51,18 @@ def spell_in(prompt: str) -> str:
     return min(found)[1] if found else "arcane"
 
 
+def casts(prompt: str) -> bool:
+    """Whether the prompt says a spell, or who casts some; not who waves, which is drawn alike."""
+    named = read_freely(prompt)
+    if set(NEAR["action", "spellcast"]) & {*tokens_of(prompt)}:
+        return False
+    return {**implied(prompt, named), **named}.get("action") == "spellcast" or spell_in(prompt) != "arcane"
+
+
 def with_spell(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with the magic of who casts a spell."""
     side = side_of(attributes)
-    if attributes.get("action") != "spellcast" or side not in ORBS or not prompt:
+    if attributes.get("action") != "spellcast" or side not in ORBS or not casts(prompt):
         return frames
     out, ramp = frames.copy(), _RAMPS[spell_in(prompt)]
     armed = weapon_in(prompt) == "staff" and side != "right"

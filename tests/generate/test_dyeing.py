@@ -63,3 +63,5 @@ def test_eyes_are_not_dyed():
     made = dyed(Clip(frames), WORLD, "a man in a red shirt walking", "a man wearing a teal shirt walking toward us")
     assert (made.frames[:, 28:32, 28:36] == frames[:, 28:32, 28:36]).all()
     assert (made.frames[:, 45, 30, 0] > made.frames[:, 45, 30, 2]).all()
+    behind = dyed(Clip(frames), WORLD, "a man in a red shirt", "a man wearing a teal shirt walking away from us")
+    assert (behind.frames[:, 30, 30, 0] > behind.frames[:, 30, 30, 2]).all()

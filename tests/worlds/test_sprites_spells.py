@@ -57,4 +57,8 @@ def test_the_hand_that_holds_a_staff_has_none() -> None:
 
 def test_others_stay() -> None:
     before = frames()
+    casting = {"action": "spellcast", "facing": "down"}  # a row of a sheet
+    for prompt in ("a knight in full plate", "a boy waving at us", ""):
+        assert with_spell(before, casting, prompt) is before
+    assert with_spell(before, casting, "a wizard in blue") is not before
     assert with_spell(before, {"action": "walk"}, "a fire mage walking") is before
