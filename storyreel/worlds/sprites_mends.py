@@ -21,6 +21,7 @@ from storyreel.worlds.sprites_figures import MOVED
 from storyreel.worlds.sprites_long_hair import with_long_hair
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
+from storyreel.worlds.sprites_plumes import without_plume
 from storyreel.worlds.sprites_reader import implied, read_freely
 from storyreel.worlds.sprites_skirts import with_skirt
 from storyreel.worlds.sprites_spells import with_spell
@@ -41,7 +42,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
     if frames.shape[1:3] != (SIDE, SIDE):
         return frames
-    frames = without_bow(frames, attributes)
+    frames = without_plume(without_bow(frames, attributes), attributes, prompt)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
     frames = with_copper_hair(frames, attributes, prompt)
