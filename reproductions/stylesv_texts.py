@@ -41,15 +41,15 @@ def measure(settings: Settings) -> dict[str, Any]:
     scores: dict[str, AttributeAccuracy] = {}
     rows: dict[str, Any] = {}
     sheet: list[tuple[str, Clip]] = []
+    side = 0
     for name in TEXT_ARMS:
         one, clips = _made(settings, name, cases)
-        scores[name] = score(judge, clips, cases)
+        scores[name], side = score(judge, clips, cases), clips[0].size[0]
         rows[name] = {"steps": {stage: its.steps for stage, its in one.recipe.stages.items()}, "flops": one.flops}
         sheet += [(f"{name}: {case.prompt}", clip) for case, clip in zip(cases, clips, strict=True)][:SHOWN]
         settings.tell(f"texts: {name} is measured")
         if name == FULL:
             scores[CHANCE] = score(judge, clips, [*cases[1:], cases[0]])
-    side = clips[0].size[0]
     scores[REAL] = score(judge, [case.real.over().resize(side, side) for case in cases if case.real], cases)
     write_sheet(settings.out / "texts.png", sheet, side=64)
     for name, each in scores.items():

@@ -53,7 +53,7 @@ EDGES: dict[str, tuple[tuple[int, int, int], ...]] = {  # rows, and column of a 
     "down": ((49, 62, 28),),
 }
 LINE = rgb("2b1318")[0]
-SPECK = 4  # pixels
+SPECK, ABOUT = 12, 4  # pixels, and how far around one they are counted
 
 
 class Bow(NamedTuple):
@@ -101,9 +101,9 @@ def without_bow(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray
             view[top:bottom, column, 3:] = 255
         for box in BARE[side]:
             _part(view, box)[:] = ground
-        _drop_specks(view, ground)
         for box in HEADS[side]:
             _copy(view, np.roll(seen[first], aside, 1), box)
+        _drop_specks(view, ground)
     return out
 
 
@@ -141,9 +141,10 @@ def _copy(view: np.ndarray, other: np.ndarray, box: Box) -> None:
 
 
 def _drop_specks(view: np.ndarray, ground: np.ndarray) -> None:
-    """Pixels of which there are at most `SPECK` about become ground."""
+    """Pixels with at most `SPECK` about them become ground."""
     solid = ~is_ground(view, ground)
-    around = sliding_window_view(np.pad(solid, 2), (5, 5)).sum((2, 3))
+    size = 2 * ABOUT + 1
+    around = sliding_window_view(np.pad(solid, ABOUT), (size, size)).sum((2, 3))
     view[solid & (around <= SPECK)] = ground
 
 

@@ -25,6 +25,7 @@ class Drawn(NamedTuple):
     hues: tuple[float, float] | None = None
 
 
+LEATHER = "leather armor"
 _TEAL, _BROWN = "01405b 0c6875 1c97a9 28b2c6 40d5e4", "3e2613 62351c 744b30 996b4a"
 DRAWN = {
     "shirt": Drawn("teal shirt", _TEAL, 45, (170, 205)),
@@ -38,6 +39,7 @@ DRAWN = {
     "cap": Drawn("leather cap", _BROWN, 7),
     "bandana": Drawn("red bandana", "721306 8e1808 af100e", 8),
     **dict.fromkeys(("shoes", "boots", "slippers"), Drawn("brown shoes", "411e05 723e2a 865e40 926c42", 16)),
+    LEATHER: Drawn(LEATHER, "4b2b13 75502d 9a6f37 aa8550", 14),
     "wings": Drawn("wings", "240c38 3d155f 6c25a7", 14),
     "orc": Drawn("orc", "09320b 19541d 228236 39aa4e 53bf71", 12, (100, 155)),
     "red orc": Drawn("red orc", "0f1c06 283510 355f21 568b33 77a552", 12, (80, 130)),
@@ -51,7 +53,12 @@ SUIT = "formal suit"  # which has black pants, unless others are said
 SUITS = {"suit", "tuxedo", "tux"}  # words for one; of another color, pants are as the jacket
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
 _WITH_ROBE = re.compile(r"\b(\w+) (?:hood|cowl|hat|cape|cloak) and (?:robes?|habit)\b")
-FEET = 55  # row from which on feet are, unless somebody lies
+_LEATHER = re.compile(r"\b(\w+) leather(?:s| armou?r| vest| jerkin| outfit)?\b")
+BESIDE_CAPES = {
+    "red": "purple", "black": "maroon", "purple": "black", "blue": "white", "white": "blue", "green": "brown",
+}  # fmt: skip
+"""A color of a cape -> of what is worn beneath, where that is not said."""
+TOPS = {"feet": 55, LEATHER: 34}  # the row from which on something is, unless somebody lies
 GREENISH = {"green", "teal", "blue", "orc"}
 APART = ("torso", "legs")  # whose teals differ
 RAMPS = {
@@ -117,6 +124,12 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     color, _, worn = {**implied(prompt, named), **named}.get("torso", "").partition(" ")
     if shared := _WITH_ROBE.search(prompt.lower()):  # a white hood and robe
         color = color_words().get(shared[1], color)
+    cape = {**implied(prompt, named), **named}.get("cape", "").partition(" ")[0]
+    if worn in ("robe", "dress") and "torso" not in named and cape == color in BESIDE_CAPES:
+        color = BESIDE_CAPES[color]
+        colors["torso"] = (worn, color)
+    if (leather := _LEATHER.search(prompt.lower())) and (shade := color_words().get(leather[1])):
+        colors.setdefault("torso", (LEATHER, shade))
     if worn == "robe" and found.get("action") != "hurt":  # whose sheets are nearly black
         colors.setdefault("torso", (worn, color))
     if found.get("head") == DRAWN["hood"].label and found.get("torso", "").endswith((" robe", " dress")):
@@ -135,7 +148,7 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
         found[name] = drawn.label
         rest = {n: v for n, v in found.items() if n != name and n not in {dye.attribute for dye in dyes}}
         hues = None if _has_green(rest) else drawn.hues
-        top = FEET if name == "feet" else 0
+        top = 0 if found.get("action") == "hurt" else TOPS.get(drawn.label, TOPS.get(name, 0))
         dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color]), hues, top))
     return found, dyes
 

@@ -31,6 +31,7 @@ from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, tokens_of
 from storyreel.worlds.sprites_spelling import Phrase, affirmed
 
+BOWED = 3  # drawing of `hurt` from which on nobody's face is seen
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
 HOOD = "cloth hood"
 _WITH_HOOD = re.compile(r"\b(\w+) (?:cloak|cape|robe|mantle) and (?:a )?(?:hood|cowl)\b")
@@ -106,6 +107,9 @@ class Headgear:
                 self._put_lying(frame)
                 continue
             down, right = self.moved(drawing)
+            if self.action == "hurt" and drawing >= BOWED and self.kind.endswith(" head"):  # seen from above
+                top, left, shape = art(self.kind, "up")
+                painted = self._painted(shape)
             if self.kind.endswith(" head"):
                 _without_ears(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
             _put(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, painted)

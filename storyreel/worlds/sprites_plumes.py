@@ -9,7 +9,7 @@ import numpy as np
 
 from storyreel.worlds.sprites_figures import figures, ground_of, is_ground
 
-HELMETS = ("metal helmet", "golden helmet")
+HELMETS = ("metal helmet",)
 PLUME = re.compile(r"\b(?:plumes?d?|crest(?:ed)?|feather(?:s|ed)?)\b")
 HIGHEST, LOWEST = 13, 24  # rows in which a helmet may begin
 NARROW, UPRIGHT = 5, 4  # pixels of a row that is no helmet yet; drawing of a fall from which on it is not upright

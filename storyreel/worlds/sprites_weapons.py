@@ -160,6 +160,8 @@ class Arms:
             held = DAGGERS[self.sex, self.action, side][drawing]
         else:
             hand = HANDS[self.sex, "walk" if falls else self.action, side][0 if falls else drawing]
+            if hand and falls and drawing:  # a little lower already
+                hand = (hand[0] + 3, hand[1])
             held = hand and (*hand, CARRIED["up" if kind == "torch" and side == "right" else side])
             if hand and kind == BOW:
                 held = (*hand, -90)
