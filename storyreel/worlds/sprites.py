@@ -33,7 +33,7 @@ from storyreel.worlds.sprites_beards import bearded
 from storyreel.worlds.sprites_completion import completed
 from storyreel.worlds.sprites_drawable import drawable
 from storyreel.worlds.sprites_dyes import dyed
-from storyreel.worlds.sprites_extras import patch_in
+from storyreel.worlds.sprites_extras import words_of_extras
 from storyreel.worlds.sprites_figures import eyes
 from storyreel.worlds.sprites_hats import topped
 from storyreel.worlds.sprites_mends import mended, mirrored
@@ -427,7 +427,7 @@ WORLD = World(
     eyes=eyes,
     bearded=bearded,
     mended=mended,
-    added=patch_in,
+    added=words_of_extras,
     mirrored=mirrored,
     shown_best=shown_best,
     topped=topped,

@@ -33,12 +33,13 @@ DRAWN = {
     "dress": Drawn("green dress", "013023 0a4200 489031 0f5b2d 016b47", 35, (95, 175)),
     "blue dress": Drawn("blue dress", "81b7b1 a4cbc7 bdd7d4 d8eae8", 14),
     "robe": Drawn("green robe", "070d02 111d06 1f370b 2b4b0f", 12, (70, 150)),
-    "pants": Drawn("teal pants", "2e403a 315b49 557e85 79979d", 16, (140, 205)),
+    "pants": Drawn("teal pants", "2e403a 315b49 557e85 79979d", 16, (55, 205)),
     "skirt": Drawn("brown skirt", _BROWN, 7),
     "hood": Drawn("cloth hood", _BROWN, 7),
     "cap": Drawn("leather cap", _BROWN, 7),
     "bandana": Drawn("red bandana", "721306 8e1808 af100e", 8),
     **dict.fromkeys(("shoes", "boots", "slippers"), Drawn("brown shoes", "411e05 723e2a 865e40 926c42", 16)),
+    "light": Drawn("light", "622219 9e3e37 d28560 eaa377 fdd5b7", 14),
     LEATHER: Drawn(LEATHER, "4b2b13 75502d 9a6f37 aa8550", 14),
     "wings": Drawn("wings", "240c38 3d155f 6c25a7", 14),
     "orc": Drawn("orc", "09320b 19541d 228236 39aa4e 53bf71", 12, (100, 155)),
@@ -53,6 +54,7 @@ SUIT = "formal suit"  # which has black pants, unless others are said
 SUITS = {"suit", "tuxedo", "tux"}  # words for one; of another color, pants are as the jacket
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
 _WITH_ROBE = re.compile(r"\b(\w+) (?:hood|cowl|hat|cape|cloak) and (?:robes?|habit)\b")
+_PALE = re.compile(r"\b(?:vampir\w+|nosferatu|dracula|pale|ghostly|deathly|undead)\b")
 _LEATHER = re.compile(r"\b(\w+) leather(?:s| armou?r| vest| jerkin| outfit)?\b")
 BESIDE_CAPES = {
     "red": "purple", "black": "maroon", "purple": "black", "blue": "white", "white": "blue", "green": "brown",
@@ -80,6 +82,7 @@ RAMPS = {
     "blue": "0b1739 20408d 3667c3 709ce5",
     "teal": "0c3c45 1b98a9 28b2c5 40d6e6",
     "green": "0c2e14 176128 2c903e 60c05e",
+    "pale": "4a3444 8a6a78 c4b4c0 f2eef2",
     "rotten": "1d2420 46523f 78866a a3ad8e",
     "fur": "1f1610 4a382a 7a6048 a98c6b",
 }
@@ -110,6 +113,8 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     apart = hair != "red" or (is_copper(prompt) and not _reds_beside(found))
     dyes = [HAIR[hair]] if hair in HAIR and apart else []
     colors = other_colors(prompt)
+    if found.get("body") == "light" and _PALE.search(prompt.lower()):
+        colors["body"] = ("light", "pale")
     if found.get("torso") == SUIT and "legs" not in read_freely(prompt):
         colors["legs"] = ("pants", "black")
     if SUITS & {*tokens_of(prompt)} and colors.get("torso", ("",))[0] == "tunic" and "legs" not in read_freely(prompt):

@@ -17,6 +17,7 @@ from storyreel.worlds.sprites_hats import LYING
 APRON = re.compile(r"\b(?:(\w+)\W+)?(?:(\w+)\W+)?aprons?\b")
 EYEPATCH = re.compile(r"\beye\W?patch|\bone\W?eyed\b|\bpatch over (?:one|his|her|an|the)(?: left| right)? eye\b")
 WORD = re.compile(r"[^\W_]+")
+MASK = re.compile(r"\b(?:(\w+)\W+)?(?:face\W?)?mask(?:ed|s)?\b|\bninjas?\b|\bshinobi\b")
 SUIT = re.compile(r"\b(?:suit(?! of)|tuxedo|tux|necktie|tie)\b")
 TIE = re.compile(r"\b(\w+)\W+(?:bow\W?)?(?:tie|necktie)\b")
 FRONTS = {"down": (36, 29, (6, 6, 4, 4, 4, 2, 2, 2)), "right": (37, 34, (4, 3, 3, 2, 2, 1, 1))}
@@ -30,6 +31,10 @@ STRAPS = {  # row, columns from and to
     "down": ((28, 23, 24), (27, 25, 30), (26, 31, 35), (25, 36, 41)),
     "right": ((27, 23, 26), (28, 27, 30), (27, 37, 37), (26, 38, 38), (25, 39, 39)),
 }
+MASKS = {  # over nose and mouth: the first row, and columns from and to
+    "down": (32, ((26, 37), (26, 37), (27, 36), (28, 35), (29, 34))),
+    "right": (32, ((29, 40), (29, 40), (30, 39), (31, 38), (32, 37))),
+}
 BLACK = "0c0a10 34303c"
 
 
@@ -37,7 +42,8 @@ def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) 
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with what the prompt says of these."""
     color, patch = apron_in(prompt), EYEPATCH.search(prompt.lower())
     suit = attributes.get("torso", "").endswith((" tunic", " shirt")) and SUIT.search(prompt.lower()) is not None
-    if not color and not patch and not suit:
+    mask = MASK.search(prompt.lower())
+    if not color and not patch and not suit and not mask:
         return frames
     action, side, out = attributes.get("action", "walk"), side_of(attributes), frames.copy()
     falls = action == "hurt"
@@ -50,6 +56,8 @@ def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) 
             _put_tie(view, side, tie_in(prompt), moved)
         if patch and side in PATCHES:
             _put_patch(view, side, moved)
+        if mask and side in MASKS:
+            _put_mask(view, side, rgb(RAMPS[color_words().get(mask[1] or "", "black")]), moved)
     return out
 
 
@@ -64,9 +72,17 @@ def _put_patch(frame: np.ndarray, side: str, moved: tuple[int, int]) -> None:
                 frame[top + i, left + j, :3] = light if letter == "h" else dark
 
 
-def patch_in(prompt: str) -> frozenset[str]:
-    """The words of the prompt that say an eyepatch, which no attribute of this world does."""
-    return frozenset(word for found in EYEPATCH.finditer(prompt.lower()) for word in WORD.findall(found[0]))
+def _put_mask(frame: np.ndarray, side: str, ramp: tuple[RGB, ...], moved: tuple[int, int]) -> None:
+    top, rows = MASKS[side]
+    for i, (first, last) in enumerate(rows):
+        part = frame[top + moved[0] + i, first + moved[1] : last + 1 + moved[1], :3]
+        part[:] = ramp[2 if i == 0 else 1]
+
+
+def words_of_extras(prompt: str) -> frozenset[str]:
+    """The words of the prompt that say an eyepatch or a mask, which no attribute of this world does."""
+    found = (match[0] for kind in (EYEPATCH, MASK) for match in kind.finditer(prompt.lower()))
+    return frozenset(word for each in found for word in WORD.findall(each) if word not in color_words())
 
 
 def tie_in(prompt: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,13 +13,14 @@ from storyreel.worlds.sprites_figures import eyes
 from storyreel.worlds.sprites_reader import read_freely
 
 BLUER, REACH = 15, 200.0  # by how much blue is above red in an iris; its luminance that is the lightest of a color
+VAMPIRE = re.compile(r"\b(?:vampir\w+|nosferatu|dracula)\b")
 BLUISH = ("skeleton", "dark elf")  # of whom more is bluish than their eyes
 GLOWING = {"red": "7a0606 d81414 ff4a3a ff9a84", "yellow": "6a4a04 e0b010 ffe040 fff4a0"}
 
 
 def with_eyes(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with irises in the color that is said."""
-    color = read_freely(prompt).get("eyes", "")
+    color = read_freely(prompt).get("eyes", "red" if VAMPIRE.search(prompt.lower()) else "")
     if color in ("", "blue") or color not in RAMPS or attributes.get("body") in BLUISH:
         return frames
     ramp = np.array(rgb(GLOWING.get(color, RAMPS[color])), np.float64)

@@ -60,7 +60,8 @@ ONE_COLOR = {noun: tuple(key.split("=")) for key, nouns in _WORDS["one_color"].i
 SKINS: dict[str, list[str]] = _WORDS["skins"]  # a color -> who is drawn as an orc, and dyed in it
 OF_STEEL: list[str] = _WORDS["of_steel"]  # between a color and armor
 HELD: dict[str, list[str]] = _WORDS["held"]  # a weapon that is drawn in place of another -> what says it
-STAVES = [name for name in HELD["staff"] if " " not in name]  # with which people walk
+STAVES = [name for kind in ("staff", "quarterstaff") for name in HELD[kind] if " " not in name]
+"""With which people walk."""
 TOPPED: dict[str, list[str]] = _WORDS["topped"]  # headgear that is drawn on -> what says it
 TOPPED_LIKE: dict[str, list[str]] = _WORDS["topped_like"]  # and who wears it
 NEAR = {tuple(key.split("=")): words for key, words in _WORDS["near"].items()}  # (attribute, value): what there is not

@@ -13,6 +13,7 @@ from storyreel.worlds.garment_dye import rgb
 
 FACES = {"down": (27, 35, 27, 37), "right": (27, 35, 31, 39)}  # rows and columns, in the first drawing of an action
 DARK = 190  # sum of a color's channels up to which it is an outline, or an eye
+WARM = 20  # by how much the skin of people is redder than green
 NEAR = 40  # of a color's channels, to that of a face, in all
 BELOW = 38  # row from which on no face is seen
 FIST = ("122", "132", "112")  # of shades, 1 the darkest
@@ -28,7 +29,8 @@ def skin_in(frame: np.ndarray, side: str, mirrored: bool) -> np.ndarray | None:
     face = (frame[:, ::-1] if mirrored else frame)[top:bottom, left:right].reshape(-1, frame.shape[-1])
     solid = face[face[:, 3] >= 128] if frame.shape[-1] == 4 else face
     seen = Counter(tuple(color[:3].tolist()) for color in solid if int(color[:3].sum()) > DARK)
-    common = [color for color, _ in seen.most_common(3)]
+    warm = [color for color, _ in seen.most_common() if color[0] >= color[1] + WARM and color[1] > color[2]]
+    common = warm[:3] if len(warm) >= 3 else [color for color, _ in seen.most_common(3)]  # gray hair is about a face
     return np.array(sorted(common, key=sum), np.uint8) if len(common) == 3 else None
 
 

@@ -31,6 +31,7 @@ from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, tokens_of
 from storyreel.worlds.sprites_spelling import Phrase, affirmed
 
+LONGEST = 19  # rows of a hood that are on a head, and not on shoulders
 BOWED = 3  # drawing of `hurt` from which on nobody's face is seen
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
 HOOD = "cloth hood"
@@ -132,7 +133,7 @@ class Headgear:
     def _put_lying(self, frame: np.ndarray) -> None:
         """On a head that lies upside down, seen from behind; what would go beyond the frame is lost."""
         top, left, shape = art(self.kind, "up")
-        shape = shape[::-1]
+        shape = shape[: LONGEST if self.kind == "hood" else None][::-1]
         first = LYING_ROWS - (top + len(shape) - 1)
         whole = self.kind.endswith(" head")
         beyond = max(0, first + len(shape) - SIDE - (0 if whole else CUT))

@@ -19,7 +19,7 @@ ENDS = {"long hair": 45, "loose hair": 45, "very long hair": 52}  # the last row
 LOCKS = {
     "down": (Drape(27, 2.5, 2.2, 23.5), Drape(27, 2.5, 2.2, 39.5)),
     "up": (Drape(25, 9.0, 7.5, 31.5),),
-    "right": (Drape(25, 4.0, 3.2, 25.5, drift=-1.0),),
+    "right": (Drape(25, 4.0, 2.2, 25.5, drift=-1.0),),
 }
 
 

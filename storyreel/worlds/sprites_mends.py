@@ -26,8 +26,11 @@ from storyreel.worlds.sprites_reader import implied, read_freely
 from storyreel.worlds.sprites_skirts import with_skirt
 from storyreel.worlds.sprites_spells import with_spell
 from storyreel.worlds.sprites_tails import with_tails
+from storyreel.worlds.sprites_weapon_shapes import POLES
+from storyreel.worlds.sprites_weapons import weapon_in
 from storyreel.worlds.sprites_wings import with_wings
 
+HELMETS, CHIN = ("metal helmet", "golden helmet"), 36  # whose visors change; the row where a helmet ends
 ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them
 BOXES = {"down": (12, 46, 18, 46), "right": (12, 46, 20, 42)}  # rows and columns of a head in the first drawing
 SHOULDERS = {"down": 39, "right": 29}  # row: from here on there is more in a box than the head, as an arm
@@ -42,6 +45,9 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
     if frames.shape[1:3] != (SIDE, SIDE):
         return frames
+    if (action, side) == ("thrust", "right") and weapon_in(prompt) in POLES and len(frames) % FRAMES == 0:
+        frames = frames.copy()
+        frames[::FRAMES] = frames[1::FRAMES]  # in the first the end of a shaft is bent
     frames = without_plume(without_bow(frames, attributes), attributes, prompt)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
@@ -50,6 +56,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)
     frames = with_tails(frames, attributes, prompt)
     frames = with_wings(frames, attributes, prompt)
+    if attributes.get("head") in HELMETS and action in ACTIONS and side in BOXES:
+        frames = _with_first_head(frames, action, side, facing == "left", attributes.get("sex", "male"), CHIN)
     frames = with_spell(with_eyes(frames, attributes, prompt), attributes, prompt)
     monster = attributes.get("body") in MONSTERS
     if monster and (action, side) == ("hurt", "down"):
@@ -71,19 +79,22 @@ def mirrored(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str]
     return {**attributes, "facing": "left"}, True
 
 
-def _with_first_head(frames: np.ndarray, action: str, side: str, mirrored: bool) -> np.ndarray:
+def _with_first_head(
+    frames: np.ndarray, action: str, side: str, mirrored: bool, sex: str = "male", lowest: int = SIDE
+) -> np.ndarray:
+    """lowest: the row where the head ends."""
     out = frames.copy()
     views = out[:, :, ::-1] if mirrored else out
     ground = np.zeros(4, np.uint8) if frames.shape[-1] == 4 else frames[0, 0, 0]
     top, bottom, left, right = BOXES[side]
     falls = action == "hurt"
-    bottom = SHOULDERS[side] if falls else bottom
+    bottom = min(SHOULDERS[side] if falls else bottom, lowest)
     for i, frame in enumerate(views):
         head = views[i - i % FRAMES, top:bottom, left:right]
         drawing = drawing_at(action, i % FRAMES, FRAMES)
         if falls and (drawing >= LYING or i >= FRAMES):
             break
-        down, aside = MOVED.get(("male", action, side), {}).get(drawing, (0, 0))
+        down, aside = MOVED.get((sex, action, side), {}).get(drawing, (0, 0))
         there = frame[top + down : bottom + down, left + aside : right + aside]
         solid = (head != ground).any(-1)
         solid[: SHOULDERS[side] - top] = True

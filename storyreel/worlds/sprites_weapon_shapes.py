@@ -218,6 +218,10 @@ SHAPES = {
         .........gcccg
         ..............
     """),
+    "quarterstaff": _art(13, """
+        lllllllllllllb
+        BBBBBBBBBBBBBb
+    """),
     "broom": _art(13, """
         .......lglggll
         .....lglglgglgl
@@ -285,5 +289,6 @@ SHAPES = {
     """),
 }  # fmt: skip
 POLES = (
-    "spear", "trident", "pitchfork", "dragon spear", "halberd", "scythe", "staff", "broom", "shovel", "hoe", "rake",
+    "spear", "trident", "pitchfork", "dragon spear", "halberd", "scythe", "staff", "quarterstaff", "broom", "shovel",
+    "hoe", "rake",
 )  # fmt: skip

@@ -26,6 +26,7 @@ from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPE
 Held = tuple[float, float, float]  # row, column, degrees clockwise from "to the right"
 
 LEAN = 32  # degrees up to which a weapon leans, so that its edges stay whole; beyond, it is turned
+ABOVE_HEAD, AT_US = 12, 3  # rows; drawing of a thrust from which on a spear points at us
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
 CARRIED = {"down": -105.0, "up": -60.0, "right": 40.0}  # how a blade is carried, by the side it is seen from
 DROPPED, LYING = 2, (59.0, 16.0)  # drawing of `hurt` from which on a weapon lies, and the row and column of its handle
@@ -34,7 +35,8 @@ CLEAR = {("walk", "right"): (0, 23), ("spellcast", "right"): (42, 64), ("spellca
 """Columns of a pole in which it is before no face."""
 BOW, CLAWS = "bow", "claws"
 WITH_SHIELDS = ("walk", "thrust")  # actions of which there are drawings with one
-CAST = (("spellcast", "staff"),)  # who casts a spell has a staff in hand, and nothing else
+STAFFS = ("staff", "quarterstaff")
+CAST = tuple(("spellcast", staff) for staff in STAFFS)  # who casts a spell has a staff in hand, and nothing else
 
 DAGGERS: dict[tuple[str, str, str], tuple[Held | None, ...]] = {  # the end of its handle, and where it points
     ("male", "slash", "up"): (None, None, None, None, (29.6, 49.5, -133), (34.1, 52.6, -90)),
@@ -67,11 +69,12 @@ TIPS: dict[str, tuple[Held, ...]] = {  # of a spear that is thrust, and where it
                        (5, 40, -90), (10, 40, -90)),
     "down": ((47, 57, 0), (55, 57, 19), (62, 45, 45), (55, 26, 90), (58, 26, 90), (63, 26, 90),
                          (58, 26, 90), (55, 26, 90)),
-    "right": ((37, 60, -19), (46, 57, 0), (45, 57, 0), (44, 54, 0), (44, 60, 0), (44, 63, 0), (44, 60, 0),
+    "right": ((46, 57, 0), (46, 57, 0), (45, 57, 0), (44, 54, 0), (44, 60, 0), (44, 63, 0), (44, 60, 0),
                           (44, 54, 0)),
 }  # fmt: skip
 
 
+BOOTS = {"maroon boots": "maroon shoes", "brown boots": "brown shoes"}
 BY_THEIR_NAMES = (
     "bow",
     "longsword",
@@ -120,9 +123,11 @@ class Arms:
         out = np.empty((len(frames), SIDE, SIDE + 2 * room, frames.shape[-1]), np.uint8)
         out[:] = ground
         out[:, :, room : room + SIDE] = frames
-        for frame, (places, colors, grip) in zip(out, there, strict=True):
+        for i, (frame, (places, colors, grip)) in enumerate(zip(out, there, strict=True)):
             if not len(places):
                 continue
+            if (self.action, self.facing) == ("thrust", "down") and drawing_at("thrust", i % FRAMES, FRAMES) >= AT_US:
+                frame[:ABOVE_HEAD] = ground  # the end of a spear
             before = frame.copy()
             self._put(frame, places + np.array([0, room]), colors, ground)
             if skin is None or self.action == "hurt":
@@ -207,6 +212,8 @@ def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     """The attributes of somebody as most is seen: nobody is drawn who stabs with a blade, and from the side it is not
     before the belly, unless the prompt says from where; of these the same comes again."""
     found, kind = dict(attributes), weapon_in(prompt)
+    if "feet" not in read_freely(prompt) and found.get("feet") in BOOTS:
+        found["feet"] = BOOTS[found["feet"]]  # over which pants are seen
     if found.get("action") != "hurt":
         found.pop("cape", None)  # which is drawn, wings too
     free = "facing" not in read_freely(prompt)

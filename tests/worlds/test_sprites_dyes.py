@@ -152,3 +152,19 @@ def test_clothes_are_a_shirt_and_pants():
     assert shown == {"torso": "teal shirt", "legs": "teal pants"}
     assert [(dye.attribute, dye.color) for dye in dyes] == [("torso", "black"), ("legs", "black")]
     assert [dye.color for dye in dyed("a ninja walking", seen)[1]] == ["black", "black"]
+
+
+def test_leather_below_the_hair_and_pale_skin_are_dyed():
+    shown, (dye,) = dyed("a rogue in black leather armor", {"torso": "leather armor"})
+    assert (shown, dye.color, dye.top) == ({"torso": "leather armor"}, "black", 34)
+    _, (skin,) = dyed("a vampire walking", {"body": "light"})
+    assert (skin.attribute, skin.color) == ("body", "pale")
+    assert dyed("a man walking", {"body": "light"})[1] == []
+
+
+def test_a_cape_is_seen_before_what_is_worn():
+    shown, dyes = dyed("the king in a red cape", {"torso": "red robe", "cape": "red cape"})
+    assert shown["torso"] == "green robe"
+    assert [dye.color for dye in dyes if dye.attribute == "torso"] == ["purple"]
+    said = dyed("a king in a red robe and a red cape", {"torso": "red robe", "cape": "red cape"})[1]
+    assert [dye.color for dye in said if dye.attribute == "torso"] == ["red"]

@@ -27,7 +27,7 @@ def figures(channels: int = 4) -> np.ndarray:
         ("a viking with a battle axe", "battle axe"),
         ("a viking with an axe", "axe"),
         ("a samurai holding a katana", "katana"),
-        ("a monk walking with a wooden staff", "staff"),
+        ("a monk walking with a wooden staff", "quarterstaff"),
         ("a reaper with a scythe", "scythe"),
         ("a sea king with a trident", "trident"),
         ("someone mining", "pickaxe"),
