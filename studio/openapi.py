@@ -81,7 +81,8 @@ def typescript(found: dict[str, Any]) -> str:
 
 def main() -> None:
     found = document()
-    (HERE / "openapi.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    (HERE / "openapi.json").write_text(text + "\n", encoding="utf-8")
     (HERE / "src" / "openapi.ts").write_text(typescript(found), encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from storyreel.wording import nearest
 from storyreel.worlds import Attribute, World
 
 LONG = 5  # letters of a word that may be another one misspelled
+BOW = "bow"
 AROUND = 3  # words on either side of one that may be part of a phrase
 CARD_LISTS = "its card lists what it knows"  # of a model that knows no word of a prompt
 MOST = 5  # unknown words that are named
@@ -151,7 +152,8 @@ def _weapon(prompt: str, world: World | None) -> str | None:
     if world is None or world.armed is None:
         return None
     named, implied = _understood(prompt, world)
-    return named.get("weapon") if world.armed(prompt, {**implied, **named})[1] else None
+    over = world.armed(prompt, {**implied, **named})[1]
+    return named.get("weapon") if over is not None and over.kind != BOW else None  # a crossbow is none
 
 
 def _hat(prompt: str, world: World | None) -> str:

@@ -13,14 +13,14 @@ from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import figures, ground_of, side_of
-from storyreel.worlds.sprites_reader import implied, read_freely
+from storyreel.worlds.sprites_reader import implied, other_colors, read_freely
 
 CUTS = {
     "down": Drape(37, 9.0, 14.0, 31.5, hem=58),
     "up": Drape(38, 8.5, 12.5, 31.5, hem=58),
-    "right": Drape(38, 3.5, 5.5, 28.0, drift=-6.0, hem=58),
+    "right": Drape(37, 3.0, 5.5, 25.5, drift=-6.0, hem=58),
 }
-COLLAR = {"down": (38, 26, 37), "right": (38, 27, 36)}  # row, and columns from and to
+COLLAR = {"down": (38, 24, 40), "right": (38, 27, 36)}  # row, and columns from and to
 CLASP = {"down": (38, 31), "right": (38, 35)}  # of two pixels
 GOLD = "e8b42a b8800f"
 
@@ -31,6 +31,7 @@ def with_cape(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "
     named = read_freely(prompt)
     worn = {**implied(prompt, named), **named, **attributes}.get("cape", "")
     color, _, kind = worn.partition(" ")
+    color = other_colors(prompt).get("cape", ("", color))[1]
     action, side = attributes.get("action", "walk"), side_of(attributes)
     if kind != "cape" or color not in RAMPS or action == "hurt":
         return frames

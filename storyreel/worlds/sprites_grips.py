@@ -6,6 +6,7 @@ It has the colors of the face, and of what covers it: a closed helmet has gauntl
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from storyreel.worlds.garment_dye import rgb
 
 FACES = {"down": (27, 35, 27, 37), "right": (27, 35, 31, 39)}  # rows and columns, in the first drawing of an action
 DARK = 190  # sum of a color's channels up to which it is an outline, or an eye
+METALS = {"metal gloves": "3d3748 5e5252 726b7e 867e7f", "golden gloves": "6b3d0c b8701c e8a83a ffe98a"}
+SKINS = ("9e3e37 d28560 eaa377 fdd5b7", "6b2d1e 9a5a3c b5734a d99a66", "3b1a10 5a3020 7a452c 9a6040")
+SAME = 18  # of a color's channels, to one of a skin
 WARM = 20  # by how much the skin of people is redder than green
 NEAR = 40  # of a color's channels, to that of a face, in all
 BELOW = 38  # row from which on no face is seen
@@ -32,6 +36,21 @@ def skin_in(frame: np.ndarray, side: str, mirrored: bool) -> np.ndarray | None:
     warm = [color for color, _ in seen.most_common() if color[0] >= color[1] + WARM and color[1] > color[2]]
     common = warm[:3] if len(warm) >= 3 else [color for color, _ in seen.most_common(3)]  # gray hair is about a face
     return np.array(sorted(common, key=sum), np.uint8) if len(common) == 3 else None
+
+
+def with_gauntlets(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4) -> the same; bare hands of who wears gloves of metal are of metal."""
+    metal = METALS.get(attributes.get("hands", ""))
+    if metal is None or attributes.get("action") == "hurt":
+        return frames
+    out, ramp = frames.copy(), np.array(rgb(metal))
+    for frame in out:
+        for skins in SKINS:
+            colors = np.array(rgb(skins))
+            away = np.abs(frame[..., None, :3].astype(int) - colors).sum(-1)
+            found = (away.min(-1) <= SAME) & (np.arange(len(frame)) >= BELOW)[:, None]
+            frame[found, :3] = ramp[away.argmin(-1)[found]]
+    return out
 
 
 def hands_in(frame: np.ndarray, skin: np.ndarray) -> np.ndarray:

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.sprites_bones import with_bones
-from storyreel.worlds.sprites_bows import with_bow, without_bow
+from storyreel.worlds.sprites_bows import without_bow
 from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_copper import with_copper_hair
 from storyreel.worlds.sprites_extras import with_extras
 from storyreel.worlds.sprites_eyes import with_eyes
 from storyreel.worlds.sprites_figures import MOVED
+from storyreel.worlds.sprites_grips import with_gauntlets
 from storyreel.worlds.sprites_long_hair import with_long_hair
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
@@ -64,7 +65,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
         return _with_first_head(frames, action, side, mirrored=False)
     if monster and action in ACTIONS and side in BOXES:
         frames = _with_first_head(frames, action, side, mirrored=facing == "left")
-    return with_bow(with_face(frames, attributes) if monster else frames, attributes, prompt)
+    frames = with_gauntlets(frames, attributes)
+    return with_face(frames, attributes) if monster else frames
 
 
 def mirrored(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], bool]:

@@ -84,9 +84,9 @@ SHAPES = {
     ), 1, 15),
     "dagger": _art(2, """
         ....g
-        ....gwwww
-        bBbbGssssssw
-        ....gdddd
+        ....gwwwwwww
+        bBbbGsssssssssw
+        ....gddddddd
         ....g
     """),
     "mace": _art(2, """

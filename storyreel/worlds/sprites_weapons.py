@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
+from storyreel.worlds.sprites_bows import with_bow
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground
 from storyreel.worlds.sprites_free_words import HELD
@@ -185,7 +186,18 @@ class Arms:
         return places - [up, 0], colors, (row - (0 if hand else up), SIDE - 1 - held[1] if mirrored else held[1])
 
 
-def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Arms | None]:
+@dataclass(frozen=True)
+class Archery:
+    """The bow of who shoots, drawn over what a model draws."""
+
+    attributes: Mapping[str, str]
+    kind: str = BOW
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        return with_bow(frames, self.attributes)
+
+
+def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Arms | Archery | None]:
     """The attributes with the weapon that a model is to draw, and what is drawn over it; of these the same comes again.
 
     None where the prompt says no weapon of ours, or somebody does what nobody is drawn with it in hand. A shield beside
@@ -193,8 +205,8 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
     """
     found, kind, shield = dict(attributes), weapon_in(prompt), has_shield(prompt)
     action = found.get("action", "walk")
-    if kind == BOW and action == "shoot":
-        return found, None  # which the model draws
+    if action == "shoot":
+        return found, Archery(found)
     if kind is None and (not shield or action in WITH_SHIELDS):
         return found, None
     found.pop("weapon", None)
