@@ -112,36 +112,7 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     hair = found.get("hair_color", "")
     apart = hair != "red" or (is_copper(prompt) and not _reds_beside(found))
     dyes = [HAIR[hair]] if hair in HAIR and apart else []
-    colors = other_colors(prompt)
-    if found.get("body") == "light" and _PALE.search(prompt.lower()):
-        colors["body"] = ("light", "pale")
-    if found.get("torso") == SUIT and "legs" not in read_freely(prompt):
-        colors["legs"] = ("pants", "black")
-    if SUITS & {*tokens_of(prompt)} and colors.get("torso", ("",))[0] == "tunic" and "legs" not in read_freely(prompt):
-        colors["legs"] = ("pants", colors["torso"][1])
-    if found.get("torso") == PALE and not LIGHT & {*tokens_of(prompt)}:
-        colors.setdefault("torso", (PALE, "blue"))
-    named = read_freely(prompt)
-    if named.get("feet", "").endswith(" slippers") and "slippers" not in tokens_of(prompt):  # white shoes
-        colors.setdefault("feet", ("shoes", named["feet"].partition(" ")[0]))
-    if found.get("action") == "hurt":
-        colors.pop("feet", None)  # which are not below then
-    color, _, worn = {**implied(prompt, named), **named}.get("torso", "").partition(" ")
-    if shared := _WITH_ROBE.search(prompt.lower()):  # a white hood and robe
-        color = color_words().get(shared[1], color)
-    cape = {**implied(prompt, named), **named}.get("cape", "").partition(" ")[0]
-    if worn in ("robe", "dress") and "torso" not in named and cape == color in BESIDE_CAPES:
-        color = BESIDE_CAPES[color]
-        colors["torso"] = (worn, color)
-    if (leather := _LEATHER.search(prompt.lower())) and (shade := color_words().get(leather[1])):
-        colors.setdefault("torso", (LEATHER, shade))
-    if worn == "robe" and found.get("action") != "hurt":  # whose sheets are nearly black
-        colors.setdefault("torso", (worn, color))
-    if found.get("head") == DRAWN["hood"].label and found.get("torso", "").endswith((" robe", " dress")):
-        color = colors["torso"][1] if "torso" in colors else found["torso"].partition(" ")[0]
-        if color != "brown" and "hood" not in tokens_of(prompt):  # of a cloak; a hood by itself is brown
-            colors.setdefault("head", ("hood", color))
-    for name, (kind, color) in colors.items():
+    for name, (kind, color) in _colors(prompt, found).items():
         here = found.get(name, "")
         worn = here.rpartition(" ")[2]
         drawn = DRAWN.get(worn if kind in IN_OTHERS and kind != "skirt" else kind)
@@ -156,6 +127,41 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
         top = 0 if found.get("action") == "hurt" else TOPS.get(drawn.label, TOPS.get(name, 0))
         dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color]), hues, top))
     return found, dyes
+
+
+def _colors(prompt: str, attributes: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Attribute -> what it is a kind of, of `DRAWN`, and the color that the prompt says of it or that goes with it."""
+    named, tokens, text = read_freely(prompt), {*tokens_of(prompt)}, prompt.lower()
+    seen, colors = {**implied(prompt, named), **named}, other_colors(prompt)
+    torso, falls = attributes.get("torso", ""), attributes.get("action") == "hurt"
+    if attributes.get("body") == "light" and _PALE.search(text):
+        colors["body"] = ("light", "pale")
+    if torso == SUIT and "legs" not in named:
+        colors["legs"] = ("pants", "black")
+    if SUITS & tokens and colors.get("torso", ("",))[0] == "tunic" and "legs" not in named:
+        colors["legs"] = ("pants", colors["torso"][1])
+    if torso == PALE and not LIGHT & tokens:
+        colors.setdefault("torso", (PALE, "blue"))
+    if named.get("feet", "").endswith(" slippers") and "slippers" not in tokens:  # white shoes
+        colors.setdefault("feet", ("shoes", named["feet"].partition(" ")[0]))
+    if falls:
+        colors.pop("feet", None)  # which are not below then
+    color, _, worn = seen.get("torso", "").partition(" ")
+    if shared := _WITH_ROBE.search(text):  # a white hood and robe
+        color = color_words().get(shared[1], color)
+    cape = seen.get("cape", "").partition(" ")[0]
+    if worn in ("robe", "dress") and "torso" not in named and cape == color in BESIDE_CAPES:
+        color = BESIDE_CAPES[color]
+        colors["torso"] = (worn, color)
+    if (leather := _LEATHER.search(text)) and (shade := color_words().get(leather[1])):
+        colors.setdefault("torso", (LEATHER, shade))
+    if worn == "robe" and not falls:  # whose sheets are nearly black
+        colors.setdefault("torso", (worn, color))
+    if attributes.get("head") == DRAWN["hood"].label and torso.endswith((" robe", " dress")):
+        color = colors["torso"][1] if "torso" in colors else torso.partition(" ")[0]
+        if color != "brown" and "hood" not in tokens:  # of a cloak; a hood by itself is brown
+            colors.setdefault("head", ("hood", color))
+    return colors
 
 
 def _has_green(attributes: Mapping[str, str]) -> bool:
