@@ -80,11 +80,9 @@ def text_arm(base: str, steps: int, name: str, frames: int) -> Arm:
         for stage, its in one.recipe.stages.items()
     }
     made = replace(one.recipe, system=switches, stages=stages, text=TEXT)
-    return (
-        Arm(made, _flops(made, _step_costs(made)))
-        if name == FULL
-        else _as_long(made, text_arm(base, steps, FULL, frames).flops)
-    )
+    if name == FULL:
+        return Arm(made, _flops(made, _step_costs(made)))
+    return _as_long(made, text_arm(base, steps, FULL, frames).flops)
 
 
 def _small(system: Any, config: VideoGanConfig) -> VideoGanConfig:

@@ -41,12 +41,15 @@ def _texts(part: Part | None) -> Iterator[str]:
     yield "| model | attributes right | all of a video | StyleSV less it | steps |"
     yield "|---|---|---|---|---|"
     for name, row in part["rows"].items():
-        steps = ", ".join(f"{stage} {count}" for stage, count in row["steps"].items())
         shares = [row["attributes"]["mean"], row["attributes"]["all_right"], part["gaps"].get(name)]
-        yield f"| {name} | {' | '.join(number(share, percent=True) for share in shares)} | {steps} |"
+        yield f"| {name} | {' | '.join(number(share, percent=True) for share in shares)} | {_steps(row)} |"
     yield ""
     yield f"n = {part['n']} prompts. StyleSV with a text is above all others, and above chance: {holds(part)}."
     yield from commands(part)
+
+
+def _steps(row: dict[str, Any]) -> str:
+    return ", ".join(f"{stage} {count}" for stage, count in row["steps"].items())
 
 
 def _table(part: Part | None) -> Iterator[str]:
@@ -56,8 +59,7 @@ def _table(part: Part | None) -> Iterator[str]:
     yield f"| model | {' | '.join(COLUMNS)} | steps |"
     yield "|---" * (len(COLUMNS) + 2) + "|"
     for name, row in part["rows"].items():
-        steps = ", ".join(f"{stage} {count}" for stage, count in row["steps"].items())
-        yield f"| {name} | {' | '.join(number(row.get(column), digits=3) for column in COLUMNS)} | {steps} |"
+        yield f"| {name} | {' | '.join(number(row.get(column), digits=3) for column in COLUMNS)} | {_steps(row)} |"
     yield ""
     yield f"The claim holds: {holds(part)}."
     yield from commands(part)

@@ -13,11 +13,11 @@ from typing import Any
 import storyreel
 from reproductions.accuracies import gap_of
 from reproductions.cached_clips import make_once
-from reproductions.claims import MissingError
 from reproductions.combinations import Case, cases_of, score
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
 from reproductions.stylesv_arms import FULL, RECIPE, TEXT_ARMS, Arm, steps_of, text_arm
+from reproductions.svd_turnaround import sheets_and_judge
 from storyreel.clip import Clip
 from storyreel.evaluate.score import AttributeAccuracy
 from storyreel.generate.model import Model, load
@@ -35,9 +35,8 @@ def conditions(settings: Settings) -> dict[str, Any]:
 
 def measure(settings: Settings) -> dict[str, Any]:
     """Mean attribute accuracies; whether StyleSV with a text is above the papers whose text it is, by its interval."""
-    if settings.source is None:
-        raise MissingError("characters are drawn from the LPC sheets; name their folder with --source")
-    judge, cases = settings.judge("sprites"), cases_of(settings, "sprites", "train")
+    _, judge = sheets_and_judge(settings)
+    cases = cases_of(settings, "sprites", "train")
     scores: dict[str, AttributeAccuracy] = {}
     rows: dict[str, Any] = {}
     sheet: list[tuple[str, Clip]] = []

@@ -54,7 +54,8 @@ SUIT = "formal suit"  # which has black pants, unless others are said
 SUITS = {"suit", "tuxedo", "tux"}  # words for one; of another color, pants are as the jacket
 ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values with pixels like those
 _WITH_ROBE = re.compile(r"\b(\w+) (?:hood|cowl|hat|cape|cloak) and (?:robes?|habit)\b")
-_PALE = re.compile(r"\b(?:vampir\w+|nosferatu|dracula|pale|ghostly|deathly|undead)\b")
+VAMPIRES = r"vampir\w+|nosferatu|dracula"
+_PALE = re.compile(rf"\b(?:{VAMPIRES}|pale|ghostly|deathly|undead)\b")
 _LEATHER = re.compile(r"\b(\w+) leather(?:s| armou?r| vest| jerkin| outfit)?\b")
 BESIDE_CAPES = {
     "red": "purple", "black": "maroon", "purple": "black", "blue": "white", "white": "blue", "green": "brown",

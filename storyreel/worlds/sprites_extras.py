@@ -1,4 +1,5 @@
-"""Aprons, eyepatches and ties that a prompt says, drawn over what a model draws (`sprites_mends`): no sheet has any."""
+"""Aprons, eyepatches, masks and ties that a prompt says, drawn over what a model draws (`sprites_mends`): no sheet has
+any."""
 
 from __future__ import annotations
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.garment_dye import LUMINANCE, rgb
-from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_dyes import RAMPS, VAMPIRES
 from storyreel.worlds.sprites_figures import eyes
 from storyreel.worlds.sprites_reader import read_freely
 
 BLUER, REACH = 15, 200.0  # by how much blue is above red in an iris; its luminance that is the lightest of a color
-VAMPIRE = re.compile(r"\b(?:vampir\w+|nosferatu|dracula)\b")
+VAMPIRE = re.compile(rf"\b(?:{VAMPIRES})\b")
 BLUISH = ("skeleton", "dark elf")  # of whom more is bluish than their eyes
 GLOWING = {"red": "7a0606 d81414 ff4a3a ff9a84", "yellow": "6a4a04 e0b010 ffe040 fff4a0"}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from storyreel.worlds.sprites_beards import FALLEN
 from storyreel.worlds.sprites_beards import MOVED as FACES_MOVED
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 
@@ -64,10 +65,9 @@ def eyes(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     if side_of(attributes) not in EYES or frames.shape[1:3] != (SIDE, SIDE):
         return found
     rows, columns = EYES[side_of(attributes)]
-    for i, (_, drawing, (down, right)) in enumerate(figures(frames, attributes)):
-        if attributes.get("action") == "hurt" and drawing >= 3:
-            continue
-        view = found[i, :, ::-1] if attributes.get("facing") == "left" else found[i]
+    for view, drawing, (down, right) in figures(found, attributes):
+        if attributes.get("action") == "hurt" and drawing >= FALLEN:
+            break
         view[rows.start + down : rows.stop + down, columns.start + right : columns.stop + right] = True
     return found
 

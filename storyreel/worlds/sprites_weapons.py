@@ -16,7 +16,7 @@ import numpy as np
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_bows import with_bow
 from storyreel.worlds.sprites_completion import MONSTERS
-from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground
+from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_grips import hands_in, put_fist, skin_in
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
@@ -109,6 +109,10 @@ class Arms:
     def kind(self) -> str:
         return ", ".join(filter(None, (self.weapon, "shield" if self.shield else None)))
 
+    @property
+    def side(self) -> str:
+        return side_of({"action": self.action, "facing": self.facing})
+
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with the weapon, wider by 16 columns
         on each side where it goes beyond the edge. Other frames come as they are."""
@@ -117,7 +121,7 @@ class Arms:
         if self.shield:
             frames = with_shield(frames, self.sex, self.action, self.facing)
         there = [self._drawn_in(i) for i in range(len(frames))]
-        skin = skin_in(frames[0], {"left": "right"}.get(self.facing, self.facing), self.facing == "left")
+        skin = skin_in(frames[0], self.side, self.facing == "left")
         outside = any((p[:, 1] < 0).any() or (p[:, 1] >= SIDE).any() for p, *_ in there if len(p))
         room = ROOM if outside else 0
         ground = ground_of(frames)
@@ -153,7 +157,7 @@ class Arms:
         """(places (n, 2) as row and column, colors (n, 3)) of the weapon in frame `i`, none where it is not seen; and
         the place of the hand that holds it, None where two do."""
         falls = self.action == "hurt"
-        side = "down" if falls else {"left": "right"}.get(self.facing, self.facing)
+        side = self.side
         drawing = drawing_at(self.action, min(i, FRAMES - 1) if falls else i % FRAMES, FRAMES)
         longer, kind, hand = 0, self.weapon, None
         if kind is None:
