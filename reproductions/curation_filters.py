@@ -1,7 +1,8 @@
 """The footage through `storyreel curate`, and each of its filters held against the truth.
 
-Two limits depend on the world and are set by clean footage of another seed, as a person would by looking at histograms:
-how much text a clean clip may show (a digit is text, too), and how well a caption must fit.
+Three limits depend on the world and are set by as much clean footage of another seed, as a person would by looking at
+histograms: how much text a clean clip may show (a digit is text, too), how well a caption must fit, and how alike two
+pictures may be that are not one (one white digit on black is much like another).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from storyreel.curate.pipeline import curate
 from storyreel.curate.refilter import refilter, saved_thresholds
 from storyreel.curate.rows import read_rows, table_of
 from storyreel.curate.score import Limit
-from storyreel.curate.thresholds import Thresholds
+from storyreel.curate.thresholds import Duplicates, Thresholds
 from storyreel.encoder import TextVideoEncoder
 from storyreel.evaluate.benchmarks.moving_digits import share_json
 from storyreel.evaluate.score import Share
@@ -33,7 +34,8 @@ from storyreel.parquet_file import write_parquet
 from storyreel.storage import read_json, write_json
 
 NEAR = 3  # frames that a found cut may be away from the true one
-PASS = 0.95  # of clean clips pass each of the two limits that clean footage sets
+PASS = 0.95  # of clean clips pass each of the limits that clean footage sets
+ALIKE = (0.08, 0.04, 0.02, 0.01)  # shares of bits of two hashes, the usual one first
 WITHIN = 0.8  # of a span is in one true shot, or it has no truth of its own
 CLEAN = Dirt(static=0, text=0, caption=0, copy=0, dissolves=0)
 
@@ -59,7 +61,7 @@ def curated(out: Path, films: int, shots: int, seed: int, encoder: TextVideoEnco
     truth = make_footage(footage, films, shots, seed)
     plan = {"films": films, "shots": shots, "seed": seed, "encoder": encoder.digest if encoder else ""}
     if not mark.is_file() or read_json(mark) != plan:
-        limits = calibrated(out, shots, seed, encoder)
+        limits = calibrated(out, films, shots, seed, encoder)
         _scored(footage, folder, limits, encoder)
         write_json(mark, plan)
     rows, thresholds = read_rows(folder / "curation" / "spans.parquet"), saved_thresholds(folder)
@@ -67,9 +69,9 @@ def curated(out: Path, films: int, shots: int, seed: int, encoder: TextVideoEnco
     return Curated(folder, footage, rows, thresholds, truth)
 
 
-def calibrated(out: Path, shots: int, seed: int, encoder: TextVideoEncoder | None) -> Thresholds:
-    """The default thresholds, but for text and similarity: those are set by clean footage of another seed."""
-    make_footage(out / "clean", 1, max(shots, 8), seed + 1, CLEAN)
+def calibrated(out: Path, films: int, shots: int, seed: int, encoder: TextVideoEncoder | None) -> Thresholds:
+    """The default thresholds, but for text, similarity and duplicates, which clean footage of another seed sets."""
+    make_footage(out / "clean", films, max(shots, 8), seed + 1, CLEAN)
     rows = _scored(out / "clean", out / "clean-curated", Thresholds(), None)
     limits = Thresholds()
     text = [row["text_share"] for row in rows if row["text_share"] is not None]
@@ -78,7 +80,16 @@ def calibrated(out: Path, shots: int, seed: int, encoder: TextVideoEncoder | Non
     if encoder is not None:
         right = similarities(encoder, pictures_of(rows), [row["caption"] for row in rows])
         limits = replace(limits, similarity=Limit(min=round(float(np.quantile(right, 1 - PASS)), 4)))
-    return limits
+    shares = (Duplicates(share=share) for share in ALIKE)
+    fitting = (alike for alike in shares if _taken_for_copies(rows, alike) <= 1 - PASS)
+    return replace(limits, duplicates=next(fitting, Duplicates(share=ALIKE[-1])))
+
+
+def _taken_for_copies(rows: Sequence[dict[str, Any]], alike: Duplicates) -> float:
+    """The share of these spans, none of which shows again what another does, that go as duplicates."""
+    judged = [dict(row) for row in rows]
+    choose(judged, Thresholds(duplicates=alike))
+    return sum(reason["name"] == "duplicate" for row in judged for reason in row["reasons"]) / max(1, len(judged))
 
 
 def _scored(footage: Path, folder: Path, limits: Thresholds, encoder: TextVideoEncoder | None) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ def curated(settings: Settings, nets: Nets) -> dict[str, Any]:
 
 def add_sets(settings: Settings, nets: Nets) -> None:
     """Dirty footage, curated, and random windows of it, four times as many."""
-    films, shots = (1, 12) if settings.quick else (8, 40)
+    films, shots = (1, 12) if settings.quick else (24, 40)
     encoder = settings.find_encoder("no similarity in curation")
     made = curation_filters.curated(settings.out, films, shots, settings.seed, encoder)
     items = curation_sets.choices(made, settings.seed)

@@ -61,7 +61,7 @@ from storyreel.worlds.sprites_parts import (
 )  # fmt: skip
 from storyreel.worlds.sprites_poses import ONCE, TURN, after, hide_what_is_covered, sheet_layout, views
 from storyreel.worlds.sprites_sheets import check_sheets, pack_sheets, sheets_digest
-from storyreel.worlds.sprites_weapons import armed, shown_best
+from storyreel.worlds.sprites_weapons import armed, lacking, shown_best
 
 __all__ = ["JUDGED", "WORLD", "Character", "Sprites", "draw_character", "held_out"]
 
@@ -420,7 +420,7 @@ WORLD = World(
     phrasings=("plain", *sprites_captions.PHRASINGS),
     read=sprites_reader.read_freely,
     implied=sprites_reader.implied,
-    lacking=sprites_reader.lacking,
+    lacking=lacking,
     stands=sprites_reader.stands,
     drawable=drawable,
     dyed=dyed,

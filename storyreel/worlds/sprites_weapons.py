@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from storyreel.worlds import sprites_reader
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_bows import with_bow
 from storyreel.worlds.sprites_completion import MONSTERS
@@ -240,6 +241,15 @@ def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     found["action"] = "slash"
     if free and found.get("body") not in MONSTERS:
         found["facing"] = "right"
+    return found
+
+
+def lacking(prompt: str) -> dict[str, str]:
+    """`sprites_reader.lacking`, and the stab of a blade, in whose place a slash is drawn (`shown_best`)."""
+    found, kind = sprites_reader.lacking(prompt), weapon_in(prompt)
+    if kind is not None and kind not in POLES and read_freely(prompt).get("action") == "thrust":
+        stab = next((word for word in tokens_of(prompt) if read_freely(word).get("action") == "thrust"), None)
+        found |= {f"{stab} with a blade": "a slash"} if stab else {}
     return found
 
 
