@@ -38,7 +38,7 @@ def with_cape(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "
     out, ramp, ground = frames.copy(), rgb(RAMPS[color]), ground_of(frames)
     for view, drawing, (down, right) in figures(out, attributes):
         hang(view, CUTS[side], ramp, right, sway_at(action, drawing), ground if side == "down" else None)
-        if side in COLLAR:
+        if side in COLLAR and (action, side) != ("shoot", "right"):  # in which an arm is before it
             row, first, last = COLLAR[side]
             view[row + down, first + right : last + right, :3] = ramp[2]
             view[row + down + 1, first + right : last + right, :3] = ramp[1]

@@ -56,6 +56,7 @@ ALIKE = {"teal": {"teal", "blue"}, "green": {"green", "orc"}}  # words of values
 _WITH_ROBE = re.compile(r"\b(\w+) (?:hood|cowl|hat|cape|cloak) and (?:robes?|habit)\b")
 VAMPIRES = r"vampir\w+|nosferatu|dracula"
 _PALE = re.compile(rf"\b(?:{VAMPIRES}|pale|ghostly|deathly|undead)\b")
+DARK = ("black", "gray", "brown", "maroon")  # leathers that pants go with
 _LEATHER = re.compile(r"\b(\w+) leather(?:s| armou?r| vest| jerkin| outfit)?\b")
 BESIDE_CAPES = {
     "red": "purple", "black": "maroon", "purple": "black", "blue": "white", "white": "blue", "green": "brown",
@@ -113,6 +114,7 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     hair = found.get("hair_color", "")
     apart = hair != "red" or (is_copper(prompt) and not _reds_beside(found))
     dyes = [HAIR[hair]] if hair in HAIR and apart else []
+    cape = read_freely(prompt).get("cape", "")  # which is drawn
     for name, (kind, color) in _colors(prompt, found).items():
         here = found.get(name, "")
         worn = here.rpartition(" ")[2]
@@ -124,7 +126,7 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
             continue
         found[name] = drawn.label
         rest = {n: v for n, v in found.items() if n != name and n not in {dye.attribute for dye in dyes}}
-        hues = None if _has_green(rest) else drawn.hues
+        hues = None if _has_green(rest | {"cape": cape}) else drawn.hues
         top = 0 if found.get("action") == "hurt" else TOPS.get(drawn.label, TOPS.get(name, 0))
         dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color]), hues, top))
     return found, dyes
@@ -154,8 +156,10 @@ def _colors(prompt: str, attributes: Mapping[str, str]) -> dict[str, tuple[str, 
     if worn in ("robe", "dress") and "torso" not in named and cape == color in BESIDE_CAPES:
         color = BESIDE_CAPES[color]
         colors["torso"] = (worn, color)
-    if (leather := _LEATHER.search(text)) and (shade := color_words().get(leather[1])):
+    if shade := leather_in(prompt):
         colors.setdefault("torso", (LEATHER, shade))
+        if "legs" not in named and shade in DARK:
+            colors.setdefault("legs", ("pants", shade))
     if worn == "robe" and not falls:  # whose sheets are nearly black
         colors.setdefault("torso", (worn, color))
     if attributes.get("head") == DRAWN["hood"].label and torso.endswith((" robe", " dress")):
@@ -163,6 +167,12 @@ def _colors(prompt: str, attributes: Mapping[str, str]) -> dict[str, tuple[str, 
         if color != "brown" and "hood" not in tokens:  # of a cloak; a hood by itself is brown
             colors.setdefault("head", ("hood", color))
     return colors
+
+
+def leather_in(prompt: str) -> str:
+    """The color that the prompt says of leather; "" for none."""
+    said = _LEATHER.search(prompt.lower())
+    return color_words().get(said[1], "") if said else ""
 
 
 def _has_green(attributes: Mapping[str, str]) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_completion import HAIRLESS
-from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_dyes import RAMPS, leather_in
 from storyreel.worlds.sprites_figures import MOVED, SIDE, STILL, ground_of, is_ground
 from storyreel.worlds.sprites_free_words import (
     ADJECTIVES,
@@ -213,6 +213,8 @@ def _hood_color(prompt: str, seen: Mapping[str, str]) -> str:
         return colors.get("head", ("", "brown"))[1]
     if "cape" in seen:
         return seen["cape"].partition(" ")[0]
+    if leather := leather_in(prompt):
+        return leather
     return colors.get("torso", ("", seen.get("torso", "").partition(" ")[0]))[1]
 
 

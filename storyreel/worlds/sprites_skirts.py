@@ -20,6 +20,7 @@ CUTS = {  # without its hem
     "down": Drape(45, 7.0, 10.5, 31.5), "up": Drape(45, 7.0, 10.5, 31.5), "right": Drape(48, 6.5, 9.5, 31.0),
 }  # fmt: skip
 HEMS = {"dress": 58, "robe": 60, "skirt": 55}  # the lowest row
+KNEELS, LOWEST = 4, 60  # the drawing of `hurt` from which on no skirt hangs; the lowest row of one that sinks
 FACE = (slice(30, 35), slice(28, 36))  # where skin is seen, in all views but from behind
 CHEST = (slice(37, 45), slice(26, 38))  # and where a robe would be open
 SKIN_PIXELS, SKIN_NEAR = 2, 6  # that a color of skin has at least, and how far pixels are from it
@@ -41,13 +42,18 @@ def with_skirt(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     color, _, kind = worn.partition(" ")
     action, side = attributes.get("action", "walk"), side_of(attributes)
     ramp = rgb(ROBE) if worn == "green robe" else () if kind == "robe" else rgb(RAMPS.get(color, ""))
-    if not ramp or action == "hurt":
+    if not ramp:
         return frames
-    out = frames.copy()
+    out, falls = frames.copy(), action == "hurt"
     for view, drawing, moved in figures(out, attributes, "female"):
+        if falls and drawing >= KNEELS:
+            break
         if kind == "robe" and side != "up":
             _close(view, ramp, moved)
-        hang(view, replace(CUTS[side], hem=HEMS[kind]), ramp, moved[1], sway_at(action, drawing))
+        cut = replace(CUTS[side], hem=HEMS[kind])
+        if falls:
+            cut = replace(cut, top=cut.top + moved[0], hem=max(cut.hem, LOWEST) if drawing else cut.hem)
+        hang(view, cut, ramp, moved[1], sway_at(action, drawing))
     return out
 
 

@@ -231,6 +231,8 @@ def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     found, kind = dict(attributes), weapon_in(prompt)
     if "feet" not in read_freely(prompt) and found.get("feet") in BOOTS:
         found["feet"] = BOOTS[found["feet"]]  # over which pants are seen
+    if found.get("legs") == "brown skirt" and "torso" not in read_freely(prompt):
+        found["torso"] = "white shirt"  # beside which a skirt is seen
     if found.get("action") != "hurt":
         found.pop("cape", None)  # which is drawn, wings too
     free = "facing" not in read_freely(prompt)
