@@ -17,7 +17,7 @@ from storyreel.worlds.sprites_orcs import RAMPS as FACES
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely
 from storyreel.worlds.sprites_shields import has_shield, with_shield
-from storyreel.worlds.sprites_skirts import ROBE, with_skirt
+from storyreel.worlds.sprites_skirts import LOWEST, ROBE, with_skirt
 from storyreel.worlds.sprites_weapons import armed, shown_best
 from storyreel.worlds.sprites_wings import with_wings
 
@@ -63,8 +63,18 @@ def test_a_robe_is_closed_and_who_wears_none_stays_as_they_are():
     made = with_skirt(somebody(), {"torso": "green robe", "action": "walk", "facing": "down", "sex": "female"})
     chest = made[0, 39:45, 28:36, :3].reshape(-1, 3)
     assert {tuple(color) for color in chest.tolist()} <= {*rgb(ROBE)}
-    for attributes in ({"torso": "blue robe"}, {"torso": "white shirt"}, {"torso": "green dress", "action": "hurt"}):
+    for attributes in ({"torso": "blue robe"}, {"torso": "white shirt"}, {"torso": "red shirt", "action": "hurt"}):
         assert (with_skirt(somebody(), attributes) == somebody()).all()
+
+
+def test_a_skirt_sinks_with_who_falls_and_none_hangs_from_who_lies():
+    made = with_skirt(somebody(), {"torso": "green dress", "action": "hurt", "sex": "female"})
+    changed = (made != somebody()).any((2, 3))
+    tops = [int(np.flatnonzero(rows)[0]) for rows in changed if rows.any()]
+    assert tops == sorted(tops)
+    assert tops[0] < tops[-1]
+    assert all(np.flatnonzero(rows)[-1] <= LOWEST for rows in changed if rows.any())
+    assert not changed[-1].any()
 
 
 def test_a_cape_is_before_the_back_behind_the_chest_and_trails():

@@ -8,6 +8,7 @@ import pytest
 from storyreel.generate.dyeing import in_dyes
 from storyreel.worlds import find
 from storyreel.worlds.sprites_dyes import DRAWN, RAMPS, dyed
+from storyreel.worlds.sprites_hats import headgear_in
 from storyreel.worlds.sprites_parts import BODIES, CAPES, FEET, HEADS, LEGS, TORSOS
 from storyreel.worlds.sprites_reader import other_colors, read_freely
 
@@ -152,6 +153,17 @@ def test_clothes_are_a_shirt_and_pants():
     assert shown == {"torso": "teal shirt", "legs": "teal pants"}
     assert [(dye.attribute, dye.color) for dye in dyes] == [("torso", "black"), ("legs", "black")]
     assert [dye.color for dye in dyed("a ninja walking", seen)[1]] == ["black", "black"]
+
+
+def test_black_leather_goes_with_black_pants_and_green_capes_stay():
+    seen = {"torso": "leather armor", "legs": "white pants"}
+    shown, dyes = dyed("an assassin in black leather", seen)
+    assert shown["legs"] == "teal pants"
+    assert {dye.attribute: dye.color for dye in dyes} == {"torso": "black", "legs": "black"}
+    assert [dye.attribute for dye in dyed("a rogue in black leather and white pants", seen)[1]] == ["torso"]
+    (_, pants) = dyed("a ranger in a green cape and brown leather", seen)[1]
+    assert pants.hues is None
+    assert headgear_in("an assassin in black leather")[:2] == ("hood", "black")
 
 
 def test_leather_below_the_hair_and_pale_skin_are_dyed():

@@ -8,7 +8,16 @@ import pytest
 from storyreel.worlds import find
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_weapon_shapes import COLORS, POLES, SHAPES
-from storyreel.worlds.sprites_weapons import BY_THEIR_NAMES, ROOM, Arms, armed, shown_best, turned, weapon_in
+from storyreel.worlds.sprites_weapons import (
+    BY_THEIR_NAMES,
+    ROOM,
+    Arms,
+    armed,
+    lacking,
+    shown_best,
+    turned,
+    weapon_in,
+)
 
 WORLD = find("sprites")
 FIGURE = (slice(15, 62), slice(22, 42))
@@ -128,6 +137,15 @@ def test_nobody_stabs_with_a_blade_and_who_swings_one_is_seen_from_the_side() ->
     assert shown_best("a knight with a sword, facing the viewer", seen) == seen
     assert armed("a knight with a sword", seen)[0]["facing"] == "down"  # as a sheet has it
     assert armed("a knight with a sword", {"action": "thrust", "facing": "up"})[1] is None
+
+
+def test_a_stab_is_told_to_be_a_slash_and_a_skirt_has_a_shirt() -> None:
+    assert lacking("a thief stabbing with a dagger")["stabbing with a blade"] == "a slash"
+    assert not any("blade" in phrase for phrase in lacking("a guard thrusting a spear"))
+    farmer = shown_best("a farmer girl in a brown skirt", {"torso": "brown shirt", "legs": "brown skirt"})
+    assert farmer["torso"] == "white shirt"
+    same = {"torso": "brown shirt", "legs": "brown skirt"}
+    assert shown_best("a girl in a brown shirt and a brown skirt", same)["torso"] == "brown shirt"
 
 
 def test_a_weapon_ends_at_the_bottom() -> None:
