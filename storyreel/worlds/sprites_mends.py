@@ -17,6 +17,7 @@ from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_copper import with_copper_hair
 from storyreel.worlds.sprites_extras import with_extras
 from storyreel.worlds.sprites_eyes import with_eyes
+from storyreel.worlds.sprites_fallen import with_fallen
 from storyreel.worlds.sprites_figures import MOVED
 from storyreel.worlds.sprites_grips import with_gauntlets
 from storyreel.worlds.sprites_long_hair import with_long_hair
@@ -52,6 +53,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = without_plume(without_bow(frames, attributes), attributes, prompt)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
+    frames = with_fallen(frames, attributes)
     frames = with_copper_hair(frames, attributes, prompt)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
     frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)
