@@ -58,6 +58,7 @@ VAMPIRES = r"vampir\w+|nosferatu|dracula"
 _PALE = re.compile(rf"\b(?:{VAMPIRES}|pale|ghostly|deathly|undead)\b")
 DARK = ("black", "gray", "brown", "maroon")  # leathers that pants go with
 _LEATHER = re.compile(r"\b(\w+) leather(?:s| armou?r| vest| jerkin| outfit)?\b")
+_KNIGHT = re.compile(r"\b(\w+) knights?\b")
 BESIDE_CAPES = {
     "red": "purple", "black": "maroon", "purple": "black", "blue": "white", "white": "blue", "green": "brown",
 }  # fmt: skip
@@ -160,6 +161,8 @@ def _colors(prompt: str, attributes: Mapping[str, str]) -> dict[str, tuple[str, 
         colors.setdefault("torso", (LEATHER, shade))
         if "legs" not in named and shade in DARK:
             colors.setdefault("legs", ("pants", shade))
+    if (knight := _KNIGHT.search(text)) and torso == DRAWN["armor"].label:
+        colors.setdefault("torso", ("armor", {"dark": "black"}.get(knight[1]) or color_words().get(knight[1], "")))
     if worn == "robe" and not falls:  # whose sheets are nearly black
         colors.setdefault("torso", (worn, color))
     if attributes.get("head") == DRAWN["hood"].label and torso.endswith((" robe", " dress")):

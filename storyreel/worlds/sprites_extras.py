@@ -16,6 +16,7 @@ from storyreel.worlds.sprites_free_words import color_words
 from storyreel.worlds.sprites_hats import LYING
 
 APRON = re.compile(r"\b(?:(\w+)\W+)?(?:(\w+)\W+)?aprons?\b")
+SMITH = re.compile(r"\b(?:black)?smiths?\b")
 EYEPATCH = re.compile(r"\beye\W?patch|\bone\W?eyed\b|\bpatch over (?:one|his|her|an|the)(?: left| right)? eye\b")
 WORD = re.compile(r"[^\W_]+")
 MASK = re.compile(r"\b(?:(\w+)\W+)?(?:face\W?)?mask(?:ed|s)?\b|\bninjas?\b|\bshinobi\b")
@@ -23,8 +24,8 @@ SUIT = re.compile(r"\b(?:suit(?! of)|tuxedo|tux|necktie|tie)\b")
 TIE = re.compile(r"\b(\w+)\W+(?:bow\W?)?(?:tie|necktie)\b")
 FRONTS = {"down": (36, 29, (6, 6, 4, 4, 4, 2, 2, 2)), "right": (37, 34, (4, 3, 3, 2, 2, 1, 1))}
 """Of a white shirt between lapels: first row, column, and the width of each row."""
-LAPS = {"down": Drape(46, 5.0, 7.0, 31.5, hem=55), "right": Drape(47, 2.5, 4.5, 34.5, drift=1.0, hem=55)}
-BIBS = {"down": (38, 28, 36), "right": (39, 33, 38)}  # first row, and columns from and to
+LAPS = {"down": Drape(46, 5.0, 7.0, 31.5, hem=55), "right": Drape(47, 3.5, 6.0, 33.5, drift=1.0, hem=55)}
+BIBS = {"down": (38, 28, 36), "right": (39, 32, 38)}  # first row, and columns from and to
 WAIST = 46  # row in which it is tied
 PATCHES = {"down": (28, 25), "right": (28, 31)}  # row and column of the first of its pixels, over a whole eye
 PATCH = (".oooo.", "ohhooo", "ohoooo", "oooooo", ".oooo.")
@@ -105,10 +106,11 @@ def _put_tie(frame: np.ndarray, side: str, color: str, moved: tuple[int, int]) -
 
 
 def apron_in(prompt: str) -> str:
-    """The color of the apron that the prompt says, of `RAMPS`; of leather it is brown, else white. "" for none."""
+    """The color of the apron that the prompt says, of `RAMPS`; of leather it is brown, as that of a smith, else white.
+    "" for none."""
     found = APRON.search(prompt.lower())
     if not found:
-        return ""
+        return "brown" if SMITH.search(prompt.lower()) else ""
     words = [word for word in found.groups() if word]
     named = (color_words().get(word, "brown" if word == "leather" else "") for word in words)
     return next((color for color in named if color in RAMPS), "white")
@@ -127,3 +129,6 @@ def _put_apron(frame: np.ndarray, side: str, ramp: tuple[RGB, ...], moved: tuple
     bib[:, 0] = bib[:, -1] = ramp[1]
     bib[0] = ramp[3]
     frame[WAIST : WAIST + 1, first + right - 2 : last + right + 2, :3] = ramp[0]
+    if side == "right":  # its string, and the knot behind
+        frame[WAIST + down, 26 + right : first + right, :3] = ramp[2]
+        frame[WAIST + down : WAIST + down + 3, 26 + right, :3] = ramp[2]

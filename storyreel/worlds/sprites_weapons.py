@@ -17,6 +17,7 @@ from storyreel.worlds import sprites_reader
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_bows import with_bow
 from storyreel.worlds.sprites_completion import MONSTERS
+from storyreel.worlds.sprites_contrast import dressed_apart
 from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_grips import hands_in, put_fist, skin_in
@@ -231,8 +232,7 @@ def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     found, kind = dict(attributes), weapon_in(prompt)
     if "feet" not in read_freely(prompt) and found.get("feet") in BOOTS:
         found["feet"] = BOOTS[found["feet"]]  # over which pants are seen
-    if found.get("legs") == "brown skirt" and "torso" not in read_freely(prompt):
-        found["torso"] = "white shirt"  # beside which a skirt is seen
+    found |= dressed_apart(prompt, found)
     if found.get("action") != "hurt":
         found.pop("cape", None)  # which is drawn, wings too
     free = "facing" not in read_freely(prompt)

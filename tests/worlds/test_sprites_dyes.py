@@ -166,6 +166,13 @@ def test_black_leather_goes_with_black_pants_and_green_capes_stay():
     assert headgear_in("an assassin in black leather")[:2] == ("hood", "black")
 
 
+def test_a_knight_of_a_color_is_in_armor_of_it():
+    for prompt, color in (("a black knight", "black"), ("the dark knight", "black"), ("a red knight walking", "red")):
+        (armor,) = dyed(prompt, {"torso": "plate armor", "legs": "metal greaves"})[1]
+        assert (armor.drawn, armor.color) == ("plate armor", color)
+    assert dyed("an old knight", {"torso": "plate armor"})[1] == []
+
+
 def test_leather_below_the_hair_and_pale_skin_are_dyed():
     shown, (dye,) = dyed("a rogue in black leather armor", {"torso": "leather armor"})
     assert (shown, dye.color, dye.top) == ({"torso": "leather armor"}, "black", 34)

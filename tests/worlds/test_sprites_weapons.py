@@ -144,6 +144,13 @@ def test_a_stab_is_told_to_be_a_slash_and_a_skirt_has_a_shirt() -> None:
     assert not any("blade" in phrase for phrase in lacking("a guard thrusting a spear"))
     farmer = shown_best("a farmer girl in a brown skirt", {"torso": "brown shirt", "legs": "brown skirt"})
     assert farmer["torso"] == "white shirt"
+    smith = {"torso": "leather armor", "legs": "brown skirt", "sex": "male"}
+    assert shown_best("a blacksmith walking", smith) == {"torso": "white shirt", "legs": "teal pants", "sex": "male"}
+    assert shown_best("a smith in leather armor", smith)["torso"] == "leather armor"
+    maid = shown_best("a maid in an apron", {"torso": "white shirt", "legs": "red pants", "sex": "female"})
+    assert (maid["torso"], maid["legs"]) == ("teal shirt", "brown skirt")
+    assert shown_best("a zombie walking", {"legs": "red pants"})["legs"] == "teal pants"
+    assert shown_best("a zombie in red pants", {"legs": "red pants"})["legs"] == "red pants"
     same = {"torso": "brown shirt", "legs": "brown skirt"}
     assert shown_best("a girl in a brown shirt and a brown skirt", same)["torso"] == "brown shirt"
 

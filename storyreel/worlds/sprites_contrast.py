@@ -1,0 +1,38 @@
+"""Clothes of which a prompt says nothing, in another color than what it says and they would not be told from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from storyreel.worlds.sprites_extras import apron_in
+from storyreel.worlds.sprites_reader import read_freely, tokens_of
+
+SKIRT = "brown skirt"
+BESIDE = {  # a color of an apron or a skirt -> a shirt like it -> the shirt that is worn in its place
+    "brown": {"brown shirt": "white shirt", "maroon shirt": "white shirt"},
+    "white": {"white shirt": "teal shirt"},
+}
+UNDEAD, DRAB = {"zombie", "zombies", "ghoul", "ghouls", "draugr", "revenant"}, "teal pants"
+SMITHS, LEATHER = {"smith", "smiths", "blacksmith", "blacksmiths"}, "leather armor"
+SHIRTS = {"shirt", "blouse", "tunic", "top", "sweater"}  # words that say one
+
+
+def dressed_apart(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
+    """The shirt and the skirt of who wears an apron or a skirt, where others are better than what the attributes have:
+    a woman in an apron wears a skirt below it, and who is dead no bright pants."""
+    color, found, tokens = apron_in(prompt), {}, {*tokens_of(prompt)}
+    torso, legs = attributes.get("torso", ""), attributes.get("legs", "")
+    if color and attributes.get("sex") == "female" and torso.endswith(" shirt") and "legs" not in read_freely(prompt):
+        found["legs"] = legs = SKIRT
+    bare = prompt.lower().replace("leather apron", "apron")
+    if color == "brown" and torso == LEATHER and read_freely(bare).get("torso") != LEATHER:
+        found["torso"] = torso = "white shirt"  # below the apron of one
+    if SMITHS & tokens and legs == SKIRT and "legs" not in read_freely(prompt):
+        found["legs"] = legs = DRAB
+    if UNDEAD & tokens and "legs" in attributes and "legs" not in read_freely(prompt):
+        found["legs"] = legs = DRAB
+    if not SHIRTS & tokens:
+        near = color or ("brown" if legs == SKIRT else "")
+        shirt = BESIDE.get(near, {}).get(torso, "")
+        found |= {"torso": shirt} if shirt else {}
+    return found
