@@ -88,11 +88,11 @@ def snapped(pixels: np.ndarray, colors: np.ndarray) -> np.ndarray:
 
 
 def without_pieces(frames: np.ndarray, smallest: int) -> np.ndarray:
-    """uint8 (t, h, w, 4) without the pieces of fewer than `smallest` pixels that do not touch the figure."""
+    """uint8 (t, h, w, 3 or 4) without the pieces of fewer than `smallest` pixels that do not touch the figure."""
     frames = frames.copy()
-    for frame in frames:
-        for piece in _small_pieces(frame[..., 3] > 0, smallest):
-            frame[piece] = 0
+    for frame, solid in zip(frames, figure(frames, least=1), strict=True):
+        for piece in _small_pieces(solid, smallest):
+            frame[piece] = 0 if frames.shape[-1] == 4 else BACKGROUND
     return frames
 
 

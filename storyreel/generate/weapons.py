@@ -23,6 +23,4 @@ def with_weapon(clip: Clip, world: World | None, prompt: str, restated: str) -> 
 def without_remains(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
     """The clip without what a model draws of a weapon beside the figure, where `with_weapon` draws another."""
     armed = world.armed(prompt, world.read(restated))[1] if world and world.armed and world.read and prompt else None
-    if armed is None or clip.frames.shape[-1] != 4:
-        return clip
-    return clip.replace(frames=without_pieces(clip.frames, LOOSE))
+    return clip if armed is None else clip.replace(frames=without_pieces(clip.frames, LOOSE))

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_figures import SIDE, figures, ground_of, is_ground, side_of
-from storyreel.worlds.sprites_grips import put_fist, skin_in
+from storyreel.worlds.sprites_grips import put_fist, skin_in, skin_of
 from storyreel.worlds.sprites_parts import FRAMES
 
 Box = tuple[int, int, int, int]  # rows and columns, from and to
@@ -107,17 +107,18 @@ def without_bow(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray
     return out
 
 
-def with_bow(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
-    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with the bow of who shoots."""
+def with_bow(frames: np.ndarray, attributes: Mapping[str, str], wood: tuple[str, str, str] | None = None) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with the bow of who shoots. wood: its
+    colors, dark to light."""
     if attributes.get("action") != "shoot" or len(frames) % FRAMES or frames.shape[1:3] != (SIDE, SIDE):
         return frames
     out, side, ground = frames.copy(), side_of(attributes), ground_of(frames)
-    skin = skin_in(frames[0], side, attributes.get("facing") == "left")
+    skin = skin_in(frames[0], side, attributes.get("facing") == "left", skin_of(attributes))
     bow = BOWS[side]
     for i, (view, _, _) in enumerate(figures(out, attributes)):
         before, at = view.copy(), i % FRAMES
         body = ~is_ground(before, ground)
-        _draw_bow(view, bow, at)
+        _draw_bow(view, bow, at, wood[:2] if wood else (DARK, LIGHT))
         if side in FACES and at in HALF:
             face = _part(body, FACES[side])
             _part(view, FACES[side])[face] = _part(before, FACES[side])[face]
@@ -153,7 +154,7 @@ def _ahead(bow: Bow) -> np.ndarray:
     return np.array([math.sin(turn), math.cos(turn)])
 
 
-def _draw_bow(view: np.ndarray, bow: Bow, at: int) -> None:
+def _draw_bow(view: np.ndarray, bow: Bow, at: int, shades: tuple[str, str]) -> None:
     ahead, nock = _ahead(bow), None if at in bow.rest else bow.nocks[at]
     along = np.array([-ahead[1], ahead[0]])
     back, half = (bow.back + FLEX, bow.half - 1.5) if nock else (bow.back, bow.half)
@@ -168,8 +169,8 @@ def _draw_bow(view: np.ndarray, bow: Bow, at: int) -> None:
     string = (_pixels(_line(limb[0], middle)) | _pixels(_line(middle, limb[-1]))) - wood
     _put(view, string, STRING)
     _put(view, {place for place in string if bright[place]}, SHADED)
-    _put(view, inner, DARK)
-    _put(view, outer, LIGHT)
+    _put(view, inner, shades[0])
+    _put(view, outer, shades[1])
 
 
 def _draw_arrow(view: np.ndarray, bow: Bow, at: int, straight: bool) -> None:

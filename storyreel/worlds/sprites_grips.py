@@ -18,24 +18,45 @@ METALS = {"metal gloves": "3d3748 5e5252 726b7e 867e7f", "golden gloves": "6b3d0
 SKINS = ("9e3e37 d28560 eaa377 fdd5b7", "6b2d1e 9a5a3c b5734a d99a66", "3b1a10 5a3020 7a452c 9a6040")
 SAME = 18  # of a color's channels, to one of a skin
 WARM = 20  # by how much the skin of people is redder than green
+SHADES = np.array([[0.65], [0.85], [1.0]])  # of the commonest color of a face
+BARE = {  # body -> the colors of its hands
+    "light": "d28560 eaa377 fdd5b7", "tanned": "d28560 ea9f54 fdd082", "dark": "503734 785946 ba8454",
+    "dark elf": "787c8f 9ca0b3 aeb3ca", "skeleton": "4d4a5d b19998 e5e6c7",
+}  # fmt: skip
+CLOSED = ("metal helmet", "golden helmet")  # of which no face is seen
 NEAR = 40  # of a color's channels, to that of a face, in all
 BELOW = 38  # row from which on no face is seen
 FIST = ("122", "132", "112")  # of shades, 1 the darkest
 OUTLINE = rgb("2b1318")[0]
 
 
-def skin_in(frame: np.ndarray, side: str, mirrored: bool) -> np.ndarray | None:
-    """uint8 (3, 3): the commonest colors of the face of somebody in the first frame, the darkest first; None where
-    there are fewer."""
+def skin_of(attributes: Mapping[str, str]) -> str:
+    """The colors of hands that are known without a look at a face, dark to light: of metal gloves, of bones, of who has
+    a closed helmet; "" of others."""
+    gloves = METALS.get(attributes.get("hands", ""))
+    if gloves:
+        return " ".join(gloves.split()[-3:])
+    body = attributes.get("body", "")
+    return BARE.get(body, "") if body == "skeleton" or attributes.get("head") in CLOSED else ""
+
+
+def skin_in(frame: np.ndarray, side: str, mirrored: bool, known: str = "") -> np.ndarray | None:
+    """uint8 (3, 3): colors for the hands of somebody, the darkest first: those that are known (`skin_of`), or the
+    commonest of the face in the first frame, uint8 (h, w, 3 or 4), or shades of the commonest where it is no skin of
+    people; None where no face is."""
     if side not in FACES:
         return None
+    if known:
+        return np.array(rgb(known), np.uint8)
     top, bottom, left, right = FACES[side]
     face = (frame[:, ::-1] if mirrored else frame)[top:bottom, left:right].reshape(-1, frame.shape[-1])
     solid = face[face[:, 3] >= 128] if frame.shape[-1] == 4 else face
     seen = Counter(tuple(color[:3].tolist()) for color in solid if int(color[:3].sum()) > DARK)
-    warm = [color for color, _ in seen.most_common() if color[0] >= color[1] + WARM and color[1] > color[2]]
-    common = warm[:3] if len(warm) >= 3 else [color for color, _ in seen.most_common(3)]  # gray hair is about a face
-    return np.array(sorted(common, key=sum), np.uint8) if len(common) == 3 else None
+    common = [color for color, _ in seen.most_common()]
+    warm = [color for color in common if color[0] >= color[1] + WARM and color[1] > color[2]]
+    if len(warm) >= 3:  # gray hair is about a face
+        return np.array(sorted(warm[:3], key=sum), np.uint8)
+    return np.round(np.array(common[:1]) * SHADES).astype(np.uint8) if common else None
 
 
 def with_gauntlets(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:

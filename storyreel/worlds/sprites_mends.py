@@ -25,6 +25,7 @@ from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_plumes import without_plume
 from storyreel.worlds.sprites_reader import implied, read_freely
+from storyreel.worlds.sprites_remains import without_weapon
 from storyreel.worlds.sprites_skirts import with_skirt
 from storyreel.worlds.sprites_spells import with_spell
 from storyreel.worlds.sprites_tails import with_tails
@@ -50,6 +51,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     if (action, side) == ("thrust", "right") and weapon_in(prompt) in POLES and len(frames) % FRAMES == 0:
         frames = frames.copy()
         frames[::FRAMES] = frames[1::FRAMES]  # in the first the end of a shaft is bent
+    if weapon_in(prompt):
+        frames = without_weapon(frames, attributes)
     frames = without_plume(without_bow(frames, attributes), attributes, prompt)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)

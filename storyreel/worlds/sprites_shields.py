@@ -25,28 +25,35 @@ def has_shield(prompt: str) -> bool:
     return bool(WITH_SHIELD.search(re.sub(r"shield[- ]?maidens?|without an? shield|no shield", "", prompt.lower())))
 
 
-def with_shield(frames: np.ndarray, sex: str, action: str, facing: str) -> np.ndarray:
-    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a shield on the left arm."""
+def with_shield(
+    frames: np.ndarray, sex: str, action: str, facing: str, wood: tuple[str, str, str] | None = None
+) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a shield on the left arm. wood: its
+    colors, dark to light."""
     bearer = {"sex": sex, "action": action, "facing": facing}
     side, ground, out = side_of(bearer), ground_of(frames), frames.copy()
+    shades = wood[:2] if wood else (GRAIN, WOOD)
     for view, drawing, (down, right) in figures(out, bearer):
         if action == "hurt" and drawing >= FALLEN:
-            _put(view, LYING, LYING_SIZE, None)
+            _put(view, LYING, LYING_SIZE, None, shades)
         else:
             place = PLACES[side][0] + down, PLACES[side][1] + right
-            _put(view, place, SIZES[side], None if side == "down" else ground)
+            _put(view, place, SIZES[side], None if side == "down" else ground, shades)
     return out
 
 
-def _put(frame: np.ndarray, place: tuple[int, int], size: tuple[int, int], behind: np.ndarray | None) -> None:
-    """behind: the ground, where a shield is on the far arm, and seen only beside whoever bears it."""
+def _put(
+    frame: np.ndarray, place: tuple[int, int], size: tuple[int, int], behind: np.ndarray | None, shades: tuple[str, str]
+) -> None:
+    """behind: the ground, where a shield is on the far arm, and seen only beside whoever bears it. shades: of its wood,
+    the grain first."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     y, x = (rows - place[0]) / (size[0] / 2), (columns - place[1]) / (size[1] / 2)
     far = np.hypot(y, x)
     free = True if behind is None else is_ground(frame, behind)
     grain = (columns - place[1]) % 5 == 0
     for inside, color in (
-        (far <= 1, OUTLINE), (far <= 0.9, RIM), (far <= 0.72, WOOD), ((far <= 0.72) & grain, GRAIN),
+        (far <= 1, OUTLINE), (far <= 0.9, RIM), (far <= 0.72, shades[1]), ((far <= 0.72) & grain, shades[0]),
         (far <= 0.3, OUTLINE), (far <= 0.24, BOSS), (np.hypot(y + 0.1, x + 0.1) <= 0.11, LIGHT),
     ):  # fmt: skip
         frame[inside & free, :3] = rgb(color)[0]

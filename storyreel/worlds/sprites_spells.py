@@ -14,7 +14,7 @@ from storyreel.worlds.garment_dye import RGB, rgb
 from storyreel.worlds.sprites_figures import figures, side_of
 from storyreel.worlds.sprites_free_words import NEAR
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
-from storyreel.worlds.sprites_weapons import STAFFS, weapon_in
+from storyreel.worlds.sprites_weapons import CAST, weapon_in
 
 KINDS = {  # a kind of magic -> the words that say it, and its colors from the rim to the core
     "fire": (r"fire\w*|flam\w+|burn\w*|infern\w+|pyro\w*|lava|meteor\w*|hellfire|embers?",
@@ -65,7 +65,7 @@ def with_spell(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) -
     if attributes.get("action") != "spellcast" or side not in ORBS or not casts(prompt):
         return frames
     out, ramp = frames.copy(), _RAMPS[spell_in(prompt)]
-    armed = weapon_in(prompt) in STAFFS and side != "right"
+    armed = ("spellcast", weapon_in(prompt)) in CAST and side != "right"
     for view, drawing, _ in figures(out, attributes):
         for orb in ORBS[side][drawing]:
             if not armed or (orb[1] >= MIDDLE) == (side == "down"):  # of the hand that holds no staff

@@ -32,47 +32,12 @@ def _art(column: int, text: str) -> Shape:
 
 
 SHAPES = {
-    "claws": _art(1, """
+    "claws": _art(-1, """
         ..www
         sd
         ..wwww
         sd
         ..www
-    """),
-    "longsword": _art(2, """
-        .....g
-        .....gwwwwwwwwwwwwww
-        gbBbbGssssssssssssssw
-        .....gdddddddddddddd
-        .....g
-    """),
-    "greatsword": _art(2, """
-        .....g
-        .....g
-        .....gwwwwwwwwwwwwwwwww.
-        gbBbBGssssssssssssssssssw
-        .....gddddddddddddddddd.
-        .....g
-        .....g
-    """),
-    "rapier": _art(2, """
-        ...gg..
-        ..g..g.
-        gBBbbGwwwwwwwwwwwwwwwww
-        ..g..g.
-        ...gg..
-    """),
-    "saber": _art(2, """
-        ...................ww
-        .....g.........wwwws.
-        gBbBbGwwwwwwwwwsssd..
-        ..ggggsssssssssdd....
-        ......ddddddd........
-    """),
-    "katana": _art(2, """
-        .....i
-        rIrIrGwwwwwwwwwwwwwww
-        .....isssssssssssssw
     """),
     "bow": Shape((
         "...........llllllll...........",
@@ -82,13 +47,6 @@ SHAPES = {
         ".llB......................Bll.",
         "lltttttttttttttttttttttttttttll",
     ), 1, 15),
-    "dagger": _art(2, """
-        ....g
-        ....gwwwwwww
-        bBbbGsssssssssw
-        ....gddddddd
-        ....g
-    """),
     "mace": _art(2, """
         .............w.w
         ............wssd
@@ -181,7 +139,7 @@ SHAPES = {
         .......sswwwwww
         ......ss
         .....dd
-        gggggdsssswwwww
+        lllllgsssswwwww
         .....dd
         ......ss
         .......sddddddd
@@ -221,6 +179,11 @@ SHAPES = {
     "quarterstaff": _art(13, """
         lllllllllllllb
         BBBBBBBBBBBBBb
+    """),
+    "wand": _art(2, """
+        ............gCg
+        BbBbllllllllCwC
+        ............gCg
     """),
     "broom": _art(13, """
         .......lglggll

@@ -6,18 +6,14 @@ import numpy as np
 import pytest
 
 from storyreel.worlds import find
+from storyreel.worlds.sprites_blades import BLADES, nearest_slope
 from storyreel.worlds.sprites_free_words import HELD
-from storyreel.worlds.sprites_weapon_shapes import COLORS, POLES, SHAPES
-from storyreel.worlds.sprites_weapons import (
-    BY_THEIR_NAMES,
-    ROOM,
-    Arms,
-    armed,
-    lacking,
-    shown_best,
-    turned,
-    weapon_in,
-)
+from storyreel.worlds.sprites_grips import skin_in, skin_of
+from storyreel.worlds.sprites_materials import dyes_of, ramp_in
+from storyreel.worlds.sprites_remains import without_weapon
+from storyreel.worlds.sprites_turning import KINDS, turned
+from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPES
+from storyreel.worlds.sprites_weapons import BY_THEIR_NAMES, ROOM, Arms, armed, lacking, shown_best, weapon_in
 
 WORLD = find("sprites")
 FIGURE = (slice(15, 62), slice(22, 42))
@@ -52,9 +48,10 @@ def test_the_weapon_is_read(prompt: str, kind: str | None) -> None:
 
 
 def test_all_that_can_be_read_has_a_shape_and_its_colors() -> None:
-    assert {*HELD, *BY_THEIR_NAMES} == {*SHAPES}
+    assert {*HELD, *BY_THEIR_NAMES} == {*KINDS}
     assert {*POLES} <= {*SHAPES}
     assert {letter for shape in SHAPES.values() for row in shape.rows for letter in row} <= {*COLORS, "."}
+    assert {letter for blade in BLADES.values() for part in blade[:3] for letter in part} <= {*COLORS}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +74,7 @@ def test_a_model_draws_what_it_draws_best(prompt: str, action: str, drawn: str |
     assert armed(prompt, found) == (found, arms)
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_weapon_is_as_large_however_it_is_turned(kind: str) -> None:
     sizes = [len(turned(kind, (32, 32), degrees, mirrored=False)[0]) for degrees in (0, 45, 90, 135, 180, -90)]
     assert min(sizes) > 20
@@ -181,7 +178,118 @@ def test_who_falls_drops_what_they_hold() -> None:
     room = (made.shape[2] - 64) // 2
     changed = (made[:, :, room : room + 64] != frames).any(-1)
     assert changed[0, :50].any(), "in hand"
+    assert changed[1, 48:54, 16:22].any(), "in hand, and lower"
     for frame in changed[4:]:
         assert not frame[:52].any()
         assert frame[56:].any(), "on the ground"
     assert not changed[4:, *FIGURE].any(), "beside who lies"
+
+
+@pytest.mark.parametrize("degrees", [0, 17, 45, 90, 135, 180, -90, -133, -60])
+@pytest.mark.parametrize("kind", BLADES)
+def test_a_blade_is_whole_and_of_one_width(kind: str, degrees: float) -> None:
+    places, colors = turned(kind, (32, 32), degrees, mirrored=False)
+    steel = places[(colors != np.frombuffer(bytes.fromhex(OUTLINE), np.uint8)).any(1)]
+    slope = np.radians(nearest_slope(degrees))
+    along, across = (steel - 32) @ [np.sin(slope), np.cos(slope)], (steel - 32) @ [np.cos(slope), -np.sin(slope)]
+    parts = [across[(along > start) & (along < start + 2.5)] for start in (3.5, 5, 6.5)]
+    wide = [part.max() - part.min() for part in parts]
+    assert min(wide) >= 0.9
+    assert max(wide) <= 2 * min(wide) or max(wide) - min(wide) <= 1
+    assert max(wide) < 4
+    assert len({tuple(p) for p in places.tolist()}) == len(places)
+    around = {(r + y, c + x) for r, c in steel.tolist() for y, x in ((0, 1), (1, 0), (0, -1), (-1, 0))}
+    assert around <= {tuple(p) for p in places.tolist()}, "within a line"
+
+
+def test_who_walks_leans_heavy_weapons_back() -> None:
+    frames = figures()
+    made = Arms("hammer", None, "male", "walk", "right")(frames)
+    room = (made.shape[2] - 64) // 2
+    changed = (made[:, :, room : room + 64] != frames).any(-1)
+    assert not changed[:, 52:].any(), "feet are seen"
+    assert not changed[:, 15:37, 22:42].any(), "the head, too"
+    assert changed[:, :, :22].any((1, 2)).all()
+
+
+def test_hands_are_of_the_color_of_whoever_has_them() -> None:
+    green = np.zeros((64, 64, 4), np.uint8)
+    green[20:40, 20:42] = (40, 150, 60, 255)
+    hand = skin_in(green, "right", mirrored=False)
+    assert hand is not None
+    assert (hand[:, 1] > hand[:, 0]).all()
+    assert skin_in(green, "up", mirrored=False) is None
+    bones, gloves = skin_of({"body": "skeleton"}), skin_of({"hands": "metal gloves", "body": "light"})
+    assert bones
+    assert gloves not in ("", bones)
+    assert skin_of({"body": "light", "head": "metal helmet"})
+    assert not skin_of({"body": "light"})
+
+
+@pytest.mark.parametrize("facing", ["left", "right"])
+def test_two_hands_hold_a_shaft_of_one_color_before_the_body(facing: str) -> None:
+    frames = figures()
+    made = Arms("spear", "spear", "male", "thrust", facing, skin="0000c0 0000e0 0000ff")(frames)
+    room = (made.shape[2] - 64) // 2
+    inner = made[:, :, room : room + 64]
+    hands = (inner[..., 2] >= 0xC0) & (inner[..., 0] == 0)
+    assert (hands.sum((1, 2)) == 18).all()
+    changed = (inner != frames).any(-1)
+    for frame in changed:
+        assert frame[42:48, FIGURE[1]].any(0).all()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "letter", "kind"),
+    [
+        ("a wizard raising a golden staff", "l", "staff"),
+        ("a knight with a silver sword", "w", "longsword"),
+        ("a guard with a red spear", "b", "spear"),
+        ("a king with a golden trident", "s", "trident"),
+        ("a hero with a glowing blue sword", "w", "longsword"),
+        ("a dwarf with a golden battle axe", "s", "battle axe"),
+    ],
+)
+def test_a_color_before_a_weapon_is_that_of_its_main_part(prompt: str, letter: str, kind: str) -> None:
+    assert weapon_in(prompt) == kind
+    assert dyes_of(prompt, kind)[letter] != COLORS[letter]
+    frames = figures()
+    arms = armed(prompt, {"action": "walk", "facing": "down"})[1]
+    plain = armed(" ".join(prompt.split()[:3]) + f" {kind}", {"action": "walk", "facing": "down"})[1]
+    assert arms is not None
+    assert plain is not None
+    assert (arms(frames) != plain(frames)).any()
+
+
+def test_colors_of_others_are_not_those_of_weapons() -> None:
+    for prompt in ("a red knight with a sword", "a man in a blue robe holding a sword", "a black samurai", ""):
+        assert ramp_in(prompt) is None
+    assert ramp_in("a knight with a red shield and a sword") is None
+    assert ramp_in("a knight with a red shield and a sword", shield=True) is not None
+    assert armed("an archer with a black bow", {"action": "shoot"}) != armed("an archer", {"action": "shoot"})
+
+
+def test_a_wand_is_in_the_hand_of_who_casts() -> None:
+    frames = figures()
+    for facing in ("down", "up", "left", "right"):
+        arms = armed("a mage with a wand", {"action": "spellcast", "facing": facing})[1]
+        assert arms is not None
+        assert arms.kind == "wand"
+        made = arms(frames)
+        assert (
+            (made[:, 10:, :] != np.pad(frames, ((0, 0), (0, 0), *[((made.shape[2] - 64) // 2,) * 2], (0, 0)))[:, 10:])
+            .any((1, 2, 3))
+            .all()
+        )
+
+
+@pytest.mark.parametrize("facing", ["down", "up", "left", "right"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_what_a_model_draws_beside_a_body_goes(facing: str, channels: int) -> None:
+    frames = figures(channels)
+    dirty = frames.copy()
+    dirty[:, 30:32, 60:64, :3] = dirty[:, 30:32, :5, :3] = 90
+    dirty[:, 30:32, 60:64, 3:] = dirty[:, 30:32, :5, 3:] = 255
+    seen = {"action": "slash", "facing": facing}
+    np.testing.assert_array_equal(without_weapon(dirty, seen), frames)
+    assert without_weapon(dirty, {"action": "thrust", "facing": facing}) is dirty

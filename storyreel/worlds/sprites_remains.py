@@ -1,0 +1,36 @@
+"""What a model draws of its own weapon where another is drawn over it: it goes where nobody has a body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from storyreel.worlds.sprites_figures import SIDE, figures, ground_of, side_of
+
+BODIES = {  # first and last column of all bodies, clothes and hair of the sheets, by drawing
+    ("slash", "up"): ((15, 47), (14, 47), (13, 46), (16, 48), (17, 53), (17, 56)),
+    ("slash", "down"): ((15, 48), (16, 48), (15, 47), (17, 50), (18, 54), (18, 57)),
+    ("slash", "right"): ((10, 45), (11, 47), (12, 47), (12, 52), (12, 55), (12, 52)),
+    ("spellcast", "up"): ((15, 47), (15, 47), (15, 47), (14, 49), (7, 56), (8, 55), (14, 49)),
+    ("spellcast", "down"): ((16, 48), (16, 48), (16, 48), (14, 49), (7, 56), (8, 55), (15, 48)),
+    ("spellcast", "right"): ((10, 45), (10, 45), (10, 45), (10, 45), (10, 49), (10, 52), (10, 45)),
+    ("walk", "up"): ((15, 48),) * 8,
+    ("walk", "down"): ((15, 48),) * 8,
+    ("walk", "right"): ((10, 45),) * 8,
+}
+BESIDE = 1  # columns by which a model misses
+
+
+def without_weapon(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, without what is beside bodies. What is
+    thrust, and what lies, stays."""
+    bodies = BODIES.get((attributes.get("action", "walk"), side_of(attributes)))
+    if bodies is None or frames.shape[1:3] != (SIDE, SIDE):
+        return frames
+    out, ground = frames.copy(), ground_of(frames)
+    for view, drawing, _ in figures(out, attributes):
+        first, last = bodies[drawing]
+        view[:, : first - BESIDE] = ground
+        view[:, last + BESIDE + 1 :] = ground
+    return out
