@@ -81,7 +81,10 @@ def hold(kind: str, sex: str, action: str, side: str, drawing: int) -> Hold | No
     pole = kind in POLES
     if action == "hurt":
         return _falling(kind, drawing)
-    if pole and action == "thrust":
+    if action == "thrust" and not pole:  # a stab
+        hand = TIPS[side][drawing][0], GRASPS[drawing][1]
+        return Hold(hand, 0, (hand,)) if side == "right" else None
+    if action == "thrust":
         row, column, degrees = TIPS[side][drawing]
         if side != "right":
             return Hold((row, column), degrees)

@@ -48,10 +48,11 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
     if frames.shape[1:3] != (SIDE, SIDE):
         return frames
-    if (action, side) == ("thrust", "right") and weapon_in(prompt) in POLES and len(frames) % FRAMES == 0:
+    weapon = weapon_in(prompt)
+    if weapon and (action, side) == ("thrust", "right") and len(frames) % FRAMES == 0:
         frames = frames.copy()
-        frames[::FRAMES] = frames[1::FRAMES]  # in the first the end of a shaft is bent
-    if weapon_in(prompt):
+        frames[::FRAMES] = frames[1::FRAMES]  # in the first the end of a shaft is bent, and a hand hangs
+    if weapon and not (action == "thrust" and weapon in POLES):
         frames = without_weapon(frames, attributes)
     frames = without_plume(without_bow(frames, attributes), attributes, prompt)
     if attributes.get("body") == "skeleton":

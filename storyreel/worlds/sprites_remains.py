@@ -15,6 +15,16 @@ BODIES = {  # first and last column of all bodies, clothes and hair of the sheet
     ("spellcast", "up"): ((15, 47), (15, 47), (15, 47), (14, 49), (7, 56), (8, 55), (14, 49)),
     ("spellcast", "down"): ((16, 48), (16, 48), (16, 48), (14, 49), (7, 56), (8, 55), (15, 48)),
     ("spellcast", "right"): ((10, 45), (10, 45), (10, 45), (10, 45), (10, 49), (10, 52), (10, 45)),
+    ("thrust", "right"): (
+        (10, 45),
+        (10, 45),
+        (10, 45),
+        (10, 45),
+        (12, 48),
+        (12, 51),
+        (12, 48),
+        (10, 45),
+    ),  # of no shaft
     ("walk", "up"): ((15, 48),) * 8,
     ("walk", "down"): ((15, 48),) * 8,
     ("walk", "right"): ((10, 45),) * 8,
@@ -23,8 +33,8 @@ BESIDE = 1  # columns by which a model misses
 
 
 def without_weapon(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
-    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, without what is beside bodies. What is
-    thrust, and what lies, stays."""
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, without what is beside bodies. What lies
+    stays."""
     bodies = BODIES.get((attributes.get("action", "walk"), side_of(attributes)))
     if bodies is None or frames.shape[1:3] != (SIDE, SIDE):
         return frames

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from storyreel.worlds import sprites_reader
+from storyreel.worlds.sprites_blades import BLADES
 from storyreel.worlds.sprites_bows import with_bow
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_contrast import dressed_apart
@@ -31,6 +32,7 @@ BOW, CLAWS, WAND = "bow", "claws", "wand"
 ABOVE_HEAD, AT_US = 12, 3  # rows; drawing of a thrust from which on a spear points at us
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
 CHIN = 37  # row above which what leans over a shoulder is behind a head
+SIDES = ("left", "right")  # to which blades are thrust
 WITH_SHIELDS = ("walk", "thrust")  # actions of which there are drawings with one
 STAFFS = ("staff", "quarterstaff")
 CAST = tuple(("spellcast", kind) for kind in (*STAFFS, WAND))  # who casts a spell has such in hand, and nothing else
@@ -166,10 +168,11 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
         return found, None
     found.pop("weapon", None)
     attack = None if kind == BOW else "thrust" if kind in POLES else "slash"
-    weapon = kind if action in ("walk", "hurt", attack) or (action, kind) in CAST else None
+    stab = action == "thrust" and stabs(kind) and found.get("facing") in SIDES
+    weapon = kind if stab or action in ("walk", "hurt", attack) or (action, kind) in CAST else None
     if weapon is None and not shield:
         return found, None
-    drawn = {"slash": "dagger", "thrust": "spear"}.get(action) if weapon and weapon != CLAWS else None
+    drawn = {"slash": "dagger", "thrust": "spear"}.get(action) if weapon and weapon != CLAWS and not stab else None
     if drawn:
         found["weapon"] = drawn
     dyes = tuple(dyes_of(prompt, weapon).items()) if weapon else ()
@@ -178,8 +181,8 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
 
 
 def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
-    """The attributes of somebody as most is seen: nobody is drawn who stabs with a blade, and from the side it is not
-    before the belly, unless the prompt says from where; of these the same comes again."""
+    """The attributes of somebody as most is seen: a blade is thrust to a side, or else slashes, and from the side it is
+    not before the belly, unless the prompt says from where; of these the same comes again."""
     found, kind = dict(attributes), weapon_in(prompt)
     if "feet" not in read_freely(prompt) and found.get("feet") in BOOTS:
         found["feet"] = BOOTS[found["feet"]]  # over which pants are seen
@@ -191,16 +194,23 @@ def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
         found["facing"] = "left"  # whose faces models draw from there
     if kind is None or kind in POLES or found.get("action") not in ("slash", "thrust"):
         return found
-    found["action"] = "slash"
-    if free and found.get("body") not in MONSTERS:
-        found["facing"] = "right"
+    stab = found["action"] == "thrust" and stabs(kind) and (free or found.get("facing") in SIDES)
+    found["action"] = "thrust" if stab else "slash"
+    if free and (stab or found.get("body") not in MONSTERS):
+        found["facing"] = "left" if found.get("body") in MONSTERS else "right"
     return found
 
 
+def stabs(kind: str | None) -> bool:
+    """Whether such a weapon is drawn in the hand of who thrusts to a side."""
+    return kind in BLADES
+
+
 def lacking(prompt: str) -> dict[str, str]:
-    """`sprites_reader.lacking`, and the stab of a blade, in whose place a slash is drawn (`shown_best`)."""
-    found, kind = sprites_reader.lacking(prompt), weapon_in(prompt)
-    if kind is not None and kind not in POLES and read_freely(prompt).get("action") == "thrust":
+    """`sprites_reader.lacking`, and a stab in whose place a slash is drawn (`shown_best`)."""
+    found, kind, named = sprites_reader.lacking(prompt), weapon_in(prompt), read_freely(prompt)
+    drawn = kind in POLES or (stabs(kind) and named.get("facing", SIDES[0]) in SIDES)
+    if kind is not None and not drawn and named.get("action") == "thrust":
         stab = next((word for word in tokens_of(prompt) if read_freely(word).get("action") == "thrust"), None)
         found |= {f"{stab} with a blade": "a slash"} if stab else {}
     return found

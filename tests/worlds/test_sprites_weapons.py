@@ -125,9 +125,22 @@ def test_poles_are_carried_upright_and_staffs_raised() -> None:
         assert (tall.any(2).sum(1) >= 40).all()
 
 
-def test_nobody_stabs_with_a_blade_and_who_swings_one_is_seen_from_the_side() -> None:
-    found = shown_best("a thief stabbing with a dagger", {"action": "thrust", "facing": "down", "weapon": "dagger"})
-    assert found == {"action": "slash", "facing": "right", "weapon": "dagger"}
+def test_blades_are_thrust_to_a_side_and_who_swings_one_is_seen_from_there() -> None:
+    stab = "a thief stabbing with a dagger"
+    found = shown_best(stab, {"action": "thrust", "facing": "down", "weapon": "dagger"})
+    assert found == {"action": "thrust", "facing": "right", "weapon": "dagger"}
+    assert not lacking(stab)
+    drawn, arms = armed(stab, found)
+    assert "weapon" not in drawn, "a model draws a fist"
+    assert arms is not None
+    made = arms(figures())
+    tips = np.flatnonzero((made[5] != 0).any((0, 2)))[-1], np.flatnonzero((made[3] != 0).any((0, 2)))[-1]
+    assert tips[0] > tips[1] + 5
+    for prompt in ("a thief stabbing with a dagger, facing us", "a viking thrusting an axe"):
+        assert shown_best(prompt, {"action": "thrust", "facing": "down"})["action"] == "slash"
+        assert "a slash" in lacking(prompt).values()
+    orc = shown_best("an orc stabbing with a sword", {"body": "orc", "action": "thrust", "facing": "down"})
+    assert orc["facing"] == "left"
     named = {"body": "orc", "action": "slash", "facing": "down"}
     assert shown_best("an orc with a sword", named) == named
     seen = {**named, "body": "light"}
@@ -292,4 +305,4 @@ def test_what_a_model_draws_beside_a_body_goes(facing: str, channels: int) -> No
     dirty[:, 30:32, 60:64, 3:] = dirty[:, 30:32, :5, 3:] = 255
     seen = {"action": "slash", "facing": facing}
     np.testing.assert_array_equal(without_weapon(dirty, seen), frames)
-    assert without_weapon(dirty, {"action": "thrust", "facing": facing}) is dirty
+    assert without_weapon(dirty, {"action": "hurt", "facing": facing}) is dirty
