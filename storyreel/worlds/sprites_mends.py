@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from storyreel.worlds.sprites_archers import with_foot
 from storyreel.worlds.sprites_bones import with_bones
 from storyreel.worlds.sprites_bows import without_bow
 from storyreel.worlds.sprites_capes import with_cape
@@ -54,7 +55,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
         frames[::FRAMES] = frames[1::FRAMES]  # in the first the end of a shaft is bent, and a hand hangs
     if weapon and not (action == "thrust" and weapon in POLES):
         frames = without_weapon(frames, attributes)
-    frames = without_plume(without_bow(frames, attributes), attributes, prompt)
+    frames = without_plume(with_foot(without_bow(frames, attributes), attributes), attributes, prompt)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
     frames = with_fallen(frames, attributes)

@@ -1,0 +1,35 @@
+"""The foot and the quiver of an archer who is seen from behind, drawn over what a model draws (`sprites_mends`): models
+make somebody with one leg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from storyreel.worlds.garment_dye import rgb
+from storyreel.worlds.sprites_figures import figures, ground_of, side_of
+from storyreel.worlds.sprites_limbs import Part, put_part, ramp_in
+
+LEG = Part("legs", (50.5, 29.5), (53.0, 28.5), 1.8)
+FOOT = Part("feet", (54.5, 28.0), (56.3, 28.3), 1.9)
+QUIVER = Part("quiver", (51.0, 20.0), (47.0, 26.0), 2.0)
+BROWN = "3a1d12 5e3120 7d4a2e"
+BOXES = {"legs": (50, 57, 30, 37), "feet": (58, 63, 30, 39)}
+GOWNS = (" dress", " robe")  # below which no leg is seen
+
+
+def with_foot(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
+    """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same; who shoots away from us has two feet and
+    a quiver."""
+    if attributes.get("action") != "shoot" or side_of(attributes) != "up":
+        return frames
+    out, ground = frames.copy(), ground_of(frames)
+    ramps = {name: ramp_in(frames[0], box, ground) for name, box in BOXES.items()}
+    for view, _, _ in figures(out, attributes):
+        put_part(view, FOOT, ramps["feet"], ground)
+        if not attributes.get("torso", "").endswith(GOWNS):
+            put_part(view, LEG, ramps["legs"], ground)
+        put_part(view, QUIVER, np.array(rgb(BROWN), np.uint8), ground)
+    return out

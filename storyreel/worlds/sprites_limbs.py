@@ -1,0 +1,77 @@
+"""Parts of a body that are drawn over what a model draws, in colors that are seen of somebody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from storyreel.worlds.sprites_figures import SIDE, is_ground
+from storyreel.worlds.sprites_grips import OUTLINE
+
+LIGHT = (-0.55, -0.4)  # where light comes from, of the radius of a part
+SHADES = (0.62, 1.3)  # how far from there the light and the middle shade end
+DARK, LEAST = 130, 0.15  # the sum of a color's channels up to which it is a line; the share of what is none
+OTHER, ALIKE = 30, 120  # by how much, in all channels, a shade is darker or lighter than the commonest, and at most
+SKIN_NEAR, SAME = 30, 40  # in all channels, to a color of skin, or to one that counts as the same
+MOST = 0.5  # share of what is lit that is no skin, where something is worn that is not of its color
+SHADE = 0.78  # of a color's channels, where no darker one like it is seen
+
+Box = tuple[int, int, int, int]  # rows and columns, from and to
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a body: all that is nearer than `radius` to the line from one place to the other (row, column)."""
+
+    name: str
+    start: tuple[float, float]
+    end: tuple[float, float]
+    radius: float
+
+
+def ramp_in(frame: np.ndarray, box: Box, ground: np.ndarray, skin: np.ndarray | None = None) -> np.ndarray:
+    """uint8 (3, 3), dark to light: the commonest color of a box that is not of the skin, and two shades of it."""
+    top, bottom, left, right = box
+    seen = frame[top:bottom, left:right].reshape(-1, frame.shape[-1])
+    seen = seen[~is_ground(seen, ground)][:, :3]
+    if not len(seen):
+        return np.array([OUTLINE] * 3, np.uint8)
+    colors, counts = np.unique(seen, axis=0, return_counts=True)
+    light = colors.astype(int).sum(1)
+    lit = light > DARK
+    worn = _apart(colors, skin).min(1) > SKIN_NEAR if skin is not None else lit | True
+    fit = lit & worn
+    if counts[fit].sum() <= MOST * counts[lit].sum():  # leather on brown skin, or a black robe that is open
+        fit = lit if counts[lit].sum() > MOST * counts.sum() else ~lit & worn
+    if counts[fit].sum() < LEAST * counts.sum():  # as of black shoes
+        fit = light >= 0
+    colors, counts, light = colors[fit], counts[fit], light[fit]
+    main = int(((_apart(colors, colors) <= SAME) @ counts).argmax())
+    away = _apart(colors, colors[main : main + 1])[:, 0]
+    shades = [(counts * ((light - light[main]) * sign >= OTHER) * (away <= ALIKE)) for sign in (-1, 1)]
+    darker, lighter = (colors[each.argmax()] if each.any() else None for each in shades)
+    darker = (colors[main] * SHADE).astype(np.uint8) if darker is None else darker
+    return np.stack([darker, colors[main], colors[main] if lighter is None else lighter])
+
+
+def _apart(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How far colors (n, 3) are from others (m, 3), in all three channels: (n, m)."""
+    return np.abs(some[:, None].astype(int) - others.astype(int)).sum(-1)
+
+
+def put_part(frame: np.ndarray, part: Part, ramp: np.ndarray, behind: np.ndarray | None = None) -> None:
+    """Draw a part with a line around it, lit from the upper left. behind: the ground, if it is seen on that alone."""
+    rows, columns = np.mgrid[:SIDE, :SIDE].astype(float)
+    start, line = np.array(part.start), np.subtract(part.end, part.start)
+    along = ((rows - start[0]) * line[0] + (columns - start[1]) * line[1]) / max(1e-6, float(line @ line))
+    near = start[:, None, None] + line[:, None, None] * along.clip(0, 1)
+    dy, dx = (rows - near[0]) / part.radius, (columns - near[1]) / part.radius
+    away, lit = np.hypot(dy, dx), np.hypot(dy - LIGHT[0], dx - LIGHT[1])
+    free = True if behind is None else is_ground(frame, behind)
+    inside, edge = away <= 1, (away > 1) & (away <= 1 + 1 / part.radius)
+    shade = np.where(lit < SHADES[0], 2, np.where(lit < SHADES[1], 1, 0))
+    inside, edge = inside & free, edge & free
+    frame[inside, :3] = ramp[shade[inside]]
+    frame[edge, :3] = OUTLINE
+    frame[inside | edge, 3:] = 255
