@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_reader import implied, read_freely
 
 KINDS = {  # hair_style -> what is drawn
@@ -19,6 +20,7 @@ KINDS = {  # hair_style -> what is drawn
     "very long hair in a knot": "bun",
     "short hair in a knot": "bun",
 }
+SAID, HERS = ("head", "hair_color", "hair_style"), {"hair_color": "black", "hair_style": "long hair"}
 UNDER = "plain hair"  # what a model draws below them
 _BRAID = re.compile(r"\b(?:braid|braids|braided|plait|plaits|plaited)\b(?!\W+(?:beard|mustache|moustache))")
 _BEARDS = re.compile(
@@ -55,6 +57,11 @@ def braids_beard(prompt: str) -> bool:
 
 
 def without_hairdo(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
-    """The attributes with the hair that a model draws below the hairdo that the prompt says."""
-    shorn = attributes.get("hair_style") in KINDS and read_freely(prompt).get("hair_style") in KINDS
+    """The attributes with the hair that a model draws below the hairdo that the prompt says; of an orc who is a woman
+    with some, unless more is said of her head."""
+    named = read_freely(prompt)
+    said = {*SAID} & {*named, *attributes} - ({"head"} if attributes.get("head") == "bare head" else set())
+    if attributes.get("body") in MONSTERS and attributes.get("sex") == "female" and not said:
+        return {**attributes, **HERS}
+    shorn = attributes.get("hair_style") in KINDS and named.get("hair_style") in KINDS
     return {**attributes, "hair_style": UNDER} if shorn else dict(attributes)

@@ -69,12 +69,14 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
         frames = _with_first_head(frames, action, side, facing == "left", attributes.get("sex", "male"), CHIN)
     frames = with_spell(with_eyes(frames, attributes, prompt), attributes, prompt)
     monster = attributes.get("body") in MONSTERS
+    if monster and side == "down":
+        frames = with_face(frames, attributes, prompt)
     if monster and (action, side) == ("hurt", "down"):
         return _with_first_head(frames, action, side, mirrored=False)
     if monster and action in ACTIONS and side in BOXES:
         frames = _with_first_head(frames, action, side, mirrored=facing == "left")
     frames = with_gauntlets(frames, attributes)
-    return with_face(frames, attributes) if monster else frames
+    return with_face(frames, attributes, prompt) if monster and side == "right" else frames
 
 
 def mirrored(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], bool]:
