@@ -1,6 +1,6 @@
-"""Ponytails, pigtails, braids and buns that a prompt says: a model makes a smear behind the neck of them.
+"""Ponytails, braids, buns, afros, mohawks and the like that a prompt says, of which a model makes a smear.
 
-So it draws a head in short hair, and they are drawn over that (`sprites_tails`).
+So it draws a head in short hair, and they are drawn over that (`sprites_tails`, `sprites_curls`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,17 @@ KINDS = {  # hair_style -> what is drawn
     "short hair in a knot": "bun",
 }
 SAID, HERS = ("head", "hair_color", "hair_style"), {"hair_color": "black", "hair_style": "long hair"}
+LOOKS = {  # what is drawn in curls, locks and crests -> hair_style
+    "afro": ("curly hair",),
+    "dreadlocks": ("unkempt hair",),
+    "mohawk": ("mohawk", "long mohawk", "short mohawk"),
+    "curls": ("curly hair",),
+}
+_LOOK = {
+    "afro": re.compile(r"\bafros?\b"), "dreadlocks": re.compile(r"\bdread"), "mohawk": re.compile(r"hawk|\bmohican"),
+    "curls": re.compile(r"curl"),
+}  # fmt: skip
+_LONG_CURLS = re.compile(r"\blong\W+(?:\w+\W+){0,2}(?:curl|ringlet)|curl\w*\W+(?:\w+\W+)?long")
 UNDER = "plain hair"  # what a model draws below them
 _BRAID = re.compile(r"\b(?:braid|braids|braided|plait|plaits|plaited)\b(?!\W+(?:beard|mustache|moustache))")
 _BEARDS = re.compile(
@@ -63,5 +74,26 @@ def without_hairdo(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]
     said = {*SAID} & {*named, *attributes} - ({"head"} if attributes.get("head") == "bare head" else set())
     if attributes.get("body") in MONSTERS and attributes.get("sex") == "female" and not said:
         return {**attributes, **HERS}
-    shorn = attributes.get("hair_style") in KINDS and named.get("hair_style") in KINDS
+    look, style = look_in(prompt)[0], attributes.get("hair_style", "")
+    if look and style in LOOKS[look]:
+        under = "bald" if look == "mohawk" else UNDER
+        return {n: v for n, v in attributes.items() if under == UNDER or n != "hair_color"} | {"hair_style": under}
+    shorn = style in KINDS and named.get("hair_style") in KINDS
     return {**attributes, "hair_style": UNDER} if shorn else dict(attributes)
+
+
+@lru_cache(maxsize=512)
+def look_in(prompt: str) -> tuple[str, bool]:
+    """(which of `LOOKS` the prompt says, "" for none; whether that is long)."""
+    named, text = read_freely(prompt), prompt.lower()
+    style = {**implied(prompt, named), **named}.get("hair_style", "")
+    found = (
+        look for look, styles in LOOKS.items() if style in styles and (_LOOK[look].search(text) or look == "curls")
+    )
+    return next(found, ""), _LONG_CURLS.search(text) is not None
+
+
+def said_color(prompt: str) -> str:
+    """The color of hair that the prompt says; black where it says none."""
+    named = read_freely(prompt)
+    return {**implied(prompt, named), **named}.get("hair_color", "black")

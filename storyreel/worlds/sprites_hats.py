@@ -14,9 +14,9 @@ from functools import cache, lru_cache
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
-from storyreel.worlds.sprites_completion import HAIRLESS
+from storyreel.worlds.sprites_completion import HAIRLESS, MONSTERS
 from storyreel.worlds.sprites_dyes import RAMPS, leather_in
-from storyreel.worlds.sprites_figures import MOVED, SIDE, STILL, ground_of, is_ground
+from storyreel.worlds.sprites_figures import MOVED, SIDE, STILL, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_free_words import (
     ADJECTIVES,
     BETWEEN,
@@ -147,14 +147,21 @@ class Headgear:
 
     def moved(self, drawing: int) -> tuple[int, int]:
         """(down, right) from the place on a man who stands to that in this drawing."""
-        orc = self.body in ("orc", "red orc")
-        down, right = MOVED.get((self.sex, self.action, self.side), {}).get(drawing, STILL)
-        if orc and self.action == "walk":
-            down = 0
-        lower, aside = ORCS[self.side] if orc else FEMALE_UP if (self.sex, self.side) == ("female", "up") else STILL
-        if orc and (self.action, self.side) == ("slash", "up"):
-            lower += 2
-        return down + lower, right + aside
+        worn = {"sex": self.sex, "body": self.body, "action": self.action, "facing": self.facing}
+        return head_moved(worn, drawing)
+
+
+def head_moved(attributes: Mapping[str, str], drawing: int) -> tuple[int, int]:
+    """(down, right) from the place of a head on a man who stands to that in this drawing, as seen from `side_of`."""
+    sex, action, side = attributes.get("sex", "male"), attributes.get("action", "walk"), side_of(attributes)
+    orc = attributes.get("body") in MONSTERS
+    down, right = MOVED.get((sex, action, side), {}).get(drawing, STILL)
+    if orc and action == "walk":
+        down = 0
+    lower, aside = ORCS[side] if orc else FEMALE_UP if (sex, side) == ("female", "up") else STILL
+    if orc and (action, side) == ("slash", "up"):
+        lower += 2
+    return down + lower, right + aside
 
 
 def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Headgear | None]:

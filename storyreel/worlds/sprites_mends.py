@@ -16,6 +16,7 @@ from storyreel.worlds.sprites_bows import without_bow
 from storyreel.worlds.sprites_capes import with_cape
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_copper import with_copper_hair
+from storyreel.worlds.sprites_curls import with_curls
 from storyreel.worlds.sprites_ears import with_ears
 from storyreel.worlds.sprites_extras import with_extras
 from storyreel.worlds.sprites_eyes import with_eyes
@@ -63,7 +64,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = with_copper_hair(frames, attributes, prompt)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
     frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)
-    frames = with_ears(with_tails(frames, attributes, prompt), attributes, prompt)
+    frames = with_curls(with_tails(frames, attributes, prompt), attributes, prompt)
+    frames = with_ears(frames, attributes, prompt)
     frames = with_wings(frames, attributes, prompt)
     if attributes.get("head") in HELMETS and action in ACTIONS and side in BOXES:
         frames = _with_first_head(frames, action, side, facing == "left", attributes.get("sex", "male"), CHIN)
