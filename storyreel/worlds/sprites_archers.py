@@ -10,11 +10,11 @@ import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_figures import figures, ground_of, side_of
-from storyreel.worlds.sprites_limbs import Part, put_part, ramp_in
+from storyreel.worlds.sprites_limbs import Limb, put_limb, ramp_in
 
-LEG = Part("legs", (50.5, 29.5), (53.0, 28.5), 1.8)
-FOOT = Part("feet", (54.5, 28.0), (56.3, 28.3), 1.9)
-QUIVER = Part("quiver", (51.0, 20.0), (47.0, 26.0), 2.0)
+LEG = Limb("legs", (50.5, 29.5), (53.0, 28.5), 1.8)
+FOOT = Limb("feet", (54.5, 28.0), (56.3, 28.3), 1.9)
+QUIVER = Limb("quiver", (51.0, 20.0), (47.0, 26.0), 2.0)
 BROWN = "3a1d12 5e3120 7d4a2e"
 BOXES = {"legs": (50, 57, 30, 37), "feet": (58, 63, 30, 39)}
 GOWNS = (" dress", " robe")  # below which no leg is seen
@@ -28,8 +28,8 @@ def with_foot(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     out, ground = frames.copy(), ground_of(frames)
     ramps = {name: ramp_in(frames[0], box, ground) for name, box in BOXES.items()}
     for view, _, _ in figures(out, attributes):
-        put_part(view, FOOT, ramps["feet"], ground)
+        put_limb(view, FOOT, ramps["feet"], ground)
         if not attributes.get("torso", "").endswith(GOWNS):
-            put_part(view, LEG, ramps["legs"], ground)
-        put_part(view, QUIVER, np.array(rgb(BROWN), np.uint8), ground)
+            put_limb(view, LEG, ramps["legs"], ground)
+        put_limb(view, QUIVER, np.array(rgb(BROWN), np.uint8), ground)
     return out

@@ -11,7 +11,7 @@ import numpy as np
 
 from storyreel.worlds.sprites_figures import figures, ground_of
 from storyreel.worlds.sprites_grips import skin_in
-from storyreel.worlds.sprites_limbs import Part, put_part, ramp_in
+from storyreel.worlds.sprites_limbs import Limb, put_limb, ramp_in
 
 LYING = 5  # the drawing of `hurt` in which somebody lies
 MIDDLE = 34.5  # column of the backbone
@@ -23,14 +23,14 @@ SLEEVELESS = (" dress", " corset", "bare chest", "leather armor")  # whose arms 
 COVERED = ("torso", "legs")  # of which skin is seen beside them
 GOWNS = (" dress", " robe")  # which cover legs
 SIDES = (  # of the left side; the other one is its mirror image
-    Part("legs", (38.5, 31.0), (33.5, 26.0), 2.7),
-    Part("feet", (30.8, 23.2), (33.0, 22.4), 2.7),
-    Part("arms", (45.5, 27.0), (52.0, 23.4), 2.4),
-    Part("hands", (53.6, 22.0), (55.4, 21.2), 2.3),
+    Limb("legs", (38.5, 31.0), (33.5, 26.0), 2.7),
+    Limb("feet", (30.8, 23.2), (33.0, 22.4), 2.7),
+    Limb("arms", (45.5, 27.0), (52.0, 23.4), 2.4),
+    Limb("hands", (53.6, 22.0), (55.4, 21.2), 2.3),
 )
-BACK = (Part("torso", (43.0, 31.5), (43.0, 37.5), 6.4),)
-GOWN = (Part("torso", (39.5, 29.0), (39.5, 40.0), 5.0), *BACK)
-HEAD = Part("head", (53.6, MIDDLE), (53.6, MIDDLE), 9.0)
+BACK = (Limb("torso", (43.0, 31.5), (43.0, 37.5), 6.4),)
+GOWN = (Limb("torso", (39.5, 29.0), (39.5, 40.0), 5.0), *BACK)
+HEAD = Limb("head", (53.6, MIDDLE), (53.6, MIDDLE), 9.0)
 
 
 def with_fallen(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
@@ -46,15 +46,15 @@ def with_fallen(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray
             continue
         view[:] = ground
         for part in parts:
-            put_part(view, part, ramps[part.name])
+            put_limb(view, part, ramps[part.name])
             if part in SIDES:
                 mirrored = [(row, 2 * MIDDLE - column) for row, column in (part.start, part.end)]
-                put_part(view, Part(part.name, *mirrored, part.radius), ramps[part.name])
+                put_limb(view, Limb(part.name, *mirrored, part.radius), ramps[part.name])
     return out
 
 
 def _ramps(frame: np.ndarray, ground: np.ndarray, attributes: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Part -> its colors while somebody stands, uint8 (3, 3), the darkest first."""
+    """Limb -> its colors while somebody stands, uint8 (3, 3), the darkest first."""
     skin = skin_in(frame, "down", mirrored=False)
     bare = skin is None or "bare" in attributes.get("torso", "bare") or attributes.get("body") == "skeleton"
     ramps = {

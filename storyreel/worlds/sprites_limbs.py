@@ -21,7 +21,7 @@ Box = tuple[int, int, int, int]  # rows and columns, from and to
 
 
 @dataclass(frozen=True)
-class Part:
+class Limb:
     """A part of a body: all that is nearer than `radius` to the line from one place to the other (row, column)."""
 
     name: str
@@ -60,7 +60,7 @@ def _apart(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.abs(some[:, None].astype(int) - others.astype(int)).sum(-1)
 
 
-def put_part(frame: np.ndarray, part: Part, ramp: np.ndarray, behind: np.ndarray | None = None) -> None:
+def put_limb(frame: np.ndarray, part: Limb, ramp: np.ndarray, behind: np.ndarray | None = None) -> None:
     """Draw a part with a line around it, lit from the upper left. behind: the ground, if it is seen on that alone."""
     rows, columns = np.mgrid[:SIDE, :SIDE].astype(float)
     start, line = np.array(part.start), np.subtract(part.end, part.start)
