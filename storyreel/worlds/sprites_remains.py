@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_figures import SIDE, figures, ground_of, side_of
 
 BODIES = {  # first and last column of all bodies, clothes and hair of the sheets, by drawing
@@ -15,32 +16,25 @@ BODIES = {  # first and last column of all bodies, clothes and hair of the sheet
     ("spellcast", "up"): ((15, 47), (15, 47), (15, 47), (14, 49), (7, 56), (8, 55), (14, 49)),
     ("spellcast", "down"): ((16, 48), (16, 48), (16, 48), (14, 49), (7, 56), (8, 55), (15, 48)),
     ("spellcast", "right"): ((10, 45), (10, 45), (10, 45), (10, 45), (10, 49), (10, 52), (10, 45)),
-    ("thrust", "right"): (
-        (10, 45),
-        (10, 45),
-        (10, 45),
-        (10, 45),
-        (12, 48),
-        (12, 51),
-        (12, 48),
-        (10, 45),
-    ),  # of no shaft
+    ("thrust", "right"): (*[(10, 45)] * 4, (12, 48), (12, 51), (12, 48), (10, 45)),
     ("walk", "up"): ((15, 48),) * 8,
     ("walk", "down"): ((15, 48),) * 8,
     ("walk", "right"): ((10, 45),) * 8,
 }
-BESIDE = 1  # columns by which a model misses
+HAIRLESS = ("skeleton", *MONSTERS)
+BALD = {("slash", "right"): 19, ("thrust", "right"): 17}  # first column of those
 
 
 def without_weapon(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same, without what is beside bodies. What lies
     stays."""
-    bodies = BODIES.get((attributes.get("action", "walk"), side_of(attributes)))
+    seen = attributes.get("action", "walk"), side_of(attributes)
+    bodies, least = BODIES.get(seen), BALD.get(seen, 0) if attributes.get("body") in HAIRLESS else 0
     if bodies is None or frames.shape[1:3] != (SIDE, SIDE):
         return frames
     out, ground = frames.copy(), ground_of(frames)
     for view, drawing, _ in figures(out, attributes):
         first, last = bodies[drawing]
-        view[:, : first - BESIDE] = ground
-        view[:, last + BESIDE + 1 :] = ground
+        view[:, : max(first, least)] = ground
+        view[:, last + 1 :] = ground
     return out

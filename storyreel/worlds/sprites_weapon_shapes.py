@@ -95,16 +95,18 @@ SHAPES = {
         ............ddddd
     """),
     "pickaxe": _art(2, """
-        ..........w
-        ...........ws
-        .............ss
-        ..............ssd
-        llllllllllllllbil
-        BBBBBBBBBBBBBBBiB
-        ..............ssd
-        .............ssd
-        ...........wdd
-        ..........w
+        ..........ww
+        ............wws
+        .............wsd
+        ..............wsd
+        ..............wsd
+        lllllllllllllllid
+        BBBBBBBBBBBBBBBid
+        ..............wsd
+        ..............wsd
+        .............wsd
+        ............wws
+        ..........ww
     """),
     "sickle": _art(2, """
         .........wwwww
@@ -139,7 +141,8 @@ SHAPES = {
         .......sswwwwww
         ......ss
         .....dd
-        lllllgsssswwwww
+        lllllgdsssswwwww
+        BBBBBGdddddsssss
         .....dd
         ......ss
         .......sddddddd
@@ -147,7 +150,8 @@ SHAPES = {
     "pitchfork": _art(13, """
         .......iiiiiii
         ......i
-        bbbbbbiiiiiiii
+        llllllbiiiiiii
+        BBBBBBBIIIIIII
         ......i
         .......iiiiiii
     """),

@@ -181,8 +181,8 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
 
 
 def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
-    """The attributes of somebody as most is seen: a blade is thrust to a side, or else slashes, and from the side it is
-    not before the belly, unless the prompt says from where; of these the same comes again."""
+    """The attributes of somebody as most is seen: a pole is thrust, a blade is thrust to a side, all else slashes; and
+    from the side it is not before the belly, unless the prompt says from where; of these the same comes again."""
     found, kind = dict(attributes), weapon_in(prompt)
     if "feet" not in read_freely(prompt) and found.get("feet") in BOOTS:
         found["feet"] = BOOTS[found["feet"]]  # over which pants are seen
@@ -192,11 +192,15 @@ def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     free = "facing" not in read_freely(prompt)
     if free and found.get("body") in MONSTERS and found.get("facing") == "right":
         found["facing"] = "left"  # whose faces models draw from there
-    if kind is None or kind in POLES or found.get("action") not in ("slash", "thrust"):
+    if (
+        kind is None
+        or found.get("action") not in ("slash", "thrust")
+        or (kind in POLES and found["action"] == "thrust")
+    ):
         return found
     stab = found["action"] == "thrust" and stabs(kind) and (free or found.get("facing") in SIDES)
-    found["action"] = "thrust" if stab else "slash"
-    if free and (stab or found.get("body") not in MONSTERS):
+    found["action"] = "thrust" if stab or kind in POLES else "slash"
+    if free and (found["action"] == "thrust" or found.get("body") not in MONSTERS):
         found["facing"] = "left" if found.get("body") in MONSTERS else "right"
     return found
 
@@ -207,12 +211,13 @@ def stabs(kind: str | None) -> bool:
 
 
 def lacking(prompt: str) -> dict[str, str]:
-    """`sprites_reader.lacking`, and a stab in whose place a slash is drawn (`shown_best`)."""
+    """`sprites_reader.lacking`, and a stab in whose place a slash is drawn, or the other way round (`shown_best`)."""
     found, kind, named = sprites_reader.lacking(prompt), weapon_in(prompt), read_freely(prompt)
-    drawn = kind in POLES or (stabs(kind) and named.get("facing", SIDES[0]) in SIDES)
-    if kind is not None and not drawn and named.get("action") == "thrust":
-        stab = next((word for word in tokens_of(prompt) if read_freely(word).get("action") == "thrust"), None)
-        found |= {f"{stab} with a blade": "a slash"} if stab else {}
+    action, side = named.get("action"), named.get("facing", SIDES[0]) in SIDES
+    drawn = "thrust" if kind in POLES or (action == "thrust" and stabs(kind) and side) else "slash"
+    if kind is not None and action in ("slash", "thrust") and action != drawn:
+        said = next((word for word in tokens_of(prompt) if read_freely(word).get("action") == action), None)
+        found |= {f"{said} with a {'pole' if kind in POLES else 'blade'}": f"a {drawn}"} if said else {}
     return found
 
 

@@ -139,6 +139,9 @@ def test_blades_are_thrust_to_a_side_and_who_swings_one_is_seen_from_there() -> 
     for prompt in ("a thief stabbing with a dagger, facing us", "a viking thrusting an axe"):
         assert shown_best(prompt, {"action": "thrust", "facing": "down"})["action"] == "slash"
         assert "a slash" in lacking(prompt).values()
+    monk = shown_best("a monk slashing with a staff", {"action": "slash", "facing": "down"})
+    assert monk == {"action": "thrust", "facing": "right"}
+    assert "a thrust" in lacking("a monk slashing with a staff").values()
     orc = shown_best("an orc stabbing with a sword", {"body": "orc", "action": "thrust", "facing": "down"})
     assert orc["facing"] == "left"
     named = {"body": "orc", "action": "slash", "facing": "down"}
