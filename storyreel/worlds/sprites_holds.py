@@ -37,8 +37,8 @@ CLEAR = {("walk", "right"): (0, 23), ("spellcast", "right"): (42, 64), ("spellca
 """Columns of a pole in which it is before no face."""
 GRASPS = ((26, 41), (26, 41), (24, 41), (23, 38), (33, 44), (35, 47), (33, 44), (23, 38))
 """Columns of both hands on a shaft that is thrust to the side."""
-LEANS = ((ABOVE, 0), (20, 20))  # rows and columns from there to the tip of a pole
-DROPPING = ((46, 20), (51, 21.5))  # of what holds a weapon, by drawing of `hurt`
+DROPPING = ((46, 20), (51, 21.5))  # row and column of what holds a weapon, by drawing of `hurt`
+LEANS = ((ABOVE, 0), (20, 20))  # rows up and columns left from there to the tip of a pole
 
 DAGGERS: dict[tuple[str, str, str], tuple[Held | None, ...]] = {  # the end of its handle, and where it points
     ("male", "slash", "up"): (None, None, None, None, (29.6, 49.5, -133), (34.1, 52.6, -90)),

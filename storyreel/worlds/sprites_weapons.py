@@ -20,7 +20,7 @@ from storyreel.worlds.sprites_contrast import dressed_apart
 from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_grips import hands_in, put_fist, skin_in, skin_of
-from storyreel.worlds.sprites_holds import LEANING, Hold, hold
+from storyreel.worlds.sprites_holds import BOW, LEANING, WAND, Hold, hold
 from storyreel.worlds.sprites_materials import dyes_of, ramp_in
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
@@ -28,7 +28,7 @@ from storyreel.worlds.sprites_shields import has_shield, with_shield
 from storyreel.worlds.sprites_turning import turned
 from storyreel.worlds.sprites_weapon_shapes import POLES
 
-BOW, CLAWS, WAND = "bow", "claws", "wand"
+CLAWS = "claws"
 ABOVE_HEAD, AT_US = 12, 3  # rows; drawing of a thrust from which on a spear points at us
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
 CHIN = 37  # row above which what leans over a shoulder is behind a head
@@ -132,12 +132,12 @@ class Arms:
         return hold(self.weapon, self.sex, self.action, self.side, drawing) if self.weapon else None
 
     def _pixels_of(self, hold: Hold) -> tuple[np.ndarray, np.ndarray, int]:
-        """(places (n, 2) as row and column, colors (n, 3)) of the weapon, and how many rows up it is held, rather than
-        cut at the bottom."""
+        """(places (n, 2) as row and column, colors (n, 3)) of the weapon, and how many rows up it is held, or down,
+        rather than cut at the bottom, or at the top."""
         dyes = dict(self.dyes)
         kind, place = str(self.weapon), hold.place
         places, colors = turned(kind, place, hold.degrees, self.mirrored, hold.longer, dyes, hold.flipped)
-        up = max(0, int(places[:, 0].max()) + 1 - SIDE)
+        up = max(min(0, int(places[:, 0].min())), int(places[:, 0].max()) + 1 - SIDE)
         return places - [up, 0], colors, up
 
 

@@ -9,7 +9,9 @@ from storyreel.worlds import find
 from storyreel.worlds.sprites_blades import BLADES, nearest_slope
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_grips import skin_in, skin_of
+from storyreel.worlds.sprites_holds import hold
 from storyreel.worlds.sprites_materials import dyes_of, ramp_in
+from storyreel.worlds.sprites_parts import ROWS
 from storyreel.worlds.sprites_remains import without_weapon
 from storyreel.worlds.sprites_turning import KINDS, turned
 from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPES
@@ -310,3 +312,19 @@ def test_what_a_model_draws_beside_a_body_goes(facing: str, channels: int) -> No
     seen = {"action": "slash", "facing": facing}
     np.testing.assert_array_equal(without_weapon(dirty, seen), frames)
     assert without_weapon(dirty, {"action": "hurt", "facing": facing}) is dirty
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_weapon_is_cut_at_an_edge(kind: str) -> None:
+    for sex in ("male", "female"):
+        for action in ("walk", "hurt", "thrust" if kind in POLES else "slash", "thrust" if kind in BLADES else "walk"):
+            for facing in ("down", "right", "up"):
+                arms = Arms(kind, None, sex, action, facing)
+                side = "down" if action == "hurt" else facing
+                for drawing in range(len(ROWS[action][1])):
+                    held = hold(kind, sex, action, side, drawing)
+                    if held is None:
+                        continue
+                    places = arms._pixels_of(held)[0]  # pyright: ignore[reportPrivateUsage]
+                    inside = (places >= [0, -ROOM]) & (places < [64, 64 + ROOM])
+                    assert inside.all(), (kind, sex, action, facing, drawing, places.min(0), places.max(0))
