@@ -34,7 +34,7 @@ from storyreel.worlds.sprites_spelling import Phrase, affirmed
 LONGEST = 19  # rows of a hood that are on a head, and not on shoulders
 BOWED = 3  # drawing of `hurt` from which on nobody's face is seen
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
-HOOD = "cloth hood"
+HOOD, CLOSE = "cloth hood", ("hood", "turban")  # below the latter no hair sticks out
 _WITH_HOOD = re.compile(r"\b(\w+) (?:cloak|cape|robe|mantle) and (?:a )?(?:hood|cowl)\b")
 _NAMES = re.compile(r"\brobin hood\b", re.IGNORECASE)  # names with headgear in them
 LYING_ROWS = 78  # the row of a pixel of a head that stands, and that of the same one that lies, together
@@ -116,8 +116,8 @@ class Headgear:
             _put(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, painted)
             if self.kind not in OPEN:
                 _without_hair(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
-            if self.kind == "hood":
-                view, brow = frame[:, ::-1] if mirrored else frame, self.side == "right"
+            if self.kind in CLOSE:
+                view, brow = frame[:, ::-1] if mirrored else frame, self.kind == "hood" and self.side == "right"
                 _without_tufts(view, (top + down, left + right), shape, ground, brow)
         return out
 
@@ -173,7 +173,7 @@ def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], 
     if found.pop("head", None) and found.get("body") not in HAIRLESS:
         seen = implied(prompt, {**read_freely(prompt), "head": "bare head"})  # as of an old man
         found = {name: seen[name] for name in ("hair_color", "hair_style") if name in seen} | found
-    if kind == "hood" and "hair_style" in found:
+    if kind in CLOSE and "hair_style" in found:
         found["hair_style"] = "plain hair"  # which does not stick out
     robe, _, worn = read_freely(prompt).get("torso", "").partition(" ")
     if kind == "wizard hat" and worn == "robe":

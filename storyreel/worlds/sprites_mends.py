@@ -23,6 +23,7 @@ from storyreel.worlds.sprites_eyes import with_eyes
 from storyreel.worlds.sprites_fallen import with_fallen
 from storyreel.worlds.sprites_figures import MOVED
 from storyreel.worlds.sprites_grips import with_gauntlets
+from storyreel.worlds.sprites_knots import with_knot
 from storyreel.worlds.sprites_long_hair import with_long_hair
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
@@ -65,7 +66,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
     frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)
     frames = with_curls(with_tails(frames, attributes, prompt), attributes, prompt)
-    frames = with_ears(frames, attributes, prompt)
+    frames = with_ears(with_knot(frames, attributes), attributes, prompt)
     frames = with_wings(frames, attributes, prompt)
     if attributes.get("head") in HELMETS and action in ACTIONS and side in BOXES:
         frames = _with_first_head(frames, action, side, facing == "left", attributes.get("sex", "male"), CHIN)
