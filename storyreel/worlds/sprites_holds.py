@@ -32,7 +32,7 @@ RAISED = {"down": -135.0, "up": -45.0, "right": -45.0}  # a wand
 FALLING = (CARRIED["down"], -150.0)  # degrees of what is in hand, by drawing of `hurt`; after these it lies
 LYING = (59.0, 16.0)  # row and column of its handle then
 ABOVE, LENGTH = 28, 42  # pixels of a pole that is carried: above the hand, and in all
-THRUST = 51  # pixels of one that is thrust to the side
+ENDS = (6, 6, 6, 3, 9, 12, 9, 3)  # columns where one that is thrust to the side ends, as in the sheets
 CLEAR = {("walk", "right"): (0, 23), ("spellcast", "right"): (42, 64), ("spellcast", "down"): (0, 21)}
 """Columns of a pole in which it is before no face."""
 GRASPS = ((26, 41), (26, 41), (24, 41), (23, 38), (33, 44), (35, 47), (33, 44), (23, 38))
@@ -71,8 +71,8 @@ TIPS: dict[str, tuple[Held, ...]] = {  # of a spear that is thrust, and where it
                        (5, 40, -90), (10, 40, -90)),
     "down": ((47, 57, 0), (55, 57, 19), (62, 45, 45), (55, 26, 90), (58, 26, 90), (63, 26, 90),
                          (58, 26, 90), (55, 26, 90)),
-    "right": ((46, 57, 0), (46, 57, 0), (45, 57, 0), (44, 54, 0), (44, 60, 0), (44, 63, 0), (44, 60, 0),
-                          (44, 54, 0)),
+    "right": ((46, 56, 0), (46, 56, 0), (45, 55, 0), (44, 51, 0), (44, 62, 0), (44, 69, 0), (44, 64, 0),
+                          (44, 54, 0)),  # further than in the sheets, in which a thrust is hardly seen
 }  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def hold(kind: str, sex: str, action: str, side: str, drawing: int) -> Hold | No
         if side != "right":
             return Hold((row, column), degrees)
         hands = tuple((row, each) for each in GRASPS[drawing])
-        return Hold((row, column), degrees, hands, THRUST - SHAPES[kind].column)
+        return Hold((row, column), degrees, hands, int(column) - ENDS[drawing] - SHAPES[kind].column)
     if action == "slash":
         held = DAGGERS[sex, action, side][drawing]
         return held and Hold(held[:2], held[2], (held[:2],))

@@ -23,6 +23,7 @@ BODIES = {  # first and last column of all bodies, clothes and hair of the sheet
 }
 HAIRLESS = ("skeleton", *MONSTERS)
 BALD = {("slash", "right"): 19, ("thrust", "right"): 17}  # first column of those
+BACK, BEHIND = slice(40, 53), 21  # rows and first column of the backs of those who thrust to the side
 
 
 def without_weapon(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
@@ -32,9 +33,11 @@ def without_weapon(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndar
     bodies, least = BODIES.get(seen), BALD.get(seen, 0) if attributes.get("body") in HAIRLESS else 0
     if bodies is None or frames.shape[1:3] != (SIDE, SIDE):
         return frames
-    out, ground = frames.copy(), ground_of(frames)
+    out, ground, hair = frames.copy(), ground_of(frames), attributes.get("hair_style", "")
     for view, drawing, _ in figures(out, attributes):
         first, last = bodies[drawing]
         view[:, : max(first, least)] = ground
         view[:, last + 1 :] = ground
+        if seen == ("thrust", "right") and not (attributes.keys() & {"cape"} or "long" in hair):
+            view[BACK, :BEHIND] = ground
     return out
