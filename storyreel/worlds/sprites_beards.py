@@ -157,12 +157,12 @@ MOVED = {  # (down, right) by which a head is moved, in those drawings of an act
     ("slash", "right"): {1: (2, 2), 2: (0, 2), 3: (0, 3), 4: (0, 4), 5: (0, 4)},
     ("shoot", "down"): dict.fromkeys(range(13), (0, -1)),
     ("shoot", "right"): dict.fromkeys(range(13), (0, -1)),
-    ("hurt", "down"): {1: (1, 2), 2: (9, 2)},
+    ("hurt", "down"): {1: (1, 2), 2: (8, 2), 3: (12, 2)},
 }
 _LONG = re.compile(r"\b(long|flowing|huge|bushy|big)\W+(\w+\W+){0,2}(beard|bearded)\b")
 SAMPLED = ("brown", "blue", "green", "purple", "pink")  # colors of hair of which there is more than one shade
 BEFORE_FACE = (slice(29, 38), slice(41, 47))  # rows and columns, of who walks to the right
-FALLEN = 3  # drawing of `hurt` from which on no face is seen
+FALLEN = 4  # drawing of `hurt` from which on no face is seen
 OWN = {"blonde": "6b4a16 a97b2e dcb35a f4dc98", "gray": "55555c 84848c a9a9b0 cdcdd2"}  # in which no cloth is dyed
 
 

@@ -80,10 +80,11 @@ CHEST_SEEN = {  # drawings of an action in which no arm is before a chest, where
     ("spellcast", "down"): (0, 1, 3, 4, 5, 6),
     ("thrust", "down"): (0, 1),
     ("slash", "down"): (0, 1, 3, 4, 5),
-    ("hurt", "down"): (0, 1),
+    ("hurt", "down"): (0, 1, 2, 3),
     ("thrust", "up"): (0,),
     ("shoot", "up"): (),
 }
+BENT = {2: 6, 3: 4}  # drawing of `hurt` in which a chest is bent -> the rows of it that are seen
 TURNED = {  # how a chest is moved where that is not as its head
     ("slash", "right"): {2: (1, 3), 3: (1, 4), 4: (1, 5), 5: (1, 5)},
 }
@@ -99,14 +100,16 @@ def with_bones(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     out = frames.copy()
     for i, frame in enumerate(out):
         drawing = drawing_at(action, i % FRAMES, FRAMES)
-        if action == "hurt" and (drawing >= FALLEN or i >= FRAMES):
+        if action == "hurt" and (drawing > max(BENT) or i >= FRAMES):
             break
         view = frame[:, ::-1] if facing == "left" and action != "hurt" else frame
         moved = MOVED.get(("male", action, side), {}).get(drawing, (0, 0))
         lower = int(action != "walk")  # all other drawings stand a pixel lower
-        if side in FACES:
+        if side in FACES and (action != "hurt" or drawing < FALLEN):
             paint(view, FACES[side], SKULL, (moved[0] + lower, moved[1]))
         if bare and drawing in CHEST_SEEN.get((action, side), (drawing,)):
             chest = TURNED.get((action, side), {}).get(drawing, moved)
-            paint(view, CHESTS[side], RIBS, (chest[0] + lower, chest[1]))
+            top, left, text = CHESTS[side]
+            rows = text.split()[: BENT.get(drawing) if action == "hurt" else None]
+            paint(view, (top, left, "\n".join(rows)), RIBS, (chest[0] + lower, chest[1]))
     return out

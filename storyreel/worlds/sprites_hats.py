@@ -41,6 +41,7 @@ LYING_ROWS = 78  # the row of a pixel of a head that stands, and that of the sam
 LYING_ASIDE = {"male": 3, "female": 2}  # columns by which it lies further to the right
 CUT, MOST_BEYOND = 2, 9  # rows of headgear that the lower edge may cut, and those by which it may be further up
 OPEN = ("crown", "tiara", "circlet", "flower wreath", "halo", "demon horns")  # hair is seen above them
+LOST = ("tiara", "circlet", "halo")  # of which nothing but a bar would be seen on a head that lies
 EARS = 6  # columns by which the ears of orcs stick out, and rows from a chin to where they end
 BROW, TUFTED = 8, 14  # rows of a hood: that in which it is widest over a brow, and those beside which hair may be
 TUFT = 4  # columns of that
@@ -132,6 +133,8 @@ class Headgear:
 
     def _put_lying(self, frame: np.ndarray) -> None:
         """On a head that lies upside down, seen from behind; what would go beyond the frame is lost."""
+        if self.kind in LOST:
+            return
         top, left, shape = art(self.kind, "up")
         shape = shape[: LONGEST if self.kind == "hood" else None][::-1]
         first = LYING_ROWS - (top + len(shape) - 1)

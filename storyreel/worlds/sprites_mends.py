@@ -21,7 +21,7 @@ from storyreel.worlds.sprites_ears import with_ears
 from storyreel.worlds.sprites_extras import with_extras
 from storyreel.worlds.sprites_eyes import with_eyes
 from storyreel.worlds.sprites_fallen import with_fallen
-from storyreel.worlds.sprites_figures import MOVED
+from storyreel.worlds.sprites_figures import MOVED, STILL
 from storyreel.worlds.sprites_grips import with_gauntlets
 from storyreel.worlds.sprites_knots import with_knot
 from storyreel.worlds.sprites_long_hair import with_long_hair
@@ -61,6 +61,9 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = without_plume(with_foot(without_bow(frames, attributes), attributes), attributes, prompt)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
+    monster = attributes.get("body") in MONSTERS
+    if action == "hurt" and not monster:
+        frames = _with_first_head(frames, action, side, mirrored=False, sex=attributes.get("sex", "male"))
     frames = with_fallen(frames, attributes)
     frames = with_copper_hair(frames, attributes, prompt)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
@@ -71,7 +74,6 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     if attributes.get("head") in HELMETS and action in ACTIONS and side in BOXES:
         frames = _with_first_head(frames, action, side, facing == "left", attributes.get("sex", "male"), CHIN)
     frames = with_spell(with_eyes(frames, attributes, prompt), attributes, prompt)
-    monster = attributes.get("body") in MONSTERS
     if monster and side == "down":
         frames = with_face(frames, attributes, prompt)
     if monster and (action, side) == ("hurt", "down"):
@@ -102,15 +104,19 @@ def _with_first_head(
     views = out[:, :, ::-1] if mirrored else out
     ground = np.zeros(4, np.uint8) if frames.shape[-1] == 4 else frames[0, 0, 0]
     top, bottom, left, right = BOXES[side]
-    falls = action == "hurt"
+    falls, moves = action == "hurt", MOVED.get((sex, action, side), {})
     bottom = min(SHOULDERS[side] if falls else bottom, lowest)
     for i, frame in enumerate(views):
         head = views[i - i % FRAMES, top:bottom, left:right]
         drawing = drawing_at(action, i % FRAMES, FRAMES)
         if falls and (drawing >= LYING or i >= FRAMES):
             break
-        down, aside = MOVED.get((sex, action, side), {}).get(drawing, (0, 0))
+        down, aside = (
+            there - first for there, first in zip(moves.get(drawing, STILL), moves.get(0, STILL), strict=True)
+        )
         there = frame[top + down : bottom + down, left + aside : right + aside]
+        if falls:  # nothing of the head that was there is left above
+            frame[: top + down, left + aside : right + aside] = ground
         solid = (head != ground).any(-1)
         solid[: SHOULDERS[side] - top] = True
         there[solid] = head[solid]

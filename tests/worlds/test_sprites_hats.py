@@ -139,3 +139,16 @@ def test_frames_of_another_size_stay() -> None:
 def test_a_note_says_that_it_is_drawn_on(prompt: str, phrase: str) -> None:
     note = note_for([prompt], ["man", "woman"], "phenaki-sprites", WORLD.attributes, WORLD)
     assert note == f"{phrase}: not in this model's world, and drawn onto its clips"
+
+
+def test_a_tiara_is_lost_in_a_fall_and_a_crown_not() -> None:
+    frames = figures()
+    assert (headgear("tiara", "hurt")(frames)[:7] != frames[:7]).any((1, 2, 3)).all()
+    assert (headgear("tiara", "hurt")(frames)[7] == frames[7]).all()
+    assert (headgear("crown", "hurt")(frames)[7] != frames[7]).any()
+
+
+@pytest.mark.parametrize("facing", ["left", "right", "up"])
+def test_a_turban_hides_the_hair_down_to_the_nape(facing: str) -> None:
+    made = headgear("turban", "walk", facing)(figures())
+    assert ((made != figures()).any(-1) & (np.arange(64) > 28)[:, None]).any()

@@ -52,3 +52,21 @@ def test_monsters_who_look_right_are_drawn_looking_left() -> None:
     assert mirrored("an orc walking right", found) == (found, True)
     assert mirrored("an orc walking left", {**named, "facing": "left"}) == ({**named, "facing": "left"}, False)
     assert not mirrored("a man walking right", {"body": "light", "action": "walk", "facing": "right"})[1]
+
+
+@pytest.mark.parametrize("sex", ["male", "female"])
+def test_who_falls_keeps_the_head_of_the_first_frame_until_the_face_is_hidden(sex: str) -> None:
+    falling = clip()[:8]
+    falling[:, 4:15, 22:42] = falling[:, 15:16, 22:42]  # hair that a model leaves above
+    made = mended(falling, {"body": "light", "sex": sex, "action": "hurt"})
+    assert set(np.unique(made[:5, 30:36, 28:36, 0])) == {0}
+    tops = [np.flatnonzero(frame[..., 3].any(1))[0] for frame in made]
+    assert tops[4] > tops[3] > tops[1], "it goes down"
+    assert (made[5:] == falling[5:]).all()
+
+
+def test_a_skeleton_has_ribs_as_long_as_they_are_seen() -> None:
+    made = mended(clip()[:8], {"body": "skeleton", "action": "hurt"})
+    changed = (made != clip()[:8]).any(-1)
+    assert changed[:5, 43:50].any((1, 2)).all()
+    assert not changed[5:].any()
