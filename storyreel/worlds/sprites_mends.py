@@ -37,7 +37,7 @@ from storyreel.worlds.sprites_weapon_shapes import POLES
 from storyreel.worlds.sprites_weapons import weapon_in
 from storyreel.worlds.sprites_wings import with_wings
 
-HELMETS, CHIN = ("metal helmet", "golden helmet"), 36  # whose visors change; the row where a helmet ends
+HELMETS = {"metal helmet": 36, "golden helmet": 36, "kettle hat": 27}  # which change -> the row where one ends
 ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them
 BOXES = {"down": (12, 46, 18, 46), "right": (12, 46, 20, 42)}  # rows and columns of a head in the first drawing
 SHOULDERS = {"down": 39, "right": 29}  # row: from here on there is more in a box than the head, as an arm
@@ -72,7 +72,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = with_ears(with_knot(frames, attributes), attributes, prompt)
     frames = with_wings(frames, attributes, prompt)
     if attributes.get("head") in HELMETS and action in ACTIONS and side in BOXES:
-        frames = _with_first_head(frames, action, side, facing == "left", attributes.get("sex", "male"), CHIN)
+        lowest = HELMETS[attributes["head"]]
+        frames = _with_first_head(frames, action, side, facing == "left", attributes.get("sex", "male"), lowest)
     frames = with_spell(with_eyes(frames, attributes, prompt), attributes, prompt)
     if monster and side == "down":
         frames = with_face(frames, attributes, prompt)
