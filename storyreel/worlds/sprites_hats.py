@@ -159,7 +159,7 @@ def head_moved(attributes: Mapping[str, str], drawing: int) -> tuple[int, int]:
     sex, action, side = attributes.get("sex", "male"), attributes.get("action", "walk"), side_of(attributes)
     orc = attributes.get("body") in MONSTERS
     down, right = MOVED.get((sex, action, side), {}).get(drawing, STILL)
-    if orc and action == "walk":
+    if orc and (sex, action) == ("male", "walk"):
         down = 0
     lower, aside = ORCS[side] if orc else FEMALE_UP if (sex, side) == ("female", "up") else STILL
     if orc and (action, side) == ("slash", "up"):

@@ -32,6 +32,7 @@ from storyreel.worlds.sprites_reader import implied, read_freely
 from storyreel.worlds.sprites_remains import without_weapon
 from storyreel.worlds.sprites_skirts import with_skirt
 from storyreel.worlds.sprites_spells import with_spell
+from storyreel.worlds.sprites_steady import with_steady_head
 from storyreel.worlds.sprites_tails import with_tails
 from storyreel.worlds.sprites_weapon_shapes import POLES
 from storyreel.worlds.sprites_weapons import weapon_in
@@ -59,6 +60,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     if weapon and not (action == "thrust" and weapon in POLES):
         frames = without_weapon(frames, attributes)
     frames = without_plume(with_foot(without_bow(frames, attributes), attributes), attributes, prompt)
+    frames = with_steady_head(frames, attributes)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
     monster = attributes.get("body") in MONSTERS

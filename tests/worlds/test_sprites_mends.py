@@ -35,7 +35,7 @@ def test_a_head_is_moved_as_in_the_drawings() -> None:
     "attributes",
     [
         {"body": "light", "action": "slash", "facing": "down"},
-        {"body": "orc", "action": "walk", "facing": "up"},
+        {"body": "orc", "action": "thrust", "facing": "up"},
         {"body": "orc", "action": "slash", "facing": "up"},
     ],
 )
