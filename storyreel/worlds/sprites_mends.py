@@ -19,7 +19,7 @@ from storyreel.worlds.sprites_copper import with_copper_hair
 from storyreel.worlds.sprites_curls import with_curls
 from storyreel.worlds.sprites_ears import with_ears
 from storyreel.worlds.sprites_extras import with_extras
-from storyreel.worlds.sprites_eyes import with_eyes
+from storyreel.worlds.sprites_eyes import with_eyes, with_whole_eyes
 from storyreel.worlds.sprites_fallen import with_fallen
 from storyreel.worlds.sprites_figures import MOVED, STILL
 from storyreel.worlds.sprites_grips import with_gauntlets
@@ -60,7 +60,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     if weapon and not (action == "thrust" and weapon in POLES):
         frames = without_weapon(frames, attributes)
     frames = without_plume(with_foot(without_bow(frames, attributes), attributes), attributes, prompt)
-    frames = with_steady_head(frames, attributes)
+    frames = with_whole_eyes(with_steady_head(frames, attributes), attributes)
     if attributes.get("body") == "skeleton":
         frames = with_bones(frames, attributes)
     monster = attributes.get("body") in MONSTERS
