@@ -14,6 +14,7 @@ BESIDE = {  # a color of an apron or a skirt -> a shirt like it -> the shirt tha
 }
 UNDEAD, DRAB = {"zombie", "zombies", "ghoul", "ghouls", "draugr", "revenant"}, "teal pants"
 SMITHS, LEATHER = {"smith", "smiths", "blacksmith", "blacksmiths"}, "leather armor"
+BARE = "bare feet"
 SHIRTS = {"shirt", "blouse", "tunic", "top", "sweater"}  # words that say one
 
 
@@ -29,6 +30,11 @@ def dressed_apart(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
         found["torso"] = torso = "white shirt"  # below the apron of one
     if SMITHS & tokens and legs == SKIRT and "legs" not in read_freely(prompt):
         found["legs"] = legs = DRAB
+    if SMITHS & tokens and "feet" not in read_freely(prompt) and attributes.get("feet", BARE) == BARE:
+        found["feet"] = "black shoes"
+    bald = read_freely(prompt).get("hair_style") == "bald" and "head" not in read_freely(prompt)
+    if bald and attributes.get("head") == "red bandana":
+        found["head"] = "bare head"
     if UNDEAD & tokens and "legs" in attributes and "legs" not in read_freely(prompt):
         found["legs"] = legs = DRAB
     if not SHIRTS & tokens:

@@ -60,14 +60,16 @@ DARK = ("black", "gray", "brown", "maroon")  # leathers that pants go with
 _LEATHER = re.compile(r"\b(\w+) leather(?:s| armou?r| vest| jerkin| outfit)?\b")
 _KNIGHT = re.compile(r"\b(\w+) knights?\b")
 BESIDE_CAPES = {
-    "red": "purple", "black": "maroon", "purple": "black", "blue": "white", "white": "blue", "green": "brown",
+    "red": "purple", "black": "dark gray", "purple": "black", "blue": "white", "white": "blue", "green": "brown",
 }  # fmt: skip
 """A color of a cape -> of what is worn beneath, where that is not said."""
 TOPS = {"feet": 55, LEATHER: 34}  # the row from which on something is, unless somebody lies
 GREENISH = {"green", "teal", "blue", "orc"}
+HEAD = 37  # the row below which no short hair is
 APART = ("torso", "legs")  # whose teals differ
 RAMPS = {
     "black": "060608 17171c 2b2b33 44444e",
+    "dark gray": "141417 2a2a31 44444d 62626d",
     "gray": "202024 55555b 86868c b4b4ba",
     "silver": "2c2e34 6b6f78 a3a8b2 dadde3",
     "white": "5a5b63 a9aab0 dcdde1 fbfbfb",
@@ -97,6 +99,7 @@ _LOCKS = (
 )
 _BRIGHT = re.compile(
     rf"\b{_GLARING}\W+(?:red\W+)?(?:{_STYLED}\W+){{0,2}}{_LOCKS}\b"
+    r"|\bred\W+mohawk\b"
     rf"|\b{_LOCKS} (?:is|as|of|dyed|like|the color of)\W+(?:\w+\W+){{0,2}}?{_GLARING}\b|\b(?:clown|harlequin)s?\b"
 )
 HAIR = {  # of which one sheet of several has quite another shade, and models mix them
@@ -106,6 +109,8 @@ HAIR = {  # of which one sheet of several has quite another shade, and models mi
     "red": Dye("hair_color", "copper", "red",
                rgb("300000 300a17 6a0000 771127 9c0000 af1c36 cc0000 fa0000 fa1919 da5163 f57b78 e12943"), 1,
                rgb(COPPER)),
+    "brown": Dye("hair_color", "brown", "brown", rgb("340604 5c1503 5f1f04 722703 934002 b45a0a d47a20"), 15,
+                 rgb("24130b 43281a 5f3a20 7d5230 9c6d42")),  # which is as good as red
 }  # fmt: skip
 
 
@@ -123,12 +128,13 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
         fits = worn in IN_OTHERS if kind in IN_OTHERS else drawn is not None and here == drawn.label
         if drawn is None or color not in RAMPS or not fits:
             continue
-        if _alike(name, drawn.label.partition(" ")[0], found):
+        if _alike(name, drawn.label.partition(" ")[0], {n: v for n, v in found.items() if n != "hair_color"}):
             continue
+        below = HEAD if _alike(name, drawn.label.partition(" ")[0], found) else 0  # the hair is like it
         found[name] = drawn.label
         rest = {n: v for n, v in found.items() if n != name and n not in {dye.attribute for dye in dyes}}
         hues = None if _has_green(rest | {"cape": cape}) else drawn.hues
-        top = 0 if found.get("action") == "hurt" else TOPS.get(drawn.label, TOPS.get(name, 0))
+        top = 0 if found.get("action") == "hurt" else TOPS.get(drawn.label, TOPS.get(name, below))
         dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color]), hues, top))
     return found, dyes
 
@@ -163,7 +169,7 @@ def _colors(prompt: str, attributes: Mapping[str, str]) -> dict[str, tuple[str, 
             colors.setdefault("legs", ("pants", shade))
     if (knight := _KNIGHT.search(text)) and torso == DRAWN["armor"].label:
         colors.setdefault("torso", ("armor", {"dark": "black"}.get(knight[1]) or color_words().get(knight[1], "")))
-    if worn == "robe" and not falls:  # whose sheets are nearly black
+    if worn == "robe":  # whose sheets are nearly black
         colors.setdefault("torso", (worn, color))
     if attributes.get("head") == DRAWN["hood"].label and torso.endswith((" robe", " dress")):
         color = colors["torso"][1] if "torso" in colors else torso.partition(" ")[0]

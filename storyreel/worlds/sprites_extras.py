@@ -38,6 +38,7 @@ MASKS = {  # over nose and mouth: the first row, and columns from and to
     "right": (32, ((29, 40), (29, 40), (30, 39), (31, 38), (32, 37))),
 }
 BLACK = "0c0a10 34303c"
+LEATHER = "1d100a 3a2314 5a3a20 7a5430"  # of an apron, darker than a beard
 
 
 def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) -> np.ndarray:
@@ -53,7 +54,7 @@ def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) 
         if falls and drawing >= LYING - 1:
             break
         if color and not falls:
-            _put_apron(view, side, rgb(RAMPS[color]), moved, sway_at(action, drawing))
+            _put_apron(view, side, rgb(LEATHER if color == "brown" else RAMPS[color]), moved, sway_at(action, drawing))
         if suit and side in FRONTS:
             _put_tie(view, side, tie_in(prompt), moved)
         if patch and side in PATCHES:

@@ -16,7 +16,10 @@ CROWN = {  # rows and columns in which nothing but hair is
 }  # fmt: skip
 SHARES = (0.1, 0.5, 0.5, 0.9)  # of a head's pixels that are darker than the colors that are taken
 SHADES = (0.5, 0.75, 1.0, 1.0)  # of their brightness
-DYED = {"white": rgb("6fa6e8 98c2f0 bcddf5 e6f9fc"), "blonde": rgb("9b9200 c3b808 f3e62e f8ffaf")}  # as `HAIR` finds
+DYED = {  # as `HAIR` finds
+    "white": rgb("6fa6e8 98c2f0 bcddf5 e6f9fc"), "blonde": rgb("9b9200 c3b808 f3e62e f8ffaf"),
+    "brown": rgb("340604 5f1f04 934002 b45a0a"),
+}  # fmt: skip
 
 
 def colors_of(views: np.ndarray, attributes: Mapping[str, str], side: str) -> tuple[RGB, ...]:

@@ -52,7 +52,7 @@ def with_skirt(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
             _close(view, ramp, moved)
         cut = replace(CUTS[side], hem=HEMS[kind])
         if falls:
-            cut = replace(cut, top=cut.top + moved[0], hem=max(cut.hem, LOWEST) if drawing else cut.hem)
+            cut = replace(cut, top=cut.top + moved[0], hem=min(cut.hem + moved[0], LOWEST))
         hang(view, cut, ramp, moved[1], sway_at(action, drawing))
     return out
 

@@ -7,7 +7,7 @@ import pytest
 
 from storyreel.generate.dyeing import in_dyes
 from storyreel.worlds import find
-from storyreel.worlds.sprites_dyes import DRAWN, RAMPS, dyed
+from storyreel.worlds.sprites_dyes import DRAWN, HEAD, RAMPS, dyed
 from storyreel.worlds.sprites_hats import headgear_in
 from storyreel.worlds.sprites_parts import BODIES, CAPES, FEET, HEADS, LEGS, TORSOS
 from storyreel.worlds.sprites_reader import other_colors, read_freely
@@ -164,6 +164,15 @@ def test_black_leather_goes_with_black_pants_and_green_capes_stay():
     (_, pants) = dyed("a ranger in a green cape and brown leather", seen)[1]
     assert pants.hues is None
     assert headgear_in("an assassin in black leather")[:2] == ("hood", "black")
+
+
+def test_a_tunic_is_dyed_below_hair_like_it_and_brown_hair_is_brown():
+    seen = {"torso": "teal tunic", "hair_color": "blue"}
+    (tunic,) = dyed("a woman in a green tunic with blue hair", seen)[1]
+    assert (tunic.color, tunic.top) == ("green", HEAD)
+    (hair,) = dyed("a man with brown hair", {"hair_color": "brown", "torso": "white shirt"})[1]
+    before, after = np.array([[147, 64, 2]], np.uint8), hair(np.array([[147, 64, 2]], np.uint8))
+    assert np.ptp(after.astype(int)) < np.ptp(before.astype(int))
 
 
 def test_a_knight_of_a_color_is_in_armor_of_it():

@@ -54,7 +54,7 @@ def test_a_model_draws_the_head_below_a_hairdo_in_short_hair():
 @pytest.mark.parametrize("prompt", ["with a ponytail", "with a long braid", "with pigtails", "with braids", "in a bun"])
 def test_it_is_drawn_in_every_frame_in_the_color_of_the_head_and_goes_with_it(prompt: str, facing: str):
     said = f"a woman {prompt}" if "with" in prompt else f"a woman with hair {prompt}"
-    worn = {"action": "walk", "facing": facing, "sex": "female", "hair_style": "plain hair", "hair_color": "brown"}
+    worn = {"action": "walk", "facing": facing, "sex": "female", "hair_style": "plain hair", "hair_color": "black"}
     made = with_tails(before := somebody(), worn, said)
     changed = (made != before).any(-1)
     assert changed.any((1, 2)).all()

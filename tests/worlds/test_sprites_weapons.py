@@ -161,7 +161,11 @@ def test_a_stab_is_told_to_be_a_slash_and_a_skirt_has_a_shirt() -> None:
     farmer = shown_best("a farmer girl in a brown skirt", {"torso": "brown shirt", "legs": "brown skirt"})
     assert farmer["torso"] == "white shirt"
     smith = {"torso": "leather armor", "legs": "brown skirt", "sex": "male"}
-    assert shown_best("a blacksmith walking", smith) == {"torso": "white shirt", "legs": "teal pants", "sex": "male"}
+    dressed = {"torso": "white shirt", "legs": "teal pants", "feet": "black shoes", "sex": "male"}
+    assert shown_best("a blacksmith walking", smith) == dressed
+    scarf = {"head": "red bandana", "hair_style": "bald"}
+    assert shown_best("a bald pirate", scarf)["head"] == "bare head"
+    assert shown_best("a bald pirate with a bandana", scarf)["head"] == "red bandana"
     assert shown_best("a smith in leather armor", smith)["torso"] == "leather armor"
     maid = shown_best("a maid in an apron", {"torso": "white shirt", "legs": "red pants", "sex": "female"})
     assert (maid["torso"], maid["legs"]) == ("teal shirt", "brown skirt")
