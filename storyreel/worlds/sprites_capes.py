@@ -28,12 +28,8 @@ GOLD = "e8b42a b8800f"
 def with_cape(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a whole cape on who wears one, or of
     whom the prompt says so."""
-    named = read_freely(prompt)
-    worn = {**implied(prompt, named), **named, **attributes}.get("cape", "")
-    color, _, kind = worn.partition(" ")
-    color = other_colors(prompt).get("cape", ("", color))[1]
-    action, side = attributes.get("action", "walk"), side_of(attributes)
-    if kind != "cape" or color not in RAMPS or action == "hurt":
+    color, action, side = cape_in(attributes, prompt), attributes.get("action", "walk"), side_of(attributes)
+    if not color or action == "hurt":
         return frames
     out, ramp, ground = frames.copy(), rgb(RAMPS[color]), ground_of(frames)
     for view, drawing, (down, right) in figures(out, attributes):
@@ -46,3 +42,11 @@ def with_cape(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "
             view[row + down : row + down + 2, column + right, :3] = rgb(GOLD)
             view[row + down : row + down + 2, first + right : last + right, 3:] = 255
     return out
+
+
+def cape_in(attributes: Mapping[str, str], prompt: str) -> str:
+    """The color, of `RAMPS`, of the cape that somebody wears or of whom the prompt says so; "" for none."""
+    named = read_freely(prompt)
+    color, _, kind = {**implied(prompt, named), **named, **attributes}.get("cape", "").partition(" ")
+    color = other_colors(prompt).get("cape", ("", color))[1]
+    return color if kind == "cape" and color in RAMPS else ""

@@ -15,6 +15,9 @@ DARK, LEAST = 130, 0.15  # the sum of a color's channels up to which it is a lin
 OTHER, ALIKE = 30, 120  # by how much, in all channels, a shade is darker or lighter than the commonest, and at most
 SKIN_NEAR, SAME = 30, 40  # in all channels, to a color of skin, or to one that counts as the same
 MOST = 0.5  # share of what is lit that is no skin, where something is worn that is not of its color
+SHARES = (0.05, 0.25, 0.65, 0.96)  # of the pixels of a part that are darker than its four shades
+ALIKE_SHADES = 0.9  # by how much, of the sum of its channels, those may differ from the commonest
+LINE, FLAT = 80, 0.9  # the most of a line's channels together; a share of the lightest shade's, of which all others are
 SHADE = 0.78  # of a color's channels, where no darker one like it is seen
 
 Box = tuple[int, int, int, int]  # rows and columns, from and to
@@ -37,6 +40,36 @@ def ramp_in(frame: np.ndarray, box: Box, ground: np.ndarray, skin: np.ndarray | 
     seen = seen[~is_ground(seen, ground)][:, :3]
     if not len(seen):
         return np.array([OUTLINE] * 3, np.uint8)
+    colors, counts, light = _worn(seen, skin)
+    main = int(((_apart(colors, colors) <= SAME) @ counts).argmax())
+    away = _apart(colors, colors[main : main + 1])[:, 0]
+    shades = [(counts * ((light - light[main]) * sign >= OTHER) * (away <= ALIKE)) for sign in (-1, 1)]
+    darker, lighter = (colors[each.argmax()] if each.any() else None for each in shades)
+    darker = (colors[main] * SHADE).astype(np.uint8) if darker is None else darker
+    return np.stack([darker, colors[main], colors[main] if lighter is None else lighter])
+
+
+def shades_in(frame: np.ndarray, box: Box, ground: np.ndarray, skin: np.ndarray | None = None) -> np.ndarray:
+    """uint8 (5, 3): a dark line, and four shades of what is in a box and not of the skin, dark to light."""
+    top, bottom, left, right = box
+    seen = frame[top:bottom, left:right].reshape(-1, frame.shape[-1])
+    seen = seen[~is_ground(seen, ground)][:, :3]
+    if not len(seen):
+        return np.array([OUTLINE] * 5, np.uint8)
+    colors, counts, light = _worn(seen, skin)
+    main = int(((_apart(colors, colors) <= SAME) @ counts).argmax())
+    alike = _apart(colors, colors[main : main + 1])[:, 0] <= max(LINE, ALIKE_SHADES * light[main])
+    order = np.argsort(light[alike], kind="stable")
+    every = np.repeat(colors[alike][order], counts[alike][order], axis=0)
+    picked = np.stack([every[int(share * len(every))] for share in SHARES])
+    if picked[0].sum() > FLAT * picked[-1].sum():
+        picked[:2] = picked[:2] * [[SHADE], [(1 + SHADE) / 2]]
+    line = every[0] if every[0].sum() <= LINE else (every[0] * (LINE / every[0].sum())).astype(np.uint8)
+    return np.stack([line, *picked])
+
+
+def _worn(seen: np.ndarray, skin: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of pixels, uint8 (n, 3): the colors, (m, 3), of what is worn, how many there are, and how light each is."""
     colors, counts = np.unique(seen, axis=0, return_counts=True)
     light = colors.astype(int).sum(1)
     lit = light > DARK
@@ -46,13 +79,7 @@ def ramp_in(frame: np.ndarray, box: Box, ground: np.ndarray, skin: np.ndarray | 
         fit = lit if counts[lit].sum() > MOST * counts.sum() else ~lit & worn
     if counts[fit].sum() < LEAST * counts.sum():  # as of black shoes
         fit = light >= 0
-    colors, counts, light = colors[fit], counts[fit], light[fit]
-    main = int(((_apart(colors, colors) <= SAME) @ counts).argmax())
-    away = _apart(colors, colors[main : main + 1])[:, 0]
-    shades = [(counts * ((light - light[main]) * sign >= OTHER) * (away <= ALIKE)) for sign in (-1, 1)]
-    darker, lighter = (colors[each.argmax()] if each.any() else None for each in shades)
-    darker = (colors[main] * SHADE).astype(np.uint8) if darker is None else darker
-    return np.stack([darker, colors[main], colors[main] if lighter is None else lighter])
+    return colors[fit], counts[fit], light[fit]
 
 
 def _apart(some: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     monster = attributes.get("body") in MONSTERS
     if action == "hurt" and not monster:
         frames = _with_first_head(frames, action, side, mirrored=False, sex=attributes.get("sex", "male"))
-    frames = with_fallen(frames, attributes)
+    frames = with_fallen(frames, attributes, prompt)
     frames = with_copper_hair(frames, attributes, prompt)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
     frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)

@@ -39,9 +39,8 @@ RAMPS = {  # outline, dark to light; of a color that is dyed, those that are fou
 def with_skirt(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a whole skirt on who wears one."""
     worn = next((attributes[n] for n in ("torso", "legs") if attributes.get(n, "").endswith(KINDS)), "")
-    color, _, kind = worn.partition(" ")
+    kind, ramp = worn.rpartition(" ")[2], skirt_colors(worn)
     action, side = attributes.get("action", "walk"), side_of(attributes)
-    ramp = rgb(ROBE) if worn == "green robe" else () if kind == "robe" else rgb(RAMPS.get(color, ""))
     if not ramp:
         return frames
     out, falls = frames.copy(), action == "hurt"
@@ -55,6 +54,14 @@ def with_skirt(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
             cut = replace(cut, top=cut.top + moved[0], hem=min(cut.hem + moved[0], LOWEST))
         hang(view, cut, ramp, moved[1], sway_at(action, drawing))
     return out
+
+
+def skirt_colors(worn: str) -> tuple[RGB, ...]:
+    """Outline, dark to light, of a skirt, dress or robe that is drawn; () of what is not."""
+    color, _, kind = worn.partition(" ")
+    if kind == "robe" or not worn.endswith(KINDS):
+        return rgb(ROBE) if worn == "green robe" else ()
+    return rgb(RAMPS.get(color, ""))
 
 
 def _close(frame: np.ndarray, ramp: tuple[RGB, ...], moved: tuple[int, int]) -> None:
