@@ -15,7 +15,7 @@ from storyreel.worlds.garment_dye import RGB, rgb
 from storyreel.worlds.sprites_beards import OWN
 from storyreel.worlds.sprites_cloth import sway_at
 from storyreel.worlds.sprites_completion import COVERED
-from storyreel.worlds.sprites_dyes import COPPER, RAMPS, is_copper
+from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import SIDE, figures, side_of
 from storyreel.worlds.sprites_hair_colors import DYED, colors_of
 from storyreel.worlds.sprites_hairdos import look_in, said_color
@@ -32,7 +32,9 @@ FACES = {
     "right": (32.0, 40.0, 9.0, 10.0),
 }  # the middle of where none is, and its halves
 HANGING = 43  # the row to which long curls hang
-UPSIDE_DOWN = -15  # rows by which a head that lies is moved, as seen in a mirror that is below
+LAID = "laid"  # who lies is seen from behind, and all of the hair above the lower edge
+SMALLER = {"afro": (18.5, 9.4, 11.0, 0.045), "curls": (18.5, 9.0, 10.4, 0.085)}  # then
+UPSIDE_DOWN, HIGHER = {"dreadlocks": -13}, -8  # rows by which a head that lies is moved, in a mirror that is below
 LOCKS = {  # columns of the ends of dreadlocks, and the last row of each, those that are behind first
     "down": ((28, 21), (35, 21), (31.5, 20), (19, 41), (44, 41), (22, 42), (41, 42), (24.5, 40), (38.5, 40)),
     "up": ((20, 40), (43, 40), (23, 42), (40, 42), (26, 41), (37, 41), (29, 43), (34, 43), (31.5, 41)),
@@ -70,7 +72,7 @@ def with_curls(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = 
         sway = sway_at(action, drawing)
         if action == "hurt" and drawing >= LYING:  # upside down, seen from behind
             aside = LYING_ASIDE.get(attributes.get("sex", ""), 0)
-            _put(view[::-1], shades(look, "up", long, 0), (UPSIDE_DOWN, aside), ramp)
+            _put(view[::-1], shades(look, LAID, long, 0), (UPSIDE_DOWN.get(look, HIGHER), aside), ramp)
         else:
             seen_from = "up" if action == "hurt" and drawing >= BOWED else side
             _put(view, shades(look, seen_from, long, round(sway)), head_moved(attributes, drawing), ramp)
@@ -82,14 +84,15 @@ def _ramp(look: str, views: list[np.ndarray], attributes: Mapping[str, str], pro
     color = attributes.get("hair_color", "")
     if look != "mohawk":
         return DYED.get(color) or colors_of(np.stack(views), attributes, side_of(attributes))
-    color = said_color(prompt)
-    return rgb(COPPER if color == "red" and is_copper(prompt) else {**RAMPS, **OWN}[color])
+    return rgb({**RAMPS, **OWN}[said_color(prompt)])  # dyed, so red is no copper
 
 
 @lru_cache(maxsize=64)
 def shades(look: str, side: str, long: bool, sway: int) -> np.ndarray:
     """What is drawn on a head that is not moved: int (64, 64), 0 nothing, 1 (dark) to 4 (light). sway: pixels to the
     right by which ends swing. long: of curls."""
+    if side == LAID:
+        return _ball(SMALLER[look], "up", long) if look in SMALLER else shades(look, "up", long, sway)
     if look in BALLS:
         return _ball(BALLS[look], side, long)
     return _locks(side, sway) if look == "dreadlocks" else _crest(side)

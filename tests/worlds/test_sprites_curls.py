@@ -91,3 +91,18 @@ def test_who_falls_keeps_it() -> None:
     worn = {"action": "hurt", "hair_style": "plain hair", "hair_color": "brown"}
     for prompt in ("a man with an afro", "a man with dreadlocks", "a man with a mohawk"):
         assert (mended(clip(), worn, prompt) != clip()).any((1, 2, 3)).all()
+
+
+def test_who_lies_has_all_of_it_above_the_lower_edge() -> None:
+    worn = {"action": "hurt", "hair_style": "plain hair", "hair_color": "brown"}
+    for prompt in ("a man with an afro", "a man with a mohawk", "a man with curly hair"):
+        last = with_curls(before := clip(), worn, prompt)[-1]
+        changed = (last != before[-1]).any(-1)
+        assert changed.sum() > 40
+        assert not changed[-1].any()
+        assert changed[40:].any()
+
+
+def test_a_red_mohawk_is_red_and_no_copper() -> None:
+    made = with_curls(clip(), {"body": "orc", "facing": "down"}, "a green orc with a red mohawk")
+    assert (made[0, ..., :3] == (196, 36, 36)).all(-1).any()
