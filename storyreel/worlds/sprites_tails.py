@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from storyreel.worlds.garment_dye import RGB, rgb
+from storyreel.worlds.sprites_beards import OWN
 from storyreel.worlds.sprites_cloth import sway_at
-from storyreel.worlds.sprites_completion import COVERED, HAIRLESS
+from storyreel.worlds.sprites_completion import COVERED, HAIRLESS, MONSTERS
+from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import SIDE, figures, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_hair_colors import DYED, colors_of
-from storyreel.worlds.sprites_hairdos import KINDS, Hairdo, hairdo_in
-from storyreel.worlds.sprites_hats import FEMALE_UP, LYING, LYING_ASIDE, OPEN, headgear_in
+from storyreel.worlds.sprites_hairdos import KINDS, Hairdo, hairdo_in, said_color
+from storyreel.worlds.sprites_hats import LYING, LYING_ASIDE, OPEN, head_moved, headgear_in
 
 LENGTH, LONGER = 9, 15  # rows that are in the middle of a tail
 TIES = {"red": rgb("143a3c 2c7c7a"), "": rgb("4a0a10 a82430")}  # by the color of hair, dark and light
@@ -157,22 +159,28 @@ def with_tails(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = 
     hairdo, hat = hairdo_in(prompt), headgear_in(prompt)[0]
     if not hairdo.kind:
         hairdo = hairdo._replace(kind=KINDS.get(attributes.get("hair_style", ""), ""))
-    hidden = attributes.get("head") in COVERED or attributes.get("body") in HAIRLESS or hat == "hood"
+    orc = attributes.get("body") in MONSTERS and bool(hairdo_in(prompt).kind)  # who is said to have some
+    hairless = attributes.get("body") in HAIRLESS and not orc
+    hidden = attributes.get("head") in COVERED or hairless or hat == "hood"
     if not hairdo.kind or hidden or hat.endswith(" head") or (hairdo.kind == "bun" and hat and hat not in OPEN):
         return frames
     out, side = frames.copy(), side_of(attributes)
     action, color = attributes.get("action", "walk"), attributes.get("hair_color", "")
     seen = [*figures(out, attributes)]
     upright = np.stack([view for view, drawing, _ in seen if action != "hurt" or drawing == 0] or [seen[0][0]])
-    ramp = DYED.get(color) or colors_of(upright, attributes, side)
+    if orc and attributes.get("hair_style", "bald") == "bald":
+        ramp = rgb({**RAMPS, **OWN}[said_color(prompt)])
+    else:
+        lower = head_moved(attributes, 0)[0] if orc else 0
+        ramp = DYED.get(color) or colors_of(np.roll(upright, -lower, axis=1), attributes, side)
     tie = TIES.get(color, TIES[""])
-    ground, shift = ground_of(frames), FEMALE_UP if (attributes.get("sex"), side) == ("female", "up") else (0, 0)
-    for view, drawing, (down, right) in seen:
+    ground = ground_of(frames)
+    for view, drawing, _ in seen:
         if action == "hurt" and drawing >= LYING:  # upside down, seen from behind
             aside = LYING_ASIDE.get(attributes.get("sex", ""), 0)
             _put(view[::-1], tail_of(hairdo, "up"), hairdo, (-15, aside), 0.0, (*ramp, *tie), ground)
         else:
-            place = (down + shift[0], right + shift[1])
+            place = head_moved(attributes, drawing)
             _put(view, tail_of(hairdo, side), hairdo, place, sway_at(action, drawing), (*ramp, *tie), ground)
     return out
 

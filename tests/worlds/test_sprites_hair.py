@@ -161,3 +161,12 @@ def test_all_that_is_mended_has_its_hairdo():
     worn = {"action": "walk", "facing": "up", "sex": "female", "hair_style": "plain hair", "hair_color": "brown"}
     made = mended(somebody(), worn, "a woman with a brown ponytail")
     assert (made != mended(somebody(), worn, "a woman with brown hair")).any((1, 2, 3)).all()
+
+
+def test_orcs_who_are_said_to_have_a_ponytail_have_one():
+    worn = {"body": "orc", "sex": "female", "facing": "up", "hair_style": "plain hair", "hair_color": "black"}
+    before = somebody()
+    assert (with_tails(before, worn, "an orc with a ponytail") != before).any((1, 2, 3)).all()
+    assert with_tails(before, worn, "an orc") is before
+    bald = with_tails(before, {**worn, "hair_style": "bald"}, "an orc with a red ponytail")
+    assert (bald[..., :3] == rgb(RAMPS["red"])[2]).all(-1).any()
