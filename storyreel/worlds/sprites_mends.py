@@ -38,7 +38,6 @@ from storyreel.worlds.sprites_weapon_shapes import POLES
 from storyreel.worlds.sprites_weapons import weapon_in
 from storyreel.worlds.sprites_wings import with_wings
 
-HELMETS = {"metal helmet": 36, "golden helmet": 36, "kettle hat": 27}  # which change -> the row where one ends
 ACTIONS = ("slash", "thrust")  # in which faces get lost, and no arm is before them
 BOXES = {"down": (12, 46, 18, 46), "right": (12, 46, 20, 42)}  # rows and columns of a head in the first drawing
 SHOULDERS = {"down": 39, "right": 29}  # row: from here on there is more in a box than the head, as an arm
@@ -73,9 +72,6 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     frames = with_curls(with_tails(frames, attributes, prompt), attributes, prompt)
     frames = with_ears(with_knot(frames, attributes), attributes, prompt)
     frames = with_wings(frames, attributes, prompt)
-    if attributes.get("head") in HELMETS and action in ACTIONS and side in BOXES:
-        lowest = HELMETS[attributes["head"]]
-        frames = _with_first_head(frames, action, side, facing == "left", attributes.get("sex", "male"), lowest)
     frames = with_spell(with_eyes(frames, attributes, prompt), attributes, prompt)
     if monster and side == "down":
         frames = with_face(frames, attributes, prompt)
@@ -99,16 +95,13 @@ def mirrored(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str]
     return {**attributes, "facing": "left"}, True
 
 
-def _with_first_head(
-    frames: np.ndarray, action: str, side: str, mirrored: bool, sex: str = "male", lowest: int = SIDE
-) -> np.ndarray:
-    """lowest: the row where the head ends."""
+def _with_first_head(frames: np.ndarray, action: str, side: str, mirrored: bool, sex: str = "male") -> np.ndarray:
     out = frames.copy()
     views = out[:, :, ::-1] if mirrored else out
     ground = np.zeros(4, np.uint8) if frames.shape[-1] == 4 else frames[0, 0, 0]
     top, bottom, left, right = BOXES[side]
     falls, moves = action == "hurt", MOVED.get((sex, action, side), {})
-    bottom = min(SHOULDERS[side] if falls else bottom, lowest)
+    bottom = SHOULDERS[side] if falls else bottom
     for i, frame in enumerate(views):
         head = views[i - i % FRAMES, top:bottom, left:right]
         drawing = drawing_at(action, i % FRAMES, FRAMES)

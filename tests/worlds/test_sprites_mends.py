@@ -34,7 +34,7 @@ def test_a_head_is_moved_as_in_the_drawings() -> None:
 @pytest.mark.parametrize(
     "attributes",
     [
-        {"body": "light", "action": "slash", "facing": "down"},
+        {"body": "light", "action": "thrust", "facing": "up"},
         {"body": "orc", "action": "thrust", "facing": "up"},
         {"body": "orc", "action": "slash", "facing": "up"},
     ],

@@ -27,9 +27,34 @@ def test_stray_pixels_are_gone_and_heads_stay_where_they_are(sex: str, facing: s
     assert (made[:, 14:36][made[:, 14:36, :, 3] > 0] == (120, 60, 20, 255)).all()
 
 
+@pytest.mark.parametrize("sex", ["male", "female"])
+@pytest.mark.parametrize(
+    ("action", "facing"),
+    [("slash", "down"), ("slash", "left"), ("slash", "up"), ("thrust", "right"), ("spellcast", "down"),
+     ("spellcast", "right")],
+)  # fmt: skip
+def test_heads_of_who_slashes_thrusts_or_casts_a_spell_are_moved_and_never_changed(
+    sex: str, action: str, facing: str
+) -> None:
+    worn = {"body": "light", "sex": sex, "facing": facing, "action": action}
+    before = clip(worn)
+    hands = np.zeros(before.shape[:3], bool)
+    hands[:, 31:34, :14] = hands[:, 31:34, 50:] = True
+    before[hands] = (250, 210, 170, 255)
+    made = with_steady_head(before, worn)
+    assert (made[..., 3] == before[..., 3]).all()
+    assert (made[:, 18:26][made[:, 18:26, :, 3] > 0] == (120, 60, 20, 255)).all(), "stray pixels are gone"
+    assert (made[hands] == (250, 210, 170, 255)).all(), "arms stay"
+
+
 def test_other_actions_and_what_is_carried_high_stay() -> None:
-    for more in ({"action": "slash"}, {"action": "hurt"}, {"action": "walk", "weapon": "spear"}):
-        frames = clip(worn := {"body": "light", "facing": "down", **more})
+    for more in (
+        {"action": "shoot"},
+        {"action": "hurt"},
+        {"action": "slash", "body": "orc"},
+        {"action": "walk", "weapon": "spear"},
+    ):
+        frames = clip(worn := {"body": "light", "facing": "down"} | more)
         assert with_steady_head(frames, worn) is frames
     frames = clip({})
     assert with_steady_head(frames[:, :32, :32], {}).shape == (8, 32, 32, 4)
