@@ -19,7 +19,7 @@ from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import SIDE, figures, side_of
 from storyreel.worlds.sprites_hair_colors import DYED, colors_of
 from storyreel.worlds.sprites_hairdos import look_in, said_color
-from storyreel.worlds.sprites_hats import BOWED, LYING, LYING_ASIDE, OPEN, head_moved, headgear_in
+from storyreel.worlds.sprites_hats import BOWED, HOODS, LYING, LYING_ASIDE, OPEN, head_moved, headgear_in
 
 UNCOVERED = ("bare head", "tiara")
 MIDDLE = {"down": 31.5, "up": 31.5, "right": 30.5}  # column of a head
@@ -61,7 +61,7 @@ def with_curls(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = 
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with the afro, curls, dreadlocks or
     mohawk that the prompt says; not under hats, hoods and helmets, from which dreadlocks hang."""
     (look, long), hat, head = look_in(prompt), headgear_in(prompt)[0], attributes.get("head", UNCOVERED[0])
-    hidden = head in COVERED or hat == "hood" or hat.endswith(" head")
+    hidden = head in COVERED or hat in HOODS or hat.endswith(" head")
     bare = head in UNCOVERED and (not hat or hat in OPEN)
     if not look or hidden or not (bare or look == "dreadlocks") or frames.shape[1:3] != (SIDE, SIDE):
         return frames

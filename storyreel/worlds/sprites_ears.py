@@ -11,7 +11,7 @@ import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_figures import SIDE, figures, side_of
-from storyreel.worlds.sprites_hats import FEMALE_UP, LYING, LYING_ASIDE, headgear_in
+from storyreel.worlds.sprites_hats import FEMALE_UP, HOODS, LYING, LYING_ASIDE, headgear_in
 
 HIDING = ("metal helmet", "golden helmet", "chain hood", "cloth hood")  # heads of which no ears are seen
 UPSIDE_DOWN = -15  # rows by which a head that lies is moved, as seen in a mirror that is below
@@ -59,7 +59,7 @@ def with_ears(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "
     hood or a closed helmet."""
     body, hat = attributes.get("body", ""), headgear_in(prompt)[0]
     elven = attributes.get("ears") == "elven" or body == "dark elf"
-    hidden = attributes.get("head") in HIDING or hat == "hood" or hat.endswith(" head")
+    hidden = attributes.get("head") in HIDING or hat in HOODS or hat.endswith(" head")
     if not elven or hidden or body not in SKINS or frames.shape[1:3] != (SIDE, SIDE):
         return frames
     out, side, sex = frames.copy(), side_of(attributes), attributes.get("sex", "")

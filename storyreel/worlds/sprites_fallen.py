@@ -18,8 +18,8 @@ from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import SIDE, figures, ground_of
 from storyreel.worlds.sprites_grips import CLOSED, METALS, skin_in
 from storyreel.worlds.sprites_hair_colors import SEEN_UNDER
-from storyreel.worlds.sprites_hats import LYING_ASIDE, headgear_in
-from storyreel.worlds.sprites_limbs import shades_in
+from storyreel.worlds.sprites_hats import HOODS, LYING_ASIDE, headgear_in
+from storyreel.worlds.sprites_limbs import CLOTH, METAL, shades_in
 from storyreel.worlds.sprites_lying import (
     COLUMNS,
     ROWS,
@@ -154,13 +154,13 @@ def _put_head(
     ball, place = rounded((ROW, middle), (ROW, middle), RADIUS), (ROW, middle, RADIUS)
     haired = head in ("", *SEEN_UNDER) and style not in ("", "bald")
     hat = headgear_in(prompt)[0]
-    if body in ("orc", "red orc") and head not in COVERED and hat != "hood":
+    if body in ("orc", "red orc") and head not in COVERED and hat not in HOODS:
         row, columns, text = EARS
         text = text.split()
         shift = round(middle - 34.5)
         for column, rows in zip(columns, (text, [line[::-1] for line in text]), strict=True):
             paint(frame, (row, column + shift, "\n".join(rows)), SKINS[body], (0, 0))
-    if haired and hat != "hood" and (tress := next((t for s, t in TRESSES.items() if style.startswith(s)), None)):
+    if haired and hat not in HOODS and (tress := next((t for s, t in TRESSES.items() if style.startswith(s)), None)):
         paint_shape(frame, broad(tress, middle), ramps["head"], locks(middle))
     if body == "skeleton" and not head.endswith(HARD):
         paint_shape(frame, ball, ramps["skin"], 0.22 - 0.3 * (np.abs(COLUMNS - middle) < 0.6) * (ROWS < ROW - 3))
@@ -208,7 +208,13 @@ def _ramps(frame: np.ndarray, ground: np.ndarray, attributes: Mapping[str, str])
     beside = skin[2:] if face is None else np.concatenate([skin[2:], face])
     beside = None if torso in METALLIC or torso == "bare chest" else beside
     ramps = {
-        name: shades_in(frame, box, ground, beside if name in ("torso", "legs") else None)
+        name: shades_in(
+            frame,
+            box,
+            ground,
+            beside if name in ("torso", "legs") else None,
+            CLOTH if name == "torso" and torso not in METALLIC else METAL,
+        )
         for name, box in BOXES.items()
     }
     metal = METALS.get(attributes.get("hands", ""))

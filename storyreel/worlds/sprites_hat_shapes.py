@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from storyreel.worlds.sprites_crown_shapes import CROWNS
 from storyreel.worlds.sprites_head_shapes import HEADS
+from storyreel.worlds.sprites_veil_shapes import VEILS
 
 COLORS = {
     "o": "17121f", "w": "f2f4f8", "s": "bcc2cf", "d": "7c8294", "D": "4b4f60",  # outline, white, steel
@@ -21,6 +22,7 @@ COLORS = {
 SHAPES = {
     **CROWNS,
     **HEADS,
+    **VEILS,
     ("straw hat", "down"): (11, 15, """
         .............11111111.............
         ...........114434433311...........

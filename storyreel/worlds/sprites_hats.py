@@ -31,15 +31,17 @@ from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, tokens_of
 from storyreel.worlds.sprites_spelling import Phrase, affirmed
 
+HEADS_END = 24  # rows of a veil from behind that are about a head
 LONGEST = 19  # rows of a hood that are on a head, and not on shoulders
 BOWED = 3  # drawing of `hurt` from which on nobody's face is seen
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
-HOOD, CLOSE = "cloth hood", ("hood", "turban")  # below the latter no hair sticks out
+HOOD, HOODS, CLOSE = "cloth hood", ("hood", "veil"), ("hood", "turban", "veil")  # below the latter no hair sticks out
 _WITH_HOOD = re.compile(r"\b(\w+) (?:cloak|cape|robe|mantle) and (?:a )?(?:hood|cowl)\b")
 _NAMES = re.compile(r"\brobin hood\b", re.IGNORECASE)  # names with headgear in them
 LYING_ROWS = 78  # the row of a pixel of a head that stands, and that of the same one that lies, together
 LYING_ASIDE = {"male": 3, "female": 2}  # columns by which it lies further to the right
-CUT, MOST_BEYOND = 2, 9  # rows of headgear that the lower edge may cut, and those by which it may be further up
+HIGHER = 3  # rows by which headgear that would go beyond the lower edge is further up
+LYING_COLUMNS = (25, 45)  # of a head that lies
 OPEN = ("crown", "tiara", "circlet", "flower wreath", "halo", "demon horns")  # hair is seen above them
 LOST = ("tiara", "circlet", "halo")  # of which nothing but a bar would be seen on a head that lies
 EARS = 6  # columns by which the ears of orcs stick out, and rows from a chin to where they end
@@ -106,11 +108,12 @@ class Headgear:
         for i, frame in enumerate(out):
             drawing = drawing_at(self.action, i % FRAMES, FRAMES)
             if self.action == "hurt" and (drawing >= LYING or i >= FRAMES):
-                self._put_lying(frame)
+                self._put_lying(frame, ground)
                 continue
             down, right = self.moved(drawing)
-            if self.action == "hurt" and drawing >= BOWED and self.kind.endswith(" head"):  # seen from above
+            if self.action == "hurt" and drawing >= BOWED and self.kind.endswith((" head", "veil")):  # seen from above
                 top, left, shape = art(self.kind, "up")
+                shape = shape[:HEADS_END]
                 painted = self._painted(shape)
             if self.kind.endswith(" head"):
                 _without_ears(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
@@ -118,7 +121,7 @@ class Headgear:
             if self.kind not in OPEN:
                 _without_hair(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
             if self.kind in CLOSE:
-                view, brow = frame[:, ::-1] if mirrored else frame, self.kind == "hood" and self.side == "right"
+                view, brow = frame[:, ::-1] if mirrored else frame, self.kind in HOODS and self.side == "right"
                 _without_tufts(view, (top + down, left + right), shape, ground, brow)
         return out
 
@@ -131,18 +134,22 @@ class Headgear:
             painted[shape == letter] = colors[letter]
         return painted
 
-    def _put_lying(self, frame: np.ndarray) -> None:
-        """On a head that lies upside down, seen from behind; what would go beyond the frame is lost."""
+    def _put_lying(self, frame: np.ndarray, ground: np.ndarray) -> None:
+        """On a head that lies upside down, seen from behind; what would go beyond the frame is foreshortened."""
         if self.kind in LOST:
             return
         top, left, shape = art(self.kind, "up")
-        shape = shape[: LONGEST if self.kind == "hood" else None][::-1]
+        shape = shape[: LONGEST if self.kind in HOODS else None][::-1]
         first = LYING_ROWS - (top + len(shape) - 1)
-        whole = self.kind.endswith(" head")
-        beyond = max(0, first + len(shape) - SIDE - (0 if whole else CUT))
-        if whole or beyond <= MOST_BEYOND:
-            first -= beyond
-            _put(frame, (first, left + LYING_ASIDE[self.sex]), shape, self._painted(shape))
+        beyond = max(0, first + len(shape) - SIDE)
+        first -= beyond if self.kind.endswith(" head") else min(beyond, HIGHER)
+        room = SIDE - first
+        if len(shape) > room:
+            shape = shape[np.linspace(0, len(shape) - 1, room).round().astype(int)]
+        place = (first, left + LYING_ASIDE[self.sex])
+        _put(frame, place, shape, self._painted(shape))
+        if self.kind not in OPEN:
+            _without_hair_below(frame, place, shape, ground)
 
     @property
     def side(self) -> str:
@@ -201,10 +208,12 @@ def headgear_in(prompt: str) -> tuple[str, str, str]:
     read = read_freely(prompt)
     if phrase:
         kind = _fitting(named[phrase], tokens)
-        color = _color(colors) or (_hood_color(prompt, read) if kind == "hood" else "")
+        color = _color(colors) or (_hood_color(prompt, {**implied(prompt, read), **read}) if kind in HOODS else "")
         return kind, color, " ".join((*colors, *phrase))
     calling, _ = _found(tokens, likes)
     seen = {**implied(prompt, read), **read}
+    if calling and likes[calling] == "veil" and not denied and read.get("hair_style") != "bald" and "head" not in read:
+        return "veil", _hood_color(prompt, seen), ""
     if seen.get("head") == HOOD:
         return "hood", _hood_color(prompt, seen), ""
     generic, colors = _found(tokens, {(word,): word for word in HEADWEAR})
@@ -292,6 +301,17 @@ def _without_hair(frame: np.ndarray, place: tuple[int, int], shape: np.ndarray, 
         x = int(column) + place[1]
         if 0 <= x < SIDE:
             frame[min(HIGHEST, max(first, 0)) : max(first, 0), x] = ground
+
+
+def _without_hair_below(frame: np.ndarray, place: tuple[int, int], shape: np.ndarray, ground: np.ndarray) -> None:
+    """Of a head that lies nothing sticks out beneath a hat."""
+    for x in range(*LYING_COLUMNS):
+        if not 0 <= x - place[1] < shape.shape[1]:
+            continue
+        seen = np.flatnonzero(shape[:, x - place[1]] != ".").tolist()
+        for row in range(seen[0], SIDE - place[0]) if seen else ():
+            if row not in seen:
+                frame[place[0] + row, x] = ground
 
 
 def _without_tufts(

@@ -16,7 +16,7 @@ OTHER, ALIKE = 30, 120  # by how much, in all channels, a shade is darker or lig
 SKIN_NEAR, SAME = 30, 40  # in all channels, to a color of skin, or to one that counts as the same
 MOST = 0.5  # share of what is lit that is no skin, where something is worn that is not of its color
 SHARES = (0.05, 0.25, 0.65, 0.96)  # of the pixels of a part that are darker than its four shades
-ALIKE_SHADES = 0.9  # by how much, of the sum of its channels, those may differ from the commonest
+METAL, CLOTH = 0.9, 0.6  # by how much, of the sum of its channels, shades of such may differ from the commonest
 LINE, FLAT = 80, 0.9  # the most of a line's channels together; a share of the lightest shade's, of which all others are
 SHADE = 0.78  # of a color's channels, where no darker one like it is seen
 
@@ -49,8 +49,11 @@ def ramp_in(frame: np.ndarray, box: Box, ground: np.ndarray, skin: np.ndarray | 
     return np.stack([darker, colors[main], colors[main] if lighter is None else lighter])
 
 
-def shades_in(frame: np.ndarray, box: Box, ground: np.ndarray, skin: np.ndarray | None = None) -> np.ndarray:
-    """uint8 (5, 3): a dark line, and four shades of what is in a box and not of the skin, dark to light."""
+def shades_in(
+    frame: np.ndarray, box: Box, ground: np.ndarray, skin: np.ndarray | None = None, near: float = METAL
+) -> np.ndarray:
+    """uint8 (5, 3): a dark line, and four shades of what is in a box and not of the skin, dark to light. near: by how
+    much, of the sum of its channels, those may differ from the commonest."""
     top, bottom, left, right = box
     seen = frame[top:bottom, left:right].reshape(-1, frame.shape[-1])
     seen = seen[~is_ground(seen, ground)][:, :3]
@@ -58,7 +61,7 @@ def shades_in(frame: np.ndarray, box: Box, ground: np.ndarray, skin: np.ndarray 
         return np.array([OUTLINE] * 5, np.uint8)
     colors, counts, light = _worn(seen, skin)
     main = int(((_apart(colors, colors) <= SAME) @ counts).argmax())
-    alike = _apart(colors, colors[main : main + 1])[:, 0] <= max(LINE, ALIKE_SHADES * light[main])
+    alike = _apart(colors, colors[main : main + 1])[:, 0] <= max(LINE, near * light[main])
     order = np.argsort(light[alike], kind="stable")
     every = np.repeat(colors[alike][order], counts[alike][order], axis=0)
     picked = np.stack([every[int(share * len(every))] for share in SHARES])

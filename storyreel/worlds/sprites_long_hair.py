@@ -13,7 +13,7 @@ from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
 from storyreel.worlds.sprites_completion import COVERED, HAIRLESS
 from storyreel.worlds.sprites_figures import figures, side_of
 from storyreel.worlds.sprites_hair_colors import DYED, colors_of
-from storyreel.worlds.sprites_hats import headgear_in
+from storyreel.worlds.sprites_hats import HOODS, headgear_in
 
 ENDS = {"long hair": 45, "loose hair": 45, "very long hair": 52}  # the last row
 LOCKS = {
@@ -29,7 +29,7 @@ def with_long_hair(frames: np.ndarray, attributes: Mapping[str, str], prompt: st
     end = ENDS.get(attributes.get("hair_style", ""))
     action, side = attributes.get("action", "walk"), side_of(attributes)
     hidden = attributes.get("head") in COVERED or attributes.get("body") in HAIRLESS
-    if end is None or action == "hurt" or hidden or headgear_in(prompt)[0] == "hood":
+    if end is None or action == "hurt" or hidden or headgear_in(prompt)[0] in HOODS:
         return frames
     out = frames.copy()
     seen = [*figures(out, attributes)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from storyreel.worlds.sprites_beards import paint
 from storyreel.worlds.sprites_figures import figures, side_of
-from storyreel.worlds.sprites_hats import headgear_in
+from storyreel.worlds.sprites_hats import HOODS, headgear_in
 
 RAMPS = {  # dark to light, and white
     "orc": "0a280b 19541d 228236 39aa4e 53bf71 f4f4ee",
@@ -90,7 +90,7 @@ def with_face(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "
     if side == "up" or head in CLOSED:
         return frames
     out, ramp = frames.copy(), RAMPS.get(attributes.get("body", ""), RAMPS["orc"])
-    hooded = headgear_in(prompt)[0] == "hood"
+    hooded = headgear_in(prompt)[0] in HOODS
     bare = hooded or (head == BARE and attributes.get("hair_style", "bald") == "bald")
     for view, drawing, moved in figures(out, attributes):
         if side == "right":

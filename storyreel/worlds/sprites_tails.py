@@ -18,7 +18,7 @@ from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import SIDE, figures, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_hair_colors import DYED, colors_of
 from storyreel.worlds.sprites_hairdos import KINDS, Hairdo, hairdo_in, said_color
-from storyreel.worlds.sprites_hats import LYING, LYING_ASIDE, OPEN, head_moved, headgear_in
+from storyreel.worlds.sprites_hats import HOODS, LYING, LYING_ASIDE, OPEN, head_moved, headgear_in
 
 LENGTH, LONGER = 9, 15  # rows that are in the middle of a tail
 TIES = {"red": rgb("143a3c 2c7c7a"), "": rgb("4a0a10 a82430")}  # by the color of hair, dark and light
@@ -161,7 +161,7 @@ def with_tails(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = 
         hairdo = hairdo._replace(kind=KINDS.get(attributes.get("hair_style", ""), ""))
     orc = attributes.get("body") in MONSTERS and bool(hairdo_in(prompt).kind)  # who is said to have some
     hairless = attributes.get("body") in HAIRLESS and not orc
-    hidden = attributes.get("head") in COVERED or hairless or hat == "hood"
+    hidden = attributes.get("head") in COVERED or hairless or hat in HOODS
     if not hairdo.kind or hidden or hat.endswith(" head") or (hairdo.kind == "bun" and hat and hat not in OPEN):
         return frames
     out, side = frames.copy(), side_of(attributes)

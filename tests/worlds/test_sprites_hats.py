@@ -49,6 +49,13 @@ def headgear(kind: str, action: str = "walk", facing: str = "down", sex: str = "
         ("a monk in a red hood", ("hood", "red")),
         ("a ranger in a green cloak and hood", ("hood", "green")),
         ("a werewolf", ("wolf head", "")),
+        ("a nun", ("veil", "black")),
+        ("nuns walking", ("veil", "black")),
+        ("a nun in a white veil", ("veil", "white")),
+        ("a bride with a veil", ("veil", "white")),
+        ("a nun with a straw hat", ("straw hat", "")),
+        ("a bald nun", ("", "")),
+        ("a knight in a chain mail coif", ("", "")),
         ("a bald king", ("", "")),
         ("a man in a green hat", ("", "")),
     ],
@@ -107,14 +114,25 @@ def test_left_is_right_in_a_mirror(kind: str) -> None:
     np.testing.assert_array_equal(left, right[:, :, ::-1])
 
 
-@pytest.mark.parametrize(("kind", "lying"), [("top hat", True), ("hood", True), ("witch hat", False)])
+@pytest.mark.parametrize(
+    ("kind", "lying"), [("top hat", True), ("hood", True), ("witch hat", True), ("crown", True), ("halo", False)]
+)
 def test_who_lies_has_it_on_upside_down_as_far_as_it_fits(kind: str, lying: bool) -> None:
     frames = figures()
     made = headgear(kind, "hurt")(frames)
     assert (made != frames).any((1, 2, 3)).tolist() == [True] * 7 + [lying]
     if lying:
         rows = np.flatnonzero((made[7] != frames[7]).any((1, 2)))
-        assert rows.min() > 40, "where a head lies"
+        assert rows.min() > 32, "where a head lies"
+        darkest = (made[7, -1, :, :3] == (6, 6, 8)).all(-1)[made[7, -1, :, 3] > 0]
+        assert darkest.all(), "it is not cut, but foreshortened"
+
+
+def test_a_veil_has_a_white_coif_about_the_face_and_hides_hair() -> None:
+    for facing, white in (("down", True), ("left", True), ("up", False)):
+        made = headgear("veil", facing=facing, sex="female")(figures())
+        assert bool((made[..., :3] == (242, 244, 248)).all(-1).any()) is white, facing
+        assert (made[:, 21:25, 30:34, :3] != (90, 50, 20)).any(-1).all(), "no hair above a brow"
 
 
 def test_without_a_matte_what_was_hair_is_the_background() -> None:
