@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.sprites_archers import with_foot
+from storyreel.worlds.sprites_blonde import with_even_blonde
 from storyreel.worlds.sprites_bones import with_bones
 from storyreel.worlds.sprites_bows import without_bow
 from storyreel.worlds.sprites_capes import with_cape
@@ -65,7 +66,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     monster = attributes.get("body") in MONSTERS
     if action == "hurt" and not monster:
         frames = _with_first_head(frames, action, side, mirrored=False, sex=attributes.get("sex", "male"))
-    frames = with_fallen(frames, attributes, prompt)
+    frames = with_fallen(with_even_blonde(frames, attributes), attributes, prompt)
     frames = with_copper_hair(frames, attributes, prompt)
     frames = with_extras(with_skirt(frames, attributes), attributes, prompt)
     frames = with_long_hair(with_cape(frames, attributes, prompt), attributes, prompt)
