@@ -23,7 +23,7 @@ from storyreel.worlds.sprites_limbs import CLOTH, METAL, shades_in
 from storyreel.worlds.sprites_lying import (
     COLUMNS,
     ROWS,
-    Shape,
+    LyingPart,
     bands,
     broad,
     locks,
@@ -56,6 +56,7 @@ SKINS = {  # body -> its outline, and its colors, dark to light
     "red orc": "0f1c06 283510 355f21 568b33 77a552",
 }
 BELT = "1a0e08 2e1a0e 4b2b13 6a4524 9a6f37"
+STEEL = np.array(rgb("1e1b24 " + METALS["metal gloves"]), np.uint8)  # of a brim
 ROW, RADIUS = 53.4, 8.8  # the middle of a head
 SHADOW = 2.4  # pixels of a back that are in the shadow of a head
 LIMBS = {  # of the left side, by columns from the middle; the other one is its mirror image
@@ -170,11 +171,11 @@ def _put_head(
     elif "helmet" in head:
         paint_shape(frame, ball, ramps["head"], polished(*place))
     elif head == "kettle hat":
-        paint_shape(frame, rounded(place[:2], place[:2], 9.0, 1.2), ramps["head"], -0.1)
+        paint_shape(frame, rounded(place[:2], place[:2], 9.0, 1.2), STEEL, -0.1)
         paint_shape(frame, rounded(place[:2], place[:2], 6.4), ramps["head"], polished(ROW, middle, 6.4))
     elif head.endswith(SOFT) and (hair := RAMPS.get(attributes.get("hair_color", ""))):
         paint_shape(frame, ball, np.array(rgb(hair), np.uint8)[[0, 0, 1, 2, 3]], strands(ROW + 2.0, middle, RADIUS))
-        paint_shape(frame, Shape(ball.inside & (ROWS > ROW - 4), ball.lit), ramps["head"], bands((ROW // 1 - 2,)))
+        paint_shape(frame, LyingPart(ball.inside & (ROWS > ROW - 4), ball.lit), ramps["head"], bands((ROW // 1 - 2,)))
     else:
         paint_shape(frame, ball, ramps["head"], mail() if head == "chain hood" else 0.06)
 

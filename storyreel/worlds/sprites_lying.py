@@ -19,14 +19,14 @@ RAGGED = {"curly": 0.07, "messy": 0.09, "unkempt": 0.1, "spiky": 0.1, "tousled":
 """A word of a hair style -> by how much hair sticks out."""
 
 
-class Shape(NamedTuple):
+class LyingPart(NamedTuple):
     """inside: bool (64, 64). lit: float (64, 64), 0 in the dark, 1 in full light."""
 
     inside: np.ndarray
     lit: np.ndarray
 
 
-def rounded(start: tuple[float, float], end: tuple[float, float], radius: float, wide: float = 1.0) -> Shape:
+def rounded(start: tuple[float, float], end: tuple[float, float], radius: float, wide: float = 1.0) -> LyingPart:
     """All that is nearer than a radius to the line from one place to the other (row, column). wide: how much further
     it goes aside."""
     line = np.subtract(end, start)
@@ -34,19 +34,19 @@ def rounded(start: tuple[float, float], end: tuple[float, float], radius: float,
     along = along.clip(0, 1)
     dy = (ROWS - start[0] - line[0] * along) / radius
     dx = (COLUMNS - start[1] - line[1] * along) / (radius * wide)
-    return Shape(np.hypot(dy, dx) <= 1, 1 - np.hypot(dy - LIGHT[0], dx - LIGHT[1]) / REACH)
+    return LyingPart(np.hypot(dy, dx) <= 1, 1 - np.hypot(dy - LIGHT[0], dx - LIGHT[1]) / REACH)
 
 
-def broad(halves: tuple[tuple[float, float], ...], middle: float) -> Shape:
+def broad(halves: tuple[tuple[float, float], ...], middle: float) -> LyingPart:
     """What is as broad, on both sides of a column, as these pairs say: row, half a width."""
     rows, widths = zip(*halves, strict=True)
     half = np.interp(ROWS, rows, widths)
     aside = (COLUMNS - middle) / half
     lit = 0.66 - 0.22 * aside - 0.26 * aside**2 - 0.012 * (ROWS - rows[0])
-    return Shape((np.abs(aside) <= 1) & (rows[0] <= ROWS) & (rows[-1] >= ROWS), lit)
+    return LyingPart((np.abs(aside) <= 1) & (rows[0] <= ROWS) & (rows[-1] >= ROWS), lit)
 
 
-def paint_shape(frame: np.ndarray, shape: Shape, ramp: np.ndarray, texture: np.ndarray | float = 0.0) -> None:
+def paint_shape(frame: np.ndarray, shape: LyingPart, ramp: np.ndarray, texture: np.ndarray | float = 0.0) -> None:
     """Draw it into a frame, uint8 (64, 64, 3 or 4), with a line around it. ramp: uint8 (5, 3), the line's color, and
     four from dark to light."""
     around = np.pad(shape.inside, 1)
@@ -70,13 +70,13 @@ def locks(middle: float) -> np.ndarray:
     return 0.22 * np.sin((COLUMNS - middle) * 1.9 + 0.8 * np.sin(ROWS / 4)) - 0.08 * (ROWS % 5 == 0)
 
 
-def ragged(shape: Shape, row: float, column: float, radius: float, style: str) -> Shape:
+def ragged(shape: LyingPart, row: float, column: float, radius: float, style: str) -> LyingPart:
     """The same with hair that sticks out, as its style says."""
     most = next((much for word, much in RAGGED.items() if word in style), 0.0)
     if not most:
         return shape
     far, turn = _around(row, column)
-    return Shape(far <= radius * (1 + most * np.sin(11 * turn + np.sin(4 * turn))), shape.lit)
+    return LyingPart(far <= radius * (1 + most * np.sin(11 * turn + np.sin(4 * turn))), shape.lit)
 
 
 def mail() -> np.ndarray:
@@ -106,7 +106,7 @@ def polished(row: float, column: float, radius: float) -> np.ndarray:
     rim = (far > radius - 2.2) & (row - 2 > ROWS)
     inner = (far > radius - 3.3) & ~rim & (row - 2 > ROWS)
     gleam = np.hypot(ROWS - row + 3.5, COLUMNS - column + 4.5) < 1.6
-    return crest + 0.3 * rim - 0.5 * inner + 0.5 * gleam
+    return crest - 0.18 + 0.2 * rim - 0.5 * inner + 0.5 * gleam
 
 
 def _around(row: float, column: float) -> tuple[np.ndarray, np.ndarray]:
