@@ -1,6 +1,7 @@
 """The parts of somebody who lies on the ground (`sprites_fallen`): what is inside of each, how lit it is, its texture.
 
-A texture is what makes a place lighter or darker than its shape does, and goes by what the part is made of.
+A texture, float (64, 64), is what makes a place lighter or darker than its shape does, and goes by what the part is
+made of.
 """
 
 from __future__ import annotations
