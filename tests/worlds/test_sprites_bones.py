@@ -58,4 +58,4 @@ def test_drawings_are_those_of_their_actions() -> None:
 def test_just_skeletons_are_mended_so() -> None:
     frames = figures()
     assert (mended(frames, {"body": "skeleton", "action": "walk", "facing": "down"}) != frames).any()
-    assert mended(frames, {"body": "light", "action": "spellcast", "facing": "down"}) is frames
+    assert mended(frames, {"body": "light", "action": "spellcast", "facing": "up"}) is frames
