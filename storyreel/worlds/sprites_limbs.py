@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,17 +92,32 @@ def _apart(some: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def put_limb(frame: np.ndarray, part: Limb, ramp: np.ndarray, behind: np.ndarray | None = None) -> None:
-    """Draw a part with a line around it, lit from the upper left. behind: the ground, if it is seen on that alone."""
+    """`put_limbs` of one."""
+    put_limbs(frame, (part,), ramp, behind)
+
+
+def put_limbs(frame: np.ndarray, parts: Sequence[Limb], ramp: np.ndarray, behind: np.ndarray | None = None) -> None:
+    """Draw parts that hang together into a frame, uint8 (64, 64, 3 or 4), with a line around them, lit from the upper
+    left. ramp: uint8 (3, 3), dark to light. behind: the ground, if they are seen on that alone."""
+    free = True if behind is None else is_ground(frame, behind)
+    drawn = [_shades_of(part) for part in parts]
+    whole = np.any([shade >= 0 for shade, _ in drawn], 0)
+    line = np.any([edge for _, edge in drawn], 0) & ~whole & free
+    frame[line, :3] = OUTLINE
+    frame[line, 3:] = 255
+    for shade, _ in drawn:
+        inside = (shade >= 0) & free
+        frame[inside, :3] = ramp[shade[inside]]
+        frame[inside, 3:] = 255
+
+
+def _shades_of(part: Limb) -> tuple[np.ndarray, np.ndarray]:
+    """int (64, 64): where a part is, its shade, else -1; bool (64, 64): the line around it."""
     rows, columns = np.mgrid[:SIDE, :SIDE].astype(float)
     start, line = np.array(part.start), np.subtract(part.end, part.start)
     along = ((rows - start[0]) * line[0] + (columns - start[1]) * line[1]) / max(1e-6, float(line @ line))
     near = start[:, None, None] + line[:, None, None] * along.clip(0, 1)
     dy, dx = (rows - near[0]) / part.radius, (columns - near[1]) / part.radius
     away, lit = np.hypot(dy, dx), np.hypot(dy - LIGHT[0], dx - LIGHT[1])
-    free = True if behind is None else is_ground(frame, behind)
-    inside, edge = away <= 1, (away > 1) & (away <= 1 + 1 / part.radius)
     shade = np.where(lit < SHADES[0], 2, np.where(lit < SHADES[1], 1, 0))
-    inside, edge = inside & free, edge & free
-    frame[inside, :3] = ramp[shade[inside]]
-    frame[edge, :3] = OUTLINE
-    frame[inside | edge, 3:] = 255
+    return np.where(away <= 1, shade, -1), (away > 1) & (away <= 1 + 1 / part.radius)
