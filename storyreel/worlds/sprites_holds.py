@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from storyreel.worlds.sprites_arms import SWUNG, Place
 from storyreel.worlds.sprites_figures import SIDE
 from storyreel.worlds.sprites_weapon_shapes import POLES, SHAPES
 
-Place = tuple[float, float]  # row and column
 Held = tuple[float, float, float]  # row, column, degrees clockwise from "to the right"
 
 
@@ -24,10 +24,10 @@ class Hold(NamedTuple):
     flipped: bool = False
 
 
-BOW, WAND = "bow", "wand"
+BOW, WAND, CLAWS = "bow", "wand", "claws"
 HEAVY = ("axe", "battle axe", "hammer", "mace", "pickaxe", "club", "flail")  # which lean back over a shoulder
 LEANING, UP_HAFT, LONGER = -135, 4, 5  # degrees; rows and columns from hand to shoulder; pixels of a longer haft
-CARRIED = {"down": -105.0, "up": -60.0, "right": 40.0}  # how a blade is carried, by the side it is seen from
+CARRIED = {"down": -105.0, "up": -60.0, "right": 30.0}  # how a blade is carried, by the side it is seen from
 RAISED = {"down": -135.0, "up": -45.0, "right": -45.0}  # a wand
 FALLING = (CARRIED["down"], -150.0)  # degrees of what is in hand, by drawing of `hurt`; after these it lies
 LYING = (59.0, 16.0)  # row and column of its handle then
@@ -40,18 +40,11 @@ GRASPS = ((26, 41), (26, 41), (24, 41), (23, 38), (33, 44), (35, 47), (33, 44), 
 DROPPING = ((46, 20), (51, 21.5))  # row and column of what holds a weapon, by drawing of `hurt`
 LEANS = ((ABOVE, 0), (20, 20))  # rows up and columns left from there to the tip of a pole
 
-DAGGERS: dict[tuple[str, str, str], tuple[Held | None, ...]] = {  # the end of its handle, and where it points
-    ("male", "slash", "up"): (None, None, None, None, (29.6, 49.5, -133), (34.1, 52.6, -90)),
-    ("male", "slash", "down"): ((47.6, 42.1, 180), (46.6, 36.1, 180), (45.7, 27.5, -135), (46.6, 38.1, 180),
-                                (44.9, 50.6, 90), (40.3, 54.5, 45)),
-    ("male", "slash", "right"): ((45.6, 39.9, 0), (47.5, 43.3, 45), (45.5, 41.7, 135), (43.3, 48.5, 45),
-                                 (32.6, 51.1, 17), (32.4, 50.9, 0)),
-    ("female", "slash", "up"): (None, None, None, None, (28.5, 48.5, -133), (33.1, 52.6, -90)),
-    ("female", "slash", "down"): ((47.6, 41.1, 180), (50.6, 36.1, 180), (46.7, 27.5, -135), (48.6, 38.1, 180),
-                                  (45.9, 47.6, 90), (42.3, 50.5, 45)),
-    ("female", "slash", "right"): ((44.6, 39.9, 0), (51.5, 43.3, 45), (48.5, 40.7, 135), (44.3, 48.5, 45),
-                                   (34.6, 48.1, 17), (31.4, 50.9, 0)),
-}  # fmt: skip
+SWINGS: dict[str, tuple[float, ...]] = {  # degrees of a weapon that is swung, by drawing
+    "up": (0, 0, 0, 0, -133, -90),
+    "down": (180, 180, -135, 180, 45, 27),
+    "right": (0, 27, 135, 45, 17, 0),
+}
 HANDS: dict[tuple[str, str, str], tuple[tuple[float, float] | None, ...]] = {  # row and column of what holds a weapon
     ("male", "walk", "up"): ((46, 43), (44, 43), (43, 43), (44, 43), (46, 43), (47, 43), (48, 43), (47, 43)),
     ("male", "walk", "down"): ((46, 20), (47, 20), (49, 21), (47, 19), (46, 20), (44, 20), (44, 20), (44, 20)),
@@ -91,8 +84,9 @@ def hold(kind: str, sex: str, action: str, side: str, drawing: int) -> Hold | No
         hands = tuple((row, each) for each in GRASPS[drawing])
         return Hold((row, column), degrees, hands, int(column) - ENDS[drawing] - SHAPES[kind].column)
     if action == "slash":
-        held = DAGGERS[sex, action, side][drawing]
-        return held and Hold(held[:2], held[2], (held[:2],))
+        hand = SWUNG[sex, side][drawing]
+        low = kind == CLAWS and side == "down" and drawing == 0
+        return hand and Hold(hand, 90 if low else SWINGS[side][drawing], (hand,))
     hand = HANDS[sex, action, side][drawing]
     if hand is None:
         return None

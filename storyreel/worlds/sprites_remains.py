@@ -21,6 +21,9 @@ BODIES = {  # first and last column of all bodies, clothes and hair of the sheet
     ("walk", "down"): ((15, 48),) * 8,
     ("walk", "right"): ((10, 45),) * 8,
 }
+LOW = {
+    ("slash", "down"): (4, 47, 46)
+}  # drawing, and first row and column of where a dagger points down beside somebody
 HAIRLESS = ("skeleton", *MONSTERS)
 BALD = {("slash", "right"): 19, ("thrust", "right"): 17}  # first column of those
 BACK, BEHIND = slice(40, 53), 21  # rows and first column of the backs of those who thrust to the side
@@ -38,6 +41,8 @@ def without_weapon(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndar
         first, last = bodies[drawing]
         view[:, : max(first, least)] = ground
         view[:, last + 1 :] = ground
+        if seen in LOW and drawing == LOW[seen][0]:
+            view[LOW[seen][1] :, LOW[seen][2] :] = ground
         if seen == ("thrust", "right") and not (attributes.keys() & {"cape"} or "long" in hair):
             view[BACK, :BEHIND] = ground
     return out

@@ -13,14 +13,16 @@ from functools import lru_cache
 import numpy as np
 
 from storyreel.worlds import sprites_reader
+from storyreel.worlds.sprites_arms import put_arm, put_hand, sleeve_in
 from storyreel.worlds.sprites_blades import BLADES
 from storyreel.worlds.sprites_bows import with_bow
+from storyreel.worlds.sprites_claws import fur_in, has_claws
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_contrast import dressed_apart
 from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_grips import hands_in, put_fist, skin_in, skin_of
-from storyreel.worlds.sprites_holds import BOW, LEANING, WAND, Hold, hold
+from storyreel.worlds.sprites_holds import BOW, CLAWS, LEANING, WAND, Hold, hold
 from storyreel.worlds.sprites_materials import dyes_of, ramp_in
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
@@ -28,7 +30,6 @@ from storyreel.worlds.sprites_shields import has_shield, with_shield
 from storyreel.worlds.sprites_turning import turned
 from storyreel.worlds.sprites_weapon_shapes import POLES
 
-CLAWS = "claws"
 ABOVE_HEAD, AT_US = 12, 3  # rows; drawing of a thrust from which on a spear points at us
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
 CHIN = 37  # row above which what leans over a shoulder is behind a head
@@ -59,7 +60,7 @@ class Arms:
 
     weapon: of `KINDS`, or None. drawn: the one that the model draws, or None. sex, action, facing: of who holds it.
     dyes: letters of its shape in other colors. wood: of the shield, in another color, or None.
-    skin: colors of hands, where they are known (`skin_of`).
+    skin: colors of hands, where they are known (`skin_of`). monster: whose arms a model does not draw to the end.
     """
 
     weapon: str | None
@@ -71,6 +72,7 @@ class Arms:
     dyes: tuple[tuple[str, str], ...] = ()
     wood: tuple[str, str, str] | None = None
     skin: str = ""
+    monster: bool = False
 
     @property
     def kind(self) -> str:
@@ -97,6 +99,7 @@ class Arms:
         outside = any((p[0][:, 1] < 0).any() or (p[0][:, 1] >= SIDE).any() for p in there if p)
         room = ROOM if outside else 0
         ground = ground_of(frames)
+        sleeve = sleeve_in(frames[0], self.side, self.mirrored, ground) if self.action == "slash" else None
         out = np.empty((len(frames), SIDE, SIDE + 2 * room, frames.shape[-1]), np.uint8)
         out[:] = ground
         out[:, :, room : room + SIDE] = frames
@@ -105,16 +108,29 @@ class Arms:
                 continue
             if (self.action, self.facing) == ("thrust", "down") and drawing_at("thrust", i % FRAMES, FRAMES) >= AT_US:
                 frame[:ABOVE_HEAD] = ground  # the end of a spear
-            before, (places, colors, up) = frame.copy(), pixels
+            (places, colors, up), view = pixels, self._view(frame, room)
+            hands = [(row - up, column) for row, column in each.hands]
+            if sleeve is not None and hands:
+                drawing = drawing_at(self.action, i % FRAMES, FRAMES)
+                put_arm(view, self.sex, self.side, drawing, hands[0], sleeve, ground, self.monster)
+            before = frame.copy()
             self._put(frame, places + np.array([0, room]), colors, ground, each)
             if skin is None or each.lies:
                 continue
             if not each.hands:  # a model drew them on the shaft of a spear
-                hands = hands_in(before, skin)
-                frame[hands] = before[hands]
-            for row, column in each.hands:
-                put_fist(frame[:, ::-1] if self.mirrored else frame, row - up, column + room, skin)
+                shown = hands_in(before, skin)
+                frame[shown] = before[shown]
+            for row, column in hands:
+                if self.action == "slash":
+                    put_hand(view, (row, column), skin)
+                else:
+                    put_fist(view, row, column, skin)
         return out
+
+    def _view(self, frame: np.ndarray, room: int) -> np.ndarray:
+        """What is not beyond the edges, as it is where nobody is mirrored."""
+        inner = frame[:, room : room + SIDE]
+        return inner[:, ::-1] if self.mirrored else inner
 
     def _put(self, frame: np.ndarray, places: np.ndarray, colors: np.ndarray, ground: np.ndarray, hold: Hold) -> None:
         inside = ((places >= 0) & (places < frame.shape[:2])).all(1)
@@ -177,7 +193,18 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
         found["weapon"] = drawn
     dyes = tuple(dyes_of(prompt, weapon).items()) if weapon else ()
     sex, facing = found.get("sex", "male"), found.get("facing", "down")
-    return found, Arms(weapon, drawn, sex, action, facing, shield, dyes, wood, skin_of(found))
+    return found, Arms(
+        weapon,
+        drawn,
+        sex,
+        action,
+        facing,
+        shield,
+        dyes,
+        wood,
+        skin_of(found) or fur_in(prompt),
+        found.get("body") in MONSTERS,
+    )
 
 
 def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
@@ -226,6 +253,8 @@ def weapon_in(prompt: str) -> str | None:
     """The kind of weapon that the prompt says, of `KINDS`."""
     named = read_freely(prompt)
     read = {**implied(prompt, named), **named}.get("weapon")
+    if read and has_claws(prompt):
+        return CLAWS
     fitting = [kind for kind in HELD if read in (SHAFTS if kind in POLES else HAND_HELD)]
     kinds = {tokens_of(phrase): kind for kind in fitting for phrase in HELD[kind]}
     tokens = tokens_of(prompt)

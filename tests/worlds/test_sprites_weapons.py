@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from storyreel.worlds import find
+from storyreel.worlds.sprites_arms import JOINTS, SWUNG
 from storyreel.worlds.sprites_blades import BLADES, nearest_slope
+from storyreel.worlds.sprites_claws import fur_in
 from storyreel.worlds.sprites_free_words import HELD
 from storyreel.worlds.sprites_grips import skin_in, skin_of
 from storyreel.worlds.sprites_holds import hold
 from storyreel.worlds.sprites_materials import dyes_of, ramp_in
-from storyreel.worlds.sprites_parts import ROWS
+from storyreel.worlds.sprites_parts import ROWS, drawing_at
 from storyreel.worlds.sprites_remains import without_weapon
 from storyreel.worlds.sprites_turning import KINDS, turned
 from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPES
@@ -332,3 +334,47 @@ def test_no_weapon_is_cut_at_an_edge(kind: str) -> None:
                     places = arms._pixels_of(held)[0]  # pyright: ignore[reportPrivateUsage]
                     inside = (places >= [0, -ROOM]) & (places < [64, 64 + ROOM])
                     assert inside.all(), (kind, sex, action, facing, drawing, places.min(0), places.max(0))
+
+
+@pytest.mark.parametrize("facing", ["down", "right", "left"])
+@pytest.mark.parametrize("sex", ["male", "female"])
+def test_an_arm_reaches_the_hand_that_slashes(sex: str, facing: str) -> None:
+    frames = figures()
+    seen = frames[:, :, ::-1] if facing == "left" else frames
+    side = "down" if facing == "down" else "right"
+    for monster in (True, False):
+        made = Arms("longsword", None, sex, "slash", facing, skin="0000c0 0000e0 0000ff", monster=monster)(seen)
+        room = (made.shape[2] - 64) // 2
+        inner = made[:, :, room : room + 64]
+        inner = inner[:, :, ::-1] if facing == "left" else inner
+        assert ((inner[..., 2] >= 0xC0) & (inner[..., 0] == 0)).sum((1, 2)).min() >= 15, "a hand"
+        for i, frame in enumerate(inner):
+            drawing = drawing_at("slash", i, 8)
+            hand, joints = SWUNG[sex, side][drawing], JOINTS[sex, side][drawing]
+            if joints and hand:
+                rows, columns = np.linspace(joints[1], hand, 8).round().astype(int).T
+                assert (frame[rows, columns, 3] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [
+        ("a werewolf attacking", "claws"),
+        ("a bear man fighting", "claws"),
+        ("a lizardman attacking", "claws"),
+        ("a werewolf with a sword", "longsword"),
+        ("a lion knight attacking", "longsword"),
+        ("an orc attacking", "longsword"),
+        ("a werewolf walking", None),
+    ],
+)
+def test_creatures_have_claws_where_no_weapon_is_said(prompt: str, kind: str | None) -> None:
+    assert weapon_in(prompt) == kind
+
+
+def test_hands_of_creatures_have_the_color_of_their_fur() -> None:
+    assert fur_in("a werewolf attacking")
+    assert not fur_in("an orc attacking")
+    arms = armed("a werewolf attacking", {"action": "slash", "facing": "down", "body": "orc"})[1]
+    assert isinstance(arms, Arms)
+    assert (arms.skin, arms.monster) == (fur_in("a werewolf attacking"), True)

@@ -1,0 +1,28 @@
+"""Creatures, who fight with claws where no weapon is said, and whose hands have the color of their fur."""
+
+from __future__ import annotations
+
+import re
+
+from storyreel.worlds.sprites_completion import MONSTERS
+from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_reader import implied, other_colors, read_freely
+
+CLAWED = re.compile(
+    r"\b(?:were\w+|wol(?:f|ves)\w*|lycan\w*|gnolls?|bear\w*|cats?|tigers?|lions?|leopards?|panthers?|fox\w*|"
+    r"rat\w*|lizard\w*|rept\w+|saurians?|dragonborns?|argonians?|kobolds?|beast\w*|monsters?|yetis?|bigfoot|sasquatch|"
+    r"zombies?|ghouls?)\b"
+)
+
+
+def has_claws(prompt: str) -> bool:
+    """Whether the prompt says a creature and no weapon."""
+    named = read_freely(prompt)
+    body = {**implied(prompt, named), **named}.get("body")
+    return body in MONSTERS and "weapon" not in named and CLAWED.search(prompt.lower()) is not None
+
+
+def fur_in(prompt: str) -> str:
+    """The colors of the hands of a creature that is dyed, dark to light; "" of others."""
+    color = other_colors(prompt).get("body", ("", ""))[1]
+    return " ".join(RAMPS[color].split()[1:]) if color in RAMPS else ""
