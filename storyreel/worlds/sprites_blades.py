@@ -26,8 +26,8 @@ class Blade(NamedTuple):
 
 HAND = 2  # pixel of a handle
 BLADES = {
-    "longsword": Blade("gbBbb", "ggGgg", "wsd", 15),
-    "greatsword": Blade("gbBbB", "gggGggg", "wsd", 19),
+    "longsword": Blade("gbBbb", "ggGgg", "wsd", 20),
+    "greatsword": Blade("gbBbB", "gggGggg", "wsd", 24),
     "rapier": Blade("gBBbb", "ggGgg", "ws", 17, tip=1),
     "saber": Blade("gBbBb", "gGgg", "wsd", 15, rise=4, tip=4),
     "katana": Blade("rIrIr", "iGi", "ws", 16, rise=2),
