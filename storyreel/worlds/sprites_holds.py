@@ -25,6 +25,7 @@ class Hold(NamedTuple):
 
 
 BOW, WAND, CLAWS = "bow", "wand", "claws"
+STILL = 3  # drawing of a walk in which an arm is back
 HEAVY = ("axe", "battle axe", "hammer", "mace", "pickaxe", "club", "flail")  # which lean back over a shoulder
 LEANING, UP_HAFT, LONGER = -135, 4, 5  # degrees; rows and columns from hand to shoulder; pixels of a longer haft
 CARRIED = {"down": -105.0, "up": -60.0, "right": 30.0}  # how a blade is carried, by the side it is seen from
@@ -33,7 +34,7 @@ FALLING = (CARRIED["down"], -150.0)  # degrees of what is in hand, by drawing of
 LYING = (59.0, 16.0)  # row and column of its handle then
 ABOVE, LENGTH = 28, 42  # pixels of a pole that is carried: above the hand, and in all
 ENDS = (6, 6, 6, 3, 9, 12, 9, 3)  # columns where one that is thrust to the side ends, as in the sheets
-CLEAR = {("walk", "right"): (0, 23), ("spellcast", "right"): (42, 64), ("spellcast", "down"): (0, 21)}
+CLEAR = {("spellcast", "right"): (42, 64), ("spellcast", "down"): (0, 21)}
 """Columns of a pole in which it is before no face."""
 GRASPS = ((26, 41), (26, 41), (24, 41), (23, 38), (33, 44), (35, 47), (33, 44), (23, 38))
 """Columns of both hands on a shaft that is thrust to the side."""
@@ -87,7 +88,8 @@ def hold(kind: str, sex: str, action: str, side: str, drawing: int) -> Hold | No
         hand = SWUNG[sex, side][drawing]
         low = kind == CLAWS and side == "down" and drawing == 0
         return hand and Hold(hand, 90 if low else SWINGS[side][drawing], (hand,))
-    hand = HANDS[sex, action, side][drawing]
+    still = pole and (action, side) == ("walk", "right")  # `with_still_arm`
+    hand = HANDS[sex, action, side][STILL if still else drawing]
     if hand is None:
         return None
     if pole:

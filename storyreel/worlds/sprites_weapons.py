@@ -27,6 +27,7 @@ from storyreel.worlds.sprites_materials import dyes_of, ramp_in
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
 from storyreel.worlds.sprites_reader import implied, read_freely, tokens_of
 from storyreel.worlds.sprites_shields import has_shield, with_shield
+from storyreel.worlds.sprites_still_arms import FAR, NEAR, with_still_arm
 from storyreel.worlds.sprites_turning import turned
 from storyreel.worlds.sprites_weapon_shapes import POLES
 
@@ -91,7 +92,10 @@ class Arms:
         on each side where it goes beyond the edge. Other frames come as they are."""
         if frames.shape[1:3] != (SIDE, SIDE):
             return frames
+        if self.weapon in POLES:
+            frames = with_still_arm(frames, self.sex, self.action, self.facing, NEAR)
         if self.shield:
+            frames = with_still_arm(frames, self.sex, self.action, self.facing, FAR)
             frames = with_shield(frames, self.sex, self.action, self.facing, self.wood)
         held = [self._held_in(i) for i in range(len(frames))]
         there = [None if each is None else self._pixels_of(each) for each in held]

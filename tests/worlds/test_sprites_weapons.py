@@ -15,6 +15,7 @@ from storyreel.worlds.sprites_holds import hold
 from storyreel.worlds.sprites_materials import dyes_of, ramp_in
 from storyreel.worlds.sprites_parts import ROWS, drawing_at
 from storyreel.worlds.sprites_remains import without_weapon
+from storyreel.worlds.sprites_still_arms import FAR, NEAR, with_still_arm
 from storyreel.worlds.sprites_turning import KINDS, turned
 from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPES
 from storyreel.worlds.sprites_weapons import BY_THEIR_NAMES, ROOM, Arms, armed, lacking, shown_best, weapon_in
@@ -378,3 +379,18 @@ def test_hands_of_creatures_have_the_color_of_their_fur() -> None:
     arms = armed("a werewolf attacking", {"action": "slash", "facing": "down", "body": "orc"})[1]
     assert isinstance(arms, Arms)
     assert (arms.skin, arms.monster) == (fur_in("a werewolf attacking"), True)
+
+
+@pytest.mark.parametrize("facing", ["left", "right"])
+def test_arms_that_carry_a_pole_and_a_shield_do_not_swing(facing: str) -> None:
+    frames = figures()
+    for i in range(8):  # a hand that swings
+        frames[i, 36:56, 18 + 2 * abs(i - 4) : 22 + 2 * abs(i - 4), :3] = (250, 10, 10)
+    seen = frames[:, :, ::-1] if facing == "left" else frames
+    made = with_still_arm(seen, "male", "walk", facing, NEAR)
+    made = made[:, :, ::-1] if facing == "left" else made
+    assert (made[:, 44:51, 14:36] == frames[3, 44:51, 14:36]).all()
+    assert (made[:, :, 36:] == frames[:, :, 36:]).all()
+    assert with_still_arm(frames, "male", "slash", facing, FAR) is frames
+    assert with_still_arm(frames, "male", "walk", "down", FAR) is frames
+    assert with_still_arm(frames[:5], "male", "walk", facing, FAR).shape == frames[:5].shape
