@@ -27,11 +27,13 @@ FRONTS = {"down": (36, 29, (6, 6, 4, 4, 4, 2, 2, 2)), "right": (37, 34, (4, 3, 3
 LAPS = {"down": Drape(46, 5.0, 7.0, 31.5, hem=55), "right": Drape(47, 3.5, 6.0, 33.5, drift=1.0, hem=55)}
 BIBS = {"down": (38, 28, 36), "right": (39, 32, 38)}  # first row, and columns from and to
 WAIST = 46  # row in which it is tied
-PATCHES = {"down": (28, 25), "right": (28, 31)}  # row and column of the first of its pixels, over a whole eye
-PATCH = (".oooo.", "ohhooo", "ohoooo", "oooooo", ".oooo.")
+PATCHES = {  # row and column of the first of its pixels; a whole one, and one that leaves something of a face
+    "down": (28, 25, (".oooo.", "ohhooo", "ohoooo", "oooooo", ".oooo.")),
+    "right": (29, 32, ("ohoo", "oooo", "oooo")),
+}
 STRAPS = {  # row, columns from and to
     "down": ((28, 23, 24), (27, 25, 30), (26, 31, 35), (25, 36, 41)),
-    "right": ((27, 23, 26), (28, 27, 30), (27, 37, 37), (26, 38, 38), (25, 39, 39)),
+    "right": ((27, 23, 26), (28, 27, 31), (28, 36, 36), (27, 37, 37), (26, 38, 38), (25, 39, 39)),
 }
 MASKS = {  # over nose and mouth: the first row, and columns from and to
     "down": (32, ((26, 37), (26, 37), (27, 36), (28, 35), (29, 34))),
@@ -66,10 +68,11 @@ def with_extras(frames: np.ndarray, attributes: Mapping[str, str], prompt: str) 
 
 def _put_patch(frame: np.ndarray, side: str, moved: tuple[int, int]) -> None:
     dark, light = rgb(BLACK)
-    top, left = PATCHES[side][0] + moved[0], PATCHES[side][1] + moved[1]
+    row, column, patch = PATCHES[side]
+    top, left = row + moved[0], column + moved[1]
     for row, first, last in STRAPS[side]:
         frame[row + moved[0], first + moved[1] : last + 1 + moved[1], :3] = dark
-    for i, row in enumerate(PATCH):
+    for i, row in enumerate(patch):
         for j, letter in enumerate(row):
             if letter != ".":
                 frame[top + i, left + j, :3] = light if letter == "h" else dark
