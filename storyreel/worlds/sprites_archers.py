@@ -9,12 +9,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
-from storyreel.worlds.sprites_figures import figures, ground_of, side_of
+from storyreel.worlds.sprites_figures import figures, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_limbs import Limb, put_limb, ramp_in
 
 LEG = Limb("legs", (50.5, 29.5), (53.0, 28.5), 1.8)
 FOOT = Limb("feet", (54.5, 28.0), (56.3, 28.3), 1.9)
-QUIVER = Limb("quiver", (51.0, 20.0), (47.0, 26.0), 2.0)
+QUIVER = Limb("quiver", (40.5, 33.5), (46.5, 28.0), 2.2)
+STRAP = tuple((37 + i, 36 - i) for i in range(13))  # from the right shoulder to the left hip
+FLETCHES = ((38, 35), (37, 35), (37, 36), (36, 36), (36, 37), (35, 37))
+FEATHER = rgb("ece6d6")[0]
 BROWN = "3a1d12 5e3120 7d4a2e"
 BOXES = {"legs": (50, 57, 30, 37), "feet": (58, 63, 30, 39)}
 GOWNS = (" dress", " robe")  # below which no leg is seen
@@ -31,5 +34,17 @@ def with_foot(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
         put_limb(view, FOOT, ramps["feet"], ground)
         if not attributes.get("torso", "").endswith(GOWNS):
             put_limb(view, LEG, ramps["legs"], ground)
-        put_limb(view, QUIVER, np.array(rgb(BROWN), np.uint8), ground)
+        _put_quiver(view, ground)
     return out
+
+
+def _put_quiver(view: np.ndarray, ground: np.ndarray) -> None:
+    """On the back, with a strap; hair, a hood and a cape that are drawn later cover it."""
+    brown = np.array(rgb(BROWN), np.uint8)
+    rows, columns = np.array(STRAP).T
+    worn = ~is_ground(view[rows, columns], ground)
+    view[rows[worn], columns[worn], :3] = brown[0]
+    put_limb(view, QUIVER, brown)
+    rows, columns = np.array(FLETCHES).T
+    view[rows, columns, :3] = FEATHER
+    view[rows, columns, 3:] = 255
