@@ -16,14 +16,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_figures import SIDE, figures, ground_of, is_ground, side_of
+from storyreel.worlds.sprites_grips import BARE as BARE_HANDS
 from storyreel.worlds.sprites_grips import put_fist, skin_in, skin_of
+from storyreel.worlds.sprites_limbs import Limb, put_limb, ramp_in
 from storyreel.worlds.sprites_parts import FRAMES
 
 Box = tuple[int, int, int, int]  # rows and columns, from and to
 Place = tuple[float, float]  # row and column
 
-OUTLINE, DARK, LIGHT, STRING, SHADED = "17121f", "7a4a24", "c48a48", "e9e2c8", "aba07c"
-BRIGHT = 560  # sum of channels of a color from which on a pale string is not seen
+OUTLINE, DARK, LIGHT, STRING = "17121f", "7a4a24", "c48a48", "f4efdf"
 SHAFT, STEEL, SHINE = "9a6a3a", "8a93a4", "f2f4f8"
 REST = 6  # frame in which somebody has shot and no arrow is in hand
 ARMS = {  # by side: of each frame, the one whose drawing arm is best
@@ -72,10 +73,10 @@ class Bow(NamedTuple):
 BOWS = {
     "right": Bow((35, 49), 0, 21, 7, ((42, 26), (37, 29), (37, 29), (35, 26), (35, 26), (35, 26), None, (42, 26))),
     "down": Bow((44, 33), 68, 18, 6, ((39, 20), *[(37, 22)] * 5, None, (39, 20))),
-    "up": Bow((29, 31), -110, 20, 9, (None, (42, 43), (42, 43), (33, 42), (33, 42), (33, 42), None, None)),
+    "up": Bow((34, 17), 180, 20, 4, (None,) * FRAMES),  # its string is drawn towards us, and its arrow not seen
 }
-FACES: dict[str, Box] = {"right": (0, 34, 18, 41)}  # behind which a string is that is half drawn
-HALF = (1, 2)  # frames of that
+FAR_ARM, SLEEVE = Limb("far arm", (39.0, 26.0), (34.5, 18.0), 1.7), (33, 42, 39, 45)  # from behind
+ARM_UP = 3  # frame in which the other arm is there
 ARROW = 27  # its length
 FLEX = 3  # by how much further tips are back when it is drawn
 
@@ -107,25 +108,28 @@ def without_bow(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray
     return out
 
 
-def with_bow(frames: np.ndarray, attributes: Mapping[str, str], wood: tuple[str, str, str] | None = None) -> np.ndarray:
+def with_bow(
+    frames: np.ndarray, attributes: Mapping[str, str], wood: tuple[str, str, str] | None = None, hands: str = ""
+) -> np.ndarray:
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with the bow of who shoots. wood: its
-    colors, dark to light."""
+    colors, dark to light; hands: those of hands, where they are known."""
     if attributes.get("action") != "shoot" or len(frames) % FRAMES or frames.shape[1:3] != (SIDE, SIDE):
         return frames
     out, side, ground = frames.copy(), side_of(attributes), ground_of(frames)
-    skin = skin_in(frames[0], side, attributes.get("facing") == "left", skin_of(attributes))
+    mirrored = attributes.get("facing") == "left"
+    known = hands or skin_of(attributes) or (BARE_HANDS.get(attributes.get("body", ""), "") if side == "up" else "")
+    skin = np.array(rgb(known), np.uint8) if known else skin_in(frames[0], side, mirrored)
+    sleeve = ramp_in(frames[ARM_UP], SLEEVE, ground)
     bow = BOWS[side]
     for i, (view, _, _) in enumerate(figures(out, attributes)):
         before, at = view.copy(), i % FRAMES
         body = ~is_ground(before, ground)
         _draw_bow(view, bow, at, wood[:2] if wood else (DARK, LIGHT))
-        if side in FACES and at in HALF:
-            face = _part(body, FACES[side])
-            _part(view, FACES[side])[face] = _part(before, FACES[side])[face]
-        _draw_arrow(view, bow, at, straight=side == "up")
+        _draw_arrow(view, bow, at)
         if side == "up":
+            put_limb(view, FAR_ARM, sleeve)
             view[body] = before[body]
-        elif skin is not None:
+        if skin is not None:
             for hand in (bow.grip, bow.nocks[at]):
                 if hand:
                     put_fist(view, *hand, skin)
@@ -163,22 +167,20 @@ def _draw_bow(view: np.ndarray, bow: Bow, at: int, shades: tuple[str, str]) -> N
     outer, inner = _pixels(limb), _pixels(limb - ahead)
     wood = outer | inner
     middle = np.array(nock) if nock else (limb[0] + limb[-1]) / 2
-    bright = view[..., :3].sum(-1) >= BRIGHT
     rim = {(r + down, c + right) for r, c in wood for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0))}
     _put(view, rim - wood, OUTLINE)
     string = (_pixels(_line(limb[0], middle)) | _pixels(_line(middle, limb[-1]))) - wood
     _put(view, string, STRING)
-    _put(view, {place for place in string if bright[place]}, SHADED)
     _put(view, inner, shades[0])
     _put(view, outer, shades[1])
 
 
-def _draw_arrow(view: np.ndarray, bow: Bow, at: int, straight: bool) -> None:
+def _draw_arrow(view: np.ndarray, bow: Bow, at: int) -> None:
     nock = bow.nocks[at]
     if nock is None:
         return
     tail = np.array(nock)
-    toward = _ahead(bow) if straight else np.array(bow.grip) - tail
+    toward = np.array(bow.grip) - tail
     ahead = toward / np.hypot(*toward)
     beside = np.array([abs(ahead[1]), -abs(ahead[0])])
     shaft, head = _line(tail, tail + ahead * ARROW), _line(tail + ahead * (ARROW - 3), tail + ahead * ARROW)
@@ -190,7 +192,9 @@ def _draw_arrow(view: np.ndarray, bow: Bow, at: int, straight: bool) -> None:
 
 
 def _line(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    return start + np.linspace(0, 1, 2 * SIDE)[:, None] * (end - start)
+    """Places whose pixels are a thin line."""
+    steps = math.ceil(np.abs(end - start).max()) + 1
+    return start + np.linspace(0, 1, steps)[:, None] * (end - start)
 
 
 def _pixels(points: np.ndarray) -> set[tuple[int, int]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_dyes import RAMPS
+from storyreel.worlds.sprites_grips import skin_of
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely
 
 CLAWED = re.compile(
@@ -26,3 +28,9 @@ def fur_in(prompt: str) -> str:
     """The colors of the hands of a creature that is dyed, dark to light; "" of others."""
     color = other_colors(prompt).get("body", ("", ""))[1]
     return " ".join(RAMPS[color].split()[1:]) if color in RAMPS else ""
+
+
+def hands_of(prompt: str, attributes: Mapping[str, str]) -> str:
+    """The colors of hands that are known, dark to light: of gloves, of fur, or as `skin_of`; "" of others."""
+    gloves = skin_of({"hands": attributes.get("hands", "")})
+    return gloves or fur_in(prompt) or skin_of(attributes)

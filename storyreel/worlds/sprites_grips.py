@@ -22,6 +22,7 @@ SHADES = np.array([[0.65], [0.85], [1.0]])  # of the commonest color of a face
 BARE = {  # body -> the colors of its hands
     "light": "d28560 eaa377 fdd5b7", "tanned": "d28560 ea9f54 fdd082", "dark": "503734 785946 ba8454",
     "dark elf": "787c8f 9ca0b3 aeb3ca", "skeleton": "4d4a5d b19998 e5e6c7",
+    "orc": "19541d 39aa4e 53bf71", "red orc": "283510 568b33 77a552",
 }  # fmt: skip
 CLOSED = ("metal helmet", "golden helmet")  # of which no face is seen
 NEAR = 40  # of a color's channels, to that of a face, in all

@@ -16,12 +16,12 @@ from storyreel.worlds import sprites_reader
 from storyreel.worlds.sprites_arms import put_arm, put_hand, sleeve_in
 from storyreel.worlds.sprites_blades import BLADES
 from storyreel.worlds.sprites_bows import with_bow
-from storyreel.worlds.sprites_claws import fur_in, has_claws
+from storyreel.worlds.sprites_claws import hands_of, has_claws
 from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_contrast import dressed_apart
 from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_free_words import HELD
-from storyreel.worlds.sprites_grips import hands_in, put_fist, skin_in, skin_of
+from storyreel.worlds.sprites_grips import hands_in, put_fist, skin_in
 from storyreel.worlds.sprites_holds import BOW, CLAWS, LEANING, WAND, Hold, hold
 from storyreel.worlds.sprites_materials import dyes_of, ramp_in
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
@@ -61,7 +61,7 @@ class Arms:
 
     weapon: of `KINDS`, or None. drawn: the one that the model draws, or None. sex, action, facing: of who holds it.
     dyes: letters of its shape in other colors. wood: of the shield, in another color, or None.
-    skin: colors of hands, where they are known (`skin_of`). monster: whose arms a model does not draw to the end.
+    skin: colors of hands, where they are known (`hands_of`). monster: whose arms a model does not draw to the end.
     """
 
     weapon: str | None
@@ -163,14 +163,16 @@ class Arms:
 
 @dataclass(frozen=True)
 class Archery:
-    """The bow of who shoots, drawn over what a model draws. wood: of another color, or None."""
+    """The bow of who shoots, drawn over what a model draws. wood: of another color, or None. hands: their colors, where
+    they are known."""
 
     attributes: Mapping[str, str]
     wood: tuple[str, str, str] | None = None
     kind: str = BOW
+    hands: str = ""
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        return with_bow(frames, self.attributes, self.wood)
+        return with_bow(frames, self.attributes, self.wood, self.hands)
 
 
 def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], Arms | Archery | None]:
@@ -182,7 +184,7 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
     found, kind, shield = dict(attributes), weapon_in(prompt), has_shield(prompt)
     action = found.get("action", "walk")
     if action == "shoot":
-        return found, Archery(found, ramp_in(prompt))
+        return found, Archery(found, ramp_in(prompt), hands=hands_of(prompt, found))
     wood = ramp_in(prompt, shield=True)
     if kind is None and (not shield or (action in WITH_SHIELDS and wood is None)):
         return found, None
@@ -206,7 +208,7 @@ def armed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], A
         shield,
         dyes,
         wood,
-        skin_of(found) or fur_in(prompt),
+        hands_of(prompt, found),
         found.get("body") in MONSTERS,
     )
 
