@@ -25,7 +25,6 @@ BARE = {  # body -> the colors of its hands
     "orc": "19541d 39aa4e 53bf71", "red orc": "283510 568b33 77a552",
 }  # fmt: skip
 CLOSED = ("metal helmet", "golden helmet")  # of which no face is seen
-NEAR = 40  # of a color's channels, to that of a face, in all
 BELOW = 38  # row from which on no face is seen
 FIST = ("122", "132", "112")  # of shades, 1 the darkest
 OUTLINE = rgb("2b1318")[0]
@@ -73,14 +72,6 @@ def with_gauntlets(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndar
             found = (away.min(-1) <= SAME) & (np.arange(len(frame)) >= BELOW)[:, None]
             frame[found, :3] = ramp[away.argmin(-1)[found]]
     return out
-
-
-def hands_in(frame: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """Where a frame has this skin, beneath the face: (h, w)."""
-    away = np.abs(frame[..., None, :3].astype(int) - skin).sum(-1).min(-1)
-    found = away <= NEAR
-    found[:BELOW] = False
-    return found & (frame[..., 3] >= 128) if frame.shape[-1] == 4 else found
 
 
 def put_fist(frame: np.ndarray, row: float, column: float, skin: np.ndarray) -> None:

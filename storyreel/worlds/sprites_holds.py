@@ -33,6 +33,13 @@ RAISED = {"down": -135.0, "up": -45.0, "right": -45.0}  # a wand
 FALLING = (CARRIED["down"], -150.0)  # degrees of what is in hand, by drawing of `hurt`; after these it lies
 LYING = (59.0, 16.0)  # row and column of its handle then
 ABOVE, LENGTH = 28, 42  # pixels of a pole that is carried: above the hand, and in all
+FISTS: tuple[tuple[Place, Place], ...] = (
+    ((46.5, 19.8), (46.5, 43.2)), ((46.5, 19.8), (46.5, 43.2)), ((42.9, 24.5), (45.2, 29.0)),
+    ((39.0, 24.0), (43.2, 26.5)), ((42.0, 25.0), (45.4, 28.0)), ((44.5, 25.0), (47.3, 28.0)),
+    ((42.0, 25.0), (45.4, 28.0)), ((38.5, 24.0), (43.1, 26.5)),
+)  # fmt: skip
+"""Hands on one that is thrust to us, by drawing."""
+WHOLE = 52  # pixels of one that is thrust to us, or away
 ENDS = (6, 6, 6, 3, 9, 12, 9, 3)  # columns where one that is thrust to the side ends, as in the sheets
 CLEAR = {("spellcast", "right"): (42, 64), ("spellcast", "down"): (0, 21)}
 """Columns of a pole in which it is before no face."""
@@ -61,10 +68,10 @@ HANDS: dict[tuple[str, str, str], tuple[tuple[float, float] | None, ...]] = {  #
     ("female", "spellcast", "right"): ((46, 39), (47, 39), (45, 38), (43, 41), (38, 43), (31, 42), (43, 41)),
 }
 TIPS: dict[str, tuple[Held, ...]] = {  # of a spear that is thrust, and where it points
-    "up": ((47, 4, 180), (38, 4, -161), (20, 11, -135), (10, 40, -90), (5, 40, -90), (1, 40, -90),
+    "up": ((47, 4, 180), (48, 4, 180), (20, 11, -135), (10, 40, -90), (5, 40, -90), (1, 40, -90),
                        (5, 40, -90), (10, 40, -90)),
-    "down": ((47, 57, 0), (55, 57, 19), (62, 45, 45), (55, 26, 90), (58, 26, 90), (63, 26, 90),
-                         (58, 26, 90), (55, 26, 90)),
+    "down": ((47, 57, 0), (47, 57, 0), (62, 45, 45), (58, 26, 90), (60, 26, 90), (63, 26, 90),
+                         (60, 26, 90), (58, 26, 90)),
     "right": ((46, 56, 0), (46, 56, 0), (45, 55, 0), (44, 51, 0), (44, 62, 0), (44, 69, 0), (44, 64, 0),
                           (44, 54, 0)),  # further than in the sheets, in which a thrust is hardly seen
 }  # fmt: skip
@@ -81,7 +88,8 @@ def hold(kind: str, sex: str, action: str, side: str, drawing: int) -> Hold | No
     if action == "thrust":
         row, column, degrees = TIPS[side][drawing]
         if side != "right":
-            return Hold((row, column), degrees)
+            hands = FISTS[drawing] if side == "down" else ()
+            return Hold((row, column), degrees, hands, WHOLE - SHAPES[kind].column)
         hands = tuple((row, each) for each in GRASPS[drawing])
         return Hold((row, column), degrees, hands, int(column) - ENDS[drawing] - SHAPES[kind].column)
     if action == "slash":

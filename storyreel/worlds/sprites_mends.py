@@ -35,6 +35,7 @@ from storyreel.worlds.sprites_skirts import with_skirt
 from storyreel.worlds.sprites_spells import with_spell
 from storyreel.worlds.sprites_steady import with_steady_head
 from storyreel.worlds.sprites_tails import with_tails
+from storyreel.worlds.sprites_thrusts import without_pole
 from storyreel.worlds.sprites_weapon_shapes import POLES
 from storyreel.worlds.sprites_weapons import weapon_in
 from storyreel.worlds.sprites_wings import with_wings
@@ -59,6 +60,8 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
         frames[::FRAMES] = frames[1::FRAMES]  # in the first the end of a shaft is bent, and a hand hangs
     if weapon and not (action == "thrust" and weapon in POLES):
         frames = without_weapon(frames, attributes)
+    elif weapon:
+        frames = without_pole(frames, attributes)
     frames = without_plume(with_foot(without_bow(frames, attributes), attributes), attributes, prompt)
     frames = with_whole_eyes(with_steady_head(frames, attributes), attributes)
     if attributes.get("body") == "skeleton":

@@ -21,7 +21,7 @@ from storyreel.worlds.sprites_completion import MONSTERS
 from storyreel.worlds.sprites_contrast import dressed_apart
 from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_free_words import HELD
-from storyreel.worlds.sprites_grips import hands_in, put_fist, skin_in
+from storyreel.worlds.sprites_grips import put_fist, skin_in
 from storyreel.worlds.sprites_holds import BOW, CLAWS, LEANING, WAND, Hold, hold
 from storyreel.worlds.sprites_materials import dyes_of, ramp_in
 from storyreel.worlds.sprites_parts import FRAMES, drawing_at
@@ -31,8 +31,9 @@ from storyreel.worlds.sprites_still_arms import FAR, NEAR, with_still_arm
 from storyreel.worlds.sprites_turning import turned
 from storyreel.worlds.sprites_weapon_shapes import POLES
 
-ABOVE_HEAD, AT_US = 12, 3  # rows; drawing of a thrust from which on a spear points at us
+LOW = 47  # row from which on a pole that is thrust away is before a leg
 ROOM = 16  # columns that a frame gains on each side where a weapon needs them
+UP, DOWN = -90, 90  # degrees
 CHIN = 37  # row above which what leans over a shoulder is behind a head
 SIDES = ("left", "right")  # to which blades are thrust
 WITH_SHIELDS = ("walk", "thrust")  # actions of which there are drawings with one
@@ -110,22 +111,16 @@ class Arms:
         for i, (frame, each, pixels) in enumerate(zip(out, held, there, strict=True)):
             if each is None or pixels is None:
                 continue
-            if (self.action, self.facing) == ("thrust", "down") and drawing_at("thrust", i % FRAMES, FRAMES) >= AT_US:
-                frame[:ABOVE_HEAD] = ground  # the end of a spear
             (places, colors, up), view = pixels, self._view(frame, room)
             hands = [(row - up, column) for row, column in each.hands]
             if sleeve is not None and hands:
                 drawing = drawing_at(self.action, i % FRAMES, FRAMES)
                 put_arm(view, self.sex, self.side, drawing, hands[0], sleeve, ground, self.monster)
-            before = frame.copy()
             self._put(frame, places + np.array([0, room]), colors, ground, each)
             if skin is None or each.lies:
                 continue
-            if not each.hands:  # a model drew them on the shaft of a spear
-                shown = hands_in(before, skin)
-                frame[shown] = before[shown]
             for row, column in hands:
-                if self.action == "slash":
+                if self.action == "slash" or (self.action, self.side) == ("thrust", "down"):
                     put_hand(view, (row, column), skin)
                 else:
                     put_fist(view, row, column, skin)
@@ -141,7 +136,9 @@ class Arms:
         places, colors = places[inside], colors[inside]
         free = is_ground(frame[tuple(places.T)], ground)
         if self.facing != "up" and not hold.lies:  # else it is behind who is seen from behind, or falls onto it
-            free |= places[:, 0] >= CHIN if hold.degrees == LEANING else True
+            free |= places[:, 0] >= CHIN if hold.degrees in (LEANING, DOWN) else True
+        elif (self.action, hold.degrees) == ("thrust", UP):
+            free |= places[:, 0] >= LOW
         rows, columns = places[free].T
         frame[rows, columns, :3] = colors[free]
         frame[rows, columns, 3:] = 255

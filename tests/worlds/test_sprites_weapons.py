@@ -16,6 +16,7 @@ from storyreel.worlds.sprites_materials import dyes_of, ramp_in
 from storyreel.worlds.sprites_parts import ROWS, drawing_at
 from storyreel.worlds.sprites_remains import without_weapon
 from storyreel.worlds.sprites_still_arms import FAR, NEAR, with_still_arm
+from storyreel.worlds.sprites_thrusts import without_pole
 from storyreel.worlds.sprites_turning import KINDS, turned
 from storyreel.worlds.sprites_weapon_shapes import COLORS, OUTLINE, POLES, SHAPES
 from storyreel.worlds.sprites_weapons import BY_THEIR_NAMES, ROOM, Arms, armed, lacking, shown_best, weapon_in
@@ -394,3 +395,24 @@ def test_arms_that_carry_a_pole_and_a_shield_do_not_swing(facing: str) -> None:
     assert with_still_arm(frames, "male", "slash", facing, FAR) is frames
     assert with_still_arm(frames, "male", "walk", "down", FAR) is frames
     assert with_still_arm(frames[:5], "male", "walk", facing, FAR).shape == frames[:5].shape
+
+
+@pytest.mark.parametrize("facing", ["down", "up"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_pole_that_is_thrust_to_us_or_away_is_whole_and_ours(facing: str, channels: int) -> None:
+    frames = figures(channels)
+    dirty = frames.copy()
+    dirty[:, 50:52, 46:60, :3], dirty[3:, 2:8, 40:42, :3], dirty[3:, 2:8, 26:28, :3] = 90, 90, 90
+    if channels == 4:
+        dirty[:, 50:52, 46:60, 3] = dirty[3:, 2:8, 40:42, 3] = dirty[3:, 2:8, 26:28, 3] = 255
+    seen = {"action": "thrust", "facing": facing, "sex": "female"}
+    clean = without_pole(dirty, seen)
+    beside = clean[3:, 50:52, 47:], clean[3:, 2:8, 26:28] if facing == "down" else clean[3:, 2:8, 40:42]
+    assert all((each == frames[0, 0, 0]).all() for each in beside)
+    assert without_pole(dirty, {**seen, "facing": "left"}) is dirty
+    made = Arms("spear", "spear", "female", "thrust", facing, skin="0000c0 0000e0 0000ff")(frames)
+    room = (made.shape[2] - 64) // 2
+    changed = (made[:, :, room : room + 64] != frames).any(-1)
+    assert (changed[3:].any(2).sum(1) > 20).all()
+    hands = (made[..., 2] >= 0xC0) & (made[..., 0] == 0)
+    assert (hands.sum((1, 2)) >= 20).all() == (facing == "down")
