@@ -24,6 +24,7 @@ from storyreel.worlds.sprites_eyes import with_eyes, with_whole_eyes
 from storyreel.worlds.sprites_fallen import with_fallen
 from storyreel.worlds.sprites_figures import MOVED, STILL
 from storyreel.worlds.sprites_grips import with_gauntlets
+from storyreel.worlds.sprites_islands import without_islands
 from storyreel.worlds.sprites_knots import with_knot
 from storyreel.worlds.sprites_long_hair import with_long_hair
 from storyreel.worlds.sprites_orcs import with_face
@@ -54,7 +55,7 @@ def mended(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") 
     side = "down" if action == "hurt" else {"left": "right"}.get(facing, facing)
     if frames.shape[1:3] != (SIDE, SIDE):
         return frames
-    weapon = weapon_in(prompt)
+    frames, weapon = without_islands(frames, attributes), weapon_in(prompt)
     if weapon and (action, side) == ("thrust", "right") and len(frames) % FRAMES == 0:
         frames = frames.copy()
         frames[::FRAMES] = frames[1::FRAMES]  # in the first the end of a shaft is bent, and a hand hangs
