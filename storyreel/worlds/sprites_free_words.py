@@ -53,7 +53,7 @@ LIKE = frozenset(name for names in _WORDS["like"].values() for name in names)  #
 WHISKERS: dict[str, list[str]] = _WORDS["whiskers"]
 HAIR_STYLES: dict[str, list[str]] = _WORDS["styles"]  # after its color
 HAIR_IS: list[str] = _WORDS["hair_is"]  # between "hair" and its color
-WHISKERS = {"beard": "beard", "bearded": "beard", "goatee": "beard", "mustache": "mustache", "moustache": "mustache"}
+BEARDS = {"beard": "beard", "bearded": "beard", "goatee": "beard", "mustache": "mustache", "moustache": "mustache"}
 HAIR_COLORS: dict[str, list[str]] = _WORDS["hair"]
 HAIR_NOUNS: list[str] = _WORDS["locks"]  # after its color
 ONE_COLOR = {noun: tuple(key.split("=")) for key, nouns in _WORDS["one_color"].items() for noun in nouns}
@@ -78,7 +78,7 @@ def meanings() -> Iterator[tuple[str, Meaning]]:
     yield from _each(_WORDS["body"], "body")
     yield from _each(_WORDS["haired"], "hair_color")
     for color, names in HAIR_COLORS.items():
-        for name, (said, kind) in product(names, WHISKERS.items()):
+        for name, (said, kind) in product(names, BEARDS.items()):
             yield f"{name} {said}", (("facial_hair", f"{color} {kind}"),)
     yield from ((phrase, (("sex", "male"),)) for phrase in _WORDS["bearded"])
     for attribute, values in _WORDS["worn"].items():
