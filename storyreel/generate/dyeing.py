@@ -32,12 +32,12 @@ def dyed(clip: Clip, world: World | None, prompt: str, restated: str) -> Clip:
 
 
 def dyed_frames(frames: np.ndarray, dyes: Sequence[Dye], world: World, seen: Mapping[str, str]) -> np.ndarray:
-    """`in_dyes`, of frames of one action from its beginning on that show `seen`: but for eyes, where garments alone are
-    dyed."""
-    out = in_dyes(frames, dyes)
-    if world.eyes is not None and all(dye.attribute in WORN for dye in dyes):
-        spared = world.eyes(frames, seen)
-        out[spared] = frames[spared]
+    """`in_dyes`, of frames of one action from its beginning on that show `seen`; garments have no part in eyes."""
+    out, spared = frames, world.eyes(frames, seen) if world.eyes is not None else np.zeros(frames.shape[:3], bool)
+    for dye in dyes:
+        before, out = out, in_dyes(out, [dye])
+        if dye.attribute in WORN:
+            out[spared] = before[spared]
     return out
 
 

@@ -21,21 +21,24 @@ SHIRTS = {"shirt", "blouse", "tunic", "top", "sweater"}  # words that say one
 def dressed_apart(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     """The shirt and the skirt of who wears an apron or a skirt, where others are better than what the attributes have:
     a woman in an apron wears a skirt below it, and who is dead no bright pants."""
-    color, found, tokens = apron_in(prompt), {}, {*tokens_of(prompt)}
+    color, found, tokens, said = apron_in(prompt), {}, {*tokens_of(prompt)}, read_freely(prompt)
     torso, legs = attributes.get("torso", ""), attributes.get("legs", "")
-    if color and attributes.get("sex") == "female" and torso.endswith(" shirt") and "legs" not in read_freely(prompt):
+    if color and attributes.get("sex") == "female" and torso.endswith(" shirt") and "legs" not in said:
         found["legs"] = legs = SKIRT
     bare = prompt.lower().replace("leather apron", "apron")
     if color == "brown" and torso == LEATHER and read_freely(bare).get("torso") != LEATHER:
         found["torso"] = torso = "white shirt"  # below the apron of one
-    if SMITHS & tokens and legs == SKIRT and "legs" not in read_freely(prompt):
+    if SMITHS & tokens and legs == SKIRT and "legs" not in said:
         found["legs"] = legs = DRAB
-    if SMITHS & tokens and "feet" not in read_freely(prompt) and attributes.get("feet", BARE) == BARE:
-        found["feet"] = "black shoes"
-    bald = read_freely(prompt).get("hair_style") == "bald" and "head" not in read_freely(prompt)
+    if SMITHS & tokens and attributes.get("feet", BARE) == BARE:
+        found["feet"] = said.get("feet", "black shoes")
+    if "legs" in said and "torso" not in said and torso.endswith((" robe", " dress")):  # below which none are seen
+        found |= {"torso": "maroon shirt", "legs": said["legs"]}
+        torso, legs = found["torso"], found["legs"]
+    bald = said.get("hair_style") == "bald" and "head" not in said
     if bald and attributes.get("head") == "red bandana":
         found["head"] = "bare head"
-    if UNDEAD & tokens and "legs" in attributes and "legs" not in read_freely(prompt):
+    if UNDEAD & tokens and "legs" in attributes and "legs" not in said:
         found["legs"] = legs = DRAB
     if not SHIRTS & tokens:
         near = color or ("brown" if legs == SKIRT else "")

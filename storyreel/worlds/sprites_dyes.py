@@ -82,7 +82,7 @@ RAMPS = {
     "peach": "6c3c2a ca8764 f2b995 fcddc6",
     "pink": "4c1632 b14a7a e685af f9bed6",
     "magenta": "3d0b3b 8d2081 c747b5 ea8ed9",
-    "purple": "200e3c 502b87 7d50b9 ad88dd",
+    "purple": "1c0b37 432277 6b3faa 9a72d2",
     "lavender": "3b3157 7e71a9 aa9dd1 d4cbef",
     "blue": "0b1739 20408d 3667c3 709ce5",
     "teal": "0c3c45 1b98a9 28b2c5 40d6e6",
@@ -91,6 +91,7 @@ RAMPS = {
     "rotten": "1d2420 46523f 78866a a3ad8e",
     "fur": "1f1610 4a382a 7a6048 a98c6b",
 }
+LIKE_CLOTH = ("brown",)  # hair whose new color cloth has that is still to be dyed
 COPPER = "4a1a08 8a3410 b8521c e08a4a"  # in which hair is that is called red
 _GLARING = r"(?:crimson|scarlet|ruby|blood|bright|fiery|flame|flaming|fire|cherry|vermilion|neon|clown|harlequin)"
 _STYLED = r"(?:long|short|curly|wavy|messy|spiky|braided|plaited|loose|flowing|plain|wild|bushy|big|and|bearded)"
@@ -119,7 +120,7 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     found = dict(attributes)
     hair = found.get("hair_color", "")
     apart = hair != "red" or (is_copper(prompt) and not _reds_beside(found))
-    dyes = [HAIR[hair]] if hair in HAIR and apart else []
+    dyes: list[Dye] = []
     cape = read_freely(prompt).get("cape", "")  # which is drawn
     for name, (kind, color) in _colors(prompt, found).items():
         here = found.get(name, "")
@@ -136,6 +137,8 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
         hues = None if _has_green(rest | {"cape": cape}) else drawn.hues
         top = 0 if found.get("action") == "hurt" else TOPS.get(drawn.label, TOPS.get(name, below))
         dyes.append(Dye(name, color, drawn.label, rgb(drawn.colors), drawn.near, rgb(RAMPS[color]), hues, top))
+    if hair in HAIR and apart:
+        dyes.insert(len(dyes) if hair in LIKE_CLOTH else 0, HAIR[hair])
     return found, dyes
 
 

@@ -36,6 +36,7 @@ LONGEST = 19  # rows of a hood that are on a head, and not on shoulders
 BOWED = 3  # drawing of `hurt` from which on nobody's face is seen
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
 HOOD, HOODS, CLOSE = "cloth hood", ("hood", "veil"), ("hood", "turban", "veil")  # below the latter no hair sticks out
+OUTFITS = {"clothes", "clothing", "outfit", "garments", "garb", "gear"}  # words for the shirt and pants beside a hood
 _WITH_HOOD = re.compile(r"\b(\w+) (?:cloak|cape|robe|mantle) and (?:a )?(?:hood|cowl)\b")
 _NAMES = re.compile(r"\brobin hood\b", re.IGNORECASE)  # names with headgear in them
 LYING_ROWS = 78  # the row of a pixel of a head that stands, and that of the same one that lies, together
@@ -184,7 +185,7 @@ def topped(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], 
         seen = implied(prompt, {**read_freely(prompt), "head": "bare head"})  # as of an old man
         found = {name: seen[name] for name in ("hair_color", "hair_style") if name in seen} | found
     if kind in CLOSE and "hair_style" in found:
-        found["hair_style"] = "plain hair"  # which does not stick out
+        found |= {"hair_style": "plain hair", "hair_color": "brown"}  # which does not stick out, or is taken away
     robe, _, worn = read_freely(prompt).get("torso", "").partition(" ")
     if kind == "wizard hat" and worn == "robe":
         color = color or robe  # a wizard's hat goes with what the wizard wears
@@ -214,7 +215,7 @@ def headgear_in(prompt: str) -> tuple[str, str, str]:
     seen = {**implied(prompt, read), **read}
     if calling and likes[calling] == "veil" and not denied and read.get("hair_style") != "bald" and "head" not in read:
         return "veil", _hood_color(prompt, seen), ""
-    if seen.get("head") == HOOD:
+    if seen.get("head") == HOOD or "hooded" in tokens:
         return "hood", _hood_color(prompt, seen), ""
     generic, colors = _found(tokens, {(word,): word for word in HEADWEAR})
     other = read.get("head") if not generic or read.get("head") != "leather cap" else None
@@ -228,8 +229,10 @@ def _hood_color(prompt: str, seen: Mapping[str, str]) -> str:
     colors = other_colors(prompt)
     if shared := _WITH_HOOD.search(prompt.lower()):
         return color_words().get(shared[1], "brown")
-    if "head" in colors or ({"hood", "cowl"} & {*tokens_of(prompt)} and "hooded" not in prompt):
-        return colors.get("head", ("", "brown"))[1]
+    if "head" in colors:
+        return colors["head"][1]
+    if {"hood", "cowl"} & {*tokens_of(prompt)} and "hooded" not in prompt:
+        return colors["torso"][1] if "torso" in colors and OUTFITS & {*tokens_of(prompt)} else "brown"
     if "cape" in seen:
         return seen["cape"].partition(" ")[0]
     if leather := leather_in(prompt):

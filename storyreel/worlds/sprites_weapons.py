@@ -214,7 +214,7 @@ def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     """The attributes of somebody as most is seen: a pole is thrust, a blade is thrust to a side, all else slashes; and
     from the side it is not before the belly, unless the prompt says from where; of these the same comes again."""
     found, kind = dict(attributes), weapon_in(prompt)
-    if "feet" not in read_freely(prompt) and found.get("feet") in BOOTS:
+    if found.get("feet") in BOOTS and ("feet" not in read_freely(prompt) or "legs" in read_freely(prompt)):
         found["feet"] = BOOTS[found["feet"]]  # over which pants are seen
     found |= dressed_apart(prompt, found)
     if found.get("action") != "hurt":
