@@ -93,6 +93,15 @@ def test_a_cape_is_before_the_back_behind_the_chest_and_trails():
     assert (with_cape(somebody(), {"cape": "wings"}) == somebody()).all()
 
 
+def test_a_purple_cape_lies_on_shoulders():
+    made = with_cape(
+        somebody(), {"cape": "lavender cape", "action": "walk", "facing": "down"}, "a king in a purple cape"
+    )
+    shoulders = made[0, 39:43, 24:26, :3]
+    assert (shoulders == rgb(RAMPS["purple"])[3]).all(-1).any()
+    assert (made[0, 42, 30:34] == somebody()[0, 42, 30:34]).all(), "a chest is seen"
+
+
 def test_cloth_behind_somebody_is_seen_on_the_ground_alone():
     frame = somebody()[0]
     hang(frame, Drape(40, 20, 20, 31.5), rgb(RAMPS["red"]), 0, 0.0, behind=np.zeros(4, np.uint8))

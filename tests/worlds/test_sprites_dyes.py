@@ -175,6 +175,19 @@ def test_a_tunic_is_dyed_below_hair_like_it_and_brown_hair_is_brown():
     assert np.ptp(after.astype(int)) < np.ptp(before.astype(int))
 
 
+def test_hair_is_dyed_before_cloth_that_would_take_it_and_after_cloth_like_it():
+    for color, last in (("blonde", False), ("brown", True)):
+        dyes = dyed("a woman in black pants", {"legs": "teal pants", "hair_color": color})[1]
+        assert (dyes[-1].attribute == "hair_color") is last
+
+
+def test_a_hood_goes_with_clothes_and_a_green_leather_is_green():
+    assert headgear_in("a thief in black clothes and a hood")[:2] == ("hood", "black")
+    assert headgear_in("a bald monk in a brown hooded robe")[:2] == ("hood", "brown")
+    assert read_freely("an archer in green leather clothes")["torso"] == "leather armor"
+    assert read_freely("a mage with blue spiky hair")["hair_color"] == "blue"
+
+
 def test_a_knight_of_a_color_is_in_armor_of_it():
     for prompt, color in (("a black knight", "black"), ("the dark knight", "black"), ("a red knight walking", "red")):
         (armor,) = dyed(prompt, {"torso": "plate armor", "legs": "metal greaves"})[1]

@@ -167,6 +167,9 @@ def test_a_stab_is_told_to_be_a_slash_and_a_skirt_has_a_shirt() -> None:
     smith = {"torso": "leather armor", "legs": "brown skirt", "sex": "male"}
     dressed = {"torso": "white shirt", "legs": "teal pants", "feet": "black shoes", "sex": "male"}
     assert shown_best("a blacksmith walking", smith) == dressed
+    king = shown_best("a king in white pants", {"torso": "red robe", "feet": "brown shoes"})
+    assert (king["torso"], king["legs"]) == ("maroon shirt", "white pants")
+    assert shown_best("a king in a red robe and white pants", {"torso": "red robe"}) == {"torso": "red robe"}
     scarf = {"head": "red bandana", "hair_style": "bald"}
     assert shown_best("a bald pirate", scarf)["head"] == "bare head"
     assert shown_best("a bald pirate with a bandana", scarf)["head"] == "red bandana"
