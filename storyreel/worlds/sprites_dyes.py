@@ -42,7 +42,7 @@ DRAWN = {
     "light": Drawn("light", "622219 9e3e37 d28560 eaa377 fdd5b7", 14),
     LEATHER: Drawn(LEATHER, "4b2b13 75502d 9a6f37 aa8550", 14),
     "wings": Drawn("wings", "240c38 3d155f 6c25a7", 14),
-    "orc": Drawn("orc", "09320b 19541d 228236 39aa4e 53bf71", 12, (100, 155)),
+    "orc": Drawn("orc", "041506 09320b 19541d 228236 39aa4e 53bf71", 12, (100, 155)),
     "red orc": Drawn("red orc", "0f1c06 283510 355f21 568b33 77a552", 12, (80, 130)),
     "armor": Drawn("plate armor", "2e2533 3d3748 4d4a5d 5e5252 726b7e 867e7f b19998", 10),
 }

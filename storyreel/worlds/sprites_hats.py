@@ -33,6 +33,7 @@ from storyreel.worlds.sprites_spelling import Phrase, affirmed
 
 HEADS_END = 24  # rows of a veil from behind that are about a head
 LONGEST = 19  # rows of a hood that are on a head, and not on shoulders
+CROUCHED, LOWER, TALL = 4, 6, ("wizard hat", "witch hat")  # drawing of `hurt` in which hats are lower, by so many rows
 BOWED = 3  # drawing of `hurt` from which on nobody's face is seen
 LYING = 5  # drawing of `hurt` from which on nobody's head is upright
 HOOD, HOODS, CLOSE = "cloth hood", ("hood", "veil"), ("hood", "turban", "veil")  # below the latter no hair sticks out
@@ -116,6 +117,10 @@ class Headgear:
                 top, left, shape = art(self.kind, "up")
                 shape = shape[:HEADS_END]
                 painted = self._painted(shape)
+            if self.action == "hurt" and drawing == CROUCHED and self.kind in TALL:  # its tip is towards us
+                whole = art(self.kind, "down")
+                shape = whole[2][np.linspace(0, len(whole[2]) - 1, len(whole[2]) * 3 // 5).round().astype(int)]
+                top, painted = whole[0] + len(whole[2]) - len(shape) + LOWER, self._painted(shape)
             if self.kind.endswith(" head"):
                 _without_ears(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, ground)
             _put(frame[:, ::-1] if mirrored else frame, (top + down, left + right), shape, painted)
