@@ -6,6 +6,7 @@ From behind a cape covers the back, from the front it is seen beside somebody, a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ COLLAR = {"down": (38, 24, 40), "right": (38, 27, 36)}  # row, and columns from 
 CLASP = {"down": (38, 31), "right": (38, 35)}  # of two pixels
 MIDDLE, MANTLE_TOP = 31.5, 38  # column; row
 MANTLE = ((8, 5), (10, 6), (11, 7), (11.5, 8), (11.5, 8.5), (11.5, 9), (11.5, 9.5))  # columns from the middle, by row
+KNEELS, LOWEST = 4, 60  # the drawing of `hurt` from which on no cape hangs; its lowest row
 GOLD = "e8b42a b8800f"
 
 
@@ -31,11 +33,16 @@ def with_cape(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "
     """uint8 (f, 64, 64, 3 or 4), one action from its beginning on -> the same with a whole cape on who wears one, or of
     whom the prompt says so."""
     color, action, side = cape_in(attributes, prompt), attributes.get("action", "walk"), side_of(attributes)
-    if not color or action == "hurt":
+    if not color:
         return frames
     out, ramp, ground = frames.copy(), rgb(RAMPS[color]), ground_of(frames)
     for view, drawing, (down, right) in figures(out, attributes):
-        hang(view, CUTS[side], ramp, right, sway_at(action, drawing), ground if side == "down" else None)
+        if action == "hurt" and drawing >= KNEELS:
+            break
+        cut = CUTS[side]
+        if action == "hurt":
+            cut = replace(cut, top=cut.top + down, hem=min(cut.hem + down, LOWEST))
+        hang(view, cut, ramp, right, sway_at(action, drawing), ground if side == "down" else None)
         if (action, side) == ("walk", "down"):
             _put_mantle(view, ramp, (down, right), ground)
         if side in COLLAR and (action, side) != ("shoot", "right"):  # in which an arm is before it

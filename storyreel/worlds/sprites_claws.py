@@ -15,13 +15,18 @@ CLAWED = re.compile(
     r"rat\w*|lizard\w*|rept\w+|saurians?|dragonborns?|argonians?|kobolds?|beast\w*|monsters?|yetis?|bigfoot|sasquatch|"
     r"zombies?|ghouls?)\b"
 )
+ARMED = re.compile(
+    r"\b(?:spear|axe|sword|bow|pike|swords|halberd)(?:wo)?m[ae]n\b|\barchers?\b|\bknights?\b|\bsoldiers?\b"
+)
+"""Callings that have a weapon."""
 
 
 def has_claws(prompt: str) -> bool:
     """Whether the prompt says a creature and no weapon."""
     named = read_freely(prompt)
     body = {**implied(prompt, named), **named}.get("body")
-    return body in MONSTERS and "weapon" not in named and CLAWED.search(prompt.lower()) is not None
+    armed = "weapon" in named or ARMED.search(prompt.lower()) is not None
+    return body in MONSTERS and not armed and CLAWED.search(prompt.lower()) is not None
 
 
 def fur_in(prompt: str) -> str:

@@ -38,6 +38,8 @@ def dressed_apart(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     bald = said.get("hair_style") == "bald" and "head" not in said
     if bald and attributes.get("head") == "red bandana":
         found["head"] = "bare head"
+    if attributes.get("facing") == "up" and "hair_style" not in said and attributes.get("hair_style") == "long hair":
+        found["hair_style"] = "ponytail"  # which leaves a back to be seen
     if UNDEAD & tokens and "legs" in attributes and "legs" not in said:
         found["legs"] = legs = DRAB
     if not SHIRTS & tokens:

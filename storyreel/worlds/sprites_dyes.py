@@ -27,6 +27,7 @@ class Drawn(NamedTuple):
 
 LEATHER = "leather armor"
 _TEAL, _BROWN = "01405b 0c6875 1c97a9 28b2c6 40d5e4", "3e2613 62351c 744b30 996b4a"
+DROW = Drawn("dark elf", "6b6e7e 787c8f 9ca0b3 aeb3ca c9d0ee", 9)
 DRAWN = {
     "shirt": Drawn("teal shirt", _TEAL, 45, (170, 205)),
     "tunic": Drawn("teal tunic", _TEAL, 45, (170, 205)),
@@ -44,6 +45,7 @@ DRAWN = {
     "wings": Drawn("wings", "240c38 3d155f 6c25a7", 14),
     "orc": Drawn("orc", "041506 09320b 19541d 228236 39aa4e 53bf71", 12, (100, 155)),
     "red orc": Drawn("red orc", "0f1c06 283510 355f21 568b33 77a552", 12, (80, 130)),
+    "dark elf": DROW,
     "armor": Drawn("plate armor", "2e2533 3d3748 4d4a5d 5e5252 726b7e 867e7f b19998", 10),
 }
 IN_OTHERS = ("shirt", "tunic", "dress", "robe", "pants", "skirt", "shoes", "boots", "slippers")
@@ -58,6 +60,7 @@ VAMPIRES = r"vampir\w+|nosferatu|dracula"
 _PALE = re.compile(rf"\b(?:{VAMPIRES}|pale|ghostly|deathly|undead)\b")
 DARK = ("black", "gray", "brown", "maroon")  # leathers that pants go with
 _LEATHER = re.compile(r"\b(\w+) leather(?:s| armou?r| vest| jerkin| outfit)?\b")
+_PURPLE = re.compile(r"\b(?:purple|violet)\W+(?:\w+\W+)?(?:shirt|tunic|blouse|top|vest)\b")
 _KNIGHT = re.compile(r"\b(\w+) knights?\b")
 BESIDE_CAPES = {
     "red": "purple", "black": "dark gray", "purple": "black", "blue": "white", "white": "blue", "green": "brown",
@@ -89,6 +92,7 @@ RAMPS = {
     "green": "0c2e14 176128 2c903e 60c05e",
     "pale": "4a3444 8a6a78 c4b4c0 f2eef2",
     "rotten": "1d2420 46523f 78866a a3ad8e",
+    "drow": "2f2a45 4b466b 6d6798 958ebb",
     "fur": "1f1610 4a382a 7a6048 a98c6b",
 }
 LIKE_CLOTH = ("brown",)  # hair whose new color cloth has that is still to be dyed
@@ -120,6 +124,8 @@ def dyed(prompt: str, attributes: Mapping[str, str]) -> tuple[dict[str, str], li
     found = dict(attributes)
     hair = found.get("hair_color", "")
     apart = hair != "red" or (is_copper(prompt) and not _reds_beside(found))
+    if found.get("torso") == "purple tabard" and _PURPLE.search(prompt.lower()):
+        found["torso"] = "teal shirt"
     dyes: list[Dye] = []
     cape = read_freely(prompt).get("cape", "")  # which is drawn
     for name, (kind, color) in _colors(prompt, found).items():
@@ -149,6 +155,10 @@ def _colors(prompt: str, attributes: Mapping[str, str]) -> dict[str, tuple[str, 
     torso, falls = attributes.get("torso", ""), attributes.get("action") == "hurt"
     if attributes.get("body") == "light" and _PALE.search(text):
         colors["body"] = ("light", "pale")
+    if attributes.get("body") == DROW.label:  # who are as pale as the moon in the sheets
+        colors["body"] = (DROW.label, "drow")
+    if torso == "teal shirt" and _PURPLE.search(text):
+        colors.setdefault("torso", ("shirt", "purple"))
     if torso == SUIT and "legs" not in named:
         colors["legs"] = ("pants", "black")
     if SUITS & tokens and colors.get("torso", ("",))[0] == "tunic" and "legs" not in named:

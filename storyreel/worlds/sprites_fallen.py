@@ -13,7 +13,6 @@ from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_beards import paint
 from storyreel.worlds.sprites_bones import CHESTS, RIBS
 from storyreel.worlds.sprites_capes import cape_in
-from storyreel.worlds.sprites_completion import COVERED
 from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import SIDE, figures, ground_of
 from storyreel.worlds.sprites_grips import CLOSED, METALS, skin_in
@@ -75,16 +74,6 @@ SKIRT = ((32.5, 9.4), (36.0, 7.2), (38.5, 5.8))
 CAPE = ((30.0, 9.6), (36.0, 8.8), (46.0, 8.2), (50.0, 6.5))
 TRESSES = {"very long": ((33.0, 3.0), (38.0, 6.0), (48.0, 8.0)), "long": ((38.0, 4.0), (41.0, 6.5), (48.0, 8.0))}
 """Hair over a back."""
-EARS = (45, (20, 42), """
-    ....11..
-    .111331.
-    13343431
-    12443431
-    .1233321
-    ..112231
-    ....111.
-""")  # fmt: skip
-"""Of orcs: row, columns, and the shades of the left one."""
 
 
 def with_fallen(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "") -> np.ndarray:
@@ -155,12 +144,6 @@ def _put_head(
     ball, place = rounded((ROW, middle), (ROW, middle), RADIUS), (ROW, middle, RADIUS)
     haired = head in ("", *SEEN_UNDER) and style not in ("", "bald")
     hat = headgear_in(prompt)[0]
-    if body in ("orc", "red orc") and head not in COVERED and hat not in HOODS:
-        row, columns, text = EARS
-        text = text.split()
-        shift = round(middle - 34.5)
-        for column, rows in zip(columns, (text, [line[::-1] for line in text]), strict=True):
-            paint(frame, (row, column + shift, "\n".join(rows)), SKINS[body], (0, 0))
     if haired and hat not in HOODS and (tress := next((t for s, t in TRESSES.items() if style.startswith(s)), None)):
         paint_shape(frame, broad(tress, middle), ramps["head"], locks(middle))
     if body == "skeleton" and not head.endswith(HARD):

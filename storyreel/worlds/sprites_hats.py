@@ -212,6 +212,8 @@ def headgear_in(prompt: str) -> tuple[str, str, str]:
     tokens, denied = affirmed(tokens_of(prompt), known, longest, DENYING, BETWEEN)
     phrase, colors = _found(tokens, named)
     read = read_freely(prompt)
+    if phrase and read.get("head") == "chain hood":
+        return "", "", ""
     if phrase:
         kind = _fitting(named[phrase], tokens)
         color = _color(colors) or (_hood_color(prompt, {**implied(prompt, read), **read}) if kind in HOODS else "")

@@ -217,8 +217,7 @@ def shown_best(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]:
     if found.get("feet") in BOOTS and ("feet" not in read_freely(prompt) or "legs" in read_freely(prompt)):
         found["feet"] = BOOTS[found["feet"]]  # over which pants are seen
     found |= dressed_apart(prompt, found)
-    if found.get("action") != "hurt":
-        found.pop("cape", None)  # which is drawn, wings too
+    found.pop("cape", None)  # which is drawn, wings too
     free = "facing" not in read_freely(prompt)
     if free and found.get("body") in MONSTERS and found.get("facing") == "right":
         found["facing"] = "left"  # whose faces models draw from there
@@ -256,6 +255,8 @@ def weapon_in(prompt: str) -> str | None:
     """The kind of weapon that the prompt says, of `KINDS`."""
     named = read_freely(prompt)
     read = {**implied(prompt, named), **named}.get("weapon")
+    if read == "shield":  # beside which a spearman has a spear
+        read = implied(prompt, {name: value for name, value in named.items() if name != "weapon"}).get("weapon", read)
     if read and has_claws(prompt):
         return CLAWS
     fitting = [kind for kind in HELD if read in (SHAFTS if kind in POLES else HAND_HELD)]

@@ -188,6 +188,14 @@ def test_a_hood_goes_with_clothes_and_a_green_leather_is_green():
     assert read_freely("a mage with blue spiky hair")["hair_color"] == "blue"
 
 
+def test_dark_elves_are_dark_and_a_purple_shirt_is_no_tabard():
+    assert [dye.color for dye in dyed("a drow walking", {"body": "dark elf"})[1]] == ["drow"]
+    shown, (shirt,) = dyed("a man in a purple shirt", {"torso": "purple tabard"})
+    assert (shown["torso"], shirt.color) == ("teal shirt", "purple")
+    assert dyed("a man in a purple tabard", {"torso": "purple tabard"}) == ({"torso": "purple tabard"}, [])
+    assert headgear_in("an archer in a chain hood")[0] == ""
+
+
 def test_a_knight_of_a_color_is_in_armor_of_it():
     for prompt, color in (("a black knight", "black"), ("the dark knight", "black"), ("a red knight walking", "red")):
         (armor,) = dyed(prompt, {"torso": "plate armor", "legs": "metal greaves"})[1]

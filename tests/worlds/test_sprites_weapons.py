@@ -47,6 +47,7 @@ def figures(channels: int = 4) -> np.ndarray:
         ("an archer with a bow", "bow"),
         ("a guard with a spear", "spear"),
         ("a girl in a dress", None),
+        ("a spearman with a round shield", "spear"),
     ],
 )
 def test_the_weapon_is_read(prompt: str, kind: str | None) -> None:
