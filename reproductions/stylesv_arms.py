@@ -30,7 +30,8 @@ WITHOUT: dict[str, dict[str, Any]] = {
 }
 PRESETS = ("stylegan_v", "mocogan", "tfgan", "ircgan")
 TEXT, TEXT_DIM = "minilm", 384  # of those that are told what to make
-TEXT_ARMS = (FULL, "stylegan_v", "tfgan", "ircgan")
+WRONG = "wrong_texts"  # StyleSV with StyleGAN2's frames, and with wrong texts as negatives beside the right ones
+TEXT_ARMS = (FULL, WRONG, "stylegan_v", "tfgan", "ircgan")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def arm(base: str, steps: int, name: str, quick: bool = False) -> Arm:
 def text_arm(base: str, steps: int, name: str, frames: int) -> Arm:
     """The same of those that read a text, all by one encoder, of clips of `frames` at most: StyleSV and StyleGAN-V with
     `text = projection`, which is ours, and the papers whose own text it is."""
-    one = arm(base, steps, name, quick=True)
+    one = arm(base, steps, "aliased" if name == WRONG else name, quick=True)
     system = one.recipe.system
     assert isinstance(system, VideoGanConfig)
     frames = min(frames, system.clip_frames)
@@ -75,6 +76,8 @@ def text_arm(base: str, steps: int, name: str, frames: int) -> Arm:
         system, text="projection" if system.text == "none" else system.text, text_dim=TEXT_DIM, clip_frames=frames,
         seen_frames=min(frames, system.seen_frames), max_distance=min(2 * frames, system.max_distance),
     )  # fmt: skip
+    if name == WRONG:
+        switches = replace(switches, negatives="wrong_text", low_rank=0)
     stages = {
         stage: replace(its, data=replace(its.data, frames=min(frames, its.data.frames)))
         for stage, its in one.recipe.stages.items()

@@ -38,13 +38,14 @@ def _texts(part: Part | None) -> Iterator[str]:
     if not done(part):
         yield why_not(part)
         return
-    yield "| model | attributes right | all of a video | StyleSV less it | steps |"
+    yield "| model | attributes right | all of a video | `wrong_texts` less it | steps |"
     yield "|---|---|---|---|---|"
     for name, row in part["rows"].items():
         shares = [row["attributes"]["mean"], row["attributes"]["all_right"], part["gaps"].get(name)]
         yield f"| {name} | {' | '.join(number(share, percent=True) for share in shares)} | {_steps(row)} |"
     yield ""
-    yield f"n = {part['n']} prompts. StyleSV with a text is above all others, and above chance: {holds(part)}."
+    claim = "StyleSV that is told wrong texts, too (`wrong_texts`), is above all others, and above chance"
+    yield f"n = {part['n']} prompts. {claim}: {holds(part)}."
     yield from commands(part)
 
 

@@ -16,7 +16,7 @@ from reproductions.cached_clips import make_once
 from reproductions.combinations import Case, cases_of, score
 from reproductions.pictures import write_sheet
 from reproductions.settings import Settings
-from reproductions.stylesv_arms import FULL, RECIPE, TEXT_ARMS, Arm, steps_of, text_arm
+from reproductions.stylesv_arms import FULL, RECIPE, TEXT_ARMS, WRONG, Arm, steps_of, text_arm
 from reproductions.svd_turnaround import sheets_and_judge
 from storyreel.clip import Clip
 from storyreel.evaluate.score import AttributeAccuracy
@@ -34,7 +34,7 @@ def conditions(settings: Settings) -> dict[str, Any]:
 
 
 def measure(settings: Settings) -> dict[str, Any]:
-    """Mean attribute accuracies; whether StyleSV with a text is above the papers whose text it is, by its interval."""
+    """Mean attribute accuracies; whether StyleSV that is told wrong texts, too, is above all others."""
     _, judge = sheets_and_judge(settings)
     cases = cases_of(settings, "sprites", "train")
     scores: dict[str, AttributeAccuracy] = {}
@@ -53,7 +53,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     write_sheet(settings.out / "texts.png", sheet, side=64)
     for name, each in scores.items():
         rows.setdefault(name, {"steps": {}})["attributes"] = each.compute().as_json()
-    gaps = {name: gap_of(scores[FULL], scores[name]) for name in scores if name not in (FULL, REAL)}
+    gaps = {name: gap_of(scores[WRONG], scores[name]) for name in scores if name not in (WRONG, REAL)}
     return {
         "n": len(cases),
         "rows": rows,
