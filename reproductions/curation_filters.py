@@ -81,11 +81,11 @@ def calibrated(out: Path, films: int, shots: int, seed: int, encoder: TextVideoE
         right = similarities(encoder, pictures_of(rows), [row["caption"] for row in rows])
         limits = replace(limits, similarity=Limit(min=round(float(np.quantile(right, 1 - PASS)), 4)))
     shares = (Duplicates(share=share) for share in ALIKE)
-    fitting = (alike for alike in shares if _taken_for_copies(rows, replace(limits, duplicates=alike)) <= 1 - PASS)
+    fitting = (alike for alike in shares if _lost_as_copies(rows, replace(limits, duplicates=alike)) <= 1 - PASS)
     return replace(limits, duplicates=next(fitting, Duplicates(share=ALIKE[-1])))
 
 
-def _taken_for_copies(rows: Sequence[dict[str, Any]], limits: Thresholds) -> float:
+def _lost_as_copies(rows: Sequence[dict[str, Any]], limits: Thresholds) -> float:
     """The share of these spans, none of which shows again what another does, that go as duplicates."""
     judged = [dict(row) for row in rows]
     choose(judged, limits)

@@ -18,7 +18,7 @@ from storyreel.worlds.sprites_completion import COVERED
 from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import SIDE, figures, side_of
 from storyreel.worlds.sprites_hair_colors import DYED, colors_of
-from storyreel.worlds.sprites_hairdos import look_in, said_color
+from storyreel.worlds.sprites_hairdos import look_in, named_color
 from storyreel.worlds.sprites_hats import BOWED, HOODS, LYING, LYING_ASIDE, OPEN, head_moved, headgear_in
 
 UNCOVERED = ("bare head", "tiara")
@@ -84,7 +84,7 @@ def _ramp(look: str, views: list[np.ndarray], attributes: Mapping[str, str], pro
     color = attributes.get("hair_color", "")
     if look != "mohawk":
         return DYED.get(color) or colors_of(np.stack(views), attributes, side_of(attributes))
-    return rgb({**RAMPS, **OWN}[said_color(prompt)])  # dyed, so red is no copper
+    return rgb({**RAMPS, **OWN}[named_color(prompt)])  # dyed, so red is no copper
 
 
 @lru_cache(maxsize=64)

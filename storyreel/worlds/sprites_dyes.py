@@ -193,8 +193,8 @@ def _colors(prompt: str, attributes: Mapping[str, str]) -> dict[str, tuple[str, 
 
 def leather_in(prompt: str) -> str:
     """The color that the prompt says of leather; "" for none."""
-    said = _LEATHER.search(prompt.lower())
-    return color_words().get(said[1], "") if said else ""
+    found = _LEATHER.search(prompt.lower())
+    return color_words().get(found[1], "") if found else ""
 
 
 def _has_green(attributes: Mapping[str, str]) -> bool:

@@ -78,8 +78,8 @@ def meanings() -> Iterator[tuple[str, Meaning]]:
     yield from _each(_WORDS["body"], "body")
     yield from _each(_WORDS["haired"], "hair_color")
     for color, names in HAIR_COLORS.items():
-        for name, (said, kind) in product(names, BEARDS.items()):
-            yield f"{name} {said}", (("facial_hair", f"{color} {kind}"),)
+        for name, (word, kind) in product(names, BEARDS.items()):
+            yield f"{name} {word}", (("facial_hair", f"{color} {kind}"),)
     yield from ((phrase, (("sex", "male"),)) for phrase in _WORDS["bearded"])
     for attribute, values in _WORDS["worn"].items():
         yield from _each(values, attribute)

@@ -20,8 +20,8 @@ KINDS = {  # hair_style -> what is drawn
     "very long hair in a knot": "bun",
     "short hair in a knot": "bun",
 }
-SAID, HERS = ("head", "hair_color", "hair_style"), {"hair_color": "black", "hair_style": "long hair"}
-LOOKS = {  # what is drawn in curls, locks and crests -> hair_style
+OF_A_HEAD, HERS = ("head", "hair_color", "hair_style"), {"hair_color": "black", "hair_style": "long hair"}
+HAIRDOS = {  # what is drawn in curls, locks and crests -> hair_style
     "afro": ("curly hair",),
     "dreadlocks": ("unkempt hair",),
     "mohawk": ("mohawk", "long mohawk", "short mohawk"),
@@ -71,11 +71,11 @@ def without_hairdo(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]
     """The attributes with the hair that a model draws below the hairdo that the prompt says; of an orc who is a woman
     with some, unless more is said of her head."""
     named = read_freely(prompt)
-    said = {*SAID} & {*named, *attributes} - ({"head"} if attributes.get("head") == "bare head" else set())
-    if attributes.get("body") in MONSTERS and attributes.get("sex") == "female" and not said:
+    known = {*OF_A_HEAD} & {*named, *attributes} - ({"head"} if attributes.get("head") == "bare head" else set())
+    if attributes.get("body") in MONSTERS and attributes.get("sex") == "female" and not known:
         return {**attributes, **HERS}
     look, style = look_in(prompt)[0], attributes.get("hair_style", "")
-    if look and style in LOOKS[look]:
+    if look and style in HAIRDOS[look]:
         under = "bald" if look == "mohawk" else UNDER
         return {n: v for n, v in attributes.items() if under == UNDER or n != "hair_color"} | {"hair_style": under}
     shorn = style in KINDS and named.get("hair_style") in KINDS
@@ -84,16 +84,16 @@ def without_hairdo(prompt: str, attributes: Mapping[str, str]) -> dict[str, str]
 
 @lru_cache(maxsize=512)
 def look_in(prompt: str) -> tuple[str, bool]:
-    """(which of `LOOKS` the prompt says, "" for none; whether that is long)."""
+    """(which of `HAIRDOS` the prompt says, "" for none; whether that is long)."""
     named, text = read_freely(prompt), prompt.lower()
     style = {**implied(prompt, named), **named}.get("hair_style", "")
     found = (
-        look for look, styles in LOOKS.items() if style in styles and (_LOOK[look].search(text) or look == "curls")
+        look for look, styles in HAIRDOS.items() if style in styles and (_LOOK[look].search(text) or look == "curls")
     )
     return next(found, ""), _LONG_CURLS.search(text) is not None
 
 
-def said_color(prompt: str) -> str:
+def named_color(prompt: str) -> str:
     """The color of hair that the prompt says; black where it says none."""
     named = read_freely(prompt)
     return {**implied(prompt, named), **named}.get("hair_color", "black")

@@ -17,7 +17,7 @@ from storyreel.worlds.sprites_completion import COVERED, HAIRLESS, MONSTERS
 from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import SIDE, figures, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_hair_colors import DYED, colors_of
-from storyreel.worlds.sprites_hairdos import KINDS, Hairdo, hairdo_in, said_color
+from storyreel.worlds.sprites_hairdos import KINDS, Hairdo, hairdo_in, named_color
 from storyreel.worlds.sprites_hats import HOODS, LYING, LYING_ASIDE, OPEN, head_moved, headgear_in
 
 LENGTH, LONGER = 9, 15  # rows that are in the middle of a tail
@@ -169,7 +169,7 @@ def with_tails(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = 
     seen = [*figures(out, attributes)]
     upright = np.stack([view for view, drawing, _ in seen if action != "hurt" or drawing == 0] or [seen[0][0]])
     if orc and attributes.get("hair_style", "bald") == "bald":
-        ramp = rgb({**RAMPS, **OWN}[said_color(prompt)])
+        ramp = rgb({**RAMPS, **OWN}[named_color(prompt)])
     else:
         lower = head_moved(attributes, 0)[0] if orc else 0
         ramp = DYED.get(color) or colors_of(np.roll(upright, -lower, axis=1), attributes, side)

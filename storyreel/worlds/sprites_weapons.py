@@ -245,8 +245,8 @@ def lacking(prompt: str) -> dict[str, str]:
     action, side = named.get("action"), named.get("facing", SIDES[0]) in SIDES
     drawn = "thrust" if kind in POLES or (action == "thrust" and stabs(kind) and side) else "slash"
     if kind is not None and action in ("slash", "thrust") and action != drawn:
-        said = next((word for word in tokens_of(prompt) if read_freely(word).get("action") == action), None)
-        found |= {f"{said} with a {'pole' if kind in POLES else 'blade'}": f"a {drawn}"} if said else {}
+        stem = next((word for word in tokens_of(prompt) if read_freely(word).get("action") == action), None)
+        found |= {f"{stem} with a {'pole' if kind in POLES else 'blade'}": f"a {drawn}"} if stem else {}
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 from storyreel.generate.vocabulary import note_for
 from storyreel.worlds.sprites import WORLD
 from storyreel.worlds.sprites_curls import shades, with_curls
-from storyreel.worlds.sprites_hairdos import look_in, said_color, without_hairdo
+from storyreel.worlds.sprites_hairdos import look_in, named_color, without_hairdo
 from storyreel.worlds.sprites_mends import mended
 
 SIDES = ("down", "up", "left", "right")
@@ -47,8 +47,8 @@ def test_a_model_draws_short_hair_or_none_below_it() -> None:
     found = without_hairdo("a man with a red mohawk", crest)
     assert found == {"hair_style": "bald"}
     assert without_hairdo("a man with a red mohawk", found) == found
-    assert said_color("a man with a red mohawk") == "red"
-    assert said_color("a man with a mohawk") == "black"
+    assert named_color("a man with a red mohawk") == "red"
+    assert named_color("a man with a mohawk") == "black"
     assert without_hairdo("a man", worn) == worn, "what was drawn by lot stays"
 
 
