@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "names": set(),
     "read_errors": set(),
     "wording": set(),
+    "pieces": set(),
     "csv_file": set(),
     "tensor_file": set(),
     "packed": {"tensor_file"},
@@ -88,7 +89,7 @@ MAY_IMPORT = {
         "text",
     },
     "browse": {"curate", "span"},
-    "worlds": {"clip", "animation"},
+    "worlds": {"clip", "animation", "pieces"},
     "data": {
         "notebook",
         "worlds",
@@ -106,6 +107,7 @@ MAY_IMPORT = {
     | {"encoder", "weights_registry", "precision", "worlds", "published_svd", "notebook"},
     "generate": {
         "hub",
+        "pieces",
         "published_svd",
         "options",
         "worlds",

@@ -15,6 +15,7 @@ import numpy as np
 
 from storyreel.clip import Clip
 from storyreel.generate.open_attributes import trained_world
+from storyreel.pieces import small_pieces
 from storyreel.worlds import find, names
 
 BACKGROUND = 128  # grey that a clip without alpha has behind the figure
@@ -91,7 +92,7 @@ def without_pieces(frames: np.ndarray, smallest: int) -> np.ndarray:
     """uint8 (t, h, w, 3 or 4) without the pieces of fewer than `smallest` pixels that do not touch the figure."""
     frames = frames.copy()
     for frame, solid in zip(frames, figure(frames, least=1), strict=True):
-        for piece in _small_pieces(solid, smallest):
+        for piece in small_pieces(solid, smallest):
             frame[piece] = 0 if frames.shape[-1] == 4 else BACKGROUND
     return frames
 
@@ -107,30 +108,7 @@ def specks(solid: np.ndarray) -> np.ndarray:
         for other in (t - 1, t + 1):
             if 0 <= other < len(solid):
                 near |= solid[other]
-        for piece in _small_pieces(frame):
+        for piece in small_pieces(frame, SMALLEST):
             if not near[piece].any():
                 found[t][piece] = True
     return found
-
-
-def _small_pieces(frame: np.ndarray, smallest: int = SMALLEST) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(rows, columns) of each piece of fewer than `smallest` pixels."""
-    padded = np.pad(frame, 1).astype(np.int16)
-    h, w = frame.shape
-    around = sum(padded[y : y + h, x : x + w] for y in range(3) for x in range(3))
-    pieces, seen = [], np.zeros_like(frame)
-    for start in zip(*np.nonzero(frame & (around <= min(smallest - 1, 5))), strict=True):  # its first pixel has few
-        if seen[start]:
-            continue
-        piece, rest = {start}, [start]
-        while rest and len(piece) < smallest:
-            y, x = rest.pop()
-            for near in ((y + j, x + i) for j in (-1, 0, 1) for i in (-1, 0, 1)):
-                if near not in piece and 0 <= near[0] < h and 0 <= near[1] < w and frame[near]:
-                    piece.add(near)
-                    rest.append(near)
-        if len(piece) < smallest:
-            rows, columns = np.array(sorted(piece)).T
-            pieces.append((rows, columns))
-            seen[rows, columns] = True
-    return pieces

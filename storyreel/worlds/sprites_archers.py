@@ -10,7 +10,7 @@ import numpy as np
 
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_figures import figures, ground_of, is_ground, side_of
-from storyreel.worlds.sprites_limbs import Limb, put_limb, ramp_in
+from storyreel.worlds.sprites_limbs import Limb, put_limbs, ramp_in
 
 LEG = Limb("legs", (50.5, 29.5), (53.0, 28.5), 1.8)
 FOOT = Limb("feet", (54.5, 28.0), (56.3, 28.3), 1.9)
@@ -31,9 +31,9 @@ def with_foot(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
     out, ground = frames.copy(), ground_of(frames)
     ramps = {name: ramp_in(frames[0], box, ground) for name, box in BOXES.items()}
     for view, _, _ in figures(out, attributes):
-        put_limb(view, FOOT, ramps["feet"], ground)
+        put_limbs(view, (FOOT,), ramps["feet"], ground)
         if not attributes.get("torso", "").endswith(GOWNS):
-            put_limb(view, LEG, ramps["legs"], ground)
+            put_limbs(view, (LEG,), ramps["legs"], ground)
         _put_quiver(view, ground)
     return out
 
@@ -44,7 +44,7 @@ def _put_quiver(view: np.ndarray, ground: np.ndarray) -> None:
     rows, columns = np.array(STRAP).T
     worn = ~is_ground(view[rows, columns], ground)
     view[rows[worn], columns[worn], :3] = brown[0]
-    put_limb(view, QUIVER, brown)
+    put_limbs(view, (QUIVER,), brown)
     rows, columns = np.array(FLETCHES).T
     view[rows, columns, :3] = FEATHER
     view[rows, columns, 3:] = 255

@@ -18,7 +18,7 @@ from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_figures import SIDE, figures, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_grips import BARE as BARE_HANDS
 from storyreel.worlds.sprites_grips import put_fist, skin_in, skin_of
-from storyreel.worlds.sprites_limbs import Limb, put_limb, ramp_in
+from storyreel.worlds.sprites_limbs import Limb, put_limbs, ramp_in
 from storyreel.worlds.sprites_parts import FRAMES
 
 Box = tuple[int, int, int, int]  # rows and columns, from and to
@@ -127,7 +127,7 @@ def with_bow(
         _draw_bow(view, bow, at, wood[:2] if wood else (DARK, LIGHT))
         _draw_arrow(view, bow, at)
         if side == "up":
-            put_limb(view, FAR_ARM, sleeve)
+            put_limbs(view, (FAR_ARM,), sleeve)
             view[body] = before[body]
         if skin is not None:
             for hand in (bow.grip, bow.nocks[at]):

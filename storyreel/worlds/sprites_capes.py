@@ -6,12 +6,11 @@ From behind a cape covers the back, from the front it is seen beside somebody, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from storyreel.worlds.garment_dye import RGB, rgb
-from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
+from storyreel.worlds.sprites_cloth import KNEELS, Drape, hang, sunk, sway_at
 from storyreel.worlds.sprites_dyes import RAMPS
 from storyreel.worlds.sprites_figures import figures, ground_of, is_ground, side_of
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely, tokens_of
@@ -25,7 +24,6 @@ COLLAR = {"down": (38, 24, 40), "right": (38, 27, 36)}  # row, and columns from 
 CLASP = {"down": (38, 31), "right": (38, 35)}  # of two pixels
 MIDDLE, MANTLE_TOP = 31.5, 38  # column; row
 MANTLE = ((8, 5), (10, 6), (11, 7), (11.5, 8), (11.5, 8.5), (11.5, 9), (11.5, 9.5))  # columns from the middle, by row
-KNEELS, LOWEST = 4, 60  # the drawing of `hurt` from which on no cape hangs; its lowest row
 GOLD = "e8b42a b8800f"
 
 
@@ -37,11 +35,10 @@ def with_cape(frames: np.ndarray, attributes: Mapping[str, str], prompt: str = "
         return frames
     out, ramp, ground = frames.copy(), rgb(RAMPS[color]), ground_of(frames)
     for view, drawing, (down, right) in figures(out, attributes):
-        if action == "hurt" and drawing >= KNEELS:
+        falls = action == "hurt"
+        if falls and drawing >= KNEELS:
             break
-        cut = CUTS[side]
-        if action == "hurt":
-            cut = replace(cut, top=cut.top + down, hem=min(cut.hem + down, LOWEST))
+        cut = sunk(CUTS[side], down) if falls else CUTS[side]
         hang(view, cut, ramp, right, sway_at(action, drawing), ground if side == "down" else None)
         if (action, side) == ("walk", "down"):
             _put_mantle(view, ramp, (down, right), ground)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from storyreel.worlds.sprites_figures import SIDE, is_ground
 
 FOLDS = (-0.55, 0.05, 0.6)  # where they are, in halves of a width
 STEPS = 8  # drawings of a walk
+KNEELS, LOWEST = 4, 60  # the drawing of `hurt` from which on nothing hangs; the lowest row of what sinks
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Drape:
     middle: float
     drift: float = 0.0
     hem: int = 57
+
+
+def sunk(cut: Drape, down: int) -> Drape:
+    """As it hangs from who has gone down by so many rows, and no lower than the ground."""
+    return replace(cut, top=cut.top + down, hem=min(cut.hem + down, LOWEST))
 
 
 def sway_at(action: str, drawing: int) -> float:

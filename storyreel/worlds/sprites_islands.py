@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from storyreel.pieces import small_pieces
 from storyreel.worlds.sprites_figures import SIDE, ground_of, is_ground
 
 LEAST = 20  # pixels of what may be a part of somebody
@@ -17,28 +18,18 @@ def without_islands(frames: np.ndarray, attributes: Mapping[str, str]) -> np.nda
     if frames.shape[1:3] != (SIDE, SIDE) or "weapon" in attributes:
         return frames
     ground = ground_of(frames)
-    marks = marks_of(~is_ground(frames, ground))
-    small = np.stack([np.isin(mark, _small_in(mark)) for mark in marks])
-    if not small.any():
+    small = [(i, piece) for i, solid in enumerate(~is_ground(frames, ground)) for piece in _small_in(solid)]
+    if not small:
         return frames
     out = frames.copy()
-    out[small] = ground
+    for i, piece in small:
+        out[i][piece] = ground
     return out
 
 
-def _small_in(mark: np.ndarray) -> np.ndarray:
-    names, sizes = np.unique(mark[mark > 0], return_counts=True)
-    return names[(sizes < LEAST) & (sizes < sizes.max(initial=0))]
-
-
-def marks_of(solid: np.ndarray) -> np.ndarray:
-    """bool (f, h, w) -> int (f, h, w): a number above 0 for each piece that hangs together in a frame, 0 elsewhere."""
-    height, width = solid.shape[1:]
-    marks = solid * (np.arange(height * width).reshape(height, width) + 1)
-    while True:
-        around = np.pad(marks, ((0, 0), (1, 1), (1, 1)))
-        around = np.maximum(np.maximum(around[:, :-2], around[:, 1:-1]), around[:, 2:])
-        grown = solid * np.maximum(np.maximum(around[:, :, :-2], around[:, :, 1:-1]), around[:, :, 2:])
-        if (grown == marks).all():
-            return marks
-        marks = grown
+def _small_in(solid: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of bool (h, w): the small pieces, but for the largest of all."""
+    pieces = small_pieces(solid, LEAST)
+    alone = sum(len(rows) for rows, _ in pieces) == solid.sum()
+    largest = max((len(rows) for rows, _ in pieces), default=0) if alone else LEAST
+    return [(rows, columns) for rows, columns in pieces if len(rows) < largest]

@@ -36,13 +36,10 @@ class Limb:
 
 def ramp_in(frame: np.ndarray, box: Box, ground: np.ndarray, skin: np.ndarray | None = None) -> np.ndarray:
     """uint8 (3, 3), dark to light: the commonest color of a box that is not of the skin, and two shades of it."""
-    top, bottom, left, right = box
-    seen = frame[top:bottom, left:right].reshape(-1, frame.shape[-1])
-    seen = seen[~is_ground(seen, ground)][:, :3]
+    seen = _seen_in(frame, box, ground)
     if not len(seen):
         return np.array([OUTLINE] * 3, np.uint8)
-    colors, counts, light = _worn(seen, skin)
-    main = int(((_apart(colors, colors) <= SAME) @ counts).argmax())
+    colors, counts, light, main = _worn(seen, skin)
     away = _apart(colors, colors[main : main + 1])[:, 0]
     shades = [(counts * ((light - light[main]) * sign >= OTHER) * (away <= ALIKE)) for sign in (-1, 1)]
     darker, lighter = (colors[each.argmax()] if each.any() else None for each in shades)
@@ -55,13 +52,10 @@ def shades_in(
 ) -> np.ndarray:
     """uint8 (5, 3): a dark line, and four shades of what is in a box and not of the skin, dark to light. near: by how
     much, of the sum of its channels, those may differ from the commonest."""
-    top, bottom, left, right = box
-    seen = frame[top:bottom, left:right].reshape(-1, frame.shape[-1])
-    seen = seen[~is_ground(seen, ground)][:, :3]
+    seen = _seen_in(frame, box, ground)
     if not len(seen):
         return np.array([OUTLINE] * 5, np.uint8)
-    colors, counts, light = _worn(seen, skin)
-    main = int(((_apart(colors, colors) <= SAME) @ counts).argmax())
+    colors, counts, light, main = _worn(seen, skin)
     alike = _apart(colors, colors[main : main + 1])[:, 0] <= max(LINE, near * light[main])
     order = np.argsort(light[alike], kind="stable")
     every = np.repeat(colors[alike][order], counts[alike][order], axis=0)
@@ -72,8 +66,16 @@ def shades_in(
     return np.stack([line, *picked])
 
 
-def _worn(seen: np.ndarray, skin: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of pixels, uint8 (n, 3): the colors, (m, 3), of what is worn, how many there are, and how light each is."""
+def _seen_in(frame: np.ndarray, box: Box, ground: np.ndarray) -> np.ndarray:
+    """uint8 (n, 3): the colors in a box, without the ground."""
+    top, bottom, left, right = box
+    seen = frame[top:bottom, left:right].reshape(-1, frame.shape[-1])
+    return seen[~is_ground(seen, ground)][:, :3]
+
+
+def _worn(seen: np.ndarray, skin: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Of pixels, uint8 (n, 3): the colors, (m, 3), of what is worn, how many there are, how light each is, and which is
+    the commonest, with those like it."""
     colors, counts = np.unique(seen, axis=0, return_counts=True)
     light = colors.astype(int).sum(1)
     lit = light > DARK
@@ -83,17 +85,13 @@ def _worn(seen: np.ndarray, skin: np.ndarray | None) -> tuple[np.ndarray, np.nda
         fit = lit if counts[lit].sum() > MOST * counts.sum() else ~lit & worn
     if counts[fit].sum() < LEAST * counts.sum():  # as of black shoes
         fit = light >= 0
-    return colors[fit], counts[fit], light[fit]
+    colors, counts = colors[fit], counts[fit]
+    return colors, counts, light[fit], int(((_apart(colors, colors) <= SAME) @ counts).argmax())
 
 
 def _apart(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     """How far colors (n, 3) are from others (m, 3), in all three channels: (n, m)."""
     return np.abs(some[:, None].astype(int) - others.astype(int)).sum(-1)
-
-
-def put_limb(frame: np.ndarray, part: Limb, ramp: np.ndarray, behind: np.ndarray | None = None) -> None:
-    """`put_limbs` of one."""
-    put_limbs(frame, (part,), ramp, behind)
 
 
 def put_limbs(frame: np.ndarray, parts: Sequence[Limb], ramp: np.ndarray, behind: np.ndarray | None = None) -> None:

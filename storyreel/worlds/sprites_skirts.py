@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from storyreel.worlds.garment_dye import LUMINANCE, RGB, rgb
-from storyreel.worlds.sprites_cloth import Drape, hang, sway_at
+from storyreel.worlds.sprites_cloth import KNEELS, Drape, hang, sunk, sway_at
 from storyreel.worlds.sprites_figures import figures, side_of
 
 KINDS = (" dress", " robe", " skirt")
@@ -20,7 +20,6 @@ CUTS = {  # without its hem
     "down": Drape(45, 7.0, 10.5, 31.5), "up": Drape(45, 7.0, 10.5, 31.5), "right": Drape(48, 6.5, 9.5, 31.0),
 }  # fmt: skip
 HEMS = {"dress": 58, "robe": 60, "skirt": 55}  # the lowest row
-KNEELS, LOWEST = 4, 60  # the drawing of `hurt` from which on no skirt hangs; the lowest row of one that sinks
 FACE = (slice(30, 35), slice(28, 36))  # where skin is seen, in all views but from behind
 CHEST = (slice(37, 45), slice(26, 38))  # and where a robe would be open
 SKIN_PIXELS, SKIN_NEAR = 2, 6  # that a color of skin has at least, and how far pixels are from it
@@ -50,9 +49,7 @@ def with_skirt(frames: np.ndarray, attributes: Mapping[str, str]) -> np.ndarray:
         if kind == "robe" and side != "up":
             _close(view, ramp, moved)
         cut = replace(CUTS[side], hem=HEMS[kind])
-        if falls:
-            cut = replace(cut, top=cut.top + moved[0], hem=min(cut.hem + moved[0], LOWEST))
-        hang(view, cut, ramp, moved[1], sway_at(action, drawing))
+        hang(view, sunk(cut, moved[0]) if falls else cut, ramp, moved[1], sway_at(action, drawing))
     return out
 
 

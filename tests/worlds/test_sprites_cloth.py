@@ -8,7 +8,7 @@ import pytest
 from storyreel.worlds import find
 from storyreel.worlds.garment_dye import rgb
 from storyreel.worlds.sprites_capes import with_cape
-from storyreel.worlds.sprites_cloth import Drape, hang
+from storyreel.worlds.sprites_cloth import LOWEST, Drape, hang
 from storyreel.worlds.sprites_dyes import RAMPS, dyed
 from storyreel.worlds.sprites_extras import apron_in, with_extras
 from storyreel.worlds.sprites_long_hair import with_long_hair
@@ -17,7 +17,7 @@ from storyreel.worlds.sprites_orcs import RAMPS as FACES
 from storyreel.worlds.sprites_orcs import with_face
 from storyreel.worlds.sprites_reader import implied, other_colors, read_freely
 from storyreel.worlds.sprites_shields import has_shield, with_shield
-from storyreel.worlds.sprites_skirts import LOWEST, ROBE, with_skirt
+from storyreel.worlds.sprites_skirts import ROBE, with_skirt
 from storyreel.worlds.sprites_weapons import armed, shown_best
 from storyreel.worlds.sprites_wings import with_wings
 

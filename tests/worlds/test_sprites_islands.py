@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from storyreel.worlds.sprites_islands import LEAST, marks_of, without_islands
+from storyreel.pieces import small_pieces
+from storyreel.worlds.sprites_islands import LEAST, without_islands
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -23,7 +24,7 @@ def test_small_bits_beside_somebody_go_and_all_else_stays(channels: int) -> None
 
 
 def test_pieces_hang_together_across_corners() -> None:
-    solid = np.zeros((1, 8, 8), bool)
-    solid[0, [0, 1, 2, 6], [0, 1, 0, 6]] = True
-    assert len(np.unique(marks_of(solid))) == 3
-    assert not marks_of(np.zeros((2, 8, 8), bool)).any()
+    solid = np.zeros((8, 8), bool)
+    solid[[0, 1, 2, 6], [0, 1, 0, 6]] = True
+    assert len(small_pieces(solid, LEAST)) == 2
+    assert not small_pieces(np.zeros((8, 8), bool), LEAST)
